@@ -1,0 +1,181 @@
+# databricks-operator. `make help` explains every target.
+#
+# Needs Go, git and make. Everything else is built into bin/ when it is first
+# used, at the versions in hack/tools/go.mod and hack/controlplane/go.mod.
+
+SHELL         := bash
+.SHELLFLAGS   := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS     += --no-builtin-rules --no-print-directory
+
+# What may be set on the command line.
+IMG            ?= ghcr.io/databricks-operator/databricks-operator:$(VERSION)
+PLATFORMS      ?= linux/amd64,linux/arm64
+CONTAINER_TOOL ?= docker
+KUBECTL        ?= $(or $(shell command -v kubectl),$(CURDIR)/bin/k8s/kubectl)
+PKG            ?= ./...
+RUN            ?=
+KEEP           ?=
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BIN     := $(CURDIR)/bin
+IMAGE_IN_CONFIG = $(shell sed -n 's/^  newName: //p' config/manager/kustomization.yaml):$(shell sed -n 's/^  newTag: //p' config/manager/kustomization.yaml)
+
+# The control plane of tests and demo; a directory of one's own is respected.
+export KUBEBUILDER_ASSETS ?= $(BIN)/k8s
+# Building works in any checkout, whoever owns it.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+# The race detector needs a C compiler, which a bare machine may lack.
+RACE := $(if $(shell command -v "$$(go env CC)"),-race)
+# Modules beside the operator's own.
+MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
+# The generated files, which are committed.
+GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml dist/install.yaml
+
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+
+##@ Start here
+
+.PHONY: help
+help: ## Explain every target
+	@printf '\n\033[1mdatabricks-operator\033[0m  Databricks clusters as Kubernetes objects\n'
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 } \
+		/^##\. / { printf "  %-18s %s\n", "", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
+	@printf '\n'
+
+.PHONY: demo
+demo: controlplane ## See it work: a control plane, a workspace simulator, the operator and the samples
+##. KEEP=1 stays up, and prints how to reach it with kubectl
+	@$(GO_BUILD) -o $(BIN)/demo ./hack/demo
+	@exec $(BIN)/demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: controlplane ## Run every test against a real API server and the simulator
+##. PKG=./internal/plan/... and RUN=case-07 narrow it down
+	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
+	go test $(RACE) -shuffle=on -timeout=20m $(if $(RUN),-run '$(RUN)') $(PKG)
+ifeq ($(PKG)$(RUN),./...)
+	@for module in $(MODULES); do \
+		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
+		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
+	done
+endif
+
+##@ Change it
+
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Generate Go code (deep copies) from the API types
+	$(BIN)/controller-gen object paths=./api/...
+
+.PHONY: manifests
+manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role and dist/install.yaml
+	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	$(BIN)/controller-gen rbac:roleName=manager-role paths=./internal/controller/... output:rbac:dir=config/rbac
+	@mkdir -p dist
+	$(BIN)/kustomize build config/default > dist/install.yaml.tmp && mv dist/install.yaml.tmp dist/install.yaml
+
+.PHONY: verify
+verify: verify-generated verify-modules lint ## Prove that generated files, modules and lint are in order
+	@echo 'verify: ok'
+
+.PHONY: verify-generated
+verify-generated: generate manifests
+	@stale="$$(git diff --name-only -- $(GENERATED); git ls-files --others --exclude-standard -- $(GENERATED))"; \
+	if [[ -n $$stale ]]; then \
+		git --no-pager diff --stat -- $(GENERATED); \
+		echo 'verify: these files were stale and are regenerated now; look at them and add them to your commit:' >&2; \
+		sed 's/^/  /' <<<"$$stale" >&2; exit 1; \
+	fi
+
+.PHONY: verify-modules
+verify-modules:
+	@for module in . $(MODULES); do \
+		(cd $$module && go mod tidy -diff) || { echo "verify: $$module/go.mod is not tidy; run: (cd $$module && go mod tidy)" >&2; exit 1; }; \
+	done
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Check format, vet, the walls between packages and the API conventions
+	@for module in . $(MODULES); do \
+		[[ -n $$(find $$module -name '*.go' -print -quit) ]] || continue; \
+		echo "lint $$module"; \
+		(cd $$module && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); \
+	done
+
+.PHONY: fix
+fix: $(BIN)/golangci-lint ## Format the code and mend what lint can mend itself
+	$(BIN)/golangci-lint run --fix ./...
+
+.PHONY: vulncheck
+vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities in what is called (needs the network)
+	$(BIN)/govulncheck ./...
+
+##@ Build it
+
+.PHONY: build
+build: ## Build bin/manager (the operator) and bin/simulator (a workspace), static
+	$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
+	$(GO_BUILD) -o $(BIN)/simulator ./cmd/simulator
+
+.PHONY: reproducible
+reproducible: ## Build the operator in two places and compare: the same source gives the same bits
+	@hack/reproducible.sh
+
+.PHONY: docker-build
+docker-build: ## Build the operator's image; IMG= names it
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --tag $(IMG) .
+
+.PHONY: docker-buildx
+docker-buildx: ## Build and push the image for every platform; IMG=, PLATFORMS=
+	$(CONTAINER_TOOL) buildx build --build-arg VERSION=$(VERSION) --platform $(PLATFORMS) --tag $(IMG) --push .
+
+##@ Run it in the cluster of your current kubectl context
+
+.PHONY: install
+install: $(BIN)/kustomize ## Install the CRDs
+	$(BIN)/kustomize build config/crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: $(BIN)/kustomize ## Remove the CRDs and every DatabricksCluster (while the operator runs, which cleans up)
+	$(BIN)/kustomize build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: $(BIN)/kustomize ## Install the CRDs and the operator; IMG= names its image
+	$(BIN)/kustomize build config/default | sed 's|$(IMAGE_IN_CONFIG)|$(IMG)|' | $(KUBECTL) apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: $(BIN)/kustomize ## Remove the operator; the CRDs and the objects stay
+	$(BIN)/kustomize build config/default | $(KUBECTL) delete --ignore-not-found --selector 'app.kubernetes.io/component!=crd' -f -
+
+##@ Keep house
+
+.PHONY: controlplane
+controlplane: ## Find, download or build etcd, kube-apiserver and kubectl (about 5 minutes, once)
+	@cd hack/controlplane && go run . --into $(BIN)/k8s
+
+.PHONY: tools
+tools: $(addprefix $(BIN)/,controller-gen kustomize golangci-lint govulncheck) ## Build every tool now rather than when it is first used
+
+.PHONY: clean
+clean: ## Remove what was built, except the control plane
+	find $(BIN) -mindepth 1 -maxdepth 1 ! -name k8s -exec rm -rf {} +
+
+.PHONY: clean-all
+clean-all: ## Remove everything that was built
+	rm -rf $(BIN)
+
+# Tools, each at the version in hack/tools/go.mod.
+$(BIN)/controller-gen: TOOL = sigs.k8s.io/controller-tools/cmd/controller-gen
+$(BIN)/kustomize:      TOOL = sigs.k8s.io/kustomize/kustomize/v5
+$(BIN)/govulncheck:    TOOL = golang.org/x/vuln/cmd/govulncheck
+# golangci-lint with the linter of Kubernetes APIs built in.
+$(BIN)/golangci-lint:  TOOL = sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+$(BIN)/golangci-lint:  ESTIMATE = , about 2 minutes, once
+
+$(addprefix $(BIN)/,controller-gen kustomize govulncheck golangci-lint): hack/tools/go.mod
+	@echo 'tools: building $(@F)$(ESTIMATE)'
+	@mkdir -p $(@D)
+	@cd hack/tools && go build -trimpath -ldflags '-s -w' -o $@.$$$$ $(TOOL) && mv $@.$$$$ $@
