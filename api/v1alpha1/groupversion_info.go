@@ -1,0 +1,30 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupName is the API group of every kind of this package.
+const GroupName = "compute.databricks-operator.io"
+
+// ClusterKind is the kind of DatabricksCluster, as manifests and events name it.
+const ClusterKind = "DatabricksCluster"
+
+var (
+	// GroupVersion is the group and version of this package.
+	GroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
+	// SchemeGroupVersion is GroupVersion by the name that generated clients use.
+	SchemeGroupVersion = GroupVersion
+	// SchemeBuilder collects the functions that register this package's kinds.
+	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
+	// AddToScheme registers this package's kinds with a scheme.
+	AddToScheme = SchemeBuilder.AddToScheme
+)
+
+func addKnownTypes(scheme *runtime.Scheme) error {
+	scheme.AddKnownTypes(GroupVersion, &DatabricksCluster{}, &DatabricksClusterList{})
+	metav1.AddToGroupVersion(scheme, GroupVersion)
+	return nil
+}

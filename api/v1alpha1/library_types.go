@@ -1,0 +1,90 @@
+package v1alpha1
+
+// Library is one library to install. Its identity is its kind with all its
+// members, so a version changed is another library.
+//
+// +structType=atomic
+type Library struct {
+	// Operator: a Python package. Libraries API `pypi`.
+	// +optional
+	PyPI *PyPILibrary `json:"pypi,omitempty"`
+
+	// Operator: a Maven package. Libraries API `maven`.
+	// +optional
+	Maven *MavenLibrary `json:"maven,omitempty"`
+
+	// Operator: an R package. Libraries API `cran`.
+	// +optional
+	CRAN *CRANLibrary `json:"cran,omitempty"`
+
+	// Operator: path of a JAR: a Workspace path, a Unity Catalog volume path or an S3 URI. Libraries API `jar`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Jar string `json:"jar,omitempty"`
+
+	// Operator: path of a Python wheel: a Workspace path, a Unity Catalog volume path or an S3 URI. Libraries API `whl`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Whl string `json:"whl,omitempty"`
+
+	// Operator: path of a requirements.txt: a Workspace path or a Unity Catalog volume path; needs runtime 15 or newer. Libraries API `requirements`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Requirements string `json:"requirements,omitempty"`
+}
+
+// PyPILibrary is a Python package from an index.
+type PyPILibrary struct {
+	// Operator: name of the package, with an exact version if wanted: simplejson==3.8.0. Libraries API `package`.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Package string `json:"package"`
+
+	// Operator: index to take it from. Absent: the default index. Libraries API `repo`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Repo string `json:"repo,omitempty"`
+}
+
+// MavenLibrary is a package from a Maven repository.
+type MavenLibrary struct {
+	// Operator: coordinates group:artifact:version. Libraries API `coordinates`.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Coordinates string `json:"coordinates"`
+
+	// Operator: repository to take it from. Absent: Maven Central and Spark Packages. Libraries API `repo`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Repo string `json:"repo,omitempty"`
+
+	// Operator: dependencies to leave out, as group:artifact; at most 20. Libraries API `exclusions`.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=128
+	Exclusions []string `json:"exclusions,omitempty"`
+}
+
+// CRANLibrary is an R package.
+type CRANLibrary struct {
+	// Operator: name of the package. Libraries API `package`.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Package string `json:"package"`
+
+	// Operator: repository to take it from. Absent: the default CRAN repository. Libraries API `repo`.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Repo string `json:"repo,omitempty"`
+}

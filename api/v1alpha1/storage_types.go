@@ -1,0 +1,106 @@
+package v1alpha1
+
+// InitScript is one script and the one place it is read from.
+type InitScript struct {
+	// Clusters API `workspace`: a workspace file, /Users/… or /Shared/….
+	// +optional
+	Workspace *StorageDestination `json:"workspace,omitempty"`
+
+	// Clusters API `volumes`: a file in a Unity Catalog volume, /Volumes/<catalog>/<schema>/<volume>/….
+	// +optional
+	Volumes *StorageDestination `json:"volumes,omitempty"`
+
+	// Clusters API `s3`: an object on S3, read by the cluster's instance profile.
+	// +optional
+	S3 *S3Destination `json:"s3,omitempty"`
+
+	// Clusters API `abfss`: a file on Azure Data Lake Storage, abfss://<container>@<account>.dfs.core.windows.net/….
+	// +optional
+	Abfss *StorageDestination `json:"abfss,omitempty"`
+
+	// Clusters API `gcs`: an object on Google Cloud Storage, gs://<bucket>/….
+	// +optional
+	GCS *StorageDestination `json:"gcs,omitempty"`
+
+	// Clusters API `file`: a file of the container image, file:/…. Only with dockerImage.
+	// +optional
+	File *StorageDestination `json:"file,omitempty"`
+}
+
+// ClusterLogConf is the one place logs are delivered to.
+//
+// +structType=atomic
+type ClusterLogConf struct {
+	// Clusters API `dbfs`: a DBFS folder, dbfs:/….
+	// +optional
+	DBFS *StorageDestination `json:"dbfs,omitempty"`
+
+	// Clusters API `s3`: an S3 prefix; needs awsAttributes.instanceProfileARN.
+	// +optional
+	S3 *S3Destination `json:"s3,omitempty"`
+
+	// Clusters API `volumes`: a folder in a Unity Catalog volume, /Volumes/<catalog>/<schema>/<volume>/….
+	// +optional
+	Volumes *StorageDestination `json:"volumes,omitempty"`
+}
+
+// StorageDestination is a place in a store that its path alone describes.
+type StorageDestination struct {
+	// Clusters API `destination`: path, in the form of its store.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Destination string `json:"destination"`
+}
+
+// S3Destination is a place on S3 and how to write there.
+type S3Destination struct {
+	// Clusters API `destination`: s3://<bucket>/<prefix>.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Destination string `json:"destination"`
+
+	// Clusters API `region`: region of the bucket, such as us-west-2. Region or endpoint is needed; endpoint wins.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Region string `json:"region,omitempty"`
+
+	// Clusters API `endpoint`: S3 endpoint, such as https://s3-us-west-2.amazonaws.com.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// Clusters API `enable_encryption`: true encrypts on the server's side.
+	// +optional
+	EnableEncryption *bool `json:"enableEncryption,omitempty"`
+
+	// Clusters API `encryption_type`: sse-s3 (the server's default) or sse-kms.
+	// +optional
+	EncryptionType S3EncryptionType `json:"encryptionType,omitempty"`
+
+	// Clusters API `kms_key`: ARN of the KMS key for sse-kms.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	KMSKey string `json:"kmsKey,omitempty"`
+
+	// Clusters API `canned_acl`: canned access control list, such as bucket-owner-full-control.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	CannedACL string `json:"cannedACL,omitempty"`
+}
+
+// S3EncryptionType is a kind of encryption on S3, verbatim.
+//
+// +kubebuilder:validation:Enum=sse-s3;sse-kms
+type S3EncryptionType string
+
+// The kinds of encryption on S3.
+const (
+	S3EncryptionTypeS3  S3EncryptionType = "sse-s3"
+	S3EncryptionTypeKMS S3EncryptionType = "sse-kms"
+)
