@@ -106,7 +106,7 @@ func fetch(ctx context.Context, address string, timeout time.Duration, limit int
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +184,8 @@ func writeBinary(name string, content io.Reader) error {
 		return err
 	}
 
-	_, err = io.Copy(file, io.LimitReader(content, maxBinarySize))
-	if err = errors.Join(err, file.Close()); err != nil {
+	_, copyErr := io.Copy(file, io.LimitReader(content, maxBinarySize))
+	if err := errors.Join(copyErr, file.Close()); err != nil {
 		return err
 	}
 
