@@ -2,7 +2,8 @@ package v1alpha1
 
 // AWSAttributes are settings of a cluster on AWS.
 type AWSAttributes struct {
-	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand instances. Fixed for a cluster's life.
+	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand instances. Fixed
+	// for a cluster's life.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FirstOnDemand *int32 `json:"firstOnDemand,omitempty"`
@@ -33,7 +34,8 @@ type AWSAttributes struct {
 	// +optional
 	EBSVolumeType EBSVolumeType `json:"ebsVolumeType,omitempty"`
 
-	// Clusters API `ebs_volume_count`: EBS volumes of each node, 0 to 10; at least 1 where the node type has no local disk.
+	// Clusters API `ebs_volume_count`: EBS volumes of each node, 0 to 10; at least 1 where the node
+	// type has no local disk.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10
@@ -81,7 +83,8 @@ const (
 
 // AzureAttributes are settings of a cluster on Azure.
 type AzureAttributes struct {
-	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand machines; should be 1 or more. Fixed for a cluster's life.
+	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand machines; should
+	// be 1 or more. Fixed for a cluster's life.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FirstOnDemand *int32 `json:"firstOnDemand,omitempty"`
@@ -90,13 +93,16 @@ type AzureAttributes struct {
 	// +optional
 	Availability AzureAvailability `json:"availability,omitempty"`
 
-	// Clusters API `spot_bid_max_price`: highest spot price in US dollars per hour as a decimal number, such as "0.25", or "-1" for no limit but the on-demand price.
+	// Clusters API `spot_bid_max_price`: highest spot price in US dollars per hour as a decimal
+	// number, such as "0.25", or "-1" for no limit but the on-demand price.
 	// +optional
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^(-1|[0-9]+(\.[0-9]+)?)$`
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self == '-1' || self.matches('[1-9]')",message="spotBidMaxPrice must be greater than 0, or -1 for no limit but the on-demand price"
 	SpotBidMaxPrice string `json:"spotBidMaxPrice,omitempty"`
 
-	// Clusters API `capacity_reservation_group`: full resource id of a capacity reservation group. Only in workspaces with an injected network.
+	// Clusters API `capacity_reservation_group`: full resource id of a capacity reservation group.
+	// Only in workspaces with an injected network.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -134,16 +140,19 @@ type LogAnalyticsInfo struct {
 
 // GCPAttributes are settings of a cluster on Google Cloud.
 type GCPAttributes struct {
-	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand machines. Fixed for a cluster's life.
+	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand machines. Fixed
+	// for a cluster's life.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FirstOnDemand *int32 `json:"firstOnDemand,omitempty"`
 
-	// Clusters API `availability`: kind of the other nodes: PREEMPTIBLE_GCP, ON_DEMAND_GCP or PREEMPTIBLE_WITH_FALLBACK_GCP.
+	// Clusters API `availability`: kind of the other nodes: PREEMPTIBLE_GCP, ON_DEMAND_GCP or
+	// PREEMPTIBLE_WITH_FALLBACK_GCP.
 	// +optional
 	Availability GCPAvailability `json:"availability,omitempty"`
 
-	// Clusters API `use_preemptible_executors`: true puts workers on preemptible machines. Deprecated there: use availability.
+	// Clusters API `use_preemptible_executors`: true puts workers on preemptible machines. Deprecated
+	// there: use availability.
 	// +optional
 	UsePreemptibleExecutors *bool `json:"usePreemptibleExecutors,omitempty"`
 

@@ -5,13 +5,15 @@ package v1alpha1
 // and absent is not; strings are not, because an empty one is never sent. Lists
 // tell [] (none, and ours) from absent (not ours).
 type ClusterSpec struct {
-	// Clusters API `cluster_name`: name shown in the workspace, not unique. Absent: <namespace>/<name> when the cluster is created, never a change.
+	// Clusters API `cluster_name`: name shown in the workspace, not unique. Absent: <namespace>/<name>
+	// when the cluster is created, never a change.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	ClusterName string `json:"clusterName,omitempty"`
 
-	// Clusters API `spark_version`: runtime, such as 16.4.x-scala2.12. Needed unless policyID or clusterID supplies it.
+	// Clusters API `spark_version`: runtime, such as 16.4.x-scala2.12. Needed unless policyID or
+	// clusterID supplies it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -26,7 +28,8 @@ type ClusterSpec struct {
 	// +optional
 	Autoscale *Autoscale `json:"autoscale,omitempty"`
 
-	// Clusters API `node_type_id`: machine type of the workers, and of the driver unless driverNodeTypeID is set. Not with a pool.
+	// Clusters API `node_type_id`: machine type of the workers, and of the driver unless
+	// driverNodeTypeID is set. Not with a pool.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -46,13 +49,15 @@ type ClusterSpec struct {
 	// +optional
 	DriverNodeTypeFlexibility *NodeTypeFlexibility `json:"driverNodeTypeFlexibility,omitempty"`
 
-	// Clusters API `instance_pool_id`: pool the workers are taken from, and the driver unless driverInstancePoolID is set. Not with node types.
+	// Clusters API `instance_pool_id`: pool the workers are taken from, and the driver unless
+	// driverInstancePoolID is set. Not with node types.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	InstancePoolID string `json:"instancePoolID,omitempty"`
 
-	// Clusters API `driver_instance_pool_id`: pool the driver is taken from. Needs instancePoolID. Absent: the workers' pool.
+	// Clusters API `driver_instance_pool_id`: pool the driver is taken from. Needs instancePoolID.
+	// Absent: the workers' pool.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -64,27 +69,39 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	PolicyID string `json:"policyID,omitempty"`
 
-	// Clusters API `apply_policy_default_values`: true fills absent fields from the policy's defaults too, false from its fixed values alone.
+	// Clusters API `apply_policy_default_values`: true fills absent fields from the policy's defaults
+	// too, false from its fixed values alone.
 	// +optional
 	ApplyPolicyDefaultValues *bool `json:"applyPolicyDefaultValues,omitempty"`
 
-	// Clusters API `autotermination_minutes`: minutes of inactivity after which the cluster is terminated: 10 to 10000, or 0 for never. Required for a new cluster with runPolicy Manual and no policy.
+	// Clusters API `autotermination_minutes`: minutes of inactivity after which the cluster is
+	// terminated: 10 to 10000, or 0 for never. Required for a new cluster with runPolicy Manual and no
+	// policy.
 	// +optional
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self == 0 || (self >= 10 && self <= 10000)",message="autoterminationMinutes must be 10 to 10000, or 0; 0 means never"
 	AutoterminationMinutes *int32 `json:"autoterminationMinutes,omitempty"`
 
-	// Clusters API `spark_conf`: Spark properties by name; values may be {{secrets/scope/key}}. At most 200, names of 256 and values of 2048 characters. Owned key by key.
+	// Clusters API `spark_conf`: Spark properties by name; values may be {{secrets/scope/key}}. At
+	// most 200, names of 256 and values of 2048 characters. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=200
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 2048)",message="names in sparkConf are at most 256 characters long and values 2048"
 	SparkConf map[string]string `json:"sparkConf,omitempty"`
 
-	// Clusters API `spark_env_vars`: environment of driver and workers; values may be {{secrets/scope/key}}. At most 100, names of 256 and values of 4096 characters. Owned key by key.
+	// Clusters API `spark_env_vars`: environment of driver and workers; values may be
+	// {{secrets/scope/key}}. At most 100, names of 256 and values of 4096 characters. Owned key by
+	// key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=100
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 4096)",message="names in sparkEnvVars are at most 256 characters long and values 4096"
 	SparkEnvVars map[string]string `json:"sparkEnvVars,omitempty"`
 
-	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most 44, one less than Databricks allows: databricks-operator-owner is the operator's. Owned key by key.
+	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most 44, one less than
+	// Databricks allows: databricks-operator-owner is the operator's. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=44
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="!('databricks-operator-owner' in self)",message="the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 256)",message="names in customTags are at most 256 characters long and values 256"
 	CustomTags map[string]string `json:"customTags,omitempty"`
 
 	// Clusters API `ssh_public_keys`: public keys that may log in to the nodes as ubuntu on port 2200; at most 10.
@@ -95,13 +112,15 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:items:MaxLength=4096
 	SSHPublicKeys []string `json:"sshPublicKeys,omitzero"`
 
-	// Clusters API `init_scripts`: scripts run on every node as it starts, in this order; at most 10, each with exactly one place.
+	// Clusters API `init_scripts`: scripts run on every node as it starts, in this order; at most 10,
+	// each with exactly one place.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	InitScripts []InitScript `json:"initScripts,omitzero"`
 
-	// Clusters API `cluster_log_conf`: where logs are delivered every 5 minutes, under <destination>/<cluster id>. Exactly one of dbfs, s3 and volumes.
+	// Clusters API `cluster_log_conf`: where logs are delivered every 5 minutes, under
+	// <destination>/<cluster id>. Exactly one of dbfs, s3 and volumes.
 	// +optional
 	ClusterLogConf *ClusterLogConf `json:"clusterLogConf,omitempty"`
 
@@ -125,27 +144,33 @@ type ClusterSpec struct {
 	// +optional
 	EnableLocalDiskEncryption *bool `json:"enableLocalDiskEncryption,omitempty"`
 
-	// Clusters API `remote_disk_throughput`: throughput of remote disks in Mb/s. Only HYPERDISK_BALANCED on Google Cloud.
+	// Clusters API `remote_disk_throughput`: throughput of remote disks in Mb/s. Only
+	// HYPERDISK_BALANCED on Google Cloud.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RemoteDiskThroughput *int32 `json:"remoteDiskThroughput,omitempty"`
 
-	// Clusters API `total_initial_remote_disk_size`: initial size of the remote disks in GB. Only HYPERDISK_BALANCED on Google Cloud.
+	// Clusters API `total_initial_remote_disk_size`: initial size of the remote disks in GB. Only
+	// HYPERDISK_BALANCED on Google Cloud.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	TotalInitialRemoteDiskSize *int32 `json:"totalInitialRemoteDiskSize,omitempty"`
 
-	// Clusters API `data_security_mode`: access mode: DATA_SECURITY_MODE_AUTO, DATA_SECURITY_MODE_STANDARD (alias USER_ISOLATION), DATA_SECURITY_MODE_DEDICATED (alias SINGLE_USER), NONE, or a LEGACY_ mode.
+	// Clusters API `data_security_mode`: access mode: DATA_SECURITY_MODE_AUTO,
+	// DATA_SECURITY_MODE_STANDARD (alias USER_ISOLATION), DATA_SECURITY_MODE_DEDICATED (alias
+	// SINGLE_USER), NONE, or a LEGACY_ mode.
 	// +optional
 	DataSecurityMode DataSecurityMode `json:"dataSecurityMode,omitempty"`
 
-	// Clusters API `single_user_name`: the one user, or group where kind is set, that may use the cluster. Only with the dedicated access modes.
+	// Clusters API `single_user_name`: the one user, or group where kind is set, that may use the
+	// cluster. Only with the dedicated access modes.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	SingleUserName string `json:"singleUserName,omitempty"`
 
-	// Clusters API `runtime_engine`: PHOTON, STANDARD or NULL. Not with a sparkVersion that contains -photon-.
+	// Clusters API `runtime_engine`: PHOTON, STANDARD or "NULL" (quoted: a bare NULL is nothing in
+	// YAML). Not with a sparkVersion that contains -photon-.
 	// +optional
 	RuntimeEngine RuntimeEngine `json:"runtimeEngine,omitempty"`
 
@@ -165,7 +190,8 @@ type ClusterSpec struct {
 	// +optional
 	UseMLRuntime *bool `json:"useMLRuntime,omitempty"`
 
-	// Clusters API `dependency_mode`: who manages dependencies: DEPENDENCY_MODE_AUTO, DEPENDENCY_MODE_CLUSTER_LIBRARIES or DEPENDENCY_MODE_ENVIRONMENTS.
+	// Clusters API `dependency_mode`: who manages dependencies: DEPENDENCY_MODE_AUTO,
+	// DEPENDENCY_MODE_CLUSTER_LIBRARIES or DEPENDENCY_MODE_ENVIRONMENTS.
 	// +optional
 	DependencyMode DependencyMode `json:"dependencyMode,omitempty"`
 
@@ -177,6 +203,7 @@ type ClusterSpec struct {
 // Autoscale is a size that Databricks chooses between two bounds.
 //
 // +structType=atomic
+// +kubebuilder:validation:XValidation:fieldPath=".minWorkers",reason=FieldValueForbidden,rule="self.minWorkers <= self.maxWorkers",message="minWorkers must not be greater than maxWorkers"
 type Autoscale struct {
 	// Clusters API `min_workers`: fewest workers, 0 or more; the cluster starts with them.
 	// +required
@@ -252,7 +279,7 @@ const (
 	DataSecurityModeSingleUser               DataSecurityMode = "SINGLE_USER"
 	DataSecurityModeUserIsolation            DataSecurityMode = "USER_ISOLATION"
 	DataSecurityModeLegacyTableACL           DataSecurityMode = "LEGACY_TABLE_ACL"
-	DataSecurityModeLegacyPassthrough        DataSecurityMode = "LEGACY_PASSTHROUGH"
+	DataSecurityModeLegacyPassthrough        DataSecurityMode = "LEGACY_PASSTHROUGH" //nolint:gosec // an access mode, no credential
 	DataSecurityModeLegacySingleUser         DataSecurityMode = "LEGACY_SINGLE_USER"
 	DataSecurityModeLegacySingleUserStandard DataSecurityMode = "LEGACY_SINGLE_USER_STANDARD"
 )

@@ -2,7 +2,8 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DatabricksCluster is one all-purpose cluster of a Databricks workspace: created, kept as declared, mirrored in status, and dealt with by deletionPolicy when the object goes.
+// DatabricksCluster is one all-purpose cluster of a Databricks workspace: created, kept as declared,
+// mirrored in status, and dealt with by deletionPolicy when the object goes.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=dbc,categories=databricks
@@ -23,12 +24,13 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Run-Policy",type=string,priority=1,JSONPath=`.spec.runPolicy`,description="Empty means Manual"
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:validation:XValidation:fieldPath=".spec.clusterID",reason=FieldValueForbidden,rule="has(oldSelf.spec.clusterID) || !has(self.spec.clusterID) || (has(self.status) && self.status.?clusterID.orValue('') == self.spec.clusterID)",message="clusterID can be added later only with the value of status.clusterID: this object has, or is about to have, a cluster of its own; create another object to adopt another cluster"
+// +kubebuilder:validation:XValidation:fieldPath=".spec.clusterID",reason=FieldValueForbidden,rule="has(oldSelf.spec.clusterID) || !has(self.spec.clusterID) || self.?status.clusterID == optional.of(self.spec.clusterID)",message="clusterID can be added later only with the value of status.clusterID: this object has, or is about to have, a cluster of its own; create another object to adopt another cluster"
 type DatabricksCluster struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// The cluster as it is wanted. A field that is absent is not managed by this object: its value is left to the policy, the server and people.
+	// The cluster as it is wanted. A field that is absent is not managed by this object: its value is
+	// left to the policy, the server and people.
 	// +required
 	Spec DatabricksClusterSpec `json:"spec"`
 
@@ -40,9 +42,25 @@ type DatabricksCluster struct {
 
 // DatabricksClusterSpec is flat on the wire and two structs in Go: what belongs
 // to the operator, and what is sent to the Clusters API. A test keeps their
-// names apart as the API grows.
+// names apart as the API grows. The rules here are those that look at more than
+// one field.
 //
-// +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueForbidden,rule="!has(oldSelf.clusterID) || self.?clusterID.orValue('') == oldSelf.clusterID",message="clusterID cannot be changed or removed once set: an object stays with the cluster it adopted; create another object to adopt another cluster"
+// +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueRequired,rule="self.?managementPolicy.orValue('Manage') != 'Observe' || has(self.clusterID)",message="managementPolicy Observe needs clusterID: the id of the cluster to mirror"
+// +kubebuilder:validation:XValidation:fieldPath=".numWorkers",reason=FieldValueForbidden,rule="[has(self.autoscale), self.?isSingleNode.orValue(false), has(self.numWorkers) && !(self.?isSingleNode.orValue(false) && self.numWorkers == 0)].filter(chosen, chosen).size() <= 1",message="choose one size: numWorkers, autoscale or isSingleNode: true (only numWorkers: 0 may stand beside the last); remove the others"
+// +kubebuilder:validation:XValidation:fieldPath=".numWorkers",reason=FieldValueRequired,rule="has(self.numWorkers) || has(self.autoscale) || self.?isSingleNode.orValue(false) || has(self.policyID) || has(self.clusterID)",message="a size is needed: set numWorkers, autoscale or isSingleNode: true (unless policyID or clusterID supplies it)"
+// +kubebuilder:validation:XValidation:fieldPath=".sparkVersion",reason=FieldValueRequired,rule="has(self.sparkVersion) || has(self.policyID) || has(self.clusterID)",message="a runtime is needed: set sparkVersion, such as 16.4.x-scala2.12 (unless policyID or clusterID supplies it)"
+// +kubebuilder:validation:XValidation:fieldPath=".nodeTypeID",reason=FieldValueRequired,rule="has(self.nodeTypeID) || has(self.instancePoolID) || has(self.policyID) || has(self.clusterID)",message="machines are needed: set nodeTypeID or instancePoolID (unless policyID or clusterID supplies them)"
+// +kubebuilder:validation:XValidation:fieldPath=".nodeTypeID",reason=FieldValueForbidden,rule="!has(self.nodeTypeID) || !has(self.instancePoolID)",message="choose nodeTypeID or instancePoolID, not both: a pool decides the node type"
+// +kubebuilder:validation:XValidation:fieldPath=".driverNodeTypeID",reason=FieldValueForbidden,rule="!has(self.driverNodeTypeID) || (!has(self.driverInstancePoolID) && !has(self.instancePoolID))",message="choose driverNodeTypeID or a pool, not both: with instancePoolID the driver comes from that pool or from driverInstancePoolID"
+// +kubebuilder:validation:XValidation:fieldPath=".driverInstancePoolID",reason=FieldValueForbidden,rule="!has(self.driverInstancePoolID) || has(self.instancePoolID)",message="driverInstancePoolID needs instancePoolID: a pool for the driver alone is not possible"
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.awsAttributes), has(self.azureAttributes), has(self.gcpAttributes)].filter(chosen, chosen).size() <= 1",message="choose one of awsAttributes, azureAttributes and gcpAttributes: the one of the workspace's cloud"
+// +kubebuilder:validation:XValidation:fieldPath=".autoterminationMinutes",reason=FieldValueRequired,rule="has(self.autoterminationMinutes) || has(self.policyID) || has(self.clusterID) || self.?runPolicy.orValue('Manual') != 'Manual'",message="set autoterminationMinutes to 10 to 10000, or to 0; 0 means never, and so does leaving it out, and an idle cluster costs money (not needed with policyID, clusterID, or runPolicy Running or Terminated)"
+// +kubebuilder:validation:XValidation:fieldPath=".autoterminationMinutes",reason=FieldValueForbidden,rule="self.?runPolicy.orValue('Manual') != 'Running' || self.?autoterminationMinutes.orValue(0) == 0",message="runPolicy Running and autoterminationMinutes would fight: set autoterminationMinutes to 0 (0 means never) or remove it, or choose another runPolicy"
+// +kubebuilder:validation:XValidation:fieldPath=".isSingleNode",reason=FieldValueForbidden,rule="!has(self.isSingleNode) || has(self.kind)",message="isSingleNode needs kind: CLASSIC_PREVIEW; without kind, set numWorkers: 0 and the single-node sparkConf and customTags yourself"
+// +kubebuilder:validation:XValidation:fieldPath=".useMLRuntime",reason=FieldValueForbidden,rule="!has(self.useMLRuntime) || has(self.kind)",message="useMLRuntime needs kind: CLASSIC_PREVIEW; without kind, choose an -ml- sparkVersion"
+// +kubebuilder:validation:XValidation:fieldPath=".runtimeEngine",reason=FieldValueForbidden,rule="!has(self.runtimeEngine) || !has(self.sparkVersion) || !self.sparkVersion.contains('-photon-')",message="runtimeEngine and a sparkVersion with -photon- exclude each other: remove -photon- from sparkVersion and set runtimeEngine: PHOTON"
+// +kubebuilder:validation:XValidation:fieldPath=".singleUserName",reason=FieldValueForbidden,rule="!has(self.singleUserName) || self.?dataSecurityMode.orValue('SINGLE_USER') in ['SINGLE_USER', 'DATA_SECURITY_MODE_DEDICATED', 'DATA_SECURITY_MODE_AUTO', 'LEGACY_SINGLE_USER', 'LEGACY_SINGLE_USER_STANDARD']",message="singleUserName needs a dataSecurityMode that has one: DATA_SECURITY_MODE_DEDICATED, SINGLE_USER, DATA_SECURITY_MODE_AUTO, LEGACY_SINGLE_USER or LEGACY_SINGLE_USER_STANDARD; remove singleUserName or change the mode"
+// +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueForbidden,rule="!has(oldSelf.clusterID) || self.?clusterID == optional.of(oldSelf.clusterID)",message="clusterID cannot be changed or removed once set: an object stays with the cluster it adopted; create another object to adopt another cluster"
 type DatabricksClusterSpec struct {
 	OperatorSpec `json:",inline"`
 	ClusterSpec  `json:",inline"`
@@ -54,5 +72,6 @@ type DatabricksClusterSpec struct {
 type DatabricksClusterList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
-	Items           []DatabricksCluster `json:"items"`
+
+	Items []DatabricksCluster `json:"items"`
 }

@@ -4,6 +4,7 @@ package v1alpha1
 // members, so a version changed is another library.
 //
 // +structType=atomic
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.pypi), has(self.maven), has(self.cran), has(self.jar), has(self.whl), has(self.requirements)].exists_one(chosen, chosen)",message="set exactly one of pypi, maven, cran, jar, whl and requirements; each library is an item of its own"
 type Library struct {
 	// Operator: a Python package. Libraries API `pypi`.
 	// +optional
@@ -23,13 +24,15 @@ type Library struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Jar string `json:"jar,omitempty"`
 
-	// Operator: path of a Python wheel: a Workspace path, a Unity Catalog volume path or an S3 URI. Libraries API `whl`.
+	// Operator: path of a Python wheel: a Workspace path, a Unity Catalog volume path or an S3 URI.
+	// Libraries API `whl`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Whl string `json:"whl,omitempty"`
 
-	// Operator: path of a requirements.txt: a Workspace path or a Unity Catalog volume path; needs runtime 15 or newer. Libraries API `requirements`.
+	// Operator: path of a requirements.txt: a Workspace path or a Unity Catalog volume path; needs
+	// runtime 15 or newer. Libraries API `requirements`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024

@@ -4,26 +4,31 @@ package v1alpha1
 // cluster lives and how the object treats it. Nothing of it is sent as a field
 // of the Clusters API.
 type OperatorSpec struct {
-	// Operator: the workspace and the credential to reach it. Exactly one of secretRef, workloadIdentity and workspaceRef. Absent: the Secret databricks-credentials of this namespace.
+	// Operator: the workspace and the credential to reach it. Exactly one of secretRef,
+	// workloadIdentity and workspaceRef. Absent: the Secret databricks-credentials of this namespace.
 	// +optional
 	Connection *Connection `json:"connection,omitempty"`
 
-	// Operator: id of an existing cluster to adopt or observe, such as 0318-151752-abed99. Cannot be changed or removed once set. Absent: the object has a cluster of its own.
+	// Operator: id of an existing cluster to adopt or observe, such as 0318-151752-abed99. Cannot be
+	// changed or removed once set. Absent: the object has a cluster of its own.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	ClusterID string `json:"clusterID,omitempty"`
 
-	// Operator: Manage (default) keeps the cluster as declared; Observe mirrors the cluster of clusterID and never writes or deletes.
+	// Operator: Manage (default) keeps the cluster as declared; Observe mirrors the cluster of
+	// clusterID and never writes or deletes.
 	// +optional
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 
-	// Operator: true stops every write to the workspace while reads go on and status stays current. Deletion still works.
+	// Operator: true stops every write to the workspace while reads go on and status stays current.
+	// Deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// Operator: Manual (default) creates the cluster, then people, jobs and auto-termination decide; Running starts it again whenever it ends; Terminated keeps it stopped.
+	// Operator: Manual (default) creates the cluster, then people, jobs and auto-termination decide;
+	// Running starts it again whenever it ends; Terminated keeps it stopped.
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
@@ -31,11 +36,16 @@ type OperatorSpec struct {
 	// +optional
 	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitempty"`
 
-	// Operator: what happens to fields of this object that others changed. Correct (default) mends what needs no restart, and the rest at the next occasion; CorrectWithRestart treats them like a changed spec, so updateStrategy decides; Warn only tells.
+	// Operator: what happens to fields of this object that others changed. Correct (default) mends
+	// what needs no restart, and the rest at the next occasion; CorrectWithRestart treats them like a
+	// changed spec, so updateStrategy decides; Warn only tells.
 	// +optional
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
-	// Operator: what becomes of the cluster when the object is deleted. Delete removes it for good, Terminate stops and keeps it, Retain leaves it as it is. Absent: Retain where clusterID is set, else Delete. May be changed while the object is being deleted: Retain needs no credentials and lets it go at once.
+	// Operator: what becomes of the cluster when the object is deleted. Delete removes it for good,
+	// Terminate stops and keeps it, Retain leaves it as it is. Absent: Retain where clusterID is set,
+	// else Delete. May be changed while the object is being deleted: Retain needs no credentials and
+	// lets it go at once.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
@@ -43,23 +53,28 @@ type OperatorSpec struct {
 	// +optional
 	DeletionProtection bool `json:"deletionProtection,omitempty"`
 
-	// Operator: true pins the cluster, so that Databricks does not purge it 30 days after it ended; false unpins it. Needs a workspace admin. Absent: not managed.
+	// Operator: true pins the cluster, so that Databricks does not purge it 30 days after it ended;
+	// false unpins it. Needs a workspace admin. Absent: not managed.
 	// +optional
 	Pinned *bool `json:"pinned,omitempty"`
 
-	// Operator: libraries to install, each with exactly one of pypi, maven, cran, jar, whl and requirements. Only the declared ones are managed. At most 100; for more use a requirements file.
+	// Operator: libraries to install, each with exactly one of pypi, maven, cran, jar, whl and
+	// requirements. Only the declared ones are managed. At most 100; for more use a requirements file.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=100
 	Libraries []Library `json:"libraries,omitzero"`
 
-	// Operator: direct grants on the cluster, authoritative when set: [] removes all of them. The operator's own grant is never taken away, inherited ones are left alone. Absent: not managed.
+	// Operator: direct grants on the cluster, authoritative when set: [] removes all of them. The
+	// operator's own grant is never taken away, inherited ones are left alone. Absent: not managed.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, a.?userName == b.?userName && a.?groupName == b.?groupName && a.?servicePrincipalName == b.?servicePrincipalName))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
 	AccessControlList []AccessControl `json:"accessControlList,omitzero"`
 
-	// Operator: a ConfigMap of this object's own, to be filled with DATABRICKS_HOST, DATABRICKS_CLUSTER_ID and the JDBC HTTP path; never a secret.
+	// Operator: a ConfigMap of this object's own, to be filled with DATABRICKS_HOST,
+	// DATABRICKS_CLUSTER_ID and the JDBC HTTP path; never a secret.
 	// +optional
 	OutputConfigMap *OutputConfigMap `json:"outputConfigMap,omitempty"`
 }
@@ -67,16 +82,21 @@ type OperatorSpec struct {
 // Connection names one workspace and one way to be let in.
 //
 // +structType=atomic
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.secretRef), has(self.workloadIdentity), has(self.workspaceRef)].exists_one(chosen, chosen)",message="set exactly one of secretRef, workloadIdentity and workspaceRef"
 type Connection struct {
-	// Operator: a Secret in this namespace that carries host and credential together, under the SDK's attribute names (host, token, client_id, client_secret) or its environment names (DATABRICKS_HOST, DATABRICKS_TOKEN).
+	// Operator: a Secret in this namespace that carries host and credential together, under the SDK's
+	// attribute names (host, token, client_id, client_secret) or its environment names
+	// (DATABRICKS_HOST, DATABRICKS_TOKEN).
 	// +optional
 	SecretRef *LocalSecretReference `json:"secretRef,omitempty"`
 
-	// Operator: a service account of this namespace whose short-lived token is exchanged for a Databricks token; no Secret is needed.
+	// Operator: a service account of this namespace whose short-lived token is exchanged for a
+	// Databricks token; no Secret is needed.
 	// +optional
 	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitempty"`
 
-	// Operator: a cluster-scoped DatabricksWorkspace kept by the platform team, whose credential its users cannot read.
+	// Operator: a cluster-scoped DatabricksWorkspace kept by the platform team, whose credential its
+	// users cannot read.
 	// +optional
 	WorkspaceRef *WorkspaceReference `json:"workspaceRef,omitempty"`
 }
@@ -88,6 +108,7 @@ type LocalSecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
 }
 
@@ -97,12 +118,14 @@ type LocalSecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
 
 	// Operator: key within the Secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
 	Key string `json:"key"`
 }
 
@@ -113,9 +136,11 @@ type WorkloadIdentity struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=261
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 	Host string `json:"host"`
 
-	// Operator: application id of the Databricks service principal to become. Absent: an account-wide federation policy decides.
+	// Operator: application id of the Databricks service principal to become. Absent: an account-wide
+	// federation policy decides.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -125,6 +150,7 @@ type WorkloadIdentity struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName"`
 
 	// Operator: audience of the token, as the federation policy expects it. Absent: the workspace's token endpoint.
@@ -140,6 +166,7 @@ type WorkspaceReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
 }
 
@@ -170,12 +197,16 @@ const (
 )
 
 // UpdateStrategy says when a change that restarts a running cluster is applied.
+//
+// +kubebuilder:validation:XValidation:fieldPath=".maxWaitMinutes",reason=FieldValueForbidden,rule="!has(self.maxWaitMinutes) || self.?type.orValue('Restart') == 'OnTermination'",message="maxWaitMinutes needs type: OnTermination; with Restart nothing waits"
 type UpdateStrategy struct {
-	// Operator: Restart (default) applies it now; OnTermination waits until the cluster is down or is restarted anyway.
+	// Operator: Restart (default) applies it now; OnTermination waits until the cluster is down or is
+	// restarted anyway.
 	// +optional
 	Type UpdateStrategyType `json:"type,omitempty"`
 
-	// Operator: minutes that OnTermination waits at most before it restarts the cluster, 1 to 43200 (30 days). Absent: it waits for ever.
+	// Operator: minutes that OnTermination waits at most before it restarts the cluster, 1 to 43200
+	// (30 days). Absent: it waits for ever.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=43200
@@ -223,6 +254,8 @@ const (
 )
 
 // AccessControl grants one principal one level of permission.
+//
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.userName), has(self.groupName), has(self.servicePrincipalName)].exists_one(chosen, chosen)",message="set exactly one of userName, groupName and servicePrincipalName"
 type AccessControl struct {
 	// Operator: e-mail address of a user. Permissions API `user_name`.
 	// +optional
@@ -261,9 +294,11 @@ const (
 
 // OutputConfigMap names the ConfigMap through which workloads find the cluster.
 type OutputConfigMap struct {
-	// Operator: name of a ConfigMap in this namespace. It is created and owned by this object; one that exists already is refused.
+	// Operator: name of a ConfigMap in this namespace. It is created and owned by this object; one
+	// that exists already is refused.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name"`
 }

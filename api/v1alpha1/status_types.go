@@ -204,7 +204,8 @@ type LibraryStatus struct {
 	// +required
 	Library Library `json:"library"`
 
-	// PENDING, RESOLVING, INSTALLING, INSTALLED, SKIPPED, FAILED, UNINSTALL_ON_RESTART, RESTORED, or what Databricks adds.
+	// PENDING, RESOLVING, INSTALLING, INSTALLED, SKIPPED, FAILED, UNINSTALL_ON_RESTART, RESTORED, or
+	// what Databricks adds.
 	// +optional
 	Status string `json:"status,omitempty"`
 

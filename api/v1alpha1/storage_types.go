@@ -1,6 +1,8 @@
 package v1alpha1
 
 // InitScript is one script and the one place it is read from.
+//
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.workspace), has(self.volumes), has(self.s3), has(self.abfss), has(self.gcs), has(self.file)].exists_one(chosen, chosen)",message="set exactly one of workspace, volumes, s3, abfss, gcs and file; each script is an item of its own"
 type InitScript struct {
 	// Clusters API `workspace`: a workspace file, /Users/… or /Shared/….
 	// +optional
@@ -30,6 +32,7 @@ type InitScript struct {
 // ClusterLogConf is the one place logs are delivered to.
 //
 // +structType=atomic
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.dbfs), has(self.s3), has(self.volumes)].exists_one(chosen, chosen)",message="set exactly one of dbfs, s3 and volumes"
 type ClusterLogConf struct {
 	// Clusters API `dbfs`: a DBFS folder, dbfs:/….
 	// +optional
