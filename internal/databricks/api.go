@@ -10,8 +10,10 @@ import (
 // Reader is every call that changes nothing. It is what most of the operator
 // gets to hold: whoever has a Reader cannot write, by type.
 //
-// Every method makes exactly one HTTP request (two at most where an OAuth token
-// is due), ends by the context's deadline, and fails with an *Error.
+// Every method makes exactly one request of its own, ends by the context's
+// deadline (DefaultTimeout where it has none), and fails with an *Error. Where an
+// OAuth token is due it is fetched first; where the server refuses a cached one,
+// the request, which then had no effect, is made once more with a fresh one.
 type Reader interface {
 	// Get returns one cluster, Spec included. A cluster that is not there fails
 	// with ClassMissing, in whichever of its three shapes the API told so.
@@ -25,8 +27,8 @@ type Reader interface {
 // Writer is every call that changes a workspace. Only the controller's act.go
 // comes to hold one.
 //
-// Every method makes exactly one request. Where an answer is lost and the
-// effect is unknown, it fails with ClassAmbiguous and never repeats itself.
+// Every method makes one request, as Reader's do. Where an answer is lost and
+// the effect is unknown, it fails with ClassAmbiguous and never repeats itself.
 type Writer interface {
 	// Create makes a cluster and returns its id; the cluster is then PENDING.
 	Create(ctx context.Context, request CreateRequest) (clusterID string, err error)
@@ -95,12 +97,13 @@ type Principal struct {
 	WorkspaceID string
 }
 
-// Call describes one finished request, for metrics, traces and the gate. It
-// carries no secret and no body.
+// Call describes one finished request, those for OAuth tokens included, for
+// metrics, traces and the gate. It carries no secret and no body.
 type Call struct {
 	Method, Path string
 	// StatusCode is 0 where no answer came.
 	StatusCode int
 	Duration   time.Duration
-	Err        error
+	// Err is nil or an *Error.
+	Err error
 }

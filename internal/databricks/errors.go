@@ -30,9 +30,12 @@ const (
 	ClassThrottled Class = "Throttled"
 	// ClassUnsupported: the workspace does not know this endpoint.
 	ClassUnsupported Class = "Unsupported"
+	// ClassTooLarge: the answer of a read is over its bound. Ask for less.
+	ClassTooLarge Class = "TooLarge"
 	// ClassTransient: the call had no effect and may be made again later.
 	ClassTransient Class = "Transient"
-	// ClassAmbiguous: a write whose answer was lost. It may have had its effect.
+	// ClassAmbiguous: a write whose answer was lost or is no clear answer. It may
+	// have had its effect.
 	ClassAmbiguous Class = "Ambiguous"
 	// ClassHost: what answered is no Databricks workspace, or may not be
 	// reached: HTML where JSON was due, a redirect, a refused address.

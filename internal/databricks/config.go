@@ -1,0 +1,94 @@
+package databricks
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Config is a host and the credential that came with it. It prints as host and
+// type, however it is printed. It is immutable and may be copied.
+type Config struct {
+	origin     Origin
+	credential *credential
+}
+
+// Host is the workspace's URL, "https://" and the host, without a path.
+func (c Config) Host() string { return c.origin.String() }
+
+// AuthType is the SDK's name of the way to authenticate, such as "pat"; "" of
+// the zero value.
+func (c Config) AuthType() string {
+	if c.credential == nil {
+		return ""
+	}
+	return c.credential.method.name
+}
+
+// Fingerprint tells whether two configs are the same host and credential. It is
+// stable within this process, means nothing outside it, and gives no help to
+// whoever would guess the credential.
+func (c Config) Fingerprint() string {
+	mac := hmac.New(sha256.New, fingerprintKey)
+	put := func(text string) { fmt.Fprintf(mac, "%d:%s", len(text), text) }
+	put(c.Host())
+	put(c.AuthType())
+	if c.credential != nil {
+		for _, name := range sortedNames(c.credential.values) {
+			put(name)
+			put(c.credential.values[name]())
+		}
+	}
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+var fingerprintKey = func() []byte {
+	key := make([]byte, sha256.Size)
+	rand.Read(key) //nolint:errcheck // crypto/rand.Read never fails
+	return key
+}()
+
+// String is the host and the type of the credential.
+func (c Config) String() string { return c.Host() + " (" + c.AuthType() + ")" }
+
+// Format keeps every verb of fmt from looking inside.
+func (c Config) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, c.String()) }
+
+// MarshalText keeps encoders from looking inside.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// LogValue keeps loggers from looking inside.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// secret is a value that printing, encoding and comparing by reflection do not
+// reach: whoever wants it must call it.
+type secret func() string
+
+// credential is a way to authenticate and what it needs.
+type credential struct {
+	method *method
+	values map[string]secret
+}
+
+func newCredential(method *method, values map[string]string) *credential {
+	hidden := make(map[string]secret, len(values))
+	for name, value := range values {
+		hidden[name] = func() string { return value }
+	}
+	return &credential{method: method, values: hidden}
+}
+
+// secrets are the values that no text may show: all but the identifiers.
+func (c *credential) secrets() []string {
+	var values []string
+	for name, value := range c.values {
+		if !c.method.public[name] {
+			values = append(values, value())
+		}
+	}
+	return values
+}

@@ -1,0 +1,112 @@
+package databricks
+
+import (
+	"crypto/x509"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// canary is the secret that no text may ever show.
+const canary = "dapi0canary1234567890abcdef"
+
+// workspace is a server that answers as a test likes and keeps what it was asked.
+type workspace struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	requests []received
+}
+
+type received struct {
+	method, path, query, body string
+	header                    http.Header
+}
+
+// newWorkspace serves TLS; handler sees the request after it was recorded.
+func newWorkspace(t *testing.T, handler http.HandlerFunc) *workspace {
+	t.Helper()
+	w := &workspace{}
+	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.mu.Lock()
+		w.requests = append(w.requests, received{r.Method, r.URL.Path, r.URL.RawQuery, string(body), r.Header.Clone()})
+		w.mu.Unlock()
+		handler(rw, r)
+	}))
+	w.Config.ErrorLog = log.New(io.Discard, "", 0)
+	w.StartTLS()
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *workspace) received() []received {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]received(nil), w.requests...)
+}
+
+// transport reaches the server as an origin that the administrator named.
+func (w *workspace) transport(t *testing.T) *Transport {
+	t.Helper()
+	allowed, err := ParseAllowList([]string{w.URL})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	roots := x509.NewCertPool()
+	roots.AddCert(w.Certificate())
+	transport := NewTransport(allowed, roots)
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+func (w *workspace) client(t *testing.T, observe ...func(Call)) *Client {
+	t.Helper()
+	return w.clientOf(t, map[string]string{"host": w.URL, "token": canary}, observe...)
+}
+
+func (w *workspace) clientOf(t *testing.T, secret map[string]string, observe ...func(Call)) *Client {
+	t.Helper()
+	options := Options{Transport: w.transport(t), Version: "1.2.3"}
+	if len(observe) > 0 {
+		options.Observe = observe[0]
+	}
+	client, err := New(parse(t, secret), options)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return client
+}
+
+func parse(t *testing.T, secret map[string]string) Config {
+	t.Helper()
+	config, err := ParseSecret(asData(secret))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return config
+}
+
+func asData(secret map[string]string) map[string][]byte {
+	data := map[string][]byte{}
+	for key, value := range secret {
+		data[key] = []byte(value)
+	}
+	return data
+}
+
+// answers is a handler that always says the same.
+func answers(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// answersRetryAfter is answers with that header.
+func answersRetryAfter(status int, retryAfter, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", retryAfter)
+		answers(status, body)(w, r)
+	}
+}

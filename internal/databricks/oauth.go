@@ -1,0 +1,218 @@
+package databricks
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// refreshEarly is how long before its end a token is no longer used: a
+	// request must not arrive with one that has just ended.
+	refreshEarly = 45 * time.Second
+	// maxTokenLife is what is believed of a token's life at most.
+	maxTokenLife = 24 * time.Hour
+	// tokenTimeout ends the fetching of a token, which callers with different
+	// deadlines share.
+	tokenTimeout = 30 * time.Second
+)
+
+// clientCredentials is OAuth for a service principal (RFC 6749, 4.4): a secret
+// is exchanged for tokens that live an hour. One token is kept, and fetched once
+// however many wait for it.
+type clientCredentials struct {
+	clientID, clientSecret secret
+	sender                 *sender
+	flight                 singleflight.Group
+
+	mu       sync.Mutex
+	endpoint string
+	current  secret
+	notAfter time.Time
+}
+
+func newClientCredentials(credential *credential, sender *sender) tokenSource {
+	return &clientCredentials{
+		clientID:     credential.values["client_id"],
+		clientSecret: credential.values["client_secret"],
+		sender:       sender,
+	}
+}
+
+// token implements tokenSource.
+func (c *clientCredentials) token(ctx context.Context) (string, error) {
+	if token := c.cached(); token != "" {
+		return token, nil
+	}
+	// Whoever gives up leaves the others their answer.
+	shared := context.WithoutCancel(ctx)
+	fetched := c.flight.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(shared, tokenTimeout)
+		defer cancel()
+		return c.fetch(ctx)
+	})
+	select {
+	case result := <-fetched:
+		if result.Err != nil {
+			return "", result.Err
+		}
+		return result.Val.(secret)(), nil
+	case <-ctx.Done():
+		return "", &Error{Class: ClassTransient, Message: "no token within the deadline", Method: http.MethodPost, Path: usualEndpoint, cause: ctx.Err()}
+	}
+}
+
+// usualEndpoint names the call in an error where the real path is not known.
+const usualEndpoint = "/oidc/v1/token"
+
+func (c *clientCredentials) cached() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil || !time.Now().Before(c.notAfter) {
+		return ""
+	}
+	return c.current()
+}
+
+// drop implements tokenSource. A token that was already replaced is not dropped.
+func (c *clientCredentials) drop(token string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != nil && c.current() == token {
+		c.current = nil
+	}
+	return true
+}
+
+// fetch discovers the token endpoint, once, and gets a token from it.
+func (c *clientCredentials) fetch(ctx context.Context) (secret, error) {
+	if token := c.cached(); token != "" {
+		return func() string { return token }, nil
+	}
+	endpoint, err := c.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	var token string
+	var life time.Duration
+	err = c.sender.send(ctx, request{
+		method: http.MethodPost, path: endpoint, limit: maxErrorBytes,
+		contentType:   "application/x-www-form-urlencoded",
+		body:          []byte(url.Values{"grant_type": {"client_credentials"}, "scope": {"all-apis"}}.Encode()),
+		authorization: basic(c.clientID(), c.clientSecret()),
+		accept: func(got answer) (err error) {
+			token, life, err = parseToken(got.body)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, asAuthentication(err)
+	}
+	kept := secret(func() string { return token })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.notAfter = kept, begin.Add(life-min(refreshEarly, life/2))
+	return kept, nil
+}
+
+// discover asks where tokens are made (RFC 8414). The answer is trusted for a
+// path on the credential's own host and for nothing else.
+func (c *clientCredentials) discover(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	known := c.endpoint
+	c.mu.Unlock()
+	if known != "" {
+		return known, nil
+	}
+	var path string
+	err := c.sender.send(ctx, request{
+		method: http.MethodGet, path: "/oidc/.well-known/oauth-authorization-server", limit: maxErrorBytes,
+		accept: func(got answer) (err error) {
+			path, err = c.sender.parseEndpoint(got.body)
+			return err
+		},
+	})
+	var failure *Error
+	if errors.As(err, &failure) && failure.StatusCode == http.StatusNotFound {
+		failure.Class = ClassUnauthenticated
+		failure.Code, failure.Message = "", "the host knows no OAuth: use a personal access token, under the key token"
+	}
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endpoint = path
+	return path, nil
+}
+
+// parseEndpoint takes the path of the token endpoint out of a server's metadata.
+// Whatever else its URL can say is refused: the credential goes only to the host
+// that it came with.
+func (s *sender) parseEndpoint(body []byte) (string, error) {
+	var metadata struct {
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	if err := decode(body, &metadata); err != nil {
+		return "", err
+	}
+	path, own := strings.CutPrefix(metadata.TokenEndpoint, s.origin.String()+"/")
+	if !own || !plainPath.MatchString(path) {
+		return "", &Error{Class: ClassHost, Message: "the host names a token endpoint that is not its own: the credential is not sent there"}
+	}
+	return "/" + path, nil
+}
+
+var plainPath = regexp.MustCompile(`^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$`)
+
+// basic is the client's authentication by RFC 6749, 2.3.1: each half is
+// form-encoded first.
+func basic(id, secret string) string {
+	pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+}
+
+// asAuthentication reads the refusals of a token endpoint, which answers 400
+// for a wrong client (RFC 6749, 5.2).
+func asAuthentication(err error) error {
+	var failure *Error
+	if errors.As(err, &failure) && failure.Class == ClassInvalid {
+		failure.Class = ClassUnauthenticated
+	}
+	return err
+}
+
+// parseToken reads a token endpoint's answer. A life that is absent or absurd
+// makes a token for one use.
+func parseToken(body []byte) (token string, life time.Duration, err error) {
+	var fields struct {
+		AccessToken string          `json:"access_token"`
+		TokenType   string          `json:"token_type"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+	}
+	if err := decode(body, &fields); err != nil {
+		return "", 0, err
+	}
+	if fields.AccessToken == "" || checkValue("access_token", fields.AccessToken) != nil {
+		return "", 0, errors.New("it has no usable access_token")
+	}
+	if fields.TokenType != "" && !strings.EqualFold(fields.TokenType, "Bearer") {
+		return "", 0, errors.New("its token_type is not Bearer")
+	}
+	seconds, err := strconv.ParseFloat(scalar(fields.ExpiresIn), 64)
+	if err != nil || !(seconds > 0) {
+		return fields.AccessToken, 0, nil
+	}
+	return fields.AccessToken, time.Duration(min(seconds, maxTokenLife.Seconds()) * float64(time.Second)), nil
+}

@@ -1,0 +1,40 @@
+package databricks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+)
+
+// workspaceID is what X-Databricks-Org-Id holds where it holds anything of use.
+var workspaceID = regexp.MustCompile(`^[0-9]{1,20}$`)
+
+// Me implements Reader.
+func (c *Client) Me(ctx context.Context) (Principal, error) {
+	r := request{path: "/api/2.0/preview/scim/v2/Me", limit: maxAnswerBytes}
+	var me Principal
+	err := c.get(ctx, r, func(got answer) (err error) {
+		me, err = parsePrincipal(got)
+		return err
+	})
+	return me, err
+}
+
+func parsePrincipal(got answer) (Principal, error) {
+	var user struct {
+		ID       json.RawMessage `json:"id"`
+		UserName json.RawMessage `json:"userName"`
+	}
+	if err := decode(got.body, &user); err != nil {
+		return Principal{}, err
+	}
+	me := Principal{ID: scalar(user.ID), UserName: scalar(user.UserName)}
+	if me.ID == "" || me.UserName == "" {
+		return Principal{}, errors.New("it has no id or no userName")
+	}
+	if id := got.header.Get("X-Databricks-Org-Id"); workspaceID.MatchString(id) {
+		me.WorkspaceID = id
+	}
+	return me, nil
+}

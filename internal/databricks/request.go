@@ -1,0 +1,176 @@
+package databricks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxPageBytes bounds a page of clusters, and one cluster, after
+	// decompression.
+	maxPageBytes = 8 << 20
+	// maxAnswerBytes bounds every other answer that is read for its content.
+	maxAnswerBytes = 1 << 20
+	// maxErrorBytes bounds what is looked at of an error's body.
+	maxErrorBytes = 64 << 10
+)
+
+// errTooLarge marks a body that ended at its bound.
+var errTooLarge = errors.New("the answer is over its bound")
+
+// request is one HTTP request to a workspace, and what its failures mean.
+type request struct {
+	method, path string
+	query        url.Values
+	// contentType and body are those of a request that has one.
+	contentType string
+	body        []byte
+	// authorization is the header's value; empty sends none.
+	authorization string
+	// limit bounds the body of a successful answer, in bytes.
+	limit int64
+	// accept reads a successful answer; nil wants nothing of it. Its error makes
+	// the answer one that is not understood, unless it is an *Error.
+	accept func(answer) error
+	// write: a lost answer may have had its effect.
+	write bool
+	// clusterID is the cluster that the request is about, if any.
+	clusterID string
+	// clusterOnly: it names nothing else, so that whatever is not found is the
+	// cluster.
+	clusterOnly bool
+	// allocates: it takes resources, so that a limit may be one on those.
+	allocates bool
+}
+
+// answer is what came back, with no judgement.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	// bodyErr tells why body is not the whole body; nil if it is.
+	bodyErr error
+}
+
+// sender makes single requests to one origin. It neither retries nor follows
+// redirects, nor does it wait for anything but the answer.
+type sender struct {
+	origin    Origin
+	http      *http.Client
+	userAgent string
+	// redact takes the credential out of a text.
+	redact  func(string) string
+	observe func(Call)
+}
+
+// send makes one request and judges its answer; the error is an *Error.
+func (s *sender) send(ctx context.Context, r request) error {
+	begin := time.Now()
+	status, failure := s.exchange(ctx, r)
+	call := Call{Method: r.method, Path: r.path, StatusCode: status, Duration: time.Since(begin)}
+	if failure == nil {
+		s.observe(call)
+		return nil
+	}
+	failure.Method, failure.Path = r.method, r.path
+	failure.Code = s.presentable(r, failure.Code, maxCodeBytes)
+	failure.Message = s.presentable(r, failure.Message, maxMessageBytes)
+	call.Err = failure
+	s.observe(call)
+	return failure
+}
+
+// presentable makes a text that may quote the server fit to be shown.
+func (s *sender) presentable(r request, text string, limit int) string {
+	_, token, _ := strings.Cut(r.authorization, " ")
+	return bound(redactor(token)(s.redact(plain(text))), limit)
+}
+
+func (s *sender) exchange(ctx context.Context, r request) (status int, failure *Error) {
+	var reached atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// Nothing of a request is sent before there is a connection, its TLS
+		// handshake included. WroteHeaders would tell more, but comes from
+		// another goroutine and so may come too late.
+		GotConn: func(httptrace.GotConnInfo) { reached.Store(true) },
+	})
+	message, err := s.message(ctx, r)
+	if err != nil {
+		return 0, &Error{Class: ClassInvalid, Message: "the request cannot be built", cause: err}
+	}
+	response, err := s.http.Do(message)
+	if err != nil {
+		return 0, noAnswer(r, err, reached.Load())
+	}
+	defer response.Body.Close()
+	got := receive(response, r.limit)
+	if failure := judge(r, got, time.Now()); failure != nil {
+		return got.status, failure
+	}
+	return got.status, r.understand(got)
+}
+
+// understand is what remains to be judged of a success: its content.
+func (r request) understand(got answer) *Error {
+	if r.accept == nil {
+		return nil
+	}
+	err := r.accept(got)
+	if err == nil {
+		return nil
+	}
+	var failure *Error
+	if !errors.As(err, &failure) {
+		failure = &Error{Class: r.unclear(), Message: "the answer is not understood: " + err.Error(), cause: err}
+	}
+	failure.StatusCode = got.status
+	return failure
+}
+
+func (s *sender) message(ctx context.Context, r request) (*http.Request, error) {
+	message, err := http.NewRequestWithContext(ctx, r.method, s.origin.String()+r.path, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	message.URL.RawQuery = r.query.Encode()
+	message.Header.Set("Accept", "application/json")
+	message.Header.Set("User-Agent", s.userAgent)
+	if r.contentType != "" {
+		message.Header.Set("Content-Type", r.contentType)
+	}
+	if r.authorization != "" {
+		message.Header.Set("Authorization", r.authorization)
+	}
+	return message, nil
+}
+
+// receive reads a body up to its bound, after decompression.
+func receive(response *http.Response, limit int64) answer {
+	success := isSuccess(response.StatusCode)
+	if !success {
+		limit = maxErrorBytes
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if int64(len(body)) > limit {
+		body = body[:limit]
+		// Of an error the beginning is enough.
+		if success {
+			err = errTooLarge
+		}
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: body, bodyErr: err}
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }
+
+// refuseRedirect hands a redirect back as the answer: a workspace sends none,
+// and a credential goes nowhere else.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -1,0 +1,165 @@
+package databricks
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// maxSecretValueBytes bounds a value of a Secret that is used as one.
+const maxSecretValueBytes = 16 << 10
+
+// attributes are the keys that a Secret may have: the SDK's name, and the name
+// of the SDK's environment variable.
+var attributes = []struct{ name, env string }{
+	{"host", "DATABRICKS_HOST"},
+	{"auth_type", "DATABRICKS_AUTH_TYPE"},
+	{"token", "DATABRICKS_TOKEN"},
+	{"client_id", "DATABRICKS_CLIENT_ID"},
+	{"client_secret", "DATABRICKS_CLIENT_SECRET"},
+	{"azure_client_id", "ARM_CLIENT_ID"},
+	{"azure_client_secret", "ARM_CLIENT_SECRET"},
+	{"azure_tenant_id", "ARM_TENANT_ID"},
+	{"google_credentials", "GOOGLE_CREDENTIALS"},
+	{"google_service_account", "DATABRICKS_GOOGLE_SERVICE_ACCOUNT"},
+	{"username", "DATABRICKS_USERNAME"},
+	{"password", "DATABRICKS_PASSWORD"},
+}
+
+// ParseSecret reads the host and the credential that a Secret carries together,
+// and nothing else: no environment, no file, no program, no metadata service.
+// Keys that it does not know are ignored. Its errors name keys and never values.
+func ParseSecret(data map[string][]byte) (Config, error) {
+	values, err := readAttributes(data)
+	if err != nil {
+		return Config{}, err
+	}
+	host, found := values["host"]
+	if !found {
+		return Config{}, fmt.Errorf("the Secret has no host: set the key %s to the workspace's URL", keyOf("host"))
+	}
+	origin, err := ParseOrigin(host)
+	if err != nil {
+		return Config{}, fmt.Errorf("the Secret's key %s %w", keyOf("host"), err)
+	}
+	method, err := chooseMethod(values)
+	if err != nil {
+		return Config{}, err
+	}
+	own := map[string]string{}
+	for _, name := range method.needs {
+		own[name] = values[name]
+	}
+	return Config{origin: origin, credential: newCredential(method, own)}, nil
+}
+
+// readAttributes takes each attribute from whichever of its two keys has it.
+func readAttributes(data map[string][]byte) (map[string]string, error) {
+	values := map[string]string{}
+	for _, attribute := range attributes {
+		for _, key := range []string{attribute.name, attribute.env} {
+			// An editor's newline at the end of a value is no part of it.
+			value := strings.TrimSpace(string(data[key]))
+			if value == "" {
+				continue
+			}
+			if err := checkValue(attribute.name, value); err != nil {
+				return nil, fmt.Errorf("the Secret's key %s %w", key, err)
+			}
+			if other, found := values[attribute.name]; found && other != value {
+				return nil, fmt.Errorf("the Secret's keys %s and %s contradict each other: remove one", attribute.name, attribute.env)
+			}
+			values[attribute.name] = value
+		}
+	}
+	return values, nil
+}
+
+// checkValue refuses what cannot travel in a header.
+func checkValue(name, value string) error {
+	if len(value) > maxSecretValueBytes {
+		return fmt.Errorf("is longer than %d bytes", maxSecretValueBytes)
+	}
+	if name == "host" || name == "google_credentials" {
+		// ParseOrigin is stricter; the other is a JSON document.
+		return nil
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("has spaces, control characters or characters outside ASCII: is it the whole value, and nothing else?")
+	}
+	return nil
+}
+
+// chooseMethod finds the one way to authenticate that the Secret offers.
+func chooseMethod(values map[string]string) (*method, error) {
+	if name, set := values["auth_type"]; set {
+		return namedMethod(name, values)
+	}
+	var begun []*method
+	for i := range methods {
+		if slices.ContainsFunc(methods[i].needs, func(name string) bool { return values[name] != "" }) {
+			begun = append(begun, &methods[i])
+		}
+	}
+	switch len(begun) {
+	case 0:
+		return nil, fmt.Errorf("the Secret has no credential: set %s", supported())
+	case 1:
+		return begun[0].complete(values)
+	}
+	names := make([]string, len(begun))
+	for i, method := range begun {
+		names[i] = method.name
+	}
+	return nil, fmt.Errorf("the Secret has keys of more than one way to authenticate (%s): remove all but one, or set %s",
+		strings.Join(names, ", "), keyOf("auth_type"))
+}
+
+func namedMethod(name string, values map[string]string) (*method, error) {
+	for i := range methods {
+		if methods[i].name == name {
+			return methods[i].complete(values)
+		}
+	}
+	// The value is not repeated: it may be a secret under the wrong key.
+	return nil, fmt.Errorf("the Secret's key %s names an unknown way to authenticate: set %s", keyOf("auth_type"), supported())
+}
+
+// complete fails where the operator does not have the method, or the Secret not
+// all of its keys.
+func (m *method) complete(values map[string]string) (*method, error) {
+	if m.tokens == nil {
+		return nil, fmt.Errorf("the Secret's credential is of the type %s, which the operator does not have: %sset %s", m.name, m.instead, supported())
+	}
+	for _, name := range m.needs {
+		if values[name] == "" {
+			return nil, fmt.Errorf("the Secret lacks the key %s, which %s needs", keyOf(name), m.name)
+		}
+	}
+	return m, nil
+}
+
+// supported lists the ways to authenticate by their keys.
+func supported() string {
+	var ways []string
+	for _, method := range methods {
+		if method.tokens != nil {
+			ways = append(ways, strings.Join(method.needs, " and ")+" ("+method.name+")")
+		}
+	}
+	return strings.Join(ways, ", or ")
+}
+
+// keyOf names an attribute in both of its spellings.
+func keyOf(name string) string {
+	for _, attribute := range attributes {
+		if attribute.name == name {
+			return attribute.name + " (or " + attribute.env + ")"
+		}
+	}
+	return name
+}
+
+// sortedNames is the order in which a credential's values are hashed.
+func sortedNames(values map[string]secret) []string { return slices.Sorted(maps.Keys(values)) }
