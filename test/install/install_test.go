@@ -1,0 +1,288 @@
+package install
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+const (
+	namespace      = "databricks-operator-system"
+	serviceAccount = "databricks-operator-controller-manager"
+	group          = "compute.databricks-operator.io"
+	patience       = 30 * time.Second
+)
+
+// cluster is a client of a control plane into which dist/install.yaml went,
+// document by document.
+var cluster client.Client
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+
+	code, err := runInstalled(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+
+		code = 1
+	}
+
+	os.Exit(code)
+}
+
+func runInstalled(m *testing.M) (code int, err error) {
+	controlPlane := &envtest.Environment{}
+
+	config, err := controlPlane.Start()
+	if err != nil {
+		return 0, fmt.Errorf("starting a control plane: %w", err)
+	}
+	defer func() { err = errors.Join(err, controlPlane.Stop()) }()
+
+	cluster, err = client.New(config, client.Options{})
+	if err != nil {
+		return 0, err
+	}
+
+	documents, err := read("../../dist/install.yaml")
+	if err != nil {
+		return 0, err
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+
+	for _, document := range documents {
+		if err := apply(ctx, document); err != nil {
+			return 0, fmt.Errorf("dist/install.yaml: %s %s is refused: %w", document.GetKind(), document.GetName(), err)
+		}
+	}
+
+	return m.Run(), nil
+}
+
+// read splits a file of YAML documents.
+func read(file string) ([]*unstructured.Unstructured, error) {
+	content, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		return nil, err
+	}
+
+	var documents []*unstructured.Unstructured
+
+	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
+		document := &unstructured.Unstructured{}
+
+		err := decoder.Decode(document)
+		if errors.Is(err, io.EOF) {
+			return documents, nil
+		}
+
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+
+		if len(document.Object) > 0 {
+			documents = append(documents, document)
+		}
+	}
+}
+
+// apply is `kubectl apply --server-side --validate=strict`: an unknown or
+// doubled field is refused.
+func apply(ctx context.Context, document *unstructured.Unstructured, options ...client.PatchOption) error {
+	content, err := json.Marshal(document)
+	if err != nil {
+		return err
+	}
+
+	options = append(options, client.FieldOwner("install"), client.FieldValidation(metav1.FieldValidationStrict))
+
+	return cluster.Patch(ctx, document.DeepCopy(), client.RawPatch(types.ApplyPatchType, content), options...)
+}
+
+func TestTheCRDIsEstablished(t *testing.T) {
+	g := NewWithT(t)
+
+	crd := &unstructured.Unstructured{}
+	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+
+	g.Eventually(func(g Gomega) {
+		g.Expect(cluster.Get(t.Context(), client.ObjectKey{Name: "databricksclusters." + group}, crd)).To(Succeed())
+
+		conditions, _, err := unstructured.NestedSlice(crd.Object, "status", "conditions")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(conditions).To(ContainElement(And(HaveKeyWithValue("type", "Established"), HaveKeyWithValue("status", "True"))))
+	}).WithTimeout(patience).Should(Succeed())
+
+	for _, condition := range []string{"NonStructuralSchema", "KubernetesAPIApprovalPolicyConformant"} {
+		g.Expect(crd.Object["status"]).NotTo(HaveKeyWithValue("conditions",
+			ContainElement(And(HaveKeyWithValue("type", condition), HaveKeyWithValue("status", "True")))))
+	}
+}
+
+func TestEverySampleIsAccepted(t *testing.T) {
+	g := NewWithT(t)
+
+	files, err := filepath.Glob("../../config/samples/*.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+
+	namespaces := map[string]bool{}
+
+	for _, file := range files {
+		if filepath.Base(file) == "kustomization.yaml" {
+			continue
+		}
+
+		samples, err := read(file)
+		g.Expect(err).NotTo(HaveOccurred())
+
+		for _, sample := range samples {
+			if sample.GetNamespace() == "" && sample.GetKind() != "Namespace" {
+				sample.SetNamespace("default")
+			}
+
+			if name := sample.GetNamespace(); name != "" && !namespaces[name] {
+				namespaces[name] = true
+				home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+				g.Expect(client.IgnoreAlreadyExists(cluster.Create(t.Context(), home))).To(Succeed())
+			}
+
+			g.Eventually(apply).WithArguments(t.Context(), sample, client.DryRunAll).WithTimeout(patience).
+				Should(Succeed(), "%s: %s %s", file, sample.GetKind(), sample.GetName())
+		}
+	}
+}
+
+func TestThePodMeetsTheRestrictedStandard(t *testing.T) {
+	t.Run("[S11]", func(t *testing.T) {
+		g := NewWithT(t)
+
+		home := &corev1.Namespace{}
+		g.Expect(cluster.Get(t.Context(), client.ObjectKey{Name: namespace}, home)).To(Succeed())
+		g.Expect(home.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
+
+		deployment := &appsv1.Deployment{}
+		key := client.ObjectKey{Namespace: namespace, Name: "databricks-operator-controller-manager"}
+		g.Expect(cluster.Get(t.Context(), key, deployment)).To(Succeed())
+
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "manager", Labels: deployment.Spec.Template.Labels},
+			Spec:       deployment.Spec.Template.Spec,
+		}
+		g.Expect(cluster.Create(t.Context(), pod.DeepCopy(), client.DryRunAll)).To(Succeed())
+
+		// The standard does not ask for this one.
+		for _, container := range pod.Spec.Containers {
+			g.Expect(container.SecurityContext.ReadOnlyRootFilesystem).To(HaveValue(BeTrue()))
+		}
+
+		// The namespace does enforce: one step away from the standard is refused.
+		pod.Spec.SecurityContext.SeccompProfile = nil
+		err := cluster.Create(t.Context(), pod, client.DryRunAll)
+		g.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "without seccomp: %v", err)
+	})
+}
+
+func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
+	everywhere := func(verb, group, resource string) authorizationv1.ResourceAttributes {
+		return authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource}
+	}
+	own := func(verb, group, resource string) authorizationv1.ResourceAttributes {
+		return authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: namespace}
+	}
+	kubeSystem := authorizationv1.ResourceAttributes{Verb: "get", Resource: "namespaces", Name: "kube-system"}
+	status := authorizationv1.ResourceAttributes{Verb: "patch", Group: group, Resource: "databricksclusters", Subresource: "status"}
+
+	for _, c := range []struct {
+		may bool
+		do  authorizationv1.ResourceAttributes
+	}{
+		{true, everywhere("list", group, "databricksclusters")},
+		{true, everywhere("watch", group, "databricksclusters")},
+		{true, everywhere("patch", group, "databricksclusters")},
+		{true, status},
+		{true, everywhere("get", "", "secrets")},
+		{true, everywhere("create", "events.k8s.io", "events")},
+		{true, everywhere("create", "authentication.k8s.io", "tokenreviews")},
+		{true, kubeSystem},
+		{true, own("update", "coordination.k8s.io", "leases")},
+		{false, everywhere("list", "", "secrets")},
+		{false, everywhere("watch", "", "secrets")},
+		{false, own("list", "", "secrets")},
+		{false, everywhere("create", "", "secrets")},
+		{false, everywhere("patch", "", "secrets")},
+		{false, everywhere("create", group, "databricksclusters")},
+		{false, everywhere("delete", group, "databricksclusters")},
+		{false, everywhere("get", "", "pods")},
+		{false, everywhere("get", "", "namespaces")},
+		{false, everywhere("update", "coordination.k8s.io", "leases")},
+		{false, everywhere("*", "*", "*")},
+	} {
+		name := fmt.Sprintf("[S2] %s %s.%s in %q: %t", c.do.Verb, c.do.Resource, c.do.Group, c.do.Namespace, c.may)
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+
+			// The API server learns of a role shortly after it was written.
+			g.Eventually(func(g Gomega) {
+				review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+					User:               "system:serviceaccount:" + namespace + ":" + serviceAccount,
+					Groups:             []string{"system:serviceaccounts", "system:authenticated"},
+					ResourceAttributes: &c.do,
+				}}
+				g.Expect(cluster.Create(t.Context(), review)).To(Succeed())
+				g.Expect(review.Status.Allowed).To(Equal(c.may))
+			}).WithTimeout(patience).Should(Succeed())
+		})
+	}
+}
+
+func TestAProtectedClusterIsNotDeleted(t *testing.T) {
+	g := NewWithT(t)
+
+	protected := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"namespace": "default", "name": "protected"},
+		"spec": map[string]any{
+			"sparkVersion":           "16.4.x-scala2.12",
+			"nodeTypeID":             "Standard_D4ds_v5",
+			"numWorkers":             int64(2),
+			"autoterminationMinutes": int64(30),
+			"deletionProtection":     true,
+		},
+	}}
+	protected.SetGroupVersionKind(schema.GroupVersionKind{Group: group, Version: "v1alpha1", Kind: "DatabricksCluster"})
+
+	// The API server learns of a policy shortly after it was written.
+	g.Eventually(func(g Gomega) {
+		g.Expect(client.IgnoreAlreadyExists(cluster.Create(t.Context(), protected.DeepCopy()))).To(Succeed())
+
+		err := cluster.Delete(t.Context(), protected.DeepCopy())
+		g.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "deleting: %v", err)
+		g.Expect(err).To(MatchError(ContainSubstring("spec.deletionProtection is true: set it to false to delete protected")))
+	}).WithTimeout(patience).Should(Succeed())
+
+	released := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"deletionProtection":false}}`))
+	g.Expect(cluster.Patch(t.Context(), protected.DeepCopy(), released)).To(Succeed())
+	g.Expect(cluster.Delete(t.Context(), protected.DeepCopy())).To(Succeed())
+}
