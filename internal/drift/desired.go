@@ -1,0 +1,150 @@
+package drift
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// Secrets are the values that a specification only names: the caller reads them
+// from the Secrets beside the object.
+type Secrets struct {
+	DockerUsername, DockerPassword string
+	LogAnalyticsPrimaryKey         string
+}
+
+// Desired is what a user declared, as the Clusters API spells it, and nothing
+// more: what is absent there is not managed. It applies the API's own rules of
+// exclusion: one kind of size, a pool or node types.
+func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
+	declared, err := treeOf(spec)
+	if err != nil {
+		return nil, err
+	}
+	tree := Tree(wireKeys(map[string]any(declared)).(map[string]any))
+	resolveDocker(tree, secrets)
+	if err := resolveAzure(tree, secrets); err != nil {
+		return nil, err
+	}
+	chooseSize(tree)
+	choosePool(tree)
+	dropEmpty(tree)
+	return tree, nil
+}
+
+func resolveDocker(tree Tree, secrets Secrets) {
+	image, ok := tree["docker_image"].(map[string]any)
+	if !ok {
+		return
+	}
+	if _, named := image["basic_auth_secret_ref"]; named {
+		delete(image, "basic_auth_secret_ref")
+		image["basic_auth"] = map[string]any{"username": secrets.DockerUsername, "password": secrets.DockerPassword}
+	}
+}
+
+func resolveAzure(tree Tree, secrets Secrets) error {
+	azure, ok := tree["azure_attributes"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	if text, ok := azure["spot_bid_max_price"].(string); ok {
+		price, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return fmt.Errorf("spec.azureAttributes.spotBidMaxPrice %q is not a number: %w", text, err)
+		}
+		azure["spot_bid_max_price"] = price
+	}
+	if info, ok := azure["log_analytics_info"].(map[string]any); ok {
+		if _, named := info["log_analytics_primary_key_secret_ref"]; named {
+			delete(info, "log_analytics_primary_key_secret_ref")
+			info["log_analytics_primary_key"] = secrets.LogAnalyticsPrimaryKey
+		}
+	}
+	return nil
+}
+
+// chooseSize leaves exactly one kind of size, or none where a policy supplies
+// it. The size is what was declared, never computed from what is observed.
+func chooseSize(tree Tree) {
+	if _, autoscales := tree["autoscale"]; autoscales {
+		delete(tree, "num_workers")
+		return
+	}
+	if single, _ := tree["is_single_node"].(bool); single {
+		tree["num_workers"] = float64(0)
+	}
+}
+
+// choosePool drops what a pool decides: the API refuses it beside the pool.
+func choosePool(tree Tree) {
+	if _, pooled := tree["instance_pool_id"]; !pooled {
+		return
+	}
+	for _, name := range takenByPool {
+		delete(tree, name)
+	}
+	for block, kept := range keptBesidePool {
+		attributes, ok := tree[block].(map[string]any)
+		if !ok {
+			continue
+		}
+		if value, ok := attributes[kept]; ok {
+			tree[block] = map[string]any{kept: value}
+		} else {
+			delete(tree, block)
+		}
+	}
+}
+
+// dropEmpty removes empty strings: the API takes them for bad ids. Values of
+// the user's own maps may be empty.
+func dropEmpty(tree map[string]any) {
+	for name, value := range tree {
+		if value == "" {
+			delete(tree, name)
+		}
+		if _, free := freeMap(name); free {
+			continue
+		}
+		if object, ok := value.(map[string]any); ok {
+			dropEmpty(object)
+		}
+	}
+}
+
+func freeMap(name string) (string, bool) {
+	for _, free := range freeMaps {
+		if free == name {
+			return free, true
+		}
+	}
+	return "", false
+}
+
+// Tag is a custom tag, such as the one that says whose a cluster is.
+type Tag struct{ Key, Value string }
+
+// Creation is the body of clusters/create for a declared specification. A
+// cluster without a name gets defaultName, which is sent here and never as a
+// change; owner is added to the custom tags unless its key is empty.
+func Creation(desired Tree, defaultName string, owner Tag) (compute.CreateCluster, error) {
+	tree := desired.clone()
+	if _, named := tree["cluster_name"]; !named {
+		tree["cluster_name"] = defaultName
+	}
+	if owner.Key != "" {
+		tags, ok := tree["custom_tags"].(map[string]any)
+		if !ok {
+			tags = map[string]any{}
+			tree["custom_tags"] = tags
+		}
+		tags[owner.Key] = owner.Value
+	}
+	var body compute.CreateCluster
+	err := tree.into(&body)
+	return body, err
+}

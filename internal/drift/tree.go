@@ -1,0 +1,124 @@
+package drift
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Tree is a JSON object as the Clusters API spells it: keys in snake_case,
+// values as encoding/json decodes them. A key that is absent is not set; 0 and
+// false are set.
+type Tree map[string]any
+
+// treeOf is value as JSON, decoded again.
+func treeOf(value any) (Tree, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", value, err)
+	}
+	var tree Tree
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, fmt.Errorf("decode %T: %w", value, err)
+	}
+	return tree, nil
+}
+
+// into decodes the tree into one of the SDK's wire types, which notes explicit
+// zeros in ForceSendFields, so that 0 and false survive.
+func (t Tree) into(target any) error {
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("encode the cluster specification: %w", err)
+	}
+	if err := json.Unmarshal(raw, target); err != nil {
+		return fmt.Errorf("decode %T: %w", target, err)
+	}
+	return nil
+}
+
+// at is the value at a path of keys.
+func (t Tree) at(path ...string) (any, bool) {
+	var here any = map[string]any(t)
+	for _, key := range path {
+		object, ok := here.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if here, ok = object[key]; !ok {
+			return nil, false
+		}
+	}
+	return here, true
+}
+
+// clone copies the tree, so that callers may change what they get.
+func (t Tree) clone() Tree {
+	return cloneValue(map[string]any(t)).(map[string]any)
+}
+
+func cloneValue(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for key, item := range value {
+			out[key] = cloneValue(item)
+		}
+		return out
+	case []any:
+		out := make([]any, len(value))
+		for i, item := range value {
+			out[i] = cloneValue(item)
+		}
+		return out
+	default:
+		return value
+	}
+}
+
+// wireKeys spells the keys of a decoded resource as the Clusters API does. Keys
+// of the maps named in freeMaps are the user's own and stay.
+func wireKeys(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for key, item := range value {
+			name := wireName(key)
+			if !slices.Contains(freeMaps, name) {
+				item = wireKeys(item)
+			}
+			out[name] = item
+		}
+		return out
+	case []any:
+		out := make([]any, len(value))
+		for i, item := range value {
+			out[i] = wireKeys(item)
+		}
+		return out
+	default:
+		return value
+	}
+}
+
+// wireName is a resource's field name as the Clusters API spells it:
+// useMLRuntime is use_ml_runtime, alternateNodeTypeIDs is
+// alternate_node_type_ids.
+func wireName(name string) string {
+	name = strings.ReplaceAll(name, "IDs", "Ids")
+	var out strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		if unicode.IsUpper(r) && i > 0 {
+			afterLower := !unicode.IsUpper(runes[i-1])
+			startsWord := i+1 < len(runes) && unicode.IsLower(runes[i+1])
+			if afterLower || startsWord {
+				out.WriteByte('_')
+			}
+		}
+		out.WriteRune(unicode.ToLower(r))
+	}
+	return out.String()
+}

@@ -1,0 +1,166 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+// deleteSettles is how long a permanent-delete that was accepted may take
+// before it is sent again.
+const deleteSettles = time.Minute
+
+// wayOut is what a person can always do about a deletion that cannot go on.
+const wayOut = "set spec.deletionPolicy: Retain to release this object and keep the cluster"
+
+// EffectiveDeletionPolicy is what deletion will do: what was declared, else
+// Retain for a cluster that we did not make and Delete for one that we did.
+func EffectiveDeletionPolicy(cluster *v1alpha1.DatabricksCluster) v1alpha1.DeletionPolicy {
+	switch {
+	case cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
+		return v1alpha1.DeletionPolicyRetain
+	case cluster.Spec.DeletionPolicy != "":
+		return cluster.Spec.DeletionPolicy
+	case cluster.Spec.ClusterID != "":
+		return v1alpha1.DeletionPolicyRetain
+	default:
+		return v1alpha1.DeletionPolicyDelete
+	}
+}
+
+func (in Input) deletes() bool {
+	return EffectiveDeletionPolicy(in.Cluster) == v1alpha1.DeletionPolicyDelete
+}
+
+// whenReleased: another controller's finalizer holds the object, ours is gone.
+func whenReleased(in Input) (Plan, bool) {
+	held := slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster)
+	return Plan{}, !held
+}
+
+// whenRetained: the cluster stays as it is, and needs no credentials for that.
+func whenRetained(in Input) (Plan, bool) {
+	retained := EffectiveDeletionPolicy(in.Cluster) == v1alpha1.DeletionPolicyRetain
+	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, retained
+}
+
+// whenProtected: the second lock, for where the admission policy is missing.
+func whenProtected(in Input) (Plan, bool) {
+	protected := in.Cluster.Spec.DeletionProtection
+	return blocked("spec.deletionProtection is set; set it to false to let the cluster be deleted, or " + wayOut), protected
+}
+
+// whenNothingToDelete: nothing was ever created.
+func whenNothingToDelete(in Input) (Plan, bool) {
+	nothing := in.Cluster.Status.ClusterID == "" && !pending(in.Cluster)
+	return Plan{Step: StepRelease}, nothing
+}
+
+// whenUnreachableWhileLeaving: no workspace to speak to, and a way out.
+func whenUnreachableWhileLeaving(in Input) (Plan, bool) {
+	plan, unreachable := whenUnreachable(in)
+	if !unreachable {
+		return Plan{}, false
+	}
+	plan.Verdict.Message = fmt.Sprintf("%s; %s", plan.Verdict.Message, wayOut)
+	return plan, true
+}
+
+// whenHostChangedWhileLeaving: the cluster is not to be looked for elsewhere.
+func whenHostChangedWhileLeaving(in Input) (Plan, bool) {
+	plan, changed := whenHostChanged(in)
+	if !changed {
+		return Plan{}, false
+	}
+	plan.Verdict.Message = fmt.Sprintf("%s; %s", plan.Verdict.Message, wayOut)
+	return plan, true
+}
+
+// whenGoneWhileLeaving: a GET said that the cluster does not exist.
+func whenGoneWhileLeaving(in Input) (Plan, bool) {
+	if in.World.Presence != Missing && in.World.Presence != Purged {
+		return Plan{}, false
+	}
+	if until := in.unseenUntil(); in.Now.Before(until) && !in.succeeded(StepPermanentDelete) {
+		return Plan{Verdict: deleting(), Again: until}, true
+	}
+	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
+}
+
+// whenTerminatedWhileLeaving: by policy the cluster is stopped and left.
+func whenTerminatedWhileLeaving(in Input) (Plan, bool) {
+	if in.deletes() {
+		return Plan{}, false
+	}
+	if in.World.Presence != Present {
+		return Plan{Verdict: deleting()}, true
+	}
+	switch in.World.Details.State {
+	case compute.StateTerminated, compute.StateTerminating, compute.StateError:
+		return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
+	default:
+		return in.leave(StepTerminate), true
+	}
+}
+
+// whenPinnedWhileLeaving: the API deletes no pinned cluster.
+func whenPinnedWhileLeaving(in Input) (Plan, bool) {
+	pinned := in.Last.Failure != nil && in.Last.Failure.Class == databricks.ClassPinned
+	refused := in.Last.Step == StepUnpin && in.Last.Failure != nil
+	if !pinned && !refused {
+		return Plan{}, false
+	}
+	return in.leave(StepUnpin), true
+}
+
+// whenDeleting: delete for good, then see that it is gone.
+func whenDeleting(in Input) (Plan, bool) {
+	if in.succeeded(StepPermanentDelete) {
+		if again := in.Last.At.Add(deleteSettles); in.Now.Before(again) {
+			return Plan{Verdict: deleting(), Again: again}, true
+		}
+	}
+	return in.leave(StepPermanentDelete), true
+}
+
+// leave is a step of the deletion. What a person must mend says the way out.
+func (in Input) leave(step Step) Plan {
+	plan := in.do(Plan{Step: step, ClusterID: in.Cluster.Status.ClusterID, Verdict: deleting()})
+	if plan.Verdict.Stalled {
+		plan.Verdict = Verdict{
+			Reason:  v1alpha1.ReasonDeletionBlocked,
+			Message: fmt.Sprintf("%s; %s", plan.Verdict.Message, wayOut),
+			Stalled: true,
+		}
+	}
+	return plan
+}
+
+func blocked(message string) Plan {
+	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonDeletionBlocked, Message: message, Stalled: true}}
+}
+
+func deleting() Verdict {
+	return Verdict{Reason: v1alpha1.ReasonDeleting, Message: "the cluster is being deleted"}
+}
+
+// NeedsWorkspace tells that nothing can be decided about an object without its
+// workspace. What is deleted and keeps its cluster, or never had one, is let go
+// without credentials.
+func NeedsWorkspace(cluster *v1alpha1.DatabricksCluster) bool {
+	if cluster.DeletionTimestamp.IsZero() {
+		return true
+	}
+	in := Input{Cluster: cluster}
+	for _, settledAlone := range []rule{whenReleased, whenRetained, whenProtected, whenNothingToDelete} {
+		if _, ok := settledAlone(in); ok {
+			return false
+		}
+	}
+	return true
+}

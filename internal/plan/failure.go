@@ -1,0 +1,90 @@
+package plan
+
+import (
+	"strings"
+	"time"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+// response is what follows from a class of failure.
+type response struct {
+	reason  string
+	stalled bool
+	// first and longest bound the pause before the step is tried again; it
+	// doubles with every failure in a row.
+	first, longest time.Duration
+}
+
+// responses is the one place that turns a class of failure into what happens
+// next. A stalled step is still tried again, slowly, because the other side may
+// have been mended; a changed spec or Secret tries it at once.
+var responses = map[databricks.Class]response{
+	databricks.ClassInvalid:         {v1alpha1.ReasonInvalidSpec, true, 30 * time.Minute, 6 * time.Hour},
+	databricks.ClassForbidden:       {v1alpha1.ReasonPermissionDenied, true, 10 * time.Minute, time.Hour},
+	databricks.ClassQuota:           {v1alpha1.ReasonQuotaExceeded, true, 5 * time.Minute, time.Hour},
+	databricks.ClassUnauthenticated: {v1alpha1.ReasonAuthenticationFailed, true, 15 * time.Minute, time.Hour},
+	databricks.ClassHost:            {v1alpha1.ReasonHostNotAllowed, true, 15 * time.Minute, time.Hour},
+	databricks.ClassUnsupported:     {v1alpha1.ReasonInvalidSpec, true, 30 * time.Minute, 6 * time.Hour},
+	databricks.ClassThrottled:       {v1alpha1.ReasonRateLimited, false, 2 * time.Second, 5 * time.Minute},
+	databricks.ClassTransient:       {v1alpha1.ReasonRetryingAfterError, false, 2 * time.Second, 5 * time.Minute},
+	databricks.ClassAmbiguous:       {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, 5 * time.Minute},
+	databricks.ClassBusy:            {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, time.Minute},
+	databricks.ClassMissing:         {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, 5 * time.Minute},
+	databricks.ClassTooLarge:        {v1alpha1.ReasonRetryingAfterError, false, time.Minute, 5 * time.Minute},
+	databricks.ClassPinned:          {v1alpha1.ReasonRetryingAfterError, false, 2 * time.Second, 5 * time.Minute},
+}
+
+// Verdict is what to tell of a failure.
+func (f *Failure) Verdict() Verdict {
+	r := f.response()
+	if f.Class == databricks.ClassInvalid && isPolicyText(f.Message) {
+		r.reason = v1alpha1.ReasonPolicyViolation
+	}
+	return Verdict{Reason: r.reason, Message: f.Message, Stalled: r.stalled}
+}
+
+// pause is how long to hold back after so many failures in a row. What the
+// server asked for is the least.
+func (f *Failure) pause(failures int) time.Duration {
+	r := f.response()
+	pause := r.first
+	for range min(failures-1, 16) {
+		pause = min(2*pause, r.longest)
+	}
+	return max(pause, f.RetryAfter)
+}
+
+func (f *Failure) response() response {
+	if r, ok := responses[f.Class]; ok {
+		return r
+	}
+	return responses[databricks.ClassTransient]
+}
+
+// isPolicyText tells a refusal by a cluster policy from a refusal of a value.
+func isPolicyText(message string) bool {
+	return strings.Contains(message, "Cluster validation error: Validation failed for")
+}
+
+// do carries out a step now, or holds it back while its last failure is still
+// in force. While it waits, the verdict is the failure's.
+func (in Input) do(next Plan) Plan {
+	last := in.Last
+	if last.Step != next.Step || last.Failure == nil {
+		return next
+	}
+	r := last.Failure.response()
+	changed := last.Generation != in.Cluster.Generation || last.Credential != in.World.Credential
+	again := last.At.Add(last.Failure.pause(last.Failures))
+	if (r.stalled && changed) || !in.Now.Before(again) {
+		return next
+	}
+	return Plan{ClusterID: next.ClusterID, Verdict: last.Failure.Verdict(), Again: again}
+}
+
+// succeeded tells that the last thing done was this step and that it went well.
+func (in Input) succeeded(step Step) bool {
+	return in.Last.Step == step && in.Last.Failure == nil
+}

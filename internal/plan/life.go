@@ -1,0 +1,220 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+// readsFailTooLong is how long a workspace's reads may fail before that takes
+// Ready away from a cluster that was healthy when last seen.
+const readsFailTooLong = 15 * time.Minute
+
+// whenUnreachable: there is no workspace to speak to.
+func whenUnreachable(in Input) (Plan, bool) {
+	trouble := in.World.Trouble
+	if trouble == nil {
+		return Plan{}, false
+	}
+	return Plan{Verdict: Verdict{Reason: trouble.Reason, Message: trouble.Message, Stalled: trouble.Stalled}, Again: trouble.Again}, true
+}
+
+// whenHostChanged: the credentials name another workspace than the one the
+// cluster was created in. There the cluster is not missing; it never was.
+func whenHostChanged(in Input) (Plan, bool) {
+	bound := in.Cluster.Status.Host
+	if bound == "" || in.World.Host == "" || bound == in.World.Host {
+		return Plan{}, false
+	}
+	return Plan{Verdict: Verdict{
+		Reason:  v1alpha1.ReasonHostChanged,
+		Stalled: true,
+		Message: fmt.Sprintf("the cluster lives in %s, the credentials now name %s; restore the host, or delete this object with deletionPolicy: Retain and create it anew", bound, in.World.Host),
+	}}, true
+}
+
+// whenNotOurs: the cluster belongs to somebody else, or may not be managed.
+func whenNotOurs(in Input) (Plan, bool) {
+	observing := in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
+	if observing || in.Cluster.Spec.ClusterID == "" {
+		return Plan{}, false
+	}
+	why := in.ownedElsewhere()
+	if why == "" {
+		return Plan{}, false
+	}
+	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonAlreadyManaged, Stalled: true, Message: why}}, true
+}
+
+// ownedElsewhere says why an adopted cluster is not to be managed; "" if it is.
+func (in Input) ownedElsewhere() string {
+	details := in.World.Details
+	switch {
+	case in.World.Holder != "":
+		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.Cluster.Spec.ClusterID, in.World.Holder)
+	case in.World.Presence != Present:
+		return ""
+	case slices.Contains(madeByMachines, details.ClusterSource):
+		return fmt.Sprintf("cluster %s was made by a %s, which alone may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
+	}
+	tag := details.CustomTags[v1alpha1.OwnerTagKey]
+	if tag == "" || tag == in.World.Owner.Value || in.takesOver(tag) {
+		return ""
+	}
+	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s", details.ClusterId, tag, v1alpha1.AnnotationTakeOver, tag)
+}
+
+// madeByMachines are the sources whose clusters have a manager of their own.
+var madeByMachines = []compute.ClusterSource{
+	compute.ClusterSourceJob, compute.ClusterSourcePipeline, compute.ClusterSourcePipelineMaintenance,
+}
+
+// takesOver tells that a person allowed to take the cluster from the owner that
+// the tag names: the whole tag, the operator id, or the object's uid.
+func (in Input) takesOver(tag string) bool {
+	named := in.Cluster.Annotations[v1alpha1.AnnotationTakeOver]
+	operator, uid, _ := strings.Cut(tag, "-")
+	return named != "" && (named == tag || named == operator || named == uid)
+}
+
+// whenSuspended: reads go on, writes stop.
+func whenSuspended(in Input) (Plan, bool) {
+	suspended := in.Cluster.Spec.Suspend
+	return Plan{}, suspended
+}
+
+// whenWithoutFinalizer: nothing is created for an object that could vanish
+// unnoticed. An observed cluster is never deleted, so its object may go.
+func whenWithoutFinalizer(in Input) (Plan, bool) {
+	observing := in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
+	if observing || slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster) {
+		return Plan{}, false
+	}
+	return Plan{Step: StepAddFinalizer, Verdict: creating()}, true
+}
+
+// whenBinding: the specification names an existing cluster.
+func whenBinding(in Input) (Plan, bool) {
+	named := in.Cluster.Spec.ClusterID
+	if named == "" || in.Cluster.Status.ClusterID != "" {
+		return Plan{}, false
+	}
+	switch in.World.Presence {
+	case Present:
+		return Plan{Step: StepRecord, ClusterID: named, Adopted: true}, true
+	case Missing, Purged:
+		return Plan{Verdict: Verdict{
+			Reason:  v1alpha1.ReasonAdoptionTargetNotFound,
+			Stalled: true,
+			Message: fmt.Sprintf("spec.clusterID %s does not exist in %s; correct it, or create the object anew without it", named, in.World.Host),
+		}}, true
+	default:
+		return in.lookingFor("looking for cluster " + named), true
+	}
+}
+
+// lookingFor is the plan while a first look is under way.
+func (in Input) lookingFor(message string) Plan {
+	if failure := in.World.ReadFailure; failure != nil {
+		return Plan{Verdict: failure.Verdict()}
+	}
+	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonCreating, Message: message}}
+}
+
+// whenUnseen: the cluster exists on record, and nobody has looked at it since
+// it mattered. What was known last stays told, but for a new generation.
+func whenUnseen(in Input) (Plan, bool) {
+	if in.World.Presence != Unknown {
+		return Plan{}, false
+	}
+	if in.World.ReadFailure != nil {
+		return whenReadsAreRefused(in)
+	}
+	if in.Cluster.Status.State == "" {
+		return Plan{Verdict: creating()}, true
+	}
+	return Plan{}, true
+}
+
+// whenGone: a GET said that the cluster does not exist.
+func whenGone(in Input) (Plan, bool) {
+	if in.World.Presence != Missing && in.World.Presence != Purged {
+		return Plan{}, false
+	}
+	if until := in.unseenUntil(); in.Now.Before(until) {
+		return Plan{Verdict: creating(), Again: until}, true
+	}
+	switch {
+	case in.adopted():
+		return Plan{Verdict: Verdict{
+			Reason:  v1alpha1.ReasonClusterPurged,
+			Stalled: true,
+			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: delete this object, or create it anew without clusterID", in.Cluster.Status.ClusterID),
+		}}, true
+	case in.World.Presence == Purged:
+		return Plan{}, true
+	default:
+		return in.create(fmt.Sprintf("cluster %s was deleted elsewhere; creating it again", in.Cluster.Status.ClusterID)), true
+	}
+}
+
+// unseenUntil is how long "missing" is not believed of a cluster that was just
+// created and has never been seen.
+func (in Input) unseenUntil() time.Time {
+	creation := in.Cluster.Status.Creation
+	if creation == nil || creation.NotAfter == nil {
+		return time.Time{}
+	}
+	return creation.NotAfter.Add(in.Limits.RequestDeadline + in.Limits.VisibilityGrace)
+}
+
+// adopted tells a cluster that we did not make.
+func (in Input) adopted() bool {
+	return in.Cluster.Spec.ClusterID != "" || in.Cluster.Status.Adopted
+}
+
+// whenReadsAreRefused: the workspace does not answer, or refuses to. A passing
+// failure does not take Ready away; a refused credential does at once.
+func whenReadsAreRefused(in Input) (Plan, bool) {
+	failure := in.World.ReadFailure
+	if failure == nil {
+		return Plan{}, false
+	}
+	tooLong := in.World.ReadFailingSince.Add(readsFailTooLong)
+	evaluated := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
+	refused := failure.Class == databricks.ClassUnauthenticated || failure.Class == databricks.ClassForbidden || failure.Class == databricks.ClassHost
+	if refused || !evaluated || !in.Now.Before(tooLong) {
+		return Plan{Verdict: failure.Verdict()}, true
+	}
+	return Plan{Again: tooLong}, true
+}
+
+// whenChanging: the cluster is on its way to another state.
+func whenChanging(in Input) (Plan, bool) {
+	reason, ok := transitions[in.World.Details.State]
+	if !ok {
+		return Plan{}, false
+	}
+	if in.World.Details.State == compute.StatePending && !in.everRan() {
+		reason = v1alpha1.ReasonCreating
+	}
+	return Plan{Verdict: Verdict{Reason: reason, Message: in.World.Details.StateMessage}}, true
+}
+
+// transitions are the states that a cluster does not stay in. RESIZING is none
+// of them: the platform's own autoscaler moves a running cluster in and out.
+var transitions = map[compute.State]string{
+	compute.StatePending:     v1alpha1.ReasonStarting,
+	compute.StateRestarting:  v1alpha1.ReasonRestarting,
+	compute.StateTerminating: v1alpha1.ReasonTerminating,
+}
+
+// everRan tells a start from the first launch: the Spark context stays known
+// over a stop.
+func (in Input) everRan() bool { return in.World.Details.SparkContextId != 0 }

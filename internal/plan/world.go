@@ -1,0 +1,177 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// Input is everything that a decision depends on.
+type Input struct {
+	Cluster *v1alpha1.DatabricksCluster
+	World   World
+	// Last is what was done last for this object by this process; zero: nothing.
+	Last   Attempt
+	Limits Limits
+	Now    time.Time
+}
+
+// Limits are the spans of time that the creation protocol rests on.
+type Limits struct {
+	// CreateWindow is how long after the intent was made a create may be sent.
+	CreateWindow time.Duration
+	// RequestDeadline is how long a request may take.
+	RequestDeadline time.Duration
+	// VisibilityGrace is how long a created cluster may stay unseen by lists
+	// and by GET.
+	VisibilityGrace time.Duration
+}
+
+// World is what observe found. A failure to find something is a fact too.
+type World struct {
+	// Trouble is why there is no workspace to speak to; nil: there is one.
+	Trouble *Trouble
+	// Host and Principal are the workspace's and whom it takes us for. Host is
+	// known as soon as the credentials could be read.
+	Host, Principal, WorkspaceID string
+	// ReadFailure is what the workspace's reads have failed with lately; nil
+	// when they succeed.
+	ReadFailure *Failure
+	// ReadFailingSince is when that began.
+	ReadFailingSince time.Time
+	// Presence tells whether the object's cluster exists, Details how it is.
+	Presence Presence
+	Details  *compute.ClusterDetails
+	// Search is the state of the look for clusters with the owner tag.
+	Search Search
+	// Owner is the tag of the clusters created for this object; its key is
+	// empty where the operator was told not to tag.
+	Owner drift.Tag
+	// Holder names the other object that already manages the cluster this one
+	// wants; empty: none.
+	Holder string
+	// Desired is the declared specification on the wire, Differences where the
+	// cluster is not as declared.
+	Desired     drift.Tree
+	Differences []drift.Difference
+	// Compared tells that Differences was computed from a look at the cluster.
+	Compared bool
+	// Credential is the fingerprint of the credential in use.
+	Credential string
+}
+
+// Trouble is why a workspace cannot be spoken to, and what a person sees of it.
+type Trouble struct {
+	Reason  string
+	Message string
+	// Stalled tells that a person must act.
+	Stalled bool
+	// Again is when to look once more though nothing was heard; zero: never.
+	Again time.Time
+}
+
+// Presence is whether a cluster exists, as far as is known.
+type Presence int
+
+// The presences: Unknown until somebody looked since it mattered.
+const (
+	Unknown Presence = iota
+	Present
+	Missing
+	Purged
+)
+
+// Search is the state of a look for the owner tag in complete lists.
+type Search struct {
+	CompleteLists int
+	Matches       []*compute.ClusterDetails
+}
+
+// Step is one thing to do.
+type Step string
+
+// The steps. All but the first four write to Databricks.
+const (
+	StepNone            Step = ""
+	StepAddFinalizer    Step = "AddFinalizer"
+	StepRecord          Step = "Record"
+	StepRelease         Step = "Release"
+	StepCreate          Step = "Create"
+	StepTerminate       Step = "Terminate"
+	StepUnpin           Step = "Unpin"
+	StepPermanentDelete Step = "PermanentDelete"
+)
+
+// Plan is a decision: one step, or none, and how the situation is called.
+type Plan struct {
+	Step Step
+	// ClusterID is the cluster that the step is about.
+	ClusterID string
+	// Adopted tells that Record takes over a cluster that somebody else made.
+	Adopted bool
+	// Intent is what Create must persist before it may send anything.
+	Intent Intent
+	// Verdict is what to tell while this is so; zero: the cluster's own state
+	// speaks for itself.
+	Verdict Verdict
+	// Again is when time alone changes the decision; zero: only news does.
+	Again time.Time
+}
+
+// Intent is the creation that is about to be tried.
+type Intent struct {
+	Token                string
+	Incarnation, Attempt int64
+	NotAfter             time.Time
+}
+
+// Verdict names a situation by the conditions' own reasons.
+type Verdict struct {
+	Reason  string
+	Message string
+	// Stalled tells that nothing will happen until a person changes something;
+	// otherwise the operator is at work.
+	Stalled bool
+}
+
+// Attempt is the last step that this process carried out for an object.
+type Attempt struct {
+	Step Step
+	// ClusterID is what Create learned, kept in case it could not be persisted.
+	ClusterID string
+	// Token is the creation that ClusterID belongs to.
+	Token string
+	// Failure is how the step failed; nil: it succeeded.
+	Failure *Failure
+	// Failures counts how often in a row the step has failed.
+	Failures int
+	// At is when it ended.
+	At time.Time
+	// Generation and Credential are what it was tried with.
+	Generation int64
+	Credential string
+}
+
+// Failure is an error of the Databricks API as a fact.
+type Failure struct {
+	Class databricks.Class
+	// Message is the API's "error_code: message", cleaned.
+	Message string
+	// RetryAfter is what the server asked for; 0 where it did not.
+	RetryAfter time.Duration
+}
+
+// WritesToDatabricks tells the steps that change a workspace from those that
+// change only the object.
+func (s Step) WritesToDatabricks() bool {
+	switch s {
+	case StepNone, StepAddFinalizer, StepRecord, StepRelease:
+		return false
+	default:
+		return true
+	}
+}

@@ -1,0 +1,219 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// setConditions writes every condition anew, so that none outlives its facts.
+func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
+	set := setter{status: status, in: in}
+	switch {
+	case verdict.Reason == "":
+		set.keep()
+	case isReady(verdict.Reason):
+		set.ready(verdict)
+	default:
+		set.notReady(verdict)
+	}
+	set.synced()
+	set.running()
+	set.suspended()
+}
+
+// setter writes conditions of one report.
+type setter struct {
+	status *v1alpha1.DatabricksClusterStatus
+	in     Input
+}
+
+func (s setter) set(kind string, value metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&s.status.Conditions, metav1.Condition{
+		Type:               kind,
+		Status:             value,
+		Reason:             reason,
+		Message:            message,
+		ObservedGeneration: s.in.Cluster.Generation,
+		LastTransitionTime: metav1.NewTime(s.in.Now.UTC()),
+	})
+}
+
+func (s setter) remove(kind string) {
+	meta.RemoveStatusCondition(&s.status.Conditions, kind)
+}
+
+// ready: usable as the policies say, and nothing is due.
+func (s setter) ready(verdict plan.Verdict) {
+	s.remove(v1alpha1.ConditionReconciling)
+	s.remove(v1alpha1.ConditionStalled)
+	s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, verdict.Reason, verdict.Message)
+}
+
+// notReady: Ready=False comes with exactly one of Reconciling and Stalled.
+func (s setter) notReady(verdict plan.Verdict) {
+	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
+	if verdict.Stalled {
+		present, absent = absent, present
+	}
+	s.remove(absent)
+	s.set(present, metav1.ConditionTrue, verdict.Reason, verdict.Message)
+	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
+}
+
+// keep leaves what was said of this generation: nothing new is known.
+func (s setter) keep() {
+	for i := range s.status.Conditions {
+		s.status.Conditions[i].ObservedGeneration = s.in.Cluster.Generation
+	}
+}
+
+func (s setter) synced() {
+	world := s.in.World
+	switch {
+	case world.ReadFailure != nil && world.ReadFailure.Class == databricks.ClassThrottled:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, world.ReadFailure.Message)
+	case world.ReadFailure != nil:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable, world.ReadFailure.Message)
+	case !world.Compared && s.keepsSynced():
+		s.keep()
+	case !world.Compared:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
+	case len(world.Differences) > 0:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonDriftDetected, differing(world))
+	default:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonInSync, "the cluster is as declared")
+	}
+}
+
+// keepsSynced tells that the last comparison still stands: of this generation,
+// with a cluster that nobody has looked at since.
+func (s setter) keepsSynced() bool {
+	last := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionSynced)
+	unseen := s.in.World.Presence == plan.Unknown && s.in.World.Trouble == nil
+	return last != nil && unseen && last.ObservedGeneration == s.in.Cluster.Generation
+}
+
+func differing(world plan.World) string {
+	paths := make([]string, 0, len(world.Differences))
+	for _, difference := range world.Differences {
+		paths = append(paths, difference.Path)
+	}
+	const shown = 10
+	if len(paths) > shown {
+		paths = append(paths[:shown], "…")
+	}
+	return "not as declared: " + strings.Join(paths, ", ")
+}
+
+func (s setter) running() {
+	state := compute.State(s.status.State)
+	switch {
+	case s.in.World.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionRunning) != nil:
+		return
+	case isRunning(state):
+		s.set(v1alpha1.ConditionRunning, metav1.ConditionTrue, v1alpha1.ReasonRunning, "the cluster is up")
+	case state == "":
+		s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, "there is no cluster")
+	default:
+		s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, "the cluster is "+databricks.PlainText(s.status.State))
+	}
+}
+
+func (s setter) suspended() {
+	if !s.in.Cluster.Spec.Suspend {
+		s.remove(v1alpha1.ConditionSuspended)
+		return
+	}
+	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended, "spec.suspend is true: the cluster is mirrored and not written to")
+}
+
+// isRunning tells a usable cluster. RESIZING counts: the platform's autoscaler
+// moves a running cluster in and out of it.
+func isRunning(state compute.State) bool {
+	return state == compute.StateRunning || state == compute.StateResizing
+}
+
+// isReady tells the reasons of Ready=True.
+func isReady(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy,
+		v1alpha1.ReasonObserved, v1alpha1.ReasonChangesDeferred, v1alpha1.ReasonDriftTolerated, v1alpha1.ReasonPurged:
+		return true
+	default:
+		return false
+	}
+}
+
+// settled is the verdict where the plan had none: the cluster speaks for itself.
+func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+	switch {
+	case in.World.Presence == plan.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
+		return plan.Verdict{}
+	case in.World.Presence == plan.Unknown:
+		return plan.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the cluster"}
+	case in.World.Presence != plan.Present:
+		return plan.Verdict{Reason: v1alpha1.ReasonPurged, Message: "Databricks purged the idle cluster; it is created again when it is needed"}
+	case in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
+		return plan.Verdict{Reason: v1alpha1.ReasonObserved, Message: "the cluster is observed and not managed"}
+	default:
+		return byState(in, status)
+	}
+}
+
+func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+	state := compute.State(status.State)
+	switch {
+	case isRunning(state):
+		return plan.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
+	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
+		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
+	case state == compute.StateTerminated && launchFailed(in):
+		return plan.Verdict{Reason: v1alpha1.ReasonStartFailed, Message: ending(status), Stalled: true}
+	case state == compute.StateTerminated, state == compute.StateError:
+		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedUnexpectedly, Message: ending(status), Stalled: true}
+	default:
+		return plan.Verdict{Reason: v1alpha1.ReasonUnknownState, Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", databricks.PlainText(status.State))}
+	}
+}
+
+func endedNormally(reason *v1alpha1.TerminationReason) bool {
+	return reason == nil || reason.Type == v1alpha1.TerminationTypeSuccess
+}
+
+// launchFailed tells a cluster that never came up from one that died later.
+func launchFailed(in Input) bool {
+	return in.World.Details.SparkContextId == 0 || launching(in) ||
+		hasReason(in, v1alpha1.ConditionStalled, v1alpha1.ReasonStartFailed)
+}
+
+// launching tells that the last thing said was that the cluster is coming up.
+func launching(in Input) bool {
+	return hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonCreating) ||
+		hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonStarting)
+}
+
+func hasReason(in Input, kind, reason string) bool {
+	condition := meta.FindStatusCondition(in.Cluster.Status.Conditions, kind)
+	return condition != nil && condition.Reason == reason
+}
+
+// ending is why a cluster ended, with Databricks' own words.
+func ending(status *v1alpha1.DatabricksClusterStatus) string {
+	reason := status.TerminationReason
+	if reason == nil {
+		return status.StateMessage
+	}
+	words := reason.Code + " (" + reason.Type + ")"
+	if status.StateMessage != "" {
+		words += ": " + status.StateMessage
+	}
+	return words
+}

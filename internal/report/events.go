@@ -1,0 +1,124 @@
+package report
+
+import (
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// Event is one transition, told once.
+type Event struct {
+	// Type is Normal or Warning.
+	Type string
+	// Reason is the event's name, Action what was done or seen.
+	Reason, Action string
+	Note           string
+}
+
+// The reasons of Normal events. Warnings carry the conditions' own reasons.
+const (
+	EventAdopted        = "Adopted"
+	EventCreated        = "Created"
+	EventStarted        = "Started"
+	EventAutoTerminated = "AutoTerminated"
+	EventDeleted        = "Deleted"
+	EventRetained       = "Retained"
+	EventSuspended      = "Suspended"
+	EventResumed        = "Resumed"
+)
+
+// events tells what is different now. A status that stays tells nothing.
+func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
+	var told []Event
+	tell := func(kind, reason, action, note string) {
+		told = append(told, Event{Type: kind, Reason: reason, Action: action, Note: note})
+	}
+	if reason, note := stepEvent(in); reason != "" {
+		tell(corev1.EventTypeNormal, reason, string(in.Plan.Step), note)
+	}
+	if reason, note := stateEvent(before, after); reason != "" {
+		tell(corev1.EventTypeNormal, reason, "Observe", note)
+	}
+	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionSynced} {
+		if reason, note := warning(kind, before, after); reason != "" {
+			tell(corev1.EventTypeWarning, reason, "Reconcile", note)
+		}
+	}
+	if reason, note := throttled(before, after); reason != "" {
+		tell(corev1.EventTypeWarning, reason, "Reconcile", note)
+	}
+	switch was, is := isTrue(before, v1alpha1.ConditionSuspended), isTrue(after, v1alpha1.ConditionSuspended); {
+	case is && !was:
+		tell(corev1.EventTypeNormal, EventSuspended, "Suspend", "writes to the cluster stop; its state is still shown")
+	case was && !is:
+		tell(corev1.EventTypeNormal, EventResumed, "Resume", "the cluster is managed again")
+	}
+	return told
+}
+
+// stepEvent is what a step that went well tells.
+func stepEvent(in Input) (reason, note string) {
+	if !in.Outcome.Ran || in.Outcome.Failure != nil {
+		return "", ""
+	}
+	id := in.Plan.ClusterID
+	switch in.Plan.Step {
+	case plan.StepCreate:
+		return EventCreated, "created cluster " + in.Cluster.Status.ClusterID
+	case plan.StepRecord:
+		if in.Plan.Adopted {
+			return EventAdopted, "adopted cluster " + id
+		}
+		return EventCreated, "found cluster " + id + ", made by an earlier create call"
+	case plan.StepRelease:
+		switch {
+		case id == "":
+			return "", ""
+		case in.World.Presence == plan.Missing || in.World.Presence == plan.Purged:
+			return EventDeleted, "deleted cluster " + id
+		default:
+			return EventRetained, "left cluster " + id + " in the workspace"
+		}
+	default:
+		return "", ""
+	}
+}
+
+// stateEvent is what the cluster's own way from state to state tells.
+func stateEvent(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+	was, is := compute.State(before.State), compute.State(after.State)
+	switch {
+	case is == compute.StateRunning && !isRunning(was):
+		return EventStarted, "cluster " + after.ClusterID + " is up"
+	case is == compute.StateTerminated && was != is && was != "" && after.TerminationReason != nil &&
+		after.TerminationReason.Code == string(compute.TerminationReasonCodeInactivity):
+		return EventAutoTerminated, after.StateMessage
+	default:
+		return "", ""
+	}
+}
+
+// warning is a condition that turned bad: Stalled, or Synced by drift.
+func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+	was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
+	bad := is != nil && (kind == v1alpha1.ConditionStalled || is.Reason == v1alpha1.ReasonDriftDetected)
+	if !bad || (was != nil && was.Reason == is.Reason) {
+		return "", ""
+	}
+	return is.Reason, is.Message
+}
+
+func throttled(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReconciling), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReconciling)
+	if is == nil || is.Reason != v1alpha1.ReasonRateLimited || (was != nil && was.Reason == is.Reason) {
+		return "", ""
+	}
+	return is.Reason, is.Message
+}
+
+func isTrue(status v1alpha1.DatabricksClusterStatus, kind string) bool {
+	return meta.IsStatusConditionTrue(status.Conditions, kind)
+}

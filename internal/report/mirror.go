@@ -1,0 +1,136 @@
+package report
+
+import (
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// maxParameters bounds what is shown of a termination's parameters.
+const maxParameters = 20
+
+// recordIdentity keeps which cluster is the object's, and where it lives.
+func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	if in.Plan.Step == plan.StepRecord {
+		status.ClusterID = in.Plan.ClusterID
+		status.Adopted = in.Plan.Adopted
+	}
+	if in.Outcome.Refused || status.ClusterID != "" {
+		settleCreation(in, status)
+	}
+	if status.ClusterID == "" {
+		return
+	}
+	if status.Host == "" {
+		status.Host = in.World.Host
+	}
+	if status.WorkspaceID == "" {
+		status.WorkspaceID = in.World.WorkspaceID
+	}
+	status.URL = status.Host + "/compute/clusters/" + status.ClusterID
+}
+
+// settleCreation clears the intent. The incarnation stays, so that the next one
+// gets another token; the deadline stays until the cluster has been seen, so
+// that "missing" is not believed too early.
+func settleCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	if status.Creation == nil {
+		return
+	}
+	settled := &v1alpha1.CreationIntent{Incarnation: status.Creation.Incarnation}
+	if !in.Outcome.Refused && in.World.Presence != plan.Present {
+		settled.NotAfter = status.Creation.NotAfter
+	}
+	status.Creation = settled
+}
+
+// mirror shows the cluster as it was last seen. While nobody has looked, what
+// was shown stays.
+func mirror(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	status.Selector = v1alpha1.LabelCluster + "=" + in.Cluster.Name
+	status.Effective = effective(in, status)
+	switch in.World.Presence {
+	case plan.Present:
+		mirrorDetails(in.World.Details, status)
+	case plan.Missing, plan.Purged:
+		forget(status)
+	}
+}
+
+func mirrorDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClusterStatus) {
+	status.State = string(details.State)
+	status.StateMessage = databricks.PlainText(details.StateMessage)
+	status.TerminationReason = terminationReason(details.TerminationReason)
+	actual := int32(len(details.Executors))
+	status.NumWorkers = &actual
+	status.TargetWorkers = nil
+	if details.Autoscale == nil {
+		target := int32(details.NumWorkers)
+		status.TargetWorkers = &target
+	}
+	status.StartTime = timeOf(details.StartTime)
+	status.LastRestartedTime = timeOf(details.LastRestartedTime)
+	status.TerminatedTime = timeOf(details.TerminatedTime)
+}
+
+// forget takes back what was said of a cluster that does not exist any more.
+func forget(status *v1alpha1.DatabricksClusterStatus) {
+	none := int32(0)
+	status.State, status.StateMessage, status.TerminationReason = "", "", nil
+	status.NumWorkers, status.TargetWorkers = &none, nil
+	status.StartTime, status.LastRestartedTime, status.TerminatedTime = nil, nil, nil
+}
+
+func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.EffectiveSpec {
+	shown := &v1alpha1.EffectiveSpec{}
+	if details := in.World.Details; in.World.Presence == plan.Present {
+		minutes := int32(details.AutoterminationMinutes)
+		shown = &v1alpha1.EffectiveSpec{
+			SparkVersion:           details.SparkVersion,
+			NodeTypeID:             details.NodeTypeId,
+			DriverNodeTypeID:       details.DriverNodeTypeId,
+			DataSecurityMode:       string(details.DataSecurityMode),
+			PolicyID:               details.PolicyId,
+			AutoterminationMinutes: &minutes,
+			SingleUserName:         details.SingleUserName,
+		}
+	} else if status.Effective != nil {
+		shown = status.Effective.DeepCopy()
+	}
+	shown.DeletionPolicy = plan.EffectiveDeletionPolicy(in.Cluster)
+	return shown
+}
+
+func terminationReason(reason *compute.TerminationReason) *v1alpha1.TerminationReason {
+	if reason == nil {
+		return nil
+	}
+	shown := &v1alpha1.TerminationReason{
+		Code: databricks.PlainText(string(reason.Code)),
+		Type: databricks.PlainText(string(reason.Type)),
+	}
+	for name, value := range reason.Parameters {
+		if len(reason.Parameters) > maxParameters {
+			break
+		}
+		if shown.Parameters == nil {
+			shown.Parameters = map[string]string{}
+		}
+		shown.Parameters[databricks.PlainText(name)] = databricks.PlainText(value)
+	}
+	return shown
+}
+
+// timeOf is a time of the Clusters API: milliseconds since 1970, 0 is none.
+func timeOf(milliseconds int64) *metav1.Time {
+	if milliseconds == 0 {
+		return nil
+	}
+	at := metav1.NewTime(time.UnixMilli(milliseconds).Truncate(time.Second).UTC())
+	return &at
+}

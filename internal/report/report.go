@@ -1,0 +1,74 @@
+package report
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// Input is everything that a report depends on.
+type Input struct {
+	// Cluster is the object as the API server has it after the step.
+	Cluster *v1alpha1.DatabricksCluster
+	World   plan.World
+	Plan    plan.Plan
+	Outcome Outcome
+	// Now is used for lastTransitionTime alone.
+	Now time.Time
+}
+
+// Outcome is what came of the plan's step.
+type Outcome struct {
+	// Ran tells that the step was carried out, well or not. It is false where
+	// there was none, or where it has to wait for its turn.
+	Ran bool
+	// Failure is how it failed; nil: it did not.
+	Failure *plan.Failure
+	// Refused tells that a creation certainly did not happen, so its intent is
+	// void.
+	Refused bool
+}
+
+// Report is what to write about an object.
+type Report struct {
+	Status v1alpha1.DatabricksClusterStatus
+	Events []Event
+}
+
+// Of is the report on a cluster.
+func Of(in Input) Report {
+	before := in.Cluster.Status
+	status := before.DeepCopy()
+	recordIdentity(in, status)
+	mirror(in, status)
+	verdict := verdictOf(in, status)
+	setConditions(in, status, verdict)
+	status.ObservedGeneration = in.Cluster.Generation
+	return Report{Status: *status, Events: events(in, before, *status)}
+}
+
+// verdictOf is the plan's verdict, or the failure that its step just met.
+func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+	verdict := in.Plan.Verdict
+	if failure := in.Outcome.Failure; failure != nil {
+		// The next plan, made of the same failure, says the same.
+		verdict = failure.Verdict()
+	}
+	if verdict.Reason == v1alpha1.ReasonTerminating && launching(in) {
+		// A launch that fails passes through TERMINATING; what it was stays
+		// known until it has ended.
+		verdict.Reason = previousReason(in)
+	}
+	if verdict.Reason == "" {
+		verdict = settled(in, status)
+	}
+	return verdict
+}
+
+// previousReason is what the operator was last said to be at.
+func previousReason(in Input) string {
+	return meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionReconciling).Reason
+}
