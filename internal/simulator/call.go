@@ -1,0 +1,224 @@
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// maxBody is the Clusters API's limit on a request body.
+const maxBody = 10 << 20
+
+// endpoint is one operation of the API.
+type endpoint struct {
+	// name is how limits, faults and the log call it, such as "clusters/get".
+	name string
+	// accepts is the shape of its parameters; nil for a form.
+	accepts *shape
+	// open needs no credential.
+	open   bool
+	handle func(*call) (any, *refusal)
+}
+
+// call is one request on its way through the server.
+type call struct {
+	server   *Server
+	endpoint *endpoint
+	request  *http.Request
+	body     []byte
+	params   params
+	refusal  *refusal // why the request could not even be read
+	now      time.Time
+	entry    Entry
+
+	*session // who calls; nil for open endpoints and bad credentials
+	fault    *faultRule
+}
+
+// reply is an answer on its way out.
+type reply struct {
+	status      int
+	contentType string
+	header      http.Header
+	body        []byte
+}
+
+func (s *Server) serve(e *endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{server: s, endpoint: e, request: r, now: s.clock.Now()}
+		c.entry = Entry{Time: c.now, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Endpoint: e.name}
+		c.read()
+		answer := c.answer()
+		if answer == nil {
+			s.log.add(c.entry)
+			panic(http.ErrAbortHandler) // net/http's way to drop a connection
+		}
+		c.entry.Status = answer.status
+		s.log.add(c.entry)
+		s.options.Logger.Debug("request", "method", r.Method, "path", r.URL.Path,
+			"status", answer.status, "workspace", c.entry.Workspace, "clusterID", c.entry.ClusterID, "fault", c.entry.Fault)
+		answer.write(w)
+	})
+}
+
+// answer is what the caller gets; nil drops the connection.
+func (c *call) answer() *reply {
+	refused := c.admit()
+	if refused != nil {
+		return c.refused(refused)
+	}
+	if c.fault == nil {
+		return c.perform()
+	}
+	c.entry.Fault = c.fault.Name
+	return c.answerWithFault()
+}
+
+// admit finds out who calls and whether the call is let in, and picks the fault
+// that befalls it.
+func (c *call) admit() *refusal {
+	s := c.server
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if !c.endpoint.open {
+		session, r := s.identify(c.request, c.now)
+		if r != nil {
+			return r
+		}
+		c.session = session
+		c.entry.Workspace = session.workspace.name
+		c.entry.Principal = session.principal.UserName
+	}
+	if r := s.limits.admit(c.entry.Workspace, c.endpoint.name, c.now); r != nil {
+		return r
+	}
+	c.fault = s.faults.choose(c)
+	return nil
+}
+
+// perform has the call's effect and makes its answer.
+func (c *call) perform() *reply {
+	if c.refusal != nil {
+		return c.refused(c.refusal)
+	}
+	s := c.server
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	c.now = s.clock.Now()
+	result, r := c.endpoint.handle(c)
+	if r != nil {
+		return c.refused(r)
+	}
+	c.entry.Effect = true
+	return c.succeeded(result)
+}
+
+func (c *call) succeeded(result any) *reply {
+	return &reply{
+		status: http.StatusOK, contentType: c.contentType(), header: c.header(), body: encode(result),
+	}
+}
+
+func (c *call) refused(r *refusal) *reply {
+	answer := &reply{status: r.status, contentType: c.contentType(), header: c.header(), body: encode(r.body())}
+	for name, values := range r.header {
+		answer.header[name] = values
+	}
+	return answer
+}
+
+func (c *call) header() http.Header {
+	header := http.Header{}
+	if c.session != nil {
+		header.Set("X-Databricks-Org-Id", decimal(c.workspace.id))
+	}
+	return header
+}
+
+func (c *call) contentType() string {
+	if c.endpoint.name == "scim/me" {
+		return "application/scim+json"
+	}
+	return "application/json"
+}
+
+func (r *reply) write(w http.ResponseWriter) {
+	for name, values := range r.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", r.contentType)
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body) // a caller who has gone is no concern of the server
+}
+
+// read takes the parameters from wherever the caller put them: the query
+// string, and the body even of a GET.
+func (c *call) read() {
+	body, err := io.ReadAll(io.LimitReader(c.request.Body, maxBody+1))
+	switch {
+	case err != nil:
+		c.refusal = malformed("The request body could not be read")
+		return
+	case len(body) > maxBody:
+		c.refusal = refuse(http.StatusRequestEntityTooLarge, "MALFORMED_REQUEST", "The request body is larger than 10 MB")
+		return
+	}
+	c.body = body
+	if c.endpoint.accepts == nil {
+		return
+	}
+	c.entry.setBody(body)
+	c.refusal = c.decode()
+}
+
+func (c *call) decode() *refusal {
+	raw := map[string]any{}
+	if c.request.Method == http.MethodGet {
+		raw = fromQuery(c.request.URL.Query(), c.endpoint.accepts)
+	}
+	if len(bytes.TrimSpace(c.body)) > 0 {
+		if err := decodeObject(c.body, raw); err != nil {
+			return malformed("Invalid JSON given in the body of the request - expected a map")
+		}
+	}
+	c.entry.ClusterID, _ = raw["cluster_id"].(string)
+	if id := c.request.PathValue("cluster_id"); id != "" {
+		c.entry.ClusterID = id
+	}
+	c.entry.describe(raw, c.server.options.OwnerTag)
+	var checker conformer
+	converted, r := checker.record(raw, c.endpoint.accepts, "")
+	c.entry.UnknownFields = checker.unknown
+	c.params = converted
+	return r
+}
+
+var errTrailing = errors.New("something follows the object")
+
+func decodeObject(data []byte, into map[string]any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&into); err != nil {
+		return err
+	}
+	if into == nil { // the body was null
+		return errTrailing
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errTrailing
+	}
+	return nil
+}
+
+func encode(value any) []byte {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		panic(err) // only plain maps, lists, texts and numbers are ever encoded
+	}
+	return buffer.Bytes()
+}

@@ -1,0 +1,139 @@
+package simulator
+
+import (
+	"cmp"
+	"strings"
+)
+
+// resolve makes a cluster's effective settings of what was asked for: policy,
+// pool and kind applied, checked, and the server's defaults filled in.
+func (w *workspace) resolve(asked params, creator string) (params, *refusal) {
+	settings := cloneParams(asked)
+	delete(settings, "apply_policy_default_values")
+	if r := w.applyPolicy(settings, trueIn(asked, "apply_policy_default_values")); r != nil {
+		return nil, r
+	}
+	if trueIn(settings, "is_single_node") && settings["kind"] != nil {
+		asSingleNode(settings)
+	}
+	if r := w.validate(settings); r != nil {
+		return nil, r
+	}
+	w.fillDefaults(settings, creator)
+	return settings, nil
+}
+
+func asSingleNode(settings params) {
+	setDefault(settings, "num_workers", int64(0))
+	conf := within(settings, "spark_conf")
+	conf["spark.databricks.cluster.profile"] = "singleNode"
+	conf["spark.master"] = "local[*, 4]"
+	within(settings, "custom_tags")["ResourceClass"] = "SingleNode"
+}
+
+func (w *workspace) fillDefaults(settings params, creator string) {
+	w.fillNodeTypes(settings)
+	setDefault(settings, "cluster_name", "")
+	setDefault(settings, "autotermination_minutes", int64(0))
+	setDefault(settings, "enable_local_disk_encryption", false)
+	within(settings, "spark_conf")
+	setDefault(settings["spark_conf"].(params), "spark.databricks.delta.preview.enabled", "true") //nolint:forcetypeassert // made above
+	w.fillAccessMode(settings, creator)
+	version := textOf(settings, "spark_version")
+	setDefault(settings, "runtime_engine", engineOf(version))
+	settings["effective_spark_version"] = version
+	clients := within(within(settings, "workload_type"), "clients")
+	setDefault(clients, "jobs", true)
+	setDefault(clients, "notebooks", true)
+	w.fillCloud(settings)
+}
+
+func (w *workspace) fillNodeTypes(settings params) {
+	if id := textOf(settings, "instance_pool_id"); id != "" {
+		setDefault(settings, "driver_instance_pool_id", id)
+		worker, driver := w.pool(id), w.pool(textOf(settings, "driver_instance_pool_id"))
+		settings["node_type_id"] = worker.NodeTypeID
+		settings["driver_node_type_id"] = driver.NodeTypeID
+		settings["instance_source"] = params{"instance_pool_id": worker.ID}
+		settings["driver_instance_source"] = params{"instance_pool_id": driver.ID}
+		setDefault(settings, "enable_elastic_disk", true)
+		return
+	}
+	worker := textOf(settings, "node_type_id")
+	setDefault(settings, "driver_node_type_id", worker)
+	settings["instance_source"] = params{"node_type_id": worker}
+	settings["driver_instance_source"] = params{"node_type_id": settings["driver_node_type_id"]}
+	settings["disk_spec"] = params{"disk_count": int64(0)}
+}
+
+// fillAccessMode echoes the old names of access modes, and makes the caller
+// the single user where none is named.
+func (w *workspace) fillAccessMode(settings params, creator string) {
+	mode := cmp.Or(textOf(settings, "data_security_mode"), w.mode)
+	switch mode {
+	case "DATA_SECURITY_MODE_STANDARD":
+		mode = "USER_ISOLATION"
+	case "DATA_SECURITY_MODE_DEDICATED":
+		mode = "SINGLE_USER"
+	case "DATA_SECURITY_MODE_AUTO":
+		mode = "USER_ISOLATION"
+		if trueIn(settings, "use_ml_runtime") || strings.Contains(textOf(settings, "spark_version"), "-ml-") {
+			mode = "SINGLE_USER"
+		}
+	}
+	settings["data_security_mode"] = mode
+	if mode == "SINGLE_USER" {
+		setDefault(settings, "single_user_name", creator)
+	}
+}
+
+func engineOf(sparkVersion string) string {
+	if strings.Contains(sparkVersion, "-photon-") {
+		return "PHOTON"
+	}
+	return "STANDARD"
+}
+
+func (w *workspace) fillCloud(settings params) {
+	switch w.cloudOf(settings) {
+	case Azure:
+		setDefault(settings, "enable_elastic_disk", true)
+		attributes := within(settings, "azure_attributes")
+		setDefault(attributes, "first_on_demand", int64(1))
+		setDefault(attributes, "availability", "ON_DEMAND_AZURE")
+		setDefault(attributes, "spot_bid_max_price", -1.0)
+	case GCP:
+		setDefault(settings, "enable_elastic_disk", false)
+		attributes := within(settings, "gcp_attributes")
+		setDefault(attributes, "first_on_demand", int64(1))
+		setDefault(attributes, "availability", "ON_DEMAND_GCP")
+		setDefault(attributes, "use_preemptible_executors", false)
+		setDefault(attributes, "zone_id", "HA")
+	default:
+		setDefault(settings, "enable_elastic_disk", false)
+		attributes := within(settings, "aws_attributes")
+		setDefault(attributes, "first_on_demand", int64(1))
+		setDefault(attributes, "availability", "SPOT_WITH_FALLBACK")
+		setDefault(attributes, "spot_bid_price_percent", int64(100))
+		setDefault(attributes, "ebs_volume_count", int64(0))
+		if zone := textOf(attributes, "zone_id"); zone == "" || zone == "auto" {
+			attributes["zone_id"] = "us-west-2c"
+		}
+	}
+}
+
+// cloudOf is the workspace's cloud; where it has none, the one that the
+// attributes or node types of the request belong to.
+func (w *workspace) cloudOf(settings params) Cloud {
+	switch {
+	case w.cloud != AnyCloud:
+		return w.cloud
+	case settings["azure_attributes"] != nil:
+		return Azure
+	case settings["gcp_attributes"] != nil:
+		return GCP
+	case settings["aws_attributes"] != nil:
+		return AWS
+	}
+	return cloudOfNodeType(textOf(settings, "node_type_id"))
+}

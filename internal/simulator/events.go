@@ -1,0 +1,142 @@
+package simulator
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// maxEvents bounds what is kept of one cluster's history.
+const maxEvents = 1000
+
+type event struct {
+	at      time.Time
+	kind    string
+	details params
+}
+
+// note records an event.
+func (c *cluster) note(at time.Time, kind string, details params) {
+	if len(c.events) >= maxEvents {
+		c.events = slices.Delete(c.events, 0, maxEvents/10)
+	}
+	c.events = append(c.events, event{at: at, kind: kind, details: details})
+}
+
+// size and attributes are how events show a specification.
+func sizeOf(spec params) params {
+	size := params{}
+	for field := range clusterSize.fields {
+		if v, ok := spec[field]; ok {
+			size[field] = clone(v)
+		}
+	}
+	return size
+}
+
+func attributesOf(spec params) params {
+	attributes := cloneParams(spec)
+	for field := range clusterSize.fields {
+		delete(attributes, field)
+	}
+	return attributes
+}
+
+// listEvents serves both ways of paging: page_size with page_token, and the
+// older offset with limit, whose next page is a whole request.
+func (c *call) listEvents() (any, *refusal) {
+	found, r := c.cluster(canAttach)
+	if r != nil {
+		return nil, r
+	}
+	offset, limit := wholeOf(c.params, "offset"), wholeOf(c.params, "limit")
+	_, sized := c.params["page_size"]
+	token := textOf(c.params, "page_token")
+	byToken := sized || token != ""
+	if byToken {
+		limit = wholeOf(c.params, "page_size")
+		offset, r = eventOffset(token)
+		if r != nil {
+			return nil, r
+		}
+	}
+	if limit < 0 || offset < 0 {
+		return nil, invalid("limit, page_size and offset must not be negative")
+	}
+	descending := textOf(c.params, "order") != "ASC"
+	if !byToken && offset > 0 && descending && wholeOf(c.params, "end_time") == 0 {
+		return nil, invalid("end_time must be given when paging backwards with an offset")
+	}
+	if limit == 0 {
+		limit = 50
+	}
+	limit = min(limit, 500)
+
+	all := found.selectEvents(c.params, descending)
+	total := int64(len(all))
+	from, to := min(offset, total), min(offset+limit, total)
+	answer := params{}
+	if from < to {
+		answer["events"] = all[from:to]
+	}
+	if byToken {
+		if to < total {
+			answer["next_page_token"] = eventToken(to)
+		}
+		if from > 0 {
+			answer["prev_page_token"] = eventToken(max(0, from-limit))
+		}
+		answer["total_count"] = int64(0)
+		return answer, nil
+	}
+	answer["total_count"] = total
+	if to < total {
+		next := cloneParams(c.params)
+		next["offset"], next["limit"] = to, limit
+		if descending && wholeOf(next, "end_time") == 0 {
+			next["end_time"] = millis(c.now)
+		}
+		answer["next_page"] = next
+		answer["next_page_token"] = eventToken(to)
+	}
+	return answer, nil
+}
+
+func (c *cluster) selectEvents(query params, descending bool) []any {
+	start, end := wholeOf(query, "start_time"), wholeOf(query, "end_time")
+	types, _ := query["event_types"].([]any)
+	selected := []any{}
+	for _, e := range c.events {
+		at := millis(e.at)
+		if (start > 0 && at < start) || (end > 0 && at > end) || (len(types) > 0 && !slices.Contains(types, any(e.kind))) {
+			continue
+		}
+		selected = append(selected, params{"cluster_id": c.id, "timestamp": at, "type": e.kind, "details": e.details})
+	}
+	if descending {
+		slices.Reverse(selected)
+	}
+	return selected
+}
+
+func eventToken(offset int64) string {
+	data, _ := json.Marshal([]any{"events", offset}) // plain values always encode
+	return base64.URLEncoding.EncodeToString(data)
+}
+
+func eventOffset(token string) (int64, *refusal) {
+	if token == "" {
+		return 0, nil
+	}
+	var offset int64
+	data, err := base64.URLEncoding.DecodeString(token)
+	if err == nil {
+		var kind string
+		err = json.Unmarshal(data, &[]any{&kind, &offset})
+	}
+	if err != nil || offset < 0 {
+		return 0, invalid("Invalid page token: %s", token)
+	}
+	return offset, nil
+}

@@ -1,0 +1,69 @@
+package simulator
+
+import (
+	"net/http"
+)
+
+// routes is the whole API. Clusters live on both versions, with the same
+// bodies; everything else stays on its own.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	get := func(path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
+		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: accepts, handle: handle}))
+	}
+	post := func(path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
+		mux.Handle("POST "+path, s.serve(&endpoint{name: name, accepts: accepts, handle: handle}))
+	}
+	for _, version := range []string{"/api/2.0/", "/api/2.1/"} {
+		post(version+"clusters/create", "clusters/create", createParams, (*call).createCluster)
+		post(version+"clusters/edit", "clusters/edit", editParams, (*call).editCluster)
+		post(version+"clusters/update", "clusters/update", updateParams, (*call).updateCluster)
+		post(version+"clusters/resize", "clusters/resize", resizeParams, (*call).resizeCluster)
+		post(version+"clusters/start", "clusters/start", clusterIDParams, (*call).startCluster)
+		post(version+"clusters/restart", "clusters/restart", restartParams, (*call).restartCluster)
+		post(version+"clusters/delete", "clusters/delete", clusterIDParams, (*call).terminateCluster)
+		post(version+"clusters/permanent-delete", "clusters/permanent-delete", clusterIDParams, (*call).deleteCluster)
+		post(version+"clusters/pin", "clusters/pin", clusterIDParams, (*call).pinCluster)
+		post(version+"clusters/unpin", "clusters/unpin", clusterIDParams, (*call).unpinCluster)
+		post(version+"clusters/change-owner", "clusters/change-owner", changeOwnerParams, (*call).changeOwner)
+		post(version+"clusters/events", "clusters/events", eventsParams, (*call).listEvents)
+		get(version+"clusters/get", "clusters/get", clusterIDParams, (*call).getCluster)
+		get(version+"clusters/spark-versions", "clusters/spark-versions", noParams, (*call).sparkVersions)
+		get(version+"clusters/list-node-types", "clusters/list-node-types", noParams, (*call).listNodeTypes)
+		get(version+"clusters/list-zones", "clusters/list-zones", noParams, (*call).listZones)
+	}
+	get("/api/2.1/clusters/list", "clusters/list", listParams, (*call).listClusters)
+	get("/api/2.0/clusters/list", "clusters/list", listParams, (*call).listAllClusters)
+
+	post("/api/2.0/libraries/install", "libraries/install", librariesParams, (*call).installLibraries)
+	post("/api/2.0/libraries/uninstall", "libraries/uninstall", librariesParams, (*call).uninstallLibraries)
+	get("/api/2.0/libraries/cluster-status", "libraries/cluster-status", clusterIDParams, (*call).libraryStatus)
+	get("/api/2.0/libraries/all-cluster-statuses", "libraries/all-cluster-statuses", noParams, (*call).allLibraryStatuses)
+
+	const grants = "/api/2.0/permissions/clusters/{cluster_id}"
+	get(grants, "permissions/get", noParams, (*call).getPermissions)
+	get(grants+"/permissionLevels", "permissions/levels", noParams, (*call).permissionLevels)
+	mux.Handle("PUT "+grants, s.serve(&endpoint{name: "permissions/set", accepts: permissionsParams, handle: (*call).setPermissions}))
+	mux.Handle("PATCH "+grants, s.serve(&endpoint{name: "permissions/update", accepts: permissionsParams, handle: (*call).updatePermissions}))
+
+	get("/api/2.0/policies/clusters/get", "policies/get", policyParams, (*call).getPolicy)
+	get("/api/2.0/policies/clusters/list", "policies/list", policyListParams, (*call).listPolicies)
+	get("/api/2.0/instance-pools/get", "instance-pools/get", poolParams, (*call).getPool)
+	get("/api/2.0/instance-pools/list", "instance-pools/list", noParams, (*call).listPools)
+	get("/api/2.0/preview/scim/v2/Me", "scim/me", noParams, (*call).me)
+
+	open := func(path, name string, handle func(*call) (any, *refusal)) {
+		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: noParams, open: true, handle: handle}))
+	}
+	open("/.well-known/databricks-config", "discovery/config", (*call).databricksConfig)
+	open("/oidc/.well-known/oauth-authorization-server", "oauth/discovery", (*call).authorizationServer)
+	mux.Handle("POST /oidc/v1/token", s.serve(&endpoint{name: "oauth/token", open: true, handle: (*call).token}))
+
+	mux.Handle(ControlPath, s.control())
+	mux.Handle("/", s.serve(&endpoint{name: "unknown", open: true, accepts: noParams, handle: (*call).noSuchEndpoint}))
+	return mux
+}
+
+func (c *call) noSuchEndpoint() (any, *refusal) {
+	return nil, refuse(http.StatusNotFound, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", c.request.Method, c.request.URL.Path)
+}

@@ -1,0 +1,72 @@
+package simulator
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Server is the simulated service: one address, one or several workspaces. It
+// is an http.Handler; Start serves it over TLS, Transport without a network.
+type Server struct {
+	options Options
+	clock   *Clock
+	mux     *http.ServeMux
+	log     *requestLog
+	closed  chan struct{}
+	once    sync.Once
+
+	mutex        sync.Mutex // guards everything below, and every workspace
+	timings      Timings
+	behaviour    Behaviour
+	workspaces   []*workspace
+	credentials  map[string]*session
+	accessTokens map[string]*session
+	limits       *limiter
+	faults       *faultBook
+	random       *rand.Rand
+}
+
+// New is a simulator that is not served yet.
+func New(options Options) *Server {
+	options = options.withDefaults()
+	s := &Server{
+		options:      options,
+		clock:        options.Clock,
+		log:          newRequestLog(options.LogSize),
+		closed:       make(chan struct{}),
+		timings:      *options.Timings,
+		behaviour:    options.Behaviour,
+		credentials:  map[string]*session{},
+		accessTokens: map[string]*session{},
+		limits:       newLimiter(options.Limits),
+		random:       rand.New(rand.NewPCG(options.Seed, 0)), //nolint:gosec // repeatable on purpose
+	}
+	s.faults = newFaultBook(s)
+	for i := range options.Workspaces {
+		s.addWorkspace(options.Workspaces[i])
+	}
+	for _, fault := range options.Faults {
+		s.faults.add(fault)
+	}
+	s.mux = s.routes()
+	return s
+}
+
+// ServeHTTP answers as a workspace would, and the control endpoint below
+// ControlPath.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mux.ServeHTTP(w, r)
+}
+
+// Close ends delays that faults are still holding requests in. It is safe to
+// call twice.
+func (s *Server) Close() {
+	s.once.Do(func() { close(s.closed) })
+}
+
+// span is how long something takes here that takes d in a real workspace.
+func (s *Server) span(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.options.TimeScale)
+}

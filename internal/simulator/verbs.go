@@ -1,0 +1,364 @@
+package simulator
+
+import (
+	"reflect"
+	"strings"
+	"time"
+)
+
+// What may be done to a cluster, and in which state.
+
+// find is a cluster by the request's id, up to date.
+func (c *call) find() (*cluster, *refusal) {
+	id := c.entry.ClusterID
+	if id == "" {
+		return nil, required("cluster_id")
+	}
+	found := c.workspace.byID[id]
+	if found != nil {
+		found.settle(c.now)
+	}
+	switch {
+	case found == nil || found.deleted:
+		return nil, c.missing(id)
+	case found.purged:
+		return nil, purgedLongAgo(id)
+	}
+	return found, nil
+}
+
+func (c *call) missing(id string) *refusal {
+	if c.server.behaviour.MissingIsNotFound {
+		return refuse(404, "RESOURCE_DOES_NOT_EXIST", "Cluster %s does not exist", id)
+	}
+	return doesNotExist(id)
+}
+
+// cluster is find, if the caller has at least this right on it.
+func (c *call) cluster(needed level) (*cluster, *refusal) {
+	found, r := c.find()
+	if r != nil {
+		return nil, r
+	}
+	if found.levelOf(c.principal) < needed {
+		if c.principal.SeesOwnOnly {
+			return nil, c.missing(found.id)
+		}
+		return nil, forbidden("%s does not have %s permissions on %s. Please contact the owner or an administrator for access.",
+			c.principal.UserName, needed.word(), found.id)
+	}
+	return found, nil
+}
+
+func (c *call) getCluster() (any, *refusal) {
+	found, r := c.cluster(canAttach)
+	if r != nil {
+		return nil, r
+	}
+	if c.now.Before(found.created.Add(c.server.behaviour.UnseenByGet)) {
+		return nil, c.missing(found.id)
+	}
+	return found.details(c.now, true), nil
+}
+
+func (c *call) createCluster() (any, *refusal) {
+	if c.principal.NotAdmin && c.principal.MayNotCreate {
+		return nil, forbidden("You are not authorized to create clusters. Please contact your administrator.")
+	}
+	token := textOf(c.params, "idempotency_token")
+	if len(token) > 64 {
+		return nil, invalid("idempotency_token must not be longer than 64 characters")
+	}
+	if token != "" {
+		if known, r := c.madeWith(token); r != nil || known != nil {
+			return known, r
+		}
+	}
+	asked := cloneParams(c.params)
+	delete(asked, "idempotency_token")
+	delete(asked, "clone_from")
+	settings, r := c.workspace.resolve(asked, c.principal.UserName)
+	if r != nil {
+		return nil, r
+	}
+	libraries, r := c.librariesToClone()
+	if r != nil {
+		return nil, r
+	}
+	made := c.workspace.add(asked, settings, c.principal.UserName, "API", c.now)
+	made.libraries = libraries
+	made.installPolicyLibraries(c.now)
+	if c.principal.NotAdmin {
+		made.grants = []grant{{kind: c.principal.grantKind(), name: c.principal.UserName, level: canManage}}
+	}
+	made.launch(c.now, c.fault)
+	made.note(c.now, "CREATING", params{
+		"cluster_size": sizeOf(settings), "attributes": attributesOf(settings), "user": c.principal.UserName,
+	})
+	if token != "" {
+		c.workspace.tokens[token] = made.id
+	}
+	c.entry.ClusterID = made.id
+	return params{"cluster_id": made.id}, nil
+}
+
+// add makes a TERMINATED cluster; its caller decides what happens to it.
+func (w *workspace) add(spec, settings params, creator, source string, now time.Time) *cluster {
+	made := &cluster{
+		workspace: w, id: w.newClusterID(), creator: creator, source: source,
+		spec: spec, settings: settings, created: now, autoscaledTo: -1,
+	}
+	made.enter(Terminated, now, "")
+	w.enrol(made)
+	return made
+}
+
+// madeWith is the answer to a create whose idempotency token is known; nil
+// where a new cluster is due.
+func (c *call) madeWith(token string) (any, *refusal) {
+	id, known := c.workspace.tokens[token]
+	if !known {
+		return nil, nil
+	}
+	made := c.workspace.byID[id]
+	made.settle(c.now)
+	rule := TokenReturns
+	switch {
+	case made.deleted || made.purged:
+		rule = c.server.behaviour.TokenOfDeleted
+	case made.state == Terminated:
+		rule = c.server.behaviour.TokenOfTerminated
+	}
+	switch rule {
+	case TokenCreates:
+		return nil, nil
+	case TokenFails:
+		return nil, refuse(409, "RESOURCE_ALREADY_EXISTS", "Cluster %s was already created with this idempotency token and is not active", id)
+	default:
+		c.entry.ClusterID = id
+		return params{"cluster_id": id}, nil
+	}
+}
+
+func (c *call) editCluster() (any, *refusal) {
+	found, r := c.editable()
+	if r != nil {
+		return nil, r
+	}
+	asked := cloneParams(c.params)
+	delete(asked, "cluster_id")
+	return c.reconfigure(found, asked)
+}
+
+// editable is the request's cluster, if edit and update may change it now.
+func (c *call) editable() (*cluster, *refusal) {
+	found, r := c.cluster(canManage)
+	switch {
+	case r != nil:
+		return nil, r
+	case found.source == "JOB":
+		return nil, invalid("Cannot edit cluster %s created by JobLauncher", found.id)
+	case found.state != Running && found.state != Terminated:
+		return nil, unexpectedState(found.id, found.state)
+	}
+	return found, nil
+}
+
+// reconfigure replaces the specification; a RUNNING cluster restarts.
+func (c *call) reconfigure(found *cluster, asked params) (any, *refusal) {
+	settings, r := c.workspace.resolve(asked, found.creator)
+	if r != nil {
+		return nil, r
+	}
+	behaviour := c.server.behaviour
+	if behaviour.FirstOnDemandIsFixed {
+		keepFirstOnDemand(found.settings, settings)
+	}
+	if behaviour.IdenticalEditIsNoOp && reflect.DeepEqual(found.settings, settings) {
+		found.spec = asked
+		return params{}, nil
+	}
+	before := found.settings
+	c.workspace.rename(found, func() { found.spec, found.settings = asked, settings })
+	found.note(c.now, "EDITED", params{
+		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
+		"cluster_size": sizeOf(settings), "previous_cluster_size": sizeOf(before), "user": c.principal.UserName,
+	})
+	if found.state != Running {
+		return params{}, nil
+	}
+	if behaviour.SizeEditResizes && reflect.DeepEqual(attributesOf(before), attributesOf(settings)) {
+		c.beginResize(found, "USER_REQUEST")
+		return params{}, nil
+	}
+	found.restart(c.now, c.principal.UserName, c.fault)
+	return params{}, nil
+}
+
+func keepFirstOnDemand(before, after params) {
+	old, ok1 := before["aws_attributes"].(params)
+	changed, ok2 := after["aws_attributes"].(params)
+	if ok1 && ok2 {
+		changed["first_on_demand"] = old["first_on_demand"]
+	}
+}
+
+func (c *call) resizeCluster() (any, *refusal) {
+	found, r := c.cluster(canManage)
+	if r != nil {
+		return nil, r
+	}
+	if r := c.workspace.validateSize(c.params); r != nil {
+		return nil, r
+	}
+	if found.state != Running {
+		return nil, unexpectedState(found.id, found.state)
+	}
+	setSize(found.settings, c.params)
+	if c.server.behaviour.ResizeShowsInSpec {
+		setSize(found.spec, c.params)
+	}
+	c.beginResize(found, "USER_REQUEST")
+	return params{}, nil
+}
+
+func setSize(spec, size params) {
+	for field := range clusterSize.fields {
+		delete(spec, field)
+		if v, ok := size[field]; ok {
+			spec[field] = clone(v)
+		}
+	}
+}
+
+func (c *call) beginResize(found *cluster, cause string) {
+	found.expect(c.fault)
+	found.enter(Resizing, c.now, "")
+	found.note(c.now, "RESIZING", params{
+		"cause": cause, "user": c.principal.UserName,
+		"current_num_workers": found.executors, "target_num_workers": found.resizeTarget(),
+	})
+}
+
+func (c *call) startCluster() (any, *refusal) {
+	found, r := c.cluster(canRestart)
+	switch {
+	case r != nil:
+		return nil, r
+	case found.source == "JOB":
+		return nil, invalid("Cannot start cluster %s created by JobLauncher", found.id)
+	case found.state != Terminated && c.server.behaviour.StartIsNoOp:
+		return params{}, nil
+	case found.state != Terminated:
+		return nil, unexpectedState(found.id, found.state)
+	}
+	found.launch(c.now, c.fault)
+	found.note(c.now, "STARTING", params{"user": c.principal.UserName})
+	return params{}, nil
+}
+
+func (c *call) restartCluster() (any, *refusal) {
+	found, r := c.cluster(canRestart)
+	switch {
+	case r != nil:
+		return nil, r
+	case found.state != Running && c.server.behaviour.RestartIsNoOp:
+		return params{}, nil
+	case found.state != Running:
+		return nil, unexpectedState(found.id, found.state)
+	}
+	found.restart(c.now, c.principal.UserName, c.fault)
+	return params{}, nil
+}
+
+func (c *call) terminateCluster() (any, *refusal) {
+	found, r := c.cluster(canRestart)
+	if r != nil {
+		return nil, r
+	}
+	if found.state != Terminating && found.state != Terminated {
+		found.terminate(c.now, userRequest(c.principal.UserName), c.principal.UserName)
+	}
+	return params{}, nil
+}
+
+func (c *call) deleteCluster() (any, *refusal) {
+	found, r := c.cluster(canManage)
+	switch {
+	case r != nil:
+		return nil, r
+	case found.pinnedBy != nil:
+		return nil, invalid("Cannot delete pinned cluster %s, please unpin the cluster first", found.id)
+	}
+	found.remove(c.now)
+	return params{}, nil
+}
+
+func (c *call) pinCluster() (any, *refusal) {
+	found, r := c.pinnable()
+	switch {
+	case r != nil:
+		return nil, r
+	case found.pinnedBy != nil:
+		return params{}, nil
+	case c.workspace.pinned() >= c.server.pinLimit():
+		return nil, invalid("Cannot pin more than %d clusters", c.server.pinLimit())
+	}
+	found.pinnedBy = c.principal
+	found.note(c.now, "PINNED", params{"user": c.principal.UserName})
+	return params{}, nil
+}
+
+func (c *call) unpinCluster() (any, *refusal) {
+	found, r := c.pinnable()
+	if r != nil {
+		return nil, r
+	}
+	if found.pinnedBy != nil {
+		found.pinnedBy, found.unpinned = nil, c.now
+		found.note(c.now, "UNPINNED", params{"user": c.principal.UserName})
+	}
+	return params{}, nil
+}
+
+func (c *call) pinnable() (*cluster, *refusal) {
+	found, r := c.cluster(canAttach)
+	if r == nil && c.principal.NotAdmin {
+		return nil, forbidden("Only workspace administrators can pin and unpin clusters")
+	}
+	return found, r
+}
+
+func (w *workspace) pinned() int {
+	count := 0
+	for _, c := range w.roster {
+		if c.pinnedBy != nil {
+			count++
+		}
+	}
+	return count
+}
+
+func (s *Server) pinLimit() int {
+	if s.behaviour.PinLimit > 0 {
+		return s.behaviour.PinLimit
+	}
+	return 100
+}
+
+func (c *call) changeOwner() (any, *refusal) {
+	found, r := c.cluster(canAttach)
+	owner := strings.TrimSpace(textOf(c.params, "owner_username"))
+	switch {
+	case r != nil:
+		return nil, r
+	case owner == "":
+		return nil, required("owner_username")
+	case c.principal.NotAdmin:
+		return nil, forbidden("Only workspace administrators can change the owner of a cluster")
+	case found.state != Terminated:
+		return nil, unexpectedState(found.id, found.state)
+	}
+	found.creator = owner
+	return params{}, nil
+}
