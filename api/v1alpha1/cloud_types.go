@@ -96,6 +96,7 @@ type AzureAttributes struct {
 	// Clusters API `spot_bid_max_price`: highest spot price in US dollars per hour as a decimal
 	// number, such as "0.25", or "-1" for no limit but the on-demand price.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^(-1|[0-9]+(\.[0-9]+)?)$`
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self == '-1' || self.matches('[1-9]')",message="spotBidMaxPrice must be greater than 0, or -1 for no limit but the on-demand price"

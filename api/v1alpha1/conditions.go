@@ -96,6 +96,9 @@ const (
 	ReasonDeleting = "Deleting"
 	// ReasonRetryingAfterError means that a call failed and is tried again; the message is the error.
 	ReasonRetryingAfterError = "RetryingAfterError"
+	// ReasonUnknownState means that the cluster is in a state that this operator does not know. It waits
+	// for another one.
+	ReasonUnknownState = "UnknownState"
 	// ReasonCredentialsNotReady means that the Secret or workspace that spec.connection names is not
 	// there yet. Create it.
 	ReasonCredentialsNotReady = "CredentialsNotReady"

@@ -24,9 +24,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Run-Policy",type=string,priority=1,JSONPath=`.spec.runPolicy`,description="Empty means Manual"
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
-// +kubebuilder:validation:XValidation:fieldPath=".spec.clusterID",reason=FieldValueForbidden,rule="has(oldSelf.spec.clusterID) || !has(self.spec.clusterID) || self.?status.clusterID == optional.of(self.spec.clusterID)",message="clusterID can be added later only with the value of status.clusterID: this object has, or is about to have, a cluster of its own; create another object to adopt another cluster"
+// +kubebuilder:validation:XValidation:fieldPath=".spec.clusterID",reason=FieldValueForbidden,rule="has(oldSelf.spec.clusterID) || !has(self.spec.clusterID) || (has(self.status) && has(self.status.clusterID) && self.status.clusterID == self.spec.clusterID)",message="clusterID can be added later only with the value of status.clusterID: this object has, or is about to have, a cluster of its own; create another object to adopt another cluster"
 type DatabricksCluster struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// The cluster as it is wanted. A field that is absent is not managed by this object: its value is
@@ -36,7 +37,7 @@ type DatabricksCluster struct {
 
 	// What the operator and Databricks report. Written by the operator alone.
 	// +optional
-	// +kubebuilder:default:={"observedGeneration":-1}
+	// +default={"observedGeneration":-1}
 	Status DatabricksClusterStatus `json:"status,omitzero"`
 }
 
@@ -60,7 +61,7 @@ type DatabricksCluster struct {
 // +kubebuilder:validation:XValidation:fieldPath=".useMLRuntime",reason=FieldValueForbidden,rule="!has(self.useMLRuntime) || has(self.kind)",message="useMLRuntime needs kind: CLASSIC_PREVIEW; without kind, choose an -ml- sparkVersion"
 // +kubebuilder:validation:XValidation:fieldPath=".runtimeEngine",reason=FieldValueForbidden,rule="!has(self.runtimeEngine) || !has(self.sparkVersion) || !self.sparkVersion.contains('-photon-')",message="runtimeEngine and a sparkVersion with -photon- exclude each other: remove -photon- from sparkVersion and set runtimeEngine: PHOTON"
 // +kubebuilder:validation:XValidation:fieldPath=".singleUserName",reason=FieldValueForbidden,rule="!has(self.singleUserName) || self.?dataSecurityMode.orValue('SINGLE_USER') in ['SINGLE_USER', 'DATA_SECURITY_MODE_DEDICATED', 'DATA_SECURITY_MODE_AUTO', 'LEGACY_SINGLE_USER', 'LEGACY_SINGLE_USER_STANDARD']",message="singleUserName needs a dataSecurityMode that has one: DATA_SECURITY_MODE_DEDICATED, SINGLE_USER, DATA_SECURITY_MODE_AUTO, LEGACY_SINGLE_USER or LEGACY_SINGLE_USER_STANDARD; remove singleUserName or change the mode"
-// +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueForbidden,rule="!has(oldSelf.clusterID) || self.?clusterID == optional.of(oldSelf.clusterID)",message="clusterID cannot be changed or removed once set: an object stays with the cluster it adopted; create another object to adopt another cluster"
+// +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueForbidden,rule="!has(oldSelf.clusterID) || (has(self.clusterID) && self.clusterID == oldSelf.clusterID)",message="clusterID cannot be changed or removed once set: an object stays with the cluster it adopted; create another object to adopt another cluster"
 type DatabricksClusterSpec struct {
 	OperatorSpec `json:",inline"`
 	ClusterSpec  `json:",inline"`

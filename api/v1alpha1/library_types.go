@@ -45,7 +45,7 @@ type PyPILibrary struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	Package string `json:"package"`
+	Package string `json:"package,omitempty"`
 
 	// Operator: index to take it from. Absent: the default index. Libraries API `repo`.
 	// +optional
@@ -60,7 +60,7 @@ type MavenLibrary struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	Coordinates string `json:"coordinates"`
+	Coordinates string `json:"coordinates,omitempty"`
 
 	// Operator: repository to take it from. Absent: Maven Central and Spark Packages. Libraries API `repo`.
 	// +optional
@@ -83,7 +83,7 @@ type CRANLibrary struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	Package string `json:"package"`
+	Package string `json:"package,omitempty"`
 
 	// Operator: repository to take it from. Absent: the default CRAN repository. Libraries API `repo`.
 	// +optional

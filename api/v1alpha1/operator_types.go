@@ -70,7 +70,7 @@ type OperatorSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, a.?userName == b.?userName && a.?groupName == b.?groupName && a.?servicePrincipalName == b.?servicePrincipalName))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, has(a.userName) ? has(b.userName) && a.userName == b.userName : has(a.groupName) ? has(b.groupName) && a.groupName == b.groupName : has(a.servicePrincipalName) == has(b.servicePrincipalName) && (!has(a.servicePrincipalName) || a.servicePrincipalName == b.servicePrincipalName)))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
 	AccessControlList []AccessControl `json:"accessControlList,omitzero"`
 
 	// Operator: a ConfigMap of this object's own, to be filled with DATABRICKS_HOST,
@@ -109,7 +109,7 @@ type LocalSecretReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // LocalSecretKeyReference names one key of a Secret in the object's own namespace.
@@ -119,14 +119,14 @@ type LocalSecretKeyReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
 	// Operator: key within the Secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
-	Key string `json:"key"`
+	Key string `json:"key,omitempty"`
 }
 
 // WorkloadIdentity is a credential that Kubernetes issues and Databricks trusts
@@ -137,7 +137,7 @@ type WorkloadIdentity struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=261
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
-	Host string `json:"host"`
+	Host string `json:"host,omitempty"`
 
 	// Operator: application id of the Databricks service principal to become. Absent: an account-wide
 	// federation policy decides.
@@ -151,7 +151,7 @@ type WorkloadIdentity struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	ServiceAccountName string `json:"serviceAccountName"`
+	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// Operator: audience of the token, as the federation policy expects it. Absent: the workspace's token endpoint.
 	// +optional
@@ -167,7 +167,7 @@ type WorkspaceReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // ManagementPolicy says whether the operator may write.
@@ -277,7 +277,7 @@ type AccessControl struct {
 
 	// Operator: CAN_ATTACH_TO, CAN_RESTART or CAN_MANAGE. Permissions API `permission_level`.
 	// +required
-	PermissionLevel PermissionLevel `json:"permissionLevel"`
+	PermissionLevel PermissionLevel `json:"permissionLevel,omitempty"`
 }
 
 // PermissionLevel is what a principal may do with a cluster, verbatim.
@@ -300,5 +300,5 @@ type OutputConfigMap struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }

@@ -187,7 +187,7 @@ type EffectiveSpec struct {
 type DriftedField struct {
 	// JSON Pointer into spec.
 	// +required
-	Path string `json:"path"`
+	Path string `json:"path,omitempty"`
 
 	// Value of the spec.
 	// +optional

@@ -53,7 +53,7 @@ type StorageDestination struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	Destination string `json:"destination"`
+	Destination string `json:"destination,omitempty"`
 }
 
 // S3Destination is a place on S3 and how to write there.
@@ -62,7 +62,7 @@ type S3Destination struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	Destination string `json:"destination"`
+	Destination string `json:"destination,omitempty"`
 
 	// Clusters API `region`: region of the bucket, such as us-west-2. Region or endpoint is needed; endpoint wins.
 	// +optional
