@@ -3,7 +3,6 @@ package databricks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -109,15 +108,6 @@ func (c *Client) post(ctx context.Context, r request, body any, accept func(answ
 	r.contentType, r.body = "application/json", encoded
 	r.limit = maxAnswerBytes
 	return c.call(ctx, r)
-}
-
-// decode reads a JSON object. The SDK's types tolerate unknown fields and enum
-// values, and take int64 as number or string.
-func decode(body []byte, result any) error {
-	if len(body) == 0 {
-		return errors.New("it is empty")
-	}
-	return json.Unmarshal(body, result)
 }
 
 // userAgent names the operator in the workspace's audit log, by the SDK's rules:

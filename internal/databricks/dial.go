@@ -47,13 +47,17 @@ type Transport struct {
 // written. It takes no proxy from the environment: behind a proxy the address
 // that is reached cannot be checked.
 func NewTransport(allowed AllowList, roots *x509.CertPool) *Transport {
+	return newTransport(allowed, roots, net.DefaultResolver)
+}
+
+func newTransport(allowed AllowList, roots *x509.CertPool, resolver *net.Resolver) *Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &Transport{
 		allowed: allowed,
 		http: &http.Transport{
 			Proxy:                  nil,
-			DialContext:            dialer(allowed),
+			DialContext:            dialer(allowed, resolver),
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			TLSHandshakeTimeout:    handshakeTimeout,
 			ResponseHeaderTimeout:  headerTimeout,
@@ -72,9 +76,9 @@ func (t *Transport) CloseIdleConnections() { t.http.CloseIdleConnections() }
 // dialer checks the address that is really dialled, after every resolution, so
 // that a name cannot mean one address when looked at and another when used. An
 // origin that the administrator named is dialled unchecked.
-func dialer(allowed AllowList) func(context.Context, string, string) (net.Conn, error) {
-	plain := &net.Dialer{Timeout: dialTimeout}
-	checked := &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+func dialer(allowed AllowList, resolver *net.Resolver) func(context.Context, string, string) (net.Conn, error) {
+	plain := &net.Dialer{Timeout: dialTimeout, Resolver: resolver}
+	checked := &net.Dialer{Timeout: dialTimeout, Resolver: resolver, Control: func(_, address string, _ syscall.RawConn) error {
 		return checkAddress(address)
 	}}
 	named := map[string]bool{}

@@ -72,7 +72,8 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message
 }
 
-// Unwrap is the failure beneath, such as context.DeadlineExceeded.
+// Unwrap is context.DeadlineExceeded or context.Canceled where that is why, and
+// else nothing of use outside: foreign errors may quote the server.
 func (e *Error) Unwrap() error { return e.cause }
 
 // ClassOf is the class of err; "" for nil, ClassTransient for an error that is

@@ -3,8 +3,8 @@ package databricks
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -197,9 +197,10 @@ func asAuthentication(err error) error {
 // makes a token for one use.
 func parseToken(body []byte) (token string, life time.Duration, err error) {
 	var fields struct {
-		AccessToken string          `json:"access_token"`
-		TokenType   string          `json:"token_type"`
-		ExpiresIn   json.RawMessage `json:"expires_in"`
+		AccessToken string `json:"access_token"`
+		TokenType   string `json:"token_type"`
+		// ExpiresIn is a number, which some servers quote, and no reason to fail.
+		ExpiresIn any `json:"expires_in"`
 	}
 	if err := decode(body, &fields); err != nil {
 		return "", 0, err
@@ -210,7 +211,7 @@ func parseToken(body []byte) (token string, life time.Duration, err error) {
 	if fields.TokenType != "" && !strings.EqualFold(fields.TokenType, "Bearer") {
 		return "", 0, errors.New("its token_type is not Bearer")
 	}
-	seconds, err := strconv.ParseFloat(scalar(fields.ExpiresIn), 64)
+	seconds, err := strconv.ParseFloat(fmt.Sprint(fields.ExpiresIn), 64)
 	if err != nil || !(seconds > 0) {
 		return fields.AccessToken, 0, nil
 	}

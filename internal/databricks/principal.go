@@ -2,7 +2,6 @@ package databricks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"regexp"
 )
@@ -23,13 +22,13 @@ func (c *Client) Me(ctx context.Context) (Principal, error) {
 
 func parsePrincipal(got answer) (Principal, error) {
 	var user struct {
-		ID       json.RawMessage `json:"id"`
-		UserName json.RawMessage `json:"userName"`
+		ID       string `json:"id"`
+		UserName string `json:"userName"`
 	}
 	if err := decode(got.body, &user); err != nil {
 		return Principal{}, err
 	}
-	me := Principal{ID: scalar(user.ID), UserName: scalar(user.UserName)}
+	me := Principal{ID: user.ID, UserName: user.UserName}
 	if me.ID == "" || me.UserName == "" {
 		return Principal{}, errors.New("it has no id or no userName")
 	}

@@ -83,9 +83,20 @@ func (s *sender) send(ctx context.Context, r request) error {
 	failure.Method, failure.Path = r.method, r.path
 	failure.Code = s.presentable(r, failure.Code, maxCodeBytes)
 	failure.Message = s.presentable(r, failure.Message, maxMessageBytes)
+	failure.cause = knownCause(failure.cause)
 	call.Err = failure
 	s.observe(call)
 	return failure
+}
+
+// knownCause keeps of a cause what carries no foreign text.
+func knownCause(cause error) error {
+	for _, known := range []error{context.DeadlineExceeded, context.Canceled, errRefusedAddress, errTooLarge} {
+		if errors.Is(cause, known) {
+			return known
+		}
+	}
+	return nil
 }
 
 // presentable makes a text that may quote the server fit to be shown.
