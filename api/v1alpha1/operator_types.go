@@ -61,8 +61,9 @@ type OperatorSpec struct {
 	// Operator: libraries to install, each with exactly one of pypi, maven, cran, jar, whl and
 	// requirements. Only the declared ones are managed. At most 100; for more use a requirements file.
 	// +optional
-	// +listType=set
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, a == b))",message="each library may stand once: remove the repeated one"
 	Libraries []Library `json:"libraries,omitzero"`
 
 	// Operator: direct grants on the cluster, authoritative when set: [] removes all of them. The

@@ -1,0 +1,283 @@
+package admission
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// rule is one rule of the schema, seen from both sides. Every spec is plain with
+// some fields changed.
+type rule struct {
+	name     string
+	accepted []string
+	refused  []refused
+}
+
+// refused is a change that is turned down, and for which causes.
+type refused struct {
+	change string
+	causes []string
+}
+
+func TestRules(t *testing.T) {
+	for _, rules := range [][]rule{sizeRules, machineRules, lifeRules, formRules, listRules, referenceRules, boundRules} {
+		for _, rule := range rules {
+			t.Run(rule.name, func(t *testing.T) {
+				g := NewWithT(t)
+				for _, change := range rule.accepted {
+					err := api.Create(t.Context(), object("accepted", changed(t, plain, change)), client.DryRunAll)
+					g.Expect(refusals(t, err)).To(BeEmpty(), change)
+				}
+				for _, refused := range rule.refused {
+					err := api.Create(t.Context(), object("refused", changed(t, plain, refused.change)), client.DryRunAll)
+					g.Expect(refusals(t, err)).To(ConsistOf(refused.causes), refused.change)
+				}
+			})
+		}
+	}
+}
+
+const (
+	chooseSize     = "spec.numWorkers: Forbidden: choose one size: numWorkers, autoscale or isSingleNode: true (only numWorkers: 0 may stand beside the last); remove the others"
+	needSize       = "spec.numWorkers: Required value: a size is needed: set numWorkers, autoscale or isSingleNode: true (unless policyID or clusterID supplies it)"
+	needRuntime    = "spec.sparkVersion: Required value: a runtime is needed: set sparkVersion, such as 16.4.x-scala2.12 (unless policyID or clusterID supplies it)"
+	needMachines   = "spec.nodeTypeID: Required value: machines are needed: set nodeTypeID or instancePoolID (unless policyID or clusterID supplies them)"
+	nodeTypeOrPool = "spec.nodeTypeID: Forbidden: choose nodeTypeID or instancePoolID, not both: a pool decides the node type"
+	driverOrPool   = "spec.driverNodeTypeID: Forbidden: choose driverNodeTypeID or a pool, not both: with instancePoolID the driver comes from that pool or from driverInstancePoolID"
+	driverPool     = "spec.driverInstancePoolID: Forbidden: driverInstancePoolID needs instancePoolID: a pool for the driver alone is not possible"
+	oneCloud       = "spec: Forbidden: choose one of awsAttributes, azureAttributes and gcpAttributes: the one of the workspace's cloud"
+	needMinutes    = "spec.autoterminationMinutes: Required value: set autoterminationMinutes to 10 to 10000, or to 0; 0 means never, and so does leaving it out, and an idle cluster costs money (not needed with policyID, clusterID, or runPolicy Running or Terminated)"
+	fight          = "spec.autoterminationMinutes: Forbidden: runPolicy Running and autoterminationMinutes would fight: set autoterminationMinutes to 0 (0 means never) or remove it, or choose another runPolicy"
+	singleNodeKind = "spec.isSingleNode: Forbidden: isSingleNode needs kind: CLASSIC_PREVIEW; without kind, set numWorkers: 0 and the single-node sparkConf and customTags yourself"
+	machineKind    = "spec.useMLRuntime: Forbidden: useMLRuntime needs kind: CLASSIC_PREVIEW; without kind, choose an -ml- sparkVersion"
+	photonTwice    = "spec.runtimeEngine: Forbidden: runtimeEngine and a sparkVersion with -photon- exclude each other: remove -photon- from sparkVersion and set runtimeEngine: PHOTON"
+	noSingleUser   = "spec.singleUserName: Forbidden: singleUserName needs a dataSecurityMode that has one: DATA_SECURITY_MODE_DEDICATED, SINGLE_USER, DATA_SECURITY_MODE_AUTO, LEGACY_SINGLE_USER or LEGACY_SINGLE_USER_STANDARD; remove singleUserName or change the mode"
+	observeNeedsID = "spec.clusterID: Required value: managementPolicy Observe needs clusterID: the id of the cluster to mirror"
+)
+
+var sizeRules = []rule{
+	{
+		name: "at most one size [case-06]",
+		accepted: []string{
+			`{}`,
+			`{numWorkers: 0}`,
+			`{numWorkers: null, autoscale: {minWorkers: 2, maxWorkers: 12}}`,
+			`{numWorkers: null, isSingleNode: true, kind: CLASSIC_PREVIEW}`,
+			`{numWorkers: 0, isSingleNode: true, kind: CLASSIC_PREVIEW}`,
+			`{numWorkers: 2, isSingleNode: false, kind: CLASSIC_PREVIEW}`,
+		},
+		refused: []refused{
+			{`{autoscale: {minWorkers: 2, maxWorkers: 12}}`, []string{chooseSize}},
+			{`{numWorkers: 0, autoscale: {minWorkers: 2, maxWorkers: 12}}`, []string{chooseSize}},
+			{`{numWorkers: 1, isSingleNode: true, kind: CLASSIC_PREVIEW}`, []string{chooseSize}},
+			{`{numWorkers: null, autoscale: {minWorkers: 0, maxWorkers: 1}, isSingleNode: true, kind: CLASSIC_PREVIEW}`, []string{chooseSize}},
+		},
+	},
+	{
+		name:     "a size is needed, or something that supplies it",
+		accepted: []string{`{numWorkers: null, policyID: 9C6308F703005DF2}`, `{numWorkers: null, clusterID: 0318-151752-abed99}`},
+		refused: []refused{
+			{`{numWorkers: null}`, []string{needSize}},
+			{`{numWorkers: null, isSingleNode: false, kind: CLASSIC_PREVIEW}`, []string{needSize}},
+		},
+	},
+	{
+		name:     "no fewer workers than none",
+		accepted: []string{`{numWorkers: 0}`},
+		refused: []refused{{`{numWorkers: -1}`, []string{
+			"spec.numWorkers: Invalid value: -1: spec.numWorkers in body should be greater than or equal to 0",
+			".spec.numWorkers: Invalid value: -1: should be a non-negative integer",
+		}}},
+	},
+	{
+		name: "autoscale bounds [case-06]",
+		accepted: []string{
+			`{numWorkers: null, autoscale: {minWorkers: 0, maxWorkers: 0}}`,
+			`{numWorkers: null, autoscale: {minWorkers: 3, maxWorkers: 3}}`,
+		},
+		refused: []refused{
+			{
+				`{numWorkers: null, autoscale: {minWorkers: 3, maxWorkers: 2}}`,
+				[]string{"spec.autoscale.minWorkers: Forbidden: minWorkers must not be greater than maxWorkers"},
+			},
+			{`{numWorkers: null, autoscale: {minWorkers: 3}}`, []string{"spec.autoscale.maxWorkers: Required value"}},
+			{`{numWorkers: null, autoscale: {maxWorkers: 3}}`, []string{"spec.autoscale.minWorkers: Required value"}},
+		},
+	},
+}
+
+var machineRules = []rule{
+	{
+		name: "node types or pools [case-05]",
+		accepted: []string{
+			`{nodeTypeID: null, instancePoolID: pool}`,
+			`{nodeTypeID: null, instancePoolID: pool, driverInstancePoolID: driver}`,
+			`{driverNodeTypeID: Standard_D8ds_v5}`,
+		},
+		refused: []refused{
+			{`{instancePoolID: pool}`, []string{nodeTypeOrPool}},
+			{`{nodeTypeID: null, instancePoolID: pool, driverNodeTypeID: Standard_D8ds_v5}`, []string{driverOrPool}},
+			{
+				`{nodeTypeID: null, instancePoolID: pool, driverInstancePoolID: driver, driverNodeTypeID: Standard_D8ds_v5}`,
+				[]string{driverOrPool},
+			},
+			{`{driverInstancePoolID: driver}`, []string{driverPool}},
+		},
+	},
+	{
+		name:     "machines are needed, or something that supplies them",
+		accepted: []string{`{nodeTypeID: null, policyID: 9C6308F703005DF2}`, `{nodeTypeID: null, clusterID: 0318-151752-abed99}`},
+		refused:  []refused{{`{nodeTypeID: null}`, []string{needMachines}}, {`{nodeTypeID: null, driverNodeTypeID: i3.xlarge}`, []string{needMachines}}},
+	},
+	{
+		name:     "a runtime is needed, or something that supplies it",
+		accepted: []string{`{sparkVersion: null, policyID: 9C6308F703005DF2}`, `{sparkVersion: null, clusterID: 0318-151752-abed99}`},
+		refused:  []refused{{`{sparkVersion: null}`, []string{needRuntime}}, {`{sparkVersion: null, runtimeEngine: PHOTON}`, []string{needRuntime}}},
+	},
+	{
+		name:     "one cloud [case-06]",
+		accepted: []string{`{awsAttributes: {firstOnDemand: 0}}`, `{azureAttributes: {}}`, `{gcpAttributes: {localSsdCount: 0}}`},
+		refused: []refused{
+			{`{awsAttributes: {}, azureAttributes: {}}`, []string{oneCloud}},
+			{`{awsAttributes: {}, gcpAttributes: {}}`, []string{oneCloud}},
+			{`{azureAttributes: {}, gcpAttributes: {}}`, []string{oneCloud}},
+		},
+	},
+	{
+		name: "spot price",
+		accepted: []string{
+			`{azureAttributes: {spotBidMaxPrice: "-1"}}`,
+			`{azureAttributes: {spotBidMaxPrice: "0.25"}}`,
+			`{azureAttributes: {spotBidMaxPrice: "3"}}`,
+		},
+		refused: []refused{
+			{`{azureAttributes: {spotBidMaxPrice: "0.0"}}`, []string{
+				`spec.azureAttributes.spotBidMaxPrice: Invalid value: "0.0": spotBidMaxPrice must be greater than 0, or -1 for no limit but the on-demand price`,
+			}},
+			{`{azureAttributes: {spotBidMaxPrice: "-2"}}`, []string{
+				`spec.azureAttributes.spotBidMaxPrice: Invalid value: "-2": spec.azureAttributes.spotBidMaxPrice in body should match '^(-1|[0-9]+(\.[0-9]+)?)$'`,
+			}},
+		},
+	},
+	{
+		name:     "node types, runtimes and regions are Databricks' to judge",
+		accepted: []string{`{nodeTypeID: quantum.42xlarge, sparkVersion: 99.9.x-scala9, awsAttributes: {zoneID: mars-north-1a}}`},
+	},
+	{
+		name:     "enums of the Clusters API are verbatim",
+		accepted: []string{`{azureAttributes: {availability: SPOT_WITH_FALLBACK_AZURE}}`, `{runtimeEngine: "NULL"}`},
+		refused: []refused{
+			{`{azureAttributes: {availability: Spot}}`, []string{
+				`spec.azureAttributes.availability: Unsupported value: "Spot": supported values: "SPOT_AZURE", "ON_DEMAND_AZURE", "SPOT_WITH_FALLBACK_AZURE"`,
+			}},
+			{`{kind: CLASSIC}`, []string{`spec.kind: Unsupported value: "CLASSIC": supported values: "CLASSIC_PREVIEW"`}},
+		},
+	},
+}
+
+var lifeRules = []rule{
+	{
+		name:     "auto-termination is 0 or 10 to 10000 minutes [case-06]",
+		accepted: []string{`{autoterminationMinutes: 0}`, `{autoterminationMinutes: 10}`, `{autoterminationMinutes: 10000}`},
+		refused: []refused{
+			{`{autoterminationMinutes: 5}`, []string{"spec.autoterminationMinutes: Invalid value: 5: autoterminationMinutes must be 10 to 10000, or 0; 0 means never"}},
+			{`{autoterminationMinutes: 10001}`, []string{"spec.autoterminationMinutes: Invalid value: 10001: autoterminationMinutes must be 10 to 10000, or 0; 0 means never"}},
+			{`{autoterminationMinutes: -1}`, []string{"spec.autoterminationMinutes: Invalid value: -1: autoterminationMinutes must be 10 to 10000, or 0; 0 means never"}},
+		},
+	},
+	{
+		name: "auto-termination is needed where nothing else ends an idle cluster",
+		accepted: []string{
+			`{autoterminationMinutes: null, policyID: 9C6308F703005DF2}`,
+			`{autoterminationMinutes: null, clusterID: 0318-151752-abed99}`,
+			`{autoterminationMinutes: null, clusterID: 0318-151752-abed99, managementPolicy: Observe}`,
+			`{autoterminationMinutes: null, runPolicy: Running}`,
+			`{autoterminationMinutes: null, runPolicy: Terminated}`,
+		},
+		refused: []refused{
+			{`{autoterminationMinutes: null}`, []string{needMinutes}},
+			{`{autoterminationMinutes: null, runPolicy: Manual}`, []string{needMinutes}},
+		},
+	},
+	{
+		name: "runPolicy Running and auto-termination exclude each other",
+		accepted: []string{
+			`{runPolicy: Running, autoterminationMinutes: 0}`,
+			`{runPolicy: Manual}`,
+			`{runPolicy: Terminated}`,
+		},
+		refused: []refused{
+			{`{runPolicy: Running}`, []string{fight}},
+			{`{runPolicy: Running, policyID: 9C6308F703005DF2}`, []string{fight}},
+		},
+	},
+	{
+		name:     "Observe needs a cluster",
+		accepted: []string{`{managementPolicy: Observe, clusterID: 0318-151752-abed99}`, `{managementPolicy: Manage}`},
+		refused:  []refused{{`{managementPolicy: Observe}`, []string{observeNeedsID}}},
+	},
+	{
+		name: "waiting needs a strategy that waits",
+		accepted: []string{
+			`{updateStrategy: {}}`, `{updateStrategy: {type: Restart}}`, `{updateStrategy: {type: OnTermination}}`,
+			`{updateStrategy: {type: OnTermination, maxWaitMinutes: 1}}`,
+		},
+		refused: []refused{
+			{`{updateStrategy: {maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination; with Restart nothing waits"}},
+			{`{updateStrategy: {type: Restart, maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination; with Restart nothing waits"}},
+		},
+	},
+	{
+		name: "policies of the operator are CamelCase",
+		accepted: []string{
+			`{driftPolicy: CorrectWithRestart, deletionPolicy: Terminate, deletionProtection: true, suspend: true, pinned: false}`,
+		},
+		refused: []refused{
+			{`{runPolicy: RUNNING}`, []string{`spec.runPolicy: Unsupported value: "RUNNING": supported values: "Manual", "Running", "Terminated"`}},
+			{`{driftPolicy: Ignore}`, []string{`spec.driftPolicy: Unsupported value: "Ignore": supported values: "Correct", "CorrectWithRestart", "Warn"`}},
+			{`{deletionPolicy: Orphan}`, []string{`spec.deletionPolicy: Unsupported value: "Orphan": supported values: "Delete", "Terminate", "Retain"`}},
+			{`{managementPolicy: Adopt}`, []string{`spec.managementPolicy: Unsupported value: "Adopt": supported values: "Manage", "Observe"`}},
+		},
+	},
+}
+
+var formRules = []rule{
+	{
+		name:     "the simple form's fields need it [case-06]",
+		accepted: []string{`{kind: CLASSIC_PREVIEW, useMLRuntime: true}`, `{kind: CLASSIC_PREVIEW, isSingleNode: false}`, `{kind: CLASSIC_PREVIEW}`},
+		refused: []refused{
+			{`{isSingleNode: true, numWorkers: null}`, []string{singleNodeKind}},
+			{`{isSingleNode: false}`, []string{singleNodeKind}},
+			{`{useMLRuntime: true}`, []string{machineKind}},
+		},
+	},
+	{
+		name:     "photon is asked for once [case-06]",
+		accepted: []string{`{runtimeEngine: PHOTON}`, `{sparkVersion: 10.4.x-photon-scala2.12}`},
+		refused: []refused{
+			{`{sparkVersion: 10.4.x-photon-scala2.12, runtimeEngine: PHOTON}`, []string{photonTwice}},
+			{`{sparkVersion: 10.4.x-photon-scala2.12, runtimeEngine: STANDARD}`, []string{photonTwice}},
+		},
+	},
+	{
+		name: "a single user needs a mode that has one",
+		accepted: []string{
+			`{singleUserName: a@example.com}`,
+			`{singleUserName: a@example.com, dataSecurityMode: SINGLE_USER}`,
+			`{singleUserName: a@example.com, dataSecurityMode: DATA_SECURITY_MODE_DEDICATED}`,
+			`{singleUserName: a@example.com, dataSecurityMode: DATA_SECURITY_MODE_AUTO}`,
+			`{singleUserName: a@example.com, dataSecurityMode: LEGACY_SINGLE_USER}`,
+			`{singleUserName: a@example.com, dataSecurityMode: LEGACY_SINGLE_USER_STANDARD}`,
+			`{dataSecurityMode: DATA_SECURITY_MODE_STANDARD}`,
+		},
+		refused: []refused{
+			{`{singleUserName: a@example.com, dataSecurityMode: DATA_SECURITY_MODE_STANDARD}`, []string{noSingleUser}},
+			{`{singleUserName: a@example.com, dataSecurityMode: USER_ISOLATION}`, []string{noSingleUser}},
+			{`{singleUserName: a@example.com, dataSecurityMode: NONE}`, []string{noSingleUser}},
+			{`{singleUserName: a@example.com, dataSecurityMode: LEGACY_TABLE_ACL}`, []string{noSingleUser}},
+			{`{singleUserName: a@example.com, dataSecurityMode: LEGACY_PASSTHROUGH}`, []string{noSingleUser}},
+		},
+	},
+}

@@ -1,0 +1,56 @@
+package admission
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/json"
+	"sigs.k8s.io/yaml"
+)
+
+// plain is the spec that a case changes: valid, and nothing more than needed.
+const plain = `{sparkVersion: 16.4.x-scala2.12, nodeTypeID: Standard_D4ds_v5, numWorkers: 2, autoterminationMinutes: 30}`
+
+// changed is a spec in which the fields of change replace those of base; null
+// takes a field away.
+func changed(t *testing.T, base, change string) map[string]any {
+	t.Helper()
+	spec := parsed(t, base)
+	maps.Copy(spec, parsed(t, change))
+	maps.DeleteFunc(spec, func(_ string, value any) bool { return value == nil })
+	return spec
+}
+
+// parsed is YAML with integers as the API server answers them.
+func parsed(t *testing.T, text string) map[string]any {
+	t.Helper()
+	fields := map[string]any{}
+	data, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err := errors.Join(err, json.Unmarshal(data, &fields)); err != nil {
+		t.Fatal(err)
+	}
+	return fields
+}
+
+// refusals are the causes of a refusal, each as "field: message".
+func refusals(t *testing.T, err error) []string {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || !apierrors.IsInvalid(err) {
+		t.Fatalf("failed for another reason than its content: %v", err)
+	}
+	var causes []string
+	for _, cause := range status.ErrStatus.Details.Causes {
+		if strings.Contains(cause.Message, "some validation rules were not checked") {
+			continue // said beside every cause that is not a rule's
+		}
+		causes = append(causes, cause.Field+": "+cause.Message)
+	}
+	return causes
+}
