@@ -29,17 +29,28 @@ const (
 // read it freely, and nobody changes what it points to.
 type Observation struct {
 	Presence Presence
-	// Cluster is what was seen; nil unless Present. Its Spec is set only where
-	// Deep.
+	// Cluster is what was seen, without what is of no use to a controller and
+	// large or restless: nodes, default tags, log delivery, cores and memory.
+	// Nil unless Present. Its Spec is set only where Deep.
 	Cluster *compute.ClusterDetails
 	// Deep tells that this look was a GET, which alone returns Spec.
 	Deep bool
 	// StartedAt is when the call that saw it began, CompletedAt when it ended.
 	// An observation speaks about no write that completed after StartedAt.
 	StartedAt, CompletedAt time.Time
+	// ChangedAt is the StartedAt of the first look that found what this one
+	// found. A Spec read after it has seen everything that Cluster shows: a
+	// difference between the two is no news and needs no second GET.
+	ChangedAt time.Time
+	// Err is why the newest look at this one cluster failed, where that says
+	// nothing of the others: the credential may not see it, or its id is none.
+	// The rest is then what was known before.
+	Err error
 }
 
-// Health is what the last calls to a workspace came to, for conditions.
+// Health is what the last calls to a workspace came to, for conditions. A
+// failure that often passes by itself shows only once it has come three times
+// in a row.
 type Health struct {
 	// Err is the failure of the newest read; nil when it succeeded.
 	Err error
@@ -57,3 +68,15 @@ type Search struct {
 	// Matches are the clusters that carried the tag in the newest of them.
 	Matches []Observation
 }
+
+// WaitError is the refusal of a call that was not made: it may be made at At.
+// Nothing waits in this package on behalf of a reconciler.
+type WaitError struct {
+	// At is when to come back; asking sooner is answered the same way.
+	At time.Time
+	// Reason says what holds the call, for people.
+	Reason string
+}
+
+// Error says why, and not when: the time would differ with every attempt.
+func (e *WaitError) Error() string { return e.Reason }
