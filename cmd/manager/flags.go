@@ -1,0 +1,109 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/spf13/pflag"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/databricks-operator/databricks-operator/internal/controller"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// options is everything that the command line says.
+type options struct {
+	metricsAddress, probeAddress string
+	secureMetrics, leaderElect   bool
+	leaderElectionNamespace      string
+	watchNamespaces              []string
+	allowedHosts                 []string
+	caFile                       string
+	controller                   controller.Options
+	workspace                    workspace.Options
+	logging                      zap.Options
+}
+
+var operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+
+// parseFlags reads the command line. Its errors name the flag, the value and
+// the way out. Help goes to out.
+func parseFlags(args []string, out io.Writer) (options, error) {
+	var o options
+	flags := pflag.NewFlagSet("manager", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {
+		fmt.Fprintf(out, "The operator for Databricks clusters.\n\nUsage:\n  manager [flags]\n\nFlags:\n%s", flags.FlagUsages())
+	}
+
+	flags.StringSliceVar(&o.allowedHosts, "allowed-hosts", databricks.DefaultAllowedHosts(), "workspaces that may be reached: suffixes such as .cloud.databricks.com (https on 443, no special addresses) and origins such as https://127.0.0.1:8443 (taken as they stand)")
+	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of authorities to trust for workspaces beside the system's")
+	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
+	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that tell this control plane's clusters from another's in one workspace (default: from the UID of the namespace kube-system)")
+	flags.BoolVar(&o.controller.OwnerTag, "owner-tag", true, "mark created clusters with the custom tag databricks-operator-owner; without it a lost create is resolved by repeating it with its idempotency token")
+	flags.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
+	flags.IntVar(&o.controller.Workers, "workers", 8, "objects that are reconciled at once")
+
+	flags.Float64Var(&o.workspace.Limits.Max, "max-requests-per-second", 30, "most requests per second to one workspace; below that the operator finds the limit itself")
+	flags.Float64Var(&o.workspace.Limits.Headroom, "request-headroom", 0.2, "share of a workspace's request limit that is left to people and other tools")
+	flags.DurationVar(&o.workspace.RequestDeadline, "request-timeout", 30*time.Second, "how long one request to a workspace may take")
+	flags.DurationVar(&o.workspace.Fast, "poll-interval-active", 8*time.Second, "how often a workspace is listed while one of its clusters is in transition")
+	flags.DurationVar(&o.workspace.Slow, "poll-interval-quiet", 270*time.Second, "how often a workspace is listed while nothing moves")
+	flags.DurationVar(&o.controller.Limits.CreateWindow, "create-window", 10*time.Second, "how long after its intent was persisted a create may be sent")
+	flags.DurationVar(&o.controller.Limits.VisibilityGrace, "visibility-grace", 30*time.Second, "how long a created cluster may stay unseen by the API before it counts as missing")
+
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "wait for the lease, so that one of several replicas works")
+	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, such as :8443; 0 turns it off")
+	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics by https, to those alone whom Kubernetes lets read them")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+
+	standard := flag.NewFlagSet("", flag.ContinueOnError)
+	config.RegisterFlags(standard)
+	o.logging.BindFlags(standard)
+	flags.AddGoFlagSet(standard)
+
+	if err := flags.Parse(args); err != nil {
+		return o, err //nolint:wrapcheck // pflag's message names the flag
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
+	}
+	return o, o.validate()
+}
+
+func (o *options) validate() error {
+	id, most, left := o.controller.OperatorID, o.workspace.Limits.Max, o.workspace.Limits.Headroom
+	switch {
+	case id != "" && !operatorID.MatchString(id):
+		return fmt.Errorf("--operator-id %q is not 8 lower-case hex digits, such as 0a1b2c3d", id)
+	case o.controller.Workers < 1:
+		return fmt.Errorf("--workers %d: at least 1 is needed", o.controller.Workers)
+	case most <= 0:
+		return fmt.Errorf("--max-requests-per-second %g: must be above 0", most)
+	case left < 0 || left >= 1:
+		return fmt.Errorf("--request-headroom %g: must be 0 or more and below 1", left)
+	}
+	for name, span := range map[string]time.Duration{
+		"request-timeout":      o.workspace.RequestDeadline,
+		"poll-interval-active": o.workspace.Fast,
+		"poll-interval-quiet":  o.workspace.Slow,
+		"create-window":        o.controller.Limits.CreateWindow,
+		"visibility-grace":     o.controller.Limits.VisibilityGrace,
+	} {
+		if span <= 0 {
+			return fmt.Errorf("--%s %s: must be above 0", name, span)
+		}
+	}
+	if window := o.controller.Limits.CreateWindow; window < time.Second {
+		return fmt.Errorf("--create-window %s: must be at least 1s, since deadlines are stored in whole seconds", window)
+	}
+	o.controller.Limits.RequestDeadline = o.workspace.RequestDeadline
+	o.workspace.Grace = o.controller.Limits.VisibilityGrace
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/controller"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// startDeadline bounds what is asked of the API server before work begins.
+const startDeadline = 30 * time.Second
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// newManager wires the operator up; nothing of it runs yet.
+func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
+	kube, err := config.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the Kubernetes API (--kubeconfig, or the pod's own account): %w", err)
+	}
+	mgr, err := ctrl.NewManager(kube, managerOptions(o))
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	if o.controller.OperatorID == "" {
+		if o.controller.OperatorID, err = idOfControlPlane(ctx, kube, mgr.GetScheme()); err != nil {
+			return nil, err
+		}
+	}
+	dial, err := dialer(o)
+	if err != nil {
+		return nil, err
+	}
+	news := &controller.News{}
+	o.workspace.Dial = dial
+	o.workspace.OnChange = news.Changed
+	o.workspace.Logger = mgr.GetLogger().WithName("workspace")
+	if err := controller.Setup(mgr, workspace.NewRegistry(o.workspace), news, o.controller); err != nil {
+		return nil, fmt.Errorf("set up the operator: %w", err)
+	}
+	return mgr, addProbes(mgr)
+}
+
+func managerOptions(o options) ctrl.Options {
+	metrics := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.secureMetrics}
+	if o.secureMetrics {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	caches := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+	for _, namespace := range o.watchNamespaces {
+		if caches.DefaultNamespaces == nil {
+			caches.DefaultNamespaces = map[string]cache.Config{}
+		}
+		caches.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return ctrl.Options{
+		Scheme:                        newScheme(),
+		Cache:                         caches,
+		Metrics:                       metrics,
+		HealthProbeBindAddress:        o.probeAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "databricks-operator." + v1alpha1.GroupName,
+		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	}
+}
+
+// idOfControlPlane tells this cluster's operator from another cluster's.
+func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Scheme) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, startDeadline)
+	defer cancel()
+	reader, err := client.New(kube, client.Options{Scheme: scheme})
+	if err != nil {
+		return "", fmt.Errorf("make a client: %w", err)
+	}
+	var system corev1.Namespace
+	if err := reader.Get(ctx, client.ObjectKey{Name: "kube-system"}, &system); err != nil {
+		return "", fmt.Errorf("read the namespace kube-system for the operator's id (or set --operator-id): %w", err)
+	}
+	const digits = 8
+	return string(system.UID[:digits]), nil
+}
+
+// dialer makes the clients of credentials, over one pool of connections.
+func dialer(o options) (func(databricks.Config) (workspace.Client, error), error) {
+	allowed, err := databricks.ParseAllowList(o.allowedHosts)
+	if err != nil {
+		return nil, fmt.Errorf("read the allowed hosts: %w", err)
+	}
+	roots, err := databricks.LoadRoots(o.caFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities: %w", err)
+	}
+	transport := databricks.NewTransport(allowed, roots)
+	return func(config databricks.Config) (workspace.Client, error) {
+		return databricks.New(config, databricks.Options{Transport: transport, Version: version})
+	}, nil
+}
+
+func addProbes(mgr ctrl.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add the readiness check: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/report"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// actor carries out one step. It alone holds what can write to Databricks.
+type actor struct {
+	client  client.Client
+	writers *workspace.Writers
+	options Options
+}
+
+// outcome is what came of a step.
+type outcome struct {
+	report.Outcome
+	// created is the id that a create call returned.
+	created string
+	// wait is when a step that had no turn may be tried; zero: it had one.
+	wait time.Time
+	// err is a failure of the Kubernetes API: the queue brings the object back.
+	err error
+}
+
+// act does one thing: at most one call to Databricks that writes.
+func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
+	switch next.Step {
+	case plan.StepAddFinalizer:
+		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
+	case plan.StepRelease:
+		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
+	case plan.StepRecord:
+		return outcome{Outcome: report.Outcome{Ran: true}}
+	case plan.StepCreate:
+		return a.create(ctx, cluster, seen, next)
+	case plan.StepTerminate:
+		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+			return api.Terminate(ctx, next.ClusterID)
+		})
+	case plan.StepUnpin:
+		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+			return api.Unpin(ctx, next.ClusterID)
+		})
+	case plan.StepPermanentDelete:
+		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+			return missingIsDone(api.PermanentDelete(ctx, next.ClusterID))
+		})
+	default:
+		return outcome{}
+	}
+}
+
+// missingIsDone takes a cluster that is already gone for a deletion that went well.
+func missingIsDone(err error) error {
+	if databricks.ClassOf(err) == databricks.ClassMissing {
+		return nil
+	}
+	return err
+}
+
+// patch changes the object's metadata. The lock makes a stale cache fail.
+func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, change func()) outcome {
+	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	change()
+	if err := a.client.Patch(ctx, cluster, base); err != nil {
+		return outcome{err: fmt.Errorf("patch finalizers: %w", err)}
+	}
+	return outcome{Outcome: report.Outcome{Ran: true}}
+}
+
+// write makes one call that changes a cluster.
+func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, class workspace.WriteClass, call func(context.Context, databricks.Writer) error) outcome {
+	return outcomeOf(a.writers.Do(ctx, seen.workspace, class, next.ClusterID, call))
+}
+
+// outcomeOf tells a call that had no turn from one that failed.
+func outcomeOf(err error) outcome {
+	var wait *workspace.WaitError
+	switch {
+	case err == nil:
+		return outcome{Outcome: report.Outcome{Ran: true}}
+	case errors.As(err, &wait):
+		return outcome{wait: wait.At}
+	default:
+		return outcome{Outcome: report.Outcome{Ran: true, Failure: failureOf(err)}}
+	}
+}
+
+// create makes the object's cluster, at most once whatever happens.
+//
+// The intent is persisted first, under a lock that only one process can win; it
+// alone may send the create, at once, and not after the intent's deadline. What
+// was learned is persisted before anything else happens. An answer that was
+// lost leaves the intent: nobody creates again before it is known what became
+// of it.
+func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
+	body, err := drift.Creation(seen.Desired, cluster.Namespace+"/"+cluster.Name, seen.Owner)
+	if err != nil {
+		return outcome{Outcome: report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
+	}
+	var created string
+	var undeclared error
+	err = a.writers.Do(ctx, seen.workspace, workspace.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
+		if undeclared = a.declare(ctx, cluster, seen, next.Intent); undeclared != nil {
+			return nil
+		}
+		if !time.Now().Before(cluster.Status.Creation.NotAfter.Time) {
+			undeclared = errTooLate
+			return nil
+		}
+		var err error
+		created, err = api.Create(ctx, databricks.CreateRequest{CreateCluster: body, IdempotencyToken: next.Intent.Token})
+		return err
+	})
+	if undeclared != nil {
+		return outcome{err: undeclared}
+	}
+	done := outcomeOf(err)
+	done.Refused = done.Failure != nil && done.Failure.Class != databricks.ClassAmbiguous
+	if created != "" {
+		done.created = created
+		done.err = a.record(ctx, cluster, created)
+	}
+	return done
+}
+
+// errTooLate ends a creation whose process was held up between its intent and
+// its call: somebody may already be looking for what it would have made.
+var errTooLate = errors.New("the deadline of the creation has passed")
+
+// declare persists the intent to create. A conflict means that this process did
+// not see the newest object, and must not create.
+func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, intent plan.Intent) error {
+	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	notAfter := metav1.NewTime(intent.NotAfter)
+	cluster.Status.ClusterID = ""
+	cluster.Status.Host = seen.Host
+	cluster.Status.Creation = &v1alpha1.CreationIntent{
+		Token:       intent.Token,
+		Incarnation: intent.Incarnation,
+		Attempt:     intent.Attempt,
+		NotAfter:    &notAfter,
+	}
+	if err := a.client.Status().Patch(ctx, cluster, base); err != nil {
+		return fmt.Errorf("persist the intent to create: %w", err)
+	}
+	return nil
+}
+
+// record persists the id of a cluster that was just created. It carries no
+// lock: nothing that changed meanwhile may make the id be lost. The uid keeps it
+// from reaching another object of the same name.
+func (a *actor) record(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) error {
+	base := cluster.DeepCopy()
+	base.UID = ""
+	patch := client.MergeFrom(base)
+	cluster.Status.ClusterID = id
+	if err := a.client.Status().Patch(ctx, cluster, patch); err != nil {
+		return fmt.Errorf("persist the id of cluster %s: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// connect finds the object's workspace, or why there is none to speak to.
+func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	name, trouble := r.secretName(cluster)
+	if trouble != nil {
+		seen.Trouble = trouble
+		return
+	}
+	config, trouble := r.credentials.lookup(ctx, client.ObjectKeyFromObject(cluster), name)
+	if trouble != nil {
+		seen.Trouble = trouble
+		return
+	}
+	seen.Host, seen.Credential = config.Host(), config.Fingerprint()
+	if bound := cluster.Status.Host; bound != "" && bound != seen.Host {
+		// Nothing is asked of a workspace that the object does not belong to.
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.options.ConnectDeadline)
+	defer cancel()
+	found, err := r.registry.Connect(ctx, objectOf(cluster), config)
+	if err != nil {
+		seen.Trouble = r.unconnected(cluster, err)
+		return
+	}
+	seen.workspace = found
+	seen.Principal, seen.WorkspaceID = found.Principal().UserName, found.Principal().WorkspaceID
+}
+
+// secretName is the Secret that the object names, in its own namespace and in
+// no other.
+func (r *Reconciler) secretName(cluster *v1alpha1.DatabricksCluster) (types.NamespacedName, *plan.Trouble) {
+	name := types.NamespacedName{Namespace: cluster.Namespace, Name: r.options.DefaultSecret}
+	connection := cluster.Spec.Connection
+	switch {
+	case connection == nil:
+		return name, nil
+	case connection.SecretRef != nil:
+		name.Name = connection.SecretRef.Name
+		return name, nil
+	default:
+		return name, &plan.Trouble{
+			Reason:  v1alpha1.ReasonCredentialsInvalid,
+			Message: "spec.connection: this operator reads credentials from a Secret only so far; set spec.connection.secretRef",
+			Stalled: true,
+		}
+	}
+}
+
+// unconnected is why a credential does not lead to its workspace.
+func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
+	var wait *workspace.WaitError
+	if errors.As(err, &wait) {
+		return r.waiting(cluster, wait)
+	}
+	failure := failureOf(err)
+	r.credentials.doubt(cluster, failure.Class)
+	verdict := failure.Verdict()
+	return &plan.Trouble{
+		Reason:  verdict.Reason,
+		Message: verdict.Message,
+		Stalled: verdict.Stalled,
+		Again:   time.Now().Add(max(r.options.ConnectPause, failure.RetryAfter)),
+	}
+}
+
+// waiting keeps saying why the workspace could not be reached while its turn
+// has not come.
+func (r *Reconciler) waiting(cluster *v1alpha1.DatabricksCluster, wait *workspace.WaitError) *plan.Trouble {
+	for i := range cluster.Status.Conditions {
+		was := &cluster.Status.Conditions[i]
+		stalled := was.Type == v1alpha1.ConditionStalled
+		if stalled || was.Type == v1alpha1.ConditionReconciling {
+			return &plan.Trouble{Reason: was.Reason, Message: was.Message, Stalled: stalled, Again: wait.At}
+		}
+	}
+	return &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Reason, Again: wait.At}
+}
+
+// secretReader reads the values that a specification names, uncached and from
+// the object's own namespace.
+type secretReader struct{ reader client.Reader }
+
+func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (drift.Secrets, *plan.Trouble) {
+	var values drift.Secrets
+	var trouble *plan.Trouble
+	if image := cluster.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
+		name := image.BasicAuthSecretRef.Name
+		if values.DockerUsername, trouble = s.value(ctx, cluster, "spec.dockerImage.basicAuthSecretRef", name, "username"); trouble != nil {
+			return values, trouble
+		}
+		if values.DockerPassword, trouble = s.value(ctx, cluster, "spec.dockerImage.basicAuthSecretRef", name, "password"); trouble != nil {
+			return values, trouble
+		}
+	}
+	if azure := cluster.Spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil {
+		if ref := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef; ref != nil {
+			values.LogAnalyticsPrimaryKey, trouble = s.value(ctx, cluster, "spec.azureAttributes.logAnalyticsInfo.logAnalyticsPrimaryKeySecretRef", ref.Name, ref.Key)
+		}
+	}
+	return values, trouble
+}
+
+// secretPause is how soon a Secret that a specification names is looked for again.
+const secretPause = 20 * time.Second
+
+func (s secretReader) value(ctx context.Context, cluster *v1alpha1.DatabricksCluster, field, name, key string) (string, *plan.Trouble) {
+	trouble := &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Again: time.Now().Add(secretPause)}
+	var object corev1.Secret
+	err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object)
+	if err != nil {
+		trouble.Message = fmt.Sprintf("%s: Secret %q cannot be read (%s); create it in namespace %s", field, name, apierrors.ReasonForError(err), cluster.Namespace)
+		return "", trouble
+	}
+	value, ok := object.Data[key]
+	if !ok {
+		trouble.Message = fmt.Sprintf("%s: Secret %q has no key %q; add it", field, name, key)
+		return "", trouble
+	}
+	return string(value), nil
+}

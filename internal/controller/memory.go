@@ -1,0 +1,109 @@
+package controller
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// memory is what this process remembers of objects between two reconciles. It
+// only spares work: whatever must survive a crash is in the objects' status.
+type memory struct {
+	mu      sync.Mutex
+	objects map[types.NamespacedName]remembered
+}
+
+type remembered struct {
+	uid     types.UID
+	attempt plan.Attempt
+	// differences is the digest of those that a GET has confirmed.
+	differences [sha256.Size]byte
+}
+
+func newMemory() *memory {
+	return &memory{objects: map[types.NamespacedName]remembered{}}
+}
+
+// of is what is remembered of this very object, not of an earlier one of its name.
+func (m *memory) of(cluster *v1alpha1.DatabricksCluster) remembered {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.objects[client.ObjectKeyFromObject(cluster)]
+	if known.uid != cluster.UID {
+		return remembered{uid: cluster.UID}
+	}
+	return known
+}
+
+func (m *memory) keep(cluster *v1alpha1.DatabricksCluster, known remembered) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.objects[client.ObjectKeyFromObject(cluster)] = known
+}
+
+func (m *memory) forget(key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objects, key)
+}
+
+// last is the last step that was carried out for the object.
+func (m *memory) last(cluster *v1alpha1.DatabricksCluster) plan.Attempt {
+	return m.of(cluster).attempt
+}
+
+// tried notes a step, and counts how often in a row it failed.
+func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt) {
+	known := m.of(cluster)
+	again := known.attempt.Step == attempt.Step && known.attempt.Generation == attempt.Generation
+	if attempt.Failure != nil {
+		attempt.Failures = 1
+		if again {
+			attempt.Failures += known.attempt.Failures
+		}
+	}
+	known.attempt = attempt
+	m.keep(cluster, known)
+}
+
+// lookAfter is how new a look at the cluster must be to be believed, because of
+// what was tried: zero where any look will do.
+func (m *memory) lookAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
+	attempt := m.of(cluster).attempt
+	if attempt.Failure == nil {
+		return attempt.At
+	}
+	switch attempt.Failure.Class {
+	case databricks.ClassBusy, databricks.ClassMissing, databricks.ClassAmbiguous:
+		return attempt.At
+	default:
+		return time.Time{}
+	}
+}
+
+// confirm notes the differences that a GET has shown.
+func (m *memory) confirm(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) {
+	known := m.of(cluster)
+	known.differences = digest(differences)
+	m.keep(cluster, known)
+}
+
+// confirmed tells that a GET has shown these very differences before.
+func (m *memory) confirmed(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) bool {
+	return m.of(cluster).differences == digest(differences)
+}
+
+func digest(differences []drift.Difference) [sha256.Size]byte {
+	// Values decoded from JSON always encode.
+	raw, _ := json.Marshal(differences)
+	return sha256.Sum256(raw)
+}

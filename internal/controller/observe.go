@@ -1,0 +1,190 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// scene is the facts, and the workspace they are about for whoever acts on them.
+type scene struct {
+	plan.World
+	// workspace is nil where there is none to speak to.
+	workspace *workspace.Workspace
+}
+
+// observe gathers the facts about an object. It calls no workspace, but for the
+// first sight of a credential; what is not known yet is asked of the mirror.
+func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCluster) scene {
+	seen := scene{World: plan.World{Owner: r.ownerTag(cluster)}}
+	if !plan.NeedsWorkspace(cluster) {
+		return seen
+	}
+	r.connect(ctx, cluster, &seen)
+	if seen.workspace == nil {
+		return seen
+	}
+	r.declare(ctx, cluster, &seen)
+	r.look(ctx, cluster, &seen)
+	r.search(cluster, &seen)
+	r.compare(cluster, &seen)
+	return seen
+}
+
+// ownerTag is the custom tag of the clusters made for an object; its key is
+// empty where the operator is not to tag.
+func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
+	if !r.options.OwnerTag {
+		return drift.Tag{}
+	}
+	return drift.Tag{Key: v1alpha1.OwnerTagKey, Value: r.options.OperatorID + "-" + string(cluster.UID)}
+}
+
+// declare spells the specification as the Clusters API does.
+func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	if !cluster.DeletionTimestamp.IsZero() {
+		return
+	}
+	secrets, trouble := r.secrets.resolve(ctx, cluster)
+	if trouble != nil {
+		seen.Trouble = trouble
+		return
+	}
+	desired, err := drift.Desired(&cluster.Spec.ClusterSpec, secrets)
+	if err != nil {
+		seen.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		return
+	}
+	seen.Desired = desired
+}
+
+// look finds what is known of the object's cluster, and asks for a look where
+// that is older than what was done to it.
+func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	if health := seen.workspace.Health(); health.Err != nil {
+		seen.ReadFailure = failureOf(health.Err)
+		seen.ReadFailingSince = health.Since
+		r.credentials.doubt(cluster, seen.ReadFailure.Class)
+	}
+	id := clusterID(cluster)
+	if id == "" {
+		return
+	}
+	seen.workspace.Watch(objectOf(cluster), id)
+	seen.Holder = r.holder(ctx, cluster, id)
+	observation := seen.workspace.Observe(id)
+	needed := r.memory.lookAfter(cluster)
+	if observation.Presence == workspace.Unknown || observation.StartedAt.Before(needed) {
+		seen.workspace.Refresh(objectOf(cluster), id, needed, false)
+		return
+	}
+	seen.Presence = presences[observation.Presence]
+	seen.Details = observation.Cluster
+}
+
+var presences = map[workspace.Presence]plan.Presence{
+	workspace.Present: plan.Present,
+	workspace.Missing: plan.Missing,
+	workspace.Purged:  plan.Purged,
+}
+
+// search looks for the owner tag while a creation's end is not known.
+func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	object, after := objectOf(cluster), plan.ResolveAt(cluster, r.options.Limits)
+	if after.IsZero() || time.Now().Before(after) || seen.Owner.Key == "" {
+		seen.workspace.EndSearch(object)
+		return
+	}
+	found := seen.workspace.Search(object, seen.Owner.Key, seen.Owner.Value, after)
+	seen.Search = plan.Search{CompleteLists: found.CompleteLists}
+	for _, match := range found.Matches {
+		seen.Search.Matches = append(seen.Search.Matches, match.Cluster)
+	}
+}
+
+// compare finds where the cluster is not as declared. A difference that only a
+// list shows is told when a GET has confirmed it.
+func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	if seen.Presence != plan.Present || seen.Desired == nil {
+		return
+	}
+	id := seen.Details.ClusterId
+	asked, askedAt := seen.workspace.Spec(id)
+	observed, err := drift.Observe(seen.Details, asked)
+	if err != nil {
+		return
+	}
+	differences := drift.Compare(seen.Desired, observed)
+	looked := seen.workspace.Observe(id).StartedAt
+	if len(differences) > 0 && askedAt.Before(looked) && !r.memory.confirmed(cluster, differences) {
+		seen.workspace.Refresh(objectOf(cluster), id, looked, true)
+		return
+	}
+	r.memory.confirm(cluster, differences)
+	seen.Differences, seen.Compared = differences, true
+}
+
+// holder is the older object that manages the same cluster; "" for none.
+func (r *Reconciler) holder(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) string {
+	if cluster.Spec.ClusterID == "" {
+		return ""
+	}
+	var same v1alpha1.DatabricksClusterList
+	if err := r.client.List(ctx, &same, client.MatchingFields{indexClusterID: id}); err != nil {
+		return ""
+	}
+	for i := range same.Items {
+		other := &same.Items[i]
+		rival := other.UID != cluster.UID && other.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve
+		if rival && other.Status.ClusterID == id && older(other, cluster) {
+			return client.ObjectKeyFromObject(other).String()
+		}
+	}
+	return ""
+}
+
+// older orders objects by age, and those of one age by uid.
+func older(a, b *v1alpha1.DatabricksCluster) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.UID < b.UID
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// clusterID is the object's cluster: the one on record, else the one it names.
+func clusterID(cluster *v1alpha1.DatabricksCluster) string {
+	if cluster.Status.ClusterID != "" {
+		return cluster.Status.ClusterID
+	}
+	return cluster.Spec.ClusterID
+}
+
+// objectOf names an object to its workspace.
+func objectOf(cluster *v1alpha1.DatabricksCluster) workspace.Object {
+	return workspace.Object(client.ObjectKeyFromObject(cluster).String())
+}
+
+// keyOf undoes objectOf.
+func keyOf(object workspace.Object) types.NamespacedName {
+	namespace, name, _ := strings.Cut(string(object), string(types.Separator))
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// failureOf is an error of the Databricks API as a fact.
+func failureOf(err error) *plan.Failure {
+	var failed *databricks.Error
+	if errors.As(err, &failed) {
+		return &plan.Failure{Class: failed.Class, Message: failed.Error(), RetryAfter: failed.RetryAfter}
+	}
+	return &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}
+}

@@ -1,0 +1,65 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/report"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler brings one DatabricksCluster a step nearer to what it declares.
+type Reconciler struct {
+	client      client.Client
+	registry    *workspace.Registry
+	credentials *credentials
+	secrets     secretReader
+	actor       *actor
+	memory      *memory
+	recorder    events.EventRecorder
+	options     Options
+}
+
+// Reconcile gathers facts, decides, does one thing and tells. It never waits:
+// what it needs to know and does not is asked for, and news brings it back.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	cluster := &v1alpha1.DatabricksCluster{}
+	if err := r.client.Get(ctx, request.NamespacedName, cluster); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(request.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+
+	scene := r.observe(ctx, cluster)
+	next := plan.Make(plan.Input{
+		Cluster: cluster,
+		World:   scene.World,
+		Last:    r.memory.last(cluster),
+		Limits:  r.options.Limits,
+		Now:     time.Now(),
+	})
+	outcome := r.actor.act(ctx, cluster, scene, next)
+	told := report.Of(report.Input{
+		Cluster: cluster,
+		World:   scene.World,
+		Plan:    next,
+		Outcome: outcome.Outcome,
+		Now:     time.Now(),
+	})
+	return r.finish(ctx, cluster, scene, next, outcome, told)
+}

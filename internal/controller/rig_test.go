@@ -1,0 +1,322 @@
+package controller_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/testr"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/controller"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+	"github.com/databricks-operator/databricks-operator/test/controlplane"
+)
+
+// kubernetes is the control plane that all tests of this package share. Every
+// test has a namespace, a workspace and an operator of its own.
+var kubernetes *controlplane.ControlPlane
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	SetDefaultEventuallyTimeout(30 * time.Second)
+	SetDefaultEventuallyPollingInterval(10 * time.Millisecond)
+	SetDefaultConsistentlyDuration(500 * time.Millisecond)
+	SetDefaultConsistentlyPollingInterval(10 * time.Millisecond)
+	started, err := controlplane.Start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "internal/controller:", err)
+		os.Exit(1)
+	}
+	kubernetes = started
+	code := m.Run()
+	if err := started.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "internal/controller:", err)
+	}
+	os.Exit(code)
+}
+
+const (
+	defaultSecret = "databricks-credentials"
+	operatorID    = "0a1b2c3d"
+)
+
+// rig is one test's world: a namespace, a workspace, and an operator that works
+// in that namespace alone.
+type rig struct {
+	Gomega
+	t         *testing.T
+	api       client.Client
+	workspace *simulator.Service
+	namespace string
+	timings   simulator.Timings
+	options   controller.Options
+	mirror    workspace.Options
+	// intercept stands between the operator and the API server.
+	intercept interceptor.Funcs
+	stop      func()
+	record    *record
+}
+
+// newRig makes a world in which everything goes fast and no operator runs yet.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	t.Parallel()
+	r := &rig{
+		Gomega: NewWithT(t),
+		t:      t,
+		options: controller.Options{
+			OperatorID: operatorID,
+			OwnerTag:   true,
+			Limits: plan.Limits{
+				CreateWindow:    2 * time.Second,
+				RequestDeadline: 500 * time.Millisecond,
+				VisibilityGrace: 300 * time.Millisecond,
+			},
+			Credentials:     controller.CredentialOptions{Good: 300 * time.Millisecond, Bad: 200 * time.Millisecond, Patience: time.Second},
+			ConnectPause:    200 * time.Millisecond,
+			ConnectDeadline: 2 * time.Second,
+		},
+		mirror: workspace.Options{
+			Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,
+			RequestDeadline: 500 * time.Millisecond, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
+			Limits: workspace.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
+		},
+		timings: simulator.Timings{
+			Launch: 150 * time.Millisecond, PoolLaunch: 100 * time.Millisecond, Restart: 150 * time.Millisecond,
+			Resize: 100 * time.Millisecond, Terminate: 100 * time.Millisecond, Retention: 30 * 24 * time.Hour,
+		},
+	}
+	var err error
+	r.api, err = client.New(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
+	r.Expect(err).NotTo(HaveOccurred())
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "case-"}}
+	r.Expect(r.api.Create(t.Context(), namespace)).To(Succeed())
+	r.namespace = namespace.Name
+	r.workspace = r.newWorkspace(simulator.Options{})
+	r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
+	r.record = watchStatuses(r)
+	return r
+}
+
+func (r *rig) newWorkspace(options simulator.Options) *simulator.Service {
+	r.t.Helper()
+	options.Timings = &r.timings
+	service, err := simulator.Start(context.Background(), options)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.t.Cleanup(func() { r.Expect(service.Close()).To(Succeed()) })
+	return service
+}
+
+func (r *rig) putSecret(name, host, token string) {
+	r.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	data := map[string][]byte{"DATABRICKS_HOST": []byte(host), "DATABRICKS_TOKEN": []byte(token)}
+	err := r.api.Get(r.t.Context(), client.ObjectKeyFromObject(secret), secret)
+	secret.Data = data
+	if err == nil {
+		r.Expect(r.api.Update(r.t.Context(), secret)).To(Succeed())
+		return
+	}
+	r.Expect(r.api.Create(r.t.Context(), secret)).To(Succeed())
+}
+
+// start runs the operator until the test ends, or until it is killed.
+func (r *rig) start() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	mgr, err := ctrl.NewManager(kubernetes.Config, ctrl.Options{
+		Scheme:                  kubernetes.Scheme,
+		Logger:                  r.logger(),
+		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:  "0",
+		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{r.namespace: {}}},
+		Controller:              config.Controller{SkipNameValidation: new(true)},
+		GracefulShutdownTimeout: new(5 * time.Second),
+		NewClient: func(kube *restConfig, options client.Options) (client.Client, error) {
+			inner, err := client.NewWithWatch(kube, options)
+			if err != nil {
+				return nil, err
+			}
+			return interceptor.NewClient(inner, r.intercept), nil
+		},
+	})
+	r.Expect(err).NotTo(HaveOccurred())
+	news := &controller.News{}
+	mirror := r.mirror
+	mirror.Dial = r.dialer()
+	mirror.OnChange = news.Changed
+	r.Expect(controller.Setup(mgr, workspace.NewRegistry(mirror), news, r.options)).To(Succeed())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := mgr.Start(ctx); err != nil {
+			r.t.Error("the operator stopped:", err)
+		}
+	})
+	var once sync.Once
+	r.stop = func() {
+		once.Do(func() {
+			cancel()
+			running.Wait()
+		})
+	}
+	r.t.Cleanup(r.stop)
+}
+
+// logger shows the operator's log where a test is run alone and verbosely.
+func (r *rig) logger() logr.Logger {
+	if os.Getenv("OPERATOR_LOG") == "" {
+		return logr.Discard()
+	}
+	return testr.NewWithOptions(r.t, testr.Options{Verbosity: 1})
+}
+
+// dialer makes clients that trust the simulators and nothing else.
+func (r *rig) dialer() func(databricks.Config) (workspace.Client, error) {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(r.workspace.CAPEM)
+	allowed, err := databricks.ParseAllowList([]string{r.workspace.URL, ".cloud.databricks.com"})
+	r.Expect(err).NotTo(HaveOccurred())
+	transport := databricks.NewTransport(allowed, roots)
+	r.t.Cleanup(transport.CloseIdleConnections)
+	return func(config databricks.Config) (workspace.Client, error) {
+		return databricks.New(config, databricks.Options{Transport: transport, Version: "test"})
+	}
+}
+
+// small is a cluster that every workspace takes.
+func (r *rig) small(name string, change ...func(*v1alpha1.DatabricksClusterSpec)) *v1alpha1.DatabricksCluster {
+	cluster := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	cluster.Spec.SparkVersion = "16.4.x-scala2.12"
+	cluster.Spec.NodeTypeID = "i3.xlarge"
+	cluster.Spec.NumWorkers = new(int32(1))
+	cluster.Spec.AutoterminationMinutes = new(int32(60))
+	for _, apply := range change {
+		apply(&cluster.Spec)
+	}
+	return cluster
+}
+
+func (r *rig) create(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
+	r.t.Helper()
+	r.Expect(r.api.Create(r.t.Context(), cluster)).To(Succeed())
+	return cluster
+}
+
+// edit changes an object's specification, over any conflict.
+func (r *rig) edit(cluster *v1alpha1.DatabricksCluster, change func(*v1alpha1.DatabricksCluster)) {
+	r.t.Helper()
+	r.Eventually(func() error {
+		now := r.get(cluster)
+		change(now)
+		return r.api.Update(r.t.Context(), now)
+	}).Should(Succeed())
+}
+
+func (r *rig) get(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
+	now := &v1alpha1.DatabricksCluster{}
+	if err := r.api.Get(r.t.Context(), client.ObjectKeyFromObject(cluster), now); err != nil {
+		return &v1alpha1.DatabricksCluster{}
+	}
+	return now
+}
+
+func (r *rig) remove(cluster *v1alpha1.DatabricksCluster) {
+	r.t.Helper()
+	r.Expect(r.api.Delete(r.t.Context(), cluster)).To(Succeed())
+}
+
+// becomes waits for a condition's reason, such as Ready=Running.
+func (r *rig) becomes(cluster *v1alpha1.DatabricksCluster, want string) *v1alpha1.DatabricksCluster {
+	r.t.Helper()
+	r.Eventually(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement(want))
+	return r.get(cluster)
+}
+
+// gone waits until the object does not exist.
+func (r *rig) gone(cluster *v1alpha1.DatabricksCluster) {
+	r.t.Helper()
+	r.Eventually(func() string { return r.get(cluster).Name }).Should(BeEmpty())
+}
+
+// conditions are an object's, as Type=Reason, those that are false as Type!=Reason
+// and those that are unknown as Type?=Reason.
+func conditions(cluster *v1alpha1.DatabricksCluster) []string {
+	signs := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "=", metav1.ConditionFalse: "!=", metav1.ConditionUnknown: "?="}
+	var all []string
+	for _, condition := range cluster.Status.Conditions {
+		all = append(all, condition.Type+signs[condition.Status]+condition.Reason)
+	}
+	return all
+}
+
+// message is a condition's.
+func message(cluster *v1alpha1.DatabricksCluster, kind string) string {
+	for _, condition := range cluster.Status.Conditions {
+		if condition.Type == kind {
+			return condition.Message
+		}
+	}
+	return ""
+}
+
+// calls counts the requests that had their effect, by operation.
+func (r *rig) calls(endpoint string) int {
+	count := 0
+	for _, entry := range r.workspace.RequestsTo(endpoint) {
+		if entry.Effect {
+			count++
+		}
+	}
+	return count
+}
+
+// writes lists the operations that changed the workspace, in order.
+func (r *rig) writes() []string {
+	var all []string
+	for _, entry := range r.workspace.Requests() {
+		name := strings.TrimPrefix(entry.Endpoint, "clusters/")
+		switch name {
+		case "get", "list", "events", "spark-versions", "list-node-types", "list-zones":
+		default:
+			if entry.Effect && strings.HasPrefix(entry.Endpoint, "clusters/") {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
+// live are the clusters that exist, ended ones included.
+func (r *rig) live() []simulator.Record {
+	var all []simulator.Record
+	for _, cluster := range r.workspace.Clusters() {
+		if !cluster.Deleted && !cluster.Purged {
+			all = append(all, cluster)
+		}
+	}
+	return all
+}
+
+// events are what was told about an object, by reason.
+func (r *rig) events(cluster *v1alpha1.DatabricksCluster) []string {
+	return eventsOf(r, cluster.Name)
+}
