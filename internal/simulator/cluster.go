@@ -46,6 +46,8 @@ type cluster struct {
 	id        string
 	creator   string
 	source    string // API, UI, JOB, …
+	// firstOwner is the owner tag it was made with.
+	firstOwner string
 
 	spec     params // what was last asked for, as GET's spec tells
 	settings params // what the server made of it

@@ -1,8 +1,299 @@
 package simulator
 
-import "net/http"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
 
-// ControlPath is below what the simulator itself is controlled.
+// ControlPath is below what the simulator itself is controlled, in JSON. It
+// needs no credential: whoever reaches a simulator may do everything with it.
 const ControlPath = "/simulator/"
 
-func (s *Server) control() http.Handler { return http.NotFoundHandler() }
+// controlled is one entry of the control endpoint.
+type controlled struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Does   string `json:"does"`
+	handle func(s *Server, r *http.Request) (any, error)
+}
+
+// controls is the whole control endpoint, and its documentation: GET
+// /simulator/ shows it. Durations are texts such as "1h30m".
+func controls() []controlled {
+	return []controlled{
+		{"GET", "clusters", "all clusters ever made, oldest first, whatever became of them", listRecords},
+		{"POST", "clusters", `adds a cluster that somebody else made: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}; all may be left out`, addSeed},
+		{"GET", "owners", "how many clusters of each owner tag existed at once at most", listOwners},
+		{"GET", "clusters/{id}", "one cluster", oneRecord},
+		{"POST", "clusters/{id}/edit", "changes the given fields of the specification, null clears one; no restart", editElsewhere},
+		{"POST", "clusters/{id}/end", `ends the cluster at once: {"code", "type", "parameters"}, a termination reason`, endElsewhere},
+		{"POST", "clusters/{id}/delete", "deletes it permanently", onCluster((*Server).DeleteElsewhere)},
+		{"POST", "clusters/{id}/purge", "makes it one that ended more than 30 days ago", onCluster((*Server).Purge)},
+		{"POST", "clusters/{id}/state", `puts it into any state: {"state", "message"}`, setState},
+		{"POST", "clusters/{id}/touch", "is activity: the idle minutes begin anew", onCluster((*Server).Touch)},
+		{"POST", "clusters/{id}/autoscale", `lets the platform resize it: {"workers"}`, autoscale},
+		{"GET", "faults", "the rules of what goes wrong, oldest first", listFaults},
+		{"POST", "faults", "adds a rule (the fields of simulator.Fault in snake_case, delay as a duration) and tells its name", addFault},
+		{"DELETE", "faults", "removes all rules", clearFaults},
+		{"DELETE", "faults/{name}", "removes one", removeFault},
+		{"GET", "limits", "the request limits", listLimits},
+		{"PUT", "limits", `replaces all limits: [{"workspace", "endpoint", "rate", "burst", "retry_after", "retry_info"}]`, setLimits},
+		{"GET", "behaviour", "the switches", getBehaviour},
+		{"PUT", "behaviour", "replaces all switches (the fields of simulator.Behaviour in snake_case)", setBehaviour},
+		{"GET", "timings", "how long things take, before the time scale", getTimings},
+		{"PATCH", "timings", `changes some of {"launch", "pool_launch", "restart", "resize", "terminate", "library_install", "retention"}`, setTimings},
+		{"GET", "clock", "the simulator's time", getClock},
+		{"POST", "clock", `moves it: {"advance": "30m"}`, advanceClock},
+		{"GET", "requests", "the log, oldest first; ?after=<sequence> and ?endpoint=clusters/create narrow it", listRequests},
+		{"DELETE", "requests", "empties the log", clearRequests},
+		{"POST", "tokens", `gives a principal one more token: {"workspace", "user_name", "token"}`, addToken},
+		{"DELETE", "tokens", `revokes a token of any kind: {"token"}; without one, all OAuth tokens`, revokeToken},
+	}
+}
+
+func (s *Server) control() http.Handler {
+	mux := http.NewServeMux()
+	all := controls()
+	for i := range all {
+		all[i].Path = ControlPath + all[i].Path
+		mux.Handle(all[i].Method+" "+all[i].Path, s.serveControl(all[i].handle))
+	}
+	mux.Handle("GET "+ControlPath+"{$}", s.serveControl(func(*Server, *http.Request) (any, error) { return all, nil }))
+	mux.Handle(ControlPath, s.serveControl(func(_ *Server, r *http.Request) (any, error) {
+		return nil, fmt.Errorf("there is no %s %s; GET %s lists what there is", r.Method, r.URL.Path, ControlPath)
+	}))
+	return mux
+}
+
+func (s *Server) serveControl(handle func(*Server, *http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		result, err := handle(s, r)
+		answer := &reply{status: http.StatusOK, contentType: "application/json"}
+		if err != nil {
+			answer.status, result = http.StatusBadRequest, params{"error": err.Error()}
+		}
+		if result == nil {
+			result = params{}
+		}
+		answer.body = encode(result)
+		answer.write(w)
+	})
+}
+
+// readInto decodes the body of a control request strictly; no body leaves into
+// as it is.
+func readInto(r *http.Request, into any) error {
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the body: %w", err)
+	}
+	return nil
+}
+
+func listRecords(s *Server, _ *http.Request) (any, error) { return s.Clusters(), nil }
+
+func listOwners(s *Server, _ *http.Request) (any, error) { return s.MostByOwner(), nil }
+
+func oneRecord(s *Server, r *http.Request) (any, error) {
+	record, found := s.Cluster(r.PathValue("id"))
+	if !found {
+		return nil, fmt.Errorf("there never was a cluster %q", r.PathValue("id"))
+	}
+	return record, nil
+}
+
+func addSeed(s *Server, r *http.Request) (any, error) {
+	var seed Seed
+	if err := readInto(r, &seed); err != nil {
+		return nil, err
+	}
+	id, err := s.AddCluster(seed)
+	return params{"cluster_id": id}, err
+}
+
+func editElsewhere(s *Server, r *http.Request) (any, error) {
+	changes := map[string]any{}
+	if err := readInto(r, &changes); err != nil {
+		return nil, err
+	}
+	return nil, s.EditElsewhere(r.PathValue("id"), changes)
+}
+
+func endElsewhere(s *Server, r *http.Request) (any, error) {
+	reason := TerminationReason{Code: "INTERNAL_ERROR", Type: "SERVICE_FAULT"}
+	if err := readInto(r, &reason); err != nil {
+		return nil, err
+	}
+	return nil, s.EndElsewhere(r.PathValue("id"), reason)
+}
+
+func onCluster(do func(*Server, string) error) func(*Server, *http.Request) (any, error) {
+	return func(s *Server, r *http.Request) (any, error) { return nil, do(s, r.PathValue("id")) }
+}
+
+func setState(s *Server, r *http.Request) (any, error) {
+	var asked struct {
+		State   State  `json:"state"`
+		Message string `json:"message"`
+	}
+	if err := readInto(r, &asked); err != nil {
+		return nil, err
+	}
+	if asked.State == "" {
+		return nil, errors.New("state is missing")
+	}
+	return nil, s.SetState(r.PathValue("id"), asked.State, asked.Message)
+}
+
+func autoscale(s *Server, r *http.Request) (any, error) {
+	var asked struct {
+		Workers int64 `json:"workers"`
+	}
+	if err := readInto(r, &asked); err != nil {
+		return nil, err
+	}
+	return nil, s.Autoscale(r.PathValue("id"), asked.Workers)
+}
+
+func listFaults(s *Server, _ *http.Request) (any, error) {
+	shown := []faultWire{}
+	for _, f := range s.Faults() {
+		shown = append(shown, faultWire{Fault: f, Delay: wireDuration(f.Delay)})
+	}
+	return shown, nil
+}
+
+func addFault(s *Server, r *http.Request) (any, error) {
+	var wire faultWire
+	if err := readInto(r, &wire); err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]When{Before, After, Late}, wire.When) {
+		return nil, fmt.Errorf("when is %q; it may be absent, %q or %q", wire.When, After, Late)
+	}
+	wire.Fault.Delay = time.Duration(wire.Delay)
+	return params{"name": s.AddFault(wire.Fault)}, nil
+}
+
+func clearFaults(s *Server, _ *http.Request) (any, error) {
+	s.ClearFaults()
+	return nil, nil
+}
+
+func removeFault(s *Server, r *http.Request) (any, error) {
+	if !s.RemoveFault(r.PathValue("name")) {
+		return nil, fmt.Errorf("there is no fault %q", r.PathValue("name"))
+	}
+	return nil, nil
+}
+
+func listLimits(s *Server, _ *http.Request) (any, error) { return s.Limits(), nil }
+
+func setLimits(s *Server, r *http.Request) (any, error) {
+	var limits []Limit
+	if err := readInto(r, &limits); err != nil {
+		return nil, err
+	}
+	s.SetLimits(limits...)
+	return nil, nil
+}
+
+func getBehaviour(s *Server, _ *http.Request) (any, error) {
+	return newBehaviourWire(s.Behaviour()), nil
+}
+
+func setBehaviour(s *Server, r *http.Request) (any, error) {
+	var wire behaviourWire
+	if err := readInto(r, &wire); err != nil {
+		return nil, err
+	}
+	s.SetBehaviour(wire.behaviour())
+	return nil, nil
+}
+
+func getTimings(s *Server, _ *http.Request) (any, error) { return newTimingsWire(s.Timings()), nil }
+
+func setTimings(s *Server, r *http.Request) (any, error) {
+	wire := newTimingsWire(s.Timings())
+	if err := readInto(r, &wire); err != nil {
+		return nil, err
+	}
+	s.SetTimings(wire.timings())
+	return nil, nil
+}
+
+func getClock(s *Server, _ *http.Request) (any, error) {
+	return params{"now": s.clock.Now(), "time_scale": s.options.TimeScale}, nil
+}
+
+func advanceClock(s *Server, r *http.Request) (any, error) {
+	var asked struct {
+		Advance wireDuration `json:"advance"`
+	}
+	if err := readInto(r, &asked); err != nil {
+		return nil, err
+	}
+	if asked.Advance <= 0 {
+		return nil, errors.New(`advance must be a positive duration such as "30m"`)
+	}
+	s.clock.Advance(time.Duration(asked.Advance))
+	return getClock(s, r)
+}
+
+func listRequests(s *Server, r *http.Request) (any, error) {
+	var after int64
+	if text := r.URL.Query().Get("after"); text != "" {
+		parsed, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("after is %q; it must be a sequence number", text)
+		}
+		after = parsed
+	}
+	entries := append([]Entry{}, s.RequestsAfter(after)...)
+	if endpoint := r.URL.Query().Get("endpoint"); endpoint != "" {
+		entries = slices.DeleteFunc(entries, func(e Entry) bool { return !matches(endpoint, e.Endpoint) })
+	}
+	return entries, nil
+}
+
+func clearRequests(s *Server, _ *http.Request) (any, error) {
+	s.ClearRequests()
+	return nil, nil
+}
+
+type tokenWire struct {
+	Workspace string `json:"workspace"`
+	UserName  string `json:"user_name"`
+	Token     string `json:"token"`
+}
+
+func addToken(s *Server, r *http.Request) (any, error) {
+	var wire tokenWire
+	if err := readInto(r, &wire); err != nil {
+		return nil, err
+	}
+	if wire.Token == "" {
+		return nil, errors.New("token is missing")
+	}
+	return nil, s.AddToken(wire.Workspace, wire.UserName, wire.Token)
+}
+
+func revokeToken(s *Server, r *http.Request) (any, error) {
+	var wire tokenWire
+	if err := readInto(r, &wire); err != nil {
+		return nil, err
+	}
+	if wire.Token == "" {
+		s.RevokeOAuthTokens()
+		return nil, nil
+	}
+	s.RevokeToken(wire.Token)
+	return nil, nil
+}

@@ -149,15 +149,18 @@ func (c *cluster) terminatedAt(at time.Time) {
 // forgotten is retention: the cluster is gone, and its id is remembered as such.
 func (c *cluster) forgotten(at time.Time) {
 	c.purged, c.gone = true, at
-	c.workspace.strike(c)
+	c.leave()
 }
 
 // remove is permanent deletion.
 func (c *cluster) remove(at time.Time) {
-	if !c.purged {
-		c.workspace.strike(c)
-	}
 	c.deleted, c.gone = true, at
+	c.leave()
+}
+
+func (c *cluster) leave() {
+	c.workspace.strike(c)
+	c.workspace.server.owners.left(c.firstOwner)
 }
 
 func userRequest(user string) TerminationReason {

@@ -177,13 +177,13 @@ type Behaviour struct {
 	QuotedExpiresIn bool `json:"quoted_expires_in,omitempty"`
 	// OAuthTokenLife is how long an OAuth token lives; 0 is an hour. TimeScale
 	// does not shorten it.
-	OAuthTokenLife time.Duration `json:"oauth_token_life,omitempty"`
+	OAuthTokenLife time.Duration `json:"-"`
 	// PinLimit is how many clusters may be pinned; 0 is 100.
 	PinLimit int `json:"pin_limit,omitempty"`
 	// UnseenByGet and UnseenByList are how long a new cluster is unknown to
 	// get, and missing from lists. TimeScale does not shorten them.
-	UnseenByGet  time.Duration `json:"unseen_by_get,omitempty"`
-	UnseenByList time.Duration `json:"unseen_by_list,omitempty"`
+	UnseenByGet  time.Duration `json:"-"`
+	UnseenByList time.Duration `json:"-"`
 }
 
 // TokenRule is what an idempotency token does whose cluster is not active.

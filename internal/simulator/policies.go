@@ -172,7 +172,7 @@ func (w *workspace) checkQuota(settings params, user string, now time.Time) *ref
 		}
 	}
 	if count >= p.MaxClustersPerUser {
-		return refuse(http.StatusBadRequest, "REQUEST_LIMIT_EXCEEDED",
+		return refuse(http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED",
 			"The policy %s allows %d clusters per user and %s has %d", p.Name, p.MaxClustersPerUser, user, count)
 	}
 	return nil

@@ -25,6 +25,7 @@ type Server struct {
 	accessTokens map[string]*session
 	limits       *limiter
 	faults       *faultBook
+	owners       *ownerBook
 	random       *rand.Rand
 }
 
@@ -41,6 +42,7 @@ func New(options Options) *Server {
 		credentials:  map[string]*session{},
 		accessTokens: map[string]*session{},
 		limits:       newLimiter(options.Limits),
+		owners:       newOwnerBook(),
 		random:       rand.New(rand.NewPCG(options.Seed, 0)), //nolint:gosec // repeatable on purpose
 	}
 	s.faults = newFaultBook(s)

@@ -81,6 +81,9 @@ func (c *call) createCluster() (any, *refusal) {
 	if r != nil {
 		return nil, r
 	}
+	if r := c.workspace.checkQuota(settings, c.principal.UserName, c.now); r != nil {
+		return nil, r
+	}
 	libraries, r := c.librariesToClone()
 	if r != nil {
 		return nil, r
@@ -110,6 +113,8 @@ func (w *workspace) add(spec, settings params, creator, source string, now time.
 	}
 	made.enter(Terminated, now, "")
 	w.enrol(made)
+	made.firstOwner = made.owner()
+	w.server.owners.made(made.firstOwner)
 	return made
 }
 

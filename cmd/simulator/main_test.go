@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// The binary's whole life: it says where it is, writes its authority, answers
+// its token, logs requests and stops when told to.
+func TestRunServesUntilItIsStopped(t *testing.T) {
+	g := NewWithT(t)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	settings, err := parseFlags([]string{"--listen-address", "127.0.0.1:0", "--ca-file", authority, "--token", "a@b.c=dapi-1"}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+
+	ctx, stop := context.WithCancel(t.Context())
+	output, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, settings, out, io.Discard) }()
+	line, err := bufio.NewReader(output).ReadString('\n')
+	g.Expect(err).NotTo(HaveOccurred())
+	_, url, found := strings.Cut(strings.TrimSpace(line), "simulator: ready at ")
+	g.Expect(found).To(BeTrue(), line)
+
+	pem, err := os.ReadFile(authority)
+	g.Expect(err).NotTo(HaveOccurred())
+	roots := x509.NewCertPool()
+	g.Expect(roots.AppendCertsFromPEM(pem)).To(BeTrue())
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/2.0/preview/scim/v2/Me", http.NoBody)
+	g.Expect(err).NotTo(HaveOccurred())
+	request.Header.Set("Authorization", "Bearer dapi-1")
+	response, err := client.Do(request)
+	g.Expect(err).NotTo(HaveOccurred())
+	body, err := io.ReadAll(response.Body)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(response.Body.Close()).To(Succeed())
+	g.Expect(string(body)).To(ContainSubstring(`"userName":"a@b.c"`))
+
+	stop()
+	g.Eventually(ended, "10s").Should(Receive(BeNil()))
+}
+
+func TestHelpNamesEveryFlag(t *testing.T) {
+	g := NewWithT(t)
+	var help strings.Builder
+	_, err := parseFlags([]string{"--help"}, &help)
+	g.Expect(err).To(HaveOccurred())
+	for _, flag := range []string{"--listen-address", "--ca-file", "--token", "--oauth-client", "--time-scale", "--rate-limit", "/simulator/"} {
+		g.Expect(help.String()).To(ContainSubstring(flag))
+	}
+}
+
+func TestBadFlagsNameTheFlagTheValueAndTheWayOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"address":   {[]string{"--listen-address", "8443"}, `--listen-address is "8443"; it must be host:port`},
+		"scale":     {[]string{"--time-scale", "0"}, "--time-scale is 0; it must be greater than 0"},
+		"cloud":     {[]string{"--cloud", "IBM"}, `--cloud is "IBM"; it must be AWS, Azure or GCP`},
+		"format":    {[]string{"--log-format", "xml"}, `--log-format is "xml"`},
+		"token":     {[]string{"--token", "a@b.c="}, `--token is "a@b.c="; it must be [[workspace/]user=]token`},
+		"client":    {[]string{"--oauth-client", "id"}, `--oauth-client must be [workspace/]client-id=secret; it names no secret for "id"`},
+		"limit":     {[]string{"--rate-limit", "clusters/get=fast"}, `--rate-limit is "clusters/get=fast"`},
+		"burst":     {[]string{"--rate-limit", "5:0"}, `--rate-limit is "5:0"; its burst`},
+		"arguments": {[]string{"serve"}, `unexpected argument "serve"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parseFlags(c.args, io.Discard)
+			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(c.want)))
+		})
+	}
+}
+
+func TestTokensAndClientsMakeWorkspacesAndPrincipals(t *testing.T) {
+	g := NewWithT(t)
+	settings, err := parseFlags([]string{
+		"--token", "dapi-1", "--token", "a@b.c=dapi-2", "--token", "staging/a@b.c=dapi-3",
+		"--oauth-client", "staging/app=se=cret", "--rate-limit", "10", "--rate-limit", "clusters/get=5:7",
+	}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	all := settings.options.Workspaces
+	g.Expect(all).To(HaveLen(2))
+	g.Expect(all[0].Principals).To(HaveLen(2))
+	g.Expect(all[1].Name).To(Equal("staging"))
+	g.Expect(all[1].Principals[0].Tokens).To(ConsistOf("dapi-3"))
+	g.Expect(all[1].Principals[1].ClientSecret).To(Equal("se=cret"))
+	g.Expect(settings.options.Limits[0].Endpoint).To(BeEmpty())
+	g.Expect(settings.options.Limits[1].Endpoint).To(Equal("clusters/get"))
+	g.Expect(settings.options.Limits[1].Burst).To(Equal(7))
+}
