@@ -2,12 +2,14 @@ package databricks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,10 +21,6 @@ import (
 // noAnswer judges a request that brought none. reached tells that there was a
 // connection to send it on.
 func noAnswer(r request, err error, reached bool) *Error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
 	failure := &Error{Class: ClassTransient, Message: "no answer: " + err.Error(), cause: err}
 	var certificate *tls.CertificateVerificationError
 	switch {
@@ -61,9 +59,7 @@ func judge(r request, got answer, now time.Time) *Error {
 		said := parseAPIError(got.body)
 		failure.Code, failure.Message, failure.cause = said.code, said.message, got.bodyErr
 		failure.RetryAfter = max(failure.RetryAfter, said.retryDelay)
-		if failure.Message == "" {
-			failure.Message = http.StatusText(got.status)
-		}
+		failure.Message = cmp.Or(failure.Message, http.StatusText(got.status), "HTTP status "+strconv.Itoa(got.status))
 		failure.Class = classify(r, failure, said)
 		failure.Purged = failure.Class == ClassMissing && said.code == codeInvalidState
 		return failure

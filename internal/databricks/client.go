@@ -51,7 +51,7 @@ func New(config Config, options Options) (*Client, error) {
 	}
 	client := &Client{sender: sender{
 		origin:    config.origin,
-		http:      &http.Client{Transport: options.Transport.http, CheckRedirect: refuseRedirect},
+		round:     options.Transport.http,
 		userAgent: userAgent(options.Version, config.AuthType()),
 		redact:    redactor(config.credential.secrets()...),
 		observe:   observe,

@@ -1,11 +1,13 @@
 package databricks
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -31,6 +33,11 @@ type received struct {
 // newWorkspace serves TLS; handler sees the request after it was recorded.
 func newWorkspace(t *testing.T, handler http.HandlerFunc) *workspace {
 	t.Helper()
+	return newWorkspaceTLS(t, nil, handler)
+}
+
+func newWorkspaceTLS(t *testing.T, config *tls.Config, handler http.HandlerFunc) *workspace {
+	t.Helper()
 	w := &workspace{}
 	w.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -40,6 +47,7 @@ func newWorkspace(t *testing.T, handler http.HandlerFunc) *workspace {
 		handler(rw, r)
 	}))
 	w.Config.ErrorLog = log.New(io.Discard, "", 0)
+	w.TLS = config
 	w.StartTLS()
 	t.Cleanup(w.Close)
 	return w
@@ -109,4 +117,25 @@ func answersRetryAfter(status int, retryAfter, body string) http.HandlerFunc {
 		w.Header().Set("Retry-After", retryAfter)
 		answers(status, body)(w, r)
 	}
+}
+
+// roundTrip is a workspace without a network, for virtual time.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// inMemory is the client of a credential whose requests f answers.
+func inMemory(t *testing.T, secret map[string]string, f roundTrip) *Client {
+	t.Helper()
+	secret["host"] = "https://dbc-1.cloud.databricks.com"
+	allowed, err := ParseAllowList(DefaultAllowedHosts())
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	client, err := New(parse(t, secret), Options{Transport: NewTransport(allowed, nil), Version: "1.2.3"})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	client.sender.round = f
+	return client
+}
+
+func reply(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }

@@ -108,7 +108,14 @@ func hostileHosts() []string {
 	}
 }
 
-func TestNoCredentialLeavesForAHostileHost_S3(t *testing.T) {
+func TestHosts(t *testing.T) {
+	t.Parallel()
+	t.Run("[S3] no credential leaves for a hostile host", noCredentialLeaves)
+	t.Run("[S3] addresses that are never dialled", addressesNeverDialled)
+	t.Run("[S3] a name that resolves to this machine is not dialled", reboundNames)
+}
+
+func noCredentialLeaves(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -155,7 +162,7 @@ func TestATokenUnderTheKeyOfTheHostIsNotShown(t *testing.T) {
 	g.Expect(err.Error()).NotTo(ContainSubstring(canary))
 }
 
-func TestAddressesThatAreNeverDialled_S3(t *testing.T) {
+func addressesNeverDialled(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	refused := []string{

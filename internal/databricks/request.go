@@ -63,8 +63,10 @@ type answer struct {
 // sender makes single requests to one origin. It neither retries nor follows
 // redirects, nor does it wait for anything but the answer.
 type sender struct {
-	origin    Origin
-	http      *http.Client
+	origin Origin
+	// round is a RoundTripper and no http.Client: it knows of no redirects,
+	// cookies or environment.
+	round     http.RoundTripper
 	userAgent string
 	// redact takes the credential out of a text.
 	redact  func(string) string
@@ -117,7 +119,7 @@ func (s *sender) exchange(ctx context.Context, r request) (status int, failure *
 	if err != nil {
 		return 0, &Error{Class: ClassInvalid, Message: "the request cannot be built", cause: err}
 	}
-	response, err := s.http.Do(message)
+	response, err := s.round.RoundTrip(message)
 	if err != nil {
 		return 0, noAnswer(r, err, reached.Load())
 	}
@@ -181,7 +183,3 @@ func receive(response *http.Response, limit int64) answer {
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }
-
-// refuseRedirect hands a redirect back as the answer: a workspace sends none,
-// and a credential goes nowhere else.
-func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
