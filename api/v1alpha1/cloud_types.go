@@ -111,7 +111,7 @@ type AzureAttributes struct {
 
 	// Clusters API `log_analytics_info`: Azure Log Analytics workspace to report to.
 	// +optional
-	LogAnalyticsInfo *LogAnalyticsInfo `json:"logAnalyticsInfo,omitempty"`
+	LogAnalyticsInfo *LogAnalyticsInfo `json:"logAnalyticsInfo,omitzero"`
 }
 
 // AzureAvailability is the kind of machines on Azure, verbatim.
@@ -136,7 +136,7 @@ type LogAnalyticsInfo struct {
 
 	// Operator: Secret in this namespace and its key that holds the primary key, sent as `log_analytics_primary_key`.
 	// +optional
-	LogAnalyticsPrimaryKeySecretRef *LocalSecretKeyReference `json:"logAnalyticsPrimaryKeySecretRef,omitempty"`
+	LogAnalyticsPrimaryKeySecretRef *LocalSecretKeyReference `json:"logAnalyticsPrimaryKeySecretRef,omitzero"`
 }
 
 // GCPAttributes are settings of a cluster on Google Cloud.

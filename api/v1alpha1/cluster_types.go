@@ -2,8 +2,8 @@ package v1alpha1
 
 // ClusterSpec is the part of the spec that is sent to the Clusters API, field by
 // field. Numbers and booleans are pointers because 0 and false are values there
-// and absent is not; strings are not, because an empty one is never sent. Lists
-// tell [] (none, and ours) from absent (not ours).
+// and absent is not; text is not, because an empty one is never sent. Lists are
+// omitzero, which tells [] (none, and ours) from absent (not ours).
 type ClusterSpec struct {
 	// Clusters API `cluster_name`: name shown in the workspace, not unique. Absent: <namespace>/<name>
 	// when the cluster is created, never a change.
@@ -26,7 +26,7 @@ type ClusterSpec struct {
 
 	// Clusters API `autoscale`: bounds between which Databricks chooses the number of workers. Not with numWorkers.
 	// +optional
-	Autoscale *Autoscale `json:"autoscale,omitempty"`
+	Autoscale *Autoscale `json:"autoscale,omitzero"`
 
 	// Clusters API `node_type_id`: machine type of the workers, and of the driver unless
 	// driverNodeTypeID is set. Not with a pool.
@@ -43,11 +43,11 @@ type ClusterSpec struct {
 
 	// Clusters API `worker_node_type_flexibility`: machine types to fall back on for workers.
 	// +optional
-	WorkerNodeTypeFlexibility *NodeTypeFlexibility `json:"workerNodeTypeFlexibility,omitempty"`
+	WorkerNodeTypeFlexibility *NodeTypeFlexibility `json:"workerNodeTypeFlexibility,omitzero"`
 
 	// Clusters API `driver_node_type_flexibility`: machine types to fall back on for the driver.
 	// +optional
-	DriverNodeTypeFlexibility *NodeTypeFlexibility `json:"driverNodeTypeFlexibility,omitempty"`
+	DriverNodeTypeFlexibility *NodeTypeFlexibility `json:"driverNodeTypeFlexibility,omitzero"`
 
 	// Clusters API `instance_pool_id`: pool the workers are taken from, and the driver unless
 	// driverInstancePoolID is set. Not with node types.
@@ -122,19 +122,19 @@ type ClusterSpec struct {
 	// Clusters API `cluster_log_conf`: where logs are delivered every 5 minutes, under
 	// <destination>/<cluster id>. Exactly one of dbfs, s3 and volumes.
 	// +optional
-	ClusterLogConf *ClusterLogConf `json:"clusterLogConf,omitempty"`
+	ClusterLogConf *ClusterLogConf `json:"clusterLogConf,omitzero"`
 
 	// Clusters API `aws_attributes`: settings of a workspace on AWS.
 	// +optional
-	AWSAttributes *AWSAttributes `json:"awsAttributes,omitempty"`
+	AWSAttributes *AWSAttributes `json:"awsAttributes,omitzero"`
 
 	// Clusters API `azure_attributes`: settings of a workspace on Azure.
 	// +optional
-	AzureAttributes *AzureAttributes `json:"azureAttributes,omitempty"`
+	AzureAttributes *AzureAttributes `json:"azureAttributes,omitzero"`
 
 	// Clusters API `gcp_attributes`: settings of a workspace on Google Cloud.
 	// +optional
-	GCPAttributes *GCPAttributes `json:"gcpAttributes,omitempty"`
+	GCPAttributes *GCPAttributes `json:"gcpAttributes,omitzero"`
 
 	// Clusters API `enable_elastic_disk`: true adds local disk space when workers run low on it.
 	// +optional
@@ -176,7 +176,7 @@ type ClusterSpec struct {
 
 	// Clusters API `docker_image`: container image of the nodes.
 	// +optional
-	DockerImage *DockerImage `json:"dockerImage,omitempty"`
+	DockerImage *DockerImage `json:"dockerImage,omitzero"`
 
 	// Clusters API `kind`: CLASSIC_PREVIEW, the simple form; isSingleNode and useMLRuntime need it.
 	// +optional
@@ -197,7 +197,7 @@ type ClusterSpec struct {
 
 	// Clusters API `workload_type`: what may run on the cluster.
 	// +optional
-	WorkloadType *WorkloadType `json:"workloadType,omitempty"`
+	WorkloadType *WorkloadType `json:"workloadType,omitzero"`
 }
 
 // Autoscale is a size that Databricks chooses between two bounds.
@@ -243,7 +243,7 @@ type DockerImage struct {
 
 	// Operator: Secret in this namespace with the keys username and password, sent as `basic_auth`.
 	// +optional
-	BasicAuthSecretRef *LocalSecretReference `json:"basicAuthSecretRef,omitempty"`
+	BasicAuthSecretRef *LocalSecretReference `json:"basicAuthSecretRef,omitzero"`
 }
 
 // WorkloadType says what may run on a cluster.

@@ -8,15 +8,15 @@ package v1alpha1
 type Library struct {
 	// Operator: a Python package. Libraries API `pypi`.
 	// +optional
-	PyPI *PyPILibrary `json:"pypi,omitempty"`
+	PyPI *PyPILibrary `json:"pypi,omitzero"`
 
 	// Operator: a Maven package. Libraries API `maven`.
 	// +optional
-	Maven *MavenLibrary `json:"maven,omitempty"`
+	Maven *MavenLibrary `json:"maven,omitzero"`
 
 	// Operator: an R package. Libraries API `cran`.
 	// +optional
-	CRAN *CRANLibrary `json:"cran,omitempty"`
+	CRAN *CRANLibrary `json:"cran,omitzero"`
 
 	// Operator: path of a JAR: a Workspace path, a Unity Catalog volume path or an S3 URI. Libraries API `jar`.
 	// +optional

@@ -7,7 +7,7 @@ type OperatorSpec struct {
 	// Operator: the workspace and the credential to reach it. Exactly one of secretRef,
 	// workloadIdentity and workspaceRef. Absent: the Secret databricks-credentials of this namespace.
 	// +optional
-	Connection *Connection `json:"connection,omitempty"`
+	Connection *Connection `json:"connection,omitzero"`
 
 	// Operator: id of an existing cluster to adopt or observe, such as 0318-151752-abed99. Cannot be
 	// changed or removed once set. Absent: the object has a cluster of its own.
@@ -34,7 +34,7 @@ type OperatorSpec struct {
 
 	// Operator: when a changed spec that restarts a running cluster is applied.
 	// +optional
-	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitempty"`
+	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitzero"`
 
 	// Operator: what happens to fields of this object that others changed. Correct (default) mends
 	// what needs no restart, and the rest at the next occasion; CorrectWithRestart treats them like a
@@ -77,7 +77,7 @@ type OperatorSpec struct {
 	// Operator: a ConfigMap of this object's own, to be filled with DATABRICKS_HOST,
 	// DATABRICKS_CLUSTER_ID and the JDBC HTTP path; never a secret.
 	// +optional
-	OutputConfigMap *OutputConfigMap `json:"outputConfigMap,omitempty"`
+	OutputConfigMap *OutputConfigMap `json:"outputConfigMap,omitzero"`
 }
 
 // Connection names one workspace and one way to be let in.
@@ -89,17 +89,17 @@ type Connection struct {
 	// attribute names (host, token, client_id, client_secret) or its environment names
 	// (DATABRICKS_HOST, DATABRICKS_TOKEN).
 	// +optional
-	SecretRef *LocalSecretReference `json:"secretRef,omitempty"`
+	SecretRef *LocalSecretReference `json:"secretRef,omitzero"`
 
 	// Operator: a service account of this namespace whose short-lived token is exchanged for a
 	// Databricks token; no Secret is needed.
 	// +optional
-	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitempty"`
+	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitzero"`
 
 	// Operator: a cluster-scoped DatabricksWorkspace kept by the platform team, whose credential its
 	// users cannot read.
 	// +optional
-	WorkspaceRef *WorkspaceReference `json:"workspaceRef,omitempty"`
+	WorkspaceRef *WorkspaceReference `json:"workspaceRef,omitzero"`
 }
 
 // LocalSecretReference names a Secret in the object's own namespace. It has no

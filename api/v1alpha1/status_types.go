@@ -45,7 +45,7 @@ type DatabricksClusterStatus struct {
 
 	// Why the cluster ended; only while it is TERMINATING or TERMINATED.
 	// +optional
-	TerminationReason *TerminationReason `json:"terminationReason,omitempty"`
+	TerminationReason *TerminationReason `json:"terminationReason,omitzero"`
 
 	// Workers the cluster has now.
 	// +optional
@@ -69,7 +69,7 @@ type DatabricksClusterStatus struct {
 
 	// Values in effect, whoever set them: spec, policy, server or operator.
 	// +optional
-	Effective *EffectiveSpec `json:"effective,omitempty"`
+	Effective *EffectiveSpec `json:"effective,omitzero"`
 
 	// Fields whose changes wait for the cluster to be down or restarted, as JSON Pointers into spec.
 	// +optional
@@ -103,7 +103,7 @@ type DatabricksClusterStatus struct {
 
 	// The creation under way. Only the incarnation stays once it is settled.
 	// +optional
-	Creation *CreationIntent `json:"creation,omitempty"`
+	Creation *CreationIntent `json:"creation,omitzero"`
 
 	// Fields of the cluster that this object has set, as JSON Pointers into spec, never values.
 	// +optional
@@ -117,7 +117,7 @@ type DatabricksClusterStatus struct {
 
 	// Answer to the request annotation.
 	// +optional
-	Request *RequestStatus `json:"request,omitempty"`
+	Request *RequestStatus `json:"request,omitzero"`
 }
 
 // TerminationReason says why a cluster ended, verbatim.

@@ -6,27 +6,27 @@ package v1alpha1
 type InitScript struct {
 	// Clusters API `workspace`: a workspace file, /Users/… or /Shared/….
 	// +optional
-	Workspace *StorageDestination `json:"workspace,omitempty"`
+	Workspace *StorageDestination `json:"workspace,omitzero"`
 
 	// Clusters API `volumes`: a file in a Unity Catalog volume, /Volumes/<catalog>/<schema>/<volume>/….
 	// +optional
-	Volumes *StorageDestination `json:"volumes,omitempty"`
+	Volumes *StorageDestination `json:"volumes,omitzero"`
 
 	// Clusters API `s3`: an object on S3, read by the cluster's instance profile.
 	// +optional
-	S3 *S3Destination `json:"s3,omitempty"`
+	S3 *S3Destination `json:"s3,omitzero"`
 
 	// Clusters API `abfss`: a file on Azure Data Lake Storage, abfss://<container>@<account>.dfs.core.windows.net/….
 	// +optional
-	Abfss *StorageDestination `json:"abfss,omitempty"`
+	Abfss *StorageDestination `json:"abfss,omitzero"`
 
 	// Clusters API `gcs`: an object on Google Cloud Storage, gs://<bucket>/….
 	// +optional
-	GCS *StorageDestination `json:"gcs,omitempty"`
+	GCS *StorageDestination `json:"gcs,omitzero"`
 
 	// Clusters API `file`: a file of the container image, file:/…. Only with dockerImage.
 	// +optional
-	File *StorageDestination `json:"file,omitempty"`
+	File *StorageDestination `json:"file,omitzero"`
 }
 
 // ClusterLogConf is the one place logs are delivered to.
@@ -36,15 +36,15 @@ type InitScript struct {
 type ClusterLogConf struct {
 	// Clusters API `dbfs`: a DBFS folder, dbfs:/….
 	// +optional
-	DBFS *StorageDestination `json:"dbfs,omitempty"`
+	DBFS *StorageDestination `json:"dbfs,omitzero"`
 
 	// Clusters API `s3`: an S3 prefix; needs awsAttributes.instanceProfileARN.
 	// +optional
-	S3 *S3Destination `json:"s3,omitempty"`
+	S3 *S3Destination `json:"s3,omitzero"`
 
 	// Clusters API `volumes`: a folder in a Unity Catalog volume, /Volumes/<catalog>/<schema>/<volume>/….
 	// +optional
-	Volumes *StorageDestination `json:"volumes,omitempty"`
+	Volumes *StorageDestination `json:"volumes,omitzero"`
 }
 
 // StorageDestination is a place in a store that its path alone describes.

@@ -22,8 +22,12 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// repository is the top of the checkout, seen from this directory.
-const repository = "../.."
+const (
+	// repository is the top of the checkout, seen from this directory.
+	repository = "../.."
+	// definitions is where the CRDs are.
+	definitions = repository + "/config/crd/bases"
+)
 
 var (
 	// config reaches the API server that all tests of this package share. Tests
@@ -49,7 +53,7 @@ func withControlPlane(run func() int) (code int, err error) {
 	}
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
-		CRDDirectoryPaths:     []string{filepath.Join(repository, "config", "crd", "bases")},
+		CRDDirectoryPaths:     []string{definitions},
 		ErrorIfCRDPathMissing: true,
 	}
 	// A CRD whose rules may cost too much is refused here [S13].

@@ -73,28 +73,30 @@ var boundRules = []rule{
 // The rules are checked within the API server's budget of time, and the object
 // fits into etcd with what else is kept about it, however much a user makes of
 // the bounds.
-func TestTheLargestLegalObjectIsStored_S13(t *testing.T) {
-	g := NewWithT(t)
+func TestBounds(t *testing.T) {
+	t.Run("the largest legal object is stored [S13]", func(t *testing.T) {
+		g := NewWithT(t)
 
-	largest := changed(t, plain, `{pinned: true}`)
-	largest["clusterName"] = long(255, 1)
-	largest["sparkConf"] = named(200, 2048)
-	largest["sparkEnvVars"] = named(100, 4096)
-	largest["customTags"] = named(44, 256)
-	largest["sshPublicKeys"] = items(10, func(i int) any { return long(4096, i) })
-	largest["initScripts"] = items(10, func(i int) any {
-		return map[string]any{"s3": map[string]any{"destination": long(1024, i), "kmsKey": long(2048, i), "endpoint": long(512, i)}}
-	})
-	largest["accessControlList"] = items(100, func(i int) any {
-		return map[string]any{"servicePrincipalName": long(256, i), "permissionLevel": "CAN_ATTACH_TO"}
-	})
-	largest["libraries"] = items(100, func(i int) any {
-		return map[string]any{"maven": map[string]any{
-			"coordinates": long(256, i), "repo": long(512, i), "exclusions": items(20, func(j int) any { return long(128, j) }),
-		}}
-	})
+		largest := changed(t, plain, `{pinned: true}`)
+		largest["clusterName"] = long(255, 1)
+		largest["sparkConf"] = named(200, 2048)
+		largest["sparkEnvVars"] = named(100, 4096)
+		largest["customTags"] = named(44, 256)
+		largest["sshPublicKeys"] = items(10, func(i int) any { return long(4096, i) })
+		largest["initScripts"] = items(10, func(i int) any {
+			return map[string]any{"s3": map[string]any{"destination": long(1024, i), "kmsKey": long(2048, i), "endpoint": long(512, i)}}
+		})
+		largest["accessControlList"] = items(100, func(i int) any {
+			return map[string]any{"servicePrincipalName": long(256, i), "permissionLevel": "CAN_ATTACH_TO"}
+		})
+		largest["libraries"] = items(100, func(i int) any {
+			return map[string]any{"maven": map[string]any{
+				"coordinates": long(256, i), "repo": long(512, i), "exclusions": items(20, func(j int) any { return long(128, j) }),
+			}}
+		})
 
-	cluster := created(t, "largest", largest)
-	cluster.SetLabels(map[string]string{"touched": "once"})
-	g.Expect(api.Update(t.Context(), cluster)).To(Succeed())
+		cluster := created(t, "largest", largest)
+		cluster.SetLabels(map[string]string{"touched": "once"})
+		g.Expect(api.Update(t.Context(), cluster)).To(Succeed())
+	})
 }

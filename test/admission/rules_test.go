@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -21,21 +22,23 @@ type refused struct {
 	causes []string
 }
 
+func allRules() []rule {
+	return slices.Concat(sizeRules, machineRules, lifeRules, formRules, listRules, referenceRules, boundRules)
+}
+
 func TestRules(t *testing.T) {
-	for _, rules := range [][]rule{sizeRules, machineRules, lifeRules, formRules, listRules, referenceRules, boundRules} {
-		for _, rule := range rules {
-			t.Run(rule.name, func(t *testing.T) {
-				g := NewWithT(t)
-				for _, change := range rule.accepted {
-					err := api.Create(t.Context(), object("accepted", changed(t, plain, change)), client.DryRunAll)
-					g.Expect(refusals(t, err)).To(BeEmpty(), change)
-				}
-				for _, refused := range rule.refused {
-					err := api.Create(t.Context(), object("refused", changed(t, plain, refused.change)), client.DryRunAll)
-					g.Expect(refusals(t, err)).To(ConsistOf(refused.causes), refused.change)
-				}
-			})
-		}
+	for _, rule := range allRules() {
+		t.Run(rule.name, func(t *testing.T) {
+			g := NewWithT(t)
+			for _, change := range rule.accepted {
+				err := api.Create(t.Context(), object("accepted", changed(t, plain, change)), client.DryRunAll)
+				g.Expect(refusals(t, err)).To(BeEmpty(), change)
+			}
+			for _, refused := range rule.refused {
+				err := api.Create(t.Context(), object("refused", changed(t, plain, refused.change)), client.DryRunAll)
+				g.Expect(refusals(t, err)).To(ConsistOf(refused.causes), refused.change)
+			}
+		})
 	}
 }
 
