@@ -1,0 +1,283 @@
+package databricks
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+const (
+	discoveryPath = "/oidc/.well-known/oauth-authorization-server"
+	tokenPath     = "/oidc/v1/token"
+)
+
+// issuer is a workspace with OAuth, of which each part can be replaced.
+type issuer struct {
+	discovery, token, api http.HandlerFunc
+	// issued counts tokens; the n-th is "token-n".
+	issued atomic.Int32
+}
+
+func (i *issuer) serve(base func() string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == discoveryPath && i.discovery != nil:
+			i.discovery(w, r)
+		case r.URL.Path == discoveryPath:
+			answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, base()+tokenPath))(w, r)
+		case strings.HasPrefix(r.URL.Path, "/oidc") && i.token != nil:
+			i.token(w, r)
+		case strings.HasPrefix(r.URL.Path, "/oidc"):
+			answers(http.StatusOK, fmt.Sprintf(`{"access_token":"token-%d","token_type":"bearer","expires_in":"3600"}`, i.issued.Add(1)))(w, r)
+		case i.api != nil:
+			i.api(w, r)
+		default:
+			answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+		}
+	}
+}
+
+func oauthWorkspace(t *testing.T, i *issuer) (*workspace, *Client) {
+	t.Helper()
+	var server *workspace
+	server = newWorkspace(t, i.serve(func() string { return server.URL }))
+	return server, server.clientOf(t, map[string]string{"host": server.URL, "client_id": "cid/1", "client_secret": "s:e+c%"})
+}
+
+func paths(requests []received) []string {
+	var all []string
+	for _, r := range requests {
+		all = append(all, r.method+" "+r.path)
+	}
+	return all
+}
+
+func TestOAuthOnTheWire(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	server, client := oauthWorkspace(t, &issuer{})
+	g.Expect(write(t.Context(), client)).To(Succeed())
+	g.Expect(read(t.Context(), client)).To(Succeed())
+	got := server.received()
+	g.Expect(paths(got)).To(Equal([]string{
+		"GET " + discoveryPath, "POST " + tokenPath, "POST /api/2.1/clusters/create", "GET /api/2.1/clusters/get",
+	}), "discovery and token once")
+	g.Expect(got[0].header).NotTo(HaveKey("Authorization"), "discovery needs no credential")
+	g.Expect(got[1].header.Get("Content-Type")).To(Equal("application/x-www-form-urlencoded"))
+	g.Expect(got[1].header.Get("Authorization")).To(Equal("Basic " + base64.StdEncoding.EncodeToString([]byte("cid%2F1:s%3Ae%2Bc%25"))))
+	g.Expect(got[1].body).To(Equal("grant_type=client_credentials&scope=all-apis"))
+	g.Expect(got[2].header.Get("Authorization")).To(Equal("Bearer token-1"))
+	g.Expect(got[3].header.Get("Authorization")).To(Equal("Bearer token-1"))
+	g.Expect(got[3].header.Get("User-Agent")).To(HaveSuffix("auth/oauth-m2m"))
+}
+
+func TestOneTokenForManyWhoWait(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	issue := &issuer{}
+	_, client := oauthWorkspace(t, issue)
+	var group sync.WaitGroup
+	for range 30 {
+		group.Go(func() { g.Expect(read(t.Context(), client)).To(Succeed()) })
+	}
+	group.Wait()
+	g.Expect(issue.issued.Load()).To(Equal(int32(1)))
+}
+
+func TestARefusedTokenIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	issue := &issuer{}
+	issue.api = func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer token-2" {
+			answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+			return
+		}
+		answers(http.StatusUnauthorized, "")(w, r)
+	}
+	server, client := oauthWorkspace(t, issue)
+	g.Expect(write(t.Context(), client)).To(Succeed(), "a refused write had no effect")
+	g.Expect(paths(server.received())).To(Equal([]string{
+		"GET " + discoveryPath, "POST " + tokenPath, "POST /api/2.1/clusters/create",
+		"POST " + tokenPath, "POST /api/2.1/clusters/create",
+	}))
+	issue.api = answers(http.StatusUnauthorized, "")
+	g.Expect(ClassOf(read(t.Context(), client))).To(Equal(ClassUnauthenticated))
+	g.Expect(server.received()).To(HaveLen(8), "one refresh, then it is over")
+}
+
+func TestARefusedPersonalTokenIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	server := newWorkspace(t, answers(http.StatusUnauthorized, ""))
+	g.Expect(ClassOf(read(t.Context(), server.client(t)))).To(Equal(ClassUnauthenticated))
+	g.Expect(server.received()).To(HaveLen(1))
+}
+
+func TestFailuresOnTheWayToAToken(t *testing.T) {
+	t.Parallel()
+	elsewhere := newWorkspace(t, answers(http.StatusOK, `{"access_token":"x"}`))
+	endpoint := func(url string) http.HandlerFunc {
+		return answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, url))
+	}
+	for name, tc := range map[string]struct {
+		issuer *issuer
+		want   Class
+	}{
+		"no OAuth":                 {&issuer{discovery: answers(404, `{"error_code":"ENDPOINT_NOT_FOUND"}`)}, ClassUnauthenticated},
+		"no OAuth, html":           {&issuer{discovery: answers(404, "<html>")}, ClassUnauthenticated},
+		"discovery down":           {&issuer{discovery: answers(503, "")}, ClassTransient},
+		"discovery is html":        {&issuer{discovery: answers(200, "<html>")}, ClassHost},
+		"discovery is empty":       {&issuer{discovery: answers(200, "{}")}, ClassHost},
+		"discovery of wrong type":  {&issuer{discovery: answers(200, `{"token_endpoint":[]}`)}, ClassTransient},
+		"discovery redirects":      {&issuer{discovery: http.RedirectHandler(elsewhere.URL, 302).ServeHTTP}, ClassHost},
+		"endpoint elsewhere":       {&issuer{discovery: endpoint(elsewhere.URL + tokenPath)}, ClassHost},
+		"endpoint in clear":        {&issuer{discovery: endpoint("http://127.0.0.1" + tokenPath)}, ClassHost},
+		"endpoint with user":       {&issuer{discovery: endpoint("https://127.0.0.1@evil.example" + tokenPath)}, ClassHost},
+		"endpoint relative":        {&issuer{discovery: endpoint("//evil.example" + tokenPath)}, ClassHost},
+		"wrong client":             {&issuer{token: answers(400, `{"error":"invalid_client","error_description":"who?"}`)}, ClassUnauthenticated},
+		"wrong client, 401":        {&issuer{token: answers(401, `{"error":"invalid_client"}`)}, ClassUnauthenticated},
+		"endpoint down":            {&issuer{token: answers(500, "")}, ClassTransient},
+		"endpoint throttles":       {&issuer{token: answersRetryAfter(429, "9", "")}, ClassThrottled},
+		"endpoint hangs up":        {&issuer{token: hangUp(func(_ net.Conn) {})}, ClassTransient},
+		"no token":                 {&issuer{token: answers(200, `{}`)}, ClassTransient},
+		"a token with a line feed": {&issuer{token: answers(200, `{"access_token":"a\r\nX-Evil: 1"}`)}, ClassTransient},
+		"a token of another type":  {&issuer{token: answers(200, `{"access_token":"a","token_type":"mac"}`)}, ClassTransient},
+		"token is html":            {&issuer{token: answers(200, "<html>")}, ClassHost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			server, client := oauthWorkspace(t, tc.issuer)
+			err := write(t.Context(), client)
+			g.Expect(ClassOf(err)).To(Equal(tc.want), "%v", err)
+			for _, r := range server.received() {
+				g.Expect(r.path).NotTo(HavePrefix("/api"), "the write was never sent")
+			}
+			var failure *Error
+			g.Expect(errors.As(err, &failure)).To(BeTrue())
+			g.Expect(failure.Path).NotTo(BeEmpty())
+		})
+	}
+	t.Cleanup(func() { NewWithT(t).Expect(elsewhere.received()).To(BeEmpty(), "[S4] the credential stays at home") })
+}
+
+func TestATokenIsReplacedBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		expiresIn string
+		// usedFor is how long one token serves.
+		usedFor time.Duration
+	}{
+		"a number":   {"3600", time.Hour - refreshEarly},
+		"a string":   {`"3600"`, time.Hour - refreshEarly},
+		"a fraction": {"3600.5", time.Hour - refreshEarly + 500*time.Millisecond},
+		"short":      {"60", 30 * time.Second},
+		"absurd":     {"1e18", maxTokenLife - refreshEarly},
+		"negative":   {"-1", 0},
+		"absent":     {"null", 0},
+		"nonsense":   {`{"a":1}`, 0},
+		"not finite": {`"NaN"`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				issued := 0
+				client := inMemory(t, map[string]string{"client_id": "id", "client_secret": "s"}, func(r *http.Request) (*http.Response, error) {
+					switch r.URL.Path {
+					case discoveryPath:
+						return reply(200, `{"token_endpoint":"https://dbc-1.cloud.databricks.com/oidc/v1/token"}`), nil
+					case tokenPath:
+						issued++
+						return reply(200, fmt.Sprintf(`{"access_token":"t%d","expires_in":%s}`, issued, tc.expiresIn)), nil
+					default:
+						return reply(200, `{"cluster_id":"c1"}`), nil
+					}
+				})
+				g.Expect(read(t.Context(), client)).To(Succeed())
+				if tc.usedFor > 0 {
+					<-time.After(tc.usedFor - time.Millisecond)
+					g.Expect(read(t.Context(), client)).To(Succeed())
+					g.Expect(issued).To(Equal(1))
+					<-time.After(time.Millisecond)
+				}
+				g.Expect(read(t.Context(), client)).To(Succeed())
+				g.Expect(issued).To(Equal(2))
+			})
+		})
+	}
+}
+
+// Callers share the fetching of a token and keep their own deadlines.
+func TestWhoeverWaitsForATokenGivesUpInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		client := inMemory(t, map[string]string{"client_id": "id", "client_secret": "s"}, func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			case <-time.After(10 * time.Second):
+			}
+			if r.URL.Path == discoveryPath {
+				return reply(200, `{"token_endpoint":"https://dbc-1.cloud.databricks.com/oidc/v1/token"}`), nil
+			}
+			return reply(200, `{"access_token":"t","cluster_id":"c1"}`), nil
+		})
+		var group sync.WaitGroup
+		begin := time.Now()
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := write(ctx, client)
+			g.Expect(ClassOf(err)).To(Equal(ClassTransient), "it was never sent")
+			g.Expect(err).To(MatchError(context.DeadlineExceeded))
+			g.Expect(time.Since(begin)).To(Equal(time.Second))
+		})
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second)
+			defer cancel()
+			g.Expect(write(ctx, client)).To(Succeed(), "the other's giving up is nothing to it")
+		})
+		group.Wait()
+	})
+}
+
+func TestNobodyFetchesATokenForever(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		client := inMemory(t, map[string]string{"client_id": "id", "client_secret": "s"}, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		begin := time.Now()
+		g.Expect(ClassOf(read(ctx, client))).To(Equal(ClassTransient))
+		g.Expect(time.Since(begin)).To(Equal(tokenTimeout))
+	})
+}
+
+func TestADropSparesANewerToken(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	newer := "newer"
+	tokens := &clientCredentials{current: func() string { return newer }, notAfter: time.Now().Add(time.Hour)}
+	g.Expect(tokens.drop("older")).To(BeTrue())
+	g.Expect(tokens.cached()).To(Equal(newer))
+	g.Expect(tokens.drop(newer)).To(BeTrue())
+	g.Expect(tokens.cached()).To(BeEmpty())
+}

@@ -1,0 +1,133 @@
+package databricks
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+const someHost = "https://dbc-1.cloud.databricks.com"
+
+func TestASecretMayUseEitherSpelling(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		secret   map[string]string
+		authType string
+	}{
+		"pat":                   {map[string]string{"host": someHost, "token": canary}, "pat"},
+		"pat by environment":    {map[string]string{"DATABRICKS_HOST": someHost, "DATABRICKS_TOKEN": canary}, "pat"},
+		"mixed":                 {map[string]string{"DATABRICKS_HOST": someHost, "token": canary}, "pat"},
+		"the same twice":        {map[string]string{"host": someHost, "DATABRICKS_HOST": someHost + "\n", "token": canary, "DATABRICKS_TOKEN": " " + canary}, "pat"},
+		"newlines at the end":   {map[string]string{"host": someHost + "\r\n", "token": "\t" + canary + "\n\n"}, "pat"},
+		"oauth":                 {map[string]string{"host": someHost, "client_id": "id", "client_secret": canary}, "oauth-m2m"},
+		"oauth by environment":  {map[string]string{"DATABRICKS_HOST": someHost, "DATABRICKS_CLIENT_ID": "id", "DATABRICKS_CLIENT_SECRET": canary}, "oauth-m2m"},
+		"two, and which":        {map[string]string{"host": someHost, "token": canary, "client_id": "id", "client_secret": canary, "auth_type": "oauth-m2m"}, "oauth-m2m"},
+		"two, and the other":    {map[string]string{"host": someHost, "token": canary, "client_id": "id", "client_secret": canary, "DATABRICKS_AUTH_TYPE": "pat"}, "pat"},
+		"other keys and blanks": {map[string]string{"host": someHost, "token": canary, "client_id": " ", "note": "\x00\xff", "cluster_id": "x"}, "pat"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			config := parse(t, tc.secret)
+			g.Expect(config.Host()).To(Equal(someHost))
+			g.Expect(config.AuthType()).To(Equal(tc.authType))
+			for _, value := range config.credential.secrets() {
+				g.Expect(value).To(Equal(canary))
+			}
+		})
+	}
+}
+
+func TestAWrongSecretIsAnErrorThatNamesTheKeyAndTheWayOut(t *testing.T) {
+	t.Parallel()
+	const supportedWays = "token (pat), or client_id and client_secret (oauth-m2m)"
+	for name, tc := range map[string]struct {
+		secret map[string]string
+		want   []string
+	}{
+		"empty":             {map[string]string{}, []string{"no host", "host (or DATABRICKS_HOST)"}},
+		"no host":           {map[string]string{"token": canary}, []string{"no host", "host (or DATABRICKS_HOST)"}},
+		"no credential":     {map[string]string{"host": someHost}, []string{"no credential", supportedWays}},
+		"hosts differ":      {map[string]string{"host": someHost, "DATABRICKS_HOST": "https://dbc-2.cloud.databricks.com", "token": canary}, []string{"host and DATABRICKS_HOST contradict"}},
+		"tokens differ":     {map[string]string{"host": someHost, "token": canary, "DATABRICKS_TOKEN": canary + "x"}, []string{"token and DATABRICKS_TOKEN contradict"}},
+		"two ways":          {map[string]string{"host": someHost, "token": canary, "client_id": "id", "client_secret": canary}, []string{"pat, oauth-m2m", "auth_type (or DATABRICKS_AUTH_TYPE)"}},
+		"two ways, half":    {map[string]string{"host": someHost, "token": canary, "client_secret": canary}, []string{"more than one way", "auth_type"}},
+		"two ways, azure":   {map[string]string{"host": someHost, "token": canary, "ARM_CLIENT_SECRET": canary}, []string{"pat, azure-client-secret"}},
+		"half of oauth":     {map[string]string{"host": someHost, "client_id": "id"}, []string{"lacks the key client_secret (or DATABRICKS_CLIENT_SECRET)"}},
+		"other half":        {map[string]string{"host": someHost, "client_secret": canary}, []string{"lacks the key client_id (or DATABRICKS_CLIENT_ID)"}},
+		"type without keys": {map[string]string{"host": someHost, "token": canary, "auth_type": "oauth-m2m"}, []string{"lacks the key client_id"}},
+		"unknown type":      {map[string]string{"host": someHost, "token": canary, "auth_type": "magic-" + canary}, []string{"auth_type (or DATABRICKS_AUTH_TYPE)", "unknown", supportedWays}},
+		"cli":               {map[string]string{"host": someHost, "auth_type": "databricks-cli"}, []string{"unknown", supportedWays}},
+		"metadata":          {map[string]string{"host": someHost, "auth_type": "azure-msi"}, []string{"unknown", supportedWays}},
+		"azure":             {map[string]string{"host": someHost, "azure_client_id": "id", "azure_client_secret": canary, "azure_tenant_id": "t"}, []string{"azure-client-secret", "OAuth secret of the service principal", supportedWays}},
+		"google":            {map[string]string{"host": someHost, "GOOGLE_CREDENTIALS": `{"private_key": "` + canary + `"}`}, []string{"google-credentials", supportedWays}},
+		"basic":             {map[string]string{"host": someHost, "username": "u", "password": canary}, []string{"basic", supportedWays}},
+		"token with spaces": {map[string]string{"host": someHost, "token": canary + " " + canary}, []string{"key token has spaces"}},
+		"token in lines":    {map[string]string{"host": someHost, "DATABRICKS_TOKEN": canary + "\n" + canary}, []string{"key DATABRICKS_TOKEN has spaces"}},
+		"token binary":      {map[string]string{"host": someHost, "token": canary + "\x00"}, []string{"key token has"}},
+		"token not ASCII":   {map[string]string{"host": someHost, "token": canary + "é"}, []string{"key token has"}},
+		"token endless":     {map[string]string{"host": someHost, "token": strings.Repeat("x", maxSecretValueBytes+1)}, []string{"key token is longer"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			_, err := ParseSecret(asData(tc.secret))
+			g.Expect(err).To(HaveOccurred())
+			for _, want := range tc.want {
+				g.Expect(err.Error()).To(ContainSubstring(want))
+			}
+			g.Expect(err.Error()).NotTo(ContainSubstring(canary[:minSecretPrefix]))
+		})
+	}
+}
+
+func TestFingerprintTellsConfigsApart(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	base := map[string]string{"host": someHost, "client_id": "id", "client_secret": canary}
+	first := parse(t, base).Fingerprint()
+	g.Expect(parse(t, base).Fingerprint()).To(Equal(first))
+	g.Expect(parse(t, map[string]string{"DATABRICKS_HOST": someHost + "/", "DATABRICKS_CLIENT_ID": "id\n", "client_secret": canary, "note": "x"}).Fingerprint()).
+		To(Equal(first), "it is about what is used")
+	for key, value := range map[string]string{"host": "https://dbc-2.cloud.databricks.com", "client_id": "id2", "client_secret": canary + "2"} {
+		other := maps.Clone(base)
+		other[key] = value
+		g.Expect(parse(t, other).Fingerprint()).NotTo(Equal(first), key)
+	}
+	g.Expect(parse(t, map[string]string{"host": someHost, "token": canary}).Fingerprint()).NotTo(Equal(first))
+	g.Expect(first).NotTo(ContainSubstring(canary))
+	g.Expect(Config{}.Fingerprint()).NotTo(BeEmpty())
+}
+
+func TestConfigAndClientDoNotPrintTheirSecret(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	client := inMemory(t, map[string]string{"token": canary}, nil)
+	oauth := inMemory(t, map[string]string{"client_id": "id", "client_secret": canary}, nil)
+	config := parse(t, map[string]string{"host": someHost, "token": canary})
+	holder := struct {
+		Config Config
+		hidden Config
+		client *Client
+		token  secret
+	}{config, config, client, config.credential.values["token"]}
+	var out bytes.Buffer
+	for _, value := range []any{config, &config, holder, &holder, client, *client, oauth, *oauth, config.credential, *config.credential, client.tokens, oauth.tokens} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&out, verb+"\n", value)
+		}
+		if encoded, err := json.Marshal(value); err == nil {
+			out.Write(encoded)
+		}
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "value", value)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "value", value)
+	}
+	g.Expect(out.String()).To(ContainSubstring(someHost))
+	mustNotShowCanary(t, out.String())
+}
