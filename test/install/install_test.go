@@ -2,14 +2,15 @@ package install
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,14 +35,11 @@ const (
 	patience       = 30 * time.Second
 )
 
-// cluster is a client of a control plane into which dist/install.yaml went,
-// document by document.
+// cluster is a client of a bare control plane.
 var cluster client.Client
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-
-	code, err := runInstalled(m)
+	code, err := runOnControlPlane(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 
@@ -51,8 +49,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func runInstalled(m *testing.M) (code int, err error) {
-	controlPlane := &envtest.Environment{}
+func runOnControlPlane(m *testing.M) (code int, err error) {
+	controlPlane := &envtest.Environment{BinaryAssetsDirectory: cmp.Or(os.Getenv("KUBEBUILDER_ASSETS"), "../../bin/k8s")}
 
 	config, err := controlPlane.Start()
 	if err != nil {
@@ -65,9 +63,16 @@ func runInstalled(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 
+	return m.Run(), nil
+}
+
+// install applies dist/install.yaml, document by document, once for all tests.
+// It is called from tests rather than from TestMain, whose reads do not count
+// when Go decides whether a cached result is still good.
+var install = sync.OnceValue(func() error {
 	documents, err := read("../../dist/install.yaml")
 	if err != nil {
-		return 0, err
+		return err
 	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -75,12 +80,12 @@ func runInstalled(m *testing.M) (code int, err error) {
 
 	for _, document := range documents {
 		if err := apply(ctx, document); err != nil {
-			return 0, fmt.Errorf("dist/install.yaml: %s %s is refused: %w", document.GetKind(), document.GetName(), err)
+			return fmt.Errorf("dist/install.yaml: %s %s is refused: %w", document.GetKind(), document.GetName(), err)
 		}
 	}
 
-	return m.Run(), nil
-}
+	return nil
+})
 
 // read splits a file of YAML documents.
 func read(file string) ([]*unstructured.Unstructured, error) {
@@ -124,6 +129,7 @@ func apply(ctx context.Context, document *unstructured.Unstructured, options ...
 
 func TestTheCRDIsEstablished(t *testing.T) {
 	g := NewWithT(t)
+	g.Expect(install()).To(Succeed())
 
 	crd := &unstructured.Unstructured{}
 	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
@@ -144,6 +150,7 @@ func TestTheCRDIsEstablished(t *testing.T) {
 
 func TestEverySampleIsAccepted(t *testing.T) {
 	g := NewWithT(t)
+	g.Expect(install()).To(Succeed())
 
 	files, err := filepath.Glob("../../config/samples/*.yaml")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -178,6 +185,7 @@ func TestEverySampleIsAccepted(t *testing.T) {
 func TestThePodMeetsTheRestrictedStandard(t *testing.T) {
 	t.Run("[S11]", func(t *testing.T) {
 		g := NewWithT(t)
+		g.Expect(install()).To(Succeed())
 
 		home := &corev1.Namespace{}
 		g.Expect(cluster.Get(t.Context(), client.ObjectKey{Name: namespace}, home)).To(Succeed())
@@ -243,6 +251,7 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 		name := fmt.Sprintf("[S2] %s %s.%s in %q: %t", c.do.Verb, c.do.Resource, c.do.Group, c.do.Namespace, c.may)
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
+			g.Expect(install()).To(Succeed())
 
 			// The API server learns of a role shortly after it was written.
 			g.Eventually(func(g Gomega) {
@@ -260,6 +269,7 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 
 func TestAProtectedClusterIsNotDeleted(t *testing.T) {
 	g := NewWithT(t)
+	g.Expect(install()).To(Succeed())
 
 	protected := &unstructured.Unstructured{Object: map[string]any{
 		"metadata": map[string]any{"namespace": "default", "name": "protected"},
