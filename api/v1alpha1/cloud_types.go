@@ -2,13 +2,14 @@ package v1alpha1
 
 // AWSAttributes are settings of a cluster on AWS.
 type AWSAttributes struct {
-	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand instances. Fixed
-	// for a cluster's life.
+	// Clusters API `first_on_demand`: how many nodes, the driver first, are
+	// on-demand instances. Fixed for a cluster's life.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FirstOnDemand *int32 `json:"firstOnDemand,omitempty"`
 
-	// Clusters API `availability`: kind of the other nodes: SPOT, ON_DEMAND or SPOT_WITH_FALLBACK.
+	// Clusters API `availability`: kind of the other nodes: SPOT, ON_DEMAND or
+	// SPOT_WITH_FALLBACK.
 	// +optional
 	Availability AWSAvailability `json:"availability,omitempty"`
 
@@ -18,30 +19,34 @@ type AWSAttributes struct {
 	// +kubebuilder:validation:MaxLength=64
 	ZoneID string `json:"zoneID,omitempty"`
 
-	// Clusters API `instance_profile_arn`: instance profile of the nodes, registered in the workspace.
+	// Clusters API `instance_profile_arn`: instance profile of the nodes,
+	// registered in the workspace.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	InstanceProfileARN string `json:"instanceProfileARN,omitempty"`
 
-	// Clusters API `spot_bid_price_percent`: highest spot price in percent of the on-demand price, 1 to 10000.
+	// Clusters API `spot_bid_price_percent`: highest spot price in percent of the
+	// on-demand price, 1 to 10000.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	SpotBidPricePercent *int32 `json:"spotBidPricePercent,omitempty"`
 
-	// Clusters API `ebs_volume_type`: GENERAL_PURPOSE_SSD or THROUGHPUT_OPTIMIZED_HDD.
+	// Clusters API `ebs_volume_type`: GENERAL_PURPOSE_SSD or
+	// THROUGHPUT_OPTIMIZED_HDD.
 	// +optional
 	EBSVolumeType EBSVolumeType `json:"ebsVolumeType,omitempty"`
 
-	// Clusters API `ebs_volume_count`: EBS volumes of each node, 0 to 10; at least 1 where the node
-	// type has no local disk.
+	// Clusters API `ebs_volume_count`: EBS volumes of each node, 0 to 10; at
+	// least 1 where the node type has no local disk.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10
 	EBSVolumeCount *int32 `json:"ebsVolumeCount,omitempty"`
 
-	// Clusters API `ebs_volume_size`: size of each EBS volume in GiB: 100 to 4096 for SSD, 500 to 4096 for HDD.
+	// Clusters API `ebs_volume_size`: size of each EBS volume in GiB: 100 to 4096
+	// for SSD, 500 to 4096 for HDD.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=4096
@@ -52,7 +57,8 @@ type AWSAttributes struct {
 	// +kubebuilder:validation:Minimum=0
 	EBSVolumeIOPS *int32 `json:"ebsVolumeIOPS,omitempty"`
 
-	// Clusters API `ebs_volume_throughput`: throughput of each gp3 volume in MiB/s.
+	// Clusters API `ebs_volume_throughput`: throughput of each gp3 volume in
+	// MiB/s.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	EBSVolumeThroughput *int32 `json:"ebsVolumeThroughput,omitempty"`
@@ -83,18 +89,20 @@ const (
 
 // AzureAttributes are settings of a cluster on Azure.
 type AzureAttributes struct {
-	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand machines; should
-	// be 1 or more. Fixed for a cluster's life.
+	// Clusters API `first_on_demand`: how many nodes, the driver first, are
+	// on-demand machines; should be 1 or more. Fixed for a cluster's life.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FirstOnDemand *int32 `json:"firstOnDemand,omitempty"`
 
-	// Clusters API `availability`: kind of the other nodes: SPOT_AZURE, ON_DEMAND_AZURE or SPOT_WITH_FALLBACK_AZURE.
+	// Clusters API `availability`: kind of the other nodes: SPOT_AZURE,
+	// ON_DEMAND_AZURE or SPOT_WITH_FALLBACK_AZURE.
 	// +optional
 	Availability AzureAvailability `json:"availability,omitempty"`
 
-	// Clusters API `spot_bid_max_price`: highest spot price in US dollars per hour as a decimal
-	// number, such as "0.25", or "-1" for no limit but the on-demand price.
+	// Clusters API `spot_bid_max_price`: highest spot price in US dollars per
+	// hour as a decimal number, such as "0.25", or "-1" for no limit but the
+	// on-demand price.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=20
@@ -102,14 +110,15 @@ type AzureAttributes struct {
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self == '-1' || self.matches('[1-9]')",message="spotBidMaxPrice must be greater than 0, or -1 for no limit but the on-demand price"
 	SpotBidMaxPrice string `json:"spotBidMaxPrice,omitempty"`
 
-	// Clusters API `capacity_reservation_group`: full resource id of a capacity reservation group.
-	// Only in workspaces with an injected network.
+	// Clusters API `capacity_reservation_group`: full resource id of a capacity
+	// reservation group. Only in workspaces with an injected network.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	CapacityReservationGroup string `json:"capacityReservationGroup,omitempty"`
 
-	// Clusters API `log_analytics_info`: Azure Log Analytics workspace to report to.
+	// Clusters API `log_analytics_info`: Azure Log Analytics workspace to report
+	// to.
 	// +optional
 	LogAnalyticsInfo *LogAnalyticsInfo `json:"logAnalyticsInfo,omitzero"`
 }
@@ -126,38 +135,42 @@ const (
 	AzureAvailabilitySpotWithFallback AzureAvailability = "SPOT_WITH_FALLBACK_AZURE"
 )
 
-// LogAnalyticsInfo is an Azure Log Analytics workspace, with its key by reference.
+// LogAnalyticsInfo is an Azure Log Analytics workspace, with its key by
+// reference.
 type LogAnalyticsInfo struct {
-	// Clusters API `log_analytics_workspace_id`: id of the Log Analytics workspace.
+	// Clusters API `log_analytics_workspace_id`: id of the Log Analytics
+	// workspace.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	LogAnalyticsWorkspaceID string `json:"logAnalyticsWorkspaceID,omitempty"`
 
-	// Operator: Secret in this namespace and its key that holds the primary key, sent as `log_analytics_primary_key`.
+	// Operator: Secret in this namespace and its key that holds the primary key,
+	// sent as `log_analytics_primary_key`.
 	// +optional
 	LogAnalyticsPrimaryKeySecretRef *LocalSecretKeyReference `json:"logAnalyticsPrimaryKeySecretRef,omitzero"`
 }
 
 // GCPAttributes are settings of a cluster on Google Cloud.
 type GCPAttributes struct {
-	// Clusters API `first_on_demand`: how many nodes, the driver first, are on-demand machines. Fixed
-	// for a cluster's life.
+	// Clusters API `first_on_demand`: how many nodes, the driver first, are
+	// on-demand machines. Fixed for a cluster's life.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	FirstOnDemand *int32 `json:"firstOnDemand,omitempty"`
 
-	// Clusters API `availability`: kind of the other nodes: PREEMPTIBLE_GCP, ON_DEMAND_GCP or
-	// PREEMPTIBLE_WITH_FALLBACK_GCP.
+	// Clusters API `availability`: kind of the other nodes: PREEMPTIBLE_GCP,
+	// ON_DEMAND_GCP or PREEMPTIBLE_WITH_FALLBACK_GCP.
 	// +optional
 	Availability GCPAvailability `json:"availability,omitempty"`
 
-	// Clusters API `use_preemptible_executors`: true puts workers on preemptible machines. Deprecated
-	// there: use availability.
+	// Clusters API `use_preemptible_executors`: true puts workers on preemptible
+	// machines. Deprecated there: use availability.
 	// +optional
 	UsePreemptibleExecutors *bool `json:"usePreemptibleExecutors,omitempty"`
 
-	// Clusters API `google_service_account`: service account that the cluster acts as.
+	// Clusters API `google_service_account`: service account that the cluster
+	// acts as.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -168,18 +181,21 @@ type GCPAttributes struct {
 	// +kubebuilder:validation:Minimum=0
 	BootDiskSize *int32 `json:"bootDiskSize,omitempty"`
 
-	// Clusters API `local_ssd_count`: local SSDs of each node, 375 GB each; 0 for none.
+	// Clusters API `local_ssd_count`: local SSDs of each node, 375 GB each; 0 for
+	// none.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	LocalSSDCount *int32 `json:"localSsdCount,omitempty"`
 
-	// Clusters API `zone_id`: HA (spread over zones, the default), AUTO, or a zone.
+	// Clusters API `zone_id`: HA (spread over zones, the default), AUTO, or a
+	// zone.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	ZoneID string `json:"zoneID,omitempty"`
 
-	// Clusters API `confidential_compute_type`: CONFIDENTIAL_COMPUTE_TYPE_NONE, or SEV_SNP on N2D machines.
+	// Clusters API `confidential_compute_type`: CONFIDENTIAL_COMPUTE_TYPE_NONE,
+	// or SEV_SNP on N2D machines.
 	// +optional
 	ConfidentialComputeType ConfidentialComputeType `json:"confidentialComputeType,omitempty"`
 }

@@ -1,63 +1,68 @@
 package v1alpha1
 
-// ClusterSpec is the part of the spec that is sent to the Clusters API, field by
-// field. Numbers and booleans are pointers because 0 and false are values there
-// and absent is not; text is not, because an empty one is never sent. Lists are
-// omitzero, which tells [] (none, and ours) from absent (not ours).
+// ClusterSpec is the part of the spec that is sent to the Clusters API, field
+// by field. Numbers and booleans are pointers because 0 and false are values
+// there and absent is not; text is not, because an empty one is never sent.
+// Lists are omitzero, which tells [] (none, and ours) from absent (not ours).
 type ClusterSpec struct {
-	// Clusters API `cluster_name`: name shown in the workspace, not unique. Absent: <namespace>/<name>
-	// when the cluster is created, never a change.
+	// Clusters API `cluster_name`: name shown in the workspace, not unique.
+	// Absent: <namespace>/<name> when the cluster is created, never a change.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	ClusterName string `json:"clusterName,omitempty"`
 
-	// Clusters API `spark_version`: runtime, such as 16.4.x-scala2.12. Needed unless policyID or
-	// clusterID supplies it.
+	// Clusters API `spark_version`: runtime, such as 16.4.x-scala2.12. Needed
+	// unless policyID or clusterID supplies it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	SparkVersion string `json:"sparkVersion,omitempty"`
 
-	// Clusters API `num_workers`: number of workers, 0 or more; the driver is one node more. Not with autoscale.
+	// Clusters API `num_workers`: number of workers, 0 or more; the driver is one
+	// node more. Not with autoscale.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	NumWorkers *int32 `json:"numWorkers,omitempty"`
 
-	// Clusters API `autoscale`: bounds between which Databricks chooses the number of workers. Not with numWorkers.
+	// Clusters API `autoscale`: bounds between which Databricks chooses the
+	// number of workers. Not with numWorkers.
 	// +optional
 	Autoscale *Autoscale `json:"autoscale,omitzero"`
 
-	// Clusters API `node_type_id`: machine type of the workers, and of the driver unless
-	// driverNodeTypeID is set. Not with a pool.
+	// Clusters API `node_type_id`: machine type of the workers, and of the driver
+	// unless driverNodeTypeID is set. Not with a pool.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	NodeTypeID string `json:"nodeTypeID,omitempty"`
 
-	// Clusters API `driver_node_type_id`: machine type of the driver. Absent: that of the workers. Not with a pool.
+	// Clusters API `driver_node_type_id`: machine type of the driver. Absent:
+	// that of the workers. Not with a pool.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	DriverNodeTypeID string `json:"driverNodeTypeID,omitempty"`
 
-	// Clusters API `worker_node_type_flexibility`: machine types to fall back on for workers.
+	// Clusters API `worker_node_type_flexibility`: machine types to fall back on
+	// for workers.
 	// +optional
 	WorkerNodeTypeFlexibility *NodeTypeFlexibility `json:"workerNodeTypeFlexibility,omitzero"`
 
-	// Clusters API `driver_node_type_flexibility`: machine types to fall back on for the driver.
+	// Clusters API `driver_node_type_flexibility`: machine types to fall back on
+	// for the driver.
 	// +optional
 	DriverNodeTypeFlexibility *NodeTypeFlexibility `json:"driverNodeTypeFlexibility,omitzero"`
 
-	// Clusters API `instance_pool_id`: pool the workers are taken from, and the driver unless
-	// driverInstancePoolID is set. Not with node types.
+	// Clusters API `instance_pool_id`: pool the workers are taken from, and the
+	// driver unless driverInstancePoolID is set. Not with node types.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	InstancePoolID string `json:"instancePoolID,omitempty"`
 
-	// Clusters API `driver_instance_pool_id`: pool the driver is taken from. Needs instancePoolID.
-	// Absent: the workers' pool.
+	// Clusters API `driver_instance_pool_id`: pool the driver is taken from.
+	// Needs instancePoolID. Absent: the workers' pool.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -69,42 +74,45 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	PolicyID string `json:"policyID,omitempty"`
 
-	// Clusters API `apply_policy_default_values`: true fills absent fields from the policy's defaults
-	// too, false from its fixed values alone.
+	// Clusters API `apply_policy_default_values`: true fills absent fields from
+	// the policy's defaults too, false from its fixed values alone.
 	// +optional
 	ApplyPolicyDefaultValues *bool `json:"applyPolicyDefaultValues,omitempty"`
 
-	// Clusters API `autotermination_minutes`: minutes of inactivity after which the cluster is
-	// terminated: 10 to 10000, or 0 for never. Required for a new cluster with runPolicy Manual and no
-	// policy.
+	// Clusters API `autotermination_minutes`: minutes of inactivity after which
+	// the cluster is terminated: 10 to 10000, or 0 for never. Required for a new
+	// cluster with runPolicy Manual and no policy.
 	// +optional
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self == 0 || (self >= 10 && self <= 10000)",message="autoterminationMinutes must be 10 to 10000, or 0; 0 means never"
 	AutoterminationMinutes *int32 `json:"autoterminationMinutes,omitempty"`
 
-	// Clusters API `spark_conf`: Spark properties by name; values may be {{secrets/scope/key}}. At
-	// most 200, names of 256 and values of 2048 characters. Owned key by key.
+	// Clusters API `spark_conf`: Spark properties by name; values may be
+	// {{secrets/scope/key}}. At most 200, names of 256 and values of 2048
+	// characters. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=200
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 2048)",message="names in sparkConf are at most 256 characters long and values 2048"
 	SparkConf map[string]string `json:"sparkConf,omitempty"`
 
-	// Clusters API `spark_env_vars`: environment of driver and workers; values may be
-	// {{secrets/scope/key}}. At most 100, names of 256 and values of 4096 characters. Owned key by
-	// key.
+	// Clusters API `spark_env_vars`: environment of driver and workers; values
+	// may be {{secrets/scope/key}}. At most 100, names of 256 and values of 4096
+	// characters. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=100
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 4096)",message="names in sparkEnvVars are at most 256 characters long and values 4096"
 	SparkEnvVars map[string]string `json:"sparkEnvVars,omitempty"`
 
-	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most 44, one less than
-	// Databricks allows: databricks-operator-owner is the operator's. Owned key by key.
+	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most
+	// 44, one less than Databricks allows: databricks-operator-owner is the
+	// operator's. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=44
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="!('databricks-operator-owner' in self)",message="the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 256)",message="names in customTags are at most 256 characters long and values 256"
 	CustomTags map[string]string `json:"customTags,omitempty"`
 
-	// Clusters API `ssh_public_keys`: public keys that may log in to the nodes as ubuntu on port 2200; at most 10.
+	// Clusters API `ssh_public_keys`: public keys that may log in to the nodes as
+	// ubuntu on port 2200; at most 10.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=10
@@ -112,15 +120,15 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:items:MaxLength=4096
 	SSHPublicKeys []string `json:"sshPublicKeys,omitzero"`
 
-	// Clusters API `init_scripts`: scripts run on every node as it starts, in this order; at most 10,
-	// each with exactly one place.
+	// Clusters API `init_scripts`: scripts run on every node as it starts, in
+	// this order; at most 10, each with exactly one place.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	InitScripts []InitScript `json:"initScripts,omitzero"`
 
-	// Clusters API `cluster_log_conf`: where logs are delivered every 5 minutes, under
-	// <destination>/<cluster id>. Exactly one of dbfs, s3 and volumes.
+	// Clusters API `cluster_log_conf`: where logs are delivered every 5 minutes,
+	// under <destination>/<cluster id>. Exactly one of dbfs, s3 and volumes.
 	// +optional
 	ClusterLogConf *ClusterLogConf `json:"clusterLogConf,omitzero"`
 
@@ -136,41 +144,43 @@ type ClusterSpec struct {
 	// +optional
 	GCPAttributes *GCPAttributes `json:"gcpAttributes,omitzero"`
 
-	// Clusters API `enable_elastic_disk`: true adds local disk space when workers run low on it.
+	// Clusters API `enable_elastic_disk`: true adds local disk space when workers
+	// run low on it.
 	// +optional
 	EnableElasticDisk *bool `json:"enableElasticDisk,omitempty"`
 
-	// Clusters API `enable_local_disk_encryption`: true encrypts the local disks (LUKS).
+	// Clusters API `enable_local_disk_encryption`: true encrypts the local disks
+	// (LUKS).
 	// +optional
 	EnableLocalDiskEncryption *bool `json:"enableLocalDiskEncryption,omitempty"`
 
-	// Clusters API `remote_disk_throughput`: throughput of remote disks in Mb/s. Only
-	// HYPERDISK_BALANCED on Google Cloud.
+	// Clusters API `remote_disk_throughput`: throughput of remote disks in Mb/s.
+	// Only HYPERDISK_BALANCED on Google Cloud.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RemoteDiskThroughput *int32 `json:"remoteDiskThroughput,omitempty"`
 
-	// Clusters API `total_initial_remote_disk_size`: initial size of the remote disks in GB. Only
-	// HYPERDISK_BALANCED on Google Cloud.
+	// Clusters API `total_initial_remote_disk_size`: initial size of the remote
+	// disks in GB. Only HYPERDISK_BALANCED on Google Cloud.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	TotalInitialRemoteDiskSize *int32 `json:"totalInitialRemoteDiskSize,omitempty"`
 
 	// Clusters API `data_security_mode`: access mode: DATA_SECURITY_MODE_AUTO,
-	// DATA_SECURITY_MODE_STANDARD (alias USER_ISOLATION), DATA_SECURITY_MODE_DEDICATED (alias
-	// SINGLE_USER), NONE, or a LEGACY_ mode.
+	// DATA_SECURITY_MODE_STANDARD (alias USER_ISOLATION),
+	// DATA_SECURITY_MODE_DEDICATED (alias SINGLE_USER), NONE, or a LEGACY_ mode.
 	// +optional
 	DataSecurityMode DataSecurityMode `json:"dataSecurityMode,omitempty"`
 
-	// Clusters API `single_user_name`: the one user, or group where kind is set, that may use the
-	// cluster. Only with the dedicated access modes.
+	// Clusters API `single_user_name`: the one user, or group where kind is set,
+	// that may use the cluster. Only with the dedicated access modes.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	SingleUserName string `json:"singleUserName,omitempty"`
 
-	// Clusters API `runtime_engine`: PHOTON, STANDARD or "NULL" (quoted: a bare NULL is nothing in
-	// YAML). Not with a sparkVersion that contains -photon-.
+	// Clusters API `runtime_engine`: PHOTON, STANDARD or "NULL" (quoted: a bare
+	// NULL is nothing in YAML). Not with a sparkVersion that contains -photon-.
 	// +optional
 	RuntimeEngine RuntimeEngine `json:"runtimeEngine,omitempty"`
 
@@ -178,20 +188,24 @@ type ClusterSpec struct {
 	// +optional
 	DockerImage *DockerImage `json:"dockerImage,omitzero"`
 
-	// Clusters API `kind`: CLASSIC_PREVIEW, the simple form; isSingleNode and useMLRuntime need it.
+	// Clusters API `kind`: CLASSIC_PREVIEW, the simple form; isSingleNode and
+	// useMLRuntime need it.
 	// +optional
 	Kind Kind `json:"kind,omitempty"`
 
-	// Clusters API `is_single_node`: true makes a cluster of a driver alone. Needs kind.
+	// Clusters API `is_single_node`: true makes a cluster of a driver alone.
+	// Needs kind.
 	// +optional
 	IsSingleNode *bool `json:"isSingleNode,omitempty"`
 
-	// Clusters API `use_ml_runtime`: true takes the machine learning variant of sparkVersion. Needs kind.
+	// Clusters API `use_ml_runtime`: true takes the machine learning variant of
+	// sparkVersion. Needs kind.
 	// +optional
 	UseMLRuntime *bool `json:"useMLRuntime,omitempty"`
 
-	// Clusters API `dependency_mode`: who manages dependencies: DEPENDENCY_MODE_AUTO,
-	// DEPENDENCY_MODE_CLUSTER_LIBRARIES or DEPENDENCY_MODE_ENVIRONMENTS.
+	// Clusters API `dependency_mode`: who manages dependencies:
+	// DEPENDENCY_MODE_AUTO, DEPENDENCY_MODE_CLUSTER_LIBRARIES or
+	// DEPENDENCY_MODE_ENVIRONMENTS.
 	// +optional
 	DependencyMode DependencyMode `json:"dependencyMode,omitempty"`
 
@@ -205,7 +219,8 @@ type ClusterSpec struct {
 // +structType=atomic
 // +kubebuilder:validation:XValidation:fieldPath=".minWorkers",reason=FieldValueForbidden,rule="self.minWorkers <= self.maxWorkers",message="minWorkers must not be greater than maxWorkers"
 type Autoscale struct {
-	// Clusters API `min_workers`: fewest workers, 0 or more; the cluster starts with them.
+	// Clusters API `min_workers`: fewest workers, 0 or more; the cluster starts
+	// with them.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	MinWorkers *int32 `json:"minWorkers,omitempty"`
@@ -216,9 +231,11 @@ type Autoscale struct {
 	MaxWorkers *int32 `json:"maxWorkers,omitempty"`
 }
 
-// NodeTypeFlexibility is what to fall back on when a machine type is sold out.
+// NodeTypeFlexibility is what to fall back on when a machine type is sold
+// out.
 type NodeTypeFlexibility struct {
-	// Clusters API `alternate_node_type_ids`: machine types to try in this order; at most 10.
+	// Clusters API `alternate_node_type_ids`: machine types to try in this order;
+	// at most 10.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
@@ -241,7 +258,8 @@ type DockerImage struct {
 	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 
-	// Operator: Secret in this namespace with the keys username and password, sent as `basic_auth`.
+	// Operator: Secret in this namespace with the keys username and password,
+	// sent as `basic_auth`.
 	// +optional
 	BasicAuthSecretRef *LocalSecretReference `json:"basicAuthSecretRef,omitzero"`
 }
@@ -255,11 +273,13 @@ type WorkloadType struct {
 
 // WorkloadClients switches kinds of clients on and off.
 type WorkloadClients struct {
-	// Clusters API `jobs`: whether jobs may run. Absent: the server's default, true.
+	// Clusters API `jobs`: whether jobs may run. Absent: the server's default,
+	// true.
 	// +optional
 	Jobs *bool `json:"jobs,omitempty"`
 
-	// Clusters API `notebooks`: whether notebooks may run. Absent: the server's default, true.
+	// Clusters API `notebooks`: whether notebooks may run. Absent: the server's
+	// default, true.
 	// +optional
 	Notebooks *bool `json:"notebooks,omitempty"`
 }
@@ -309,7 +329,8 @@ const KindClassicPreview Kind = "CLASSIC_PREVIEW"
 // +kubebuilder:validation:Enum=DEPENDENCY_MODE_AUTO;DEPENDENCY_MODE_CLUSTER_LIBRARIES;DEPENDENCY_MODE_ENVIRONMENTS
 type DependencyMode string
 
-// The dependency modes. Environments need runtime 19 and the standard access mode.
+// The dependency modes. Environments need runtime 19 and the standard access
+// mode.
 const (
 	DependencyModeAuto             DependencyMode = "DEPENDENCY_MODE_AUTO"
 	DependencyModeClusterLibraries DependencyMode = "DEPENDENCY_MODE_CLUSTER_LIBRARIES"

@@ -2,8 +2,9 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DatabricksCluster is one all-purpose cluster of a Databricks workspace: created, kept as declared,
-// mirrored in status, and dealt with by deletionPolicy when the object goes.
+// DatabricksCluster is one all-purpose cluster of a Databricks workspace:
+// created, kept as declared, mirrored in status, and dealt with by
+// deletionPolicy when the object goes.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=dbc,categories=databricks
@@ -30,8 +31,8 @@ type DatabricksCluster struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// The cluster as it is wanted. A field that is absent is not managed by this object: its value is
-	// left to the policy, the server and people.
+	// The cluster as it is wanted. A field that is absent is not managed by this
+	// object: its value is left to the policy, the server and people.
 	// +required
 	Spec DatabricksClusterSpec `json:"spec"`
 
@@ -41,10 +42,10 @@ type DatabricksCluster struct {
 	Status DatabricksClusterStatus `json:"status,omitzero"`
 }
 
-// DatabricksClusterSpec is flat on the wire and two structs in Go: what belongs
-// to the operator, and what is sent to the Clusters API. A test keeps their
-// names apart as the API grows. The rules here are those that look at more than
-// one field.
+// DatabricksClusterSpec is flat on the wire and two structs in Go: what
+// belongs to the operator, and what is sent to the Clusters API. A test keeps
+// their names apart as the API grows. The rules here are those that look at
+// more than one field.
 //
 // +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueRequired,rule="self.?managementPolicy.orValue('Manage') != 'Observe' || has(self.clusterID)",message="managementPolicy Observe needs clusterID: the id of the cluster to mirror"
 // +kubebuilder:validation:XValidation:fieldPath=".numWorkers",reason=FieldValueForbidden,rule="[has(self.autoscale), self.?isSingleNode.orValue(false), has(self.numWorkers) && !(self.?isSingleNode.orValue(false) && self.numWorkers == 0)].filter(chosen, chosen).size() <= 1",message="choose one size: numWorkers, autoscale or isSingleNode: true (only numWorkers: 0 may stand beside the last); remove the others"

@@ -18,21 +18,22 @@ type Library struct {
 	// +optional
 	CRAN *CRANLibrary `json:"cran,omitzero"`
 
-	// Operator: path of a JAR: a Workspace path, a Unity Catalog volume path or an S3 URI. Libraries API `jar`.
+	// Operator: path of a JAR: a Workspace path, a Unity Catalog volume path or
+	// an S3 URI. Libraries API `jar`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Jar string `json:"jar,omitempty"`
 
-	// Operator: path of a Python wheel: a Workspace path, a Unity Catalog volume path or an S3 URI.
-	// Libraries API `whl`.
+	// Operator: path of a Python wheel: a Workspace path, a Unity Catalog volume
+	// path or an S3 URI. Libraries API `whl`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Whl string `json:"whl,omitempty"`
 
-	// Operator: path of a requirements.txt: a Workspace path or a Unity Catalog volume path; needs
-	// runtime 15 or newer. Libraries API `requirements`.
+	// Operator: path of a requirements.txt: a Workspace path or a Unity Catalog
+	// volume path; needs runtime 15 or newer. Libraries API `requirements`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
@@ -41,13 +42,15 @@ type Library struct {
 
 // PyPILibrary is a Python package from an index.
 type PyPILibrary struct {
-	// Operator: name of the package, with an exact version if wanted: simplejson==3.8.0. Libraries API `package`.
+	// Operator: name of the package, with an exact version if wanted:
+	// simplejson==3.8.0. Libraries API `package`.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Package string `json:"package,omitempty"`
 
-	// Operator: index to take it from. Absent: the default index. Libraries API `repo`.
+	// Operator: index to take it from. Absent: the default index. Libraries API
+	// `repo`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -62,13 +65,15 @@ type MavenLibrary struct {
 	// +kubebuilder:validation:MaxLength=256
 	Coordinates string `json:"coordinates,omitempty"`
 
-	// Operator: repository to take it from. Absent: Maven Central and Spark Packages. Libraries API `repo`.
+	// Operator: repository to take it from. Absent: Maven Central and Spark
+	// Packages. Libraries API `repo`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Repo string `json:"repo,omitempty"`
 
-	// Operator: dependencies to leave out, as group:artifact; at most 20. Libraries API `exclusions`.
+	// Operator: dependencies to leave out, as group:artifact; at most 20.
+	// Libraries API `exclusions`.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=20
@@ -85,7 +90,8 @@ type CRANLibrary struct {
 	// +kubebuilder:validation:MaxLength=256
 	Package string `json:"package,omitempty"`
 
-	// Operator: repository to take it from. Absent: the default CRAN repository. Libraries API `repo`.
+	// Operator: repository to take it from. Absent: the default CRAN repository.
+	// Libraries API `repo`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

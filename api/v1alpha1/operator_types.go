@@ -1,34 +1,37 @@
 package v1alpha1
 
-// OperatorSpec is the part of the spec that belongs to the operator: where the
-// cluster lives and how the object treats it. Nothing of it is sent as a field
-// of the Clusters API.
+// OperatorSpec is the part of the spec that belongs to the operator: where
+// the cluster lives and how the object treats it. Nothing of it is sent as a
+// field of the Clusters API.
 type OperatorSpec struct {
-	// Operator: the workspace and the credential to reach it. Exactly one of secretRef,
-	// workloadIdentity and workspaceRef. Absent: the Secret databricks-credentials of this namespace.
+	// Operator: the workspace and the credential to reach it. Exactly one of
+	// secretRef, workloadIdentity and workspaceRef. Absent: the Secret
+	// databricks-credentials of this namespace.
 	// +optional
 	Connection *Connection `json:"connection,omitzero"`
 
-	// Operator: id of an existing cluster to adopt or observe, such as 0318-151752-abed99. Cannot be
-	// changed or removed once set. Absent: the object has a cluster of its own.
+	// Operator: id of an existing cluster to adopt or observe, such as
+	// 0318-151752-abed99. Cannot be changed or removed once set. Absent: the
+	// object has a cluster of its own.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	ClusterID string `json:"clusterID,omitempty"`
 
-	// Operator: Manage (default) keeps the cluster as declared; Observe mirrors the cluster of
-	// clusterID and never writes or deletes.
+	// Operator: Manage (default) keeps the cluster as declared; Observe mirrors
+	// the cluster of clusterID and never writes or deletes.
 	// +optional
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 
-	// Operator: true stops every write to the workspace while reads go on and status stays current.
-	// Deletion still works.
+	// Operator: true stops every write to the workspace while reads go on and
+	// status stays current. Deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// Operator: Manual (default) creates the cluster, then people, jobs and auto-termination decide;
-	// Running starts it again whenever it ends; Terminated keeps it stopped.
+	// Operator: Manual (default) creates the cluster, then people, jobs and
+	// auto-termination decide; Running starts it again whenever it ends;
+	// Terminated keeps it stopped.
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
@@ -36,46 +39,53 @@ type OperatorSpec struct {
 	// +optional
 	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitzero"`
 
-	// Operator: what happens to fields of this object that others changed. Correct (default) mends
-	// what needs no restart, and the rest at the next occasion; CorrectWithRestart treats them like a
-	// changed spec, so updateStrategy decides; Warn only tells.
+	// Operator: what happens to fields of this object that others changed.
+	// Correct (default) mends what needs no restart, and the rest at the next
+	// occasion; CorrectWithRestart treats them like a changed spec, so
+	// updateStrategy decides; Warn only tells.
 	// +optional
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
-	// Operator: what becomes of the cluster when the object is deleted. Delete removes it for good,
-	// Terminate stops and keeps it, Retain leaves it as it is. Absent: Retain where clusterID is set,
-	// else Delete. May be changed while the object is being deleted: Retain needs no credentials and
-	// lets it go at once.
+	// Operator: what becomes of the cluster when the object is deleted. Delete
+	// removes it for good, Terminate stops and keeps it, Retain leaves it as it
+	// is. Absent: Retain where clusterID is set, else Delete. May be changed
+	// while the object is being deleted: Retain needs no credentials and lets it
+	// go at once.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// Operator: true refuses the deletion of this object until it is set to false.
+	// Operator: true refuses the deletion of this object until it is set to
+	// false.
 	// +optional
 	DeletionProtection bool `json:"deletionProtection,omitempty"`
 
-	// Operator: true pins the cluster, so that Databricks does not purge it 30 days after it ended;
-	// false unpins it. Needs a workspace admin. Absent: not managed.
+	// Operator: true pins the cluster, so that Databricks does not purge it 30
+	// days after it ended; false unpins it. Needs a workspace admin. Absent: not
+	// managed.
 	// +optional
 	Pinned *bool `json:"pinned,omitempty"`
 
-	// Operator: libraries to install, each with exactly one of pypi, maven, cran, jar, whl and
-	// requirements. Only the declared ones are managed. At most 100; for more use a requirements file.
+	// Operator: libraries to install, each with exactly one of pypi, maven, cran,
+	// jar, whl and requirements. Only the declared ones are managed. At most 100;
+	// for more use a requirements file.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, a == b))",message="each library may stand once: remove the repeated one"
 	Libraries []Library `json:"libraries,omitzero"`
 
-	// Operator: direct grants on the cluster, authoritative when set: [] removes all of them. The
-	// operator's own grant is never taken away, inherited ones are left alone. Absent: not managed.
+	// Operator: direct grants on the cluster, authoritative when set: [] removes
+	// all of them. The operator's own grant is never taken away, inherited ones
+	// are left alone. Absent: not managed.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, has(a.userName) ? has(b.userName) && a.userName == b.userName : has(a.groupName) ? has(b.groupName) && a.groupName == b.groupName : has(a.servicePrincipalName) == has(b.servicePrincipalName) && (!has(a.servicePrincipalName) || a.servicePrincipalName == b.servicePrincipalName)))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
 	AccessControlList []AccessControl `json:"accessControlList,omitzero"`
 
-	// Operator: a ConfigMap of this object's own, to be filled with DATABRICKS_HOST,
-	// DATABRICKS_CLUSTER_ID and the JDBC HTTP path; never a secret.
+	// Operator: a ConfigMap of this object's own, to be filled with
+	// DATABRICKS_HOST, DATABRICKS_CLUSTER_ID and the JDBC HTTP path; never a
+	// secret.
 	// +optional
 	OutputConfigMap *OutputConfigMap `json:"outputConfigMap,omitzero"`
 }
@@ -85,25 +95,26 @@ type OperatorSpec struct {
 // +structType=atomic
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.secretRef), has(self.workloadIdentity), has(self.workspaceRef)].exists_one(chosen, chosen)",message="set exactly one of secretRef, workloadIdentity and workspaceRef"
 type Connection struct {
-	// Operator: a Secret in this namespace that carries host and credential together, under the SDK's
-	// attribute names (host, token, client_id, client_secret) or its environment names
-	// (DATABRICKS_HOST, DATABRICKS_TOKEN).
+	// Operator: a Secret in this namespace that carries host and credential
+	// together, under the SDK's attribute names (host, token, client_id,
+	// client_secret) or its environment names (DATABRICKS_HOST,
+	// DATABRICKS_TOKEN).
 	// +optional
 	SecretRef *LocalSecretReference `json:"secretRef,omitzero"`
 
-	// Operator: a service account of this namespace whose short-lived token is exchanged for a
-	// Databricks token; no Secret is needed.
+	// Operator: a service account of this namespace whose short-lived token is
+	// exchanged for a Databricks token; no Secret is needed.
 	// +optional
 	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitzero"`
 
-	// Operator: a cluster-scoped DatabricksWorkspace kept by the platform team, whose credential its
-	// users cannot read.
+	// Operator: a cluster-scoped DatabricksWorkspace kept by the platform team,
+	// whose credential its users cannot read.
 	// +optional
 	WorkspaceRef *WorkspaceReference `json:"workspaceRef,omitzero"`
 }
 
-// LocalSecretReference names a Secret in the object's own namespace. It has no
-// namespace field, so that no object can reach another tenant's Secret.
+// LocalSecretReference names a Secret in the object's own namespace. It has
+// no namespace field, so that no object can reach another tenant's Secret.
 type LocalSecretReference struct {
 	// Operator: name of a Secret in this namespace.
 	// +required
@@ -113,7 +124,8 @@ type LocalSecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// LocalSecretKeyReference names one key of a Secret in the object's own namespace.
+// LocalSecretKeyReference names one key of a Secret in the object's own
+// namespace.
 type LocalSecretKeyReference struct {
 	// Operator: name of a Secret in this namespace.
 	// +required
@@ -130,8 +142,8 @@ type LocalSecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// WorkloadIdentity is a credential that Kubernetes issues and Databricks trusts
-// by a federation policy.
+// WorkloadIdentity is a credential that Kubernetes issues and Databricks
+// trusts by a federation policy.
 type WorkloadIdentity struct {
 	// Operator: address of the workspace, https:// and the host name alone.
 	// +required
@@ -140,8 +152,8 @@ type WorkloadIdentity struct {
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 	Host string `json:"host,omitempty"`
 
-	// Operator: application id of the Databricks service principal to become. Absent: an account-wide
-	// federation policy decides.
+	// Operator: application id of the Databricks service principal to become.
+	// Absent: an account-wide federation policy decides.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -154,7 +166,8 @@ type WorkloadIdentity struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
-	// Operator: audience of the token, as the federation policy expects it. Absent: the workspace's token endpoint.
+	// Operator: audience of the token, as the federation policy expects it.
+	// Absent: the workspace's token endpoint.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -163,7 +176,8 @@ type WorkloadIdentity struct {
 
 // WorkspaceReference names a DatabricksWorkspace.
 type WorkspaceReference struct {
-	// Operator: name of a cluster-scoped DatabricksWorkspace that allows this namespace.
+	// Operator: name of a cluster-scoped DatabricksWorkspace that allows this
+	// namespace.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -189,7 +203,8 @@ const (
 type RunPolicy string
 
 const (
-	// RunPolicyManual leaves it to people, jobs and auto-termination. The default.
+	// RunPolicyManual leaves it to people, jobs and auto-termination. The
+	// default.
 	RunPolicyManual RunPolicy = "Manual"
 	// RunPolicyRunning starts the cluster again whenever it ends.
 	RunPolicyRunning RunPolicy = "Running"
@@ -197,17 +212,18 @@ const (
 	RunPolicyTerminated RunPolicy = "Terminated"
 )
 
-// UpdateStrategy says when a change that restarts a running cluster is applied.
+// UpdateStrategy says when a change that restarts a running cluster is
+// applied.
 //
 // +kubebuilder:validation:XValidation:fieldPath=".maxWaitMinutes",reason=FieldValueForbidden,rule="!has(self.maxWaitMinutes) || self.?type.orValue('Restart') == 'OnTermination'",message="maxWaitMinutes needs type: OnTermination; with Restart nothing waits"
 type UpdateStrategy struct {
-	// Operator: Restart (default) applies it now; OnTermination waits until the cluster is down or is
-	// restarted anyway.
+	// Operator: Restart (default) applies it now; OnTermination waits until the
+	// cluster is down or is restarted anyway.
 	// +optional
 	Type UpdateStrategyType `json:"type,omitempty"`
 
-	// Operator: minutes that OnTermination waits at most before it restarts the cluster, 1 to 43200
-	// (30 days). Absent: it waits for ever.
+	// Operator: minutes that OnTermination waits at most before it restarts the
+	// cluster, 1 to 43200 (30 days). Absent: it waits for ever.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=43200
@@ -222,7 +238,8 @@ type UpdateStrategyType string
 const (
 	// UpdateStrategyRestart applies a change now, restart included. The default.
 	UpdateStrategyRestart UpdateStrategyType = "Restart"
-	// UpdateStrategyOnTermination waits until the cluster is down or is restarted anyway.
+	// UpdateStrategyOnTermination waits until the cluster is down or is restarted
+	// anyway.
 	UpdateStrategyOnTermination UpdateStrategyType = "OnTermination"
 )
 
@@ -232,7 +249,8 @@ const (
 type DriftPolicy string
 
 const (
-	// DriftPolicyCorrect mends what needs no restart, the rest at the next occasion. The default.
+	// DriftPolicyCorrect mends what needs no restart, the rest at the next
+	// occasion. The default.
 	DriftPolicyCorrect DriftPolicy = "Correct"
 	// DriftPolicyCorrectWithRestart treats drift like a changed spec.
 	DriftPolicyCorrectWithRestart DriftPolicy = "CorrectWithRestart"
@@ -246,11 +264,13 @@ const (
 type DeletionPolicy string
 
 const (
-	// DeletionPolicyDelete removes the cluster for good. The default without clusterID.
+	// DeletionPolicyDelete removes the cluster for good. The default without
+	// clusterID.
 	DeletionPolicyDelete DeletionPolicy = "Delete"
 	// DeletionPolicyTerminate stops the cluster and leaves it.
 	DeletionPolicyTerminate DeletionPolicy = "Terminate"
-	// DeletionPolicyRetain leaves the cluster as it is. The default with clusterID.
+	// DeletionPolicyRetain leaves the cluster as it is. The default with
+	// clusterID.
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
@@ -270,13 +290,15 @@ type AccessControl struct {
 	// +kubebuilder:validation:MaxLength=256
 	GroupName string `json:"groupName,omitempty"`
 
-	// Operator: application id of a service principal. Permissions API `service_principal_name`.
+	// Operator: application id of a service principal. Permissions API
+	// `service_principal_name`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	ServicePrincipalName string `json:"servicePrincipalName,omitempty"`
 
-	// Operator: CAN_ATTACH_TO, CAN_RESTART or CAN_MANAGE. Permissions API `permission_level`.
+	// Operator: CAN_ATTACH_TO, CAN_RESTART or CAN_MANAGE. Permissions API
+	// `permission_level`.
 	// +required
 	PermissionLevel PermissionLevel `json:"permissionLevel,omitempty"`
 }
@@ -293,10 +315,11 @@ const (
 	PermissionLevelCanManage   PermissionLevel = "CAN_MANAGE"
 )
 
-// OutputConfigMap names the ConfigMap through which workloads find the cluster.
+// OutputConfigMap names the ConfigMap through which workloads find the
+// cluster.
 type OutputConfigMap struct {
-	// Operator: name of a ConfigMap in this namespace. It is created and owned by this object; one
-	// that exists already is refused.
+	// Operator: name of a ConfigMap in this namespace. It is created and owned by
+	// this object; one that exists already is refused.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

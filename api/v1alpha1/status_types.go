@@ -2,16 +2,18 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DatabricksClusterStatus is what is known about an object's cluster. States and
-// codes of Databricks are open strings, verbatim. The operator bounds what it
-// writes here; the schema bounds only lists, so that a status is never refused
-// for a long message.
+// DatabricksClusterStatus is what is known about an object's cluster. States
+// and codes of Databricks are open strings, verbatim. The operator bounds
+// what it writes here; the schema bounds only lists, so that a status is
+// never refused for a long message.
 type DatabricksClusterStatus struct {
-	// The generation of the spec that this status is about; -1 before the first evaluation.
+	// The generation of the spec that this status is about; -1 before the first
+	// evaluation.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Ready, Synced, Running and LibrariesReady; Reconciling, Stalled and Suspended while they apply.
+	// Ready, Synced, Running and LibrariesReady; Reconciling, Stalled and
+	// Suspended while they apply.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -35,7 +37,8 @@ type DatabricksClusterStatus struct {
 	// +optional
 	WorkspaceID string `json:"workspaceID,omitempty"`
 
-	// State of the cluster: PENDING, RUNNING, RESTARTING, RESIZING, TERMINATING, TERMINATED, or what Databricks adds.
+	// State of the cluster: PENDING, RUNNING, RESTARTING, RESIZING, TERMINATING,
+	// TERMINATED, or what Databricks adds.
 	// +optional
 	State string `json:"state,omitempty"`
 
@@ -55,7 +58,8 @@ type DatabricksClusterStatus struct {
 	// +optional
 	TargetWorkers *int32 `json:"targetWorkers,omitempty"`
 
-	// Label selector for the scale subresource. It selects no pods: workers are not pods.
+	// Label selector for the scale subresource. It selects no pods: workers are
+	// not pods.
 	// +optional
 	Selector string `json:"selector,omitempty"`
 
@@ -71,7 +75,8 @@ type DatabricksClusterStatus struct {
 	// +optional
 	Effective *EffectiveSpec `json:"effective,omitzero"`
 
-	// Fields whose changes wait for the cluster to be down or restarted, as JSON Pointers into spec.
+	// Fields whose changes wait for the cluster to be down or restarted, as JSON
+	// Pointers into spec.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=512
@@ -105,7 +110,8 @@ type DatabricksClusterStatus struct {
 	// +optional
 	Creation *CreationIntent `json:"creation,omitzero"`
 
-	// Fields of the cluster that this object has set, as JSON Pointers into spec, never values.
+	// Fields of the cluster that this object has set, as JSON Pointers into spec,
+	// never values.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1024
@@ -126,7 +132,8 @@ type TerminationReason struct {
 	// +optional
 	Code string `json:"code,omitempty"`
 
-	// Whose doing it was: SUCCESS, CLIENT_ERROR, SERVICE_FAULT, CLOUD_FAILURE, or what Databricks adds.
+	// Whose doing it was: SUCCESS, CLIENT_ERROR, SERVICE_FAULT, CLOUD_FAILURE, or
+	// what Databricks adds.
 	// +optional
 	Type string `json:"type,omitempty"`
 
@@ -137,7 +144,8 @@ type TerminationReason struct {
 
 // Types of a TerminationReason on which decisions branch.
 const (
-	// TerminationTypeSuccess is a normal end: inactivity, a request, a job that finished.
+	// TerminationTypeSuccess is a normal end: inactivity, a request, a job that
+	// finished.
 	TerminationTypeSuccess = "SUCCESS"
 	// TerminationTypeClientError needs a change by a person.
 	TerminationTypeClientError = "CLIENT_ERROR"
@@ -182,8 +190,8 @@ type EffectiveSpec struct {
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
-// DriftedField is one difference between the object and its cluster. Values that
-// may hold a secret are redacted.
+// DriftedField is one difference between the object and its cluster. Values
+// that may hold a secret are redacted.
 type DriftedField struct {
 	// JSON Pointer into spec.
 	// +required
@@ -204,8 +212,8 @@ type LibraryStatus struct {
 	// +required
 	Library Library `json:"library"`
 
-	// PENDING, RESOLVING, INSTALLING, INSTALLED, SKIPPED, FAILED, UNINSTALL_ON_RESTART, RESTORED, or
-	// what Databricks adds.
+	// PENDING, RESOLVING, INSTALLING, INSTALLED, SKIPPED, FAILED,
+	// UNINSTALL_ON_RESTART, RESTORED, or what Databricks adds.
 	// +optional
 	Status string `json:"status,omitempty"`
 
@@ -216,14 +224,15 @@ type LibraryStatus struct {
 	Messages []string `json:"messages,omitempty"`
 }
 
-// CreationIntent is what the operator persists before it asks for a cluster, so
-// that whoever finds it knows that a cluster may exist.
+// CreationIntent is what the operator persists before it asks for a cluster,
+// so that whoever finds it knows that a cluster may exist.
 type CreationIntent struct {
 	// Idempotency token of the request; empty once the creation is settled.
 	// +optional
 	Token string `json:"token,omitempty"`
 
-	// Counts the clusters this object has had; a cluster that was lost and is made anew is the next one.
+	// Counts the clusters this object has had; a cluster that was lost and is
+	// made anew is the next one.
 	// +optional
 	Incarnation int64 `json:"incarnation,omitempty"`
 
@@ -250,7 +259,8 @@ type RequestStatus struct {
 	// +optional
 	Message string `json:"message,omitempty"`
 
-	// When the cluster had last been restarted as the request was accepted; a later restart is the request's.
+	// When the cluster had last been restarted as the request was accepted; a
+	// later restart is the request's.
 	// +optional
 	RestartedTimeBefore *metav1.Time `json:"restartedTimeBefore,omitempty"`
 }
@@ -267,7 +277,8 @@ const (
 	RequestInProgress RequestPhase = "InProgress"
 	// RequestSucceeded is done.
 	RequestSucceeded RequestPhase = "Succeeded"
-	// RequestRefused will not be done, by policy or because it came with a new object.
+	// RequestRefused will not be done, by policy or because it came with a new
+	// object.
 	RequestRefused RequestPhase = "Refused"
 	// RequestFailed was tried and did not work.
 	RequestFailed RequestPhase = "Failed"

@@ -8,7 +8,8 @@ type InitScript struct {
 	// +optional
 	Workspace *StorageDestination `json:"workspace,omitzero"`
 
-	// Clusters API `volumes`: a file in a Unity Catalog volume, /Volumes/<catalog>/<schema>/<volume>/….
+	// Clusters API `volumes`: a file in a Unity Catalog volume,
+	// /Volumes/<catalog>/<schema>/<volume>/….
 	// +optional
 	Volumes *StorageDestination `json:"volumes,omitzero"`
 
@@ -16,7 +17,8 @@ type InitScript struct {
 	// +optional
 	S3 *S3Destination `json:"s3,omitzero"`
 
-	// Clusters API `abfss`: a file on Azure Data Lake Storage, abfss://<container>@<account>.dfs.core.windows.net/….
+	// Clusters API `abfss`: a file on Azure Data Lake Storage,
+	// abfss://<container>@<account>.dfs.core.windows.net/….
 	// +optional
 	Abfss *StorageDestination `json:"abfss,omitzero"`
 
@@ -24,7 +26,8 @@ type InitScript struct {
 	// +optional
 	GCS *StorageDestination `json:"gcs,omitzero"`
 
-	// Clusters API `file`: a file of the container image, file:/…. Only with dockerImage.
+	// Clusters API `file`: a file of the container image, file:/…. Only with
+	// dockerImage.
 	// +optional
 	File *StorageDestination `json:"file,omitzero"`
 }
@@ -42,7 +45,8 @@ type ClusterLogConf struct {
 	// +optional
 	S3 *S3Destination `json:"s3,omitzero"`
 
-	// Clusters API `volumes`: a folder in a Unity Catalog volume, /Volumes/<catalog>/<schema>/<volume>/….
+	// Clusters API `volumes`: a folder in a Unity Catalog volume,
+	// /Volumes/<catalog>/<schema>/<volume>/….
 	// +optional
 	Volumes *StorageDestination `json:"volumes,omitzero"`
 }
@@ -64,13 +68,15 @@ type S3Destination struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Destination string `json:"destination,omitempty"`
 
-	// Clusters API `region`: region of the bucket, such as us-west-2. Region or endpoint is needed; endpoint wins.
+	// Clusters API `region`: region of the bucket, such as us-west-2. Region or
+	// endpoint is needed; endpoint wins.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Region string `json:"region,omitempty"`
 
-	// Clusters API `endpoint`: S3 endpoint, such as https://s3-us-west-2.amazonaws.com.
+	// Clusters API `endpoint`: S3 endpoint, such as
+	// https://s3-us-west-2.amazonaws.com.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -90,7 +96,8 @@ type S3Destination struct {
 	// +kubebuilder:validation:MaxLength=2048
 	KMSKey string `json:"kmsKey,omitempty"`
 
-	// Clusters API `canned_acl`: canned access control list, such as bucket-owner-full-control.
+	// Clusters API `canned_acl`: canned access control list, such as
+	// bucket-owner-full-control.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
