@@ -54,7 +54,7 @@ func cut(text string, limit int) string {
 }
 
 // redacted stands where a secret stood.
-const redacted = "[redacted]"
+const redacted = "***"
 
 // minSecretPrefix is how much of a secret's beginning counts as the secret: a
 // server may quote a token cut short.
@@ -69,8 +69,10 @@ func redactor(secrets ...string) func(string) string {
 		if secret == "" {
 			continue
 		}
-		known = append(known, secret, url.QueryEscape(secret),
-			base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret)))
+		known = append(known, secret, base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret)))
+		if escaped := url.QueryEscape(secret); escaped != secret {
+			known = append(known, escaped)
+		}
 	}
 	return func(text string) string {
 		for _, secret := range known {
