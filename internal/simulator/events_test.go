@@ -1,0 +1,75 @@
+package simulator_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+func types_(answer map[string]any) []string {
+	events, _ := answer["events"].([]any)
+	var all []string
+	for _, e := range events {
+		fields, _ := e.(map[string]any)
+		kind, _ := fields["type"].(string)
+		all = append(all, kind)
+	}
+	return all
+}
+
+func TestALifeLeavesItsEvents(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	id := b.running("one")
+	b.verb("pin", id)
+	b.ok(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id":"`+id+`","num_workers":2}`)
+	b.advance(2 * time.Minute)
+	b.ok(http.MethodPost, "/api/2.1/clusters/edit", `{"cluster_id":"`+id+`",`+small+`,"num_workers":2}`)
+	b.advance(4 * time.Minute)
+	b.verb("delete", id)
+	b.advance(time.Minute)
+	b.verb("start", id)
+	const all = 13
+	want := []string{
+		"CREATING", "RUNNING", "DRIVER_HEALTHY", "PINNED", "RESIZING", "UPSIZE_COMPLETED",
+		"EDITED", "RESTARTING", "RUNNING", "DRIVER_HEALTHY", "TERMINATING", "STARTING",
+	}
+	events := func(more string) map[string]any {
+		return b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`"`+more+`}`)
+	}
+	b.Expect(types_(events(`,"order":"ASC"`))).To(Equal(want))
+	b.Expect(types_(events(""))[0]).To(Equal("STARTING"))
+	b.Expect(types_(events(`,"event_types":["PINNED","EDITED"]`))).To(Equal([]string{"EDITED", "PINNED"}))
+
+	var walked []string
+	for page := events(`,"order":"ASC","page_size":5`); ; {
+		walked = append(walked, types_(page)...)
+		token, more := page["next_page_token"].(string)
+		if !more {
+			break
+		}
+		page = events(`,"order":"ASC","page_size":5,"page_token":"` + token + `"`)
+	}
+	b.Expect(walked).To(Equal(want))
+
+	walked = nil
+	for body := `{"cluster_id":"` + id + `","order":"ASC","limit":5}`; len(walked) < all; {
+		page := b.ok(http.MethodPost, "/api/2.1/clusters/events", body)
+		b.Expect(page).To(HaveKeyWithValue("total_count", number("12")))
+		walked = append(walked, types_(page)...)
+		next, more := page["next_page"]
+		if !more {
+			break
+		}
+		data, err := json.Marshal(next)
+		b.Expect(err).NotTo(HaveOccurred())
+		body = string(data)
+	}
+	b.Expect(walked).To(Equal(want))
+	b.refused(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","offset":5}`, 400, "INVALID_PARAMETER_VALUE", "end_time")
+	b.refused(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","page_token":"?"}`, 400, "INVALID_PARAMETER_VALUE", "page token")
+}

@@ -1,0 +1,160 @@
+package simulator_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// start is when the manual clocks of these tests begin.
+var start = time.Date(2026, time.March, 18, 15, 17, 52, 0, time.UTC)
+
+// bench is a simulator on a manual clock, and a caller without a network.
+type bench struct {
+	*WithT
+	t     *testing.T
+	s     *simulator.Server
+	token string
+}
+
+func newBench(t *testing.T, options simulator.Options) *bench {
+	t.Helper()
+	if options.Clock == nil {
+		options.Clock = simulator.NewManualClock(start)
+	}
+	s := simulator.New(options)
+	t.Cleanup(s.Close)
+	return &bench{WithT: NewWithT(t), t: t, s: s, token: simulator.DefaultToken}
+}
+
+// as is the same bench for another caller.
+func (b *bench) as(token string) *bench {
+	other := *b
+	other.token = token
+	return &other
+}
+
+type answer struct {
+	status int
+	header http.Header
+	raw    string
+	body   map[string]any
+}
+
+func (b *bench) send(method, path, body string) (answer, error) {
+	b.t.Helper()
+	request, err := http.NewRequestWithContext(b.t.Context(), method, "https://simulator.test"+path, bytes.NewReader([]byte(body)))
+	b.Expect(err).NotTo(HaveOccurred())
+	if b.token != "" {
+		request.Header.Set("Authorization", "Bearer "+b.token)
+	}
+	response, err := b.s.Transport().RoundTrip(request)
+	if err != nil {
+		return answer{}, err
+	}
+	raw, err := io.ReadAll(response.Body)
+	b.Expect(err).NotTo(HaveOccurred())
+	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw), body: map[string]any{}}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	_ = decoder.Decode(&a.body) // spoilt answers are looked at raw
+	return a, nil
+}
+
+func (b *bench) call(method, path, body string) answer {
+	b.t.Helper()
+	a, err := b.send(method, path, body)
+	b.Expect(err).NotTo(HaveOccurred())
+	return a
+}
+
+// ok is a call that must succeed.
+func (b *bench) ok(method, path, body string) map[string]any {
+	b.t.Helper()
+	a := b.call(method, path, body)
+	b.Expect(a.status).To(Equal(http.StatusOK), a.raw)
+	return a.body
+}
+
+// refused is a call that must fail with this status, code and text.
+func (b *bench) refused(method, path, body string, status int, code, message string) {
+	b.t.Helper()
+	a := b.call(method, path, body)
+	b.Expect(a.status).To(Equal(status), a.raw)
+	b.Expect(a.body).To(HaveKeyWithValue("error_code", code))
+	b.Expect(a.body).To(HaveKeyWithValue("message", ContainSubstring(message)))
+}
+
+const small = `"spark_version":"16.4.x-scala2.12","node_type_id":"i3.xlarge"`
+
+// create makes a cluster of a name and one worker, with more fields if given.
+func (b *bench) create(name string, more ...string) string {
+	b.t.Helper()
+	body := `{"cluster_name":"` + name + `",` + small
+	sized := false
+	for _, field := range more {
+		body += "," + field
+		sized = sized || field[:6] == `"num_w` || field[:6] == `"autos`
+	}
+	if !sized {
+		body += `,"num_workers":1`
+	}
+	id, _ := b.ok(http.MethodPost, "/api/2.1/clusters/create", body+"}")["cluster_id"].(string)
+	b.Expect(id).NotTo(BeEmpty())
+	return id
+}
+
+func (b *bench) verb(verb, id string) map[string]any {
+	b.t.Helper()
+	return b.ok(http.MethodPost, "/api/2.1/clusters/"+verb, `{"cluster_id":"`+id+`"}`)
+}
+
+func (b *bench) get(id string) map[string]any {
+	b.t.Helper()
+	return b.ok(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "")
+}
+
+func (b *bench) state(id string) string {
+	b.t.Helper()
+	state, _ := b.get(id)["state"].(string)
+	return state
+}
+
+func (b *bench) advance(d time.Duration) { b.s.Clock().Advance(d) }
+
+// running makes a cluster and waits for it.
+func (b *bench) running(name string, more ...string) string {
+	b.t.Helper()
+	id := b.create(name, more...)
+	b.advance(5 * time.Minute)
+	b.Expect(b.state(id)).To(Equal("RUNNING"))
+	return id
+}
+
+// terminated makes a cluster and ends it.
+func (b *bench) terminated(name string, more ...string) string {
+	b.t.Helper()
+	id := b.running(name, more...)
+	b.verb("delete", id)
+	b.advance(time.Minute)
+	b.Expect(b.state(id)).To(Equal("TERMINATED"))
+	return id
+}
+
+func (b *bench) names(page map[string]any) []string {
+	clusters, _ := page["clusters"].([]any)
+	var names []string
+	for _, c := range clusters {
+		fields, _ := c.(map[string]any)
+		name, _ := fields["cluster_name"].(string)
+		names = append(names, name)
+	}
+	return names
+}
