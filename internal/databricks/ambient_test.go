@@ -102,10 +102,19 @@ func TestOnlyTheSecretCounts(t *testing.T) {
 
 	// What a Secret lacks is not made up for.
 	for _, secret := range []map[string]string{
-		{}, {"host": server.URL}, {"token": canary}, {"host": server.URL, "client_id": "id"},
-		{"host": server.URL, "auth_type": "databricks-cli"}, {"host": server.URL, "auth_type": "azure-cli"}, {"host": server.URL, "auth_type": "azure-msi"},
-		{"host": server.URL, "auth_type": "metadata-service"}, {"host": server.URL, "auth_type": "github-oidc"}, {"host": server.URL, "auth_type": "env-oidc"},
-		{"host": server.URL, "auth_type": "pat"}, {"host": server.URL, "auth_type": "google-credentials"}, {"host": server.URL, "auth_type": "file-oidc"},
+		{},
+		{"host": server.URL},
+		{"token": canary},
+		{"host": server.URL, "client_id": "id"},
+		{"host": server.URL, "auth_type": "databricks-cli"},
+		{"host": server.URL, "auth_type": "azure-cli"},
+		{"host": server.URL, "auth_type": "azure-msi"},
+		{"host": server.URL, "auth_type": "metadata-service"},
+		{"host": server.URL, "auth_type": "github-oidc"},
+		{"host": server.URL, "auth_type": "env-oidc"},
+		{"host": server.URL, "auth_type": "pat"},
+		{"host": server.URL, "auth_type": "google-credentials"},
+		{"host": server.URL, "auth_type": "file-oidc"},
 	} {
 		_, err := ParseSecret(asData(secret))
 		g.Expect(err).To(HaveOccurred(), "%v", secret)

@@ -55,7 +55,7 @@ func TestNoErrorShowsTheCredential(t *testing.T) {
 		},
 		"twice": func(w http.ResponseWriter, s string) { quote(w, 400, fmt.Sprintf(`{"message":"%s%s %s"}`, s, s, s)) },
 		"interspersed": func(w http.ResponseWriter, s string) {
-			quote(w, 400, fmt.Sprintf(`{"message":"%s"}`, strings.Join(strings.Split(s, ""), "\\u200b")))
+			quote(w, 400, `{"message":"`+strings.Join(strings.Split(s, ""), "\\u200b")+`"}`)
 		},
 		"at the bound": func(w http.ResponseWriter, s string) {
 			quote(w, 400, fmt.Sprintf(`{"message":"%s%s"}`, strings.Repeat("x", maxMessageBytes-20), s))
@@ -120,8 +120,8 @@ func TestNoErrorShowsTheCredential(t *testing.T) {
 				}
 				for _, err := range failures {
 					g.Expect(err).To(HaveOccurred())
-					var failure *Error
-					g.Expect(errors.As(err, &failure)).To(BeTrue())
+					failure, ok := errors.AsType[*Error](err)
+					g.Expect(ok).To(BeTrue())
 					g.Expect(len(failure.Message)).To(BeNumerically("<=", maxMessageBytes))
 					mustNotShowCanary(t, fmt.Sprintf("%v %+v %#v %#v", err, err, *failure, errors.Unwrap(err)))
 				}

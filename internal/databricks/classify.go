@@ -75,7 +75,8 @@ func judgeSuccess(r request, got answer, failure *Error) *Error {
 	case got.bodyErr != nil:
 		failure.Class, failure.Message = ClassTransient, "the answer broke off: "+got.bodyErr.Error()
 	case isMarkup(got.body):
-		failure.Class, failure.Message = ClassHost, "the host answered with a web page where JSON was due: is it a workspace, and reachable without a login page in between?"
+		failure.Class = ClassHost
+		failure.Message = "the host answered with a web page where JSON was due: is it a workspace, with no login page in between?"
 	default:
 		return nil
 	}
@@ -140,7 +141,10 @@ var (
 	invalidToken    = regexp.MustCompile(`(?i)invalid access token|token (is|has) expired`)
 	// beforeEffect are texts by which the SDK knows a refusal that passes: the
 	// workspace is not ready. No request with such an answer was carried out.
-	beforeEffect = regexp.MustCompile(`UnknownWorkerEnvironmentException|does not have any associated worker environments|There is no worker environment with id|Unknown worker environment|ClusterNotReadyException|worker env .* not found`)
+	beforeEffect = regexp.MustCompile(strings.Join([]string{
+		"UnknownWorkerEnvironmentException", "does not have any associated worker environments", "There is no worker environment with id",
+		"Unknown worker environment", "ClusterNotReadyException", "worker env .* not found",
+	}, "|"))
 	// lostInside are texts by which the SDK knows a failure that passes, behind
 	// the server that answered: it may have come after the effect.
 	lostInside = regexp.MustCompile(`Timed out after |deadline exceeded`)

@@ -123,7 +123,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 				header.Set("Retry-After", tc.retryAfter)
 			}
 			failure := judge(tc.request, answer{status: tc.status, header: header, body: []byte(tc.body)}, time.Now())
-			g.Expect(failure).NotTo(BeNil())
+			g.Expect(failure).To(HaveOccurred())
 			g.Expect(failure.Class).To(Equal(tc.want), "%+v", failure)
 			g.Expect(failure.StatusCode).To(Equal(tc.status))
 			g.Expect(failure.Error()).NotTo(BeEmpty())

@@ -8,16 +8,19 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+// shape is a call and the one request that it makes.
+type shape struct {
+	answer string
+	call   func(*Client) error
+	method string
+	path   string
+	query  string
+	body   string
+}
+
 func TestEveryCallHasItsWireShape(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		answer string
-		call   func(*Client) error
-		method string
-		path   string
-		query  string
-		body   string
-	}{
+	for name, tc := range map[string]shape{
 		"get": {
 			answer: `{"cluster_id":"c 1"}`,
 			call:   func(c *Client) error { _, err := c.Get(t.Context(), "c 1"); return err },
@@ -124,15 +127,6 @@ func TestEveryCallHasItsWireShape(t *testing.T) {
 			g.Expect(got[0].body).To(MatchJSON(tc.body))
 		})
 	}
-}
-
-type shape = struct {
-	answer string
-	call   func(*Client) error
-	method string
-	path   string
-	query  string
-	body   string
 }
 
 // onlyID is the shape of the verbs that take an id and answer with nothing,

@@ -136,6 +136,7 @@ func inMemory(t *testing.T, secret map[string]string, f roundTrip) *Client {
 	return client
 }
 
-func reply(status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+// reply is a success.
+func reply(body string) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -63,10 +64,8 @@ func (c *clientCredentials) token(ctx context.Context) (string, error) {
 	})
 	select {
 	case result := <-fetched:
-		if result.Err != nil {
-			return "", result.Err
-		}
-		return result.Val.(secret)(), nil
+		token, _ := result.Val.(string)
+		return token, result.Err
 	case <-ctx.Done():
 		return "", &Error{Class: ClassTransient, Message: "no token within the deadline", Method: http.MethodPost, Path: usualEndpoint, cause: ctx.Err()}
 	}
@@ -95,16 +94,15 @@ func (c *clientCredentials) drop(token string) bool {
 }
 
 // fetch discovers the token endpoint, once, and gets a token from it.
-func (c *clientCredentials) fetch(ctx context.Context) (secret, error) {
+func (c *clientCredentials) fetch(ctx context.Context) (token string, err error) {
 	if token := c.cached(); token != "" {
-		return func() string { return token }, nil
+		return token, nil
 	}
 	endpoint, err := c.discover(ctx)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	begin := time.Now()
-	var token string
 	var life time.Duration
 	err = c.sender.send(ctx, request{
 		method: http.MethodPost, path: endpoint, limit: maxErrorBytes,
@@ -117,13 +115,12 @@ func (c *clientCredentials) fetch(ctx context.Context) (secret, error) {
 		},
 	})
 	if err != nil {
-		return nil, asAuthentication(err)
+		return "", asAuthentication(err)
 	}
-	kept := secret(func() string { return token })
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.current, c.notAfter = kept, begin.Add(life-min(refreshEarly, life/2))
-	return kept, nil
+	c.current, c.notAfter = func() string { return token }, begin.Add(life-min(refreshEarly, life/2))
+	return token, nil
 }
 
 // discover asks where tokens are made (RFC 8414). The answer is trusted for a
@@ -211,9 +208,13 @@ func parseToken(body []byte) (token string, life time.Duration, err error) {
 	if fields.TokenType != "" && !strings.EqualFold(fields.TokenType, "Bearer") {
 		return "", 0, errors.New("its token_type is not Bearer")
 	}
-	seconds, err := strconv.ParseFloat(fmt.Sprint(fields.ExpiresIn), 64)
-	if err != nil || !(seconds > 0) {
-		return fields.AccessToken, 0, nil
+	return fields.AccessToken, parseLife(fmt.Sprint(fields.ExpiresIn)), nil
+}
+
+func parseLife(text string) time.Duration {
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(seconds) || seconds <= 0 {
+		return 0
 	}
-	return fields.AccessToken, time.Duration(min(seconds, maxTokenLife.Seconds()) * float64(time.Second)), nil
+	return time.Duration(min(seconds, maxTokenLife.Seconds()) * float64(time.Second))
 }

@@ -52,7 +52,8 @@ func oauthWorkspace(t *testing.T, i *issuer) (*workspace, *Client) {
 	t.Helper()
 	var server *workspace
 	server = newWorkspace(t, i.serve(func() string { return server.URL }))
-	return server, server.clientOf(t, map[string]string{"host": server.URL, "client_id": "cid/1", "client_secret": "s:e+c%"})
+	client := server.clientOf(t, map[string]string{"host": server.URL, "client_id": "cid/1", "client_secret": "s:e+c%"})
+	return server, client
 }
 
 func paths(requests []received) []string {
@@ -141,7 +142,7 @@ func TestFailuresOnTheWayToAToken(t *testing.T) {
 		"discovery is html":        {&issuer{discovery: answers(200, "<html>")}, ClassHost},
 		"discovery is empty":       {&issuer{discovery: answers(200, "{}")}, ClassHost},
 		"discovery of wrong type":  {&issuer{discovery: answers(200, `{"token_endpoint":[]}`)}, ClassTransient},
-		"discovery redirects":      {&issuer{discovery: http.RedirectHandler(elsewhere.URL, 302).ServeHTTP}, ClassHost},
+		"discovery redirects":      {&issuer{discovery: http.RedirectHandler(elsewhere.URL, http.StatusFound).ServeHTTP}, ClassHost},
 		"endpoint elsewhere":       {&issuer{discovery: endpoint(elsewhere.URL + tokenPath)}, ClassHost},
 		"endpoint in clear":        {&issuer{discovery: endpoint("http://127.0.0.1" + tokenPath)}, ClassHost},
 		"endpoint with user":       {&issuer{discovery: endpoint("https://127.0.0.1@evil.example" + tokenPath)}, ClassHost},
@@ -165,8 +166,8 @@ func TestFailuresOnTheWayToAToken(t *testing.T) {
 			for _, r := range server.received() {
 				g.Expect(r.path).NotTo(HavePrefix("/api"), "the write was never sent")
 			}
-			var failure *Error
-			g.Expect(errors.As(err, &failure)).To(BeTrue())
+			failure, ok := errors.AsType[*Error](err)
+			g.Expect(ok).To(BeTrue())
 			g.Expect(failure.Path).NotTo(BeEmpty())
 		})
 	}
@@ -198,12 +199,12 @@ func TestATokenIsReplacedBeforeItsEnd(t *testing.T) {
 				client := inMemory(t, map[string]string{"client_id": "id", "client_secret": "s"}, func(r *http.Request) (*http.Response, error) {
 					switch r.URL.Path {
 					case discoveryPath:
-						return reply(200, `{"token_endpoint":"https://dbc-1.cloud.databricks.com/oidc/v1/token"}`), nil
+						return reply(`{"token_endpoint":"https://dbc-1.cloud.databricks.com/oidc/v1/token"}`), nil
 					case tokenPath:
 						issued++
-						return reply(200, fmt.Sprintf(`{"access_token":"t%d","expires_in":%s}`, issued, tc.expiresIn)), nil
+						return reply(fmt.Sprintf(`{"access_token":"t%d","expires_in":%s}`, issued, tc.expiresIn)), nil
 					default:
-						return reply(200, `{"cluster_id":"c1"}`), nil
+						return reply(`{"cluster_id":"c1"}`), nil
 					}
 				})
 				g.Expect(read(t.Context(), client)).To(Succeed())
@@ -232,9 +233,9 @@ func TestWhoeverWaitsForATokenGivesUpInTime(t *testing.T) {
 			case <-time.After(10 * time.Second):
 			}
 			if r.URL.Path == discoveryPath {
-				return reply(200, `{"token_endpoint":"https://dbc-1.cloud.databricks.com/oidc/v1/token"}`), nil
+				return reply(`{"token_endpoint":"https://dbc-1.cloud.databricks.com/oidc/v1/token"}`), nil
 			}
-			return reply(200, `{"access_token":"t","cluster_id":"c1"}`), nil
+			return reply(`{"access_token":"t","cluster_id":"c1"}`), nil
 		})
 		var group sync.WaitGroup
 		begin := time.Now()

@@ -7,7 +7,7 @@ import (
 )
 
 // workspaceID is what X-Databricks-Org-Id holds where it holds anything of use.
-var workspaceID = regexp.MustCompile(`^[0-9]{1,20}$`)
+var workspaceID = regexp.MustCompile(`^\d{1,20}$`)
 
 // Me implements Reader.
 func (c *Client) Me(ctx context.Context) (Principal, error) {

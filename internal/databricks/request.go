@@ -123,7 +123,8 @@ func (s *sender) exchange(ctx context.Context, r request) (status int, failure *
 	if err != nil {
 		return 0, noAnswer(r, err, reached.Load())
 	}
-	defer response.Body.Close()
+	// What was needed of the body was read.
+	defer func() { _ = response.Body.Close() }()
 	got := receive(response, r.limit)
 	if failure := judge(r, got, time.Now()); failure != nil {
 		return got.status, failure

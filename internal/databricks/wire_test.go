@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,10 +118,10 @@ func TestRedirects(t *testing.T) {
 	t.Run("[S5] no redirect is followed", func(t *testing.T) {
 		t.Parallel()
 		other := newWorkspace(t, answers(http.StatusOK, `{"cluster_id":"c1"}`))
-		clear := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request in clear text") }))
-		t.Cleanup(clear.Close)
+		inClear := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request in clear text") }))
+		t.Cleanup(inClear.Close)
 		for _, status := range []int{300, 301, 302, 303, 304, 305, 307, 308} {
-			for _, target := range []string{"/elsewhere", other.URL + "/x", clear.URL + "/x", "//evil.example/x", "::not a url::", ""} {
+			for _, target := range []string{"/elsewhere", other.URL + "/x", inClear.URL + "/x", "//evil.example/x", "::not a url::", ""} {
 				g := NewWithT(t)
 				server := newWorkspace(t, func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Location", target)
@@ -226,7 +227,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		mustEndInTime(t, newWorkspace(t, hangUp(func(c net.Conn) {
 			ticker := time.NewTicker(10 * time.Millisecond)
 			defer ticker.Stop()
-			for _, header := range bytes.Split([]byte("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1000)), nil) {
+			for header := range bytes.SplitSeq([]byte("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1000)), nil) {
 				if _, err := c.Write(header); err != nil {
 					return
 				}
@@ -259,7 +260,7 @@ func TestACallWithoutADeadlineGetsOne(t *testing.T) {
 		deadline, set := r.Context().Deadline()
 		g.Expect(set).To(BeTrue())
 		seen = time.Until(deadline)
-		return reply(http.StatusOK, `{"cluster_id":"c1"}`), nil
+		return reply(`{"cluster_id":"c1"}`), nil
 	})
 	g.Expect(read(context.Background(), client)).To(Succeed())
 	g.Expect(seen).To(BeNumerically("~", DefaultTimeout, time.Second))
@@ -357,7 +358,7 @@ func TestEveryRequestIsObserved(t *testing.T) {
 	g.Expect(calls[0].StatusCode).To(Equal(http.StatusForbidden))
 	g.Expect(calls[0].Duration).To(BeNumerically(">", 0))
 	g.Expect(calls[0].Err).To(Equal(err))
-	failure := err.(*Error)
+	failure, _ := errors.AsType[*Error](err)
 	g.Expect(failure.Method + " " + failure.Path).To(Equal("GET /api/2.1/clusters/get"))
 }
 
@@ -366,7 +367,8 @@ func TestRetryAfterReachesTheError(t *testing.T) {
 	g := NewWithT(t)
 	server := newWorkspace(t, answersRetryAfter(http.StatusTooManyRequests, "17", `{"error_code":"RESOURCE_EXHAUSTED","message":"Too many requests"}`))
 	err := write(t.Context(), server.client(t))
-	g.Expect(err.(*Error).Class).To(Equal(ClassThrottled))
-	g.Expect(err.(*Error).RetryAfter).To(Equal(17 * time.Second))
+	failure, _ := errors.AsType[*Error](err)
+	g.Expect(failure.Class).To(Equal(ClassThrottled))
+	g.Expect(failure.RetryAfter).To(Equal(17 * time.Second))
 	g.Expect(server.received()).To(HaveLen(1), fmt.Sprint(err))
 }
