@@ -76,31 +76,35 @@ func (c *call) listEvents() (any, *refusal) {
 	all := found.selectEvents(c.params, descending)
 	total := int64(len(all))
 	from, to := min(offset, total), min(offset+limit, total)
-	answer := params{}
+	answer := params{"total_count": total}
+	if byToken {
+		answer["total_count"] = int64(0)
+	}
 	if from < to {
 		answer["events"] = all[from:to]
 	}
-	if byToken {
-		if to < total {
-			answer["next_page_token"] = eventToken(to)
-		}
-		if from > 0 {
-			answer["prev_page_token"] = eventToken(max(0, from-limit))
-		}
-		answer["total_count"] = int64(0)
-		return answer, nil
+	if byToken && from > 0 {
+		answer["prev_page_token"] = eventToken(max(0, from-limit))
 	}
-	answer["total_count"] = total
 	if to < total {
-		next := cloneParams(c.params)
-		next["offset"], next["limit"] = to, limit
-		if descending && wholeOf(next, "end_time") == 0 {
-			next["end_time"] = millis(c.now)
-		}
-		answer["next_page"] = next
 		answer["next_page_token"] = eventToken(to)
+		answer["next_page"] = c.nextEvents(byToken, to, limit)
 	}
 	return answer, nil
+}
+
+// nextEvents is the request for the next page, whole, as older clients send it.
+func (c *call) nextEvents(byToken bool, offset, limit int64) params {
+	next := cloneParams(c.params)
+	if byToken {
+		next["page_token"] = eventToken(offset)
+		return next
+	}
+	next["offset"], next["limit"] = offset, limit
+	if textOf(next, "order") != "ASC" {
+		setDefault(next, "end_time", millis(c.now))
+	}
+	return next
 }
 
 func (c *cluster) selectEvents(query params, descending bool) []any {
