@@ -51,7 +51,7 @@ func New(config Config, options Options) (*Client, error) {
 	}
 	client := &Client{sender: sender{
 		origin:    config.origin,
-		round:     options.Transport.http,
+		round:     options.Transport.round,
 		userAgent: userAgent(options.Version, config.AuthType()),
 		redact:    redactor(config.credential.secrets()...),
 		observe:   observe,

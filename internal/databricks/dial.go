@@ -37,7 +37,7 @@ const (
 // TLS is verified, and the pool that its clients share.
 type Transport struct {
 	allowed AllowList
-	http    *http.Transport
+	round   http.RoundTripper
 }
 
 // NewTransport makes the connections that allowed permits. roots are the
@@ -55,7 +55,7 @@ func newTransport(allowed AllowList, roots *x509.CertPool, resolver *net.Resolve
 	protocols.SetHTTP1(true)
 	return &Transport{
 		allowed: allowed,
-		http: &http.Transport{
+		round: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            dialer(allowed, resolver),
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
@@ -70,8 +70,19 @@ func newTransport(allowed AllowList, roots *x509.CertPool, resolver *net.Resolve
 	}
 }
 
+// NewTransportOver makes requests over round, for simulations without a
+// network. Of this package's protections only allowed and those of the requests
+// themselves are left.
+func NewTransportOver(allowed AllowList, round http.RoundTripper) *Transport {
+	return &Transport{allowed: allowed, round: round}
+}
+
 // CloseIdleConnections lets go of connections that nobody uses.
-func (t *Transport) CloseIdleConnections() { t.http.CloseIdleConnections() }
+func (t *Transport) CloseIdleConnections() {
+	if closer, ok := t.round.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
 
 // dialer checks the address that is really dialled, after every resolution, so
 // that a name cannot mean one address when looked at and another when used. An

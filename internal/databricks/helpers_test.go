@@ -130,9 +130,8 @@ func inMemory(t *testing.T, secret map[string]string, f roundTrip) *Client {
 	secret["host"] = "https://dbc-1.cloud.databricks.com"
 	allowed, err := ParseAllowList(DefaultAllowedHosts())
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	client, err := New(parse(t, secret), Options{Transport: NewTransport(allowed, nil), Version: "1.2.3"})
+	client, err := New(parse(t, secret), Options{Transport: NewTransportOver(allowed, f), Version: "1.2.3"})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	client.sender.round = f
 	return client
 }
 

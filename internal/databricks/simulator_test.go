@@ -1,0 +1,236 @@
+package databricks_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// site is a simulated workspace over TLS, on a clock of its own, and a client.
+type site struct {
+	*WithT
+	*databricks.Client
+
+	ctx context.Context //nolint:containedctx // a test's
+	sim *simulator.Service
+}
+
+func newSite(t *testing.T, options simulator.Options, secret map[string][]byte) *site {
+	t.Helper()
+	g := NewWithT(t)
+	options.Clock = simulator.NewManualClock(time.Date(2026, time.November, 22, 15, 0, 0, 0, time.UTC))
+	sim, err := simulator.Start(t.Context(), options)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = sim.Close() })
+	if secret == nil {
+		secret = map[string][]byte{"token": []byte(simulator.DefaultToken)}
+	}
+	secret["host"] = []byte(sim.URL)
+	config, err := databricks.ParseSecret(secret)
+	g.Expect(err).NotTo(HaveOccurred())
+	allowed, err := databricks.ParseAllowList([]string{sim.URL})
+	g.Expect(err).NotTo(HaveOccurred())
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(sim.CAPEM)
+	client, err := databricks.New(config, databricks.Options{Transport: databricks.NewTransport(allowed, roots), Version: "1.2.3"})
+	g.Expect(err).NotTo(HaveOccurred())
+	return &site{g, client, t.Context(), sim}
+}
+
+var small = compute.CreateCluster{
+	ClusterName: "small", SparkVersion: "16.4.x-scala2.12", NodeTypeId: "i3.xlarge", NumWorkers: 1,
+}
+
+func (s *site) create(token string) string {
+	id, err := s.Create(s.ctx, databricks.CreateRequest{CreateCluster: small, IdempotencyToken: token})
+	s.Expect(err).NotTo(HaveOccurred())
+	return id
+}
+
+// settle lets everything that is under way come to its end.
+func (s *site) settle() { s.sim.Clock().Advance(20 * time.Minute) }
+
+func (s *site) class(err error) databricks.Class { return databricks.ClassOf(err) }
+
+func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, simulator.Options{Behaviour: simulator.Behaviour{QuotedInt64: true}}, nil)
+
+	me, err := s.Me(s.ctx)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(me.UserName).To(Equal(simulator.DefaultUser))
+	s.Expect(me.WorkspaceID).NotTo(BeEmpty())
+
+	id := s.create("token-1")
+	s.Expect(s.create("token-1")).To(Equal(id), "the idempotency token arrives")
+	s.Expect(s.class(s.Start(s.ctx, id))).To(Equal(databricks.ClassBusy), "it is PENDING")
+	s.settle()
+	cluster, err := s.Get(s.ctx, id)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(cluster.State).To(Equal(compute.StateRunning))
+	s.Expect(cluster.SparkContextId).NotTo(BeZero())
+	s.Expect(cluster.Spec.NumWorkers).To(Equal(1))
+
+	s.Expect(s.Resize(s.ctx, compute.ResizeCluster{ClusterId: id, ForceSendFields: []string{"NumWorkers"}})).To(Succeed(), "to 0 workers")
+	s.settle()
+	s.Expect(s.Update(s.ctx, compute.UpdateCluster{
+		ClusterId: id, UpdateMask: "custom_tags", Cluster: &compute.UpdateClusterResource{CustomTags: map[string]string{"a": "b"}},
+	})).To(Succeed())
+	s.settle()
+	s.Expect(s.Edit(s.ctx, compute.EditCluster{ClusterId: id, SparkVersion: small.SparkVersion, NodeTypeId: small.NodeTypeId, NumWorkers: 3})).To(Succeed())
+	s.settle()
+	s.Expect(s.Restart(s.ctx, id)).To(Succeed())
+	s.settle()
+	s.Expect(s.Terminate(s.ctx, id)).To(Succeed())
+	s.settle()
+	s.Expect(s.class(s.Resize(s.ctx, compute.ResizeCluster{ClusterId: id, NumWorkers: 5}))).To(Equal(databricks.ClassBusy))
+	s.Expect(s.Start(s.ctx, id)).To(Succeed())
+	s.settle()
+
+	s.Expect(s.Pin(s.ctx, id)).To(Succeed())
+	page, err := s.List(s.ctx, databricks.ListQuery{PinnedOnly: true})
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(page.Clusters).To(HaveLen(1))
+	s.Expect(page.Clusters[0].Spec).To(BeNil())
+	s.Expect(s.class(s.PermanentDelete(s.ctx, id))).To(Equal(databricks.ClassPinned))
+	s.Expect(s.Unpin(s.ctx, id)).To(Succeed())
+	s.Expect(s.PermanentDelete(s.ctx, id)).To(Succeed())
+
+	for _, missingIsNotFound := range []bool{false, true} {
+		s.sim.SetBehaviour(simulator.Behaviour{MissingIsNotFound: missingIsNotFound})
+		_, err = s.Get(s.ctx, id)
+		s.Expect(s.class(err)).To(Equal(databricks.ClassMissing))
+		s.Expect(s.class(s.PermanentDelete(s.ctx, id))).To(Equal(databricks.ClassMissing))
+		s.Expect(s.class(s.Edit(s.ctx, compute.EditCluster{ClusterId: id, SparkVersion: "16.4.x-scala2.12", NumWorkers: 1}))).
+			To(Equal(databricks.ClassMissing))
+	}
+}
+
+func TestPurgedIsToldFromMissing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, simulator.Options{}, nil)
+	id := s.create("")
+	s.Expect(s.Terminate(s.ctx, id)).To(Succeed())
+	s.settle()
+	s.Expect(s.sim.Purge(id)).To(Succeed())
+	_, err := s.Get(s.ctx, id)
+	failure, _ := errors.AsType[*databricks.Error](err)
+	s.Expect(failure.Class).To(Equal(databricks.ClassMissing))
+	s.Expect(failure.Purged).To(BeTrue())
+}
+
+func TestPagesOfAListAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, simulator.Options{}, nil)
+	for range 7 {
+		s.create("")
+	}
+	query := databricks.ListQuery{PageSize: 3, SortByName: true, Sources: []compute.ClusterSource{compute.ClusterSourceApi}}
+	seen := map[string]bool{}
+	for pages := 1; ; pages++ {
+		page, err := s.List(s.ctx, query)
+		s.Expect(err).NotTo(HaveOccurred())
+		for i := range page.Clusters {
+			seen[page.Clusters[i].ClusterId] = true
+		}
+		if page.NextPageToken == "" {
+			s.Expect(pages).To(Equal(3))
+			break
+		}
+		query.PageToken = page.NextPageToken
+	}
+	s.Expect(seen).To(HaveLen(7))
+}
+
+// Whatever befalls the answer, the caller learns that the effect is not known,
+// and the request is made once.
+func TestACreateWhoseAnswerIsSpoiltIsAmbiguous(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]simulator.Fault{
+		"dropped":   {Drop: true},
+		"truncated": {Truncate: true},
+		"html":      {HTML: true},
+		"500":       {Status: http.StatusInternalServerError},
+		"503":       {Status: http.StatusServiceUnavailable},
+		"504":       {Status: http.StatusGatewayTimeout},
+		"empty":     {Body: " "},
+		"late":      {Delay: time.Hour},
+	} {
+		t.Run(name+", [case-02]", func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, simulator.Options{}, nil)
+			fault.Endpoint, fault.When = "clusters/create", simulator.After
+			s.sim.AddFault(fault)
+			ctx, cancel := context.WithTimeout(s.ctx, time.Second)
+			defer cancel()
+			_, err := s.Create(ctx, databricks.CreateRequest{CreateCluster: small})
+			s.Expect(s.class(err)).To(Equal(databricks.ClassAmbiguous), "%v", err)
+			s.Expect(s.sim.Clusters()).To(HaveLen(1))
+		})
+	}
+}
+
+func TestLimitsAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]simulator.Limit{
+		"no header":  {},
+		"seconds":    {RetryAfter: simulator.RetryAfterSeconds},
+		"a date":     {RetryAfter: simulator.RetryAfterDate},
+		"RetryInfo":  {RetryInfo: true},
+		"negative":   {RetryAfter: "-7"},
+		"ten days":   {RetryAfter: "864000"},
+		"not a time": {RetryAfter: "soon"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, simulator.Options{}, nil)
+			limit.Rate, limit.Burst = 0.001, 1
+			s.sim.SetLimits(limit)
+			s.create("")
+			_, err := s.Create(s.ctx, databricks.CreateRequest{CreateCluster: small})
+			failure, _ := errors.AsType[*databricks.Error](err)
+			s.Expect(failure.Class).To(Equal(databricks.ClassThrottled), "%v", err)
+			s.Expect(failure.RetryAfter).To(And(BeNumerically(">=", 0), BeNumerically("<=", 10*time.Minute)))
+			s.Expect(s.sim.RequestsTo("clusters/create")).To(HaveLen(2))
+		})
+	}
+}
+
+func TestOAuthAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	options := simulator.Options{
+		Behaviour: simulator.Behaviour{QuotedExpiresIn: true},
+		Workspaces: []simulator.Workspace{{
+			Name: "w", Principals: []simulator.Principal{{UserName: "app/1", ClientSecret: "s:e+c/r%t"}},
+		}},
+	}
+	s := newSite(t, options, map[string][]byte{"client_id": []byte("app/1"), "client_secret": []byte("s:e+c/r%t\n")})
+	me, err := s.Me(s.ctx)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(me.UserName).To(Equal("app/1"))
+	s.sim.RevokeOAuthTokens()
+	_, err = s.Me(s.ctx)
+	s.Expect(err).NotTo(HaveOccurred(), "a revoked token is replaced")
+
+	wrong := newSite(t, options, map[string][]byte{"client_id": []byte("app/1"), "client_secret": []byte("wrong")})
+	_, err = wrong.Me(wrong.ctx)
+	wrong.Expect(wrong.class(err)).To(Equal(databricks.ClassUnauthenticated))
+}
+
+func TestAWrongTokenAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	for _, forbidden := range []bool{false, true} {
+		s := newSite(t, simulator.Options{Behaviour: simulator.Behaviour{BadTokenIsForbidden: forbidden}}, map[string][]byte{"token": []byte("dapi-wrong")})
+		_, err := s.Me(s.ctx)
+		s.Expect(s.class(err)).To(Equal(databricks.ClassUnauthenticated))
+	}
+}
