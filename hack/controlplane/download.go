@@ -119,7 +119,7 @@ func fetch(ctx context.Context, address string, timeout time.Duration, limit int
 
 		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // only read from
+	defer response.Body.Close()
 
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answers %s", address, response.Status)
