@@ -28,8 +28,6 @@ type actor struct {
 // outcome is what came of a step.
 type outcome struct {
 	report.Outcome
-	// created is the id that a create call returned.
-	created string
 	// wait is when a step that had no turn may be tried; zero: it had one.
 	wait time.Time
 	// err is a failure of the Kubernetes API: the queue brings the object back.
@@ -103,10 +101,9 @@ func outcomeOf(err error) outcome {
 // create makes the object's cluster, at most once whatever happens.
 //
 // The intent is persisted first, under a lock that only one process can win; it
-// alone may send the create, at once, and not after the intent's deadline. What
-// was learned is persisted before anything else happens. An answer that was
-// lost leaves the intent: nobody creates again before it is known what became
-// of it.
+// alone may send the create, at once, and not after the intent's deadline. The
+// id is persisted with the status that finish writes. An answer that was lost
+// leaves the intent: nobody creates again before it is known what became of it.
 func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
 	body, err := drift.Creation(seen.Desired, cluster.Namespace+"/"+cluster.Name, seen.Owner)
 	if err != nil {
@@ -131,10 +128,7 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	}
 	done := outcomeOf(err)
 	done.Refused = done.Failure != nil && done.Failure.Class != databricks.ClassAmbiguous
-	if created != "" {
-		done.created = created
-		done.err = a.record(ctx, cluster, created)
-	}
+	done.Created = created
 	return done
 }
 
@@ -157,20 +151,6 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	}
 	if err := a.client.Status().Patch(ctx, cluster, base); err != nil {
 		return fmt.Errorf("persist the intent to create: %w", err)
-	}
-	return nil
-}
-
-// record persists the id of a cluster that was just created. It carries no
-// lock: nothing that changed meanwhile may make the id be lost. The uid keeps it
-// from reaching another object of the same name.
-func (a *actor) record(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) error {
-	base := cluster.DeepCopy()
-	base.UID = ""
-	patch := client.MergeFrom(base)
-	cluster.Status.ClusterID = id
-	if err := a.client.Status().Patch(ctx, cluster, patch); err != nil {
-		return fmt.Errorf("persist the id of cluster %s: %w", id, err)
 	}
 	return nil
 }

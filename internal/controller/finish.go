@@ -27,11 +27,22 @@ func (r *Reconciler) finish(ctx context.Context, cluster *v1alpha1.DatabricksClu
 	if done.err != nil {
 		return r.retry(done.err)
 	}
+	result := resultOf(next, done)
 	released := next.Step == plan.StepRelease
-	if released {
+	switch {
+	case released:
 		r.forget(client.ObjectKeyFromObject(cluster))
-	} else if err := r.write(ctx, cluster, told.Status); err != nil {
-		return r.retry(err)
+	case next.Step == plan.StepAddFinalizer:
+		// What there is to tell is told with the next step.
+	case r.memory.wroteSince(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, told.Status):
+		if result.RequeueAfter == 0 || result.RequeueAfter > r.options.Coalesce {
+			result.RequeueAfter = r.options.Coalesce
+		}
+		return result, nil
+	default:
+		if err := r.write(ctx, cluster, told.Status); err != nil {
+			return r.retry(err)
+		}
 	}
 	for _, event := range told.Events {
 		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
@@ -39,7 +50,7 @@ func (r *Reconciler) finish(ctx context.Context, cluster *v1alpha1.DatabricksClu
 	if released {
 		return ctrl.Result{}, nil
 	}
-	return result(next, done), nil
+	return result, nil
 }
 
 // remember notes a step that wrote to Databricks, and logs it.
@@ -58,7 +69,7 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 	}
 	r.memory.tried(cluster, plan.Attempt{
 		Step:       next.Step,
-		ClusterID:  done.created,
+		ClusterID:  done.Created,
 		Token:      next.Intent.Token,
 		Failure:    done.Failure,
 		At:         time.Now(),
@@ -68,17 +79,44 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 }
 
 // write patches the status where it says something new. The lock makes a status
-// computed from a stale object fail.
+// computed from a stale object fail; but the id of a cluster that was just
+// created goes through whatever changed meanwhile, so that it is not lost. The
+// uid keeps that from reaching another object of the same name.
 func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) error {
 	if equality.Semantic.DeepEqual(cluster.Status, status) {
 		return nil
 	}
-	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	before := cluster.DeepCopy()
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if before.Status.ClusterID == "" && status.ClusterID != "" {
+		before.UID = ""
+		patch = client.MergeFrom(before)
+	}
 	cluster.Status = status
-	if err := r.client.Status().Patch(ctx, cluster, base); err != nil {
+	if err := r.client.Status().Patch(ctx, cluster, patch); err != nil {
 		return fmt.Errorf("patch status: %w", err)
 	}
+	r.memory.wrote(cluster)
 	return nil
+}
+
+// onlyProgress tells a status that differs only in how far something is, such as
+// the words of a launch or the number of workers that have come. Those are not
+// worth a write each.
+func onlyProgress(before, after v1alpha1.DatabricksClusterStatus) bool {
+	if equality.Semantic.DeepEqual(before, after) {
+		return false
+	}
+	return equality.Semantic.DeepEqual(withoutProgress(before), withoutProgress(after))
+}
+
+func withoutProgress(status v1alpha1.DatabricksClusterStatus) *v1alpha1.DatabricksClusterStatus {
+	bare := status.DeepCopy()
+	bare.StateMessage, bare.NumWorkers = "", nil
+	for i := range bare.Conditions {
+		bare.Conditions[i].Message = ""
+	}
+	return bare
 }
 
 // retry leaves a conflict to the newer object, which is on its way, and every
@@ -94,9 +132,9 @@ func (r *Reconciler) retry(err error) (ctrl.Result, error) {
 	}
 }
 
-// result is when time alone brings the object back. Everything else is news,
+// resultOf is when time alone brings the object back. Everything else is news,
 // and comes by itself.
-func result(next plan.Plan, done outcome) ctrl.Result {
+func resultOf(next plan.Plan, done outcome) ctrl.Result {
 	switch {
 	case !done.wait.IsZero():
 		return ctrl.Result{RequeueAfter: max(time.Until(done.wait), soon)}

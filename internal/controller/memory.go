@@ -27,6 +27,8 @@ type remembered struct {
 	attempt plan.Attempt
 	// differences is the digest of those that a GET has confirmed.
 	differences [sha256.Size]byte
+	// wroteAt is when its status was last written.
+	wroteAt time.Time
 }
 
 func newMemory() *memory {
@@ -73,6 +75,18 @@ func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt
 	}
 	known.attempt = attempt
 	m.keep(cluster, known)
+}
+
+// wrote notes that the object's status was written now.
+func (m *memory) wrote(cluster *v1alpha1.DatabricksCluster) {
+	known := m.of(cluster)
+	known.wroteAt = time.Now()
+	m.keep(cluster, known)
+}
+
+// wroteSince tells that the status was written within the last while.
+func (m *memory) wroteSince(cluster *v1alpha1.DatabricksCluster, while time.Duration) bool {
+	return time.Since(m.of(cluster).wroteAt) < while
 }
 
 // lookAfter is how new a look at the cluster must be to be believed, because of

@@ -84,8 +84,13 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	seen.Holder = r.holder(ctx, cluster, id)
 	observation := seen.workspace.Observe(id)
 	needed := r.memory.lookAfter(cluster)
+	if isGone(observation) {
+		needed = latest(needed, plan.UnseenUntil(cluster, r.options.Limits))
+	}
 	if observation.Presence == workspace.Unknown || observation.StartedAt.Before(needed) {
-		seen.workspace.Refresh(objectOf(cluster), id, needed, false)
+		if time.Now().After(needed) {
+			seen.workspace.Refresh(objectOf(cluster), id, needed, false)
+		}
 		return
 	}
 	seen.Presence = presences[observation.Presence]
@@ -96,6 +101,18 @@ var presences = map[workspace.Presence]plan.Presence{
 	workspace.Present: plan.Present,
 	workspace.Missing: plan.Missing,
 	workspace.Purged:  plan.Purged,
+}
+
+// isGone tells that a look said that the cluster does not exist.
+func isGone(observation workspace.Observation) bool {
+	return observation.Presence == workspace.Missing || observation.Presence == workspace.Purged
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // search looks for the owner tag while a creation's end is not known.

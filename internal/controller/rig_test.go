@@ -76,8 +76,9 @@ type rig struct {
 	record    *record
 }
 
-// newRig makes a world in which everything goes fast and no operator runs yet.
-func newRig(t *testing.T) *rig {
+// newRig makes a world in which everything goes fast and no operator runs yet;
+// simulated is the workspace, where it is to be a particular one.
+func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	t.Parallel()
 	r := &rig{
@@ -92,6 +93,7 @@ func newRig(t *testing.T) *rig {
 				VisibilityGrace: 300 * time.Millisecond,
 			},
 			Credentials:     controller.CredentialOptions{Good: 300 * time.Millisecond, Bad: 200 * time.Millisecond, Patience: time.Second},
+			Coalesce:        50 * time.Millisecond,
 			ConnectPause:    200 * time.Millisecond,
 			ConnectDeadline: 2 * time.Second,
 		},
@@ -111,7 +113,11 @@ func newRig(t *testing.T) *rig {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "case-"}}
 	r.Expect(r.api.Create(t.Context(), namespace)).To(Succeed())
 	r.namespace = namespace.Name
-	r.workspace = r.newWorkspace(simulator.Options{})
+	options := simulator.Options{}
+	if len(simulated) > 0 {
+		options = simulated[0]
+	}
+	r.workspace = r.newWorkspace(options)
 	r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
 	r.record = watchStatuses(r)
 	return r

@@ -38,6 +38,9 @@ type Options struct {
 	// ConnectDeadline bounds the first call with a credential: 10 s.
 	// ConnectPause is how long until it is made again after a failure: 30 s.
 	ConnectDeadline, ConnectPause time.Duration
+	// Coalesce is how long changes that only tell of progress may wait, to be
+	// written together: 30 s.
+	Coalesce time.Duration
 	// ConflictPause lets the cache catch up with a newer object: 100 ms.
 	ConflictPause time.Duration
 }
@@ -54,6 +57,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Credentials.Patience, 5*time.Minute)
 	orDefault(&o.ConnectDeadline, 10*time.Second)
 	orDefault(&o.ConnectPause, 30*time.Second)
+	orDefault(&o.Coalesce, 30*time.Second)
 	orDefault(&o.ConflictPause, 100*time.Millisecond)
 	return o
 }

@@ -118,7 +118,7 @@ func whenUncreated(in Input) (Plan, bool) {
 	if in.Cluster.Status.ClusterID != "" {
 		return Plan{}, false
 	}
-	return in.create("creating the cluster"), true
+	return in.create(creating().Message), true
 }
 
 // create begins a new incarnation.

@@ -86,9 +86,6 @@ func whenGoneWhileLeaving(in Input) (Plan, bool) {
 	if in.World.Presence != Missing && in.World.Presence != Purged {
 		return Plan{}, false
 	}
-	if until := in.unseenUntil(); in.Now.Before(until) && !in.succeeded(StepPermanentDelete) {
-		return Plan{Verdict: deleting(), Again: until}, true
-	}
 	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
 }
 
@@ -121,7 +118,11 @@ func whenPinnedWhileLeaving(in Input) (Plan, bool) {
 // whenDeleting: delete for good, then see that it is gone.
 func whenDeleting(in Input) (Plan, bool) {
 	if in.succeeded(StepPermanentDelete) {
-		if again := in.Last.At.Add(deleteSettles); in.Now.Before(again) {
+		again := in.Last.At.Add(deleteSettles)
+		if unseen := in.stillUnseen(); !unseen.IsZero() {
+			again = unseen
+		}
+		if in.Now.Before(again) {
 			return Plan{Verdict: deleting(), Again: again}, true
 		}
 	}

@@ -136,19 +136,17 @@ func whenUnseen(in Input) (Plan, bool) {
 	if in.World.ReadFailure != nil {
 		return whenReadsAreRefused(in)
 	}
+	plan := Plan{Again: in.stillUnseen()}
 	if in.Cluster.Status.State == "" {
-		return Plan{Verdict: creating()}, true
+		plan.Verdict = creating()
 	}
-	return Plan{}, true
+	return plan, true
 }
 
 // whenGone: a GET said that the cluster does not exist.
 func whenGone(in Input) (Plan, bool) {
 	if in.World.Presence != Missing && in.World.Presence != Purged {
 		return Plan{}, false
-	}
-	if until := in.unseenUntil(); in.Now.Before(until) {
-		return Plan{Verdict: creating(), Again: until}, true
 	}
 	switch {
 	case in.adopted():
@@ -164,14 +162,23 @@ func whenGone(in Input) (Plan, bool) {
 	}
 }
 
-// unseenUntil is how long "missing" is not believed of a cluster that was just
-// created and has never been seen.
-func (in Input) unseenUntil() time.Time {
-	creation := in.Cluster.Status.Creation
+// UnseenUntil is how long "missing" is not believed of a cluster that was just
+// created and has never been seen; zero once it was.
+func UnseenUntil(cluster *v1alpha1.DatabricksCluster, limits Limits) time.Time {
+	creation := cluster.Status.Creation
 	if creation == nil || creation.NotAfter == nil {
 		return time.Time{}
 	}
-	return creation.NotAfter.Add(in.Limits.RequestDeadline + in.Limits.VisibilityGrace)
+	return creation.NotAfter.Add(limits.RequestDeadline + limits.VisibilityGrace)
+}
+
+// stillUnseen is when "missing" will be believed; zero if it is already.
+func (in Input) stillUnseen() time.Time {
+	until := UnseenUntil(in.Cluster, in.Limits)
+	if in.Now.Before(until) {
+		return until
+	}
+	return time.Time{}
 }
 
 // adopted tells a cluster that we did not make.

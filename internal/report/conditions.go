@@ -116,8 +116,6 @@ func differing(world plan.World) string {
 func (s setter) running() {
 	state := compute.State(s.status.State)
 	switch {
-	case s.in.World.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionRunning) != nil:
-		return
 	case isRunning(state):
 		s.set(v1alpha1.ConditionRunning, metav1.ConditionTrue, v1alpha1.ReasonRunning, "the cluster is up")
 	case state == "":

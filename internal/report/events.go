@@ -67,7 +67,7 @@ func stepEvent(in Input) (reason, note string) {
 	id := in.Plan.ClusterID
 	switch in.Plan.Step {
 	case plan.StepCreate:
-		return EventCreated, "created cluster " + in.Cluster.Status.ClusterID
+		return EventCreated, "created cluster " + in.Outcome.Created
 	case plan.StepRecord:
 		if in.Plan.Adopted {
 			return EventAdopted, "adopted cluster " + id

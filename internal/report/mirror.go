@@ -20,10 +20,14 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		status.ClusterID = in.Plan.ClusterID
 		status.Adopted = in.Plan.Adopted
 	}
+	if in.Outcome.Created != "" {
+		status.ClusterID = in.Outcome.Created
+	}
 	if in.Outcome.Refused || status.ClusterID != "" {
 		settleCreation(in, status)
 	}
 	if status.ClusterID == "" {
+		status.URL = ""
 		return
 	}
 	if status.Host == "" {
@@ -43,7 +47,10 @@ func settleCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		return
 	}
 	settled := &v1alpha1.CreationIntent{Incarnation: status.Creation.Incarnation}
-	if !in.Outcome.Refused && in.World.Presence != plan.Present {
+	if in.Outcome.Refused {
+		// There is no cluster: the object is bound to no workspace.
+		status.Host = ""
+	} else if in.World.Presence != plan.Present {
 		settled.NotAfter = status.Creation.NotAfter
 	}
 	status.Creation = settled

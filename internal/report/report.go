@@ -25,6 +25,8 @@ type Outcome struct {
 	// Ran tells that the step was carried out, well or not. It is false where
 	// there was none, or where it has to wait for its turn.
 	Ran bool
+	// Created is the id that a create call returned.
+	Created string
 	// Failure is how it failed; nil: it did not.
 	Failure *plan.Failure
 	// Refused tells that a creation certainly did not happen, so its intent is

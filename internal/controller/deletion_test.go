@@ -1,0 +1,179 @@
+package controller_test
+
+import (
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+func TestDeletion(t *testing.T) {
+	withPolicy := func(policy v1alpha1.DeletionPolicy) func(*v1alpha1.DatabricksClusterSpec) {
+		return func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = policy }
+	}
+
+	t.Run("[case-40] Delete deletes for good, sees that it is gone, and lets the object go", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.live()).To(BeEmpty())
+		r.Expect(r.writes()).To(Equal([]string{"create", "permanent-delete"}))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("Deleted"))
+	})
+
+	t.Run("[case-40] the finalizer stays until a GET says that the cluster is gone", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/get", Status: http.StatusInternalServerError})
+		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/list", Skip: 3, Status: http.StatusInternalServerError})
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(BeEmpty())
+		r.remove(cluster)
+		r.Eventually(r.live).Should(BeEmpty())
+		r.Consistently(func() string { return r.get(cluster).Name }).ShouldNot(BeEmpty())
+		r.workspace.ClearFaults()
+		r.gone(cluster)
+	})
+
+	t.Run("[case-41] a pinned cluster is unpinned first", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		r.pinElsewhere(cluster.Status.ClusterID)
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.live()).To(BeEmpty())
+		r.Expect(r.writes()).To(Equal([]string{"create", "pin", "unpin", "permanent-delete"}))
+	})
+
+	t.Run("[case-41] without the right to unpin the deletion is blocked, with the way out", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		r.pinElsewhere(cluster.Status.ClusterID)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/unpin", Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "Only admins may unpin."})
+		r.remove(cluster)
+		blocked := r.becomes(cluster, "Stalled=DeletionBlocked")
+		r.Expect(message(blocked, "Stalled")).To(And(ContainSubstring("Only admins may unpin."), ContainSubstring("deletionPolicy: Retain")))
+		r.Expect(blocked.Finalizers).To(ContainElement(v1alpha1.FinalizerCluster))
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/unpin")) }).Should(Equal(1))
+
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+		r.gone(cluster)
+		r.Expect(r.live()).To(HaveLen(1))
+	})
+
+	t.Run("[case-42] Terminate stops the cluster and leaves it", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch", withPolicy(v1alpha1.DeletionPolicyTerminate))), "Ready=Running")
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.writes()).To(Equal([]string{"create", "delete"}))
+		r.Expect(r.live()).To(HaveLen(1))
+		r.Eventually(func() string { return string(r.live()[0].State) }).Should(Equal("TERMINATED"))
+	})
+
+	t.Run("[case-42] Retain leaves the cluster as it is, and says so", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch", withPolicy(v1alpha1.DeletionPolicyRetain))), "Ready=Running")
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.writes()).To(Equal([]string{"create"}))
+		r.Expect(string(r.live()[0].State)).To(Equal("RUNNING"))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("Retained"))
+	})
+
+	for _, tagged := range []bool{true, false} {
+		name := map[bool]string{true: "found by its tag", false: "learned by repeating its token"}[tagged]
+		t.Run("[case-43] deleted while the create is in flight, the cluster is "+name+" and deleted", func(t *testing.T) {
+			r := newRig(t)
+			r.options.OwnerTag = tagged
+			r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
+			r.start()
+			cluster := r.create(r.small("scratch"))
+			r.Eventually(func() int { return len(r.live()) }).Should(Equal(1))
+			r.remove(cluster)
+			r.gone(cluster)
+			r.Expect(r.live()).To(BeEmpty())
+			r.Expect(r.workspace.Clusters()).To(HaveLen(1))
+		})
+	}
+
+	t.Run("[case-43] deleted after a create that never arrived, nothing is made", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Drop: true})
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(Equal(1))
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.workspace.Clusters()).To(BeEmpty())
+	})
+
+	t.Run("[case-44] without credentials the deletion says the way out, and takes it", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
+		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
+		r.becomes(cluster, "Ready!=CredentialsNotReady")
+		r.remove(cluster)
+		stalled := r.becomes(cluster, "Stalled=CredentialsInvalid")
+		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("deletionPolicy: Retain"))
+
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+		r.gone(cluster)
+		r.Expect(r.live()).To(HaveLen(1))
+	})
+
+	t.Run("[case-44] a Secret that comes back lets the deletion go on", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
+		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
+		r.becomes(cluster, "Ready!=CredentialsNotReady")
+		r.remove(cluster)
+		r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
+		r.gone(cluster)
+		r.Expect(r.live()).To(BeEmpty())
+	})
+
+	t.Run("[case-45] an object that never had a cluster goes without credentials", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) {
+			s.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "nowhere"}}
+		}))
+		r.becomes(cluster, "Reconciling=CredentialsNotReady")
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.workspace.Requests()).To(BeEmpty())
+	})
+
+	t.Run("a protected object keeps its cluster until the protection is taken away", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.becomes(r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionProtection = true })), "Ready=Running")
+		r.remove(cluster)
+		r.becomes(cluster, "Stalled=DeletionBlocked")
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.DeletionProtection = false })
+		r.gone(cluster)
+		r.Expect(r.live()).To(BeEmpty())
+	})
+}
+
+// pinElsewhere pins a cluster as an administrator would in the UI.
+func (r *rig) pinElsewhere(id string) {
+	r.t.Helper()
+	r.call(http.MethodPost, "/api/2.1/clusters/pin", `{"cluster_id": "`+id+`"}`)
+}

@@ -1,0 +1,232 @@
+package controller_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+func TestRefusedCreates(t *testing.T) {
+	t.Run("[case-06] what admission refuses is never sent", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		bad := r.small("bad", func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(5)) })
+		r.Expect(r.api.Create(t.Context(), bad)).To(MatchError(ContainSubstring("autoterminationMinutes")))
+		r.Consistently(r.workspace.Requests).Should(BeEmpty())
+	})
+
+	t.Run("[case-07] a 400 stalls with the API's text, without a hot loop, until the spec changes", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Name: "refuse", Endpoint: "clusters/create", Status: http.StatusBadRequest,
+			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Node type i3.xlarge is not supported."})
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		stalled := r.becomes(cluster, "Stalled=InvalidSpec")
+		r.Expect(message(stalled, "Stalled")).To(Equal("INVALID_PARAMETER_VALUE: Node type i3.xlarge is not supported."))
+		r.Expect(stalled.Status.Creation.Token).To(BeEmpty())
+		r.Expect(stalled.Status.Host).To(BeEmpty(), "an object without a cluster is bound to no workspace")
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(Equal(1))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ConsistOf("InvalidSpec"))
+
+		r.workspace.RemoveFault("refuse")
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.NodeTypeID = "i3.2xlarge" })
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.live()).To(HaveLen(1))
+	})
+
+	t.Run("[case-07] a policy's refusal is called by its name", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Status: http.StatusBadRequest,
+			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Cluster validation error: Validation failed for num_workers, must be fixed"})
+		r.start()
+		r.becomes(r.create(r.small("scratch")), "Stalled=PolicyViolation")
+	})
+
+	t.Run("[case-08] a 403 stalls with the API's text", func(t *testing.T) {
+		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
+			{UserName: "reader@example.com", Tokens: []string{simulator.DefaultToken}, NotAdmin: true, MayNotCreate: true},
+		}}}})
+		r.start()
+		stalled := r.becomes(r.create(r.small("scratch")), "Stalled=PermissionDenied")
+		r.Expect(message(stalled, "Stalled")).To(HavePrefix("PERMISSION_DENIED: "))
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(Equal(1))
+	})
+
+	t.Run("[case-08] a 429 is waited out as the server asks, by all objects of the host together", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Status: http.StatusTooManyRequests,
+			ErrorCode: "RESOURCE_EXHAUSTED", Message: "Too many requests", Header: map[string]string{"Retry-After": "1"}})
+		r.start()
+		for _, name := range []string{"a", "b", "c", "d"} {
+			r.create(r.small(name))
+		}
+		for _, name := range []string{"a", "b", "c", "d"} {
+			r.becomes(r.small(name), "Ready=Running")
+		}
+		r.Expect(r.live()).To(HaveLen(4))
+		var refused simulator.Entry
+		for _, entry := range r.workspace.RequestsTo("clusters/create") {
+			switch {
+			case entry.Status == http.StatusTooManyRequests:
+				refused = entry
+			case refused.Sequence > 0 && entry.Sequence > refused.Sequence+3:
+				// Those already under way with the refused one may have landed.
+				r.Expect(entry.Time.Sub(refused.Time).Seconds()).To(BeNumerically(">=", 0.9))
+			}
+		}
+		r.Expect(refused.Sequence).NotTo(BeZero())
+	})
+}
+
+func TestEndsAndStates(t *testing.T) {
+	t.Run("[case-27] a cluster that ended by inactivity is Ready under Manual, and not started", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		running := r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.EndElsewhere(running.Status.ClusterID, simulator.TerminationReason{
+			Code: "INACTIVITY", Type: "SUCCESS", Parameters: map[string]string{"inactivity_duration_min": "60"},
+		})).To(Succeed())
+		ended := r.becomes(cluster, "Ready=TerminatedNormally")
+		r.Expect(ended.Status.State).To(Equal("TERMINATED"))
+		r.Expect(ended.Status.TerminationReason.Code).To(Equal("INACTIVITY"))
+		r.Expect(ended.Status.TerminationReason.Parameters).To(HaveKeyWithValue("inactivity_duration_min", "60"))
+		r.Expect(ended.Status.TerminatedTime).NotTo(BeNil())
+		r.Expect(conditions(ended)).To(ConsistOf("Ready=TerminatedNormally", "Synced=InSync", "Running!=NotRunning"))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ConsistOf("Created", "Started", "AutoTerminated"))
+		r.Consistently(r.writes).Should(Equal([]string{"create"}))
+	})
+
+	t.Run("a launch that failed is Stalled with code, type and text", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Launch: &simulator.TerminationReason{
+			Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR", Parameters: map[string]string{"databricks_error_message": "exit code 3"},
+		}})
+		r.start()
+		stalled := r.becomes(r.create(r.small("scratch")), "Stalled=StartFailed")
+		r.Expect(message(stalled, "Ready")).To(HavePrefix("INIT_SCRIPT_FAILURE (CLIENT_ERROR)"))
+		r.Expect(stalled.Status.TerminationReason.Parameters).To(HaveKeyWithValue("databricks_error_message", "exit code 3"))
+		r.Consistently(r.writes).Should(Equal([]string{"create"}))
+	})
+
+	t.Run("a cluster that dies later is Stalled by another name", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		running := r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.EndElsewhere(running.Status.ClusterID, simulator.TerminationReason{Code: "SPOT_INSTANCE_TERMINATION", Type: "CLOUD_FAILURE"})).To(Succeed())
+		r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
+	})
+
+	t.Run("[case-34] an unknown state and an unknown termination code are shown and tolerated", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		running := r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.SetState(running.Status.ClusterID, "HIBERNATING", "sleeping deeply")).To(Succeed())
+		odd := r.becomes(cluster, "Reconciling=UnknownState")
+		r.Expect(odd.Status.State).To(Equal("HIBERNATING"))
+		r.Expect(odd.Status.StateMessage).To(Equal("sleeping deeply"))
+		r.Expect(r.workspace.SetState(running.Status.ClusterID, "RUNNING", "")).To(Succeed())
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.EndElsewhere(running.Status.ClusterID, simulator.TerminationReason{Code: "METEOR_STRIKE", Type: "ACT_OF_GOD"})).To(Succeed())
+		ended := r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
+		r.Expect(ended.Status.TerminationReason.Code).To(Equal("METEOR_STRIKE"))
+		r.Expect(message(ended, "Ready")).To(ContainSubstring("METEOR_STRIKE (ACT_OF_GOD)"))
+		r.Expect(r.writes()).To(Equal([]string{"create"}))
+	})
+}
+
+func TestMissing(t *testing.T) {
+	t.Run("[case-38] just after a create, missing is waited out", func(t *testing.T) {
+		r := newRig(t)
+		behaviour := r.workspace.Behaviour()
+		behaviour.UnseenByGet, behaviour.UnseenByList = 600_000_000, 600_000_000
+		r.workspace.SetBehaviour(behaviour)
+		r.start()
+		r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		r.Expect(r.writes()).To(Equal([]string{"create"}))
+	})
+
+	t.Run("[case-39] a list without the cluster creates nothing and drops nothing", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		r.becomes(cluster, "Ready=Running")
+		r.workspace.ClearRequests()
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/list", List: &simulator.ListFault{Empty: true}})
+		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/get")) }).Should(BeNumerically(">=", 1))
+		r.Consistently(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement("Ready=Running"))
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+
+	t.Run("[case-37] a cluster that somebody deleted is created again, with a new incarnation", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		first := r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.DeleteElsewhere(first.Status.ClusterID)).To(Succeed())
+		r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(BeElementOf("", first.Status.ClusterID))
+		second := r.becomes(cluster, "Ready=Running")
+		r.Expect(second.Status.Creation.Incarnation).To(BeEquivalentTo(2))
+		r.Expect(r.live()).To(HaveLen(1))
+	})
+
+	t.Run("[case-37] a cluster that Databricks purged is Ready at no cost", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		first := r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.Purge(first.Status.ClusterID)).To(Succeed())
+		r.becomes(cluster, "Ready=Purged")
+		r.Consistently(r.writes).Should(Equal([]string{"create"}))
+	})
+}
+
+func TestQuiet(t *testing.T) {
+	t.Run("[case-09] passes over an unchanged cluster write nothing anywhere", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		ready := r.becomes(cluster, "Ready=Running")
+		r.workspace.ClearRequests()
+		r.Eventually(func() int {
+			return len(r.workspace.RequestsTo("clusters/list")) + len(r.workspace.RequestsTo("clusters/get"))
+		}).Should(BeNumerically(">=", 5))
+		r.Expect(r.writes()).To(BeEmpty())
+		r.Expect(r.get(cluster).ResourceVersion).To(Equal(ready.ResourceVersion))
+	})
+
+	t.Run("[P7] a whole create to Ready is five writes: finalizer, intent, id, PENDING, RUNNING", func(t *testing.T) {
+		r := newRig(t)
+		r.options.Coalesce = time.Minute
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		r.becomes(cluster, "Ready=Running")
+		// The first version is the user's own.
+		r.Expect(r.record.writesTo("scratch") - 1).To(Equal(5))
+	})
+}
+
+func TestTheSameNameAgain(t *testing.T) {
+	t.Run("[case-59] [R5] a new object of the same name has its own cluster", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		old := r.becomes(r.create(r.small("scratch")), "Ready=Running")
+		r.stop()
+		r.remove(old)
+		r.edit(old, func(c *v1alpha1.DatabricksCluster) { c.Finalizers = nil })
+		r.gone(old)
+		r.create(r.small("scratch"))
+		r.start()
+		fresh := r.becomes(r.small("scratch"), "Ready=Running")
+		r.Expect(fresh.UID).NotTo(Equal(old.UID))
+		r.Expect(fresh.Status.ClusterID).NotTo(Equal(old.Status.ClusterID))
+		r.Expect(r.live()).To(HaveLen(2), "the old cluster is left for the orphan report")
+	})
+}
