@@ -36,8 +36,9 @@ type search struct {
 	matches  []Observation
 }
 
-// done tells whether no further list is needed.
-func (s *search) done() bool { return s.lists >= 2 || len(s.matches) > 0 }
+// done tells whether no further list is needed. A match does not end a search:
+// a tag can be forged, and whose cluster it is the asker judges.
+func (s *search) done() bool { return s.lists >= 2 }
 
 func (s *search) result() Search { return Search{CompleteLists: s.lists, Matches: s.matches} }
 

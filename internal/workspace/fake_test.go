@@ -225,7 +225,7 @@ type world struct {
 
 // inWorld runs a test in virtual time against one remote. That all goroutines
 // end with it is synctest's own rule.
-func inWorld(t *testing.T, options Options, test func(w *world)) {
+func inWorld(t *testing.T, options Options, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, remote: newRemote(), tokens: map[string]string{}, told: map[Object]int{}}
@@ -250,7 +250,7 @@ func inWorld(t *testing.T, options Options, test func(w *world)) {
 		}()
 		w.end = func() { cancel(); <-ended }
 		defer w.end()
-		test(w)
+		test(t, w)
 	})
 }
 

@@ -19,11 +19,13 @@ type gate struct {
 	deadline time.Duration
 	log      logr.Logger
 
-	mu      sync.Mutex
-	bucket  *rate.Limiter
-	pace    pace
-	breaker breaker
-	queues  [classes]queue
+	mu     sync.Mutex
+	bucket *rate.Limiter
+	pace   pace
+	// grantedAt is when the last call was let through.
+	grantedAt time.Time
+	breaker   breaker
+	queues    [classes]queue
 }
 
 // queue is what the gate knows of those who want a call of one class.
@@ -77,9 +79,10 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 	}
 	floor := g.floor(class, now)
 	tokens := g.bucket.TokensAt(now)
-	if tokens >= floor && g.bucket.AllowN(now, 1) {
+	gap := g.gap(now)
+	if tokens >= floor && gap <= 0 && g.bucket.AllowN(now, 1) {
 		q.granted++
-		q.wantingSince = time.Time{}
+		q.wantingSince, g.grantedAt = time.Time{}, now
 		g.breaker.admitted(now, g.deadline)
 		return nil
 	}
@@ -88,8 +91,10 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 		q.wantingSince = now
 	}
 	refill := time.Duration((floor - tokens) / g.pace.rate * float64(time.Second))
-	at := q.slot(now.Add(max(refill, time.Millisecond)), g.pace.rate)
-	if patience := q.wantingSince.Add(ranks[class].patience); at.After(patience) && patience.After(now) {
+	at := q.slot(now.Add(max(refill, gap, time.Millisecond)), g.pace.rate)
+	// Readers are few and each asks for many, so one may come for its class as
+	// soon as that loses its patience. Writers are a crowd: theirs come anyway.
+	if patience := q.wantingSince.Add(ranks[class].patience); class >= classConfirm && at.After(patience) && patience.After(now) {
 		at = patience
 	}
 	q.promised = at
@@ -108,6 +113,15 @@ func (g *gate) floor(class Class, now time.Time) float64 {
 		floor++
 	}
 	return min(floor, float64(g.limits.Burst))
+}
+
+// gap is how long to wait since the last call: a host that has throttled may
+// bear its rate and no bursts at all.
+func (g *gate) gap(now time.Time) time.Duration {
+	if g.pace.failed == 0 {
+		return 0
+	}
+	return time.Duration(0.9*float64(time.Second)/g.pace.rate) - now.Sub(g.grantedAt)
 }
 
 // impatient is the class that has waited longest beyond its patience; classes
@@ -166,7 +180,7 @@ func (g *gate) ended(class Class, startedAt, now time.Time, err error) {
 	}
 	if databricks.ClassOf(err) != databricks.ClassThrottled {
 		if !sick(err) {
-			g.pace.served()
+			g.pace.served(now)
 		}
 		return
 	}

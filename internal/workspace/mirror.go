@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -51,7 +52,6 @@ type mirror struct {
 	listRetries retries
 	nextList    time.Time
 	nextSlow    time.Time
-	slowRounds  int
 	// absentees counts the clusters that only the last list did not have.
 	absentees int
 
@@ -183,7 +183,7 @@ func (m *mirror) get(ctx context.Context, c *credential, class Class) {
 	if err == nil && (cluster == nil || cluster.ClusterId != id) {
 		err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace answered with another cluster than was asked for"}
 	}
-	now := m.ended(ctx, c, class, startedAt, err, single(err))
+	now := m.ended(ctx, c, class, startedAt, err)
 	look := Observation{StartedAt: startedAt, CompletedAt: now, Deep: true}
 	switch {
 	case err == nil:
@@ -195,6 +195,12 @@ func (m *mirror) get(ctx context.Context, c *credential, class Class) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	switch {
+	case err != nil && look.Presence == Unknown && !single(err):
+		m.noteHealth(ctx, err, now)
+	case m.listRetries.failures < knownTrouble: // else it is the lists that fail
+		m.noteHealth(ctx, nil, now)
+	}
 	if r := m.records[id]; r != nil {
 		m.looked(r, look, err)
 	}
@@ -259,38 +265,31 @@ func (m *mirror) page(ctx context.Context, c *credential, class Class) {
 	query := m.listing.query()
 	m.mu.Unlock()
 	page, err := c.client.List(ctx, query)
-	now := m.ended(ctx, c, class, startedAt, err, false)
+	now := m.ended(ctx, c, class, startedAt, err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
 		m.pageFailed(err, now)
-	} else if err := m.pageArrived(page, now); err != nil {
-		m.noteHealth(err, now)
+	} else {
+		err = m.pageArrived(page, now)
+	}
+	if err != nil || m.listing == nil { // a page in the middle is no success yet
+		m.noteHealth(ctx, err, now)
 	}
 }
 
-// ended takes the outcome of a read everywhere but to its own place, and
-// returns when it ended. A failure that is an answer says nothing of the
-// workspace's health.
-func (m *mirror) ended(ctx context.Context, c *credential, class Class, startedAt time.Time, err error, answer bool) time.Time {
+// ended takes the outcome of a read to the gate and to the observer, and returns
+// when that was.
+func (m *mirror) ended(ctx context.Context, c *credential, class Class, startedAt time.Time, err error) time.Time {
 	now := time.Now()
 	c.ended(class, startedAt, now, err)
 	m.options.Observer(Call{Host: m.host, Class: class, Duration: now.Sub(startedAt), Err: err})
-	if err != nil && ctx.Err() == context.Canceled { //nolint:errorlint // Err returns it bare
-		return now
-	}
-	if answer || databricks.ClassOf(err) == databricks.ClassMissing {
-		err = nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.noteHealth(err, now)
 	return now
 }
 
 // noteHealth takes the outcome of a read; everybody hears of a change.
-func (m *mirror) noteHealth(err error, now time.Time) {
-	if !m.health.note(err, now) {
+func (m *mirror) noteHealth(ctx context.Context, err error, now time.Time) {
+	if stopping := errors.Is(ctx.Err(), context.Canceled); stopping || !m.health.note(err, now) {
 		return
 	}
 	m.log.Info("health of the workspace's reads changed", "error", err)

@@ -25,6 +25,8 @@ type pace struct {
 	cutAt time.Time
 	// accepted counts the calls let through by the server since cutAt.
 	accepted int
+	// lately is how many were let through within the last seconds.
+	lately meter
 	// advancedAt is when rate was last adjusted; heldSince when it came to its
 	// hold.
 	advancedAt, heldSince time.Time
@@ -39,7 +41,7 @@ const (
 	doubleEvery = 3 * time.Second
 	// minRate is what is left to every host, in calls per second.
 	minRate         = 0.5
-	firstProbe      = 30 * time.Second
+	firstProbe      = 15 * time.Second
 	lastProbe       = 30 * time.Minute
 	burstSpan       = time.Second
 	shortestMeasure = 2 * time.Second
@@ -49,6 +51,8 @@ const (
 	// overshoot is taken off a rate at which a climb ended: the server's burst
 	// let it go further than the limit.
 	overshoot = 0.85
+	// worthwhile is by how much a limit must have grown to be believed.
+	worthwhile = 1.1
 )
 
 func newPace(limits Limits) pace {
@@ -86,14 +90,25 @@ func (p *pace) advance(now time.Time, usedUp bool) {
 			p.rate, p.doubledAt = p.bounded(2*p.rate), now
 		}
 	case p.learned == 0:
-		p.rate = p.bounded(p.rate + seconds*p.failed/16)
+		p.rate = p.bounded(p.rate + seconds*p.climb())
+	case p.probing && p.lately.perSecond(now) < 0.85*p.rate: // not tested yet
 	case p.probing:
-		p.rate = p.bounded(p.rate + seconds*p.hold()/15)
+		p.rate = p.bounded(p.rate + seconds*p.hold()/20)
 	case p.rate < p.hold():
 		p.rate = math.Min(p.hold(), p.rate+seconds*p.hold()/6)
 	default:
 		p.rest(now)
 	}
+}
+
+// climb is how fast the rate rises between two 429s: gently up to where the
+// first one was, and like a search beyond it, for that one then came from calls
+// too close together rather than from too many.
+func (p *pace) climb() float64 {
+	if p.rate < p.failed {
+		return p.failed / 16
+	}
+	return p.rate / 8
 }
 
 // rest is what happens while the rate is at its hold.
@@ -106,7 +121,10 @@ func (p *pace) rest(now time.Time) {
 }
 
 // served counts a call that the server let through.
-func (p *pace) served() { p.accepted++ }
+func (p *pace) served(now time.Time) {
+	p.accepted++
+	p.lately.add(now)
+}
 
 // throttled takes a 429 of a call that began at startedAt. It tells whether
 // this began a new burst.
@@ -118,8 +136,8 @@ func (p *pace) throttled(startedAt, now time.Time) bool {
 	switch {
 	case measured > 0:
 		p.learned = measured
-	case p.probing && p.rate*overshoot > p.learned:
-		p.learned, p.probeAfter = p.rate*overshoot, firstProbe
+	case p.probing && overshoot*p.lately.perSecond(now) > p.learned*worthwhile:
+		p.learned, p.probeAfter = overshoot*p.lately.perSecond(now), firstProbe
 	case p.probing:
 		p.probeAfter = min(2*p.probeAfter, lastProbe)
 	default:

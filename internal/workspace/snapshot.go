@@ -177,12 +177,12 @@ func (m *mirror) swap(l *listing, now time.Time) {
 }
 
 // slowAfter is when everything is to be looked at after a look that began at
-// from: spread, so that workspaces do not move in step. The first two wait
-// longest, since whatever started this mirror started others as well.
+// from: spread, so that workspaces do not move in step. A new mirror waits longest,
+// since whatever started it started others as well.
 func (m *mirror) slowAfter(from time.Time) time.Time {
 	slow := m.options.Slow
-	if m.slowRounds++; m.slowRounds <= 2 {
-		return from.Add(slow + slow/10)
+	if from.Before(m.bornAt.Add(2 * slow)) {
+		return from.Add(slow + slow/9)
 	}
 	return from.Add(slow - rand.N(slow/10+1))
 }

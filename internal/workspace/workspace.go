@@ -49,7 +49,7 @@ func (w *Workspace) Refresh(object Object, clusterID string, after time.Time, de
 }
 
 // Search looks for clusters that carry a custom tag, in complete lists that
-// began after a time, until a match was found or two lists have none. The object
+// began after a time, until two have come. The object
 // hears of each. It returns what is known now, and is idempotent; other
 // arguments begin a new search.
 func (w *Workspace) Search(object Object, tag, value string, after time.Time) Search {

@@ -1,0 +1,304 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+func TestFiftySecretsOfOnePrincipalShareAMirror(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		w.remote.fill("c", 50)
+		for i := range 50 {
+			object := Object(fmt.Sprintf("o%d", i))
+			w.connectAs(object, fmt.Sprintf("alice-%d", i)).Watch(object, fmt.Sprintf("c-%05d", i))
+		}
+		w.pass(10 * time.Second)
+		if mirrors, gates := w.snapshot(); len(mirrors) != 1 || len(gates) != 1 {
+			t.Errorf("%d mirrors, %d gates", len(mirrors), len(gates))
+		}
+		if me := w.remote.count("me", time.Time{}); me != 50 {
+			t.Errorf("Me was asked %d times", me)
+		}
+		w.connectAs("other", "bob-1")
+		if mirrors, gates := w.snapshot(); len(mirrors) != 2 || len(gates) != 1 {
+			t.Errorf("%d mirrors, %d gates with another principal", len(mirrors), len(gates))
+		}
+	})
+}
+
+func TestTheLastObjectStopsAMirror(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 3)
+		w.watchAll(ids)
+		w.pass(time.Minute)
+		for _, id := range ids {
+			if mirrors, _ := w.snapshot(); len(mirrors) != 1 {
+				t.Fatalf("%d mirrors", len(mirrors))
+			}
+			w.Release(Object(id))
+			w.Release(Object(id)) // harmless
+		}
+		if mirrors, gates := w.snapshot(); len(mirrors) != 0 || len(gates) != 0 || len(w.credentials) != 0 || len(w.objects) != 0 {
+			t.Errorf("%d mirrors, %d gates, %d credentials, %d objects are left", len(mirrors), len(gates), len(w.credentials), len(w.objects))
+		}
+		began := time.Now()
+		w.pass(time.Hour)
+		if n := w.remote.count("", began); n != 0 {
+			t.Errorf("%d calls for nobody", n)
+		}
+		if got := state(w.watchAll(ids[:1]), ids[0]); got != "" {
+			t.Error("a new mirror knows what the former saw")
+		}
+	})
+}
+
+func TestMeIsAskedOnceForManyAtATime(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		config := w.config(testHost, "alice-1")
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() {
+				if _, err := w.Connect(t.Context(), Object(fmt.Sprint(i)), config); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := w.remote.count("me", time.Time{}); n != 1 {
+			t.Errorf("Me was asked %d times", n)
+		}
+	})
+}
+
+func TestARotatedCredentialIsUsedAndTheOldOneLetGo_case57(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		w.remote.put("c1", compute.StateRunning)
+		ws := w.watchAll([]string{"c1"})
+		w.pass(10 * time.Second)
+		again := w.connectAs("c1", "alice-2")
+		if again != ws || state(again, "c1") != compute.StateRunning {
+			t.Error("the mirror was lost with the credential")
+		}
+		if len(w.credentials) != 1 || len(ws.mirror.credentials) != 1 {
+			t.Errorf("%d and %d credentials are kept", len(w.credentials), len(ws.mirror.credentials))
+		}
+		began := time.Now()
+		w.pass(10 * time.Minute)
+		for _, made := range w.remote.calls {
+			if made.at.After(began) && made.token != "alice-2" {
+				t.Error("the old credential was used")
+			}
+		}
+	})
+}
+
+func TestARefusedCredentialIsTriedFourTimesAnHour_R9(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		refused := "alice-1"
+		w.remote.fault = func(made call) error {
+			if made.token == refused {
+				return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401, Message: "Invalid access token"}
+			}
+			return nil
+		}
+		ids := w.remote.fill("c", 20)
+		refused = ""
+		ws := w.watchAll(ids)
+		w.pass(10 * time.Minute)
+		w.newsOfAll()
+		refused = "alice-1"
+		w.pass(6 * time.Minute)
+		if got := databricks.ClassOf(ws.Health().Err); got != databricks.ClassUnauthenticated || w.newsOfAll() != len(ids) {
+			t.Fatalf("health %v", got)
+		}
+		began := time.Now()
+		for range 60 { // objects keep trying to write
+			w.pass(time.Minute)
+			err := w.Writers().Do(t.Context(), ws, ClassTerminate, ids[0], terminate(ids[0]))
+			var wait *WaitError
+			if !errors.As(err, &wait) && databricks.ClassOf(err) != databricks.ClassUnauthenticated {
+				t.Fatal(err)
+			}
+		}
+		if n := w.remote.count("", began); n > 4 {
+			t.Errorf("%d calls in an hour with a refused credential", n)
+		}
+		fixed := time.Now()
+		w.connectAs(Object(ids[0]), "alice-2")
+		w.pass(25 * time.Second)
+		if ws.Health().Err != nil || w.remote.count("list", fixed) == 0 {
+			t.Errorf("25 s after the fix health is %v", ws.Health().Err)
+		}
+	})
+}
+
+func TestARefusedMeIsRemembered_R9(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		w.remote.fault = func(made call) error {
+			return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401}
+		}
+		config := w.config(testHost, "alice-1")
+		for range 120 {
+			_, err := w.Connect(t.Context(), "o", config)
+			if databricks.ClassOf(err) != databricks.ClassUnauthenticated {
+				t.Fatal(err)
+			}
+			w.pass(30 * time.Second)
+		}
+		if n := w.remote.count("me", time.Time{}); n > 5 {
+			t.Errorf("Me was asked %d times in an hour", n)
+		}
+		w.Release("o")
+		if len(w.credentials) != 0 {
+			t.Error("the refused credential is kept")
+		}
+	})
+}
+
+func TestAnUnreachableHostIsTriedWithPauses(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		w.remote.fault = func(made call) error { return errBroken }
+		config := w.config(testHost, "alice-1")
+		for range 3600 {
+			if _, err := w.Connect(t.Context(), "o", config); databricks.ClassOf(err) != databricks.ClassTransient {
+				t.Fatal(err)
+			}
+			w.pass(time.Second)
+		}
+		if n := w.remote.count("me", time.Time{}); n > 30 {
+			t.Errorf("Me was asked %d times in an hour", n)
+		}
+	})
+}
+
+func TestABadNewCredentialEndsTheUseOfTheOld(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		w.remote.put("c1", compute.StateRunning)
+		w.watchAll([]string{"c1"})
+		w.remote.fault = func(made call) error {
+			if made.token == "alice-2" {
+				return &databricks.Error{Class: databricks.ClassUnauthenticated}
+			}
+			if made.token == "alice-3" {
+				return errBroken
+			}
+			return nil
+		}
+		if _, err := w.Connect(t.Context(), "c1", w.config(testHost, "alice-3")); databricks.ClassOf(err) != databricks.ClassTransient {
+			t.Fatal(err)
+		}
+		if mirrors, _ := w.snapshot(); len(mirrors) != 1 {
+			t.Error("a passing failure stopped the mirror")
+		}
+		if _, err := w.Connect(t.Context(), "c1", w.config(testHost, "alice-2")); databricks.ClassOf(err) != databricks.ClassUnauthenticated {
+			t.Fatal(err)
+		}
+		if mirrors, _ := w.snapshot(); len(mirrors) != 0 || len(w.credentials) != 1 {
+			t.Errorf("%d mirrors, %d credentials are left", len(mirrors), len(w.credentials))
+		}
+	})
+}
+
+func TestConnectBeforeStartAndAfterTheEnd(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		w.remote.put("c1", compute.StateRunning)
+		ws := w.watchAll([]string{"c1"})
+		w.pass(5 * time.Second)
+		w.end()
+		began := time.Now()
+		w.connectAs("o2", "bob-1").Watch("o2", "c1")
+		ws.Refresh("c1", "c1", began, true)
+		w.pass(time.Hour)
+		if n := w.remote.count("get", began) + w.remote.count("list", began); n != 0 {
+			t.Errorf("%d reads after the end", n)
+		}
+	})
+}
+
+func TestAStormOf429HoldsNobodyAndNoOtherHost_R7(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 300)
+		ws := w.watchAll(ids)
+		w.pass(time.Minute)
+		w.remote.fault = func(made call) error {
+			if made.token == "carol-1" {
+				return nil
+			}
+			return &databricks.Error{Class: databricks.ClassThrottled, StatusCode: 429, RetryAfter: 20 * time.Second}
+		}
+		other, err := w.Connect(t.Context(), "other", w.config("https://adb-9.9.azuredatabricks.net", "carol-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for time.Since(began) < 10*time.Minute {
+			asked := time.Now()
+			_ = w.Writers().Do(t.Context(), ws, ClassChange, ids[0], start(ids[0]))
+			if took := time.Since(asked); took > 100*time.Millisecond {
+				t.Fatalf("a worker was held for %v", took)
+			}
+			if err := w.Writers().Do(t.Context(), other, ClassChange, "x", start("x")); err != nil {
+				t.Fatalf("another host was held: %v", err)
+			}
+			w.pass(time.Second)
+		}
+		if n := w.remote.failed(databricks.ClassThrottled, began); n > 70 {
+			t.Errorf("%d calls were thrown at a host that asked for 20 s each time", n)
+		}
+		w.remote.fault = nil
+		w.remote.put(ids[5], compute.StateTerminated)
+		w.pass(6 * time.Minute)
+		if got := state(ws, ids[5]); got != compute.StateTerminated {
+			t.Errorf("after the storm it is %q", got)
+		}
+	})
+}
+
+func TestAWriteThatIsHeldIsNotSent(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 1)
+		ws := w.watchAll(ids)
+		w.pass(5 * time.Second)
+		sent := 0
+		var wait *WaitError
+		for range 10 {
+			err := w.Writers().Do(t.Context(), ws, ClassChange, ids[0], func(context.Context, databricks.Writer) error {
+				sent++
+				return nil
+			})
+			if errors.As(err, &wait) {
+				break
+			}
+		}
+		if wait == nil || !wait.At.After(time.Now()) || sent > 5 {
+			t.Errorf("%d writes at once, wait %v", sent, wait)
+		}
+		w.pass(2 * time.Second)
+		if got := ws.Observe(ids[0]).Presence; got != Present {
+			t.Errorf("a write that was held left the cluster %v", got)
+		}
+	})
+}
+
+func TestAWriteHasADeadline(t *testing.T) {
+	inWorld(t, Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 1)
+		ws := w.watchAll(ids)
+		began := time.Now()
+		err := w.Writers().Do(t.Context(), ws, ClassChange, ids[0], func(ctx context.Context, _ databricks.Writer) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 30*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
