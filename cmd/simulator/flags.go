@@ -32,7 +32,7 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	flags := pflag.NewFlagSet("simulator", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {
-		fmt.Fprintf(out, `A Databricks workspace to develop and test against, offline.
+		_, _ = fmt.Fprintf(out, `A Databricks workspace to develop and test against, offline.
 
 Usage:
   simulator [flags]

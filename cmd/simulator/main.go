@@ -54,7 +54,9 @@ func run(ctx context.Context, settings settings, out, logs io.Writer) error {
 		}
 	}
 	options.Logger.Info("serving", "url", service.URL, "timeScale", options.TimeScale, "workspaces", len(options.Workspaces))
-	fmt.Fprintf(out, "simulator: ready at %s\n", service.URL)
+	if _, err := fmt.Fprintf(out, "simulator: ready at %s\n", service.URL); err != nil {
+		return fmt.Errorf("say where it serves: %w", err)
+	}
 	<-ctx.Done()
 	options.Logger.Info("stopping")
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)

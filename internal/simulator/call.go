@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -124,9 +125,7 @@ func (c *call) succeeded(result any) *reply {
 
 func (c *call) refused(r *refusal) *reply {
 	answer := &reply{status: r.status, contentType: c.contentType(), header: c.header(), body: encode(r.body())}
-	for name, values := range r.header {
-		answer.header[name] = values
-	}
+	maps.Copy(answer.header, r.header)
 	return answer
 }
 
@@ -146,9 +145,7 @@ func (c *call) contentType() string {
 }
 
 func (r *reply) write(w http.ResponseWriter) {
-	for name, values := range r.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), r.header)
 	w.Header().Set("Content-Type", r.contentType)
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body) // a caller who has gone is no concern of the server

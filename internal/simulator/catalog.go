@@ -29,12 +29,21 @@ type NodeType struct {
 }
 
 var nodeTypes = []NodeType{
-	{"i3.xlarge", 4, 31232}, {"i3.2xlarge", 8, 62464}, {"i3.4xlarge", 16, 124928},
-	{"m4.xlarge", 4, 16384}, {"m5.large", 2, 8192}, {"m5d.large", 2, 8192}, {"m5d.xlarge", 4, 16384},
-	{"c5d.xlarge", 4, 8192}, {"rd-fleet.xlarge", 4, 32768},
-	{"Standard_DS3_v2", 4, 14336}, {"Standard_D4ds_v5", 4, 16384}, {"Standard_D8ds_v5", 8, 32768},
+	{"i3.xlarge", 4, 31232},
+	{"i3.2xlarge", 8, 62464},
+	{"i3.4xlarge", 16, 124928},
+	{"m4.xlarge", 4, 16384},
+	{"m5.large", 2, 8192},
+	{"m5d.large", 2, 8192},
+	{"m5d.xlarge", 4, 16384},
+	{"c5d.xlarge", 4, 8192},
+	{"rd-fleet.xlarge", 4, 32768},
+	{"Standard_DS3_v2", 4, 14336},
+	{"Standard_D4ds_v5", 4, 16384},
+	{"Standard_D8ds_v5", 8, 32768},
 	{"Standard_E8ads_v5", 8, 65536},
-	{"n1-standard-4", 4, 15360}, {"n2-highmem-4", 4, 32768},
+	{"n1-standard-4", 4, 15360},
+	{"n2-highmem-4", 4, 32768},
 }
 
 // nodeTypeOf is a node type, listed or plausible.

@@ -51,6 +51,9 @@ type cluster struct {
 
 	spec     params // what was last asked for, as GET's spec tells
 	settings params // what the server made of it
+	// two of the settings, see configure
+	name        string
+	idleMinutes int64
 
 	state   State
 	message string
@@ -76,7 +79,13 @@ type cluster struct {
 	events    []event
 }
 
-func (c *cluster) name() string { return textOf(c.settings, "cluster_name") }
+// configure sets the specification. What every look at the cluster needs of it
+// is kept apart, for lists of thousands.
+func (c *cluster) configure(spec, settings params) {
+	c.spec, c.settings = spec, settings
+	c.name = textOf(settings, "cluster_name")
+	c.idleMinutes = wholeOf(settings, "autotermination_minutes")
+}
 
 func (c *cluster) isAutoscaling() bool { return c.settings["autoscale"] != nil }
 
@@ -159,7 +168,7 @@ func (c *cluster) capacity() (cores float64, memoryMB int64) {
 }
 
 func (c *cluster) defaultTags() params {
-	tags := params{"Vendor": "Databricks", "Creator": c.creator, "ClusterName": c.name(), "ClusterId": c.id}
+	tags := params{"Vendor": "Databricks", "Creator": c.creator, "ClusterName": c.name, "ClusterId": c.id}
 	if pool := c.workspace.pool(textOf(c.settings, "instance_pool_id")); pool != nil {
 		tags["DatabricksInstancePoolId"] = pool.ID
 		tags["DatabricksInstancePoolCreatorId"] = "0"

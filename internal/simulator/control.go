@@ -28,7 +28,7 @@ type controlled struct {
 func controls() []controlled {
 	return []controlled{
 		{"GET", "clusters", "all clusters ever made, oldest first, whatever became of them", listRecords},
-		{"POST", "clusters", `adds a cluster that somebody else made: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}; all may be left out`, addSeed},
+		{"POST", "clusters", `adds a cluster of somebody else's: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed},
 		{"GET", "owners", "how many clusters of each owner tag existed at once at most", listOwners},
 		{"GET", "clusters/{id}", "one cluster", oneRecord},
 		{"POST", "clusters/{id}/edit", "changes the given fields of the specification, null clears one; no restart", editElsewhere},

@@ -93,7 +93,7 @@ func (s *Server) anyCluster(id string) *cluster {
 
 func (c *cluster) record() Record {
 	return Record{
-		ID: c.id, Workspace: c.workspace.name, Name: c.name(), Owner: c.owner(),
+		ID: c.id, Workspace: c.workspace.name, Name: c.name, Owner: c.owner(),
 		State: c.state, Deleted: c.deleted, Purged: c.purged, Pinned: c.pinnedBy != nil,
 		Created: c.created, Gone: c.gone, Spec: cloneParams(c.spec), Settings: cloneParams(c.settings),
 	}
@@ -129,7 +129,8 @@ func (b *ownerBook) made(owner string) {
 }
 
 func (b *ownerBook) left(owner string) {
-	if b.existing[owner]--; b.existing[owner] <= 0 {
+	b.existing[owner]--
+	if b.existing[owner] <= 0 {
 		delete(b.existing, owner)
 	}
 }
@@ -217,7 +218,7 @@ func (s *Server) EditElsewhere(id string, changes map[string]any) error {
 		if r != nil {
 			return r.err()
 		}
-		c.workspace.rename(c, func() { c.spec, c.settings = asked, settings })
+		c.workspace.configure(c, asked, settings)
 		return nil
 	})
 }

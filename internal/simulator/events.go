@@ -125,8 +125,7 @@ func (c *cluster) selectEvents(query params, descending bool) []any {
 }
 
 func eventToken(offset int64) string {
-	data, _ := json.Marshal([]any{"events", offset}) // plain values always encode
-	return base64.URLEncoding.EncodeToString(data)
+	return base64.URLEncoding.EncodeToString(encode([]any{"events", offset}))
 }
 
 func eventOffset(token string) (int64, *refusal) {

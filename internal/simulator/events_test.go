@@ -11,7 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-func types_(answer map[string]any) []string {
+func kinds(answer map[string]any) []string {
 	events, _ := answer["events"].([]any)
 	var all []string
 	for _, e := range events {
@@ -41,13 +41,13 @@ func TestALifeLeavesItsEvents(t *testing.T) {
 	events := func(more string) map[string]any {
 		return b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`"`+more+`}`)
 	}
-	b.Expect(types_(events(`,"order":"ASC"`))).To(Equal(want))
-	b.Expect(types_(events(""))[0]).To(Equal("STARTING"))
-	b.Expect(types_(events(`,"event_types":["PINNED","EDITED"]`))).To(Equal([]string{"EDITED", "PINNED"}))
+	b.Expect(kinds(events(`,"order":"ASC"`))).To(Equal(want))
+	b.Expect(kinds(events(""))[0]).To(Equal("STARTING"))
+	b.Expect(kinds(events(`,"event_types":["PINNED","EDITED"]`))).To(Equal([]string{"EDITED", "PINNED"}))
 
 	var walked []string
 	for page := events(`,"order":"ASC","page_size":5`); ; {
-		walked = append(walked, types_(page)...)
+		walked = append(walked, kinds(page)...)
 		token, more := page["next_page_token"].(string)
 		if !more {
 			break
@@ -60,7 +60,7 @@ func TestALifeLeavesItsEvents(t *testing.T) {
 	for body := `{"cluster_id":"` + id + `","order":"ASC","limit":5}`; len(walked) < all; {
 		page := b.ok(http.MethodPost, "/api/2.1/clusters/events", body)
 		b.Expect(page).To(HaveKeyWithValue("total_count", number("12")))
-		walked = append(walked, types_(page)...)
+		walked = append(walked, kinds(page)...)
 		next, more := page["next_page"]
 		if !more {
 			break

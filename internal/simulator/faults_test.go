@@ -159,7 +159,10 @@ func TestDelays(t *testing.T) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://simulator.test"+createPath, strings.NewReader(createBody))
 		b.Expect(err).NotTo(HaveOccurred())
 		request.Header.Set("Authorization", "Bearer "+b.token)
-		_, err = b.s.Transport().RoundTrip(request)
+		response, err := b.s.Transport().RoundTrip(request)
+		if err == nil {
+			b.Expect(response.Body.Close()).To(Succeed())
+		}
 		return err
 	}
 	for name, c := range map[string]struct {

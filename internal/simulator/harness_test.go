@@ -61,6 +61,7 @@ func (b *bench) send(method, path, body string) (answer, error) {
 	}
 	raw, err := io.ReadAll(response.Body)
 	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(response.Body.Close()).To(Succeed())
 	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw), body: map[string]any{}}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -111,9 +112,9 @@ func (b *bench) create(name string, more ...string) string {
 	return id
 }
 
-func (b *bench) verb(verb, id string) map[string]any {
+func (b *bench) verb(verb, id string) {
 	b.t.Helper()
-	return b.ok(http.MethodPost, "/api/2.1/clusters/"+verb, `{"cluster_id":"`+id+`"}`)
+	b.ok(http.MethodPost, "/api/2.1/clusters/"+verb, `{"cluster_id":"`+id+`"}`)
 }
 
 func (b *bench) get(id string) map[string]any {

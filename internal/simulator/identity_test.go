@@ -62,7 +62,7 @@ func TestTokensAreRotated(t *testing.T) {
 	b.Expect(b.s.AddToken("default", "nobody", "x")).To(MatchError(ContainSubstring("nobody")))
 }
 
-func (b *bench) token_(authorization string, form url.Values) answer {
+func (b *bench) requestToken(authorization string, form url.Values) answer {
 	b.t.Helper()
 	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, "https://simulator.test/oidc/v1/token", strings.NewReader(form.Encode()))
 	b.Expect(err).NotTo(HaveOccurred())
@@ -71,6 +71,7 @@ func (b *bench) token_(authorization string, form url.Values) answer {
 	b.Expect(err).NotTo(HaveOccurred())
 	a := answer{status: response.StatusCode, body: map[string]any{}}
 	b.Expect(json.NewDecoder(response.Body).Decode(&a.body)).To(Succeed())
+	b.Expect(response.Body.Close()).To(Succeed())
 	return a
 }
 
@@ -81,7 +82,7 @@ func basic(id, secret string) string {
 func TestClientCredentials(t *testing.T) {
 	b := newBench(t, twoPrincipals())
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"all-apis"}}
-	a := b.token_(basic("app-1", "s:e c/ret"), form)
+	a := b.requestToken(basic("app-1", "s:e c/ret"), form)
 	b.Expect(a.status).To(Equal(200))
 	b.Expect(a.body).To(HaveKeyWithValue("expires_in", BeNumerically("==", 3600)))
 	token, _ := a.body["access_token"].(string)
@@ -89,13 +90,13 @@ func TestClientCredentials(t *testing.T) {
 	b.advance(time.Hour)
 	b.as(token).refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
 
-	a = b.token_(basic("app-1", "wrong"), form)
+	a = b.requestToken(basic("app-1", "wrong"), form)
 	b.Expect(a.status).To(Equal(401))
 	b.Expect(a.body).To(HaveKeyWithValue("error", "invalid_client"))
-	b.Expect(b.token_("", url.Values{"grant_type": {"password"}}).body).To(HaveKeyWithValue("error", "unsupported_grant_type"))
+	b.Expect(b.requestToken("", url.Values{"grant_type": {"password"}}).body).To(HaveKeyWithValue("error", "unsupported_grant_type"))
 
 	b.s.SetBehaviour(simulator.Behaviour{QuotedExpiresIn: true, OAuthTokenLife: time.Minute})
-	a = b.token_(basic("app-1", "s:e c/ret"), form)
+	a = b.requestToken(basic("app-1", "s:e c/ret"), form)
 	b.Expect(a.body).To(HaveKeyWithValue("expires_in", "60"))
 	token, _ = a.body["access_token"].(string)
 	b.s.RevokeOAuthTokens()
@@ -135,7 +136,7 @@ func TestTokenExchange(t *testing.T) {
 		if clientID != "" {
 			form.Set("client_id", clientID)
 		}
-		return b.token_("", form)
+		return b.requestToken("", form)
 	}
 	keep := func(map[string]any) {}
 	for _, clientID := range []string{"app-2", ""} {

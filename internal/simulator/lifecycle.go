@@ -35,8 +35,8 @@ func (c *cluster) next() (time.Time, func(time.Time)) {
 	case Terminating:
 		return c.since.Add(server.span(timings.Terminate)), c.terminatedAt
 	case Running:
-		if minutes := wholeOf(c.settings, "autotermination_minutes"); minutes > 0 {
-			return c.active.Add(server.span(time.Duration(minutes) * time.Minute)), c.idle
+		if c.idleMinutes > 0 {
+			return c.active.Add(server.span(time.Duration(c.idleMinutes) * time.Minute)), c.idle
 		}
 	case Terminated:
 		if c.pinnedBy == nil {
@@ -60,6 +60,9 @@ func (c *cluster) enter(s State, at time.Time, message string) {
 // launch begins a start; it ends in launched.
 func (c *cluster) launch(at time.Time, fault *faultRule) {
 	c.enter(Pending, at, "")
+	if c.contextID != 0 {
+		c.stateLost = at
+	}
 	c.reason, c.terminated, c.executors = nil, time.Time{}, 0
 	c.expect(fault)
 }
@@ -87,9 +90,6 @@ func (c *cluster) launched(at time.Time) {
 	}
 	c.enter(Running, at, "")
 	c.restarted, c.active = at, at
-	if c.stateLost.Before(c.terminated) {
-		c.stateLost = at
-	}
 	c.contextID = newContextID(c.workspace.server.random)
 	target := c.initialWorkers()
 	c.executors = max(0, target-int64(c.missingNodes))
@@ -124,7 +124,7 @@ func (c *cluster) resizeTarget() int64 {
 }
 
 func (c *cluster) idle(at time.Time) {
-	minutes := decimal(wholeOf(c.settings, "autotermination_minutes"))
+	minutes := decimal(c.idleMinutes)
 	c.terminate(at, TerminationReason{
 		Code: "INACTIVITY", Type: "SUCCESS", Parameters: map[string]string{"inactivity_duration_min": minutes},
 	}, "")

@@ -18,7 +18,8 @@ type Limit struct {
 	// Endpoint is a pattern of endpoints ("clusters/get", "clusters/*", "*"),
 	// each with a bucket of its own; empty is one bucket for all together.
 	Endpoint string `json:"endpoint,omitempty"`
-	// Rate is requests per second; Burst how many may come at once (0 is 1).
+	// Rate is requests per second; Burst how many may come at once (0 is those of a
+	// second, at least 1).
 	Rate  float64 `json:"rate"`
 	Burst int     `json:"burst,omitempty"`
 	// RetryAfter is the header of the 429: empty for none, RetryAfterSeconds,
@@ -87,9 +88,17 @@ func (l *limiter) bucket(limit int, workspace, endpoint string) *rate.Limiter {
 		key.endpoint = endpoint
 	}
 	if l.buckets[key] == nil {
-		l.buckets[key] = rate.NewLimiter(rate.Limit(l.limits[limit].Rate), max(1, l.limits[limit].Burst))
+		l.buckets[key] = l.limits[limit].newBucket()
 	}
 	return l.buckets[key]
+}
+
+func (l Limit) newBucket() *rate.Limiter {
+	burst := l.Burst
+	if burst == 0 {
+		burst = int(math.Ceil(l.Rate))
+	}
+	return rate.NewLimiter(rate.Limit(l.Rate), max(1, burst))
 }
 
 func (l Limit) holdsFor(workspace, endpoint string) bool {

@@ -21,7 +21,7 @@ type listed struct {
 }
 
 func (c *cluster) listed() listed {
-	return listed{state: c.state, pinned: c.pinnedBy != nil, name: c.name(), id: c.id, seen: c}
+	return listed{state: c.state, pinned: c.pinnedBy != nil, name: c.name, id: c.id, seen: c}
 }
 
 func (l listed) details(now time.Time) params {
@@ -36,7 +36,6 @@ func (w *workspace) snapshot(now time.Time) []listed {
 	all := w.visible(now, nil)
 	for i := range all {
 		all[i].frozen = all[i].seen.details(now, false)
-		all[i].frozen["policy_id"] = textOf(all[i].seen.settings, "policy_id")
 		all[i].seen = nil
 	}
 	return all
@@ -74,8 +73,7 @@ type cursor struct {
 }
 
 func (c cursor) token() string {
-	data, _ := json.Marshal(c) // texts and numbers always encode
-	return base64.URLEncoding.EncodeToString(data)
+	return base64.URLEncoding.EncodeToString(encode(c))
 }
 
 func readCursor(token string) (cursor, bool) {
@@ -203,11 +201,9 @@ func (c *call) staleList() []listed {
 }
 
 func (l listed) passes(filter params) bool {
-	source, policy := "", ""
+	source, policy := textOf(l.frozen, "cluster_source"), textOf(l.frozen, "policy_id")
 	if l.seen != nil {
 		source, policy = l.seen.source, textOf(l.seen.settings, "policy_id")
-	} else {
-		source, policy = textOf(l.frozen, "cluster_source"), textOf(l.frozen, "policy_id")
 	}
 	sources, _ := filter["cluster_sources"].([]any)
 	states, _ := filter["cluster_states"].([]any)

@@ -13,7 +13,7 @@ import (
 // OAuth as RFC 6749 (client_credentials) and RFC 8693 (token exchange) have it.
 // Its endpoints need no credential and speak forms and their own errors.
 
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // a grant type, no credential
 
 func (c *call) host() string { return "https://" + c.request.Host }
 

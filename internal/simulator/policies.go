@@ -231,6 +231,7 @@ func (s *shape) convert(value any) any {
 		return fmt.Sprint(value) == "true"
 	case kindText:
 		return fmt.Sprint(value)
+	case kindNumber, kindList, kindTable, kindRecord:
 	}
 	return value
 }

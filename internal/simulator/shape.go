@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -48,9 +49,7 @@ func (s *shape) with(more *shape) *shape     { return record(union(s.fields, mor
 func union(parts ...map[string]*shape) map[string]*shape {
 	all := map[string]*shape{}
 	for _, part := range parts {
-		for name, field := range part {
-			all[name] = field
-		}
+		maps.Copy(all, part)
 	}
 	return all
 }
@@ -214,6 +213,7 @@ func queryScalar(value string, s *shape) any {
 		if b, err := strconv.ParseBool(value); err == nil {
 			return b
 		}
+	case kindText, kindList, kindTable, kindRecord:
 	}
 	return value
 }

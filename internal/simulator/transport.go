@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -39,7 +40,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	answered := make(chan *http.Response, 1)
 	go func() {
 		defer hangUp()
-		answered <- t.serve(arrived, r)
+		answered <- t.serve(arrived, r) //nolint:bodyclose // the caller closes it, as of any RoundTripper
 	}()
 	select {
 	case response := <-answered:
@@ -56,7 +57,8 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t transport) serve(arrived, sent *http.Request) (response *http.Response) {
 	w := &recorder{header: http.Header{}}
 	defer func() {
-		if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+		cause := recover()
+		if err, ok := cause.(error); cause != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
 			panic(cause)
 		}
 	}()

@@ -40,10 +40,11 @@ func (c *call) cluster(needed level) (*cluster, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	if found.levelOf(c.principal) < needed {
-		if c.principal.SeesOwnOnly {
-			return nil, c.missing(found.id)
-		}
+	held := found.levelOf(c.principal)
+	switch {
+	case held < canAttach && c.principal.SeesOwnOnly:
+		return nil, c.missing(found.id)
+	case held < needed:
 		return nil, forbidden("%s does not have %s permissions on %s. Please contact the owner or an administrator for access.",
 			c.principal.UserName, needed.word(), found.id)
 	}
@@ -109,8 +110,9 @@ func (c *call) createCluster() (any, *refusal) {
 func (w *workspace) add(spec, settings params, creator, source string, now time.Time) *cluster {
 	made := &cluster{
 		workspace: w, id: w.newClusterID(), creator: creator, source: source,
-		spec: spec, settings: settings, created: now, autoscaledTo: -1,
+		created: now, autoscaledTo: -1,
 	}
+	made.configure(spec, settings)
 	made.enter(Terminated, now, "")
 	w.enrol(made)
 	made.firstOwner = made.owner()
@@ -184,7 +186,7 @@ func (c *call) reconfigure(found *cluster, asked params) (any, *refusal) {
 		return params{}, nil
 	}
 	before := found.settings
-	c.workspace.rename(found, func() { found.spec, found.settings = asked, settings })
+	c.workspace.configure(found, asked, settings)
 	found.note(c.now, "EDITED", params{
 		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
 		"cluster_size": sizeOf(settings), "previous_cluster_size": sizeOf(before), "user": c.principal.UserName,

@@ -82,15 +82,16 @@ func (w *workspace) strike(c *cluster) {
 	}
 }
 
-// rename keeps the roster in order while change sets another name.
-func (w *workspace) rename(c *cluster, change func()) {
+// configure gives an enrolled cluster another specification; the roster stays
+// in order.
+func (w *workspace) configure(c *cluster, spec, settings params) {
 	w.strike(c)
-	change()
+	c.configure(spec, settings)
 	w.enrol(c)
 }
 
 func byName(a, b *cluster) int {
-	return cmp.Or(strings.Compare(a.name(), b.name()), strings.Compare(a.id, b.id))
+	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 }
 
 // newClusterID has the form of a real one: MMDD-HHMMSS and eight letters.
