@@ -48,7 +48,7 @@ help: ## Explain every target
 	@printf '\n'
 
 .PHONY: demo
-demo: controlplane ## See it work: a control plane, a workspace simulator, the operator and the samples
+demo: controlplane build ## See it work: a control plane, a workspace simulator, the operator and the samples
 ##. KEEP=1 stays up, and prints how to reach it with kubectl
 	@$(GO_BUILD) -o $(BIN)/demo ./hack/demo
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
@@ -117,8 +117,9 @@ vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities in what is calle
 
 .PHONY: build
 build: ## Build bin/manager (the operator) and bin/simulator (a workspace), static
-	$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
-	$(GO_BUILD) -o $(BIN)/simulator ./cmd/simulator
+	@echo 'build: bin/manager and bin/simulator $(VERSION) (the first time about 3 minutes)'
+	@$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
+	@$(GO_BUILD) -o $(BIN)/simulator ./cmd/simulator
 
 .PHONY: reproducible
 reproducible: ## Build the operator in two places and compare: the same source gives the same bits
