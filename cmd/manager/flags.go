@@ -74,7 +74,10 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
 	}
-	return o, o.validate()
+	if err := o.validate(); err != nil {
+		return o, err
+	}
+	return o, nil
 }
 
 func (o *options) validate() error {

@@ -80,8 +80,11 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
+// call makes one request that changes a workspace.
+type call func(ctx context.Context, api databricks.Writer) error
+
 // write makes one call that changes a cluster.
-func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, class workspace.WriteClass, call func(context.Context, databricks.Writer) error) outcome {
+func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, class workspace.WriteClass, call call) outcome {
 	return outcomeOf(a.writers.Do(ctx, seen.workspace, class, next.ClusterID, call))
 }
 
@@ -113,7 +116,7 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	var undeclared error
 	err = a.writers.Do(ctx, seen.workspace, workspace.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
 		if undeclared = a.declare(ctx, cluster, seen, next.Intent); undeclared != nil {
-			return nil
+			return nil //nolint:nilerr // nothing was asked of the workspace, so nothing failed there
 		}
 		if !time.Now().Before(cluster.Status.Creation.NotAfter.Time) {
 			undeclared = errTooLate

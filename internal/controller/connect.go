@@ -67,8 +67,7 @@ func (r *Reconciler) secretName(cluster *v1alpha1.DatabricksCluster) (types.Name
 
 // unconnected is why a credential does not lead to its workspace.
 func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
-	var wait *workspace.WaitError
-	if errors.As(err, &wait) {
+	if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
 		return r.waiting(cluster, wait)
 	}
 	failure := failureOf(err)

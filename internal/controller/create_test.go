@@ -164,8 +164,10 @@ func TestCreateOnce(t *testing.T) {
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(func() string { return string(r.get(cluster).UID) }).ShouldNot(BeEmpty())
-		forged, err := r.workspace.AddCluster(simulator.Seed{Creator: "mallory@example.com", Source: "API", State: "RUNNING",
-			Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(r.get(cluster).UID)}}})
+		forged, err := r.workspace.AddCluster(simulator.Seed{
+			Creator: "mallory@example.com", Source: "API", State: "RUNNING",
+			Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(r.get(cluster).UID)}},
+		})
 		r.Expect(err).NotTo(HaveOccurred())
 		ready := r.becomes(cluster, "Ready=Running")
 		r.Expect(ready.Status.ClusterID).NotTo(Equal(forged))
@@ -200,8 +202,11 @@ func TestCreateOnTheWire(t *testing.T) {
 		has    map[string]any
 		lacks  []string
 	}{
-		{"[case-03] a fixed size of 0 is sent", func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(0)) },
-			map[string]any{"num_workers": 0.0}, []string{"autoscale"}},
+		{
+			"[case-03] a fixed size of 0 is sent", func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(0)) },
+			map[string]any{"num_workers": 0.0},
+			[]string{"autoscale"},
+		},
 		{"[case-03] autoscale is the only size sent", func(s *v1alpha1.DatabricksClusterSpec) {
 			s.NumWorkers, s.Autoscale = nil, &v1alpha1.Autoscale{MinWorkers: new(int32(0)), MaxWorkers: new(int32(2))}
 		}, map[string]any{"autoscale": map[string]any{"min_workers": 0.0, "max_workers": 2.0}}, []string{"num_workers"}},

@@ -104,8 +104,9 @@ func (c *credentials) read(ctx context.Context, name types.NamespacedName, befor
 			now.missingSince = before.missingSince
 		}
 		now.trouble = &plan.Trouble{
-			Reason:  v1alpha1.ReasonCredentialsNotReady,
-			Message: fmt.Sprintf("Secret %q does not exist in namespace %s; create it with the keys DATABRICKS_HOST and DATABRICKS_TOKEN, or name another in spec.connection.secretRef", name.Name, name.Namespace),
+			Reason: v1alpha1.ReasonCredentialsNotReady,
+			Message: fmt.Sprintf("Secret %q does not exist in namespace %s; create it with the keys DATABRICKS_HOST and DATABRICKS_TOKEN, "+
+				"or name another in spec.connection.secretRef", name.Name, name.Namespace),
 		}
 	case err != nil:
 		if before != nil {

@@ -22,8 +22,10 @@ func TestRefusedCreates(t *testing.T) {
 
 	t.Run("[case-07] a 400 stalls with the API's text, without a hot loop, until the spec changes", func(t *testing.T) {
 		r := newRig(t)
-		r.workspace.AddFault(simulator.Fault{Name: "refuse", Endpoint: "clusters/create", Status: http.StatusBadRequest,
-			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Node type i3.xlarge is not supported."})
+		r.workspace.AddFault(simulator.Fault{
+			Name: "refuse", Endpoint: "clusters/create", Status: http.StatusBadRequest,
+			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Node type i3.xlarge is not supported.",
+		})
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		stalled := r.becomes(cluster, "Stalled=InvalidSpec")
@@ -41,8 +43,10 @@ func TestRefusedCreates(t *testing.T) {
 
 	t.Run("[case-07] a policy's refusal is called by its name", func(t *testing.T) {
 		r := newRig(t)
-		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Status: http.StatusBadRequest,
-			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Cluster validation error: Validation failed for num_workers, must be fixed"})
+		r.workspace.AddFault(simulator.Fault{
+			Endpoint: "clusters/create", Status: http.StatusBadRequest,
+			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Cluster validation error: Validation failed for num_workers, must be fixed",
+		})
 		r.start()
 		r.becomes(r.create(r.small("scratch")), "Stalled=PolicyViolation")
 	})
@@ -59,8 +63,10 @@ func TestRefusedCreates(t *testing.T) {
 
 	t.Run("[case-08] a 429 is waited out as the server asks, by all objects of the host together", func(t *testing.T) {
 		r := newRig(t)
-		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Status: http.StatusTooManyRequests,
-			ErrorCode: "RESOURCE_EXHAUSTED", Message: "Too many requests", Header: map[string]string{"Retry-After": "1"}})
+		r.workspace.AddFault(simulator.Fault{
+			Endpoint: "clusters/create", Times: 1, Status: http.StatusTooManyRequests,
+			ErrorCode: "RESOURCE_EXHAUSTED", Message: "Too many requests", Header: map[string]string{"Retry-After": "1"},
+		})
 		r.start()
 		for _, name := range []string{"a", "b", "c", "d"} {
 			r.create(r.small(name))

@@ -22,7 +22,9 @@ import (
 const soon = time.Nanosecond
 
 // finish writes what is new about an object and says when to return to it.
-func (r *Reconciler) finish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan, done outcome, told report.Report) (ctrl.Result, error) {
+func (r *Reconciler) finish(
+	ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan, done outcome, told report.Report,
+) (ctrl.Result, error) {
 	r.remember(ctx, cluster, seen, next, done)
 	if done.err != nil {
 		return r.retry(done.err)

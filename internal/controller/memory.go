@@ -2,7 +2,8 @@ package controller
 
 import (
 	"crypto/sha256"
-	"encoding/json"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,7 +118,9 @@ func (m *memory) confirmed(cluster *v1alpha1.DatabricksCluster, differences []dr
 }
 
 func digest(differences []drift.Difference) [sha256.Size]byte {
-	// Values decoded from JSON always encode.
-	raw, _ := json.Marshal(differences)
-	return sha256.Sum256(raw)
+	var all strings.Builder
+	for _, difference := range differences {
+		fmt.Fprintf(&all, "%q %#v %#v\n", difference.Path, difference.Desired, difference.Actual)
+	}
+	return sha256.Sum256([]byte(all.String()))
 }

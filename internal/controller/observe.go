@@ -21,6 +21,8 @@ type scene struct {
 	plan.World
 	// workspace is nil where there is none to speak to.
 	workspace *workspace.Workspace
+	// lookedAt is when the look began that Details are from.
+	lookedAt time.Time
 }
 
 // observe gathers the facts about an object. It calls no workspace, but for the
@@ -94,7 +96,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		return
 	}
 	seen.Presence = presences[observation.Presence]
-	seen.Details = observation.Cluster
+	seen.Details, seen.lookedAt = observation.Cluster, observation.StartedAt
 }
 
 var presences = map[workspace.Presence]plan.Presence{
@@ -142,9 +144,8 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 		return
 	}
 	differences := drift.Compare(seen.Desired, observed)
-	looked := seen.workspace.Observe(id).StartedAt
-	if len(differences) > 0 && askedAt.Before(looked) && !r.memory.confirmed(cluster, differences) {
-		seen.workspace.Refresh(objectOf(cluster), id, looked, true)
+	if len(differences) > 0 && askedAt.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences) {
+		seen.workspace.Refresh(objectOf(cluster), id, seen.lookedAt, true)
 		return
 	}
 	r.memory.confirm(cluster, differences)
@@ -199,8 +200,7 @@ func keyOf(object workspace.Object) types.NamespacedName {
 
 // failureOf is an error of the Databricks API as a fact.
 func failureOf(err error) *plan.Failure {
-	var failed *databricks.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*databricks.Error](err); ok {
 		return &plan.Failure{Class: failed.Class, Message: failed.Error(), RetryAfter: failed.RetryAfter}
 	}
 	return &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}

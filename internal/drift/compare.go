@@ -99,7 +99,7 @@ func (f field) compareAt(want any, observed Observed, path ...string) []Differen
 		effective = asked
 	}
 	where := pointer(path...)
-	if f.tolerates(where, want, effective, inEffect) {
+	if tolerates(where, want, inEffect) {
 		return nil
 	}
 	return []Difference{{Path: where, Field: f.name, Desired: want, Actual: effective, Size: f.size}}
@@ -120,7 +120,7 @@ func (f field) equal(want, have any) bool {
 }
 
 // tolerates names the values that a server shows otherwise than they were sent.
-func (f field) tolerates(where string, want, have any, present bool) bool {
+func tolerates(where string, want any, present bool) bool {
 	switch {
 	case strings.HasSuffix(where, "/zone_id"):
 		return want == "auto" && present

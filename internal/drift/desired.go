@@ -24,7 +24,7 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree := Tree(wireKeys(map[string]any(declared)).(map[string]any))
+	tree := declared.wireKeys()
 	resolveDocker(tree, secrets)
 	if err := resolveAzure(tree, secrets); err != nil {
 		return nil, err

@@ -56,17 +56,17 @@ func (t Tree) at(path ...string) (any, bool) {
 
 // clone copies the tree, so that callers may change what they get.
 func (t Tree) clone() Tree {
-	return cloneValue(map[string]any(t)).(map[string]any)
+	out := make(Tree, len(t))
+	for key, item := range t {
+		out[key] = cloneValue(item)
+	}
+	return out
 }
 
 func cloneValue(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(value))
-		for key, item := range value {
-			out[key] = cloneValue(item)
-		}
-		return out
+		return map[string]any(Tree(value).clone())
 	case []any:
 		out := make([]any, len(value))
 		for i, item := range value {
@@ -80,22 +80,26 @@ func cloneValue(value any) any {
 
 // wireKeys spells the keys of a decoded resource as the Clusters API does. Keys
 // of the maps named in freeMaps are the user's own and stay.
-func wireKeys(value any) any {
+func (t Tree) wireKeys() Tree {
+	out := make(Tree, len(t))
+	for key, item := range t {
+		name := wireName(key)
+		if !slices.Contains(freeMaps, name) {
+			item = wireValue(item)
+		}
+		out[name] = item
+	}
+	return out
+}
+
+func wireValue(value any) any {
 	switch value := value.(type) {
 	case map[string]any:
-		out := make(map[string]any, len(value))
-		for key, item := range value {
-			name := wireName(key)
-			if !slices.Contains(freeMaps, name) {
-				item = wireKeys(item)
-			}
-			out[name] = item
-		}
-		return out
+		return map[string]any(Tree(value).wireKeys())
 	case []any:
 		out := make([]any, len(value))
 		for i, item := range value {
-			out[i] = wireKeys(item)
+			out[i] = wireValue(item)
 		}
 		return out
 	default:

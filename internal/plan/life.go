@@ -35,7 +35,8 @@ func whenHostChanged(in Input) (Plan, bool) {
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonHostChanged,
 		Stalled: true,
-		Message: fmt.Sprintf("the cluster lives in %s, the credentials now name %s; restore the host, or delete this object with deletionPolicy: Retain and create it anew", bound, in.World.Host),
+		Message: fmt.Sprintf("the cluster lives in %s, the credentials now name %s; restore the host, "+
+			"or delete this object with deletionPolicy: Retain and create it anew", bound, in.World.Host),
 	}}, true
 }
 
@@ -67,7 +68,8 @@ func (in Input) ownedElsewhere() string {
 	if tag == "" || tag == in.World.Owner.Value || in.takesOver(tag) {
 		return ""
 	}
-	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s", details.ClusterId, tag, v1alpha1.AnnotationTakeOver, tag)
+	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s",
+		details.ClusterId, tag, v1alpha1.AnnotationTakeOver, tag)
 }
 
 // madeByMachines are the sources whose clusters have a manager of their own.
@@ -153,7 +155,8 @@ func whenGone(in Input) (Plan, bool) {
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonClusterPurged,
 			Stalled: true,
-			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: delete this object, or create it anew without clusterID", in.Cluster.Status.ClusterID),
+			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: "+
+				"delete this object, or create it anew without clusterID", in.Cluster.Status.ClusterID),
 		}}, true
 	case in.World.Presence == Purged:
 		return Plan{}, true

@@ -178,7 +178,10 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	case state == compute.StateTerminated, state == compute.StateError:
 		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedUnexpectedly, Message: ending(status), Stalled: true}
 	default:
-		return plan.Verdict{Reason: v1alpha1.ReasonUnknownState, Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", databricks.PlainText(status.State))}
+		return plan.Verdict{
+			Reason:  v1alpha1.ReasonUnknownState,
+			Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", databricks.PlainText(status.State)),
+		}
 	}
 }
 

@@ -112,7 +112,8 @@ func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reaso
 }
 
 func throttled(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
-	was, is := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReconciling), meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReconciling)
+	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReconciling)
+	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReconciling)
 	if is == nil || is.Reason != v1alpha1.ReasonRateLimited || (was != nil && was.Reason == is.Reason) {
 		return "", ""
 	}

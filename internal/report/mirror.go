@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -66,6 +67,7 @@ func mirror(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		mirrorDetails(in.World.Details, status)
 	case plan.Missing, plan.Purged:
 		forget(status)
+	case plan.Unknown:
 	}
 }
 
@@ -73,12 +75,10 @@ func mirrorDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksC
 	status.State = string(details.State)
 	status.StateMessage = databricks.PlainText(details.StateMessage)
 	status.TerminationReason = terminationReason(details.TerminationReason)
-	actual := int32(len(details.Executors))
-	status.NumWorkers = &actual
+	status.NumWorkers = count(len(details.Executors))
 	status.TargetWorkers = nil
 	if details.Autoscale == nil {
-		target := int32(details.NumWorkers)
-		status.TargetWorkers = &target
+		status.TargetWorkers = count(details.NumWorkers)
 	}
 	status.StartTime = timeOf(details.StartTime)
 	status.LastRestartedTime = timeOf(details.LastRestartedTime)
@@ -87,23 +87,21 @@ func mirrorDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksC
 
 // forget takes back what was said of a cluster that does not exist any more.
 func forget(status *v1alpha1.DatabricksClusterStatus) {
-	none := int32(0)
 	status.State, status.StateMessage, status.TerminationReason = "", "", nil
-	status.NumWorkers, status.TargetWorkers = &none, nil
+	status.NumWorkers, status.TargetWorkers = count(0), nil
 	status.StartTime, status.LastRestartedTime, status.TerminatedTime = nil, nil, nil
 }
 
 func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.EffectiveSpec {
 	shown := &v1alpha1.EffectiveSpec{}
 	if details := in.World.Details; in.World.Presence == plan.Present {
-		minutes := int32(details.AutoterminationMinutes)
 		shown = &v1alpha1.EffectiveSpec{
 			SparkVersion:           details.SparkVersion,
 			NodeTypeID:             details.NodeTypeId,
 			DriverNodeTypeID:       details.DriverNodeTypeId,
 			DataSecurityMode:       string(details.DataSecurityMode),
 			PolicyID:               details.PolicyId,
-			AutoterminationMinutes: &minutes,
+			AutoterminationMinutes: count(details.AutoterminationMinutes),
 			SingleUserName:         details.SingleUserName,
 		}
 	} else if status.Effective != nil {
@@ -131,6 +129,11 @@ func terminationReason(reason *compute.TerminationReason) *v1alpha1.TerminationR
 		shown.Parameters[databricks.PlainText(name)] = databricks.PlainText(value)
 	}
 	return shown
+}
+
+// count is a number as the resource has it.
+func count(n int) *int32 {
+	return new(int32(max(0, min(n, math.MaxInt32))))
 }
 
 // timeOf is a time of the Clusters API: milliseconds since 1970, 0 is none.
