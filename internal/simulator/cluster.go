@@ -153,7 +153,7 @@ func (c *cluster) describeNodes(d params) {
 }
 
 func (c *cluster) node(role string, index int) params {
-	id := fmt.Sprintf("%x-%s-%d", uint64(c.contextID), role, index) //nolint:gosec // only a name
+	id := fmt.Sprintf("%x-%s-%d", c.contextID, role, index)
 	address := fmt.Sprintf("10.%d.%d.%d", c.contextID>>8&0xff, index>>8&0xff, index&0xff)
 	return params{
 		"node_id": id, "instance_id": "i-" + id, "private_ip": address, "host_private_ip": address,

@@ -73,3 +73,15 @@ func TestALifeLeavesItsEvents(t *testing.T) {
 	b.refused(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","offset":5}`, 400, "INVALID_PARAMETER_VALUE", "end_time")
 	b.refused(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","page_token":"?"}`, 400, "INVALID_PARAMETER_VALUE", "page token")
 }
+
+func TestAPageOfEventsIsBounded(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	id := b.create("one")
+	for range 300 {
+		b.verb("pin", id)
+		b.verb("unpin", id)
+	}
+	for body, want := range map[string]int{`"limit":600`: 500, `"page_size":600`: 500, `"page_size":0`: 50, `"limit":0`: 50} {
+		b.Expect(b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`",`+body+`}`)["events"]).To(HaveLen(want), body)
+	}
+}

@@ -135,7 +135,9 @@ func TestAFailedLaunchEndsTerminatedWithItsReason(t *testing.T) {
 	b.Expect(got["termination_reason"]).To(And(HaveKeyWithValue("code", reason.Code), HaveKeyWithValue("type", "CLOUD_FAILURE")))
 
 	b.verb("start", id)
-	b.Expect(b.get(id)).NotTo(HaveKey("termination_reason"))
+	starting := b.get(id)
+	b.Expect(starting).NotTo(HaveKey("termination_reason"))
+	b.Expect(starting).To(HaveKeyWithValue("terminated_time", number("0")))
 	b.advance(5 * time.Minute)
 	b.Expect(b.state(id)).To(Equal("RUNNING"))
 }

@@ -199,3 +199,11 @@ func TestListFaults(t *testing.T) {
 		b.refused(http.MethodGet, "/api/2.1/clusters/list?"+query+"&page_token="+url.QueryEscape(token), "", 500, "INTERNAL_ERROR", "")
 	})
 }
+
+func TestARenamedClusterMovesInTheList(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	id := b.terminated("a")
+	b.terminated("b")
+	b.ok(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`","update_mask":"cluster_name","cluster":{"cluster_name":"c"}}`)
+	b.Expect(b.pages("sort_by.field=CLUSTER_NAME", nil)).To(Equal([][]string{{"b", "c"}}))
+}

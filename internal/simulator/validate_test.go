@@ -74,6 +74,7 @@ func TestWhatIsJustAllowed(t *testing.T) {
 	b := newBench(t, simulator.Options{})
 	b.create("45 tags", manyTags(45))
 	b.create("ten minutes", `"autotermination_minutes":10`)
+	b.create("min is max", `"autoscale":{"min_workers":2,"max_workers":2}`)
 	b.create("no workers", `"num_workers":0`)
 	b.create("azure", `"node_type_id":"Standard_D4ds_v5"`)
 }
