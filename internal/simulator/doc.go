@@ -14,7 +14,9 @@
 //   - shape, fields, validate, policies, defaults: a cluster's specification, and what the server makes of it
 //   - lifecycle, cluster, verbs, update, list, events: clusters and what may be done to them
 //   - libraries, permissions, pools, catalog: what surrounds them
-//   - control: reading and changing all that from outside, at ControlPath
+//   - elsewhere, owners: what others do to clusters, and what a test may know of them
+//   - control, wire: reading and changing all that over HTTP, at ControlPath
+//   - start, certificate, transport: over TLS, or without a network
 //
 // Nothing runs in the background: each request first brings the clusters it
 // looks at up to date with the Clock, so the same requests at the same times
