@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -35,13 +36,11 @@ const (
 
 func newBreaker() breaker { return breaker{budget: fullBudget, pause: firstPause} }
 
+var sickClasses = []databricks.Class{databricks.ClassTransient, databricks.ClassAmbiguous, databricks.ClassHost}
+
 // sick tells whether an error speaks of the host rather than of the call.
 func sick(err error) bool {
-	switch databricks.ClassOf(err) {
-	case databricks.ClassTransient, databricks.ClassAmbiguous, databricks.ClassHost:
-		return true
-	}
-	return false
+	return slices.Contains(sickClasses, databricks.ClassOf(err))
 }
 
 // refusal is why no call is made now, and until when; the zero value is none.

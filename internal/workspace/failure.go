@@ -16,8 +16,7 @@ func passing(err error) bool {
 
 // retryAfter is what the server asked for with an error; 0 where it did not.
 func retryAfter(err error) time.Duration {
-	var e *databricks.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*databricks.Error](err); ok {
 		return e.RetryAfter
 	}
 	return 0
@@ -25,8 +24,8 @@ func retryAfter(err error) time.Duration {
 
 // purged tells whether an error says that Databricks removed the cluster.
 func purged(err error) bool {
-	var e *databricks.Error
-	return errors.As(err, &e) && e.Purged
+	e, ok := errors.AsType[*databricks.Error](err)
+	return ok && e.Purged
 }
 
 // retries spaces the attempts at something that fails.

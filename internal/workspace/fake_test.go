@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,13 +21,15 @@ import (
 type remote struct {
 	// latency is how long every call takes.
 	latency time.Duration
+
+	mu sync.Mutex
 	// fault decides about a call before it has its effect; nil lets it pass.
 	fault func(made call) error
-	// edit changes a page before it is handed out.
-	edit func(query databricks.ListQuery, page *databricks.ListPage)
-
-	mu       sync.Mutex
+	// edit changes a page before it is handed out; nil leaves it.
+	edit     func(query databricks.ListQuery, page *databricks.ListPage)
 	clusters map[string]compute.ClusterDetails
+	// ids are those of clusters in order; nil: to be sorted anew.
+	ids      []string
 	unlisted map[string]bool
 	calls    []call
 	clients  map[string]bool
@@ -46,6 +49,27 @@ func newRemote() *remote {
 	}
 }
 
+// breakWith sets what decides about calls from now on.
+func (r *remote) breakWith(fault func(made call) error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault = fault
+}
+
+// doctor sets what changes pages from now on.
+func (r *remote) doctor(edit func(query databricks.ListQuery, page *databricks.ListPage)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.edit = edit
+}
+
+// log is what was called so far.
+func (r *remote) log() []call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
+}
+
 // put sets a cluster's state, and makes the cluster if there is none.
 func (r *remote) put(id string, state compute.State) {
 	r.change(id, func(c *compute.ClusterDetails) { c.State = state })
@@ -60,12 +84,16 @@ func (r *remote) change(id string, change func(*compute.ClusterDetails)) {
 	}
 	change(&c)
 	r.clusters[id] = c
+	if !known {
+		r.ids = nil
+	}
 }
 
 func (r *remote) remove(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.clusters, id)
+	r.ids = nil
 }
 
 // fill makes many running clusters.
@@ -81,12 +109,12 @@ func (r *remote) fill(prefix string, count int) []string {
 // take records a call and lets the fault decide.
 func (r *remote) take(ctx context.Context, made call) error {
 	made.at = time.Now()
+	r.mu.Lock()
 	var err error
 	if r.fault != nil {
 		err = r.fault(made)
 	}
 	made.err = err
-	r.mu.Lock()
 	r.calls = append(r.calls, made)
 	r.mu.Unlock()
 	select {
@@ -104,6 +132,16 @@ func (r *remote) count(kind string, since time.Time) int {
 	n := 0
 	for _, made := range r.calls {
 		if (kind == "" || made.kind == kind) && !made.at.Before(since) {
+			n++
+		}
+	}
+	return n
+}
+
+// countOf is how many calls about one cluster were made since a time.
+func (r *remote) countOf(id string, since time.Time) (n int) {
+	for _, made := range r.log() {
+		if made.kind != "list" && made.id == id && !made.at.Before(since) {
 			n++
 		}
 	}
@@ -160,13 +198,11 @@ func (s *session) List(ctx context.Context, query databricks.ListQuery) (databri
 func (s *session) page(query databricks.ListQuery) databricks.ListPage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids := make([]string, 0, len(s.clusters))
-	for id := range s.clusters {
-		if !s.unlisted[id] {
-			ids = append(ids, id)
-		}
+	if s.ids == nil {
+		s.ids = slices.Sorted(maps.Keys(s.clusters))
+		s.ids = slices.DeleteFunc(s.ids, func(id string) bool { return s.unlisted[id] })
 	}
-	slices.Sort(ids)
+	ids := s.ids
 	from, _ := slices.BinarySearch(ids, query.PageToken)
 	to := min(from+query.PageSize, len(ids))
 	var page databricks.ListPage
@@ -223,11 +259,21 @@ type world struct {
 	told map[Object]int
 }
 
-// inWorld runs a test in virtual time against one remote. That all goroutines
-// end with it is synctest's own rule.
-func inWorld(t *testing.T, options Options, test func(t *testing.T, w *world)) {
+// inBubble runs a test in virtual time, under the tags of what it proves. That
+// all goroutines end with it is synctest's own rule.
+func inBubble(t *testing.T, tags string, test func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	if tags == "" {
+		synctest.Test(t, test)
+		return
+	}
+	t.Run(tags, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// inWorld runs a test in virtual time against one remote.
+func inWorld(t *testing.T, tags string, options Options, test func(t *testing.T, w *world)) {
+	t.Helper()
+	inBubble(t, tags, func(t *testing.T) {
 		w := &world{t: t, remote: newRemote(), tokens: map[string]string{}, told: map[Object]int{}}
 		options.Dial = func(config databricks.Config) (Client, error) {
 			return &session{remote: w.remote, token: w.tokens[config.Fingerprint()]}, nil
@@ -274,8 +320,7 @@ func (w *world) connectAs(object Object, token string) *Workspace {
 	w.t.Helper()
 	for range 100 {
 		workspace, err := w.Connect(w.t.Context(), object, w.config(testHost, token))
-		var wait *WaitError
-		if errors.As(err, &wait) {
+		if wait, ok := errors.AsType[*WaitError](err); ok {
 			<-time.After(time.Until(wait.At))
 			continue
 		}
@@ -328,8 +373,7 @@ func (w *world) do(workspace *Workspace, class WriteClass, id string, call func(
 	w.t.Helper()
 	for range 1000 {
 		err := w.Writers().Do(w.t.Context(), workspace, class, id, call)
-		var wait *WaitError
-		if errors.As(err, &wait) {
+		if wait, ok := errors.AsType[*WaitError](err); ok {
 			<-time.After(time.Until(wait.At))
 			continue
 		}

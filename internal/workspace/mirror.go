@@ -183,7 +183,7 @@ func (m *mirror) get(ctx context.Context, c *credential, class Class) {
 	if err == nil && (cluster == nil || cluster.ClusterId != id) {
 		err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace answered with another cluster than was asked for"}
 	}
-	now := m.ended(ctx, c, class, startedAt, err)
+	now := m.ended(c, class, startedAt, err)
 	look := Observation{StartedAt: startedAt, CompletedAt: now, Deep: true}
 	switch {
 	case err == nil:
@@ -227,6 +227,7 @@ func (m *mirror) looked(r *record, look Observation, err error) {
 		if !r.seen && !r.doomed && look.StartedAt.Before(r.visibleBy(m.options.Grace)) {
 			return // too new to be called missing
 		}
+	case Purged:
 	case Present:
 		r.unlisted = r.absent > 0
 		if look.StartedAt.After(r.specAt) {
@@ -237,13 +238,11 @@ func (m *mirror) looked(r *record, look Observation, err error) {
 	m.accept(r, look)
 }
 
+var singleClasses = []databricks.Class{databricks.ClassForbidden, databricks.ClassInvalid, databricks.ClassTooLarge}
+
 // single tells whether a failure says something of the one cluster only.
 func single(err error) bool {
-	switch databricks.ClassOf(err) {
-	case databricks.ClassForbidden, databricks.ClassInvalid, databricks.ClassTooLarge:
-		return true
-	}
-	return false
+	return slices.Contains(singleClasses, databricks.ClassOf(err))
 }
 
 // refused notes that a cluster may not be looked at, and tells who waits for it.
@@ -265,7 +264,7 @@ func (m *mirror) page(ctx context.Context, c *credential, class Class) {
 	query := m.listing.query()
 	m.mu.Unlock()
 	page, err := c.client.List(ctx, query)
-	now := m.ended(ctx, c, class, startedAt, err)
+	now := m.ended(c, class, startedAt, err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil {
@@ -280,7 +279,7 @@ func (m *mirror) page(ctx context.Context, c *credential, class Class) {
 
 // ended takes the outcome of a read to the gate and to the observer, and returns
 // when that was.
-func (m *mirror) ended(ctx context.Context, c *credential, class Class, startedAt time.Time, err error) time.Time {
+func (m *mirror) ended(c *credential, class Class, startedAt time.Time, err error) time.Time {
 	now := time.Now()
 	c.ended(class, startedAt, now, err)
 	m.options.Observer(Call{Host: m.host, Class: class, Duration: now.Sub(startedAt), Err: err})

@@ -12,7 +12,7 @@ import (
 var errBroken = &databricks.Error{Class: databricks.ClassTransient, StatusCode: 503, Message: "broken"}
 
 func TestAWatchedClusterIsSeenAndItsChangesAreTold(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StatePending)
 		ws := w.watchAll([]string{"c1"})
 		if got := ws.Observe("c1").Presence; got != Unknown {
@@ -36,7 +36,7 @@ func TestAWatchedClusterIsSeenAndItsChangesAreTold(t *testing.T) {
 }
 
 func TestOnlyTheObjectsOfChangedClustersAreTold(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		w.watchAll(ids)
 		w.pass(time.Minute)
@@ -59,18 +59,18 @@ func TestOnlyTheObjectsOfChangedClustersAreTold(t *testing.T) {
 	})
 }
 
-func TestHalfAListSaysNothing_R6(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestHalfAListSaysNothing(t *testing.T) {
+	inWorld(t, "[R6]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		ws := w.watchAll(ids)
 		w.pass(time.Minute)
 		w.newsOfAll()
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "list" && made.id == ids[100] {
 				return errBroken
 			}
 			return nil
-		}
+		})
 		for _, id := range ids {
 			w.remote.put(id, compute.StateTerminated)
 		}
@@ -78,7 +78,7 @@ func TestHalfAListSaysNothing_R6(t *testing.T) {
 		if got := state(ws, ids[0]); got != compute.StateRunning {
 			t.Errorf("the first page of a list without its second was believed: %q", got)
 		}
-		w.remote.fault = nil
+		w.remote.breakWith(nil)
 		w.pass(10 * time.Minute)
 		for _, id := range ids {
 			if got := state(ws, id); got != compute.StateTerminated {
@@ -88,17 +88,17 @@ func TestHalfAListSaysNothing_R6(t *testing.T) {
 	})
 }
 
-func TestAPageThatFailsOnceIsFetchedAgain_R6(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestAPageThatFailsOnceIsFetchedAgain(t *testing.T) {
+	inWorld(t, "[R6]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		failed := false
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "list" && made.id == ids[100] && !failed {
 				failed = true
 				return errBroken
 			}
 			return nil
-		}
+		})
 		ws := w.watchAll(ids)
 		w.pass(10 * time.Second)
 		if n := w.remote.count("list", time.Time{}); n != 4 {
@@ -110,8 +110,8 @@ func TestAPageThatFailsOnceIsFetchedAgain_R6(t *testing.T) {
 	})
 }
 
-func TestAnItemSkippedBetweenPagesIsAskedForAndNotMissing_R6_case39(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestAnItemSkippedBetweenPagesIsAskedForAndNotMissing(t *testing.T) {
+	inWorld(t, "[R6] [case-39]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		w.remote.unlisted[ids[120]] = true
 		ws := w.watchAll(ids)
@@ -121,7 +121,7 @@ func TestAnItemSkippedBetweenPagesIsAskedForAndNotMissing_R6_case39(t *testing.T
 		}
 		began := time.Now()
 		w.pass(time.Hour)
-		if got := w.remote.count("get", began); got < 10 || got > 40 {
+		if got := w.remote.countOf(ids[120], began); got < 10 || got > 16 {
 			t.Errorf("%d GETs in an hour for a cluster that lists do not show", got)
 		}
 		if got := ws.Observe(ids[120]).Presence; got != Present {
@@ -130,14 +130,14 @@ func TestAnItemSkippedBetweenPagesIsAskedForAndNotMissing_R6_case39(t *testing.T
 	})
 }
 
-func TestAnItemDoubledBetweenPagesIsOne_R6(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestAnItemDoubledBetweenPagesIsOne(t *testing.T) {
+	inWorld(t, "[R6]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
-		w.remote.edit = func(query databricks.ListQuery, page *databricks.ListPage) {
+		w.remote.doctor(func(query databricks.ListQuery, page *databricks.ListPage) {
 			if query.PageToken == ids[100] {
 				page.Clusters = append(page.Clusters, compute.ClusterDetails{ClusterId: ids[99], State: compute.StateRunning, CustomTags: map[string]string{"t": "v"}})
 			}
-		}
+		})
 		ws := w.watchAll(ids)
 		w.pass(10 * time.Second)
 		if got := ws.Search("o", "t", "v", time.Time{}); len(got.Matches) != 1 {
@@ -146,15 +146,15 @@ func TestAnItemDoubledBetweenPagesIsOne_R6(t *testing.T) {
 	})
 }
 
-func TestAnEmptyListMakesNothingMissing_R6_case39(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestAnEmptyListMakesNothingMissing(t *testing.T) {
+	inWorld(t, "[R6] [case-39]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 500)
 		ws := w.watchAll(ids)
 		w.pass(time.Minute)
-		w.remote.edit = func(_ databricks.ListQuery, page *databricks.ListPage) { *page = databricks.ListPage{} }
+		w.remote.doctor(func(_ databricks.ListQuery, page *databricks.ListPage) { *page = databricks.ListPage{} })
 		before := time.Now()
 		w.pass(4 * time.Minute)
-		w.remote.edit = nil // healed before the second look
+		w.remote.doctor(nil) // healed before the second look
 		w.pass(10 * time.Minute)
 		for _, id := range ids {
 			if got := ws.Observe(id).Presence; got != Present {
@@ -167,8 +167,8 @@ func TestAnEmptyListMakesNothingMissing_R6_case39(t *testing.T) {
 	})
 }
 
-func TestOnlyAGetMakesAClusterMissing_case37(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestOnlyAGetMakesAClusterMissing(t *testing.T) {
+	inWorld(t, "[case-37]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		ws := w.watchAll(ids)
 		w.pass(2 * time.Minute)
@@ -178,7 +178,7 @@ func TestOnlyAGetMakesAClusterMissing_case37(t *testing.T) {
 		if got := ws.Observe(ids[3]); got.Presence != Missing || !got.Deep {
 			t.Fatalf("the removed cluster is %v, deep %v", got.Presence, got.Deep)
 		}
-		if n := w.remote.count("get", began); n > 2 {
+		if n := w.remote.countOf(ids[3], began); n != 1 {
 			t.Errorf("%d GETs to confirm one absence", n)
 		}
 		if w.news(Object(ids[3])) == 0 {
@@ -186,20 +186,20 @@ func TestOnlyAGetMakesAClusterMissing_case37(t *testing.T) {
 		}
 		began = time.Now()
 		w.pass(time.Hour)
-		if n := w.remote.count("get", began); n > 3 {
+		if n := w.remote.countOf(ids[3], began); n != 0 {
 			t.Errorf("%d GETs in an hour: what is missing was asked for again", n)
 		}
 	})
 }
 
-func TestPurgedIsTold_case37(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
-		w.remote.fault = func(made call) error {
+func TestPurgedIsTold(t *testing.T) {
+	inWorld(t, "[case-37]", Options{}, func(t *testing.T, w *world) {
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "get" {
 				return &databricks.Error{Class: databricks.ClassMissing, Purged: true, Message: "terminated more than 30 days ago"}
 			}
 			return nil
-		}
+		})
 		ws := w.watchAll([]string{"c1"})
 		w.pass(3 * time.Second)
 		if got := ws.Observe("c1").Presence; got != Purged {
@@ -208,8 +208,8 @@ func TestPurgedIsTold_case37(t *testing.T) {
 	})
 }
 
-func TestMissingIsNotBelievedWhileAClusterIsNew_case38(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestMissingIsNotBelievedWhileAClusterIsNew(t *testing.T) {
+	inWorld(t, "[case-38]", Options{}, func(t *testing.T, w *world) {
 		ws := w.watchAll([]string{"c1"})
 		w.pass(50 * time.Second)
 		if got := ws.Observe("c1").Presence; got != Unknown {
@@ -229,7 +229,7 @@ func TestMissingIsNotBelievedWhileAClusterIsNew_case38(t *testing.T) {
 }
 
 func TestADeletedClusterIsConfirmedMissingWithoutGrace(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateRunning)
 		ws := w.watchAll([]string{"c1"})
 		w.pass(2 * time.Second)
@@ -264,7 +264,7 @@ func TestTheLookWithTheNewestStartWins(t *testing.T) {
 }
 
 func TestAListThatBeganBeforeAWriteIsNotBelieved(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		ws := w.watchAll(ids)
 		w.pass(time.Minute)
@@ -292,16 +292,16 @@ func TestAListThatBeganBeforeAWriteIsNotBelieved(t *testing.T) {
 }
 
 func TestAWriteWithoutAnswerIsInFlightUntilItsDeadlineAndALag(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateTerminated)
 		ws := w.watchAll([]string{"c1"})
 		w.pass(2 * time.Second)
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "start" {
 				return &databricks.Error{Class: databricks.ClassAmbiguous, Message: "connection reset"}
 			}
 			return nil
-		}
+		})
 		began := time.Now()
 		if err := w.Writers().Do(t.Context(), ws, ClassChange, "c1", start("c1")); databricks.ClassOf(err) != databricks.ClassAmbiguous {
 			t.Fatal(err)
@@ -318,16 +318,16 @@ func TestAWriteWithoutAnswerIsInFlightUntilItsDeadlineAndALag(t *testing.T) {
 }
 
 func TestARefusedWriteIsOverAtOnce(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateTerminated)
 		ws := w.watchAll([]string{"c1"})
 		w.pass(2 * time.Second)
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "start" {
 				return &databricks.Error{Class: databricks.ClassBusy, Message: "unexpected state"}
 			}
 			return nil
-		}
+		})
 		_ = w.Writers().Do(t.Context(), ws, ClassChange, "c1", start("c1"))
 		w.pass(2 * time.Second)
 		if got := ws.Observe("c1").Presence; got != Present {
@@ -337,7 +337,7 @@ func TestARefusedWriteIsOverAtOnce(t *testing.T) {
 }
 
 func TestARefreshIsMetOnceAndTold(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateRunning)
 		ws := w.watchAll([]string{"c1"})
 		w.pass(2 * time.Second)
@@ -368,14 +368,14 @@ func TestARefreshIsMetOnceAndTold(t *testing.T) {
 }
 
 func TestAClusterThatMayNotBeReadIsTold(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("good", compute.StateRunning)
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "get" && made.id == "bad" {
 				return &databricks.Error{Class: databricks.ClassForbidden, Message: "no"}
 			}
 			return nil
-		}
+		})
 		ws := w.watchAll([]string{"good", "bad"})
 		ws.Refresh("bad", "bad", time.Now(), true)
 		w.pass(20 * time.Second)
@@ -394,7 +394,7 @@ func TestAClusterThatMayNotBeReadIsTold(t *testing.T) {
 }
 
 func TestASearchNeedsTwoCompleteListsOrOneMatch(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.fill("c", 150)
 		ws := w.connect("o")
 		began := time.Now()
@@ -430,10 +430,10 @@ func TestASearchNeedsTwoCompleteListsOrOneMatch(t *testing.T) {
 	})
 }
 
-func TestAListThatDoesNotEndIsNotFollowed_R6(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestAListThatDoesNotEndIsNotFollowed(t *testing.T) {
+	inWorld(t, "[R6]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
-		w.remote.edit = func(_ databricks.ListQuery, page *databricks.ListPage) { page.NextPageToken = ids[100] }
+		w.remote.doctor(func(_ databricks.ListQuery, page *databricks.ListPage) { page.NextPageToken = ids[100] })
 		ws := w.watchAll(ids)
 		w.pass(10 * time.Second)
 		if n := w.remote.count("list", time.Time{}); n > 12 {
@@ -450,16 +450,16 @@ func TestAListThatDoesNotEndIsNotFollowed_R6(t *testing.T) {
 }
 
 func TestAPageOverTheBoundIsAskedForInHalves(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
 		size := 0
-		w.remote.edit = func(query databricks.ListQuery, _ *databricks.ListPage) { size = query.PageSize }
-		w.remote.fault = func(made call) error {
+		w.remote.doctor(func(query databricks.ListQuery, _ *databricks.ListPage) { size = query.PageSize })
+		w.remote.breakWith(func(made call) error {
 			if made.kind == "list" && size > 30 {
 				return &databricks.Error{Class: databricks.ClassTooLarge}
 			}
 			return nil
-		}
+		})
 		ws := w.watchAll(ids)
 		w.pass(30 * time.Second)
 		if size != 25 || state(ws, ids[249]) != compute.StateRunning {
@@ -469,12 +469,12 @@ func TestAPageOverTheBoundIsAskedForInHalves(t *testing.T) {
 }
 
 func TestHealthTellsOfARunOfFailuresOnce(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 20)
 		ws := w.watchAll(ids)
 		w.pass(time.Minute)
 		w.newsOfAll()
-		w.remote.fault = func(made call) error { return errBroken }
+		w.remote.breakWith(func(call) error { return errBroken })
 		w.pass(20 * time.Minute)
 		health := ws.Health()
 		if databricks.ClassOf(health.Err) != databricks.ClassTransient || health.Since.IsZero() || health.LastSuccess.IsZero() {
@@ -484,7 +484,7 @@ func TestHealthTellsOfARunOfFailuresOnce(t *testing.T) {
 			t.Error("objects were not told once")
 		}
 		w.newsOfAll()
-		w.remote.fault = nil
+		w.remote.breakWith(nil)
 		w.pass(6 * time.Minute)
 		if ws.Health().Err != nil || w.news(Object(ids[0])) != 1 {
 			t.Errorf("health %+v after it healed", ws.Health())
@@ -493,7 +493,7 @@ func TestHealthTellsOfARunOfFailuresOnce(t *testing.T) {
 }
 
 func TestAListThatTakesLongerThanItsIntervalLeavesRoom(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.latency = 3 * time.Second
 		ids := w.remote.fill("c", 1000)
 		for _, id := range ids {
@@ -502,7 +502,7 @@ func TestAListThatTakesLongerThanItsIntervalLeavesRoom(t *testing.T) {
 		w.watchAll(ids)
 		w.pass(30 * time.Minute)
 		var lists []time.Time
-		for _, made := range w.remote.calls {
+		for _, made := range w.remote.log() {
 			if made.kind == "list" && made.id == "" {
 				lists = append(lists, made.at)
 			}

@@ -196,12 +196,10 @@ func (m *mirror) pace(r *record, now time.Time) time.Duration {
 	return m.options.Fast
 }
 
+var transitions = []compute.State{compute.StatePending, compute.StateRestarting, compute.StateResizing, compute.StateTerminating}
+
 func inTransition(state compute.State) bool {
-	switch state {
-	case compute.StatePending, compute.StateRestarting, compute.StateResizing, compute.StateTerminating:
-		return true
-	}
-	return false
+	return slices.Contains(transitions, state)
 }
 
 // choose finds the cheaper way to look at what a list would show.

@@ -14,10 +14,9 @@ import (
 // watched for as long as an object needs it.
 type Registry struct {
 	options Options
-	running sync.WaitGroup
 
 	mu          sync.Mutex
-	ctx         context.Context // of Start; nil before
+	launch      func(m *mirror) // starts a mirror; nil before Start and after its end
 	gates       map[string]*gate
 	credentials map[credentialKey]*credential
 	mirrors     map[mirrorKey]*mirror
@@ -46,31 +45,33 @@ func NewRegistry(options Options) *Registry {
 // Start watches workspaces until ctx ends, and returns when the last of them is
 // let go. What was connected before is watched from then on.
 func (r *Registry) Start(ctx context.Context) error {
-	r.mu.Lock()
-	r.ctx = ctx
-	for _, m := range r.mirrors {
-		r.launch(m)
-	}
-	r.mu.Unlock()
+	var running sync.WaitGroup
+	r.launchWith(func(m *mirror) {
+		ctx, cancel := context.WithCancel(ctx)
+		m.stop = cancel
+		running.Go(func() { m.run(ctx) })
+	})
 	<-ctx.Done()
-	r.mu.Lock()   // whoever held it has launched; nobody launches from here on
-	r.mu.Unlock() //nolint:staticcheck // the empty section is a barrier
-	r.running.Wait()
+	r.launchWith(nil) // nothing is launched from here on
+	running.Wait()
 	return nil
+}
+
+// launchWith sets how mirrors start, and starts those there are.
+func (r *Registry) launchWith(launch func(m *mirror)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.launch = launch
+	if launch == nil {
+		return
+	}
+	for _, m := range r.mirrors {
+		launch(m)
+	}
 }
 
 // NeedLeaderElection keeps all but the leader from calling Databricks.
 func (r *Registry) NeedLeaderElection() bool { return true }
-
-// launch starts a mirror, once there is a context to run it in.
-func (r *Registry) launch(m *mirror) {
-	if r.ctx == nil || r.ctx.Err() != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(r.ctx)
-	m.stop = cancel
-	r.running.Go(func() { m.run(ctx) })
-}
 
 // Connect returns the Workspace of a credential, and from then on the object
 // uses it. The first time that a credential is seen it asks Me: one call,
@@ -166,7 +167,9 @@ func (r *Registry) establish(object Object, c *credential, principal databricks.
 	if m == nil {
 		m = newMirror(key.host, principal, r.options)
 		r.mirrors[key] = m
-		r.launch(m)
+		if r.launch != nil {
+			r.launch(m)
+		}
 	}
 	c.mirror = m
 	m.join(object, c)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func TestFiftySecretsOfOnePrincipalShareAMirror(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.fill("c", 50)
 		for i := range 50 {
 			object := Object(fmt.Sprintf("o%d", i))
@@ -35,7 +36,7 @@ func TestFiftySecretsOfOnePrincipalShareAMirror(t *testing.T) {
 }
 
 func TestTheLastObjectStopsAMirror(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 3)
 		w.watchAll(ids)
 		w.pass(time.Minute)
@@ -61,7 +62,7 @@ func TestTheLastObjectStopsAMirror(t *testing.T) {
 }
 
 func TestMeIsAskedOnceForManyAtATime(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		config := w.config(testHost, "alice-1")
 		var all sync.WaitGroup
 		for i := range 100 {
@@ -78,8 +79,8 @@ func TestMeIsAskedOnceForManyAtATime(t *testing.T) {
 	})
 }
 
-func TestARotatedCredentialIsUsedAndTheOldOneLetGo_case57(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestARotatedCredentialIsUsedAndTheOldOneLetGo(t *testing.T) {
+	inWorld(t, "[case-57]", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateRunning)
 		ws := w.watchAll([]string{"c1"})
 		w.pass(10 * time.Second)
@@ -92,7 +93,7 @@ func TestARotatedCredentialIsUsedAndTheOldOneLetGo_case57(t *testing.T) {
 		}
 		began := time.Now()
 		w.pass(10 * time.Minute)
-		for _, made := range w.remote.calls {
+		for _, made := range w.remote.log() {
 			if made.at.After(began) && made.token != "alice-2" {
 				t.Error("the old credential was used")
 			}
@@ -100,21 +101,21 @@ func TestARotatedCredentialIsUsedAndTheOldOneLetGo_case57(t *testing.T) {
 	})
 }
 
-func TestARefusedCredentialIsTriedFourTimesAnHour_R9(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
-		refused := "alice-1"
-		w.remote.fault = func(made call) error {
-			if made.token == refused {
+func TestARefusedCredentialIsTriedFourTimesAnHour(t *testing.T) {
+	inWorld(t, "[R9]", Options{}, func(t *testing.T, w *world) {
+		var refused atomic.Value
+		refused.Store("")
+		w.remote.breakWith(func(made call) error {
+			if made.token == refused.Load() {
 				return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401, Message: "Invalid access token"}
 			}
 			return nil
-		}
+		})
 		ids := w.remote.fill("c", 20)
-		refused = ""
 		ws := w.watchAll(ids)
 		w.pass(10 * time.Minute)
 		w.newsOfAll()
-		refused = "alice-1"
+		refused.Store("alice-1")
 		w.pass(6 * time.Minute)
 		if got := databricks.ClassOf(ws.Health().Err); got != databricks.ClassUnauthenticated || w.newsOfAll() != len(ids) {
 			t.Fatalf("health %v", got)
@@ -140,11 +141,11 @@ func TestARefusedCredentialIsTriedFourTimesAnHour_R9(t *testing.T) {
 	})
 }
 
-func TestARefusedMeIsRemembered_R9(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
-		w.remote.fault = func(made call) error {
+func TestARefusedMeIsRemembered(t *testing.T) {
+	inWorld(t, "[R9]", Options{}, func(t *testing.T, w *world) {
+		w.remote.breakWith(func(call) error {
 			return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401}
-		}
+		})
 		config := w.config(testHost, "alice-1")
 		for range 120 {
 			_, err := w.Connect(t.Context(), "o", config)
@@ -164,8 +165,8 @@ func TestARefusedMeIsRemembered_R9(t *testing.T) {
 }
 
 func TestAnUnreachableHostIsTriedWithPauses(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
-		w.remote.fault = func(made call) error { return errBroken }
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		w.remote.breakWith(func(call) error { return errBroken })
 		config := w.config(testHost, "alice-1")
 		for range 3600 {
 			if _, err := w.Connect(t.Context(), "o", config); databricks.ClassOf(err) != databricks.ClassTransient {
@@ -180,10 +181,10 @@ func TestAnUnreachableHostIsTriedWithPauses(t *testing.T) {
 }
 
 func TestABadNewCredentialEndsTheUseOfTheOld(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateRunning)
 		w.watchAll([]string{"c1"})
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.token == "alice-2" {
 				return &databricks.Error{Class: databricks.ClassUnauthenticated}
 			}
@@ -191,7 +192,7 @@ func TestABadNewCredentialEndsTheUseOfTheOld(t *testing.T) {
 				return errBroken
 			}
 			return nil
-		}
+		})
 		if _, err := w.Connect(t.Context(), "c1", w.config(testHost, "alice-3")); databricks.ClassOf(err) != databricks.ClassTransient {
 			t.Fatal(err)
 		}
@@ -208,7 +209,7 @@ func TestABadNewCredentialEndsTheUseOfTheOld(t *testing.T) {
 }
 
 func TestConnectBeforeStartAndAfterTheEnd(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateRunning)
 		ws := w.watchAll([]string{"c1"})
 		w.pass(5 * time.Second)
@@ -223,17 +224,17 @@ func TestConnectBeforeStartAndAfterTheEnd(t *testing.T) {
 	})
 }
 
-func TestAStormOf429HoldsNobodyAndNoOtherHost_R7(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+func TestAStormOf429HoldsNobodyAndNoOtherHost(t *testing.T) {
+	inWorld(t, "[R7]", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 300)
 		ws := w.watchAll(ids)
 		w.pass(time.Minute)
-		w.remote.fault = func(made call) error {
+		w.remote.breakWith(func(made call) error {
 			if made.token == "carol-1" {
 				return nil
 			}
 			return &databricks.Error{Class: databricks.ClassThrottled, StatusCode: 429, RetryAfter: 20 * time.Second}
-		}
+		})
 		other, err := w.Connect(t.Context(), "other", w.config("https://adb-9.9.azuredatabricks.net", "carol-1"))
 		if err != nil {
 			t.Fatal(err)
@@ -253,7 +254,7 @@ func TestAStormOf429HoldsNobodyAndNoOtherHost_R7(t *testing.T) {
 		if n := w.remote.failed(databricks.ClassThrottled, began); n > 70 {
 			t.Errorf("%d calls were thrown at a host that asked for 20 s each time", n)
 		}
-		w.remote.fault = nil
+		w.remote.breakWith(nil)
 		w.remote.put(ids[5], compute.StateTerminated)
 		w.pass(6 * time.Minute)
 		if got := state(ws, ids[5]); got != compute.StateTerminated {
@@ -263,7 +264,7 @@ func TestAStormOf429HoldsNobodyAndNoOtherHost_R7(t *testing.T) {
 }
 
 func TestAWriteThatIsHeldIsNotSent(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 1)
 		ws := w.watchAll(ids)
 		w.pass(5 * time.Second)
@@ -289,7 +290,7 @@ func TestAWriteThatIsHeldIsNotSent(t *testing.T) {
 }
 
 func TestAWriteHasADeadline(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *world) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 1)
 		ws := w.watchAll(ids)
 		began := time.Now()
@@ -299,6 +300,22 @@ func TestAWriteHasADeadline(t *testing.T) {
 		})
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 30*time.Second {
 			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
+func TestItsStateIsVisible(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 150)
+		ws := w.watchAll(ids)
+		w.pass(10 * time.Second)
+		w.do(ws, ClassTerminate, ids[0], terminate(ids[0]))
+		gates, mirrors := w.Gates(), w.Mirrors()
+		if len(gates) != 1 || gates[0].Host != testHost || gates[0].Rate < 4 || gates[0].Classes["terminate"].Granted != 1 {
+			t.Errorf("gates %+v", gates)
+		}
+		if len(mirrors) != 1 || mirrors[0].Watched != 150 || mirrors[0].Listed != 150 || mirrors[0].Pages != 2 || mirrors[0].Objects != 150 {
+			t.Errorf("mirrors %+v", mirrors)
 		}
 	})
 }

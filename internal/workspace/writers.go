@@ -21,7 +21,10 @@ func (r *Registry) Writers() *Writers { return &Writers{options: r.options} }
 // From its beginning until it completed nothing that is seen of the cluster is
 // believed; a write whose answer was lost counts as going on until its deadline
 // and a lag have passed. clusterID is empty for a create: Watch the id it learns.
-func (s *Writers) Do(ctx context.Context, w *Workspace, class WriteClass, clusterID string, call func(ctx context.Context, api databricks.Writer) error) (err error) {
+func (s *Writers) Do(
+	ctx context.Context, w *Workspace, class WriteClass, clusterID string,
+	call func(ctx context.Context, api databricks.Writer) error,
+) (err error) {
 	m, startedAt := w.mirror, time.Now()
 	c := m.credential(startedAt)
 	if c == nil {
@@ -53,11 +56,11 @@ var errNoAnswer = &databricks.Error{Class: databricks.ClassAmbiguous, Message: "
 
 // unclear tells whether a write that ended with err may still take effect.
 func unclear(err error) bool {
-	var e *databricks.Error
-	if err != nil && !errors.As(err, &e) {
-		return true
+	if err == nil {
+		return false
 	}
-	return databricks.ClassOf(err) == databricks.ClassAmbiguous
+	_, judged := errors.AsType[*databricks.Error](err)
+	return !judged || databricks.ClassOf(err) == databricks.ClassAmbiguous
 }
 
 func later(a, b time.Time) time.Time {
