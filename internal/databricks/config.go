@@ -6,12 +6,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"log/slog"
 )
 
 // Config is a host and the credential that came with it. It prints as host and
-// type, however it is printed. It is immutable and may be copied.
+// type, and its secrets are out of reach of printing (see secret). It is
+// immutable and may be copied.
 type Config struct {
 	origin     Origin
 	credential *credential
@@ -57,14 +56,8 @@ var fingerprintKey = func() []byte {
 // String is the host and the type of the credential.
 func (c Config) String() string { return c.Host() + " (" + c.AuthType() + ")" }
 
-// Format keeps every verb of fmt from looking inside.
-func (c Config) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, c.String()) }
-
-// MarshalText keeps encoders from looking inside.
+// MarshalText is String, for encoders and loggers.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
-
-// LogValue keeps loggers from looking inside.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // secret is a value that printing, encoding and comparing by reflection do not
 // reach: whoever wants it must call it.

@@ -3,9 +3,17 @@
 // that a Secret can carry, the hosts that may be reached, and errors that say
 // what must happen next.
 //
-// The wire types and the authentication protocols are the SDK's; the request
-// path is ours, because the SDK's retries inside a call, repeats a create,
-// follows redirects and reads without bound (docs/decisions/0001).
+// The wire types are the SDK's; the request path, the credentials and the
+// decoding are ours (docs/decisions/0001-own-request-path.md says why).
+//
+// A story per file:
+//
+//   - api, errors: what the rest of the operator sees
+//   - client, clusters, principal: the calls
+//   - request, classify, apierror, retryafter: one request, and what its answer means
+//   - decode, clean: what a server says, made into values and into texts fit to be shown
+//   - secret, config, auth, oauth: from a Secret to a bearer token
+//   - hosts, dial: where requests may go
 //
 // Nothing here knows Kubernetes, and nothing here decides: a call is made once
 // and its outcome is returned.

@@ -19,7 +19,8 @@ const (
 	ClassPinned Class = "Pinned"
 	// ClassInvalid: the request itself is refused and will be until it changes.
 	ClassInvalid Class = "Invalid"
-	// ClassUnauthenticated: the credential is refused.
+	// ClassUnauthenticated: the credential is refused, by the API or where its
+	// tokens are made.
 	ClassUnauthenticated Class = "Unauthenticated"
 	// ClassForbidden: the credential is known and may not do this.
 	ClassForbidden Class = "Forbidden"
@@ -38,7 +39,8 @@ const (
 	// have had its effect.
 	ClassAmbiguous Class = "Ambiguous"
 	// ClassHost: what answered is no Databricks workspace, or may not be
-	// reached: HTML where JSON was due, a redirect, a refused address.
+	// reached: HTML where a read's JSON was due, a redirect, a certificate that
+	// does not hold, a host or address that is refused.
 	ClassHost Class = "Host"
 )
 

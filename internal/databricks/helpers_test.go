@@ -48,6 +48,7 @@ func newWorkspaceTLS(t *testing.T, config *tls.Config, handler http.HandlerFunc)
 	}))
 	w.Config.ErrorLog = log.New(io.Discard, "", 0)
 	w.TLS = config
+	w.EnableHTTP2 = config != nil
 	w.StartTLS()
 	t.Cleanup(w.Close)
 	return w

@@ -167,7 +167,7 @@ func addressesNeverDialled(t *testing.T) {
 	g := NewWithT(t)
 	refused := []string{
 		"127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "169.254.169.254", "169.254.170.2", "168.63.129.16", "100.100.100.200", "192.0.0.192",
-		"224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:0:127.0.0.1",
+		"224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:168.63.129.16", "::ffff:0:127.0.0.1",
 		"64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001:0:1::", "fe80::1", "fe80::1%lo", "fec0::1", "ff02::1", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
 	}
 	for _, ip := range refused {
@@ -186,6 +186,7 @@ func TestErrorsAboutHostsSayWhatToDo(t *testing.T) {
 		"https://u:p@dbc.cloud.databricks.com":  "user information",
 		"https://dbc.cloud.databricks.com/?o=1": "path",
 		"https://DBC.cloud.databricks.com":      "upper case",
+		"https://[0:0:0:0:0:0:0:1]:8443":        "short form",
 		"http://dbc.cloud.databricks.com":       "another scheme than https",
 		"https://dbc.cloud.databricks.com.":     "dot at its end",
 		"dbc":                                   "full host name",

@@ -126,6 +126,13 @@ func TestARefusedPersonalTokenIsNotTriedAgain(t *testing.T) {
 	g.Expect(server.received()).To(HaveLen(1))
 }
 
+// ownEndpoint is a discovery that names something behind the host's own name.
+func ownEndpoint(rest string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, "https://"+r.Host+rest))(w, r)
+	}
+}
+
 func TestFailuresOnTheWayToAToken(t *testing.T) {
 	t.Parallel()
 	elsewhere := newWorkspace(t, answers(http.StatusOK, `{"access_token":"x"}`))
@@ -136,26 +143,30 @@ func TestFailuresOnTheWayToAToken(t *testing.T) {
 		issuer *issuer
 		want   Class
 	}{
-		"no OAuth":                 {&issuer{discovery: answers(404, `{"error_code":"ENDPOINT_NOT_FOUND"}`)}, ClassUnauthenticated},
-		"no OAuth, html":           {&issuer{discovery: answers(404, "<html>")}, ClassUnauthenticated},
-		"discovery down":           {&issuer{discovery: answers(503, "")}, ClassTransient},
-		"discovery is html":        {&issuer{discovery: answers(200, "<html>")}, ClassHost},
-		"discovery is empty":       {&issuer{discovery: answers(200, "{}")}, ClassHost},
-		"discovery of wrong type":  {&issuer{discovery: answers(200, `{"token_endpoint":[]}`)}, ClassTransient},
-		"discovery redirects":      {&issuer{discovery: http.RedirectHandler(elsewhere.URL, http.StatusFound).ServeHTTP}, ClassHost},
-		"endpoint elsewhere":       {&issuer{discovery: endpoint(elsewhere.URL + tokenPath)}, ClassHost},
-		"endpoint in clear":        {&issuer{discovery: endpoint("http://127.0.0.1" + tokenPath)}, ClassHost},
-		"endpoint with user":       {&issuer{discovery: endpoint("https://127.0.0.1@evil.example" + tokenPath)}, ClassHost},
-		"endpoint relative":        {&issuer{discovery: endpoint("//evil.example" + tokenPath)}, ClassHost},
-		"wrong client":             {&issuer{token: answers(400, `{"error":"invalid_client","error_description":"who?"}`)}, ClassUnauthenticated},
-		"wrong client, 401":        {&issuer{token: answers(401, `{"error":"invalid_client"}`)}, ClassUnauthenticated},
-		"endpoint down":            {&issuer{token: answers(500, "")}, ClassTransient},
-		"endpoint throttles":       {&issuer{token: answersRetryAfter(429, "9", "")}, ClassThrottled},
-		"endpoint hangs up":        {&issuer{token: hangUp(func(_ net.Conn) {})}, ClassTransient},
-		"no token":                 {&issuer{token: answers(200, `{}`)}, ClassTransient},
-		"a token with a line feed": {&issuer{token: answers(200, `{"access_token":"a\r\nX-Evil: 1"}`)}, ClassTransient},
-		"a token of another type":  {&issuer{token: answers(200, `{"access_token":"a","token_type":"mac"}`)}, ClassTransient},
-		"token is html":            {&issuer{token: answers(200, "<html>")}, ClassHost},
+		"no OAuth":                  {&issuer{discovery: answers(404, `{"error_code":"ENDPOINT_NOT_FOUND"}`)}, ClassUnauthenticated},
+		"no OAuth, html":            {&issuer{discovery: answers(404, "<html>")}, ClassUnauthenticated},
+		"discovery down":            {&issuer{discovery: answers(503, "")}, ClassTransient},
+		"discovery is html":         {&issuer{discovery: answers(200, "<html>")}, ClassHost},
+		"discovery is empty":        {&issuer{discovery: answers(200, "{}")}, ClassHost},
+		"discovery of wrong type":   {&issuer{discovery: answers(200, `{"token_endpoint":[]}`)}, ClassTransient},
+		"discovery redirects":       {&issuer{discovery: http.RedirectHandler(elsewhere.URL, http.StatusFound).ServeHTTP}, ClassHost},
+		"endpoint elsewhere":        {&issuer{discovery: endpoint(elsewhere.URL + tokenPath)}, ClassHost},
+		"endpoint with a query":     {&issuer{discovery: ownEndpoint("/oidc/v1/token?x=/")}, ClassHost},
+		"endpoint with dots":        {&issuer{discovery: ownEndpoint("/oidc/../api/2.0/x")}, ClassHost},
+		"endpoint with escapes":     {&issuer{discovery: ownEndpoint("/oidc/%2e%2e/x")}, ClassHost},
+		"endpoint at a longer host": {&issuer{discovery: ownEndpoint(".evil.example/x")}, ClassHost},
+		"endpoint in clear":         {&issuer{discovery: endpoint("http://127.0.0.1" + tokenPath)}, ClassHost},
+		"endpoint with user":        {&issuer{discovery: endpoint("https://127.0.0.1@evil.example" + tokenPath)}, ClassHost},
+		"endpoint relative":         {&issuer{discovery: endpoint("//evil.example" + tokenPath)}, ClassHost},
+		"wrong client":              {&issuer{token: answers(400, `{"error":"invalid_client","error_description":"who?"}`)}, ClassUnauthenticated},
+		"wrong client, 401":         {&issuer{token: answers(401, `{"error":"invalid_client"}`)}, ClassUnauthenticated},
+		"endpoint down":             {&issuer{token: answers(500, "")}, ClassTransient},
+		"endpoint throttles":        {&issuer{token: answersRetryAfter(429, "9", "")}, ClassThrottled},
+		"endpoint hangs up":         {&issuer{token: hangUp(func(_ net.Conn) {})}, ClassTransient},
+		"no token":                  {&issuer{token: answers(200, `{}`)}, ClassTransient},
+		"a token with a line feed":  {&issuer{token: answers(200, `{"access_token":"a\r\nX-Evil: 1"}`)}, ClassTransient},
+		"a token of another type":   {&issuer{token: answers(200, `{"access_token":"a","token_type":"mac"}`)}, ClassTransient},
+		"token is html":             {&issuer{token: answers(200, "<html>")}, ClassHost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -247,6 +258,7 @@ func TestWhoeverWaitsForATokenGivesUpInTime(t *testing.T) {
 			g.Expect(err).To(MatchError(context.DeadlineExceeded))
 			g.Expect(time.Since(begin)).To(Equal(time.Second))
 		})
+		synctest.Wait()
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second)
 			defer cancel()

@@ -39,6 +39,13 @@ func hangUp(do func(net.Conn)) http.HandlerFunc {
 	}
 }
 
+func endlessHeaders(c net.Conn) {
+	_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n")
+	for err == nil {
+		_, err = io.WriteString(c, "X-Filler: "+strings.Repeat("x", 1000)+"\r\n")
+	}
+}
+
 func TestALostAnswerIsAmbiguousForAWriteAlone(t *testing.T) {
 	t.Parallel()
 	say := func(text string) http.HandlerFunc {
@@ -56,14 +63,7 @@ func TestALostAnswerIsAmbiguousForAWriteAlone(t *testing.T) {
 		"half a chunk":        say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n{"),
 		"no HTTP at all":      say("220 smtp.example ESMTP\r\n"),
 		"500, cut short":      say("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{"),
-		"endless headers": hangUp(func(c net.Conn) {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n")
-			for {
-				if _, err := io.WriteString(c, "X-Filler: "+strings.Repeat("x", 1000)+"\r\n"); err != nil {
-					return
-				}
-			}
-		}),
+		"endless headers":     hangUp(endlessHeaders),
 		"a broken gzip": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = io.WriteString(w, "this is no gzip")
@@ -96,6 +96,23 @@ func TestAWriteIsNotRepeatedOnAConnectionThatWasReused(t *testing.T) {
 	g.Expect(write(t.Context(), client)).To(Succeed())
 	g.Expect(ClassOf(write(t.Context(), client))).To(Equal(ClassAmbiguous))
 	g.Expect(server.received()).To(HaveLen(2))
+}
+
+// HTTP/2 may repeat a write that was sent.
+func TestOnlyHTTP1IsSpoken(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	trusted := newAuthority(t)
+	certificate := trusted.issue(t, "127.0.0.1", time.Now().Add(time.Hour))
+	server := newWorkspaceTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}},
+		func(w http.ResponseWriter, r *http.Request) {
+			answers(http.StatusOK, fmt.Sprintf(`{"cluster_id":"c1","cluster_name":%q}`, r.Proto))(w, r)
+		})
+	client, err := New(parse(t, map[string]string{"host": server.URL, "token": canary}), Options{Transport: transportTo(t, server, trusted)})
+	g.Expect(err).NotTo(HaveOccurred())
+	cluster, err := client.Get(t.Context(), "c1")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cluster.ClusterName).To(Equal("HTTP/1.1"))
 }
 
 func TestWhatWasNeverSentIsNotAmbiguous(t *testing.T) {
@@ -197,6 +214,11 @@ func TestAnswersAreBounded(t *testing.T) {
 			// What stands in buffers on the way is beyond our bound.
 			g.Eventually(ended, "5s").Should(Receive(BeNumerically("<", 4*maxPageBytes)))
 		}
+	})
+	t.Run("[S6] endless headers", func(t *testing.T) {
+		t.Parallel()
+		server := newWorkspace(t, hangUp(endlessHeaders))
+		NewWithT(t).Expect(read(t.Context(), server.client(t))).To(MatchError(ContainSubstring("headers exceeded")))
 	})
 	t.Run("a page at its bound", func(t *testing.T) {
 		t.Parallel()
@@ -325,13 +347,18 @@ func TestTLS(t *testing.T) {
 func tlsServer(t *testing.T, trusted *authority, config *tls.Config) (*workspace, *Transport) {
 	t.Helper()
 	server := newWorkspaceTLS(t, config, answers(http.StatusOK, `{"cluster_id":"c1"}`))
+	return server, transportTo(t, server, trusted)
+}
+
+func transportTo(t *testing.T, server *workspace, trusted *authority) *Transport {
+	t.Helper()
 	allowed, err := ParseAllowList([]string{server.URL})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	roots := x509.NewCertPool()
 	roots.AddCert(trusted.certificate)
 	transport := NewTransport(allowed, roots)
 	t.Cleanup(transport.CloseIdleConnections)
-	return server, transport
+	return transport
 }
 
 func TestLoadRoots(t *testing.T) {
