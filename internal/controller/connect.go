@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/workspace"
@@ -19,19 +20,17 @@ import (
 
 // connect finds the object's workspace, or why there is none to speak to.
 func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	name, trouble := r.secretName(cluster)
+	config, trouble := r.credential(ctx, cluster)
 	if trouble != nil {
-		seen.Trouble = trouble
-		return
-	}
-	config, trouble := r.credentials.lookup(ctx, client.ObjectKeyFromObject(cluster), name)
-	if trouble != nil {
+		// What an earlier Secret reached is let go with it.
+		r.registry.Release(objectOf(cluster))
 		seen.Trouble = trouble
 		return
 	}
 	seen.Host, seen.Credential = config.Host(), config.Fingerprint()
 	if bound := cluster.Status.Host; bound != "" && bound != seen.Host {
 		// Nothing is asked of a workspace that the object does not belong to.
+		r.registry.Release(objectOf(cluster))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.options.ConnectDeadline)
@@ -43,6 +42,15 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	seen.workspace = found
 	seen.Principal, seen.WorkspaceID = found.Principal().UserName, found.Principal().WorkspaceID
+}
+
+// credential is what the object's connection leads to.
+func (r *Reconciler) credential(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (databricks.Config, *plan.Trouble) {
+	name, trouble := r.secretName(cluster)
+	if trouble != nil {
+		return databricks.Config{}, trouble
+	}
+	return r.credentials.lookup(ctx, client.ObjectKeyFromObject(cluster), name)
 }
 
 // secretName is the Secret that the object names, in its own namespace and in

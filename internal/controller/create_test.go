@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -74,7 +75,7 @@ func TestCreateOnce(t *testing.T) {
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(reached).Should(BeTrue())
-		r.stop()
+		r.kill()
 		r.Expect(r.get(cluster).Status.ClusterID).To(BeEmpty())
 		r.Expect(r.live()).To(HaveLen(1))
 
@@ -91,7 +92,7 @@ func TestCreateOnce(t *testing.T) {
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(reached).Should(BeTrue())
-		r.stop()
+		r.kill()
 		r.Expect(r.workspace.EndElsewhere(r.live()[0].ID, simulator.TerminationReason{Code: "USER_REQUEST", Type: "SUCCESS"})).To(Succeed())
 
 		r.intercept = interceptor.Funcs{}
@@ -174,6 +175,8 @@ func TestCreateOnce(t *testing.T) {
 	})
 }
 
+var errKilled = errors.New("the operator was killed")
+
 // dieBefore has the operator never get past the writing of a status that
 // matches: it is as if it were killed there. The answer tells that it came so far.
 func (r *rig) dieBefore(match func(*v1alpha1.DatabricksCluster) bool) func() bool {
@@ -181,8 +184,8 @@ func (r *rig) dieBefore(match func(*v1alpha1.DatabricksCluster) bool) func() boo
 	r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 		if cluster, ok := object.(*v1alpha1.DatabricksCluster); ok && match(cluster) {
 			reached.Store(true)
-			<-ctx.Done()
-			return ctx.Err()
+			<-r.killed
+			return errKilled
 		}
 		return inner.SubResource(sub).Patch(ctx, object, patch, options...)
 	}

@@ -34,6 +34,9 @@ type Reconciler struct {
 	options     Options
 }
 
+// writeDeadline bounds what is written to the API server around one step.
+const writeDeadline = 10 * time.Second
+
 // Reconcile gathers facts, decides, does one thing and tells. It never waits:
 // what it needs to know and does not is asked for, and news brings it back.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -53,6 +56,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Limits:  r.options.Limits,
 		Now:     time.Now(),
 	})
+	if next.Step.WritesToDatabricks() {
+		// What is begun is ended and written down, also while the operator stops.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), r.options.Limits.RequestDeadline+writeDeadline)
+		defer cancel()
+	}
 	outcome := r.actor.act(ctx, cluster, scene, next)
 	told := report.Of(report.Input{
 		Cluster: cluster,

@@ -72,8 +72,11 @@ type rig struct {
 	mirror    workspace.Options
 	// intercept stands between the operator and the API server.
 	intercept interceptor.Funcs
-	stop      func()
-	record    *record
+	// stop ends the operator as a signal does; kill as kill -9 does: what its
+	// intercepted calls were held at never happens.
+	stop, kill func()
+	killed     chan struct{}
+	record     *record
 }
 
 // newRig makes a world in which everything goes fast and no operator runs yet;
@@ -178,13 +181,20 @@ func (r *rig) start() {
 		}
 	})
 	var once sync.Once
+	killed := make(chan struct{})
+	r.killed = killed
 	r.stop = func() {
 		once.Do(func() {
 			cancel()
 			running.Wait()
 		})
 	}
-	r.t.Cleanup(r.stop)
+	var dead sync.Once
+	r.kill = func() {
+		dead.Do(func() { close(killed) })
+		r.stop()
+	}
+	r.t.Cleanup(r.kill)
 }
 
 // logger shows the operator's log where a test is run alone and verbosely.
