@@ -17,6 +17,11 @@ const (
 	maxCleanBytes = 16 << 10
 )
 
+// PlainText makes text that came from a workspace fit to be shown: one line,
+// printable, and bounded (1 KiB). Whoever shows such text passes it through
+// here; errors of this package already were.
+func PlainText(text string) string { return bound(plain(text), maxMessageBytes) }
+
 // plain makes text from outside fit for one line of a condition: valid, without
 // control and formatting characters.
 func plain(text string) string {
