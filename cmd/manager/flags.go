@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"flag"
 	"fmt"
 	"io"
@@ -24,9 +25,12 @@ type options struct {
 	watchNamespaces              []string
 	allowedHosts                 []string
 	caFile                       string
-	controller                   controller.Options
-	workspace                    workspace.Options
-	logging                      zap.Options
+	// allowed and roots are what those two say.
+	allowed    databricks.AllowList
+	roots      *x509.CertPool
+	controller controller.Options
+	workspace  workspace.Options
+	logging    zap.Options
 }
 
 var operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
@@ -108,5 +112,14 @@ func (o *options) validate() error {
 	}
 	o.controller.Limits.RequestDeadline = o.workspace.RequestDeadline
 	o.workspace.Grace = o.controller.Limits.VisibilityGrace
-	return nil
+	return o.readHosts()
+}
+
+// readHosts reads what may be reached, and whose certificates are trusted there.
+func (o *options) readHosts() (err error) {
+	if o.allowed, err = databricks.ParseAllowList(o.allowedHosts); err != nil {
+		return err //nolint:wrapcheck // the message names the flag
+	}
+	o.roots, err = databricks.LoadRoots(o.caFile)
+	return err //nolint:wrapcheck // the message names the flag
 }

@@ -49,12 +49,8 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	dial, err := dialer(o)
-	if err != nil {
-		return nil, err
-	}
 	news := &controller.News{}
-	o.workspace.Dial = dial
+	o.workspace.Dial = dialer(o)
 	o.workspace.OnChange = news.Changed
 	o.workspace.Logger = mgr.GetLogger().WithName("workspace")
 	if err := controller.Setup(mgr, workspace.NewRegistry(o.workspace), news, o.controller); err != nil {
@@ -104,19 +100,11 @@ func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Sc
 }
 
 // dialer makes the clients of credentials, over one pool of connections.
-func dialer(o options) (func(databricks.Config) (workspace.Client, error), error) {
-	allowed, err := databricks.ParseAllowList(o.allowedHosts)
-	if err != nil {
-		return nil, fmt.Errorf("read the allowed hosts: %w", err)
-	}
-	roots, err := databricks.LoadRoots(o.caFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the authorities: %w", err)
-	}
-	transport := databricks.NewTransport(allowed, roots)
+func dialer(o options) func(databricks.Config) (workspace.Client, error) {
+	transport := databricks.NewTransport(o.allowed, o.roots)
 	return func(config databricks.Config) (workspace.Client, error) {
 		return databricks.New(config, databricks.Options{Transport: transport, Version: version})
-	}, nil
+	}
 }
 
 func addProbes(mgr ctrl.Manager) error {

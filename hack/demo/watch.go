@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// news is one change of an object: as kubectl's table shows it, and whole.
+type news struct {
+	kind    watch.EventType
+	columns []metav1.TableColumnDefinition
+	cells   []any
+	cluster v1alpha1.DatabricksCluster
+}
+
+// follow tells of every change of the objects, those that exist first, until
+// ctx ends or the watch breaks. The API server makes the rows: they are what
+// kubectl shows.
+func follow(ctx context.Context, config *rest.Config, tell func(news)) error {
+	body, err := openWatch(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	var columns []metav1.TableColumnDefinition
+	for decoder := json.NewDecoder(body); ; {
+		var event struct {
+			Type   watch.EventType `json:"type"`
+			Object json.RawMessage `json:"object"`
+		}
+		switch err := decoder.Decode(&event); {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, io.EOF):
+			return nil // the API server ends every watch now and then
+		case err != nil:
+			return fmt.Errorf("watch the objects: %w", err)
+		case event.Type == watch.Error:
+			return fmt.Errorf("watch the objects: %s", event.Object)
+		}
+		var table metav1.Table
+		if err := json.Unmarshal(event.Object, &table); err != nil {
+			return fmt.Errorf("watch the objects: %w", err)
+		}
+		if len(table.ColumnDefinitions) > 0 { // only the first table has them
+			columns = table.ColumnDefinitions
+		}
+		for _, row := range table.Rows {
+			change := news{kind: event.Type, columns: columns, cells: row.Cells}
+			if err := json.Unmarshal(row.Object.Raw, &change.cluster); err != nil {
+				return fmt.Errorf("watch the objects: %w", err)
+			}
+			tell(change)
+		}
+	}
+}
+
+// openWatch asks for tables with whole objects in them.
+func openWatch(ctx context.Context, config *rest.Config) (io.ReadCloser, error) {
+	config = rest.CopyConfig(config)
+	config.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
+	asking, err := rest.UnversionedRESTClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	body, err := asking.Get().
+		AbsPath("apis", v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "namespaces", namespace, "databricksclusters").
+		Param("watch", "true").Param("includeObject", "Object").
+		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").
+		Stream(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("watch the objects: %w", err)
+	}
+	return body, nil
+}

@@ -1,0 +1,80 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/test/programs"
+)
+
+// say runs a program to its end.
+func say(t *testing.T, binary string, arguments ...string) (code int, said string) {
+	t.Helper()
+	process, err := programs.Start(binary, filepath.Join(t.TempDir(), "said"), arguments...)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(process.Kill)
+	return process.ExitCode(), process.Log.Text()
+}
+
+func TestHelpListsEveryFlag(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	code, help := say(t, binaries.Manager, "--help")
+	g.Expect(code).To(Equal(0))
+	for _, flag := range []string{
+		"--allowed-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
+		"--watch-namespaces", "--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
+		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
+		"--leader-elect", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure",
+		"--health-probe-bind-address", "--kubeconfig", "--zap-log-level",
+	} {
+		g.Expect(help).To(ContainSubstring(flag + " "))
+	}
+}
+
+// A mistake on the command line is told at once, by flag and value and with the
+// way out, and before anything is reached.
+func TestBadFlagsAreRefused(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty.pem")
+	NewWithT(t).Expect(os.WriteFile(empty, nil, 0o600)).To(Succeed())
+	for name, c := range map[string]struct {
+		arguments []string
+		want      []string
+	}{
+		"unknown flag":    {[]string{"--allowed-host=x"}, []string{"unknown flag: --allowed-host", "--help"}},
+		"argument":        {[]string{"serve"}, []string{`"serve" is no flag`, "--help"}},
+		"not a number":    {[]string{"--workers=many"}, []string{`"many"`, "--workers", "--help"}},
+		"no workers":      {[]string{"--workers=0"}, []string{"--workers 0: at least 1 is needed"}},
+		"operator id":     {[]string{"--operator-id=PROD"}, []string{`--operator-id "PROD"`, "8 lower-case hex digits"}},
+		"no requests":     {[]string{"--max-requests-per-second=0"}, []string{"--max-requests-per-second 0: must be above 0"}},
+		"all headroom":    {[]string{"--request-headroom=1"}, []string{"--request-headroom 1", "below 1"}},
+		"no unit":         {[]string{"--request-timeout=30"}, []string{`"30"`, "--request-timeout", "--help"}},
+		"no time":         {[]string{"--poll-interval-quiet=0s"}, []string{"--poll-interval-quiet 0s: must be above 0"}},
+		"short window":    {[]string{"--create-window=10ms"}, []string{"--create-window 10ms: must be at least 1s"}},
+		"plain http":      {[]string{"--allowed-hosts=http://10.0.0.1"}, []string{"--allowed-hosts", "http://10.0.0.1", "https://"}},
+		"missing CA file": {[]string{"--databricks-ca-file=/no/such.pem"}, []string{"--databricks-ca-file", "/no/such.pem"}},
+		"empty CA file":   {[]string{"--databricks-ca-file=" + empty}, []string{"--databricks-ca-file", empty, "PEM"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			code, said := say(t, binaries.Manager, append(c.arguments, "--kubeconfig=/no/such/kubeconfig")...)
+			g.Expect(code).To(Equal(2), said)
+			for _, want := range c.want {
+				g.Expect(said).To(ContainSubstring(want))
+			}
+		})
+	}
+}
+
+func TestAMissingKubeconfigIsNamed(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	code, said := say(t, binaries.Manager, "--kubeconfig=/no/such/kubeconfig")
+	g.Expect(code).To(Equal(1))
+	g.Expect(said).To(ContainSubstring("/no/such/kubeconfig"))
+	g.Expect(said).To(ContainSubstring("--kubeconfig"))
+}

@@ -1,0 +1,42 @@
+package programs
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Binaries are where the programs are.
+type Binaries struct {
+	Manager, Simulator string
+}
+
+// In names the programs that `make build` put into a directory. It fails where
+// one is missing.
+func In(directory string) (Binaries, error) {
+	absolute, err := filepath.Abs(directory)
+	if err != nil {
+		return Binaries{}, fmt.Errorf("find %s: %w", directory, err)
+	}
+	found := Binaries{Manager: filepath.Join(absolute, "manager"), Simulator: filepath.Join(absolute, "simulator")}
+	for _, file := range []string{found.Manager, found.Simulator} {
+		if _, err := os.Stat(file); err != nil {
+			return Binaries{}, fmt.Errorf("%s is not built: run 'make build' (%w)", filepath.Base(file), err)
+		}
+	}
+	return found, nil
+}
+
+// Build builds both programs of this checkout into a directory.
+func Build(ctx context.Context, directory string) (Binaries, error) {
+	const module = "github.com/databricks-operator/databricks-operator"
+	into := directory + string(filepath.Separator)
+	arguments := []string{"build", "-buildvcs=false", "-o", into, module + "/cmd/manager", module + "/cmd/simulator"}
+	build := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // the caller's own directory
+	if said, err := build.CombinedOutput(); err != nil {
+		return Binaries{}, fmt.Errorf("build the operator and the simulator: %w\n%s", err, said)
+	}
+	return In(directory)
+}

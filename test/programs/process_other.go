@@ -1,0 +1,10 @@
+//go:build unix && !linux
+
+package programs
+
+import "syscall"
+
+// attributes keep a terminal's Ctrl-C away from the process.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
