@@ -61,10 +61,29 @@ func Compare(desired Tree, observed Observed) []Difference {
 		if !declared || (f.onlySpec && observed.Asked == nil) {
 			continue
 		}
+		if other, ok := f.otherSize(want, observed); ok {
+			found = append(found, other)
+			continue
+		}
 		found = append(found, f.compare(want, observed)...)
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].Path < found[j].Path })
 	return found
+}
+
+// otherSize is the difference where a cluster has the other kind of size than
+// the declared one. No number tells: a fixed 0 may be left out of an answer, and
+// a cluster that autoscales may show its workers too.
+func (f field) otherSize(want any, observed Observed) (Difference, bool) {
+	bounds, autoscales := observed.Effective["autoscale"]
+	switch {
+	case f.name == "num_workers" && autoscales:
+		return Difference{Path: pointer(f.name), Field: f.name, Desired: want, Actual: bounds, Size: true}, true
+	case f.name == "autoscale" && !autoscales:
+		return Difference{Path: pointer(f.name), Field: f.name, Desired: want, Actual: observed.Effective["num_workers"], Size: true}, true
+	default:
+		return Difference{}, false
+	}
 }
 
 func (f field) compare(want any, observed Observed) []Difference {
@@ -96,7 +115,7 @@ func (f field) compareAt(want any, observed Observed, path ...string) []Differen
 		return nil
 	}
 	if f.onlySpec {
-		effective = asked
+		effective, inEffect = asked, wasAsked
 	}
 	where := pointer(path...)
 	if tolerates(where, want, inEffect) {
@@ -115,6 +134,25 @@ func (f field) equal(want, have any) bool {
 	case set:
 		return reflect.DeepEqual(sorted(want), sorted(have))
 	default:
+		return holds(want, have)
+	}
+}
+
+// holds tells that a value has everything that was declared: members that a
+// server added are no difference, nor are those that it leaves out when empty.
+func holds(want, have any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		members, ok := have.(map[string]any)
+		for key, value := range want {
+			item, present := members[key]
+			ok = ok && (holds(value, item) || (!present && isEmpty(value)))
+		}
+		return ok
+	case []any:
+		items, ok := have.([]any)
+		return ok && slices.EqualFunc(want, items, holds)
+	default:
 		return reflect.DeepEqual(want, have)
 	}
 }
@@ -122,14 +160,13 @@ func (f field) equal(want, have any) bool {
 // tolerates names the values that a server shows otherwise than they were sent.
 func tolerates(where string, want any, present bool) bool {
 	switch {
-	case strings.HasSuffix(where, "/zone_id"):
-		return want == "auto" && present
-	case strings.Contains(where, "/ebs_volume_"):
-		return isZero(want) && !present
+	case strings.HasSuffix(where, "_attributes/zone_id"):
+		zone, _ := want.(string)
+		return strings.EqualFold(zone, "auto") && present
 	case slices.Contains(writeOnly, where):
 		return !present
 	default:
-		return isZero(want) && !present
+		return isEmpty(want) && !present
 	}
 }
 
@@ -140,13 +177,18 @@ var writeOnly = []string{
 	"/azure_attributes/log_analytics_info/log_analytics_primary_key",
 }
 
-// isZero tells 0 and false, which the API leaves out of its answers.
-func isZero(value any) bool {
+// isEmpty tells 0, false and what has no members: the API leaves them out of
+// its answers.
+func isEmpty(value any) bool {
 	switch value := value.(type) {
 	case float64:
 		return value == 0
 	case bool:
 		return !value
+	case []any:
+		return len(value) == 0
+	case map[string]any:
+		return len(value) == 0
 	default:
 		return false
 	}

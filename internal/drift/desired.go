@@ -2,7 +2,9 @@ package drift
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
@@ -31,7 +33,7 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	}
 	chooseSize(tree)
 	choosePool(tree)
-	dropEmpty(tree)
+	dropUnsent(tree)
 	return tree, nil
 }
 
@@ -100,29 +102,17 @@ func choosePool(tree Tree) {
 	}
 }
 
-// dropEmpty removes empty strings: the API takes them for bad ids. Values of
-// the user's own maps may be empty.
-func dropEmpty(tree map[string]any) {
+// dropUnsent removes what the API refuses: empty strings, which it takes for bad
+// ids, and EBS settings of 0. Values of the user's own maps may be empty.
+func dropUnsent(tree map[string]any) {
 	for name, value := range tree {
-		if value == "" {
+		if value == "" || (strings.HasPrefix(name, "ebs_volume_") && isEmpty(value)) {
 			delete(tree, name)
 		}
-		if _, free := freeMap(name); free {
-			continue
-		}
-		if object, ok := value.(map[string]any); ok {
-			dropEmpty(object)
+		if object, ok := value.(map[string]any); ok && !slices.Contains(freeMaps, name) {
+			dropUnsent(object)
 		}
 	}
-}
-
-func freeMap(name string) (string, bool) {
-	for _, free := range freeMaps {
-		if free == name {
-			return free, true
-		}
-	}
-	return "", false
 }
 
 // Tag is a custom tag, such as the one that says whose a cluster is.

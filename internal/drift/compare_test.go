@@ -1,0 +1,280 @@
+package drift
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+)
+
+// seen is a cluster as the SDK reads it of these trees. asked may be nil.
+func seen(t tester, effective, asked Tree) Observed {
+	t.Helper()
+	g := NewWithT(t)
+	var spec *compute.ClusterSpec
+	if asked != nil {
+		spec = wire[compute.ClusterSpec](t, asked)
+	}
+	observed, err := Observe(wire[compute.ClusterDetails](t, effective), spec)
+	g.Expect(err).NotTo(HaveOccurred())
+	return observed
+}
+
+func pathsOf(differences []Difference) []string {
+	paths := []string{}
+	for _, difference := range differences {
+		paths = append(paths, difference.Path)
+	}
+	return paths
+}
+
+func TestCompare(t *testing.T) {
+	for name, row := range map[string]struct {
+		desired, effective, asked Tree
+		differ                    []string
+	}{
+		"nothing declared is never a difference": {
+			effective: Tree{"spark_version": "x", "custom_tags": map[string]any{"a": "b"}}, asked: Tree{"node_type_id": "y"},
+		},
+		"[case-10] a mode shown under its old name": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_STANDARD"}, effective: Tree{"data_security_mode": "USER_ISOLATION"},
+		},
+		"[case-10] a mode shown under its new name": {
+			desired: Tree{"data_security_mode": "SINGLE_USER"}, effective: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
+		},
+		"[case-10] the automatic mode is either of two": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "SINGLE_USER"},
+		},
+		"[case-10] the automatic mode is no third": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "NONE"},
+			differ: []string{"/data_security_mode"},
+		},
+		"[case-10] a real change of mode": {
+			desired:   Tree{"data_security_mode": "DATA_SECURITY_MODE_STANDARD"},
+			effective: Tree{"data_security_mode": "SINGLE_USER"}, asked: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
+			differ: []string{"/data_security_mode"},
+		},
+		"[case-11] another number of workers": {
+			desired: Tree{"num_workers": 4.0}, effective: Tree{"num_workers": 2.0}, differ: []string{"/num_workers"},
+		},
+		"[case-11] a resize that does not show in what was asked": {
+			desired: Tree{"num_workers": 4.0}, effective: Tree{"num_workers": 4.0}, asked: Tree{"num_workers": 2.0},
+		},
+		"[case-11] a resize elsewhere, back in what was asked alone": {
+			desired: Tree{"num_workers": 2.0}, effective: Tree{"num_workers": 4.0}, asked: Tree{"num_workers": 2.0}, differ: []string{"/num_workers"},
+		},
+		"[case-12] other bounds": {
+			desired: Tree{"autoscale": bounds(1, 5)}, effective: Tree{"autoscale": bounds(1, 4)}, differ: []string{"/autoscale/max_workers"},
+		},
+		"[case-13] fixed declared, autoscale in place": {
+			desired: Tree{"num_workers": 2.0}, effective: Tree{"autoscale": bounds(1, 4)}, differ: []string{"/num_workers"},
+		},
+		"[case-13] fixed declared, autoscale in place with as many workers": {
+			desired: Tree{"num_workers": 2.0}, effective: Tree{"num_workers": 2.0, "autoscale": bounds(1, 4)}, differ: []string{"/num_workers"},
+		},
+		"[case-13] none declared, autoscale in place": {
+			desired: Tree{"num_workers": 0.0}, effective: Tree{"autoscale": bounds(0, 4)}, differ: []string{"/num_workers"},
+		},
+		"[case-13] autoscale declared, fixed in place": {
+			desired: Tree{"autoscale": bounds(1, 4)}, effective: Tree{"num_workers": 2.0}, differ: []string{"/autoscale"},
+		},
+		"[case-13] autoscale between none and none declared, fixed in place": {
+			desired: Tree{"autoscale": bounds(0, 0)}, effective: Tree{"num_workers": 2.0}, differ: []string{"/autoscale"},
+		},
+		"[case-14] workers under autoscale": {
+			desired: Tree{"autoscale": bounds(0, 4)}, effective: Tree{"num_workers": 3.0, "autoscale": map[string]any{"max_workers": 4.0}},
+		},
+		"[case-21] a key of ours edited elsewhere, others added": {
+			desired:   Tree{"spark_conf": map[string]any{"a/b": "1", "c": "2"}},
+			effective: Tree{"spark_conf": map[string]any{"a/b": "7", "c": "2", "d": "3"}}, asked: Tree{"spark_conf": map[string]any{"a/b": "7"}},
+			differ: []string{"/spark_conf/a~1b"},
+		},
+		"[case-23] explicit false and 0 left out of the answer": {
+			desired: Tree{
+				"enable_elastic_disk": false, "autotermination_minutes": 0.0, "aws_attributes": map[string]any{"first_on_demand": 0.0},
+				"ssh_public_keys": []any{}, "init_scripts": []any{}, "apply_policy_default_values": false,
+			},
+			effective: Tree{}, asked: Tree{},
+		},
+		"[case-23] explicit false and 0 where others are in place": {
+			desired:   Tree{"enable_elastic_disk": false, "autotermination_minutes": 0.0, "aws_attributes": map[string]any{"first_on_demand": 0.0}, "init_scripts": []any{}},
+			effective: Tree{"enable_elastic_disk": true, "autotermination_minutes": 30.0, "aws_attributes": map[string]any{"first_on_demand": 1.0}, "init_scripts": []any{script("a")}},
+			differ:    []string{"/autotermination_minutes", "/aws_attributes/first_on_demand", "/enable_elastic_disk", "/init_scripts"},
+		},
+		"[case-24] another pool": {
+			desired: Tree{"instance_pool_id": "b"}, effective: Tree{"instance_pool_id": "a", "driver_instance_pool_id": "a"}, differ: []string{"/instance_pool_id"},
+		},
+		"[case-24] a driver's pool that was filled in": {
+			desired: Tree{"instance_pool_id": "b"}, effective: Tree{"instance_pool_id": "b", "driver_instance_pool_id": "b", "node_type_id": "t"},
+		},
+		"[case-25] what a policy added": {
+			desired:   Tree{"policy_id": "P", "custom_tags": map[string]any{"team": "a"}, "aws_attributes": map[string]any{"zone_id": "auto"}},
+			effective: Tree{"policy_id": "P", "custom_tags": map[string]any{"team": "a", "cost": "b"}, "aws_attributes": map[string]any{"zone_id": "us-west-2a", "availability": "SPOT"}, "spark_conf": map[string]any{"x": "y"}},
+		},
+		"a zone made concrete": {
+			desired: Tree{"aws_attributes": map[string]any{"zone_id": "auto"}}, effective: Tree{"aws_attributes": map[string]any{"zone_id": "us-west-2a"}},
+		},
+		"a zone made concrete on Google Cloud": {
+			desired: Tree{"gcp_attributes": map[string]any{"zone_id": "AUTO"}}, effective: Tree{"gcp_attributes": map[string]any{"zone_id": "us-central1-a"}},
+		},
+		"a tag that is called as a zone is": {
+			desired: Tree{"custom_tags": map[string]any{"zone_id": "auto"}}, effective: Tree{"custom_tags": map[string]any{"zone_id": "b"}},
+			differ: []string{"/custom_tags/zone_id"},
+		},
+		"a policy's defaults, asked for and no longer wanted": {
+			desired: Tree{"apply_policy_default_values": false}, effective: Tree{}, asked: Tree{"apply_policy_default_values": true},
+			differ: []string{"/apply_policy_default_values"},
+		},
+		"a policy's defaults, where only a list was seen": {
+			desired: Tree{"apply_policy_default_values": true}, effective: Tree{},
+		},
+		"the order of keys": {
+			desired: Tree{"ssh_public_keys": []any{"a", "b"}}, effective: Tree{"ssh_public_keys": []any{"b", "a"}},
+		},
+		"the order of scripts": {
+			desired: Tree{"init_scripts": []any{script("a"), script("b")}}, effective: Tree{"init_scripts": []any{script("b"), script("a")}},
+			differ: []string{"/init_scripts"},
+		},
+		"a script with what the server adds and leaves out": {
+			desired:   Tree{"init_scripts": []any{map[string]any{"s3": map[string]any{"destination": "s3://a", "enable_encryption": false}}}},
+			effective: Tree{"init_scripts": []any{map[string]any{"s3": map[string]any{"destination": "s3://a", "region": "us-west-2"}}}},
+		},
+		"a script in another place": {
+			desired:   Tree{"init_scripts": []any{script("a")}},
+			effective: Tree{"init_scripts": []any{map[string]any{"volumes": map[string]any{"destination": "a"}}}},
+			differ:    []string{"/init_scripts"},
+		},
+		"secrets are written and not read": {
+			desired: Tree{
+				"docker_image":     map[string]any{"url": "i", "basic_auth": map[string]any{"username": "u", "password": "p"}},
+				"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_primary_key": "k", "log_analytics_workspace_id": "w"}},
+			},
+			effective: Tree{
+				"docker_image":     map[string]any{"url": "i"},
+				"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_workspace_id": "w"}},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			if row.differ == nil {
+				row.differ = []string{}
+			}
+			found := Compare(row.desired, seen(t, row.effective, row.asked))
+			g.Expect(pathsOf(found)).To(Equal(row.differ))
+			for _, difference := range found {
+				g.Expect(Names()).To(ContainElement(difference.Field))
+				g.Expect(difference.Size).To(Equal(difference.Field == "num_workers" || difference.Field == "autoscale"))
+			}
+		})
+	}
+}
+
+func bounds(least, most float64) map[string]any {
+	return map[string]any{"min_workers": least, "max_workers": most}
+}
+
+func script(path string) map[string]any {
+	return map[string]any{"workspace": map[string]any{"destination": path}}
+}
+
+// echo is what a server shows of a cluster: what was asked for, with zeros and
+// secrets left out, modes under their old names, zones made concrete, and much
+// that nobody asked for.
+func echo(t *rapid.T, asked Tree) Tree {
+	shown := asked.clone()
+	delete(shown, "apply_policy_default_values")
+	for _, set := range leaves(asked) {
+		switch {
+		case set.secret(), isEmpty(set.value) && rapid.Bool().Draw(t, "leave out "+set.pointer()):
+			shown = with(shown, nil, set.path...)
+		case set.anyZone():
+			shown = with(shown, "us-west-2c", set.path...)
+		}
+	}
+	switch mode, _ := shown["data_security_mode"].(string); mode {
+	case "DATA_SECURITY_MODE_STANDARD", "DATA_SECURITY_MODE_AUTO":
+		shown["data_security_mode"] = "USER_ISOLATION"
+	case "DATA_SECURITY_MODE_DEDICATED":
+		shown["data_security_mode"] = "SINGLE_USER"
+	}
+	if keys, ok := shown["ssh_public_keys"].([]any); ok {
+		rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	}
+	for _, name := range freeMaps {
+		shown = with(shown, "by the server", name, "not.ours")
+	}
+	if _, scales := asked["autoscale"]; scales && rapid.Bool().Draw(t, "shows workers") {
+		shown["num_workers"] = 1.0
+	}
+	for name, value := range map[string]any{"single_user_name": "me", "driver_node_type_id": "t", "runtime_engine": "STANDARD", "enable_elastic_disk": true} {
+		if _, set := asked[name]; !set {
+			shown[name] = value
+		}
+	}
+	return shown
+}
+
+func TestWhatAServerMakesOfASpecificationIsNoDifference(t *testing.T) {
+	t.Run("[case-09] [case-10] [case-14] [case-23] [case-25]", rapid.MakeCheck(func(t *rapid.T) {
+		g := NewWithT(t)
+		desired := mustDesire(t, anySpec(t))
+		shown := echo(t, desired)
+		g.Expect(Compare(desired, seen(t, shown, desired))).To(BeEmpty(), "after a GET")
+		g.Expect(Compare(desired, seen(t, shown, nil))).To(BeEmpty(), "after a list")
+	}))
+}
+
+// other is another value of a leaf.
+func other(value any) any {
+	switch value := value.(type) {
+	case string:
+		return value + "-other"
+	case float64:
+		return value + 1
+	case bool:
+		return !value
+	case []any:
+		return append(slices.Clone(value), value[0])
+	default:
+		return nil
+	}
+}
+
+func TestAnEditOfAnyDeclaredFieldIsFoundWhereItIs(t *testing.T) {
+	t.Run("[case-21]", rapid.MakeCheck(func(t *rapid.T) {
+		g := NewWithT(t)
+		desired := mustDesire(t, anySpec(t))
+		places := slices.DeleteFunc(leaves(desired), func(l leaf) bool {
+			list, ok := l.value.([]any)
+			return l.anyZone() || l.secret() || (ok && len(list) == 0)
+		})
+		if len(places) == 0 {
+			t.Skip("nothing is declared that can be edited")
+		}
+		edited := rapid.SampledFrom(places).Draw(t, "edited")
+		asked := with(desired, other(edited.value), edited.path...)
+		g.Expect(pathsOf(Compare(desired, seen(t, echo(t, asked), asked)))).To(ConsistOf(edited.pointer()))
+	}))
+}
+
+func TestComparingChangesNothingItWasGiven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		spec := anySpec(t)
+		kept := spec.DeepCopy()
+		desired := mustDesire(t, spec)
+		before := desired.clone()
+		observed := seen(t, echo(t, desired), desired)
+		shown, asked := observed.Effective.clone(), observed.Asked.clone()
+		Compare(desired, observed)
+		_, err := Creation(desired, "n", Tag{Key: "k", Value: "v"})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(spec).To(Equal(kept))
+		g.Expect(desired).To(Equal(before))
+		g.Expect(observed).To(Equal(Observed{Effective: shown, Asked: asked}))
+	})
+}

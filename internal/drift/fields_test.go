@@ -1,0 +1,149 @@
+package drift
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// byReference are the fields that name a Secret, and what is sent for them.
+var byReference = map[string]string{
+	"docker_image.basic_auth_secret_ref":                                       "docker_image.basic_auth",
+	"azure_attributes.log_analytics_info.log_analytics_primary_key_secret_ref": "azure_attributes.log_analytics_info.log_analytics_primary_key",
+}
+
+// jsonFields are a struct's fields by their JSON names.
+func jsonFields(of reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for field := range of.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+			fields[name] = field.Type
+		}
+	}
+	return fields
+}
+
+func element(of reflect.Type) reflect.Type {
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+		of = of.Elem()
+	}
+	return of
+}
+
+// wirePaths are the paths of every field of a resource's struct, as they are
+// spelled on the wire.
+func wirePaths(of reflect.Type, above string) []string {
+	var paths []string
+	for name, kind := range jsonFields(of) {
+		path := above + wireName(name)
+		paths = append(paths, path)
+		if inner := element(kind); inner.Kind() == reflect.Struct && byReference[path] == "" {
+			paths = append(paths, wirePaths(inner, path+".")...)
+		}
+	}
+	return paths
+}
+
+// knownAt tells that a wire type has a field at a path.
+func knownAt(of reflect.Type, path string) bool {
+	for name := range strings.SplitSeq(path, ".") {
+		next, ok := jsonFields(element(of))[name]
+		if !ok {
+			return false
+		}
+		of = next
+	}
+	return true
+}
+
+func TestEveryFieldOfTheResourceHasARow(t *testing.T) {
+	g := NewWithT(t)
+	for name := range jsonFields(reflect.TypeFor[v1alpha1.ClusterSpec]()) {
+		g.Expect(Names()).To(ContainElement(wireName(name)), "%s: give it a row in fields.go", name)
+	}
+	g.Expect(Names()).To(HaveLen(len(jsonFields(reflect.TypeFor[v1alpha1.ClusterSpec]()))), "a row that no field can set")
+	g.Expect(slices.Compact(slices.Sorted(slices.Values(Names())))).To(HaveLen(len(fields)), "one row for a field")
+}
+
+func TestEveryFieldAtAnyDepthIsSpelledAsTheAPISpellsIt(t *testing.T) {
+	g := NewWithT(t)
+	paths := wirePaths(reflect.TypeFor[v1alpha1.ClusterSpec](), "")
+	g.Expect(len(paths)).To(BeNumerically(">", 100))
+	for _, path := range paths {
+		if sent, ok := byReference[path]; ok {
+			path = sent
+		}
+		g.Expect(knownAt(reflect.TypeFor[compute.ClusterSpec](), path)).To(BeTrue(), "%s in what is asked for", path)
+		g.Expect(knownAt(reflect.TypeFor[compute.CreateCluster](), path)).To(BeTrue(), "%s in what is sent", path)
+	}
+}
+
+func TestARowLooksWhereGETShowsItsField(t *testing.T) {
+	g := NewWithT(t)
+	shown := jsonFields(reflect.TypeFor[compute.ClusterDetails]())
+	for _, f := range fields {
+		if f.onlySpec {
+			g.Expect(shown).NotTo(HaveKey(f.name))
+		} else {
+			g.Expect(shown).To(HaveKey(f.name))
+		}
+	}
+}
+
+func TestARowComparesByTheTypeOfItsField(t *testing.T) {
+	g := NewWithT(t)
+	types := jsonFields(reflect.TypeFor[compute.ClusterSpec]())
+	for _, f := range fields {
+		switch types[f.name].Kind() {
+		case reflect.Map:
+			g.Expect(f.kind).To(Equal(keys), f.name)
+			g.Expect(freeMaps).To(ContainElement(f.name))
+		case reflect.Pointer:
+			g.Expect(f.kind).To(Equal(block), f.name)
+		case reflect.Slice:
+			g.Expect(f.kind).To(BeElementOf(set, sequence), f.name)
+		default:
+			g.Expect(f.kind).To(BeElementOf(scalar, alias), f.name)
+		}
+	}
+}
+
+func TestNamesConvertMechanically(t *testing.T) {
+	g := NewWithT(t)
+	for name, spelled := range map[string]string{
+		"sparkVersion": "spark_version", "nodeTypeID": "node_type_id", "useMLRuntime": "use_ml_runtime",
+		"instanceProfileARN": "instance_profile_arn", "cannedACL": "canned_acl", "ebsVolumeIOPS": "ebs_volume_iops",
+		"alternateNodeTypeIDs": "alternate_node_type_ids", "sshPublicKeys": "ssh_public_keys", "s3": "s3",
+		"localSsdCount": "local_ssd_count", "awsContextID": "aws_context_id", "kmsKey": "kms_key", "url": "url",
+	} {
+		g.Expect(wireName(name)).To(Equal(spelled))
+	}
+}
+
+func TestASizeAloneIsMendedByAResize(t *testing.T) {
+	g := NewWithT(t)
+	var sizes []string
+	for _, f := range fields {
+		if f.size {
+			sizes = append(sizes, f.name)
+		}
+	}
+	g.Expect(sizes).To(ConsistOf("num_workers", "autoscale"))
+}
+
+func TestWhatAClusterCannotBeWithoutIsLetGoOf_case22(t *testing.T) {
+	g := NewWithT(t)
+	var kept []string
+	for _, f := range fields {
+		if f.removal == letsGo {
+			kept = append(kept, f.name)
+		}
+	}
+	g.Expect(kept).To(ConsistOf("cluster_name", "spark_version", "num_workers", "autoscale", "node_type_id"))
+}

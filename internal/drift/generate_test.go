@@ -1,0 +1,167 @@
+package drift
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// secrets are the values of the Secrets that a generated specification names.
+var secrets = Secrets{DockerUsername: "puller", DockerPassword: "hunter2", LogAnalyticsPrimaryKey: "a-key"}
+
+var (
+	words = rapid.StringMatching(`[a-z0-9]{1,6}`)
+	// mapKeys are names that people choose, among them what means something
+	// elsewhere on the wire.
+	mapKeys = rapid.OneOf(words, rapid.SampledFrom([]string{
+		"zone_id", "ebs_volume_count", "spark.executor.memory", "a/b", "~x", "sparkConf", "num_workers",
+	}))
+)
+
+// anySpec is a specification with any of its fields set, zeros and empty lists
+// included, but for what admission refuses: two kinds of size.
+func anySpec(t *rapid.T) *v1alpha1.ClusterSpec {
+	spec := &v1alpha1.ClusterSpec{}
+	fill(t, reflect.ValueOf(spec).Elem(), "spec")
+	if spec.Autoscale != nil {
+		spec.NumWorkers, spec.IsSingleNode = nil, nil
+	}
+	return spec
+}
+
+// whole are the structs all of whose members the schema requires.
+var whole = []reflect.Type{
+	reflect.TypeFor[v1alpha1.Autoscale](),
+	reflect.TypeFor[v1alpha1.LocalSecretReference](),
+	reflect.TypeFor[v1alpha1.LocalSecretKeyReference](),
+}
+
+func fill(t *rapid.T, value reflect.Value, name string) {
+	switch value.Kind() {
+	case reflect.Struct:
+		for i := range value.NumField() {
+			field := value.Type().Field(i)
+			if field.Name == "Destination" || slices.Contains(whole, value.Type()) || rapid.IntRange(0, 2).Draw(t, name+"?") == 0 {
+				fill(t, value.Field(i), field.Name)
+			}
+		}
+	case reflect.Pointer:
+		value.Set(reflect.New(value.Type().Elem()))
+		fill(t, value.Elem(), name)
+	case reflect.Slice:
+		value.Set(reflect.MakeSlice(value.Type(), rapid.IntRange(0, 2).Draw(t, name), 2))
+		for i := range value.Len() {
+			fill(t, value.Index(i), name)
+		}
+	case reflect.Map:
+		value.Set(reflect.ValueOf(rapid.MapOfN(mapKeys, rapid.OneOf(words, rapid.Just("")), 0, 3).Draw(t, name)))
+	case reflect.Bool:
+		value.SetBool(rapid.Bool().Draw(t, name))
+	case reflect.Int32:
+		value.SetInt(int64(rapid.Int32Range(0, 3).Draw(t, name)))
+	case reflect.String:
+		value.SetString(text(t, name))
+	default:
+		t.Fatalf("%s is a %s, which no test fills", name, value.Kind())
+	}
+}
+
+func text(t *rapid.T, name string) string {
+	switch name {
+	case "SpotBidMaxPrice":
+		return rapid.SampledFrom([]string{"-1", "0.25", "3"}).Draw(t, name)
+	case "DataSecurityMode":
+		return string(rapid.SampledFrom(new(compute.DataSecurityMode).Values()).Draw(t, name))
+	case "ZoneID":
+		return rapid.SampledFrom([]string{"auto", "AUTO", "HA", "us-west-2a"}).Draw(t, name)
+	default:
+		return words.Draw(t, name)
+	}
+}
+
+func mustDesire(t tester, spec *v1alpha1.ClusterSpec) Tree {
+	t.Helper()
+	desired, err := Desired(spec, secrets)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return desired
+}
+
+// tester is a test, or one round of a property.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// leaf is a place in a tree that holds a value, and no further members.
+type leaf struct {
+	path  []string
+	value any
+}
+
+func (l leaf) pointer() string { return pointer(l.path...) }
+
+// anyZone tells a zone that the cloud is to choose.
+func (l leaf) anyZone() bool {
+	ofCloud := len(l.path) == 2 && strings.HasSuffix(l.path[0], "_attributes") && l.path[1] == "zone_id"
+	return ofCloud && (l.value == "auto" || l.value == "AUTO")
+}
+
+// secret tells a value that no server shows.
+func (l leaf) secret() bool { return slices.Contains(writeOnly, l.pointer()) }
+
+// leaves are the leaves of a tree, in order; lists are leaves.
+func leaves(tree map[string]any, above ...string) []leaf {
+	var found []leaf
+	names := make([]string, 0, len(tree))
+	for name := range tree {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		path := append(slices.Clone(above), name)
+		if members, ok := tree[name].(map[string]any); ok {
+			found = append(found, leaves(members, path...)...)
+		} else {
+			found = append(found, leaf{path, tree[name]})
+		}
+	}
+	return found
+}
+
+// with is a copy of a tree with one value put in its place, or taken out.
+func with(tree Tree, value any, path ...string) Tree {
+	copied := tree.clone()
+	here := map[string]any(copied)
+	for _, name := range path[:len(path)-1] {
+		next, ok := here[name].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			here[name] = next
+		}
+		here = next
+	}
+	if value == nil {
+		delete(here, path[len(path)-1])
+	} else {
+		here[path[len(path)-1]] = value
+	}
+	return copied
+}
+
+// wire sends a tree through one of the SDK's types, as a client would.
+func wire[Type any](t tester, tree Tree) *Type {
+	t.Helper()
+	g := NewWithT(t)
+	raw, err := json.Marshal(tree)
+	g.Expect(err).NotTo(HaveOccurred())
+	read := new(Type)
+	g.Expect(json.Unmarshal(raw, read)).To(Succeed())
+	return read
+}
