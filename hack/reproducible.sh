@@ -5,18 +5,25 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 
-build() {
-	mkdir -p "$work/$1"
+# Both copies are made before the first build, so that they are of one moment.
+places=(here there-with-another-name)
+for place in "${places[@]}"; do
 	git ls-files -z --cached --others --exclude-standard -- go.mod go.sum api cmd internal |
-		xargs -0 -I{} sh -c 'mkdir -p "$2/$(dirname "$1")" && cp "$1" "$2/$1"' sh {} "$work/$1"
-	(cd "$work/$1" && CGO_ENABLED=0 GOCACHE="$work/cache-$1" go build -trimpath -buildvcs=false \
-		-ldflags '-s -w -X main.version=reproducible' -o "$work/manager-$1" ./cmd/manager)
-	echo "reproducible: built from $1"
-}
+		while IFS= read -r -d '' file; do
+			mkdir -p "$work/$place/${file%"${file##*/}"}"
+			cp "$file" "$work/$place/$file"
+		done
+done
+diff -r "$work/${places[0]}" "$work/${places[1]}"
 
-build here
-build there-with-another-name
-cmp "$work/manager-here" "$work/manager-there-with-another-name"
-echo "reproducible: ok, $(wc -c <"$work/manager-here") bytes, the same in both"
+for place in "${places[@]}"; do
+	(cd "$work/$place" && CGO_ENABLED=0 GOCACHE="$work/cache-$place" go build -trimpath -buildvcs=false \
+		-ldflags '-s -w -X main.version=reproducible' -o "$work/manager-$place" ./cmd/manager)
+	echo "reproducible: built from $place"
+done
+
+cmp "$work/manager-${places[0]}" "$work/manager-${places[1]}"
+echo "reproducible: ok, $(wc -c <"$work/manager-${places[0]}") bytes, the same from both"
