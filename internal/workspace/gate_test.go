@@ -185,6 +185,29 @@ func TestATerminateIsNotStuckBehindReads(t *testing.T) {
 	})
 }
 
+func TestChangesDoNotStarveBehindTerminates(t *testing.T) {
+	inBubble(t, "[P6]", func(t *testing.T) {
+		l := newLimited(math.Inf(1), 1, Limits{Max: 8})
+		var all sync.WaitGroup
+		all.Go(func() { l.burst(classTerminate, 500) })
+		<-time.After(10 * time.Second)
+		if took := l.burst(classChange, 1); took > 3*time.Second {
+			t.Errorf("a change waited %v behind terminates", took)
+		}
+		all.Wait()
+	})
+}
+
+func TestTryingForMoreBecomesRare(t *testing.T) {
+	inBubble(t, "[P5]", func(t *testing.T) {
+		l := newLimited(10, 10, Limits{})
+		l.burst(classChange, 10000)
+		if n := len(l.denied); n > 15 {
+			t.Errorf("%d of 10000 calls were throttled by a limit that never changed", n)
+		}
+	})
+}
+
 func TestNoClassStarves(t *testing.T) {
 	inBubble(t, "[P6]", func(t *testing.T) {
 		l := newLimited(math.Inf(1), 1, Limits{Max: 8})

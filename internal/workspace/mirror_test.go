@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -153,7 +154,9 @@ func TestAnEmptyListMakesNothingMissing(t *testing.T) {
 		w.pass(time.Minute)
 		w.remote.doctor(func(_ databricks.ListQuery, page *databricks.ListPage) { *page = databricks.ListPage{} })
 		before := time.Now()
-		w.pass(4 * time.Minute)
+		for w.remote.count("list", before) == 0 {
+			w.pass(time.Second)
+		}
 		w.remote.doctor(nil) // healed before the second look
 		w.pass(10 * time.Minute)
 		for _, id := range ids {
@@ -511,6 +514,194 @@ func TestAListThatTakesLongerThanItsIntervalLeavesRoom(t *testing.T) {
 			if gap := lists[i].Sub(lists[i-1]); gap < 50*time.Second {
 				t.Fatalf("lists of 30 s began %v apart", gap)
 			}
+		}
+	})
+}
+
+func TestNothingIsBelievedWhileAWriteIsUnderWay(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 3)
+		ws := w.watchAll(ids)
+		w.pass(2 * time.Second)
+		w.do(ws, ClassChange, ids[0], func(context.Context, databricks.Writer) error {
+			ws.Search("o", "none", "", time.Now()) // a list, meanwhile
+			w.pass(20 * time.Second)
+			if got := ws.Observe(ids[0]).Presence; got != Unknown {
+				t.Errorf("during a write it is %v", got)
+			}
+			if got := ws.Observe(ids[1]).Presence; got != Present {
+				t.Errorf("another cluster is %v", got)
+			}
+			return nil
+		})
+	})
+}
+
+func TestAClusterDeletedBeforeItWasSeenIsMissingAtOnce(t *testing.T) {
+	inWorld(t, "[case-43]", Options{}, func(t *testing.T, w *world) {
+		ws := w.watchAll([]string{"c1"})
+		w.pass(2 * time.Second)
+		w.do(ws, ClassTerminate, "c1", permanentDelete("c1"))
+		w.pass(10 * time.Second)
+		if got := ws.Observe("c1").Presence; got != Missing {
+			t.Errorf("it is %v", got)
+		}
+	})
+}
+
+func TestWhatListsDoNotShowIsNotAskedForAfterEachOfThem(t *testing.T) {
+	inWorld(t, "[R6]", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 50)
+		for _, id := range ids[1:] {
+			w.remote.put(id, compute.StatePending)
+		}
+		w.remote.unlisted[ids[0]] = true
+		w.watchAll(ids)
+		w.pass(2 * time.Minute)
+		began := time.Now()
+		w.pass(8 * time.Minute)
+		if lists := w.remote.count("list", began); lists < 50 {
+			t.Fatalf("only %d lists", lists)
+		}
+		if n := w.remote.countOf(ids[0], began); n > 3 {
+			t.Errorf("%d GETs", n)
+		}
+	})
+}
+
+func TestAListedClusterIsGivenTimeAfterAWrite(t *testing.T) {
+	at := time.Unix(1000, 0)
+	if got := (&record{seen: true, wroteAt: at}).visibleBy(time.Minute); !got.Equal(at.Add(time.Minute)) {
+		t.Errorf("until %v", got)
+	}
+	if got := (&record{since: at}).visibleBy(time.Minute); !got.Equal(at.Add(time.Minute)) {
+		t.Errorf("until %v", got)
+	}
+}
+
+func TestWhatIsMissingCostsNothing(t *testing.T) {
+	inWorld(t, "[case-37]", Options{}, func(t *testing.T, w *world) {
+		ws := w.watchAll([]string{"c1"})
+		w.pass(2 * time.Minute)
+		if got := ws.Observe("c1").Presence; got != Missing {
+			t.Fatalf("it is %v", got)
+		}
+		began := time.Now()
+		w.pass(8 * 24 * time.Hour)
+		if n := w.remote.count("", began); n != 0 {
+			t.Errorf("%d calls", n)
+		}
+		ws.Refresh("c1", "c1", began, true)
+		w.news("c1")
+		w.pass(2 * time.Second)
+		if w.news("c1") != 1 || !ws.Observe("c1").StartedAt.After(began) {
+			t.Error("a demand was not met")
+		}
+	})
+}
+
+func TestALongTransitionIsLookedAtLessOften(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		w.remote.put("c1", compute.StatePending)
+		w.watchAll([]string{"c1"})
+		w.pass(10 * time.Hour)
+		began := time.Now()
+		w.pass(time.Hour)
+		if n := w.remote.count("", began); n > 16 {
+			t.Errorf("%d calls an hour for what has not moved for ten", n)
+		}
+	})
+}
+
+func TestADemandEndsThePauseAfterARefusal(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		w.remote.put("c1", compute.StateRunning)
+		w.remote.breakWith(func(made call) error {
+			if made.kind == "get" {
+				return &databricks.Error{Class: databricks.ClassForbidden}
+			}
+			return nil
+		})
+		ws := w.watchAll([]string{"c1"})
+		w.pass(5 * time.Second)
+		w.remote.breakWith(nil)
+		ws.Refresh("c1", "c1", time.Now(), true)
+		w.pass(10 * time.Second)
+		if got := ws.Observe("c1"); got.Presence != Present || got.Err != nil {
+			t.Errorf("observed %+v", got)
+		}
+	})
+}
+
+func TestASpecFromBeforeAWriteMeetsNoDemand(t *testing.T) {
+	at := func(second int64) time.Time { return time.Unix(second, 0) }
+	r := &record{specAt: at(10), believeAfter: at(20), newest: Observation{Presence: Present, StartedAt: at(30)}}
+	if r.meets(true, at(5)) {
+		t.Error("it did")
+	}
+	if !r.meets(false, at(5)) || r.meets(false, at(40)) {
+		t.Error("a light demand is met by what began after it")
+	}
+	r.specAt = at(30)
+	if !r.meets(true, at(5)) {
+		t.Error("a spec from after it did not")
+	}
+}
+
+func TestOneFailureIsNoNews(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 20)
+		ws := w.watchAll(ids)
+		w.pass(time.Minute)
+		w.newsOfAll()
+		failed := false
+		w.remote.breakWith(func(call) error {
+			if failed {
+				return nil
+			}
+			failed = true
+			return errBroken
+		})
+		w.pass(10 * time.Minute)
+		if n := w.newsOfAll(); !failed || n != 0 || ws.Health().Err != nil {
+			t.Errorf("%d objects were told of one failure", n)
+		}
+	})
+}
+
+func TestASlowListIsSpread(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		w.watchAll(w.remote.fill("c", 2000))
+		w.pass(20 * time.Minute)
+		log := w.remote.log()
+		for i, made := range log[len(log)-20:] {
+			if i == 0 || made.kind != "list" || made.id == "" {
+				continue
+			}
+			if gap := made.at.Sub(log[len(log)-20+i-1].at); gap < calmPages {
+				t.Fatalf("pages of a list in no hurry came %v apart", gap)
+			}
+		}
+	})
+}
+
+func TestARecordThatNobodyNeedsIsForgotten(t *testing.T) {
+	inWorld(t, "[R16]", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 10)
+		ws := w.watchAll(ids)
+		w.pass(5 * time.Second)
+		for _, id := range ids[1:] {
+			_ = w.Writers().Do(t.Context(), ws, ClassChange, id, func(context.Context, databricks.Writer) error {
+				return &databricks.Error{Class: databricks.ClassAmbiguous}
+			})
+			w.Release(Object(id))
+			w.pass(time.Second)
+		}
+		w.pass(10 * time.Minute)
+		ws.mirror.mu.Lock()
+		defer ws.mirror.mu.Unlock()
+		if m := ws.mirror; len(m.records) != 1 || len(m.watched) != 1 || len(m.demanded) != 0 || len(m.objects) != 1 {
+			t.Errorf("%d records, %d watched, %d demanded, %d objects", len(m.records), len(m.watched), len(m.demanded), len(m.objects))
 		}
 	})
 }

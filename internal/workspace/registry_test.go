@@ -319,3 +319,53 @@ func TestItsStateIsVisible(t *testing.T) {
 		}
 	})
 }
+
+func TestANewCredentialEndsThePauseAtOnce(t *testing.T) {
+	inWorld(t, "[case-57]", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 20)
+		ws := w.watchAll(ids)
+		w.pass(time.Minute)
+		w.remote.breakWith(func(made call) error {
+			if made.token == "alice-1" {
+				return &databricks.Error{Class: databricks.ClassForbidden, StatusCode: 403}
+			}
+			return nil
+		})
+		for ws.Health().Err == nil {
+			w.pass(time.Second)
+		}
+		w.pass(time.Minute)
+		w.remote.put(ids[0], compute.StateTerminated)
+		w.connectAs(Object(ids[0]), "alice-2")
+		ws.Refresh(Object(ids[0]), ids[0], time.Now(), false)
+		for i := 1; i < len(ids); i++ {
+			ws.Refresh(Object(ids[i]), ids[i], time.Now(), false)
+		}
+		w.pass(10 * time.Second)
+		if ws.Health().Err != nil || state(ws, ids[0]) != compute.StateTerminated {
+			t.Errorf("health %v, state %q", ws.Health().Err, state(ws, ids[0]))
+		}
+	})
+}
+
+func TestACredentialThatIsTakenAgainIsUsedAsBefore(t *testing.T) {
+	inWorld(t, "[R9]", Options{}, func(t *testing.T, w *world) {
+		ids := w.remote.fill("c", 20)
+		ws := w.watchAll(ids)
+		w.pass(time.Minute)
+		w.remote.breakWith(func(call) error {
+			return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401}
+		})
+		w.pass(10 * time.Minute)
+		w.remote.breakWith(nil)
+		w.pass(40 * time.Minute)
+		if ws.Health().Err != nil {
+			t.Fatalf("health %v", ws.Health().Err)
+		}
+		began := time.Now()
+		w.pass(time.Hour)
+		if n := w.remote.count("list", began); n < 12 {
+			t.Errorf("%d lists in an hour", n)
+		}
+	})
+}
