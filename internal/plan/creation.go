@@ -9,6 +9,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
 // clockSkew is how far a workspace's clock may be behind ours.
@@ -28,10 +29,19 @@ func pending(cluster *v1alpha1.DatabricksCluster) bool {
 // it has stopped by then, and what was created has become visible. It is zero
 // where no creation is pending.
 func ResolveAt(cluster *v1alpha1.DatabricksCluster, limits Limits) time.Time {
-	if !pending(cluster) || cluster.Status.Creation.NotAfter == nil {
+	if !pending(cluster) {
 		return time.Time{}
 	}
-	return cluster.Status.Creation.NotAfter.Add(limits.RequestDeadline + limits.VisibilityGrace)
+	return deadline(cluster).Add(limits.RequestDeadline + limits.VisibilityGrace)
+}
+
+// deadline is until when a pending creation may be sent. An intent without one
+// is not of this operator's making; it is no older than its object.
+func deadline(cluster *v1alpha1.DatabricksCluster) time.Time {
+	if notAfter := cluster.Status.Creation.NotAfter; notAfter != nil {
+		return notAfter.Time
+	}
+	return cluster.CreationTimestamp.Time
 }
 
 // Token is the idempotency token of one incarnation of an object. It is the
@@ -45,7 +55,11 @@ func whenLearned(in Input) (Plan, bool) {
 	if !pending(in.Cluster) || in.Last.ClusterID == "" || in.Last.Token != in.Cluster.Status.Creation.Token {
 		return Plan{}, false
 	}
-	return Plan{Step: StepRecord, ClusterID: in.Last.ClusterID, Verdict: creating()}, true
+	verdict := creating()
+	if in.isLeaving() {
+		verdict = deleting()
+	}
+	return Plan{Step: StepRecord, ClusterID: in.Last.ClusterID, Verdict: verdict}, true
 }
 
 // whenResolving: a creation was begun by an earlier process, or its answer was
@@ -55,7 +69,7 @@ func whenResolving(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: "finding out whether an earlier create call made a cluster"}
-	if !in.Cluster.DeletionTimestamp.IsZero() {
+	if in.isLeaving() {
 		verdict.Reason = v1alpha1.ReasonDeleting
 	}
 	if at := ResolveAt(in.Cluster, in.Limits); in.Now.Before(at) {
@@ -69,18 +83,28 @@ func whenResolving(in Input) (Plan, bool) {
 	case len(matches) == 1:
 		return Plan{Step: StepRecord, ClusterID: matches[0], Verdict: verdict}, true
 	case len(matches) > 1:
-		return Plan{Verdict: Verdict{
-			Reason:  v1alpha1.ReasonDuplicateClusters,
-			Stalled: true,
-			Message: fmt.Sprintf("%d clusters carry this object's owner tag: %s; delete all but one in the workspace", len(matches), strings.Join(matches, ", ")),
-		}}, true
+		return Plan{Verdict: in.duplicates(matches)}, true
 	case in.World.Search.CompleteLists < enoughLists:
 		return Plan{Verdict: verdict}, true
-	case !in.Cluster.DeletionTimestamp.IsZero():
+	case in.isLeaving():
 		return Plan{Step: StepRelease}, true
 	default:
 		return repeatCreation(in, verdict), true
 	}
+}
+
+// duplicates is the verdict on several clusters of one object.
+func (in Input) duplicates(ids []string) Verdict {
+	const shown = 10
+	named := strings.Join(ids[:min(len(ids), shown)], ", ")
+	if len(ids) > shown {
+		named += ", …"
+	}
+	return in.withWayOut(Verdict{
+		Reason:  v1alpha1.ReasonDuplicateClusters,
+		Stalled: true,
+		Message: fmt.Sprintf("%d clusters carry this object's owner tag: %s; delete all but one in the workspace", len(ids), named),
+	})
 }
 
 // repeatCreation tries the same creation again: the same token, so that an
@@ -101,12 +125,12 @@ func repeatCreation(in Input, verdict Verdict) Plan {
 
 // ours are the matches that only we can have made: a tag alone can be forged.
 func (in Input) ours() []string {
-	earliest := in.Cluster.Status.Creation.NotAfter.Add(-in.Limits.CreateWindow - clockSkew)
+	earliest := deadline(in.Cluster).Add(-in.Limits.CreateWindow - clockSkew)
 	var ids []string
 	for _, match := range in.World.Search.Matches {
 		byUs := match.CreatorUserName == in.World.Principal && match.ClusterSource == compute.ClusterSourceApi
 		if byUs && !time.UnixMilli(match.StartTime).Before(earliest) {
-			ids = append(ids, match.ClusterId)
+			ids = append(ids, databricks.PlainText(match.ClusterId))
 		}
 	}
 	sort.Strings(ids)

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// deleteSettles is how long a permanent-delete that was accepted may take
-// before it is sent again.
+// deleteSettles is how long a terminate or a permanent-delete that was accepted
+// may take before it is sent again.
 const deleteSettles = time.Minute
 
 // wayOut is what a person can always do about a deletion that cannot go on.
@@ -31,6 +30,17 @@ func EffectiveDeletionPolicy(cluster *v1alpha1.DatabricksCluster) v1alpha1.Delet
 	default:
 		return v1alpha1.DeletionPolicyDelete
 	}
+}
+
+// isLeaving tells an object that is being deleted.
+func (in Input) isLeaving() bool { return !in.Cluster.DeletionTimestamp.IsZero() }
+
+// withWayOut adds what a person can do where the object is being deleted.
+func (in Input) withWayOut(verdict Verdict) Verdict {
+	if in.isLeaving() {
+		verdict.Message += "; " + wayOut
+	}
+	return verdict
 }
 
 func (in Input) deletes() bool {
@@ -67,7 +77,7 @@ func whenUnreachableWhileLeaving(in Input) (Plan, bool) {
 	if !unreachable {
 		return Plan{}, false
 	}
-	plan.Verdict.Message = fmt.Sprintf("%s; %s", plan.Verdict.Message, wayOut)
+	plan.Verdict = in.withWayOut(plan.Verdict)
 	return plan, true
 }
 
@@ -77,7 +87,7 @@ func whenHostChangedWhileLeaving(in Input) (Plan, bool) {
 	if !changed {
 		return Plan{}, false
 	}
-	plan.Verdict.Message = fmt.Sprintf("%s; %s", plan.Verdict.Message, wayOut)
+	plan.Verdict = in.withWayOut(plan.Verdict)
 	return plan, true
 }
 
@@ -89,20 +99,37 @@ func whenGoneWhileLeaving(in Input) (Plan, bool) {
 	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
 }
 
+// whenNotOursWhileLeaving: somebody else's cluster is not ours to end.
+func whenNotOursWhileLeaving(in Input) (Plan, bool) {
+	_, foreign := whenNotOurs(in)
+	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, foreign
+}
+
 // whenTerminatedWhileLeaving: by policy the cluster is stopped and left.
 func whenTerminatedWhileLeaving(in Input) (Plan, bool) {
 	if in.deletes() {
 		return Plan{}, false
 	}
 	if in.World.Presence != Present {
-		return Plan{Verdict: deleting()}, true
+		return in.lookingBeforeLeaving(), true
 	}
 	switch in.World.Details.State {
 	case compute.StateTerminated, compute.StateTerminating, compute.StateError:
 		return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
 	default:
+		if again := in.settles(StepTerminate); in.Now.Before(again) {
+			return Plan{Verdict: deleting(), Again: again}, true
+		}
 		return in.leave(StepTerminate), true
 	}
+}
+
+// lookingBeforeLeaving is the plan while it is not known how the cluster is.
+func (in Input) lookingBeforeLeaving() Plan {
+	if failure := in.World.ReadFailure; failure != nil {
+		return Plan{Verdict: VerdictOn(in.Cluster, failure)}
+	}
+	return Plan{Verdict: deleting()}
 }
 
 // whenPinnedWhileLeaving: the API deletes no pinned cluster.
@@ -117,29 +144,27 @@ func whenPinnedWhileLeaving(in Input) (Plan, bool) {
 
 // whenDeleting: delete for good, then see that it is gone.
 func whenDeleting(in Input) (Plan, bool) {
-	if in.succeeded(StepPermanentDelete) {
-		again := in.Last.At.Add(deleteSettles)
-		if unseen := in.stillUnseen(); !unseen.IsZero() {
-			again = unseen
-		}
-		if in.Now.Before(again) {
-			return Plan{Verdict: deleting(), Again: again}, true
-		}
+	again := in.settles(StepPermanentDelete)
+	if unseen := in.stillUnseen(); !again.IsZero() && !unseen.IsZero() {
+		again = unseen
+	}
+	if in.Now.Before(again) {
+		return Plan{Verdict: deleting(), Again: again}, true
 	}
 	return in.leave(StepPermanentDelete), true
 }
 
-// leave is a step of the deletion. What a person must mend says the way out.
-func (in Input) leave(step Step) Plan {
-	plan := in.do(Plan{Step: step, ClusterID: in.Cluster.Status.ClusterID, Verdict: deleting()})
-	if plan.Verdict.Stalled {
-		plan.Verdict = Verdict{
-			Reason:  v1alpha1.ReasonDeletionBlocked,
-			Message: fmt.Sprintf("%s; %s", plan.Verdict.Message, wayOut),
-			Stalled: true,
-		}
+// settles is until when a step that was accepted shows; zero: it was not taken.
+func (in Input) settles(step Step) time.Time {
+	if !in.succeeded(step) {
+		return time.Time{}
 	}
-	return plan
+	return in.Last.At.Add(deleteSettles)
+}
+
+// leave is a step of the deletion.
+func (in Input) leave(step Step) Plan {
+	return in.do(Plan{Step: step, ClusterID: in.Cluster.Status.ClusterID, Verdict: deleting()})
 }
 
 func blocked(message string) Plan {

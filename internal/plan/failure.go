@@ -45,6 +45,22 @@ func (f *Failure) Verdict() Verdict {
 	return Verdict{Reason: r.reason, Message: f.Message, Stalled: r.stalled}
 }
 
+// VerdictOn is what to tell of a step of an object that failed, now and while the
+// step is held back. What keeps an object from being deleted says the way out.
+func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
+	verdict := failure.Verdict()
+	if cluster.DeletionTimestamp.IsZero() {
+		return verdict
+	}
+	if failure.Class == databricks.ClassPinned {
+		return deleting()
+	}
+	if verdict.Stalled {
+		verdict.Reason = v1alpha1.ReasonDeletionBlocked
+	}
+	return Input{Cluster: cluster}.withWayOut(verdict)
+}
+
 // pause is how long to hold back after so many failures in a row. What the
 // server asked for is the least.
 func (f *Failure) pause(failures int) time.Duration {
@@ -81,7 +97,7 @@ func (in Input) do(next Plan) Plan {
 	if (r.stalled && changed) || !in.Now.Before(again) {
 		return next
 	}
-	return Plan{ClusterID: next.ClusterID, Verdict: last.Failure.Verdict(), Again: again}
+	return Plan{ClusterID: next.ClusterID, Verdict: VerdictOn(in.Cluster, last.Failure), Again: again}
 }
 
 // succeeded tells that the last thing done was this step and that it went well.

@@ -64,7 +64,7 @@ func (in Input) ownedElsewhere() string {
 	case slices.Contains(madeByMachines, details.ClusterSource):
 		return fmt.Sprintf("cluster %s was made by a %s, which alone may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
 	}
-	tag := details.CustomTags[v1alpha1.OwnerTagKey]
+	tag := databricks.PlainText(details.CustomTags[v1alpha1.OwnerTagKey])
 	if tag == "" || tag == in.World.Owner.Value || in.takesOver(tag) {
 		return ""
 	}
@@ -83,12 +83,6 @@ func (in Input) takesOver(tag string) bool {
 	named := in.Cluster.Annotations[v1alpha1.AnnotationTakeOver]
 	operator, uid, _ := strings.Cut(tag, "-")
 	return named != "" && (named == tag || named == operator || named == uid)
-}
-
-// whenSuspended: reads go on, writes stop.
-func whenSuspended(in Input) (Plan, bool) {
-	suspended := in.Cluster.Spec.Suspend
-	return Plan{}, suspended
 }
 
 // whenWithoutFinalizer: nothing is created for an object that could vanish
@@ -202,19 +196,34 @@ func whenReadsAreRefused(in Input) (Plan, bool) {
 	if refused || !evaluated || !in.Now.Before(tooLong) {
 		return Plan{Verdict: failure.Verdict()}, true
 	}
-	return Plan{Again: tooLong}, true
+	var plan Plan
+	if in.World.Presence == Present {
+		plan, _ = whenChanging(in)
+	}
+	plan.Again = tooLong
+	return plan, true
 }
 
 // whenChanging: the cluster is on its way to another state.
 func whenChanging(in Input) (Plan, bool) {
-	reason, ok := transitions[in.World.Details.State]
-	if !ok {
+	verdict, changing := Changing(in.World.Details)
+	if in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return Plan{}, false
 	}
-	if in.World.Details.State == compute.StatePending && !in.everRan() {
+	return Plan{Verdict: verdict}, changing
+}
+
+// Changing is what to tell of a cluster on its way to another state; ok is false
+// in a state that it may stay in.
+func Changing(details *compute.ClusterDetails) (verdict Verdict, ok bool) {
+	reason, ok := transitions[details.State]
+	if !ok {
+		return Verdict{}, false
+	}
+	if details.State == compute.StatePending && !everRan(details) {
 		reason = v1alpha1.ReasonCreating
 	}
-	return Plan{Verdict: Verdict{Reason: reason, Message: in.World.Details.StateMessage}}, true
+	return Verdict{Reason: reason, Message: databricks.PlainText(details.StateMessage)}, true
 }
 
 // transitions are the states that a cluster does not stay in. RESIZING is none
@@ -227,4 +236,4 @@ var transitions = map[compute.State]string{
 
 // everRan tells a start from the first launch: the Spark context stays known
 // over a stop.
-func (in Input) everRan() bool { return in.World.Details.SparkContextId != 0 }
+func everRan(details *compute.ClusterDetails) bool { return details.SparkContextId != 0 }

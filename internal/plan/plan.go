@@ -1,5 +1,7 @@
 package plan
 
+import "github.com/databricks-operator/databricks-operator/api/v1alpha1"
+
 // rule answers for the one situation it knows; ok is false in every other.
 type rule func(in Input) (plan Plan, ok bool)
 
@@ -8,7 +10,6 @@ var living = []rule{
 	whenUnreachable,
 	whenHostChanged,
 	whenNotOurs,
-	whenSuspended,
 	whenWithoutFinalizer,
 	whenBinding,
 	whenLearned,
@@ -31,6 +32,7 @@ var leaving = []rule{
 	whenLearned,
 	whenResolving,
 	whenGoneWhileLeaving,
+	whenNotOursWhileLeaving,
 	whenTerminatedWhileLeaving,
 	whenPinnedWhileLeaving,
 	whenDeleting,
@@ -38,14 +40,34 @@ var leaving = []rule{
 
 // Make decides what should be done next.
 func Make(in Input) Plan {
-	chain := living
-	if !in.Cluster.DeletionTimestamp.IsZero() {
-		chain = leaving
+	if in.isLeaving() {
+		return in.first(leaving)
 	}
+	return in.unlessSuspended(in.first(living))
+}
+
+// first is the answer of the first rule that knows the situation.
+func (in Input) first(chain []rule) Plan {
 	for _, rule := range chain {
 		if plan, ok := rule(in); ok {
 			return plan
 		}
 	}
 	return Plan{}
+}
+
+// unlessSuspended holds back what would write to the workspace. A cluster that
+// is there speaks for itself meanwhile.
+func (in Input) unlessSuspended(next Plan) Plan {
+	if !in.Cluster.Spec.Suspend || !next.Step.WritesToDatabricks() {
+		return next
+	}
+	held := Plan{ClusterID: next.ClusterID}
+	if in.World.Presence != Present {
+		held.Verdict = Verdict{
+			Reason:  v1alpha1.ReasonSuspended,
+			Message: "there is no cluster, and none is created while spec.suspend is true",
+		}
+	}
+	return held
 }

@@ -21,6 +21,8 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict p
 		set.keep()
 	case isReady(verdict.Reason):
 		set.ready(verdict)
+	case verdict.Reason == v1alpha1.ReasonSuspended:
+		set.idle(verdict)
 	default:
 		set.notReady(verdict)
 	}
@@ -36,6 +38,9 @@ type setter struct {
 }
 
 func (s setter) set(kind string, value metav1.ConditionStatus, reason, message string) {
+	if message == "" {
+		message = s.stateInWords()
+	}
 	meta.SetStatusCondition(&s.status.Conditions, metav1.Condition{
 		Type:               kind,
 		Status:             value,
@@ -55,6 +60,13 @@ func (s setter) ready(verdict plan.Verdict) {
 	s.remove(v1alpha1.ConditionReconciling)
 	s.remove(v1alpha1.ConditionStalled)
 	s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, verdict.Reason, verdict.Message)
+}
+
+// idle: not usable, and nothing is done about it while the object is suspended.
+func (s setter) idle(verdict plan.Verdict) {
+	s.remove(v1alpha1.ConditionReconciling)
+	s.remove(v1alpha1.ConditionStalled)
+	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
 }
 
 // notReady: Ready=False comes with exactly one of Reconciling and Stalled.
@@ -114,15 +126,19 @@ func differing(world plan.World) string {
 }
 
 func (s setter) running() {
-	state := compute.State(s.status.State)
-	switch {
-	case isRunning(state):
+	if isRunning(compute.State(s.status.State)) {
 		s.set(v1alpha1.ConditionRunning, metav1.ConditionTrue, v1alpha1.ReasonRunning, "the cluster is up")
-	case state == "":
-		s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, "there is no cluster")
-	default:
-		s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, "the cluster is "+databricks.PlainText(s.status.State))
+		return
 	}
+	s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, s.stateInWords())
+}
+
+// stateInWords is what there is to say where nobody said anything.
+func (s setter) stateInWords() string {
+	if s.status.State == "" {
+		return "there is no cluster"
+	}
+	return "the cluster is " + s.status.State
 }
 
 func (s setter) suspended() {
@@ -168,7 +184,10 @@ func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 
 func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	state := compute.State(status.State)
+	changing, isChanging := plan.Changing(in.World.Details)
 	switch {
+	case isChanging:
+		return changing
 	case isRunning(state):
 		return plan.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
 	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
@@ -180,7 +199,7 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	default:
 		return plan.Verdict{
 			Reason:  v1alpha1.ReasonUnknownState,
-			Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", databricks.PlainText(status.State)),
+			Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", status.State),
 		}
 	}
 }
@@ -195,10 +214,12 @@ func launchFailed(in Input) bool {
 		hasReason(in, v1alpha1.ConditionStalled, v1alpha1.ReasonStartFailed)
 }
 
-// launching tells that the last thing said was that the cluster is coming up.
+// launching tells that the last thing said of the cluster was that it is coming
+// up. Of one that was not seen before, nothing was said.
 func launching(in Input) bool {
-	return hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonCreating) ||
+	said := hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonCreating) ||
 		hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonStarting)
+	return said && in.Cluster.Status.State != ""
 }
 
 func hasReason(in Input, kind, reason string) bool {

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -72,7 +74,7 @@ func mirror(in Input, status *v1alpha1.DatabricksClusterStatus) {
 }
 
 func mirrorDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClusterStatus) {
-	status.State = string(details.State)
+	status.State = databricks.PlainText(string(details.State))
 	status.StateMessage = databricks.PlainText(details.StateMessage)
 	status.TerminationReason = terminationReason(details.TerminationReason)
 	status.NumWorkers = count(len(details.Executors))
@@ -96,13 +98,13 @@ func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.Eff
 	shown := &v1alpha1.EffectiveSpec{}
 	if details := in.World.Details; in.World.Presence == plan.Present {
 		shown = &v1alpha1.EffectiveSpec{
-			SparkVersion:           details.SparkVersion,
-			NodeTypeID:             details.NodeTypeId,
-			DriverNodeTypeID:       details.DriverNodeTypeId,
-			DataSecurityMode:       string(details.DataSecurityMode),
-			PolicyID:               details.PolicyId,
+			SparkVersion:           databricks.PlainText(details.SparkVersion),
+			NodeTypeID:             databricks.PlainText(details.NodeTypeId),
+			DriverNodeTypeID:       databricks.PlainText(details.DriverNodeTypeId),
+			DataSecurityMode:       databricks.PlainText(string(details.DataSecurityMode)),
+			PolicyID:               databricks.PlainText(details.PolicyId),
 			AutoterminationMinutes: count(details.AutoterminationMinutes),
-			SingleUserName:         details.SingleUserName,
+			SingleUserName:         databricks.PlainText(details.SingleUserName),
 		}
 	} else if status.Effective != nil {
 		shown = status.Effective.DeepCopy()
@@ -119,14 +121,13 @@ func terminationReason(reason *compute.TerminationReason) *v1alpha1.TerminationR
 		Code: databricks.PlainText(string(reason.Code)),
 		Type: databricks.PlainText(string(reason.Type)),
 	}
-	for name, value := range reason.Parameters {
-		if len(reason.Parameters) > maxParameters {
-			break
-		}
+	for _, name := range slices.Sorted(maps.Keys(reason.Parameters)) {
 		if shown.Parameters == nil {
 			shown.Parameters = map[string]string{}
 		}
-		shown.Parameters[databricks.PlainText(name)] = databricks.PlainText(value)
+		if len(shown.Parameters) < maxParameters {
+			shown.Parameters[databricks.PlainText(name)] = databricks.PlainText(reason.Parameters[name])
+		}
 	}
 	return shown
 }
@@ -136,9 +137,13 @@ func count(n int) *int32 {
 	return new(int32(max(0, min(n, math.MaxInt32))))
 }
 
-// timeOf is a time of the Clusters API: milliseconds since 1970, 0 is none.
+// latestTime is the last that Kubernetes can write, in the year 9999.
+var latestTime = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC).UnixMilli()
+
+// timeOf is a time of the Clusters API: milliseconds since 1970, 0 is none, and
+// so is what no calendar has.
 func timeOf(milliseconds int64) *metav1.Time {
-	if milliseconds == 0 {
+	if milliseconds <= 0 || milliseconds > latestTime {
 		return nil
 	}
 	at := metav1.NewTime(time.UnixMilli(milliseconds).Truncate(time.Second).UTC())

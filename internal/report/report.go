@@ -57,7 +57,9 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 	verdict := in.Plan.Verdict
 	if failure := in.Outcome.Failure; failure != nil {
 		// The next plan, made of the same failure, says the same.
-		verdict = failure.Verdict()
+		verdict = plan.VerdictOn(in.Cluster, failure)
+	} else if failed := stillFailing(in); failed != nil {
+		verdict = *failed
 	}
 	if verdict.Reason == v1alpha1.ReasonTerminating && launching(in) {
 		// A launch that fails passes through TERMINATING; what it was stays
@@ -68,6 +70,24 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 		verdict = settled(in, status)
 	}
 	return verdict
+}
+
+// stillFailing is what was said of a step that failed, while it waits for its
+// next turn; nil: nothing failed, or the turn has come.
+func stillFailing(in Input) *plan.Verdict {
+	if in.Outcome.Ran || !in.Plan.Step.WritesToDatabricks() {
+		return nil
+	}
+	for i := range in.Cluster.Status.Conditions {
+		was := &in.Cluster.Status.Conditions[i]
+		stalled := was.Type == v1alpha1.ConditionStalled
+		retried := was.Type == v1alpha1.ConditionReconciling &&
+			(was.Reason == v1alpha1.ReasonRetryingAfterError || was.Reason == v1alpha1.ReasonRateLimited)
+		if (stalled || retried) && was.ObservedGeneration == in.Cluster.Generation {
+			return &plan.Verdict{Reason: was.Reason, Message: was.Message, Stalled: stalled}
+		}
+	}
+	return nil
 }
 
 // previousReason is what the operator was last said to be at.
