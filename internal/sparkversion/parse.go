@@ -1,0 +1,81 @@
+package sparkversion
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// grammar is the form of a key: Databricks' REST reference, "Runtime version
+// strings", and the keys that its SDK, CLI and Terraform provider hold besides.
+// Numbers are short and have one spelling, so that every key prints back.
+var grammar = regexp.MustCompile(`^` +
+	`(apache-spark-|custom-)?` +
+	`(0|[1-9]\d{0,3})(?:\.(0|[1-9]\d{0,3}))?\.x` +
+	`(?:-(snapshot|rc))?` +
+	`(?:(?:-(aarch64|cpu|gpu))?(-esr)?|(-esr-gpu))` +
+	`(?:-(ml|hls))?` +
+	`(-photon)?` +
+	`-scala(2\.1\d)$`)
+
+// NotUnderstoodError says that a key is none that this package can read. It is
+// no reason to refuse it: the server may know better.
+type NotUnderstoodError struct {
+	Key string
+	// Special: an image of its own kind (dlt:, custom: and the like), of which
+	// nobody expects that a workspace lists it.
+	Special bool
+}
+
+// Error says what a key looks like.
+func (e *NotUnderstoodError) Error() string {
+	if e.Special {
+		return fmt.Sprintf("%q is a special image, not a runtime key", e.Key)
+	}
+	return fmt.Sprintf("%q is not a runtime key: one looks like 16.4.x-scala2.12 or 16.4.x-cpu-ml-scala2.12", e.Key)
+}
+
+// Parse reads a runtime key. The error, if any, is a *NotUnderstoodError.
+func Parse(key string) (Version, error) {
+	match := grammar.FindStringSubmatch(key)
+	if match == nil {
+		special := strings.Contains(key, ":") || strings.HasPrefix(key, customPrefix)
+		return Version{}, &NotUnderstoodError{Key: key, Special: special}
+	}
+	prefix, major, feature := match[1], match[2], match[3]
+	stage, hardware, esr, esrGPU := match[4], match[5], match[6], match[7]
+	variant, photon, scala := match[8], match[9], match[10]
+
+	version := Version{
+		Light:      prefix == lightPrefix,
+		Custom:     prefix == customPrefix,
+		Major:      number(major),
+		Feature:    number(feature),
+		HasFeature: feature != "",
+		Stage:      Stage(stage),
+		Hardware:   Hardware(hardware),
+		ESR:        esr != "" || esrGPU != "",
+		Variant:    Variant(variant),
+		Photon:     photon != "",
+		Scala:      scala,
+		esrFirst:   esrGPU != "",
+	}
+	if version.esrFirst {
+		version.Hardware = HardwareGPU
+	}
+	if version.Hardware == HardwareCPU && !version.ML() {
+		// The reference: "cpu: CPU version (with -ml only)".
+		return Version{}, &NotUnderstoodError{Key: key}
+	}
+	return version, nil
+}
+
+// number reads up to four digits, which the grammar has checked; 0 without any.
+func number(digits string) int {
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0
+	}
+	return n
+}
