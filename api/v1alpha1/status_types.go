@@ -117,6 +117,11 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=1024
 	OwnedFields []string `json:"ownedFields,omitempty"`
 
+	// Digest of the declared cluster fields that were last in place: what differs while it still fits was
+	// changed elsewhere.
+	// +optional
+	AppliedDigest string `json:"appliedDigest,omitempty"`
+
 	// Since when changes wait for the cluster to be down or restarted.
 	// +optional
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +23,31 @@ import (
 type actor struct {
 	client  client.Client
 	writers *workspace.Writers
+	memory  *memory
 	options Options
+	// withoutUpdate are the hosts that do not know clusters/update.
+	withoutUpdate hosts
+}
+
+// hosts is a set of workspaces.
+type hosts struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (h *hosts) add(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.names == nil {
+		h.names = map[string]bool{}
+	}
+	h.names[host] = true
+}
+
+func (h *hosts) has(host string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.names[host]
 }
 
 // outcome is what came of a step.
@@ -41,7 +66,7 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
 	case plan.StepRelease:
 		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
-	case plan.StepRecord:
+	case plan.StepRecord, plan.StepOwn, plan.StepNoteRequest:
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case plan.StepCreate:
 		return a.create(ctx, cluster, seen, next)
@@ -57,9 +82,30 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return missingIsDone(api.PermanentDelete(ctx, next.ClusterID))
 		})
+	case plan.StepStart:
+		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+			return busyIsDone(api.Start(ctx, next.ClusterID))
+		})
+	case plan.StepRestart:
+		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+			return api.Restart(ctx, next.ClusterID)
+		})
+	case plan.StepResize:
+		return a.resize(ctx, seen, next)
+	case plan.StepUpdate:
+		return a.update(ctx, cluster, seen, next)
 	default:
 		return outcome{}
 	}
+}
+
+// busyIsDone takes a start that met a cluster already starting or running for
+// one that went well: the next look tells which.
+func busyIsDone(err error) error {
+	if databricks.ClassOf(err) == databricks.ClassBusy {
+		return nil
+	}
+	return err
 }
 
 // missingIsDone takes a cluster that is already gone for a deletion that went well.
@@ -101,6 +147,57 @@ func outcomeOf(err error) outcome {
 	}
 }
 
+func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome {
+	body, err := drift.Resize(next.ClusterID, seen.Desired)
+	if err != nil {
+		return invalid(err)
+	}
+	return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return api.Resize(ctx, body)
+	})
+}
+
+// update changes what differs, on top of what was last asked of the cluster,
+// looked up for this very change: there is no other guard against what was
+// changed elsewhere meanwhile. A workspace that does not know clusters/update
+// gets the whole specification.
+func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
+	if since := a.memory.mending(cluster, seen.Differences); seen.askedAt.Before(since) {
+		seen.workspace.Refresh(objectOf(cluster), next.ClusterID, since, true)
+		return outcome{}
+	}
+	if a.withoutUpdate.has(seen.Host) || drift.NeedsEdit(seen.Desired, seen.Differences) {
+		return a.edit(ctx, seen, next)
+	}
+	body, err := drift.Update(next.ClusterID, seen.Desired, seen.asked, seen.Differences, seen.Owner)
+	if err != nil {
+		return invalid(err)
+	}
+	done := a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return api.Update(ctx, body)
+	})
+	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
+		a.withoutUpdate.add(seen.Host)
+		return outcome{wait: time.Now()}
+	}
+	return done
+}
+
+func (a *actor) edit(ctx context.Context, seen scene, next plan.Plan) outcome {
+	body, err := drift.Edit(next.ClusterID, seen.Desired, seen.asked, seen.Differences, seen.Owner)
+	if err != nil {
+		return invalid(err)
+	}
+	return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return api.Edit(ctx, body)
+	})
+}
+
+// invalid is a specification that cannot even be spelled.
+func invalid(err error) outcome {
+	return outcome{Outcome: report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
+}
+
 // create makes the object's cluster, at most once whatever happens.
 //
 // The intent is persisted first, under a lock that only one process can win; it
@@ -110,7 +207,7 @@ func outcomeOf(err error) outcome {
 func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
 	body, err := drift.Creation(seen.Desired, cluster.Namespace+"/"+cluster.Name, seen.Owner)
 	if err != nil {
-		return outcome{Outcome: report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
+		return invalid(err)
 	}
 	var created string
 	var undeclared error
@@ -146,6 +243,7 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	notAfter := metav1.NewTime(intent.NotAfter)
 	cluster.Status.ClusterID = ""
 	cluster.Status.Host = seen.Host
+	cluster.Status.OwnedFields = drift.Owned(seen.Desired)
 	cluster.Status.Creation = &v1alpha1.CreationIntent{
 		Token:       intent.Token,
 		Incarnation: intent.Incarnation,

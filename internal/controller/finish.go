@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -46,6 +47,12 @@ func (r *Reconciler) finish(
 			return r.retry(err)
 		}
 	}
+	if next.Request != nil && next.Request.Phase == v1alpha1.RequestSucceeded && requestsReconcile(next) {
+		r.memory.forget(client.ObjectKeyFromObject(cluster))
+		if seen.workspace != nil && clusterID(cluster) != "" {
+			seen.workspace.Refresh(objectOf(cluster), clusterID(cluster), time.Now(), true)
+		}
+	}
 	for _, event := range told.Events {
 		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
 	}
@@ -53,6 +60,10 @@ func (r *Reconciler) finish(
 		return ctrl.Result{}, nil
 	}
 	return result, nil
+}
+
+func requestsReconcile(next plan.Plan) bool {
+	return strings.HasPrefix(next.Request.Value, v1alpha1.RequestReconcile+"@")
 }
 
 // remember notes a step that wrote to Databricks, and logs it.
@@ -77,6 +88,8 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 		At:         time.Now(),
 		Generation: cluster.Generation,
 		Credential: seen.Credential,
+
+		Differences: plan.DigestOf(seen.Differences),
 	})
 }
 

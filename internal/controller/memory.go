@@ -1,9 +1,6 @@
 package controller
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +24,10 @@ type remembered struct {
 	uid     types.UID
 	attempt plan.Attempt
 	// differences is the digest of those that a GET has confirmed.
-	differences [sha256.Size]byte
+	differences string
+	// mending are the differences that are about to be mended, since when.
+	mending      string
+	mendingSince time.Time
 	// wroteAt is when its status was last written.
 	wroteAt time.Time
 }
@@ -75,7 +75,18 @@ func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt
 		}
 	}
 	known.attempt = attempt
+	known.mending = ""
 	m.keep(cluster, known)
+}
+
+// mending is since when these differences are about to be mended.
+func (m *memory) mending(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) time.Time {
+	known, digest := m.of(cluster), plan.DigestOf(differences)
+	if known.mending != digest {
+		known.mending, known.mendingSince = digest, time.Now()
+		m.keep(cluster, known)
+	}
+	return known.mendingSince
 }
 
 // wrote notes that the object's status was written now.
@@ -108,19 +119,11 @@ func (m *memory) lookAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
 // confirm notes the differences that a GET has shown.
 func (m *memory) confirm(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) {
 	known := m.of(cluster)
-	known.differences = digest(differences)
+	known.differences = plan.DigestOf(differences)
 	m.keep(cluster, known)
 }
 
 // confirmed tells that a GET has shown these very differences before.
 func (m *memory) confirmed(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) bool {
-	return m.of(cluster).differences == digest(differences)
-}
-
-func digest(differences []drift.Difference) [sha256.Size]byte {
-	var all strings.Builder
-	for _, difference := range differences {
-		fmt.Fprintf(&all, "%q %#v %#v\n", difference.Path, difference.Desired, difference.Actual)
-	}
-	return sha256.Sum256([]byte(all.String()))
+	return m.of(cluster).differences == plan.DigestOf(differences)
 }

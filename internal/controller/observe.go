@@ -21,6 +21,10 @@ type scene struct {
 	plan.World
 	// workspace is nil where there is none to speak to.
 	workspace *workspace.Workspace
+	// asked is what the cluster was last asked to be, as a GET that began at
+	// askedAt told.
+	asked   drift.Tree
+	askedAt time.Time
 	// lookedAt is when the look began that Details are from.
 	lookedAt time.Time
 }
@@ -143,13 +147,14 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if err != nil {
 		return
 	}
-	differences := drift.Compare(seen.Desired, observed)
+	differences := append(drift.Compare(seen.Desired, observed), drift.Removed(cluster.Status.OwnedFields, seen.Desired, observed.Asked)...)
 	if len(differences) > 0 && askedAt.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences) {
 		seen.workspace.Refresh(objectOf(cluster), id, seen.lookedAt, true)
 		return
 	}
 	r.memory.confirm(cluster, differences)
 	seen.Differences, seen.Compared = differences, true
+	seen.asked, seen.askedAt = observed.Asked, askedAt
 }
 
 // holder is the older object that manages the same cluster; "" for none.

@@ -79,13 +79,14 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexClusterID, byClusterID); err != nil {
 		return fmt.Errorf("index clusters by id: %w", err)
 	}
+	remembered := newMemory()
 	reconciler := &Reconciler{
 		client:      mgr.GetClient(),
 		registry:    registry,
 		credentials: newCredentials(mgr.GetAPIReader(), news.add, options.Credentials),
 		secrets:     secretReader{reader: mgr.GetAPIReader()},
-		actor:       &actor{client: mgr.GetClient(), writers: registry.Writers(), options: options},
-		memory:      newMemory(),
+		actor:       &actor{client: mgr.GetClient(), writers: registry.Writers(), memory: remembered, options: options},
+		memory:      remembered,
 		recorder:    mgr.GetEventRecorder("databricks-operator"),
 		options:     options,
 	}

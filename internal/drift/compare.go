@@ -111,7 +111,7 @@ func (f field) compareAt(want any, observed Observed, path ...string) []Differen
 		return nil
 	}
 	asked, wasAsked := observed.Asked.at(path...)
-	if !f.size && wasAsked && f.equal(want, asked) {
+	if !f.size && wasAsked && f.equal(want, asked) && !slices.Contains(takesEffect, pointer(path...)) {
 		return nil
 	}
 	if f.onlySpec {
@@ -170,6 +170,10 @@ func tolerates(where string, want any, present bool) bool {
 	}
 }
 
+// takesEffect are the paths at which what was asked says nothing: the server may
+// accept a value there and keep another.
+var takesEffect = []string{"/aws_attributes/first_on_demand"}
+
 // writeOnly are the paths whose values the API takes and need not show again.
 var writeOnly = []string{
 	"/docker_image/basic_auth/username",
@@ -204,3 +208,7 @@ func sorted(value any) []string {
 	sort.Strings(out)
 	return out
 }
+
+// SpecPath is where the difference is in the resource, as a JSON Pointer into
+// spec.
+func (d Difference) SpecPath() string { return SpecPointer(splitPointer(d.Path)) }

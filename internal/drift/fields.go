@@ -39,6 +39,9 @@ type field struct {
 	removal removal
 	// onlySpec marks a field that GET echoes under spec and never at the top.
 	onlySpec bool
+	// dotted marks an object whose members a mask names one by one, so that those
+	// that others set stay. The other objects are sent as a whole.
+	dotted bool
 	// size marks the fields that resize can change without a restart.
 	size bool
 }
@@ -65,9 +68,9 @@ var fields = []field{
 	{name: "ssh_public_keys", kind: set, removal: clears},
 	{name: "init_scripts", kind: sequence, removal: clears},
 	{name: "cluster_log_conf", kind: block, removal: clears},
-	{name: "aws_attributes", kind: block, removal: clears},
-	{name: "azure_attributes", kind: block, removal: clears},
-	{name: "gcp_attributes", kind: block, removal: clears},
+	{name: "aws_attributes", kind: block, removal: clears, dotted: true},
+	{name: "azure_attributes", kind: block, removal: clears, dotted: true},
+	{name: "gcp_attributes", kind: block, removal: clears, dotted: true},
 	{name: "enable_elastic_disk", kind: scalar, removal: clears},
 	{name: "enable_local_disk_encryption", kind: scalar, removal: clears},
 	{name: "remote_disk_throughput", kind: scalar, removal: clears},

@@ -81,7 +81,7 @@ func whenResolving(in Input) (Plan, bool) {
 	matches := in.ours()
 	switch {
 	case len(matches) == 1:
-		return Plan{Step: StepRecord, ClusterID: matches[0], Verdict: verdict}, true
+		return Plan{Step: StepRecord, ClusterID: matches[0], Found: true, Verdict: verdict}, true
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}, true
 	case in.World.Search.CompleteLists < enoughLists:

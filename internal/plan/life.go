@@ -152,11 +152,19 @@ func whenGone(in Input) (Plan, bool) {
 			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: "+
 				"delete this object, or create it anew without clusterID", in.Cluster.Status.ClusterID),
 		}}, true
-	case in.World.Presence == Purged:
+	case in.World.Presence == Purged && !in.neededAgain():
 		return Plan{}, true
 	default:
-		return in.create(fmt.Sprintf("cluster %s was deleted elsewhere; creating it again", in.Cluster.Status.ClusterID)), true
+		return in.create(fmt.Sprintf("cluster %s does not exist any more; creating it again", in.Cluster.Status.ClusterID)), true
 	}
+}
+
+// neededAgain tells a purged cluster that is wanted: by its run policy, by a
+// request, or by a changed specification.
+func (in Input) neededAgain() bool {
+	annotation, noted := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
+	asked := verbOf(annotation) == v1alpha1.RequestStart && (noted == nil || noted.Value != annotation)
+	return asked || in.changed() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning
 }
 
 // UnseenUntil is how long "missing" is not believed of a cluster that was just

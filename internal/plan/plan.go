@@ -18,7 +18,15 @@ var living = []rule{
 	whenUnseen,
 	whenGone,
 	whenReadsAreRefused,
+	whenRequested,
+	whenKeptStopped,
+	whenImmovable,
+	whenSizeDiffers,
+	whenDifferent,
 	whenChanging,
+	whenDeferred,
+	whenMended,
+	whenToRun,
 }
 
 // leaving is the chain for an object that is being deleted.

@@ -29,6 +29,8 @@ type Limits struct {
 	// VisibilityGrace is how long a created cluster may stay unseen by lists
 	// and by GET.
 	VisibilityGrace time.Duration
+	// LaunchPause is the first pause after a launch that failed; 0 is a minute.
+	LaunchPause time.Duration
 }
 
 // World is what observe found. A failure to find something is a fact too.
@@ -94,13 +96,19 @@ type Search struct {
 // Step is one thing to do.
 type Step string
 
-// The steps. All but the first four write to Databricks.
+// The steps. WritesToDatabricks tells which change the workspace.
 const (
 	StepNone            Step = ""
 	StepAddFinalizer    Step = "AddFinalizer"
 	StepRecord          Step = "Record"
 	StepRelease         Step = "Release"
+	StepOwn             Step = "Own"
+	StepNoteRequest     Step = "NoteRequest"
 	StepCreate          Step = "Create"
+	StepStart           Step = "Start"
+	StepRestart         Step = "Restart"
+	StepResize          Step = "Resize"
+	StepUpdate          Step = "Update"
 	StepTerminate       Step = "Terminate"
 	StepUnpin           Step = "Unpin"
 	StepPermanentDelete Step = "PermanentDelete"
@@ -113,11 +121,15 @@ type Plan struct {
 	ClusterID string
 	// Adopted tells that Record takes over a cluster that somebody else made.
 	Adopted bool
+	// Found tells that Record is about a cluster that a search has found.
+	Found bool
 	// Intent is what Create must persist before it may send anything.
 	Intent Intent
 	// Verdict is what to tell while this is so; zero: the cluster's own state
 	// speaks for itself.
 	Verdict Verdict
+	// Request is what is known of the request annotation now; nil: as before.
+	Request *v1alpha1.RequestStatus
 	// Again is when time alone changes the decision; zero: only news does.
 	Again time.Time
 }
@@ -151,6 +163,8 @@ type Attempt struct {
 	Failures int
 	// At is when it ended.
 	At time.Time
+	// Differences is a digest of those that the step was to mend.
+	Differences string
 	// Generation and Credential are what it was tried with.
 	Generation int64
 	Credential string
@@ -169,7 +183,7 @@ type Failure struct {
 // change only the object.
 func (s Step) WritesToDatabricks() bool {
 	switch s {
-	case StepNone, StepAddFinalizer, StepRecord, StepRelease:
+	case StepNone, StepAddFinalizer, StepRecord, StepRelease, StepOwn, StepNoteRequest:
 		return false
 	default:
 		return true

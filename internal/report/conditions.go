@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -99,7 +99,7 @@ func (s setter) synced() {
 	case !world.Compared:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
 	case len(world.Differences) > 0:
-		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonDriftDetected, differing(world))
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.difference(), "not as declared: "+plan.Differing(world.Differences))
 	default:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonInSync, "the cluster is as declared")
 	}
@@ -113,16 +113,18 @@ func (s setter) keepsSynced() bool {
 	return last != nil && unseen && last.ObservedGeneration == s.in.Cluster.Generation
 }
 
-func differing(world plan.World) string {
-	paths := make([]string, 0, len(world.Differences))
-	for _, difference := range world.Differences {
-		paths = append(paths, difference.Path)
+// difference is how a difference is called: what a refused update left, what
+// the object's user changed, or what others did.
+func (s setter) difference() string {
+	failed := s.in.Outcome.Failure != nil || (s.in.Plan.Step == plan.StepNone && s.in.Plan.Verdict.Stalled)
+	switch {
+	case failed:
+		return v1alpha1.ReasonUpdateFailed
+	case s.in.Cluster.Status.AppliedDigest != "" && s.in.Cluster.Status.AppliedDigest != drift.Digest(s.in.World.Desired):
+		return v1alpha1.ReasonPendingRestart
+	default:
+		return v1alpha1.ReasonDriftDetected
 	}
-	const shown = 10
-	if len(paths) > shown {
-		paths = append(paths[:shown], "…")
-	}
-	return "not as declared: " + strings.Join(paths, ", ")
 }
 
 func (s setter) running() {
@@ -190,6 +192,8 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 		return changing
 	case isRunning(state):
 		return plan.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
+	case state == compute.StateTerminated && in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated:
+		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedByRunPolicy, Message: "the cluster is kept down, by runPolicy Terminated"}
 	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
 		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
 	case state == compute.StateTerminated && launchFailed(in):

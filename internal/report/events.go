@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -26,8 +27,15 @@ const (
 	EventAutoTerminated = "AutoTerminated"
 	EventDeleted        = "Deleted"
 	EventRetained       = "Retained"
-	EventSuspended      = "Suspended"
-	EventResumed        = "Resumed"
+	EventResized        = "Resized"
+	EventUpdated        = "Updated"
+	EventDriftCorrected = "DriftCorrected"
+	// EventRestartTriggered names the fields for which a running cluster restarts,
+	// EventRestartDeferred those for which it does not, for now.
+	EventRestartTriggered = "RestartTriggered"
+	EventRestartDeferred  = "RestartDeferred"
+	EventSuspended        = "Suspended"
+	EventResumed          = "Resumed"
 )
 
 // events tells what is different now. A status that stays tells nothing.
@@ -49,6 +57,9 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	}
 	if reason, note := throttled(before, after); reason != "" {
 		tell(corev1.EventTypeWarning, reason, "Reconcile", note)
+	}
+	if reason, note := deferred(before, after); reason != "" {
+		tell(corev1.EventTypeNormal, reason, "Defer", note)
 	}
 	switch was, is := isTrue(before, v1alpha1.ConditionSuspended), isTrue(after, v1alpha1.ConditionSuspended); {
 	case is && !was:
@@ -72,7 +83,19 @@ func stepEvent(in Input) (reason, note string) {
 		if in.Plan.Adopted {
 			return EventAdopted, "adopted cluster " + id
 		}
+		if !in.Plan.Found {
+			return "", ""
+		}
 		return EventCreated, "found cluster " + id + ", made by an earlier create call"
+	case plan.StepResize:
+		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.Differing(in.World.Differences)
+	case plan.StepUpdate:
+		if isRunning(in.World.Details.State) {
+			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.Differing(in.World.Differences)
+		}
+		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.World.Differences)
+	case plan.StepRestart:
+		return EventRestartTriggered, "restarted cluster " + id + ", on request"
 	case plan.StepRelease:
 		switch {
 		case id == "":
@@ -85,6 +108,15 @@ func stepEvent(in Input) (reason, note string) {
 	default:
 		return "", ""
 	}
+}
+
+// correctedOr is the event of a change, by another name where it undoes what
+// others did.
+func correctedOr(in Input, event string) string {
+	if applied := in.Cluster.Status.AppliedDigest; applied != "" && applied == drift.Digest(in.World.Desired) {
+		return EventDriftCorrected
+	}
+	return event
 }
 
 // stateEvent is what the cluster's own way from state to state tells.
@@ -118,6 +150,15 @@ func throttled(before, after v1alpha1.DatabricksClusterStatus) (reason, note str
 		return "", ""
 	}
 	return is.Reason, is.Message
+}
+
+func deferred(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady)
+	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReady)
+	if is == nil || is.Reason != v1alpha1.ReasonChangesDeferred || (was != nil && was.Reason == is.Reason) {
+		return "", ""
+	}
+	return EventRestartDeferred, is.Message
 }
 
 func isTrue(status v1alpha1.DatabricksClusterStatus, kind string) bool {

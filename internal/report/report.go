@@ -45,8 +45,11 @@ func Of(in Input) Report {
 	before := in.Cluster.Status
 	status := before.DeepCopy()
 	recordIdentity(in, status)
+	recordOwnership(in, status)
+	recordRequest(in, status)
 	mirror(in, status)
 	verdict := verdictOf(in, status)
+	recordDifferences(in, status, verdict)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation
 	return Report{Status: *status, Events: events(in, before, *status)}

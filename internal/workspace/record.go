@@ -143,10 +143,25 @@ func sameCluster(a, b *compute.ClusterDetails) bool {
 }
 
 // trimmed is a copy of a cluster without what is large or restless and of no
-// use to a controller.
+// use to a controller. Of the executors it keeps how many there are.
 func trimmed(cluster *compute.ClusterDetails) *compute.ClusterDetails {
 	c := *cluster
-	c.Driver, c.Executors, c.DefaultTags, c.ClusterLogStatus = nil, nil, nil, nil
+	c.Driver, c.Executors, c.DefaultTags, c.ClusterLogStatus = nil, anyNodes(len(c.Executors)), nil, nil
 	c.ClusterCores, c.ClusterMemoryMb = 0, 0
 	return &c
+}
+
+// manyNodes are shared by all clusters, so that counting executors costs no memory.
+var manyNodes = make([]compute.SparkNode, 1000)
+
+// anyNodes are so many nodes of which nothing is known.
+func anyNodes(n int) []compute.SparkNode {
+	switch {
+	case n == 0:
+		return nil
+	case n <= len(manyNodes):
+		return manyNodes[:n:n]
+	default:
+		return make([]compute.SparkNode, n)
+	}
 }

@@ -1,0 +1,135 @@
+package drift
+
+import (
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// Owned names every field and key that a specification declares, sorted. They
+// are JSON Pointers into spec, in the resource's own names, and never values.
+func Owned(desired Tree) []string {
+	var owned []string
+	for _, f := range fields {
+		want, declared := desired[f.name]
+		if !declared {
+			continue
+		}
+		for _, path := range f.paths(want) {
+			owned = append(owned, SpecPointer(path))
+		}
+	}
+	sort.Strings(owned)
+	return owned
+}
+
+// paths are the places of a declared value at which it is compared.
+func (f field) paths(want any) [][]string {
+	members, divided := want.(map[string]any)
+	if !divided || (f.kind != keys && f.kind != block) {
+		return [][]string{{f.name}}
+	}
+	var paths [][]string
+	for key, value := range members {
+		nested, isObject := value.(map[string]any)
+		if f.kind == keys || !isObject {
+			paths = append(paths, []string{f.name, key})
+			continue
+		}
+		for inner := range nested {
+			paths = append(paths, []string{f.name, key, inner})
+		}
+	}
+	return paths
+}
+
+// Removed lists what was declared once, is not declared any more, and is still
+// what was last asked for: the differences that a removal leaves. Whatever a
+// cluster cannot be without is let go of, and none.
+func Removed(owned []string, desired, asked Tree) []Difference {
+	kept := Owned(desired)
+	var found []Difference
+	for _, place := range owned {
+		if _, still := slices.BinarySearch(kept, place); still {
+			continue
+		}
+		path := wirePath(place)
+		f, known := rowOf(path[0])
+		value, present := asked.at(path...)
+		if !known || f.removal == letsGo || !present {
+			continue
+		}
+		found = append(found, Difference{Path: pointer(path...), Field: f.name, Actual: value})
+	}
+	return found
+}
+
+func rowOf(name string) (field, bool) {
+	at := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+	if at < 0 {
+		return field{}, false
+	}
+	return fields[at], true
+}
+
+// SpecPointer names a place of the Clusters API as a JSON Pointer into spec:
+// aws_attributes, zone_id is /awsAttributes/zoneID.
+func SpecPointer(path []string) string {
+	names := slices.Clone(path)
+	for i, name := range names {
+		if i > 0 && slices.Contains(freeMaps, path[0]) {
+			break
+		}
+		if own, ok := specNames[name]; ok {
+			names[i] = own
+		}
+	}
+	return pointer(names...)
+}
+
+// wirePath undoes SpecPointer.
+func wirePath(place string) []string {
+	path := splitPointer(place)
+	for i, name := range path {
+		if i > 0 && slices.Contains(freeMaps, path[0]) {
+			break
+		}
+		path[i] = wireName(name)
+	}
+	return path
+}
+
+func splitPointer(place string) []string {
+	parts := strings.Split(strings.TrimPrefix(place, "/"), "/")
+	for i, part := range parts {
+		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
+	}
+	return parts
+}
+
+// specNames are the resource's names by the Clusters API's.
+var specNames = namesOf(reflect.TypeFor[v1alpha1.ClusterSpec](), map[string]string{
+	// These stand for a Secret in the resource.
+	"basic_auth":                "basicAuthSecretRef",
+	"log_analytics_primary_key": "logAnalyticsPrimaryKeySecretRef",
+})
+
+func namesOf(kind reflect.Type, names map[string]string) map[string]string {
+	for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
+		kind = kind.Elem()
+	}
+	if kind.Kind() != reflect.Struct {
+		return names
+	}
+	for i := range kind.NumField() {
+		name, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+		if name != "" {
+			names[wireName(name)] = name
+		}
+		namesOf(kind.Field(i).Type, names)
+	}
+	return names
+}

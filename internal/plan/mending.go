@@ -1,0 +1,197 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// changed tells that the object's own fields are other than those that were
+// last in place: what differs is what its user asks for. Otherwise what differs
+// was changed elsewhere.
+func (in Input) changed() bool {
+	return drift.Digest(in.World.Desired) != in.Cluster.Status.AppliedDigest
+}
+
+// mends tells differences that are to be mended at all, sooner or later.
+func (in Input) mends() bool {
+	if len(in.World.Differences) == 0 || in.observes() {
+		return false
+	}
+	if in.adopted() && in.Cluster.Status.AppliedDigest == "" && in.Cluster.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
+		return false
+	}
+	return in.changed() || in.Cluster.Spec.DriftPolicy != v1alpha1.DriftPolicyWarn
+}
+
+func (in Input) observes() bool {
+	return in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
+}
+
+// mayRestart tells that a running cluster may be restarted for its differences:
+// a changed object by its update strategy, others' changes only where that was
+// asked for.
+func (in Input) mayRestart() bool {
+	if in.requests(v1alpha1.RequestRestart) {
+		return true
+	}
+	if !in.changed() && in.Cluster.Spec.DriftPolicy != v1alpha1.DriftPolicyCorrectWithRestart {
+		return false
+	}
+	strategy := in.Cluster.Spec.UpdateStrategy
+	if strategy == nil || strategy.Type != v1alpha1.UpdateStrategyOnTermination {
+		return true
+	}
+	deadline := in.waitsUntil()
+	return !deadline.IsZero() && !in.Now.Before(deadline)
+}
+
+// waitsUntil is when deferred changes are applied at the latest; zero: never.
+func (in Input) waitsUntil() time.Time {
+	strategy, since := in.Cluster.Spec.UpdateStrategy, in.Cluster.Status.PendingSince
+	if strategy == nil || strategy.MaxWaitMinutes == nil || since == nil {
+		return time.Time{}
+	}
+	return since.Add(time.Duration(*strategy.MaxWaitMinutes) * time.Minute)
+}
+
+// Applying stands in status.appliedDigest while a changed specification is being
+// applied: neither the old nor the new one is known to be in place.
+const Applying = "applying"
+
+// mend carries a change out, once what it is going to own is persisted, that the
+// specification in place is no more, and, of an adopted cluster, what differs.
+func (in Input) mend(next Plan) Plan {
+	status := in.Cluster.Status
+	prepared := contains(status.OwnedFields, drift.Owned(in.World.Desired)) && (!in.changed() || status.AppliedDigest == Applying)
+	if !prepared {
+		next.Step, next.Request = StepOwn, nil
+		return next
+	}
+	return in.do(next)
+}
+
+// whenImmovable: the same change was accepted before and did not take. It is
+// not sent again: every time might restart the cluster.
+func whenImmovable(in Input) (Plan, bool) {
+	if !in.mends() {
+		return Plan{}, false
+	}
+	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
+	known := stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation
+	tried := in.succeeded(StepUpdate) && in.Last.Generation == in.Cluster.Generation && in.Last.Differences == DigestOf(in.World.Differences)
+	if !known && !tried {
+		return Plan{}, false
+	}
+	return Plan{Verdict: Verdict{
+		Reason:  v1alpha1.ReasonImmutableField,
+		Stalled: true,
+		Message: Differing(in.World.Differences) + ": the workspace accepted the change and did not make it; change it back, or create another cluster",
+	}}, true
+}
+
+// whenSizeDiffers: a size is changed without a restart, and waits for nothing.
+func whenSizeDiffers(in Input) (Plan, bool) {
+	sizes := sizesOf(in.World.Differences)
+	alone := drift.OnlySize(in.World.Differences) || !in.mayRestart()
+	if !in.mends() || len(sizes) == 0 || in.World.Details.State != compute.StateRunning || !alone {
+		return Plan{}, false
+	}
+	return in.mend(Plan{
+		Step:      StepResize,
+		ClusterID: in.World.Details.ClusterId,
+		Verdict:   Verdict{Reason: v1alpha1.ReasonResizing, Message: Differing(sizes)},
+	}), true
+}
+
+// whenDifferent: everything else is an update, of a cluster that is down, or of
+// one that may be restarted for it.
+func whenDifferent(in Input) (Plan, bool) {
+	if !in.mends() {
+		return Plan{}, false
+	}
+	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: Differing(in.World.Differences)}
+	state := in.World.Details.State
+	switch {
+	case state == compute.StateTerminated:
+		return in.mend(Plan{Step: StepUpdate, ClusterID: in.World.Details.ClusterId, Verdict: verdict}), true
+	case state == compute.StateRunning && in.mayRestart():
+		return in.mend(Plan{Step: StepUpdate, ClusterID: in.World.Details.ClusterId, Verdict: verdict, Request: in.restarting()}), true
+	case state == compute.StateResizing && (in.mayRestart() || drift.OnlySize(in.World.Differences)):
+		verdict.Message += "; waiting until the cluster has its size"
+		return Plan{Verdict: verdict}, true
+	default:
+		return Plan{}, false
+	}
+}
+
+// whenDeferred: a running cluster is not restarted for what differs, and works.
+func whenDeferred(in Input) (Plan, bool) {
+	state := in.World.Details.State
+	if len(in.World.Differences) == 0 || in.observes() || (state != compute.StateRunning && state != compute.StateResizing) {
+		return Plan{}, false
+	}
+	if in.changed() {
+		return Plan{
+			Verdict: Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: Differing(in.World.Differences) + ": applied when the cluster is down or restarted"},
+			Again:   in.waitsUntil(),
+		}, true
+	}
+	return Plan{Verdict: Verdict{
+		Reason:  v1alpha1.ReasonDriftTolerated,
+		Message: Differing(in.World.Differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
+	}}, true
+}
+
+// Differing names where a cluster is not as declared, for people.
+func Differing(differences []drift.Difference) string {
+	const shown = 10
+	var places []string
+	for i, difference := range differences {
+		if i == shown {
+			places = append(places, fmt.Sprintf("and %d more", len(differences)-shown))
+			break
+		}
+		places = append(places, difference.SpecPath())
+	}
+	return strings.Join(places, ", ")
+}
+
+func sizesOf(differences []drift.Difference) []drift.Difference {
+	var sizes []drift.Difference
+	for _, difference := range differences {
+		if difference.Size {
+			sizes = append(sizes, difference)
+		}
+	}
+	return sizes
+}
+
+// contains tells that every wanted string is there; both are sorted.
+func contains(have, wanted []string) bool {
+	known := map[string]bool{}
+	for _, item := range have {
+		known[item] = true
+	}
+	for _, item := range wanted {
+		if !known[item] {
+			return false
+		}
+	}
+	return true
+}
+
+// DigestOf tells one set of differences from another.
+func DigestOf(differences []drift.Difference) string {
+	var all strings.Builder
+	for _, difference := range differences {
+		fmt.Fprintf(&all, "%q %#v %#v\n", difference.Path, difference.Desired, difference.Actual)
+	}
+	return all.String()
+}
