@@ -42,8 +42,10 @@ func TestRunPolicy(t *testing.T) {
 	t.Run("[case-30] a start that meets a cluster already starting is taken as done", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
-		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/start", When: simulator.After, Times: 1, Status: http.StatusBadRequest,
-			ErrorCode: "INVALID_STATE", Message: "Cluster " + cluster.Status.ClusterID + " is in unexpected state Pending."})
+		r.workspace.AddFault(simulator.Fault{
+			Endpoint: "clusters/start", When: simulator.After, Times: 1, Status: http.StatusBadRequest,
+			ErrorCode: "INVALID_STATE", Message: "Cluster " + cluster.Status.ClusterID + " is in unexpected state Pending.",
+		})
 		r.end(cluster.Status.ClusterID, "USER_REQUEST", "SUCCESS")
 		r.Eventually(r.writes).Should(Equal([]string{"start"}))
 		r.becomes(cluster, "Ready=Running")
@@ -74,7 +76,8 @@ func TestRunPolicy(t *testing.T) {
 	t.Run("[case-32] an init script that fails stalls with code and parameters, without a loop", func(t *testing.T) {
 		r := newRig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Launch: &simulator.TerminationReason{
-			Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR", Parameters: map[string]string{"instance_id": "i-1"}}})
+			Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR", Parameters: map[string]string{"instance_id": "i-1"},
+		}})
 		r.start()
 		cluster := r.create(r.small("scratch", runs(v1alpha1.RunPolicyRunning)))
 		stalled := r.becomes(cluster, "Stalled=StartFailed")

@@ -71,6 +71,19 @@ func (k *record) states(name string) []string {
 	return states
 }
 
+// toldDrift are the places that an object's status has ever named as different.
+func (k *record) toldDrift(name string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var places []string
+	for _, version := range k.versions[name] {
+		for _, drifted := range version.Status.Drift {
+			places = append(places, drifted.Path)
+		}
+	}
+	return places
+}
+
 // writesTo counts how often an object was written.
 func (k *record) writesTo(name string) int {
 	k.mu.Lock()

@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -161,17 +162,13 @@ func (c *change) mergeKeys(name string) {
 	c.name(name)
 	merged := map[string]any{}
 	if asked, ok := c.asked[name].(map[string]any); ok {
-		for key, value := range asked {
-			merged[key] = value
-		}
+		maps.Copy(merged, asked)
 	}
 	for _, removed := range c.removed[name] {
 		delete(merged, removed)
 	}
 	if declared, ok := c.desired[name].(map[string]any); ok {
-		for key, value := range declared {
-			merged[key] = value
-		}
+		maps.Copy(merged, declared)
 	}
 	if len(merged) > 0 {
 		c.cluster[name] = merged

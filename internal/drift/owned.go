@@ -124,12 +124,12 @@ func namesOf(kind reflect.Type, names map[string]string) map[string]string {
 	if kind.Kind() != reflect.Struct {
 		return names
 	}
-	for i := range kind.NumField() {
-		name, _, _ := strings.Cut(kind.Field(i).Tag.Get("json"), ",")
+	for member := range kind.Fields() {
+		name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
 		if name != "" {
 			names[wireName(name)] = name
 		}
-		namesOf(kind.Field(i).Type, names)
+		namesOf(member.Type, names)
 	}
 	return names
 }

@@ -139,6 +139,7 @@ func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster is down")
 	case compute.StateTerminating:
 		return Plan{}, false
+	default:
 	}
 	request.Phase = v1alpha1.RequestInProgress
 	plan := in.do(Plan{

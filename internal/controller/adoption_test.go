@@ -1,0 +1,117 @@
+package controller_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// theirs is a cluster that somebody else made.
+func (r *rig) theirs(seed simulator.Seed) string {
+	r.t.Helper()
+	id, err := r.workspace.AddCluster(seed)
+	r.Expect(err).NotTo(HaveOccurred())
+	return id
+}
+
+// adopting is an object that takes a cluster over, with the fields it owns.
+func (r *rig) adopting(name, id string, change ...specChange) *v1alpha1.DatabricksCluster {
+	cluster := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	cluster.Spec.ClusterID = id
+	for _, apply := range change {
+		apply(&cluster.Spec)
+	}
+	return cluster
+}
+
+func TestAdoption(t *testing.T) {
+	t.Run("[case-55] an equal cluster is adopted without a write, and kept when the object goes", func(t *testing.T) {
+		r := newRig(t)
+		id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 2}})
+		r.start()
+		cluster := r.create(r.adopting("adopted", id, fixed(2)))
+		ready := r.becomes(cluster, "Ready=Running")
+		r.Expect(ready.Status.Adopted).To(BeTrue())
+		r.Expect(ready.Status.Effective.DeletionPolicy).To(Equal(v1alpha1.DeletionPolicyRetain))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("Adopted"))
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+
+	t.Run("[case-55] differences are told before the first write, and the owner tag comes with it", func(t *testing.T) {
+		r := newRig(t)
+		id := r.theirs(simulator.Seed{State: "TERMINATED", Spec: map[string]any{"spark_conf": map[string]any{"theirs": "1"}}})
+		r.start()
+		cluster := r.create(r.adopting("adopted", id, sparkConf("ours", "1")))
+		r.inSync(cluster)
+		r.Expect(r.writes()).To(Equal([]string{"update"}))
+		record, _ := r.workspace.Cluster(id)
+		r.Expect(record.Owner).To(Equal(operatorID + "-" + string(cluster.UID)))
+		r.Expect(record.Spec["spark_conf"]).To(BeEquivalentTo(map[string]any{"theirs": "1", "ours": "1"}))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElements("Adopted", "DriftDetected", "Updated"))
+		r.Expect(r.record.toldDrift("adopted")).To(ContainElement("/sparkConf/ours"))
+	})
+
+	t.Run("[case-55] with Warn an adopted cluster's differences are only told", func(t *testing.T) {
+		r := newRig(t)
+		id := r.theirs(simulator.Seed{State: "RUNNING"})
+		r.start()
+		cluster := r.create(r.adopting("adopted", id, sparkConf("ours", "1"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn }))
+		told := r.becomes(cluster, "Synced!=DriftDetected")
+		r.Expect(told.Status.Drift).To(HaveLen(1))
+		r.Consistently(r.writes).Should(BeEmpty())
+	})
+
+	t.Run("[case-55] [S12] a cluster with another object's owner tag is not taken, unless that was said", func(t *testing.T) {
+		r := newRig(t)
+		owner := "deadbeef-11111111-2222-3333-4444-555555555555"
+		id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: owner}}})
+		r.start()
+		cluster := r.create(r.adopting("adopted", id, fixed(1)))
+		stalled := r.becomes(cluster, "Stalled=AlreadyManaged")
+		r.Expect(message(stalled, "Stalled")).To(And(ContainSubstring(owner), ContainSubstring(v1alpha1.AnnotationTakeOver)))
+		r.Consistently(r.writes).Should(BeEmpty())
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) {
+			c.Annotations = map[string]string{v1alpha1.AnnotationTakeOver: "deadbeef"}
+		})
+		r.becomes(cluster, "Ready=Running")
+	})
+
+	t.Run("[case-55] two objects never manage one cluster: the older one keeps it", func(t *testing.T) {
+		r := newRig(t)
+		id := r.theirs(simulator.Seed{State: "RUNNING"})
+		r.start()
+		first := r.create(r.adopting("first", id, fixed(1)))
+		r.becomes(first, "Ready=Running")
+		second := r.create(r.adopting("second", id, fixed(3)))
+		stalled := r.becomes(second, "Stalled=AlreadyManaged")
+		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("first"))
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+
+	for _, source := range []string{"JOB", "PIPELINE"} {
+		t.Run("[case-55] a cluster made by a "+source+" is not managed", func(t *testing.T) {
+			r := newRig(t)
+			id := r.theirs(simulator.Seed{State: "RUNNING", Source: source})
+			r.start()
+			r.becomes(r.create(r.adopting("adopted", id, fixed(1))), "Stalled=AlreadyManaged")
+			r.Expect(r.writes()).To(BeEmpty())
+		})
+	}
+
+	t.Run("[case-37] an adopted cluster that is gone is not created again", func(t *testing.T) {
+		r := newRig(t)
+		id := r.theirs(simulator.Seed{State: "RUNNING"})
+		r.start()
+		cluster := r.create(r.adopting("adopted", id, fixed(1)))
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.DeleteElsewhere(id)).To(Succeed())
+		r.becomes(cluster, "Stalled=ClusterPurged")
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+}
