@@ -48,9 +48,11 @@ help: ## Explain every target
 	@printf '\n'
 
 .PHONY: demo
-demo: controlplane build ## See it work: a control plane, a workspace simulator, the operator and the samples
+demo: controlplane ## See it work: a control plane, a workspace simulator, the operator and the samples
 ##. KEEP=1 stays up, and prints how to reach it with kubectl
-	@$(GO_BUILD) -o $(BIN)/demo ./hack/demo
+	@echo 'demo: building the operator, the simulator and the demo (about 2 minutes, the first time)'
+	@(while sleep 1 &>/dev/null; do ((SECONDS % 15)) || echo "demo: still building, $$SECONDS seconds so far"; done) & trap "kill $$!" EXIT; \
+		$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator ./hack/demo
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
 
 .PHONY: test

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ const (
 	// logLines is how much of the operator's log a failure shows.
 	logLines = 20
 )
+
+// errUnasked is how a program ended that nobody asked to, and without a failure.
+var errUnasked = errors.New("it ended with exit code 0, unasked")
 
 // demo is the story of some objects from apply to delete.
 type demo struct {
@@ -116,7 +120,7 @@ func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 		go func() {
 			select {
 			case <-process.Ended():
-				cancel(errors.Join(fmt.Errorf("the %s ended by itself", name), process.Err()))
+				cancel(fmt.Errorf("the %s stopped working: %w", name, cmp.Or(process.Err(), errUnasked)))
 			case <-ctx.Done():
 			}
 		}()
@@ -169,7 +173,7 @@ func (d *demo) awaitReady(ctx context.Context) error {
 	d.screen.section("Watch", "kubectl get dbc -w, and beneath each row what else has changed")
 	d.board.expect(d.names())
 	if err := d.until(ctx, "waiting for the clusters to run", readyWithin, func() bool { return d.board.ready(len(d.clusters())) }); err != nil {
-		return fmt.Errorf("%w; %s", err, strings.Join(d.board.notReady(), "; "))
+		return d.withObjects(err)
 	}
 	d.figures.ready = time.Now()
 	return nil
@@ -185,10 +189,15 @@ func (d *demo) delete(ctx context.Context) error {
 		}
 	}
 	if err := d.until(ctx, "waiting for the objects to go", deletedWithin, func() bool { return len(d.board.now) == 0 }); err != nil {
-		return fmt.Errorf("%w; %s", err, strings.Join(d.board.notReady(), "; "))
+		return d.withObjects(err)
 	}
 	d.figures.deleted = time.Now()
 	return nil
+}
+
+// withObjects adds to a failure how the objects stand.
+func (d *demo) withObjects(err error) error {
+	return fmt.Errorf("%w\n  %s", err, strings.Join(d.board.notReady(), "\n  "))
 }
 
 // until shows what happens until a condition holds.

@@ -26,6 +26,7 @@ type ControlPlane struct {
 	// Scheme knows the core types and this operator's.
 	Scheme      *runtime.Scheme
 	environment *envtest.Environment
+	guard       *guard
 }
 
 // Start starts a control plane from KUBEBUILDER_ASSETS, or else from bin/k8s of
@@ -47,16 +48,22 @@ func Start() (*ControlPlane, error) {
 		BinaryAssetsDirectory: assets,
 		CRDDirectoryPaths:     []string{filepath.Join(repository, "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		UseExistingCluster:    new(false), // whatever the environment says
 	}
 	config, err := environment.Start()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane in %s: %w", assets, err), environment.Stop())
 	}
-	return &ControlPlane{Config: config, Scheme: known, environment: environment}, nil
+	guard, err := newGuard()
+	if err != nil {
+		return nil, errors.Join(err, environment.Stop())
+	}
+	return &ControlPlane{Config: config, Scheme: known, environment: environment, guard: guard}, nil
 }
 
 // Stop ends both processes.
 func (c *ControlPlane) Stop() error {
+	defer c.guard.dismiss()
 	if err := c.environment.Stop(); err != nil {
 		return fmt.Errorf("stop the control plane: %w", err)
 	}

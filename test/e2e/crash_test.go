@@ -17,7 +17,7 @@ import (
 
 // Short deadlines, so that a lost create is resolved in seconds.
 const (
-	requestTimeout  = time.Second
+	requestTimeout  = 3 * time.Second
 	createWindow    = time.Second
 	visibilityGrace = 500 * time.Millisecond
 )
@@ -71,7 +71,7 @@ func (m *mortal) live() {
 	defer m.mu.Unlock()
 	m.killed.Store(false)
 	m.lives++
-	started, err := programs.StartOperator(m.t.Context(), binaries.Manager, filepath.Join(m.t.TempDir(), "operator.log"),
+	started, err := programs.StartOperator(m.t.Context(), built(m.t).Manager, filepath.Join(m.t.TempDir(), "operator.log"),
 		"--kubeconfig="+m.kubeconfig,
 		"--watch-namespaces="+m.namespace,
 		"--allowed-hosts="+m.host,
@@ -121,6 +121,12 @@ func (m *mortal) lead(names ...string) {
 		m.comesTrue(object.Name+" is gone", func() bool { return !exists(m.t.Context(), object) })
 	}
 	m.expectOneClusterEach(objects)
+	m.expectNothingIsLeft()
+}
+
+// expectNothingIsLeft: no cluster outlives its object.
+func (m *mortal) expectNothingIsLeft() {
+	m.t.Helper()
 	for _, record := range m.workspace.Clusters() {
 		m.g.Expect(record.Exists()).To(BeFalse(), "cluster %s is left behind, %s", record.ID, record.State)
 	}
@@ -212,6 +218,31 @@ func momentsOf(calls []call) []moment {
 		}
 	}
 	return all
+}
+
+// An object is deleted while the operator is dead and nobody knows whether its
+// cluster was created.
+func TestDeletedWhileItsCreateIsLost(t *testing.T) {
+	for _, lost := range []fate{before, after, late} {
+		t.Run(fmt.Sprintf("[case-43] [R1] killed %s its effect", lost), func(t *testing.T) {
+			t.Parallel()
+			struck := make(chan struct{})
+			strike := sync.OnceFunc(func() { close(struck) })
+			m := newMortal(t, func(next call) fate {
+				if next.String() != "databricks clusters/create #1" {
+					return spared
+				}
+				strike()
+				return lost
+			})
+			object := newCluster(m.namespace, "scratch")
+			m.g.Expect(api.Create(t.Context(), object)).To(Succeed())
+			m.g.Eventually(struck).Should(BeClosed())
+			m.g.Expect(api.Delete(t.Context(), object)).To(Succeed())
+			m.comesTrue("the object is gone", func() bool { return !exists(t.Context(), object) })
+			m.expectNothingIsLeft()
+		})
+	}
 }
 
 // Several objects, and an operator whose every life is a call longer than the

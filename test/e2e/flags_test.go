@@ -22,7 +22,7 @@ func say(t *testing.T, binary string, arguments ...string) (code int, said strin
 func TestHelpListsEveryFlag(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	code, help := say(t, binaries.Manager, "--help")
+	code, help := say(t, built(t).Manager, "--help")
 	g.Expect(code).To(Equal(0))
 	for _, flag := range []string{
 		"--allowed-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
@@ -61,7 +61,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			code, said := say(t, binaries.Manager, append(c.arguments, "--kubeconfig=/no/such/kubeconfig")...)
+			code, said := say(t, built(t).Manager, append(c.arguments, "--kubeconfig=/no/such/kubeconfig")...)
 			g.Expect(code).To(Equal(2), said)
 			for _, want := range c.want {
 				g.Expect(said).To(ContainSubstring(want))
@@ -73,7 +73,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 func TestAMissingKubeconfigIsNamed(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	code, said := say(t, binaries.Manager, "--kubeconfig=/no/such/kubeconfig")
+	code, said := say(t, built(t).Manager, "--kubeconfig=/no/such/kubeconfig")
 	g.Expect(code).To(Equal(1))
 	g.Expect(said).To(ContainSubstring("/no/such/kubeconfig"))
 	g.Expect(said).To(ContainSubstring("--kubeconfig"))

@@ -27,7 +27,7 @@ import (
 func start(t *testing.T, namespace string, flags ...string) *programs.Operator {
 	t.Helper()
 	flags = append(flags, "--kubeconfig="+kubeconfig, "--watch-namespaces="+namespace)
-	operator, err := programs.StartOperator(t.Context(), binaries.Manager, filepath.Join(t.TempDir(), "operator.log"), flags...)
+	operator, err := programs.StartOperator(t.Context(), built(t).Manager, filepath.Join(t.TempDir(), "operator.log"), flags...)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
 		operator.Kill()
@@ -42,7 +42,7 @@ func start(t *testing.T, namespace string, flags ...string) *programs.Operator {
 func startSimulator(t *testing.T) *programs.Simulator {
 	t.Helper()
 	directory := t.TempDir()
-	service, err := programs.StartSimulator(t.Context(), binaries.Simulator,
+	service, err := programs.StartSimulator(t.Context(), built(t).Simulator,
 		filepath.Join(directory, "simulator.log"), filepath.Join(directory, "ca.pem"), "--time-scale=200")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(service.Kill)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,9 +32,29 @@ var (
 	kubernetes *controlplane.ControlPlane
 	api        client.Client
 	kubeconfig string
-	// binaries are the programs of this checkout.
-	binaries programs.Binaries
+	// directory is for what the whole suite needs.
+	directory string
 )
+
+// binaries are the programs of this checkout, built once.
+var binaries = sync.OnceValues(func() (programs.Binaries, error) {
+	// Tests whose code did not change are not run again by `go test`. It takes
+	// notice of what a test reads: so these are read.
+	for _, sources := range []string{"../../api", "../../cmd", "../../internal"} {
+		if err := filepath.WalkDir(sources, func(string, fs.DirEntry, error) error { return nil }); err != nil {
+			return programs.Binaries{}, err
+		}
+	}
+	return programs.Build(context.Background(), directory)
+})
+
+// built are the programs, for a test.
+func built(t *testing.T) programs.Binaries {
+	t.Helper()
+	all, err := binaries()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return all
+}
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -52,14 +74,10 @@ func run(m *testing.M) (code int, err error) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		return 0, err
 	}
-	directory, err := os.MkdirTemp("", "e2e-")
-	if err != nil {
+	if directory, err = os.MkdirTemp("", "e2e-"); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
-	if binaries, err = programs.Build(context.Background(), directory); err != nil {
-		return 0, err
-	}
 	if kubernetes, err = controlplane.Start(); err != nil {
 		return 0, err
 	}

@@ -84,8 +84,14 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
-// Stop asks the process to end (SIGTERM), and kills it where it does not.
+// Stop asks the process to end (SIGTERM), and kills it where it does not. One
+// that ended before is no error here: Err tells of it.
 func (p *Process) Stop() error {
+	select {
+	case <-p.ended:
+		return nil
+	default:
+	}
 	_ = p.command.Process.Signal(syscall.SIGTERM) // fails only where it has ended already
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
