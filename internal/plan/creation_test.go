@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+func TestATokenFitsAndTellsObjectsAndIncarnationsApart(t *testing.T) {
+	g := NewWithT(t)
+	in := situation()
+	g.Expect(len(Token(in.Cluster, math.MaxInt64))).To(BeNumerically("<=", 64))
+	g.Expect(Token(in.Cluster, 1)).To(HavePrefix(uid))
+	g.Expect(Token(in.Cluster, 1)).NotTo(Equal(Token(in.Cluster, 2)))
+	g.Expect(Token(in.Cluster, 1)).To(Equal(Token(in.Cluster.DeepCopy(), 1)))
+}
+
+func TestACreationBeginsWithAnIntentOfItsOwn(t *testing.T) {
+	for name, row := range map[string]struct {
+		in     Input
+		intent Intent
+	}{
+		"[case-01] a new object": {
+			situation(), Intent{Token: uid + "-1", Incarnation: 1, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
+		},
+		"[case-37] an object whose cluster somebody deleted": {
+			situation(owning, gone(Missing), func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 4} }),
+			Intent{Token: uid + "-5", Incarnation: 5, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
+		},
+		"[case-07] an object whose creation was refused, when its pause is over": {
+			situation(failed(StepCreate, databricks.ClassInvalid, time.Hour), func(in *Input) {
+				in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1}
+			}),
+			Intent{Token: uid + "-2", Incarnation: 2, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
+		},
+		"[case-02] a creation of which nothing became": {
+			situation(longPending, searched(2)), Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
+		},
+		"[case-02] a creation that cannot be searched for": {
+			situation(longPending, untagged), Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			plan := Make(row.in)
+			g.Expect(plan.Step).To(Equal(StepCreate))
+			g.Expect(plan.Intent).To(Equal(row.intent))
+			g.Expect(plan.Verdict.Reason).To(Equal(v1alpha1.ReasonCreating))
+		})
+	}
+}
+
+// resolvable is when the pending creation of these tests may be looked for.
+var resolvable = noon.Add(limits.CreateWindow + limits.RequestDeadline + limits.VisibilityGrace)
+
+func at(now time.Time) change { return func(in *Input) { in.Now = now } }
+
+func byAnother(c *compute.ClusterDetails) { c.CreatorUserName = "you@example.com" }
+func inTheUI(c *compute.ClusterDetails)   { c.ClusterSource = compute.ClusterSourceUi }
+func beforeIntent(c *compute.ClusterDetails) {
+	c.StartTime = noon.Add(-time.Hour - 6*time.Minute).UnixMilli()
+}
+
+func withSkew(c *compute.ClusterDetails) {
+	c.StartTime = noon.Add(-time.Hour - 4*time.Minute).UnixMilli()
+}
+
+func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
+	leaving := []change{deleted}
+	for name, row := range map[string]struct {
+		changes []change
+		step    Step
+		id      string
+		reason  string
+		again   time.Time
+	}{
+		"[case-02] its answer is remembered by this process": {
+			[]change{pendingSince(noon), func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
+			StepRecord, clusterID, v1alpha1.ReasonCreating,
+			time.Time{},
+		},
+		"[case-43] its answer is remembered while the object is deleted": {
+			[]change{pendingSince(noon), deleted, func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
+			StepRecord, clusterID, v1alpha1.ReasonDeleting,
+			time.Time{},
+		},
+		"[case-02] an answer to another token is nobody's": {
+			[]change{pendingSince(noon), func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: "other", Token: uid + "-2"} }},
+			StepNone, "", v1alpha1.ReasonCreating, resolvable,
+		},
+		"[case-02] it may still be under way": {
+			[]change{pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2)}, StepNone, "", v1alpha1.ReasonCreating, resolvable,
+		},
+		"[case-02] it may still be under way, and shows already": {
+			[]change{pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2, match("a"), match("b"))}, StepNone, "", v1alpha1.ReasonCreating, resolvable,
+		},
+		"[case-02] nobody looked yet":                  {[]change{longPending}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list may have missed it":        {[]change{longPending, searched(1)}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list shows it":                  {[]change{longPending, searched(1, match(clusterID))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] a workspace's clock is behind":      {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] two lists do not":                   {[]change{longPending, searched(2)}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"another principal's tag is a forgery":         {[]change{longPending, searched(2, match("x", byAnother))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"a tag put on in the UI is a forgery":          {[]change{longPending, searched(2, match("x", inTheUI))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"an older cluster's tag is a copy":             {[]change{longPending, searched(2, match("x", beforeIntent))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] forgeries hide no cluster of ours":  {[]change{longPending, searched(1, match("x", byAnother), match(clusterID))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] two clusters take a person":         {[]change{longPending, searched(2, match("b"), match("a"))}, StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
+		"[case-43] the object is deleted meanwhile":    {append(leaving, pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2)), StepNone, "", v1alpha1.ReasonDeleting, resolvable},
+		"[case-43] deleted, and one list is too few":   {append(leaving, longPending, searched(1)), StepNone, "", v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and nothing was made":      {append(leaving, longPending, searched(2)), StepRelease, "", "", time.Time{}},
+		"[case-43] deleted, and found by its tag":      {append(leaving, longPending, searched(1, match(clusterID))), StepRecord, clusterID, v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and learned by its token":  {append(leaving, longPending, untagged), StepCreate, "", v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and two clusters are ours": {append(leaving, longPending, searched(2, match("b"), match("a"))), StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
+		"[case-36] suspended: what was made is found":  {[]change{suspended, longPending, searched(1, match(clusterID))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-36] suspended: nothing is made again":   {[]change{suspended, longPending, searched(2)}, StepNone, "", v1alpha1.ReasonSuspended, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(row.changes...)
+			plan := Make(in)
+			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.ClusterID).To(Equal(row.id))
+			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
+			g.Expect(plan.Again).To(Equal(row.again))
+			g.Expect(plan.Verdict.Stalled).To(Equal(row.reason == v1alpha1.ReasonDuplicateClusters))
+		})
+	}
+}
+
+func TestDuplicatesAreNamedInOrderAndInBounds(t *testing.T) {
+	g := NewWithT(t)
+	two := Make(situation(longPending, searched(2, match("b"), match("a"))))
+	g.Expect(two.Verdict.Message).To(ContainSubstring("2 clusters carry this object's owner tag: a, b;"))
+	var many []*compute.ClusterDetails
+	for range 500 {
+		many = append(many, match(strings.Repeat("x", 100)))
+	}
+	g.Expect(len(Make(situation(longPending, searched(2, many...))).Verdict.Message)).To(BeNumerically("<", 2000))
+	g.Expect(Make(situation(deleted, longPending, searched(2, match("b"), match("a")))).Verdict.Message).To(ContainSubstring(wayOut))
+}
+
+func TestWhenALostCreationMayBeLookedFor(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(ResolveAt(situation().Cluster, limits)).To(BeZero())
+	g.Expect(ResolveAt(situation(pendingSince(noon)).Cluster, limits)).To(Equal(resolvable))
+	g.Expect(ResolveAt(situation(pendingSince(noon), owning).Cluster, limits)).To(BeZero(), "it is known what became of it")
+}
+
+func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(longPending, searched(1, match("old", beforeIntent), match(clusterID)))
+	in.Cluster.Status.Creation.NotAfter = nil
+	in.Cluster.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour + limits.CreateWindow))
+	g.Expect(Make(in).ClusterID).To(Equal(clusterID))
+}
+
+func TestMissingIsNotBelievedOfANewCluster(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(pendingSince(noon), owning)
+	g.Expect(UnseenUntil(in.Cluster, limits)).To(Equal(resolvable), "[case-38]")
+	g.Expect(Make(in).Again).To(Equal(resolvable), "[case-38]")
+	in.Now = resolvable
+	g.Expect(Make(in).Again).To(BeZero())
+	g.Expect(UnseenUntil(situation(owning).Cluster, limits)).To(BeZero())
+}

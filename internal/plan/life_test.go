@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
+
+func tagged(owner string) func(*compute.ClusterDetails) {
+	return func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{v1alpha1.OwnerTagKey: owner} }
+}
+
+func madeBy(source compute.ClusterSource) func(*compute.ClusterDetails) {
+	return func(c *compute.ClusterDetails) { c.ClusterSource = source }
+}
+
+func takingOver(named string) change {
+	return func(in *Input) { in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationTakeOver: named} }
+}
+
+func newGeneration(in *Input) { in.Cluster.Generation = 2 }
+
+func TestLife(t *testing.T) {
+	holder := world(func(w *World) { w.Holder = "team/older" })
+	foreign := "0badcafe-another-object"
+	for name, row := range map[string]struct {
+		changes []change
+		step    Step
+		reason  string
+		stalled bool
+		again   time.Time
+	}{
+		"[case-58] no Secret":                                    {[]change{unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
+		"[case-57] another host than the cluster's":              {[]change{owning, otherHost, is("RUNNING")}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
+		"[case-57] another host, and a creation under way":       {[]change{longPending, otherHost, searched(2)}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
+		"[case-57] another host, before anything was created":    {[]change{otherHost}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-57] no host, since nothing can be read":           {[]change{owning, unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
+		"[case-01] no finalizer yet":                             {[]change{withoutFinalizer}, StepAddFinalizer, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-01] a new object":                                 {nil, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-36] a new object that is suspended":               {[]change{suspended}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
+		"[case-36] suspended, and deleted elsewhere":             {[]change{suspended, owning, gone(Missing)}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
+		"[case-36] suspended, and launching":                     {[]change{suspended, owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
+		"[case-36] suspended, and running":                       {[]change{suspended, owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
+		"[case-55] an existing cluster":                          {[]change{adopting, is("RUNNING")}, StepRecord, "", false, time.Time{}},
+		"[case-55] an existing cluster that is not seen yet":     {[]change{adopting}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-55] an existing cluster that cannot be seen":      {[]change{adopting, readsFail(databricks.ClassForbidden, 0)}, StepNone, v1alpha1.ReasonPermissionDenied, true, time.Time{}},
+		"[case-55] a cluster that does not exist":                {[]change{adopting, gone(Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
+		"[case-55] a cluster that is managed here":               {[]change{adopting, is("RUNNING"), holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a cluster that is managed here, not seen yet": {[]change{adopting, holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a job's cluster":                              {[]change{adopting, is("RUNNING", madeBy("JOB"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a pipeline's cluster":                         {[]change{adopting, is("RUNNING", madeBy("PIPELINE"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] another object's tag":                         {[]change{adopting, is("RUNNING", tagged(foreign))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] our own tag":                                  {[]change{adopting, is("RUNNING", tagged(ownerTag.Value))}, StepRecord, "", false, time.Time{}},
+		"[case-55] taken over by its tag":                        {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver(foreign)}, StepRecord, "", false, time.Time{}},
+		"[case-55] taken over by its uid":                        {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("another-object")}, StepRecord, "", false, time.Time{}},
+		"[case-55] taken over by its operator":                   {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0badcafe")}, StepRecord, "", false, time.Time{}},
+		"[case-55] taken over from somebody else":                {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0bad")}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a job's cluster is not taken over":            {[]change{adopting, is("RUNNING", madeBy("JOB"), tagged(foreign)), takingOver(foreign)}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-56] anybody's cluster may be watched":             {[]change{observing, is("RUNNING", madeBy("JOB"), tagged(foreign)), holder}, StepRecord, "", false, time.Time{}},
+		"[case-56] watching needs no finalizer":                  {[]change{observing, withoutFinalizer, is("RUNNING")}, StepRecord, "", false, time.Time{}},
+		"[case-56] a watched cluster that launches":              {[]change{observing, owning, is("PENDING")}, StepNone, "", false, time.Time{}},
+		"[case-56] a watched cluster that is gone":               {[]change{observing, owning, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"nobody looked at a known cluster yet":                   {[]change{owning}, StepNone, "", false, time.Time{}},
+		"nobody ever looked at a new cluster":                    {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-37] deleted elsewhere":                            {[]change{owning, gone(Missing)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-37] an adopted one, deleted elsewhere":            {[]change{owning, adopting, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"[case-37] adopted long ago, purged":                     {[]change{owning, func(in *Input) { in.Cluster.Status.Adopted = true }, gone(Purged)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"reads fail for a moment, and it runs":                   {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
+		"reads fail for a moment, and it launches":               {[]change{owning, is("PENDING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, v1alpha1.ReasonStarting, false, noon.Add(14 * time.Minute)},
+		"reads fail for a moment, and nobody looked":             {[]change{owning, readsFail(databricks.ClassThrottled, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
+		"reads fail for long":                                    {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, 15*time.Minute)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
+		"[case-08] reads are throttled for long":                 {[]change{owning, is("RUNNING"), readsFail(databricks.ClassThrottled, 15*time.Minute)}, StepNone, v1alpha1.ReasonRateLimited, false, time.Time{}},
+		"reads fail while nothing is known of this generation":   {[]change{owning, newGeneration, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
+		"[case-57] reads are refused":                            {[]change{owning, is("RUNNING"), readsFail(databricks.ClassUnauthenticated, 0)}, StepNone, v1alpha1.ReasonAuthenticationFailed, true, time.Time{}},
+		"what answers is no workspace":                           {[]change{owning, is("RUNNING"), readsFail(databricks.ClassHost, 0)}, StepNone, v1alpha1.ReasonHostNotAllowed, true, time.Time{}},
+		"the first launch":                                       {[]change{owning, is("PENDING", neverRan)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"a later launch":                                         {[]change{owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
+		"a restart":                                              {[]change{owning, is("RESTARTING")}, StepNone, v1alpha1.ReasonRestarting, false, time.Time{}},
+		"a stop":                                                 {[]change{owning, is("TERMINATING")}, StepNone, v1alpha1.ReasonTerminating, false, time.Time{}},
+		"running":                                                {[]change{owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
+		"resizing is running":                                    {[]change{owning, is("RESIZING")}, StepNone, "", false, time.Time{}},
+		"[case-27] stopped":                                      {[]change{owning, is("TERMINATED")}, StepNone, "", false, time.Time{}},
+		"[case-34] a state that is not known":                    {[]change{owning, is("FROZEN")}, StepNone, "", false, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			plan := Make(situation(row.changes...))
+			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
+			g.Expect(plan.Verdict.Stalled).To(Equal(row.stalled))
+			g.Expect(plan.Again).To(Equal(row.again))
+			g.Expect(named(plan.Verdict)).To(BeTrue())
+			if plan.Step == StepRecord {
+				g.Expect(plan.Adopted).To(BeTrue())
+				g.Expect(plan.ClusterID).To(Equal(clusterID))
+			}
+		})
+	}
+}
+
+func TestWhatIsFirstDecidesWhereSeveralThingsAreWrong(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, adopting, otherHost, gone(Missing), suspended, world(func(w *World) { w.Holder = "team/older" }))
+	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonHostChanged))
+	in.World.Host = host
+	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonAlreadyManaged))
+	in.World.Holder = ""
+	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonClusterPurged))
+	in.World.Trouble = &Trouble{Reason: v1alpha1.ReasonCredentialsInvalid, Stalled: true}
+	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonCredentialsInvalid))
+}
+
+func TestAMessageSaysWhatToDo(t *testing.T) {
+	for name, row := range map[string]struct {
+		changes []change
+		says    []string
+	}{
+		"[case-57] the host changed":     {[]change{owning, otherHost}, []string{host, "https://adb-2.azuredatabricks.net", "restore the host"}},
+		"[case-55] it is managed":        {[]change{adopting, world(func(w *World) { w.Holder = "team/older" })}, []string{clusterID, "team/older"}},
+		"[case-55] it carries a tag":     {[]change{adopting, is("RUNNING", tagged("other"))}, []string{"take-over: other"}},
+		"[case-55] it does not exist":    {[]change{adopting, gone(Missing)}, []string{clusterID, host}},
+		"[case-37] it exists no more":    {[]change{owning, adopting, gone(Missing)}, []string{clusterID, "without clusterID"}},
+		"[case-37] it is made once more": {[]change{owning, gone(Missing)}, []string{clusterID, "creating it again"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, words := range row.says {
+				NewWithT(t).Expect(Make(situation(row.changes...)).Verdict.Message).To(ContainSubstring(words))
+			}
+		})
+	}
+}
+
+func TestWordsFromOutsideAreCleanedAndBounded(t *testing.T) {
+	junk := "two\nlines \x1b[31m" + strings.Repeat("x", 1<<16)
+	for name, in := range map[string]Input{
+		"a state's message": situation(owning, is("TERMINATING", func(c *compute.ClusterDetails) { c.StateMessage = junk })),
+		"an owner's tag":    situation(adopting, is("RUNNING", tagged(junk))),
+		"duplicates' ids":   situation(longPending, searched(2, match(junk), match(junk+"2"))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			message := Make(in).Verdict.Message
+			g.Expect(message).NotTo(BeEmpty())
+			g.Expect(message).NotTo(ContainSubstring("\n"))
+			g.Expect(message).NotTo(ContainSubstring("\x1b"))
+			g.Expect(len(message)).To(BeNumerically("<", 4096))
+		})
+	}
+}

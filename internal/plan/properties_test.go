@@ -1,0 +1,229 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+)
+
+var (
+	anyText = rapid.SampledFrom([]string{"", "why", "two\nlines\x07", strings.Repeat("x", 5000)})
+	anyAgo  = rapid.SampledFrom([]time.Duration{0, time.Second, time.Minute, 10 * time.Minute, time.Hour, 9 * time.Hour})
+	states  = []compute.State{
+		compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing, compute.StateTerminating,
+		compute.StateTerminated, compute.StateError, compute.StateUnknown, "FROZEN",
+	}
+)
+
+// anySituation is a situation with anything true of it at once, likely or not.
+func anySituation(t *rapid.T) Input {
+	maybe := func(what string) bool { return rapid.IntRange(0, 2).Draw(t, what) == 0 }
+	in := situation()
+	for _, special := range []struct {
+		name  string
+		apply change
+	}{
+		{"deleted", deleted},
+		{"suspended", suspended},
+		{"untagged", untagged},
+		{"no finalizer", withoutFinalizer},
+		{"adopting", adopting},
+		{"observing", observing},
+		{"owning", owning},
+		{"unreachable", unreachable},
+		{"other host", otherHost},
+		{"new generation", newGeneration},
+		{"protected", func(in *Input) { in.Cluster.Spec.DeletionProtection = true }},
+		{"held", func(in *Input) { in.World.Holder = "team/older" }},
+		{"taken over", takingOver("other")},
+		{"pending", pendingSince(noon.Add(-anyAgo.Draw(t, "pending for")))},
+	} {
+		if maybe(special.name) {
+			special.apply(&in)
+		}
+	}
+	in.Cluster.Spec.DeletionPolicy = rapid.SampledFrom([]v1alpha1.DeletionPolicy{"", "Delete", "Terminate", "Retain"}).Draw(t, "deletionPolicy")
+	in.Cluster.Spec.RunPolicy = rapid.SampledFrom([]v1alpha1.RunPolicy{"", "Manual", "Running", "Terminated"}).Draw(t, "runPolicy")
+	if creation := in.Cluster.Status.Creation; creation != nil && maybe("settled") {
+		creation.Token = ""
+	}
+	if maybe("reads fail") {
+		readsFail(rapid.SampledFrom(classes).Draw(t, "read failure"), anyAgo.Draw(t, "failing for"))(&in)
+	}
+	in.World.Presence = rapid.SampledFrom([]Presence{Unknown, Present, Missing, Purged}).Draw(t, "presence")
+	if in.World.Presence == Present {
+		is(rapid.SampledFrom(states).Draw(t, "state"), func(c *compute.ClusterDetails) {
+			c.StateMessage = anyText.Draw(t, "state message")
+			c.SparkContextId = rapid.Int64Range(0, 1).Draw(t, "spark context")
+			c.ClusterSource = rapid.SampledFrom([]compute.ClusterSource{"API", "UI", "JOB"}).Draw(t, "source")
+			if maybe("tagged") {
+				tagged(rapid.SampledFrom([]string{ownerTag.Value, "other", "a\nb"}).Draw(t, "tag"))(c)
+			}
+		})(&in)
+	}
+	var matches []*compute.ClusterDetails
+	for range rapid.IntRange(0, 2).Draw(t, "matches") {
+		matches = append(matches, match(anyText.Draw(t, "id")+"-1"))
+	}
+	searched(rapid.IntRange(0, 3).Draw(t, "lists"), matches...)(&in)
+	did(rapid.SampledFrom([]Step{StepNone, StepCreate, StepTerminate, StepUnpin, StepPermanentDelete}).Draw(t, "last"), anyAgo.Draw(t, "ago"))(&in)
+	if maybe("failed") {
+		in.Last.Failure = &Failure{Class: rapid.SampledFrom(classes).Draw(t, "class"), Message: "CODE: words"}
+		in.Last.Failures = rapid.IntRange(1, 20).Draw(t, "failures")
+	} else if in.Last.Step == StepCreate {
+		in.Last.ClusterID, in.Last.Token = clusterID, uid+"-3"
+	}
+	return in
+}
+
+func TestNoPlanIsStalledAndWrites(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		plan := Make(anySituation(t))
+		NewWithT(t).Expect(plan.Verdict.Stalled && plan.Step.WritesToDatabricks()).To(BeFalse(), "%+v", plan)
+	})
+}
+
+func TestEveryVerdictIsNamedByAReasonThatSaysTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		plan := Make(anySituation(t))
+		NewWithT(t).Expect(named(plan.Verdict)).To(BeTrue(), "%+v", plan.Verdict)
+	})
+}
+
+func TestEveryMessageIsOneBoundedLine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		message := Make(anySituation(t)).Verdict.Message
+		g.Expect(strings.ContainsFunc(message, unicode.IsControl)).To(BeFalse(), "%q", message)
+		g.Expect(len(message)).To(BeNumerically("<", 16384))
+	})
+}
+
+func TestADecisionIsMadeOfItsFactsAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		in := anySituation(t)
+		before := in.Cluster.DeepCopy()
+		first := Make(in)
+		g.Expect(Make(in)).To(Equal(first))
+		g.Expect(in.Cluster).To(Equal(before))
+	})
+}
+
+func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
+	t.Run("[case-36] [case-55] [case-56] [case-57]", rapid.MakeCheck(func(t *rapid.T) {
+		g := NewWithT(t)
+		in := anySituation(t)
+		plan := Make(in)
+		if !plan.Step.WritesToDatabricks() {
+			return
+		}
+		g.Expect(in.World.Trouble).To(BeNil(), "without a workspace")
+		g.Expect(in.Cluster.Status.Host).To(BeElementOf("", in.World.Host), "to another workspace")
+		g.Expect(in.Cluster.Spec.ManagementPolicy).NotTo(Equal(v1alpha1.ManagementPolicyObserve), "to an observed cluster")
+		g.Expect(in.Cluster.Finalizers).To(ContainElement(v1alpha1.FinalizerCluster), "without a finalizer")
+		g.Expect(in.Cluster.Spec.Suspend && !in.isLeaving()).To(BeFalse(), "while suspended")
+		_, foreign := whenNotOurs(in)
+		g.Expect(foreign).To(BeFalse(), "to another's cluster")
+		if in.isLeaving() {
+			g.Expect(EffectiveDeletionPolicy(in.Cluster)).NotTo(Equal(v1alpha1.DeletionPolicyRetain), "to a retained cluster")
+			g.Expect(in.Cluster.Spec.DeletionProtection).To(BeFalse(), "to a protected cluster")
+		}
+	}))
+}
+
+func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
+	t.Run("[case-01] [case-02] [case-37]", rapid.MakeCheck(func(t *rapid.T) {
+		g := NewWithT(t)
+		in := anySituation(t)
+		plan := Make(in)
+		if plan.Step != StepCreate {
+			return
+		}
+		g.Expect(plan.Intent.Token).NotTo(BeEmpty())
+		g.Expect(len(plan.Intent.Token)).To(BeNumerically("<=", 64))
+		g.Expect(plan.Intent.NotAfter).To(Equal(in.Now.Add(limits.CreateWindow)))
+		g.Expect(in.Cluster.Spec.ClusterID).To(BeEmpty(), "for an adopting object")
+		status := in.Cluster.Status
+		if status.ClusterID != "" {
+			g.Expect(in.World.Presence).To(BeElementOf(Missing, Purged), "beside a cluster on record")
+			g.Expect(status.Adopted).To(BeFalse())
+		}
+		switch {
+		case pending(in.Cluster):
+			g.Expect(plan.Intent.Token).To(Equal(status.Creation.Token), "an unresolved creation keeps its token")
+			g.Expect(plan.Intent.Attempt).To(Equal(status.Creation.Attempt + 1))
+			g.Expect(in.Now.Before(ResolveAt(in.Cluster, limits))).To(BeFalse(), "before the waits are over")
+			g.Expect(in.World.Owner.Key == "" || in.World.Search.CompleteLists >= enoughLists).To(BeTrue(), "before it was looked for")
+		case status.Creation != nil:
+			g.Expect(plan.Intent.Incarnation).To(Equal(status.Creation.Incarnation + 1))
+			g.Expect(in.isLeaving()).To(BeFalse())
+		default:
+			g.Expect(plan.Intent.Incarnation).To(Equal(int64(1)))
+		}
+	}))
+}
+
+func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
+	t.Run("[case-40] [case-42] [case-43] [case-44] [case-45]", rapid.MakeCheck(func(t *rapid.T) {
+		g := NewWithT(t)
+		in := anySituation(t)
+		deleted(&in)
+		plan := Make(in)
+		policy := EffectiveDeletionPolicy(in.Cluster)
+		if policy == v1alpha1.DeletionPolicyRetain && slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster) {
+			g.Expect(plan.Step).To(Equal(StepRelease), "Retain is always the way out")
+			return
+		}
+		if plan.Step != StepRelease {
+			return
+		}
+		_, foreign := whenNotOurs(in)
+		stopped := in.World.Presence == Present && slices.Contains([]compute.State{"TERMINATED", "TERMINATING", "ERROR"}, in.World.Details.State)
+		switch {
+		case in.Cluster.Status.ClusterID == "" && pending(in.Cluster):
+			g.Expect(in.World.Search.CompleteLists).To(BeNumerically(">=", enoughLists))
+			g.Expect(in.ours()).To(BeEmpty())
+		case in.Cluster.Status.ClusterID == "", in.World.Presence == Missing, in.World.Presence == Purged, foreign:
+		default:
+			g.Expect(policy).To(Equal(v1alpha1.DeletionPolicyTerminate))
+			g.Expect(stopped).To(BeTrue())
+		}
+	}))
+}
+
+func TestWhatWaitsForTimeComesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		in := anySituation(t)
+		plan := Make(in)
+		if plan.Again.IsZero() {
+			return
+		}
+		g.Expect(plan.Step).To(Equal(StepNone), "a step brings the object back by itself")
+		if in.World.Trouble == nil {
+			g.Expect(plan.Again).To(BeTemporally(">", in.Now))
+			g.Expect(plan.Again).To(BeTemporally("<", in.Now.Add(24*time.Hour)))
+		}
+	})
+}
+
+func TestEveryFailureOfAReadIsSurvived(t *testing.T) {
+	g := NewWithT(t)
+	for _, class := range append(slices.Clone(classes), databricks.Class("New")) {
+		for _, presence := range []Presence{Unknown, Present} {
+			in := situation(owning, is("RUNNING"), gone(presence), readsFail(class, time.Hour))
+			g.Expect(Make(in).Step).To(Equal(StepNone), "%s", class)
+			g.Expect(Make(in).Verdict.Reason).NotTo(BeEmpty(), "%s", class)
+		}
+	}
+}

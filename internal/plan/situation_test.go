@@ -1,0 +1,183 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+const (
+	uid       = "8a5d6f3e-1111-4222-8333-944445555666"
+	clusterID = "0318-151752-abed99"
+	host      = "https://adb-1.azuredatabricks.net"
+	principal = "me@example.com"
+)
+
+var (
+	noon     = time.Date(2026, time.March, 18, 12, 0, 0, 0, time.UTC)
+	limits   = Limits{CreateWindow: 20 * time.Second, RequestDeadline: 30 * time.Second, VisibilityGrace: time.Minute}
+	ownerTag = drift.Tag{Key: v1alpha1.OwnerTagKey, Value: "0badcafe-" + uid}
+)
+
+// change is one thing that is special about a situation.
+type change func(*Input)
+
+// situation is that of a new object that has its finalizer, where the workspace
+// answers, and what is special about it.
+func situation(changes ...change) Input {
+	in := Input{
+		Cluster: &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "team", Name: "etl", UID: uid, Generation: 1,
+			CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour)),
+			Finalizers:        []string{v1alpha1.FinalizerCluster},
+		}},
+		World:  World{Host: host, Principal: principal, Owner: ownerTag, Credential: "first"},
+		Limits: limits,
+		Now:    noon,
+	}
+	in.Cluster.Status.ObservedGeneration = 1
+	for _, change := range changes {
+		change(&in)
+	}
+	return in
+}
+
+func spec(set func(*v1alpha1.DatabricksClusterSpec)) change {
+	return func(in *Input) { set(&in.Cluster.Spec) }
+}
+
+func deletionPolicy(policy v1alpha1.DeletionPolicy) change {
+	return spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = policy })
+}
+
+// world is what observe found.
+func world(set func(*World)) change { return func(in *Input) { set(&in.World) } }
+
+func deleted(in *Input) { in.Cluster.DeletionTimestamp = new(metav1.NewTime(noon)) }
+
+func suspended(in *Input) { in.Cluster.Spec.Suspend = true }
+
+func untagged(in *Input) { in.World.Owner = drift.Tag{} }
+
+func withoutFinalizer(in *Input) { in.Cluster.Finalizers = nil }
+
+// adopting names an existing cluster in the specification.
+func adopting(in *Input) { in.Cluster.Spec.ClusterID = clusterID }
+
+func observing(in *Input) {
+	adopting(in)
+	in.Cluster.Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve
+}
+
+// owning has a cluster on record, which was seen before.
+func owning(in *Input) {
+	in.Cluster.Status.ClusterID, in.Cluster.Status.Host = clusterID, host
+	in.Cluster.Status.State = "RUNNING"
+}
+
+// pendingSince has a creation under way that may be sent until 20 s after then.
+func pendingSince(then time.Time) change {
+	return func(in *Input) {
+		in.Cluster.Status.Host = host
+		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{
+			Token: uid + "-3", Incarnation: 3, Attempt: 2, NotAfter: new(metav1.NewTime(then.Add(limits.CreateWindow))),
+		}
+	}
+}
+
+// longPending is a creation whose waits are all over.
+var longPending = pendingSince(noon.Add(-time.Hour))
+
+// is has a look at the cluster say that it is there, in a state.
+func is(state compute.State, more ...func(*compute.ClusterDetails)) change {
+	return func(in *Input) {
+		details := &compute.ClusterDetails{ClusterId: clusterID, State: state, StateMessage: "why", SparkContextId: 7}
+		for _, set := range more {
+			set(details)
+		}
+		in.World.Presence, in.World.Details = Present, details
+	}
+}
+
+func gone(presence Presence) change { return func(in *Input) { in.World.Presence = presence } }
+
+// searched has complete lists that show these clusters with the owner tag.
+func searched(lists int, matches ...*compute.ClusterDetails) change {
+	return func(in *Input) { in.World.Search = Search{CompleteLists: lists, Matches: matches} }
+}
+
+// match is a cluster that carries the owner tag and can be ours.
+func match(id string, more ...func(*compute.ClusterDetails)) *compute.ClusterDetails {
+	details := &compute.ClusterDetails{
+		ClusterId: id, CreatorUserName: principal, ClusterSource: compute.ClusterSourceApi, StartTime: noon.Add(-time.Hour).UnixMilli(),
+	}
+	for _, set := range more {
+		set(details)
+	}
+	return details
+}
+
+func did(step Step, ago time.Duration) change {
+	return func(in *Input) {
+		in.Last = Attempt{Step: step, At: noon.Add(-ago), Generation: in.Cluster.Generation, Credential: in.World.Credential}
+	}
+}
+
+func failed(step Step, class databricks.Class, ago time.Duration) change {
+	return func(in *Input) {
+		did(step, ago)(in)
+		in.Last.Failures, in.Last.Failure = 1, &Failure{Class: class, Message: "CODE: the API's words"}
+	}
+}
+
+func readsFail(class databricks.Class, ago time.Duration) change {
+	return func(in *Input) {
+		in.World.ReadFailure = &Failure{Class: class, Message: "CODE: the API's words"}
+		in.World.ReadFailingSince = noon.Add(-ago)
+	}
+}
+
+func unreachable(in *Input) {
+	in.World.Host = ""
+	in.World.Trouble = &Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "no Secret", Again: noon.Add(time.Minute)}
+}
+
+func otherHost(in *Input) { in.World.Host = "https://adb-2.azuredatabricks.net" }
+
+// The reasons by what they say. A verdict with any other reason is a mistake.
+var (
+	stalledReasons = []string{
+		v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonPolicyViolation, v1alpha1.ReasonAuthenticationFailed, v1alpha1.ReasonPermissionDenied,
+		v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonCredentialsInvalid, v1alpha1.ReasonHostNotAllowed, v1alpha1.ReasonHostChanged,
+		v1alpha1.ReasonAdoptionTargetNotFound, v1alpha1.ReasonAlreadyManaged, v1alpha1.ReasonDuplicateClusters, v1alpha1.ReasonClusterPurged,
+		v1alpha1.ReasonImmutableField, v1alpha1.ReasonAutoterminationConflict, v1alpha1.ReasonStartFailed,
+		v1alpha1.ReasonTerminatedUnexpectedly, v1alpha1.ReasonLibraryInstallFailed, v1alpha1.ReasonDeletionBlocked,
+	}
+	reconcilingReasons = []string{
+		v1alpha1.ReasonCreating, v1alpha1.ReasonStarting, v1alpha1.ReasonUpdating, v1alpha1.ReasonResizing, v1alpha1.ReasonRestarting,
+		v1alpha1.ReasonTerminating, v1alpha1.ReasonInstallingLibraries, v1alpha1.ReasonDeleting, v1alpha1.ReasonRetryingAfterError,
+		v1alpha1.ReasonRateLimited, v1alpha1.ReasonCredentialsNotReady, v1alpha1.ReasonUnknownState,
+	}
+	settledReasons = []string{
+		v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy, v1alpha1.ReasonObserved,
+		v1alpha1.ReasonChangesDeferred, v1alpha1.ReasonDriftTolerated, v1alpha1.ReasonPurged, v1alpha1.ReasonSuspended,
+	}
+)
+
+// named tells that a verdict's reason exists and says what Stalled says.
+func named(verdict Verdict) bool {
+	switch {
+	case verdict.Reason == "":
+		return verdict == Verdict{}
+	case verdict.Stalled:
+		return slices.Contains(stalledReasons, verdict.Reason)
+	default:
+		return slices.Contains(reconcilingReasons, verdict.Reason) || slices.Contains(settledReasons, verdict.Reason)
+	}
+}
