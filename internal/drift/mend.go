@@ -108,8 +108,29 @@ func newChange(desired, asked Tree, differences []Difference, owner Tag) *change
 	for _, difference := range differences {
 		c.mend(difference)
 	}
+	c.askForTheRest()
 	c.resolve(owner)
 	return c
+}
+
+// askForTheRest adds what is declared and in effect, but by chance: it was never
+// asked for, and would go with what it came from, such as a driver's node type
+// with that of the workers, or the size of a resize with the next update.
+func (c *change) askForTheRest() {
+	for _, f := range fields {
+		want, declared := c.desired[f.name]
+		if !declared {
+			continue
+		}
+		for _, path := range f.paths(want) {
+			value, _ := c.desired.at(path...)
+			asked, was := c.asked.at(path...)
+			neverSent := strings.HasPrefix(path[len(path)-1], "ebs_volume_") && isEmpty(value)
+			if (!was || !f.equal(value, asked)) && !neverSent {
+				c.mend(Difference{Path: pointer(path...), Field: f.name})
+			}
+		}
+	}
 }
 
 // mend adds what one difference needs.
