@@ -30,8 +30,9 @@ const (
 type Observation struct {
 	Presence Presence
 	// Cluster is what was seen, without what is of no use to a controller and
-	// large or restless: nodes, default tags, log delivery, cores and memory.
-	// Nil unless Present. Its Spec is set only where Deep.
+	// large or restless: nodes (but for how many executors there are), default
+	// tags, log delivery, cores and memory. Nil unless Present. Its Spec is set
+	// only where Deep.
 	Cluster *compute.ClusterDetails
 	// Deep tells that this look was a GET, which alone returns Spec.
 	Deep bool

@@ -8,7 +8,7 @@
 //   - gate holds every call to what the workspace's rate limits bear.
 //
 // Reads happen here, on the mirror's own goroutine; a reconciler only looks at
-// what is known and says what it needs to know. Writes pass through Writer,
+// what is known and says what it needs to know. Writes pass through Writers,
 // which only the controller's act.go comes to hold.
 //
 // Nothing here knows Kubernetes or decides what should be done to a cluster.

@@ -39,6 +39,12 @@ func TestAWatchedClusterIsSeenAndItsChangesAreTold(t *testing.T) {
 func TestOnlyTheObjectsOfChangedClustersAreTold(t *testing.T) {
 	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		ids := w.remote.fill("c", 250)
+		nodes := func(name string, memory int64) func(c *compute.ClusterDetails) {
+			return func(c *compute.ClusterDetails) {
+				c.Executors, c.ClusterMemoryMb = []compute.SparkNode{{NodeId: name}}, memory
+			}
+		}
+		w.remote.change(ids[9], nodes("n1", 512))
 		w.watchAll(ids)
 		w.pass(time.Minute)
 		w.newsOfAll()
@@ -47,12 +53,14 @@ func TestOnlyTheObjectsOfChangedClustersAreTold(t *testing.T) {
 			t.Fatalf("%d objects were told of nothing", n)
 		}
 		w.remote.put(ids[7], compute.StateTerminated)
-		w.remote.change(ids[9], func(c *compute.ClusterDetails) { // what changes by itself is no news
-			c.Executors, c.ClusterMemoryMb = []compute.SparkNode{{NodeId: "n"}}, 1024
-		})
+		w.remote.change(ids[9], nodes("n2", 1024)) // what changes by itself is no news
+		w.remote.change(ids[11], nodes("n3", 0))   // how many nodes there are is
 		w.pass(5 * time.Minute)
 		if w.news(Object(ids[7])) != 1 {
 			t.Error("the changed cluster's object was not told, or more than once")
+		}
+		if w.news(Object(ids[11])) != 1 {
+			t.Error("the grown cluster's object was not told, or more than once")
 		}
 		if n := w.newsOfAll(); n != 0 {
 			t.Errorf("%d objects of unchanged clusters were told", n)

@@ -52,7 +52,7 @@ const (
 	// let it go further than the limit.
 	overshoot = 0.85
 	// worthwhile is by how much a limit must have grown to be believed.
-	worthwhile = 1.1
+	worthwhile = 1.05
 )
 
 func newPace(limits Limits) pace {

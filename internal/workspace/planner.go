@@ -325,5 +325,8 @@ func (m *mirror) wakeBy(at time.Time) {
 }
 
 // firstDeep puts the first GET of a cluster off, somewhere within the time over
-// which all are read: a restart brings all of them at once.
-func (m *mirror) firstDeep(now time.Time) time.Time { return now.Add(m.random(m.options.Deep)) }
+// which all are read: a restart brings all of them at once, and has enough to
+// do at first.
+func (m *mirror) firstDeep(now time.Time) time.Time {
+	return now.Add(3*m.options.Slow + m.random(m.options.Deep))
+}
