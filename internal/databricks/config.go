@@ -19,7 +19,8 @@ type Config struct {
 // Host is the workspace's URL, "https://" and the host, without a path.
 func (c Config) Host() string { return c.origin.String() }
 
-// AuthType is the SDK's name of the way to authenticate, such as "pat"; "" of
+// AuthType is the SDK's name of the way to authenticate, such as "pat", or
+// "workload-identity", which the SDK calls by where its token comes from; "" of
 // the zero value.
 func (c Config) AuthType() string {
 	if c.credential == nil {
@@ -67,6 +68,9 @@ type secret func() string
 type credential struct {
 	method *method
 	values map[string]secret
+	// subject issues the tokens that workload identity exchanges; nil for
+	// every other method.
+	subject SubjectToken
 }
 
 func newCredential(method *method, values map[string]string) *credential {

@@ -1,6 +1,6 @@
 // Package databricks is the REST API of one Databricks workspace, as this
 // operator needs it: the client with its deadlines and bounds, the credentials
-// that a Secret can carry, the hosts that may be reached, and errors that say
+// that a Secret can carry or an issuer vouch for, the hosts that may be reached, and errors that say
 // what must happen next.
 //
 // The wire types are the SDK's; the request path, the credentials and the
@@ -12,7 +12,7 @@
 //   - client, clusters, principal: the calls
 //   - request, classify, apierror, retryafter: one request, and what its answer means
 //   - decode, clean: what a server says, made into values and into texts fit to be shown
-//   - secret, config, auth, oauth: from a Secret to a bearer token
+//   - secret, config, auth, oauth, exchange: from a Secret or an identity to a bearer token
 //   - hosts, dial: where requests may go
 //
 // Nothing here knows Kubernetes, and nothing here decides: a call is made once

@@ -28,13 +28,13 @@ const (
 	tokenTimeout = 30 * time.Second
 )
 
-// clientCredentials is OAuth for a service principal (RFC 6749, 4.4): a secret
-// is exchanged for tokens that live an hour. One token is kept, and fetched once
-// however many wait for it.
-type clientCredentials struct {
-	clientID, clientSecret secret
-	sender                 *sender
-	flight                 singleflight.Group
+// oauth gets bearer tokens, which live an hour, from the token endpoint of the
+// credential's own host. One token is kept, and fetched once however many wait
+// for it.
+type oauth struct {
+	grant  grant
+	sender *sender
+	flight singleflight.Group
 
 	mu       sync.Mutex
 	endpoint string
@@ -42,25 +42,46 @@ type clientCredentials struct {
 	notAfter time.Time
 }
 
-func newClientCredentials(credential *credential, sender *sender) tokenSource {
-	return &clientCredentials{
-		clientID:     credential.values["client_id"],
-		clientSecret: credential.values["client_secret"],
-		sender:       sender,
-	}
+// grant is what a credential gives for a token.
+type grant interface {
+	// request asks the token endpoint, whose path is given, for a token. Its
+	// error is an *Error that is never ClassAmbiguous.
+	request(ctx context.Context, endpoint string) (request, error)
+	// advice follows the message of a refusal; it may be empty.
+	advice() string
 }
 
+// clientCredentials is the grant of a service principal with a secret (RFC 6749,
+// 4.4).
+type clientCredentials struct{ clientID, clientSecret secret }
+
+func newClientCredentials(credential *credential, sender *sender) tokenSource {
+	return &oauth{sender: sender, grant: clientCredentials{
+		clientID:     credential.values["client_id"],
+		clientSecret: credential.values["client_secret"],
+	}}
+}
+
+func (c clientCredentials) request(context.Context, string) (request, error) {
+	return request{
+		body:          []byte(url.Values{"grant_type": {"client_credentials"}, "scope": {"all-apis"}}.Encode()),
+		authorization: basic(c.clientID(), c.clientSecret()),
+	}, nil
+}
+
+func (c clientCredentials) advice() string { return "" }
+
 // token implements tokenSource.
-func (c *clientCredentials) token(ctx context.Context) (string, error) {
-	if token := c.cached(); token != "" {
+func (o *oauth) token(ctx context.Context) (string, error) {
+	if token := o.cached(); token != "" {
 		return token, nil
 	}
 	// Whoever gives up leaves the others their answer.
 	shared := context.WithoutCancel(ctx)
-	fetched := c.flight.DoChan("", func() (any, error) {
+	fetched := o.flight.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(shared, tokenTimeout)
 		defer cancel()
-		return c.fetch(ctx)
+		return o.fetch(ctx)
 	})
 	select {
 	case result := <-fetched:
@@ -74,69 +95,69 @@ func (c *clientCredentials) token(ctx context.Context) (string, error) {
 // usualEndpoint names the call in an error where the real path is not known.
 const usualEndpoint = "/oidc/v1/token"
 
-func (c *clientCredentials) cached() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current == nil || !time.Now().Before(c.notAfter) {
+func (o *oauth) cached() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.current == nil || !time.Now().Before(o.notAfter) {
 		return ""
 	}
-	return c.current()
+	return o.current()
 }
 
 // drop implements tokenSource. A token that was already replaced is not dropped.
-func (c *clientCredentials) drop(token string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current != nil && c.current() == token {
-		c.current = nil
+func (o *oauth) drop(token string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.current != nil && o.current() == token {
+		o.current = nil
 	}
 	return true
 }
 
 // fetch discovers the token endpoint, once, and gets a token from it.
-func (c *clientCredentials) fetch(ctx context.Context) (token string, err error) {
-	if token := c.cached(); token != "" {
+func (o *oauth) fetch(ctx context.Context) (token string, err error) {
+	if token := o.cached(); token != "" {
 		return token, nil
 	}
-	endpoint, err := c.discover(ctx)
+	endpoint, err := o.discover(ctx)
+	if err != nil {
+		return "", err
+	}
+	asks, err := o.grant.request(ctx, endpoint)
 	if err != nil {
 		return "", err
 	}
 	begin := time.Now()
 	var life time.Duration
-	err = c.sender.send(ctx, request{
-		method: http.MethodPost, path: endpoint, limit: maxErrorBytes,
-		contentType:   "application/x-www-form-urlencoded",
-		body:          []byte(url.Values{"grant_type": {"client_credentials"}, "scope": {"all-apis"}}.Encode()),
-		authorization: basic(c.clientID(), c.clientSecret()),
-		accept: func(got answer) (err error) {
-			token, life, err = parseToken(got.body)
-			return err
-		},
-	})
-	if err != nil {
-		return "", asAuthentication(err)
+	asks.method, asks.path, asks.limit = http.MethodPost, endpoint, maxErrorBytes
+	asks.contentType = "application/x-www-form-urlencoded"
+	asks.accept = func(got answer) (err error) {
+		token, life, err = parseToken(got.body)
+		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.current, c.notAfter = func() string { return token }, begin.Add(life-min(refreshEarly, life/2))
+	if err := o.sender.send(ctx, asks); err != nil {
+		return "", asAuthentication(err, o.grant.advice())
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.current, o.notAfter = func() string { return token }, begin.Add(life-min(refreshEarly, life/2))
 	return token, nil
 }
 
 // discover asks where tokens are made (RFC 8414). The answer is trusted for a
 // path on the credential's own host and for nothing else.
-func (c *clientCredentials) discover(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	known := c.endpoint
-	c.mu.Unlock()
+func (o *oauth) discover(ctx context.Context) (string, error) {
+	o.mu.Lock()
+	known := o.endpoint
+	o.mu.Unlock()
 	if known != "" {
 		return known, nil
 	}
 	var path string
-	err := c.sender.send(ctx, request{
+	err := o.sender.send(ctx, request{
 		method: http.MethodGet, path: "/oidc/.well-known/oauth-authorization-server", limit: maxErrorBytes,
 		accept: func(got answer) (err error) {
-			path, err = c.sender.parseEndpoint(got.body)
+			path, err = o.sender.parseEndpoint(got.body)
 			return err
 		},
 	})
@@ -148,9 +169,9 @@ func (c *clientCredentials) discover(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.endpoint = path
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.endpoint = path
 	return path, nil
 }
 
@@ -182,10 +203,16 @@ func basic(id, secret string) string {
 
 // asAuthentication reads the refusals of a token endpoint, which answers 400
 // for a wrong client (RFC 6749, 5.2).
-func asAuthentication(err error) error {
+func asAuthentication(err error, advice string) error {
 	var failure *Error
-	if errors.As(err, &failure) && failure.Class == ClassInvalid {
+	if !errors.As(err, &failure) {
+		return err
+	}
+	if failure.Class == ClassInvalid {
 		failure.Class = ClassUnauthenticated
+	}
+	if failure.Class == ClassUnauthenticated {
+		failure.Message += advice
 	}
 	return err
 }

@@ -288,7 +288,7 @@ func TestADropSparesANewerToken(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	newer := "newer"
-	tokens := &clientCredentials{current: func() string { return newer }, notAfter: time.Now().Add(time.Hour)}
+	tokens := &oauth{current: func() string { return newer }, notAfter: time.Now().Add(time.Hour)}
 	g.Expect(tokens.drop("older")).To(BeTrue())
 	g.Expect(tokens.cached()).To(Equal(newer))
 	g.Expect(tokens.drop(newer)).To(BeTrue())

@@ -35,6 +35,9 @@ type request struct {
 	body        []byte
 	// authorization is the header's value; empty sends none.
 	authorization string
+	// hidden is a secret that the body carries and no text may show; it may be
+	// empty.
+	hidden string
 	// limit bounds the body of a successful answer, in bytes.
 	limit int64
 	// accept reads a successful answer; nil wants nothing of it. Its error makes
@@ -104,7 +107,7 @@ func knownCause(cause error) error {
 // presentable makes a text that may quote the server fit to be shown.
 func (s *sender) presentable(r request, text string, limit int) string {
 	_, token, _ := strings.Cut(r.authorization, " ")
-	return bound(redactor(token)(s.redact(plain(text))), limit)
+	return bound(redactor(token, r.hidden)(s.redact(plain(text))), limit)
 }
 
 func (s *sender) exchange(ctx context.Context, r request) (status int, failure *Error) {

@@ -1,0 +1,292 @@
+package databricks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+const subject = "system:serviceaccount:team-a:etl"
+
+// identity issues tokens that say how many there were before, and for whom.
+type identity struct {
+	audience  string
+	issued    atomic.Int32
+	audiences sync.Map
+	err       error
+	shape     string
+}
+
+func (i *identity) token(_ context.Context, audience string) (string, error) {
+	i.audiences.Store(audience, true)
+	number := i.issued.Add(1)
+	if i.err != nil {
+		return "", i.err
+	}
+	shape := i.shape
+	if shape == "" {
+		shape = canary + ".%d\n"
+	}
+	return strings.ReplaceAll(shape, "%d", strconv.Itoa(int(number))), nil
+}
+
+func (i *identity) config(t *testing.T, host string) Config {
+	t.Helper()
+	config, err := WorkloadIdentity{
+		Host: host, ClientID: "app/1", Audience: i.audience, Subject: subject, Token: i.token,
+	}.Config()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return config
+}
+
+// exchangeWorkspace is an issuer of Databricks tokens; names is what it tells
+// of itself, an HTTP status or a document.
+func exchangeWorkspace(t *testing.T, i *issuer, who *identity, describes http.HandlerFunc) (*workspace, *Client) {
+	t.Helper()
+	var server *workspace
+	serve := i.serve(func() string { return server.URL })
+	server = newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == configPath {
+			describes(w, r)
+			return
+		}
+		serve(w, r)
+	})
+	client, err := New(who.config(t, server.URL), Options{Transport: server.transport(t), Version: "1.2.3"})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return server, client
+}
+
+func TestTokenExchangeOnTheWire(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	who := &identity{audience: "databricks"}
+	server, client := exchangeWorkspace(t, &issuer{}, who, answers(http.StatusOK, `{}`))
+	g.Expect(write(t.Context(), client)).To(Succeed())
+	g.Expect(read(t.Context(), client)).To(Succeed())
+	got := server.received()
+	g.Expect(paths(got)).To(Equal([]string{
+		"GET " + discoveryPath, "POST " + tokenPath, "POST /api/2.1/clusters/create", "GET /api/2.1/clusters/get",
+	}), "the audience is known, and the token serves twice")
+	g.Expect(got[1].header).NotTo(HaveKey("Authorization"))
+	g.Expect(got[1].header.Get("Content-Type")).To(Equal("application/x-www-form-urlencoded"))
+	form, err := url.ParseQuery(got[1].body)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(form).To(Equal(url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type": {"urn:ietf:params:oauth:token-type:jwt"},
+		"subject_token":      {canary + ".1"},
+		"scope":              {"all-apis"},
+		"client_id":          {"app/1"},
+	}))
+	g.Expect(got[2].header.Get("Authorization")).To(Equal("Bearer token-1"))
+	g.Expect(got[3].header.Get("User-Agent")).To(HaveSuffix("auth/workload-identity"))
+}
+
+func TestAnAccountWidePolicyNeedsNoClient(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	server := newWorkspace(t, nil)
+	server.Config.Handler = (&issuer{}).serve(func() string { return server.URL })
+	config, err := WorkloadIdentity{Host: server.URL, Audience: "a", Subject: subject, Token: (&identity{}).token}.Config()
+	g.Expect(err).NotTo(HaveOccurred())
+	client, err := New(config, Options{Transport: server.transport(t)})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(read(t.Context(), client)).To(Succeed())
+}
+
+func TestWhomTheSubjectTokenIsFor(t *testing.T) {
+	t.Parallel()
+	names := func(audience func(host string) string) func(host string) http.HandlerFunc {
+		return func(host string) http.HandlerFunc {
+			return answers(http.StatusOK, fmt.Sprintf(`{"token_federation_default_oidc_audiences":[%q,"second"]}`, audience(host)))
+		}
+	}
+	says := func(handler http.HandlerFunc) func(string) http.HandlerFunc {
+		return func(string) http.HandlerFunc { return handler }
+	}
+	const account = "9a3b1c2d-0000-4000-8000-0123456789ab"
+	for name, tc := range map[string]struct {
+		describes func(host string) http.HandlerFunc
+		want      func(host string) string
+		class     Class
+	}{
+		"its own default":       {names(func(h string) string { return h + "/oidc/v1/special" }), func(h string) string { return h + "/oidc/v1/special" }, ""},
+		"its own name":          {names(func(h string) string { return h }), func(h string) string { return h }, ""},
+		"an account":            {names(func(string) string { return account }), func(string) string { return account }, ""},
+		"no default":            {says(answers(200, `{"token_federation_default_oidc_audiences":[]}`)), func(h string) string { return h + tokenPath }, ""},
+		"nothing said":          {says(answers(200, `{}`)), func(h string) string { return h + tokenPath }, ""},
+		"it tells nothing":      {says(answers(404, "")), func(h string) string { return h + tokenPath }, ""},
+		"a page to log in":      {says(answers(200, "<html>")), func(h string) string { return h + tokenPath }, ""},
+		"down":                  {says(answers(503, "")), nil, ClassTransient},
+		"throttled":             {says(answers(429, "")), nil, ClassThrottled},
+		"the issuer itself":     {names(func(string) string { return "https://kubernetes.default.svc" }), nil, ClassHost},
+		"another host":          {names(func(string) string { return "https://vault.example.com/oidc" }), nil, ClassHost},
+		"a longer host":         {names(func(h string) string { return h + ".evil.example/oidc" }), nil, ClassHost},
+		"a host behind a user":  {names(func(h string) string { return h + "@evil.example/oidc" }), nil, ClassHost},
+		"a word, such as vault": {names(func(string) string { return "vault" }), nil, ClassHost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			who := &identity{}
+			var describes http.HandlerFunc
+			server, client := exchangeWorkspace(t, &issuer{}, who, func(w http.ResponseWriter, r *http.Request) { describes(w, r) })
+			describes = tc.describes(server.URL)
+			err := read(t.Context(), client)
+			g.Expect(ClassOf(err)).To(Equal(tc.class), "%v", err)
+			if tc.class != "" {
+				g.Expect(who.issued.Load()).To(BeZero(), "no token is made for nobody knows whom")
+				return
+			}
+			_, asked := who.audiences.Load(tc.want(server.URL))
+			g.Expect(asked).To(BeTrue())
+			g.Expect(read(t.Context(), client)).To(Succeed())
+		})
+	}
+}
+
+func TestEveryExchangeHasANewSubjectToken(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	who, issue := &identity{audience: "a"}, &issuer{}
+	issue.api = func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer token-1" {
+			answers(http.StatusUnauthorized, "")(w, r)
+			return
+		}
+		answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+	}
+	_, client := exchangeWorkspace(t, issue, who, nil)
+	g.Expect(read(t.Context(), client)).To(Succeed())
+	g.Expect(who.issued.Load()).To(Equal(int32(2)), "a refused token is replaced once")
+}
+
+func TestOneExchangeForManyWhoWait(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	who, issue := &identity{audience: "a"}, &issuer{}
+	_, client := exchangeWorkspace(t, issue, who, nil)
+	var group sync.WaitGroup
+	for range 30 {
+		group.Go(func() { g.Expect(read(t.Context(), client)).To(Succeed()) })
+	}
+	group.Wait()
+	g.Expect(issue.issued.Load()).To(Equal(int32(1)))
+	g.Expect(who.issued.Load()).To(Equal(int32(1)))
+}
+
+func TestAnExchangedTokenIsReplacedBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		const host = "https://dbc-1.cloud.databricks.com"
+		who, issued := &identity{audience: "a"}, 0
+		allowed, err := ParseAllowList(DefaultAllowedHosts())
+		g.Expect(err).NotTo(HaveOccurred())
+		client, err := New(who.config(t, host), Options{Transport: NewTransportOver(allowed, roundTrip(func(r *http.Request) (*http.Response, error) {
+			switch r.URL.Path {
+			case discoveryPath:
+				return reply(`{"token_endpoint":"` + host + tokenPath + `"}`), nil
+			case tokenPath:
+				issued++
+				return reply(fmt.Sprintf(`{"access_token":"t%d","expires_in":3600}`, issued)), nil
+			default:
+				return reply(`{"cluster_id":"c1"}`), nil
+			}
+		}))})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(read(t.Context(), client)).To(Succeed())
+		<-time.After(time.Hour - refreshEarly - time.Millisecond)
+		g.Expect(read(t.Context(), client)).To(Succeed())
+		g.Expect(issued).To(Equal(1))
+		<-time.After(time.Millisecond)
+		g.Expect(read(t.Context(), client)).To(Succeed())
+		g.Expect(issued).To(Equal(2))
+		g.Expect(who.issued.Load()).To(Equal(int32(2)))
+	})
+}
+
+func TestFailuresOnTheWayToAnExchange(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		who    *identity
+		issuer *issuer
+		want   Class
+		says   string
+	}{
+		"no subject token now":      {&identity{err: errors.New("the API server is away, " + canary)}, &issuer{}, ClassTransient, "no token of " + subject},
+		"no such subject":           {&identity{err: &Error{Class: ClassUnauthenticated, Message: "service account etl does not exist"}}, &issuer{}, ClassUnauthenticated, "etl does not exist"},
+		"nobody knows":              {&identity{err: &Error{Class: ClassAmbiguous, Message: "lost"}}, &issuer{}, ClassTransient, "lost"},
+		"an empty subject token":    {&identity{shape: "\n"}, &issuer{}, ClassUnauthenticated, "not usable"},
+		"a subject token in pieces": {&identity{shape: "a b%d"}, &issuer{}, ClassUnauthenticated, "not usable"},
+		"no policy": {
+			&identity{}, &issuer{token: answers(400, `{"error":"invalid_grant","error_description":"no policy"}`)},
+			ClassUnauthenticated, "accept the subject " + subject + " for the audience a",
+		},
+		"endpoint down": {&identity{}, &issuer{token: answers(500, "")}, ClassTransient, ""},
+		"no OAuth":      {&identity{}, &issuer{discovery: answers(404, "")}, ClassUnauthenticated, "no OAuth"},
+	} {
+		t.Run(name+" [S7]", func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			tc.who.audience = "a"
+			server, client := exchangeWorkspace(t, tc.issuer, tc.who, nil)
+			err := write(t.Context(), client)
+			g.Expect(ClassOf(err)).To(Equal(tc.want), "%v", err)
+			g.Expect(err).To(MatchError(ContainSubstring(tc.says)))
+			failure, ok := errors.AsType[*Error](err)
+			g.Expect(ok).To(BeTrue())
+			g.Expect(failure.Path).NotTo(BeEmpty())
+			mustNotShowCanary(t, fmt.Sprintf("%v %+v %#v", err, err, err))
+			for _, r := range server.received() {
+				g.Expect(r.path).NotTo(HavePrefix("/api"), "the write was never sent")
+			}
+		})
+	}
+}
+
+func TestAServerThatQuotesTheSubjectTokenIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	who := &identity{audience: "a"}
+	_, client := exchangeWorkspace(t, &issuer{token: answers(400, `{"error":"invalid_grant","error_description":"bad `+canary+`.1"}`)}, who, nil)
+	err := read(t.Context(), client)
+	g.Expect(err).To(MatchError(ContainSubstring("invalid_grant")))
+	mustNotShowCanary(t, err.Error())
+}
+
+func TestFingerprintsOfWorkloadIdentities(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	fingerprint := func(change func(*WorkloadIdentity)) string {
+		who := WorkloadIdentity{Host: "https://dbc-1.cloud.databricks.com", ClientID: "c", Audience: "a", Subject: subject, Token: (&identity{}).token}
+		change(&who)
+		config, err := who.Config()
+		g.Expect(err).NotTo(HaveOccurred())
+		return config.Fingerprint()
+	}
+	same := func(*WorkloadIdentity) {}
+	g.Expect(fingerprint(same)).To(Equal(fingerprint(same)), "whatever the function")
+	for name, change := range map[string]func(*WorkloadIdentity){
+		"host":     func(w *WorkloadIdentity) { w.Host = "https://dbc-2.cloud.databricks.com" },
+		"client":   func(w *WorkloadIdentity) { w.ClientID = "d" },
+		"audience": func(w *WorkloadIdentity) { w.Audience = "b" },
+		"subject":  func(w *WorkloadIdentity) { w.Subject = "system:serviceaccount:team-b:etl" },
+	} {
+		g.Expect(fingerprint(change)).NotTo(Equal(fingerprint(same)), name)
+	}
+	_, err := WorkloadIdentity{Host: "http://x"}.Config()
+	g.Expect(err).To(MatchError(HavePrefix("host has another scheme")))
+}
