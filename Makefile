@@ -50,7 +50,7 @@ help: ## Explain every target
 .PHONY: demo
 demo: controlplane ## See it work: a control plane, a workspace simulator, the operator and the samples
 ##. KEEP=1 stays up, and prints how to reach it with kubectl
-	@echo 'demo: building the operator, the simulator and the demo (about 2 minutes, the first time)'
+	@echo 'demo: building the operator, the simulator and the demo (2 to 3 minutes on two cores, once)'
 	@(while sleep 1 &>/dev/null; do ((SECONDS % 15)) || echo "demo: still building, $$SECONDS seconds so far"; done) & trap "kill $$!" EXIT; \
 		$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator ./hack/demo
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
