@@ -2,18 +2,16 @@ package controller_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	. "github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/test/conformance"
 )
 
 type restConfig = rest.Config
@@ -44,7 +42,7 @@ func watchStatuses(r *rig) *record {
 			kept.mu.Lock()
 			kept.versions[cluster.Name] = append(kept.versions[cluster.Name], cluster)
 			kept.mu.Unlock()
-			for _, broken := range brokenRules(cluster) {
+			for _, broken := range conformance.BrokenRules(cluster) {
 				r.t.Errorf("%s, generation %d: %s\nconditions: %v", cluster.Name, cluster.Generation, broken, conditions(cluster))
 			}
 		}
@@ -84,49 +82,22 @@ func (k *record) toldDrift(name string) []string {
 	return places
 }
 
+// total counts the writes to all objects.
+func (k *record) total() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	count := 0
+	for _, versions := range k.versions {
+		count += len(versions)
+	}
+	return count
+}
+
 // writesTo counts how often an object was written.
 func (k *record) writesTo(name string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.versions[name])
-}
-
-// brokenRules names the rules of the conditions that a status breaks. They are
-// kstatus' and Flux's, and our own; test/gitops proves them equal to theirs.
-func brokenRules(cluster *v1alpha1.DatabricksCluster) []string {
-	status := cluster.Status
-	if status.ObservedGeneration == -1 {
-		return nil
-	}
-	var broken []string
-	check := func(holds bool, rule string, args ...any) {
-		if !holds {
-			broken = append(broken, fmt.Sprintf(rule, args...))
-		}
-	}
-	ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
-	reconciling := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReconciling)
-	stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)
-	suspended := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionSuspended)
-	check(ready != nil || suspended || len(status.Conditions) == 0, "there is no Ready")
-	check(reconciling == nil || stalled == nil, "Reconciling and Stalled are both present")
-	for _, condition := range []*metav1.Condition{reconciling, stalled} {
-		if condition == nil {
-			continue
-		}
-		check(condition.Status == metav1.ConditionTrue, "%s is present and not True", condition.Type)
-		check(ready != nil && ready.Status == metav1.ConditionFalse, "%s without Ready=False", condition.Type)
-		check(ready != nil && ready.Reason == condition.Reason, "Ready and %s have other reasons", condition.Type)
-	}
-	if ready != nil && ready.Status == metav1.ConditionFalse {
-		check(reconciling != nil || stalled != nil || suspended, "Ready=False with neither Reconciling nor Stalled")
-	}
-	check(ready == nil || ready.Status != metav1.ConditionUnknown, "Ready is Unknown")
-	for _, condition := range status.Conditions {
-		check(condition.ObservedGeneration == status.ObservedGeneration, "%s is of generation %d, the status of %d", condition.Type, condition.ObservedGeneration, status.ObservedGeneration)
-		check(condition.Message != "", "%s has no message", condition.Type)
-	}
-	return broken
 }
 
 // eventsOf are the reasons of the events about an object.

@@ -106,9 +106,12 @@ func (s setter) synced() {
 }
 
 // keepsSynced tells that the last comparison still stands: of this generation,
-// with a cluster that nobody has looked at since.
+// with a cluster that nobody has looked at since; or of one that is going.
 func (s setter) keepsSynced() bool {
 	last := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionSynced)
+	if !s.in.Cluster.DeletionTimestamp.IsZero() {
+		return last != nil
+	}
 	unseen := s.in.World.Presence == plan.Unknown && s.in.World.Trouble == nil
 	return last != nil && unseen && last.ObservedGeneration == s.in.Cluster.Generation
 }
