@@ -64,13 +64,13 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 	} else if failed := stillFailing(in); failed != nil {
 		verdict = *failed
 	}
+	if verdict.Reason == "" {
+		verdict = settled(in, status)
+	}
 	if verdict.Reason == v1alpha1.ReasonTerminating && launching(in) {
 		// A launch that fails passes through TERMINATING; what it was stays
 		// known until it has ended.
 		verdict.Reason = previousReason(in)
-	}
-	if verdict.Reason == "" {
-		verdict = settled(in, status)
 	}
 	return verdict
 }

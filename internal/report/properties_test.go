@@ -1,0 +1,251 @@
+package report
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/test/conformance"
+)
+
+// tidy is a status as it is written.
+func tidy(status v1alpha1.DatabricksClusterStatus) string {
+	raw, err := json.Marshal(status)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// untidy are the texts of a status that nobody should have to read.
+func untidy(status v1alpha1.DatabricksClusterStatus) []string {
+	var decoded any
+	if err := json.Unmarshal([]byte(tidy(status)), &decoded); err != nil {
+		return []string{err.Error()}
+	}
+	var found []string
+	var walk func(value any)
+	walk = func(value any) {
+		switch value := value.(type) {
+		case string:
+			if len(value) > 8192 || strings.ContainsFunc(value, unicode.IsControl) {
+				found = append(found, value)
+			}
+		case []any:
+			for _, item := range value {
+				walk(item)
+			}
+		case map[string]any:
+			for key, item := range value {
+				walk(key)
+				walk(item)
+			}
+		}
+	}
+	walk(decoded)
+	return found
+}
+
+var (
+	anyText = rapid.SampledFrom([]string{"", "why", "two\nlines\x07", strings.Repeat("x", 5000)})
+	classes = rapid.SampledFrom([]databricks.Class{
+		databricks.ClassMissing, databricks.ClassBusy, databricks.ClassPinned, databricks.ClassInvalid, databricks.ClassUnauthenticated,
+		databricks.ClassForbidden, databricks.ClassQuota, databricks.ClassThrottled, databricks.ClassUnsupported, databricks.ClassTooLarge,
+		databricks.ClassTransient, databricks.ClassAmbiguous, databricks.ClassHost, "New",
+	})
+	states = rapid.SampledFrom([]compute.State{
+		compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing, compute.StateTerminating,
+		compute.StateTerminated, compute.StateError, compute.StateUnknown, "FROZEN", "",
+	})
+)
+
+func anyFailure(t *rapid.T) *plan.Failure {
+	return &plan.Failure{Class: classes.Draw(t, "class"), Message: rapid.SampledFrom([]string{"", "CODE: words"}).Draw(t, "message")}
+}
+
+func anyDetails(t *rapid.T) *compute.ClusterDetails {
+	details := &compute.ClusterDetails{
+		ClusterId: clusterID, State: states.Draw(t, "state"), StateMessage: anyText.Draw(t, "state message"),
+		SparkContextId: rapid.Int64Range(0, 1).Draw(t, "spark context"), NumWorkers: rapid.IntRange(0, 3).Draw(t, "workers"),
+		SparkVersion: anyText.Draw(t, "spark version"), StartTime: rapid.Int64().Draw(t, "start time"),
+		ClusterSource: rapid.SampledFrom([]compute.ClusterSource{"API", "JOB"}).Draw(t, "source"),
+	}
+	if rapid.Bool().Draw(t, "ended") {
+		details.TerminationReason = &compute.TerminationReason{
+			Code: compute.TerminationReasonCode(anyText.Draw(t, "code")), Type: rapid.SampledFrom([]compute.TerminationReasonType{"", "SUCCESS", "CLIENT_ERROR", "CLOUD_FAILURE", "NEW"}).Draw(t, "type"),
+			Parameters: rapid.MapOfN(anyText, anyText, 0, 3).Draw(t, "parameters"),
+		}
+	}
+	return details
+}
+
+func anyWorld(t *rapid.T) plan.World {
+	one := func(what string) bool { return rapid.IntRange(0, 4).Draw(t, what) == 0 }
+	world := plan.World{Host: host, Principal: "me@example.com", Owner: drift.Tag{Key: "k", Value: "v"}, Desired: desired}
+	if one("trouble") {
+		stalled := rapid.Bool().Draw(t, "stalled")
+		world.Host, world.Desired = "", nil
+		world.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
+		if stalled {
+			world.Trouble.Reason = v1alpha1.ReasonCredentialsInvalid
+		}
+		return world
+	}
+	if one("other host") {
+		world.Host, world.Desired = "https://other", nil
+		return world
+	}
+	if one("reads fail") {
+		world.ReadFailure = anyFailure(t)
+		world.ReadFailingSince = noon.Add(time.Duration(rapid.IntRange(-60, 60).Draw(t, "since")) * time.Minute)
+	}
+	if one("held") {
+		world.Holder = "team/older"
+	}
+	world.Presence = rapid.SampledFrom([]plan.Presence{plan.Unknown, plan.Present, plan.Missing, plan.Purged}).Draw(t, "presence")
+	if world.Presence == plan.Present {
+		world.Details = anyDetails(t)
+		world.Compared = rapid.Bool().Draw(t, "compared")
+		if world.Compared && one("differs") {
+			world.Differences = []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: anyText.Draw(t, "actual"), Size: true}}
+		}
+	}
+	world.Search.CompleteLists = rapid.IntRange(0, 2).Draw(t, "lists")
+	return world
+}
+
+// anyOutcome is what may come of a plan's step, and what act persists with it.
+func (h *history) anyOutcome(t *rapid.T, next plan.Plan) Outcome {
+	outcome := Outcome{Ran: next.Step != plan.StepNone && rapid.IntRange(0, 3).Draw(t, "waits") > 0}
+	if !outcome.Ran {
+		return outcome
+	}
+	if next.Step.WritesToDatabricks() && rapid.IntRange(0, 2).Draw(t, "fails") == 0 {
+		outcome.Failure = anyFailure(t)
+	}
+	if next.Step == plan.StepCreate {
+		h.cluster.Status.ClusterID, h.cluster.Status.Host = "", host
+		h.cluster.Status.Creation = &v1alpha1.CreationIntent{
+			Token: next.Intent.Token, Incarnation: next.Intent.Incarnation, Attempt: next.Intent.Attempt, NotAfter: new(metav1.NewTime(next.Intent.NotAfter)),
+		}
+		outcome.Refused = outcome.Failure != nil && outcome.Failure.Class != databricks.ClassAmbiguous
+		if outcome.Failure == nil {
+			outcome.Created = clusterID
+		}
+	}
+	return outcome
+}
+
+// anyRound lets something happen to the object, and reports on it.
+func (h *history) anyRound(t *rapid.T) {
+	switch rapid.IntRange(0, 12).Draw(t, "edit") {
+	case 0:
+		h.edited(suspend)
+	case 1:
+		h.edited(resume)
+	case 2:
+		h.edited(func(s *v1alpha1.DatabricksClusterSpec) {
+			s.RunPolicy = rapid.SampledFrom([]v1alpha1.RunPolicy{"Manual", "Running", "Terminated"}).Draw(t, "runPolicy")
+			s.DriftPolicy = rapid.SampledFrom([]v1alpha1.DriftPolicy{"Correct", "Warn"}).Draw(t, "driftPolicy")
+		})
+	case 3:
+		if h.cluster.DeletionTimestamp.IsZero() {
+			h.cluster.DeletionTimestamp = new(metav1.NewTime(h.now))
+			h.cluster.Generation++
+		}
+	}
+	world := anyWorld(t)
+	next := plan.Make(plan.Input{Cluster: h.cluster.DeepCopy(), World: world, Limits: limits, Now: h.now})
+	h.tell(Input{World: world, Plan: next, Outcome: h.anyOutcome(t, next)})
+}
+
+func anyHistory(t *rapid.T) *history {
+	h := newHistory()
+	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	case 0:
+		h.edited(adopt)
+	case 1:
+		h.edited(observe)
+	}
+	for range rapid.IntRange(1, 6).Draw(t, "rounds") {
+		h.anyRound(t)
+	}
+	return h
+}
+
+func TestEveryStatusKeepsTheRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := anyHistory(t)
+		NewWithT(t).Expect(conformance.BrokenRules(h.cluster)).To(BeEmpty(), "%v", h.cluster.Status.Conditions)
+	})
+}
+
+func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		h := anyHistory(t)
+		if h.input.Plan.Step == plan.StepOwn {
+			t.Skip("what it persists is a fact of the next report")
+		}
+		first, again := h.last, h.input
+		again.Cluster = h.cluster.DeepCopy()
+		again.Now = again.Now.Add(time.Hour)
+		second := Of(again)
+		g.Expect(tidy(second.Status)).To(Equal(tidy(first.Status)))
+		if again.Plan.Step == plan.StepNone {
+			g.Expect(second.Events).To(BeEmpty())
+		}
+	})
+}
+
+func TestNothingThatOnlyTimeChangesIsInACondition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		h := anyHistory(t)
+		later := h.input
+		later.Now = later.Now.Add(1000 * time.Hour)
+		if creation := later.Cluster.Status.Creation; creation != nil {
+			later.Cluster = later.Cluster.DeepCopy()
+			later.Cluster.Status.Creation.Attempt += 7
+			later.Cluster.Status.Creation.Incarnation += 7
+		}
+		told := Of(later)
+		g.Expect(told.Status.Conditions).To(HaveLen(len(h.last.Status.Conditions)))
+		for i, condition := range told.Status.Conditions {
+			condition.LastTransitionTime = h.last.Status.Conditions[i].LastTransitionTime
+			g.Expect(condition).To(Equal(h.last.Status.Conditions[i]))
+		}
+	})
+}
+
+func TestEveryStatusCanBeReadAndWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		h := anyHistory(t)
+		g.Expect(untidy(h.last.Status)).To(BeEmpty())
+		var read v1alpha1.DatabricksClusterStatus
+		g.Expect(json.Unmarshal([]byte(tidy(h.last.Status)), &read)).To(Succeed())
+		g.Expect(tidy(read)).To(Equal(tidy(h.last.Status)), "what the API server keeps is what was told")
+	})
+}
+
+func TestAReportChangesNothingItWasGiven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		h := anyHistory(t)
+		before := h.input.Cluster.DeepCopy()
+		Of(h.input)
+		g.Expect(h.input.Cluster).To(Equal(before))
+	})
+}
