@@ -52,7 +52,9 @@ var binaries = sync.OnceValues(func() (programs.Binaries, error) {
 func built(t *testing.T) programs.Binaries {
 	t.Helper()
 	all, err := binaries()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return all
 }
 
