@@ -1,0 +1,82 @@
+package docs
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// constants are the values of a package's text constants whose names have a prefix.
+func constants(t *testing.T, folder, prefix string) []string {
+	t.Helper()
+	g := NewWithT(t)
+	files, err := filepath.Glob(filepath.Join(repository, folder, "*.go"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var values []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		g.Expect(err).NotTo(HaveOccurred())
+		ast.Inspect(parsed, func(node ast.Node) bool {
+			spec, ok := node.(*ast.ValueSpec)
+			if !ok || !strings.HasPrefix(spec.Names[0].Name, prefix) || len(spec.Values) != 1 {
+				return true
+			}
+			if text, ok := spec.Values[0].(*ast.BasicLit); ok && text.Kind == token.STRING {
+				value, err := strconv.Unquote(text.Value)
+				g.Expect(err).NotTo(HaveOccurred())
+				values = append(values, value)
+			}
+			return true
+		})
+	}
+	g.Expect(values).NotTo(BeEmpty(), "constants %s… in %s", prefix, folder)
+	return values
+}
+
+// explained are the words in the first cells of the tables under the headings
+// that begin so. No cell may be empty.
+func explained(t *testing.T, page, under string) []string {
+	t.Helper()
+	var words []string
+	here := false
+	for line := range strings.Lines(read(t, page)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "#") {
+			here = strings.HasPrefix(strings.TrimLeft(line, "# "), under)
+		}
+		if !here || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), " | ")
+		for _, cell := range cells {
+			if strings.TrimSpace(cell) == "" {
+				t.Errorf("%s: an empty cell in %s", page, line)
+			}
+		}
+		words = append(words, strings.Trim(cells[0], " `"))
+	}
+	return words
+}
+
+func TestEveryConditionReasonAndEventIsExplainedOnce(t *testing.T) {
+	const page = "docs/conditions.md"
+	for _, table := range []struct{ under, folder, prefix string }{
+		{"Conditions of an object", "api/v1alpha1", "Condition"},
+		{"Reasons", "api/v1alpha1", "Reason"},
+		{"Events", "internal/report", "Event"},
+	} {
+		t.Run(table.under, func(t *testing.T) {
+			NewWithT(t).Expect(explained(t, page, table.under)).To(ConsistOf(constants(t, table.folder, table.prefix)),
+				"%s, under %q, explains other words than the constants %s… of %s", page, table.under, table.prefix, table.folder)
+		})
+	}
+}

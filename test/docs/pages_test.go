@@ -1,0 +1,90 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+// repository is where paths begin.
+var repository = filepath.Join("..", "..")
+
+// read is a file of the repository.
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(append([]string{repository}, path...)...))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
+
+// pages are the documentation's, as paths from the repository's root.
+func pages(t *testing.T) []string {
+	t.Helper()
+	g := NewWithT(t)
+	found := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md"} {
+		files, err := filepath.Glob(filepath.Join(repository, filepath.FromSlash(pattern)))
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, file := range files {
+			path, err := filepath.Rel(repository, file)
+			g.Expect(err).NotTo(HaveOccurred())
+			found = append(found, filepath.ToSlash(path))
+		}
+	}
+	g.Expect(len(found)).To(BeNumerically(">", 10))
+	return found
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	fenced  = regexp.MustCompile("(?s)```.*?```")
+	noWord  = regexp.MustCompile(`[^a-z0-9 _-]`)
+)
+
+// anchors are the names under which a page's headings can be linked to.
+func anchors(text string) map[string]bool {
+	found := map[string]bool{}
+	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		found[strings.ReplaceAll(noWord.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")] = true
+	}
+	return found
+}
+
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, match := range link.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, page), ""), -1) {
+			path, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(path, "://") {
+				continue
+			}
+			target := page
+			if path != "" {
+				target = filepath.ToSlash(filepath.Join(filepath.Dir(page), path))
+			}
+			if _, err := os.Stat(filepath.Join(repository, target)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, match[1])
+				continue
+			}
+			if anchor != "" && !anchors(read(t, target))[anchor] {
+				t.Errorf("%s links to %s, which is no heading there", page, match[1])
+			}
+		}
+	}
+}
+
+func TestEveryPageIsInAnIndex(t *testing.T) {
+	for _, page := range pages(t) {
+		folder, name := filepath.Split(page)
+		if folder == "" || name == "README.md" {
+			continue
+		}
+		if index := folder + "README.md"; !strings.Contains(read(t, index), "("+name) {
+			t.Errorf("%s does not link to %s: add a row", index, name)
+		}
+	}
+}
