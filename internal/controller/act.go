@@ -66,7 +66,7 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
 	case plan.StepRelease:
 		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
-	case plan.StepRecord, plan.StepOwn, plan.StepNoteRequest:
+	case plan.StepRecord, plan.StepOwn, plan.StepOwnLibraries, plan.StepNoteRequest:
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case plan.StepCreate:
 		return a.create(ctx, cluster, seen, next)
@@ -94,6 +94,14 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.resize(ctx, seen, next)
 	case plan.StepUpdate:
 		return a.update(ctx, cluster, seen, next)
+	case plan.StepInstallLibraries:
+		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+			return api.InstallLibraries(ctx, next.ClusterID, next.Libraries)
+		})
+	case plan.StepUninstallLibraries:
+		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+			return api.UninstallLibraries(ctx, next.ClusterID, next.Libraries)
+		})
 	default:
 		return outcome{}
 	}

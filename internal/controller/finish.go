@@ -90,6 +90,7 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 		Credential: seen.Credential,
 
 		Differences: plan.DigestOf(seen.Differences),
+		Libraries:   next.Libraries,
 	})
 }
 

@@ -25,8 +25,9 @@ type scene struct {
 	// askedAt told.
 	asked   drift.Tree
 	askedAt time.Time
-	// lookedAt is when the look began that Details are from.
-	lookedAt time.Time
+	// lookedAt is when the look began that Details are from, changedAt when that of
+	// the first that found the same.
+	lookedAt, changedAt time.Time
 }
 
 // observe gathers the facts about an object. It calls no workspace, but for the
@@ -44,6 +45,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	r.look(ctx, cluster, &seen)
 	r.search(cluster, &seen)
 	r.compare(cluster, &seen)
+	r.libraries(cluster, &seen)
 	return seen
 }
 
@@ -100,7 +102,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		return
 	}
 	seen.Presence = presences[observation.Presence]
-	seen.Details, seen.lookedAt = observation.Cluster, observation.StartedAt
+	seen.Details, seen.lookedAt, seen.changedAt = observation.Cluster, observation.StartedAt, observation.ChangedAt
 }
 
 var presences = map[workspace.Presence]plan.Presence{

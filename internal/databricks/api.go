@@ -22,6 +22,9 @@ type Reader interface {
 	List(ctx context.Context, query ListQuery) (ListPage, error)
 	// Me tells who the credential is. It is the cheapest check of a credential.
 	Me(ctx context.Context) (Principal, error)
+	// LibraryStatuses is how far the libraries of a cluster are, those included
+	// that a policy or the whole workspace brought.
+	LibraryStatuses(ctx context.Context, clusterID string) ([]compute.LibraryFullStatus, error)
 }
 
 // Writer is every call that changes a workspace. Only the controller's act.go
@@ -51,6 +54,12 @@ type Writer interface {
 	Pin(ctx context.Context, clusterID string) error
 	// Unpin undoes Pin.
 	Unpin(ctx context.Context, clusterID string) error
+	// InstallLibraries asks for libraries in any state of the cluster: on one that
+	// is down they stay PENDING until it starts.
+	InstallLibraries(ctx context.Context, clusterID string, libraries []compute.Library) error
+	// UninstallLibraries marks libraries to be gone after the next restart. Those
+	// that are not there are ignored.
+	UninstallLibraries(ctx context.Context, clusterID string, libraries []compute.Library) error
 }
 
 // CreateRequest is a cluster to be made. IdempotencyToken (at most 64

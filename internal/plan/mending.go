@@ -44,6 +44,12 @@ func (in Input) mayRestart() bool {
 	if !in.changed() && in.Cluster.Spec.DriftPolicy != v1alpha1.DriftPolicyCorrectWithRestart {
 		return false
 	}
+	return in.strategyRestarts()
+}
+
+// strategyRestarts tells that a running cluster may be restarted for what its
+// user changed.
+func (in Input) strategyRestarts() bool {
 	strategy := in.Cluster.Spec.UpdateStrategy
 	if strategy == nil || strategy.Type != v1alpha1.UpdateStrategyOnTermination {
 		return true
@@ -133,14 +139,19 @@ func whenDifferent(in Input) (Plan, bool) {
 
 // whenDeferred: a running cluster is not restarted for what differs, and works.
 func whenDeferred(in Input) (Plan, bool) {
-	state := in.World.Details.State
-	if len(in.World.Differences) == 0 || in.observes() || (state != compute.StateRunning && state != compute.StateResizing) {
+	librariesWait := in.librariesWait()
+	if len(in.World.Differences) == 0 && !librariesWait || in.observes() || !isUp(in.World.Details.State) {
 		return Plan{}, false
 	}
-	if in.changed() {
+	if in.changed() || librariesWait {
+		waiting := Differing(in.World.Differences)
+		if librariesWait {
+			waiting = strings.TrimPrefix(waiting+", /libraries", ", ")
+		}
 		return Plan{
-			Verdict: Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: Differing(in.World.Differences) + ": applied when the cluster is down or restarted"},
-			Again:   in.waitsUntil(),
+			Verdict:       Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied when the cluster is down or restarted"},
+			LibrariesWait: librariesWait,
+			Again:         in.waitsUntil(),
 		}, true
 	}
 	return Plan{Verdict: Verdict{

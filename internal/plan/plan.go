@@ -24,6 +24,8 @@ var living = []rule{
 	whenSizeDiffers,
 	whenDifferent,
 	whenChanging,
+	whenLibrariesDiffer,
+	whenInstalling,
 	whenDeferred,
 	whenMended,
 	whenToRun,

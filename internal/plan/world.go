@@ -64,6 +64,8 @@ type World struct {
 	Compared bool
 	// Credential is the fingerprint of the credential in use.
 	Credential string
+	// Libraries is what is known of the cluster's libraries.
+	Libraries Libraries
 }
 
 // Trouble is why a workspace cannot be spoken to, and what a person sees of it.
@@ -112,6 +114,10 @@ const (
 	StepTerminate       Step = "Terminate"
 	StepUnpin           Step = "Unpin"
 	StepPermanentDelete Step = "PermanentDelete"
+
+	StepOwnLibraries       Step = "OwnLibraries"
+	StepInstallLibraries   Step = "InstallLibraries"
+	StepUninstallLibraries Step = "UninstallLibraries"
 )
 
 // Plan is a decision: one step, or none, and how the situation is called.
@@ -125,6 +131,10 @@ type Plan struct {
 	Found bool
 	// Intent is what Create must persist before it may send anything.
 	Intent Intent
+	// Libraries are those that the step installs or takes away.
+	Libraries []compute.Library
+	// LibrariesWait tells that ChangesDeferred is about libraries, too.
+	LibrariesWait bool
 	// Verdict is what to tell while this is so; zero: the cluster's own state
 	// speaks for itself.
 	Verdict Verdict
@@ -165,6 +175,8 @@ type Attempt struct {
 	At time.Time
 	// Differences is a digest of those that the step was to mend.
 	Differences string
+	// Libraries are those that the step installed or took away.
+	Libraries []compute.Library
 	// Generation and Credential are what it was tried with.
 	Generation int64
 	Credential string
@@ -183,7 +195,7 @@ type Failure struct {
 // change only the object.
 func (s Step) WritesToDatabricks() bool {
 	switch s {
-	case StepNone, StepAddFinalizer, StepRecord, StepRelease, StepOwn, StepNoteRequest:
+	case StepNone, StepAddFinalizer, StepRecord, StepRelease, StepOwn, StepNoteRequest, StepOwnLibraries:
 		return false
 	default:
 		return true

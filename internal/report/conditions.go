@@ -28,6 +28,7 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict p
 	}
 	set.synced()
 	set.running()
+	set.librariesReady()
 	set.suspended()
 }
 
@@ -100,6 +101,8 @@ func (s setter) synced() {
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
 	case len(world.Differences) > 0:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.difference(), "not as declared: "+plan.Differing(world.Differences))
+	case s.in.Plan.LibrariesWait:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonPendingRestart, "not as declared: "+librariesPath)
 	default:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonInSync, "the cluster is as declared")
 	}

@@ -50,6 +50,9 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	if reason, note := stateEvent(before, after); reason != "" {
 		tell(corev1.EventTypeNormal, reason, "Observe", note)
 	}
+	if reason, note := installed(before, after); reason != "" {
+		tell(corev1.EventTypeNormal, reason, "Observe", note)
+	}
 	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionSynced} {
 		if reason, note := warning(kind, before, after); reason != "" {
 			tell(corev1.EventTypeWarning, reason, "Reconcile", note)
@@ -95,6 +98,9 @@ func stepEvent(in Input) (reason, note string) {
 		}
 		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.World.Differences)
 	case plan.StepRestart:
+		if in.Plan.Request == nil {
+			return EventRestartTriggered, in.Plan.Verdict.Message
+		}
 		return EventRestartTriggered, "restarted cluster " + id + ", on request"
 	case plan.StepRelease:
 		switch {

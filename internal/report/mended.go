@@ -71,6 +71,9 @@ func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdi
 	for _, difference := range in.World.Differences {
 		status.PendingChanges = append(status.PendingChanges, difference.SpecPath())
 	}
+	if in.Plan.LibrariesWait {
+		status.PendingChanges = append(status.PendingChanges, librariesPath)
+	}
 	if status.PendingSince == nil {
 		status.PendingSince = new(metav1.NewTime(in.Now.UTC().Truncate(0)))
 	}

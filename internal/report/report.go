@@ -50,6 +50,7 @@ func Of(in Input) Report {
 	mirror(in, status)
 	verdict := verdictOf(in, status)
 	recordDifferences(in, status, verdict)
+	recordLibraries(in, status)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation
 	return Report{Status: *status, Events: events(in, before, *status)}

@@ -33,6 +33,8 @@ type remote struct {
 	unlisted map[string]bool
 	calls    []call
 	clients  map[string]bool
+	// libraryStatus is that of every cluster's library.
+	libraryStatus compute.LibraryInstallStatus
 }
 
 // call is what the remote saw.
@@ -165,6 +167,17 @@ type session struct {
 	*remote
 	databricks.Writer
 	token string
+}
+
+// LibraryStatuses tells one library of the cluster's own.
+func (s *session) LibraryStatuses(ctx context.Context, id string) ([]compute.LibraryFullStatus, error) {
+	err := s.take(ctx, call{kind: "libraries", id: id, token: s.token})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return []compute.LibraryFullStatus{{Library: &compute.Library{Jar: "/" + id + ".jar"}, Status: s.libraryStatus}}, nil
 }
 
 func (s *session) Me(ctx context.Context) (databricks.Principal, error) {

@@ -26,6 +26,8 @@ type mirror struct {
 	stop context.CancelFunc
 	// wake has an item when the loop should look up.
 	wake chan struct{}
+	// asides is what lists do not show.
+	asides *asides
 
 	mu sync.Mutex
 	// objects are all that connected; credentials those they did so with, the
@@ -81,6 +83,7 @@ func newMirror(host string, principal databricks.Principal, options Options) *mi
 		changed:  map[Object]struct{}{},
 	}
 	m.workspace = Workspace{mirror: m}
+	m.asides = newAsides(m)
 	return m
 }
 
@@ -90,6 +93,9 @@ func (m *mirror) key() mirrorKey { return mirrorKey{m.host, m.principal.ID} }
 func (m *mirror) run(ctx context.Context) {
 	m.log.V(1).Info("watching workspace")
 	defer m.log.V(1).Info("no longer watching workspace")
+	var beside sync.WaitGroup
+	beside.Go(func() { m.asides.run(ctx) })
+	defer beside.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
@@ -394,6 +400,7 @@ func (m *mirror) leave(object Object) (last bool) {
 	}
 	delete(m.objects, object)
 	m.unwatch(object)
+	m.asides.leave(object)
 	delete(m.searches, object)
 	delete(m.changed, object)
 	return len(m.objects) == 0

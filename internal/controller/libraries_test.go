@@ -1,0 +1,283 @@
+package controller_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+func pypi(name string) v1alpha1.Library {
+	return v1alpha1.Library{PyPI: &v1alpha1.PyPILibrary{Package: name}}
+}
+
+func libraries(all ...v1alpha1.Library) specChange {
+	return func(s *v1alpha1.DatabricksClusterSpec) { s.Libraries = append([]v1alpha1.Library{}, all...) }
+}
+
+func onTermination(s *v1alpha1.DatabricksClusterSpec) {
+	s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
+}
+
+// withLibraries is a world in which a library takes a moment to install.
+func withLibraries(t *testing.T, simulated ...simulator.Options) *rig {
+	t.Helper()
+	r := newRig(t, simulated...)
+	r.timings.LibraryInstall = 150 * time.Millisecond
+	r.workspace.SetTimings(r.timings)
+	return r
+}
+
+// changes are the writes about libraries and clusters, in order.
+func (r *rig) changes() []string {
+	var all []string
+	for _, entry := range r.workspace.Requests() {
+		switch entry.Endpoint {
+		case "libraries/install", "libraries/uninstall", "clusters/update", "clusters/edit", "clusters/start", "clusters/restart", "clusters/resize", "clusters/create":
+			if entry.Effect {
+				all = append(all, entry.Endpoint)
+			}
+		}
+	}
+	return all
+}
+
+// statuses are what the object tells of its libraries, by name.
+func statuses(cluster *v1alpha1.DatabricksCluster) map[string]string {
+	all := map[string]string{}
+	for _, library := range cluster.Status.Libraries {
+		switch {
+		case library.Library.PyPI != nil:
+			all[library.Library.PyPI.Package] = library.Status
+		case library.Library.Maven != nil:
+			all[library.Library.Maven.Coordinates] += library.Status + " "
+		default:
+			all[library.Library.Jar+library.Library.Whl+library.Library.Requirements] = library.Status
+		}
+	}
+	return all
+}
+
+// elsewhere makes a call about the cluster's libraries that is not the operator's.
+func (r *rig) elsewhere(path, id, library string) {
+	r.call("POST", "/api/2.0/libraries/"+path, `{"cluster_id": "`+id+`", "libraries": [`+library+`]}`)
+}
+
+// anotherSecond waits until a restart is told from the one before: by the second
+// it happened in.
+func (r *rig) anotherSecond(cluster *v1alpha1.DatabricksCluster) {
+	r.t.Helper()
+	before := r.get(cluster).Status.LastRestartedTime
+	r.Eventually(func() bool { return before == nil || time.Since(before.Time) > time.Second }).Should(BeTrue())
+}
+
+func TestLibraries(t *testing.T) {
+	t.Run("[case-47] a library added on RUNNING is installed and nothing else, and its progress told", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running()
+		r.editSpec(cluster, libraries(pypi("simplejson==3.8.0")))
+		r.becomes(cluster, "Reconciling=InstallingLibraries")
+		ready := r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.Expect(statuses(ready)).To(Equal(map[string]string{"simplejson==3.8.0": "INSTALLED"}))
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.changes()).To(Equal([]string{"libraries/install"}))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("LibrariesInstalled"))
+
+		asked := len(r.workspace.RequestsTo("libraries/cluster-status"))
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) }).Should(Equal(asked))
+		r.stop()
+		r.start()
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) }).Should(Equal(asked))
+		r.Expect(r.changes()).To(HaveLen(1))
+	})
+
+	t.Run("[case-47] libraries of a new object are installed when its cluster runs, and again told after a restart", func(t *testing.T) {
+		r := withLibraries(t)
+		r.start()
+		cluster := r.create(r.small("scratch", libraries(pypi("a==1"), pypi("b==2"))))
+		r.becomes(cluster, "Ready=Running")
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.Expect(r.changes()).To(Equal([]string{"clusters/create", "libraries/install"}))
+		r.end(r.get(cluster).Status.ClusterID, "INACTIVITY", "SUCCESS")
+		r.becomes(cluster, "LibrariesReady?=NotRunning")
+		r.becomes(cluster, "Ready=TerminatedNormally")
+		r.call("POST", "/api/2.1/clusters/start", `{"cluster_id": "`+r.get(cluster).Status.ClusterID+`"}`)
+		r.becomes(cluster, "LibrariesReady!=InstallingLibraries")
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.becomes(cluster, "Ready=Running")
+	})
+
+	t.Run("[case-48] libraries changed on TERMINATED are asked for; the cluster stays down and nobody waits", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(libraries(pypi("a==1")))
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
+		r.becomes(cluster, "Ready=TerminatedNormally")
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, libraries(pypi("a==2"), pypi("b==1")))
+		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(
+			Equal(map[string]string{"a==1": "UNINSTALL_ON_RESTART", "a==2": "PENDING", "b==1": "PENDING"}))
+		r.becomes(cluster, "Ready=TerminatedNormally")
+		r.becomes(cluster, "LibrariesReady?=NotRunning")
+		r.Consistently(r.changes).Should(Equal([]string{"libraries/uninstall", "libraries/install"}))
+		r.call("POST", "/api/2.1/clusters/start", `{"cluster_id": "`+cluster.Status.ClusterID+`"}`)
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"a==2": "INSTALLED", "b==1": "INSTALLED"}))
+	})
+
+	t.Run("[case-49] removed and changed libraries on RUNNING are uninstalled, with one restart for all", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(libraries(pypi("a==1"), pypi("b==1"), pypi("c==1")))
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, libraries(pypi("a==2"), pypi("c==1")))
+		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"a==2": "INSTALLED", "c==1": "INSTALLED"}))
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.changes()).To(Equal([]string{"libraries/uninstall", "clusters/restart", "libraries/install"}))
+		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("RestartTriggered"))
+	})
+
+	t.Run("[case-49] by OnTermination the restart waits and is told; what needs none goes first", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(libraries(pypi("a==1")), onTermination)
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, libraries(pypi("a==2"), pypi("b==1")))
+		deferred := r.becomes(cluster, "Ready=ChangesDeferred")
+		r.Expect(conditions(deferred)).To(ContainElements("Synced!=PendingRestart", "LibrariesReady!=PendingRestart"))
+		r.Expect(deferred.Status.PendingChanges).To(Equal([]string{"/libraries"}))
+		r.Consistently(r.changes).Should(Equal([]string{"libraries/uninstall", "libraries/install"}))
+		asked := len(r.workspace.RequestsTo("libraries/cluster-status"))
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) }).Should(Equal(asked))
+
+		r.anotherSecond(cluster)
+		r.call("POST", "/api/2.1/clusters/restart", `{"cluster_id": "`+cluster.Status.ClusterID+`"}`)
+		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"a==2": "INSTALLED", "b==1": "INSTALLED"}))
+		r.becomes(cluster, "Synced=InSync")
+		r.Expect(r.get(cluster).Status.PendingChanges).To(BeEmpty())
+	})
+
+	t.Run("[case-50] libraries of others, of a policy and for all clusters are neither touched nor waited for", func(t *testing.T) {
+		r := withLibraries(t, simulator.Options{Workspaces: []simulator.Workspace{{
+			Policies:   []simulator.Policy{{ID: "P1", Definition: `{}`, Libraries: []map[string]any{{"jar": "/Volumes/policy.jar"}}}},
+			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
+		}}})
+		cluster := r.running(libraries(pypi("a==1")), func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyID = "P1" })
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.workspace.AddFault(simulator.Fault{Endpoint: "libraries/install", Times: 1, FailLibraries: "theirs is broken"})
+		r.elsewhere("install", cluster.Status.ClusterID, `{"pypi": {"package": "theirs"}}`)
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, libraries())
+		r.Eventually(r.changes).Should(Equal([]string{"libraries/uninstall", "clusters/restart"}))
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.becomes(cluster, "Ready=Running")
+		r.Consistently(r.changes).Should(HaveLen(2))
+		uninstalled := r.workspace.RequestsTo("libraries/uninstall")[0].Body
+		r.Expect(uninstalled).To(And(ContainSubstring("a==1"), Not(ContainSubstring("theirs")), Not(ContainSubstring("policy.jar"))))
+		r.Expect(r.get(cluster).Status.Libraries).To(BeEmpty())
+	})
+
+	t.Run("[case-50] a removed library that a policy brings back is let go of, not fought over", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(libraries(pypi("a==1")), onTermination)
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.editSpec(cluster, libraries())
+		r.becomes(cluster, "Ready=ChangesDeferred")
+		r.elsewhere("install", cluster.Status.ClusterID, `{"pypi": {"package": "a==1"}}`)
+		r.workspace.ClearRequests()
+		r.anotherSecond(cluster)
+		r.call("POST", "/api/2.1/clusters/restart", `{"cluster_id": "`+cluster.Status.ClusterID+`"}`)
+		r.Eventually(func() []v1alpha1.LibraryStatus { return r.get(cluster).Status.Libraries }).Should(BeEmpty())
+		r.becomes(cluster, "Ready=Running")
+		r.Consistently(r.changes).Should(Equal([]string{"clusters/restart"}))
+	})
+
+	t.Run("libraries that are not declared any more at all stay, and are not spoken of", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(libraries(pypi("a==1")))
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.Libraries = nil })
+		now := r.inSync(cluster)
+		r.Expect(conditions(now)).NotTo(ContainElement(HavePrefix("LibrariesReady")))
+		r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) + len(r.changes()) }).Should(BeZero())
+	})
+
+	t.Run("[case-51] a library that fails is told with its messages, and not asked for again", func(t *testing.T) {
+		r := withLibraries(t)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "libraries/install", Times: 1, FailLibraries: "No matching distribution found for a==9"})
+		r.start()
+		cluster := r.create(r.small("scratch", libraries(pypi("a==9"))))
+		stalled := r.becomes(cluster, "Stalled=LibraryInstallFailed")
+		r.Expect(conditions(stalled)).To(ContainElement("LibrariesReady!=LibraryInstallFailed"))
+		r.Expect(stalled.Status.Libraries[0].Status).To(Equal("FAILED"))
+		r.Expect(stalled.Status.Libraries[0].Messages).To(ConsistOf("No matching distribution found for a==9"))
+		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("No matching distribution"))
+		r.Consistently(r.changes).Should(Equal([]string{"clusters/create", "libraries/install"}))
+		r.stop()
+		r.start()
+		r.Consistently(r.changes).Should(HaveLen(2))
+		r.editSpec(cluster, libraries(pypi("a==8")))
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.changes()[2:]).To(Equal([]string{"libraries/uninstall", "clusters/restart", "libraries/install"}))
+	})
+
+	t.Run("[case-52] two requirements files, and one coordinate with other exclusions, are libraries of their own", func(t *testing.T) {
+		r := withLibraries(t)
+		maven := func(exclusions ...string) v1alpha1.Library {
+			return v1alpha1.Library{Maven: &v1alpha1.MavenLibrary{Coordinates: "org:art:1", Exclusions: exclusions}}
+		}
+		all := []v1alpha1.Library{
+			{Requirements: "/Workspace/a/requirements.txt"},
+			{Requirements: "/Workspace/b/requirements.txt"},
+			maven("x:y"), maven("x:y", "x:z"),
+			{PyPI: &v1alpha1.PyPILibrary{Package: "p"}},
+			{PyPI: &v1alpha1.PyPILibrary{Package: "p", Repo: "https://pypi.example.com"}},
+		}
+		cluster := r.running(libraries(all...))
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.Expect(r.get(cluster).Status.Libraries).To(HaveLen(len(all)))
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, libraries(slices.Concat(all[:2], []v1alpha1.Library{maven("x:z", "x:y")}, all[4:])...))
+		r.Eventually(r.changes).Should(Equal([]string{"libraries/uninstall", "clusters/restart"}))
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.workspace.RequestsTo("libraries/uninstall")[0].Body).To(And(ContainSubstring(`["x:y"]`), Not(ContainSubstring("x:z"))))
+	})
+
+	t.Run("[case-53] attributes and libraries changed together: update, RUNNING again, then libraries", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running()
+		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
+			sparkConf("spark.speculation", "true")(s)
+			libraries(pypi("a==1"))(s)
+		})
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.inSync(cluster)
+		r.Expect(r.changes()).To(Equal([]string{"clusters/update", "libraries/install"}))
+		r.Expect(r.record.states("scratch")).To(ContainElement("RESTARTING"))
+	})
+
+	t.Run("suspended, nothing is installed; observed, nothing is even looked at", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = false })
+		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
+			s.Suspend = true
+			libraries(pypi("a==1"))(s)
+		})
+		r.becomes(cluster, "Suspended=Suspended")
+		r.Consistently(r.changes).Should(BeEmpty())
+		watcher := r.small("watcher", libraries(pypi("a==1")))
+		watcher.Spec = v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{
+			ManagementPolicy: v1alpha1.ManagementPolicyObserve, Libraries: watcher.Spec.Libraries,
+		}}
+		watcher.Spec.ClusterID = cluster.Status.ClusterID
+		r.workspace.ClearRequests()
+		r.create(watcher)
+		r.becomes(watcher, "Ready=Observed")
+		r.Expect(r.changes()).To(BeEmpty())
+	})
+}

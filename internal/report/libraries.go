@@ -1,0 +1,114 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+const (
+	// maxLibraries and maxMessages are what the schema allows.
+	maxLibraries, maxMessages = 200, 20
+	// librariesPath is where libraries are declared, as a JSON Pointer into spec.
+	librariesPath = "/libraries"
+)
+
+// EventLibrariesInstalled tells that every declared library is installed.
+const EventLibrariesInstalled = "LibrariesInstalled"
+
+// recordLibraries names the declared libraries and how far they are. One that is
+// declared no more stays named until it is gone: it is ours to take away.
+func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	gone := in.World.Presence == plan.Missing || in.World.Presence == plan.Purged
+	if !plan.ManagesLibraries(in.Cluster) || gone {
+		status.Libraries = nil
+		return
+	}
+	before := map[string]v1alpha1.LibraryStatus{}
+	for _, was := range status.Libraries {
+		before[identityOf(was.Library)] = was
+	}
+	seen := in.World.Libraries.Seen
+	statuses := plan.LibrariesOf(in.Cluster, in.World).Statuses
+	declared := map[string]bool{}
+	var all []v1alpha1.LibraryStatus
+	for _, library := range in.Cluster.Spec.Libraries {
+		identity := identityOf(library)
+		declared[identity] = true
+		shown := v1alpha1.LibraryStatus{Library: library, Status: before[identity].Status, Messages: before[identity].Messages}
+		if seen {
+			shown = shownLibrary(library, statuses[identity])
+		}
+		all = append(all, shown)
+	}
+	for _, was := range status.Libraries {
+		identity := identityOf(was.Library)
+		is, present := statuses[identity]
+		switch {
+		case declared[identity]:
+		case !seen:
+			all = append(all, was)
+		case present && plan.Keeps(was, is):
+			all = append(all, shownLibrary(was.Library, is))
+		}
+	}
+	status.Libraries = all[:min(len(all), maxLibraries)]
+}
+
+func shownLibrary(library v1alpha1.Library, is compute.LibraryFullStatus) v1alpha1.LibraryStatus {
+	shown := v1alpha1.LibraryStatus{Library: library, Status: databricks.PlainText(string(is.Status))}
+	for _, message := range is.Messages[:min(len(is.Messages), maxMessages)] {
+		shown.Messages = append(shown.Messages, databricks.PlainText(message))
+	}
+	return shown
+}
+
+func identityOf(library v1alpha1.Library) string {
+	return drift.LibraryIdentity(drift.Library(library))
+}
+
+// librariesReady tells whether every declared library is installed.
+func (s setter) librariesReady() {
+	const kind = v1alpha1.ConditionLibrariesReady
+	if !plan.ManagesLibraries(s.in.Cluster) {
+		s.remove(kind)
+		return
+	}
+	if !isRunning(compute.State(s.status.State)) {
+		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonNotRunning, "libraries are installed while the cluster runs")
+		return
+	}
+	if s.in.World.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
+		s.keep()
+		return
+	}
+	state := plan.LibrariesOf(s.in.Cluster, s.in.World)
+	switch {
+	case !state.Known:
+		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonInstallingLibraries, "looking at the libraries")
+	case len(state.Failed) > 0:
+		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonLibraryInstallFailed, strings.Join(state.Failed, "; "))
+	case len(state.Missing) > 0 || len(state.Installing) > 0:
+		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonInstallingLibraries, "not every declared library is installed yet")
+	case len(state.Replacing) > 0:
+		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonPendingRestart, "another version waits for the restart of the cluster")
+	default:
+		s.set(kind, metav1.ConditionTrue, v1alpha1.ReasonLibrariesInstalled, "every declared library is installed")
+	}
+}
+
+// installed is a transition to all libraries being there.
+func installed(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+	now := isTrue(after, v1alpha1.ConditionLibrariesReady) && !isTrue(before, v1alpha1.ConditionLibrariesReady)
+	if !now || len(after.Libraries) == 0 {
+		return "", ""
+	}
+	return EventLibrariesInstalled, "every declared library is installed"
+}
