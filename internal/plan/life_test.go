@@ -43,6 +43,7 @@ func TestLife(t *testing.T) {
 		"[case-57] another host, and a creation under way":       {[]change{longPending, otherHost, searched(2)}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
 		"[case-57] another host, before anything was created":    {[]change{otherHost}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-57] no host, since nothing can be read":           {[]change{owning, unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
+		"an unknown host is no other host":                       {[]change{owning, is("RUNNING"), world(func(w *World) { w.Host = "" })}, StepNone, "", false, time.Time{}},
 		"[case-01] no finalizer yet":                             {[]change{withoutFinalizer}, StepAddFinalizer, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-01] a new object":                                 {nil, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-36] a new object that is suspended":               {[]change{suspended}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
@@ -143,7 +144,12 @@ func TestWordsFromOutsideAreCleanedAndBounded(t *testing.T) {
 	for name, in := range map[string]Input{
 		"a state's message": situation(owning, is("TERMINATING", func(c *compute.ClusterDetails) { c.StateMessage = junk })),
 		"an owner's tag":    situation(adopting, is("RUNNING", tagged(junk))),
-		"duplicates' ids":   situation(longPending, searched(2, match(junk), match(junk+"2"))),
+		"why a launch failed": situation(owning, spec(func(s *v1alpha1.DatabricksClusterSpec) { s.RunPolicy = v1alpha1.RunPolicyRunning }),
+			is("TERMINATED", neverRan, func(c *compute.ClusterDetails) {
+				c.StateMessage, c.TerminatedTime = junk, noon.UnixMilli()
+				c.TerminationReason = &compute.TerminationReason{Code: compute.TerminationReasonCode(junk), Type: compute.TerminationReasonTypeClientError}
+			})),
+		"duplicates' ids": situation(longPending, searched(2, match(junk), match(junk+"2"))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

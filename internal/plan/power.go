@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
 const (
@@ -147,13 +148,13 @@ func endedWell(details *compute.ClusterDetails) bool {
 
 // Ending is why a cluster ended, in Databricks' own words.
 func Ending(details *compute.ClusterDetails) string {
-	reason := details.TerminationReason
+	message, reason := databricks.PlainText(details.StateMessage), details.TerminationReason
 	if reason == nil {
-		return details.StateMessage
+		return message
 	}
-	words := string(reason.Code) + " (" + string(reason.Type) + ")"
-	if details.StateMessage != "" {
-		words += ": " + details.StateMessage
+	words := databricks.PlainText(string(reason.Code)) + " (" + databricks.PlainText(string(reason.Type)) + ")"
+	if message != "" {
+		words += ": " + message
 	}
 	return words
 }
