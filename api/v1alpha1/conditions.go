@@ -40,6 +40,9 @@ const (
 	// ReasonPurged means that Databricks purged the idle cluster, 30 days after it ended. It is created
 	// again when it is needed: by runPolicy Running, a start request or a changed spec.
 	ReasonPurged = "Purged"
+	// ReasonConnected means that the workspace answers to the credential. Ready=True of a
+	// DatabricksWorkspace.
+	ReasonConnected = "Connected"
 )
 
 // Reasons of Synced.
@@ -99,8 +102,8 @@ const (
 	// ReasonUnknownState means that the cluster is in a state that this operator does not know. It waits
 	// for another one.
 	ReasonUnknownState = "UnknownState"
-	// ReasonCredentialsNotReady means that the Secret or workspace that spec.connection names is not
-	// there yet. Create it.
+	// ReasonCredentialsNotReady means that the Secret, service account or DatabricksWorkspace that
+	// spec.connection names is not there yet. Create it.
 	ReasonCredentialsNotReady = "CredentialsNotReady"
 )
 
@@ -114,13 +117,14 @@ const (
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonAuthenticationFailed means that Databricks does not accept the credential. Renew it in the Secret.
 	ReasonAuthenticationFailed = "AuthenticationFailed"
-	// ReasonPermissionDenied means that the credential may not do this. Grant what the message names.
+	// ReasonPermissionDenied means that the credential may not do this, or that the DatabricksWorkspace
+	// does not allow it to this namespace. Grant what the message names.
 	ReasonPermissionDenied = "PermissionDenied"
 	// ReasonQuotaExceeded means that a limit of the workspace or the cloud account is reached. Raise it
 	// or free something.
 	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonCredentialsInvalid means that the Secret is missing for long, incomplete or contradicts
-	// itself. Complete it by the message.
+	// ReasonCredentialsInvalid means that the Secret, service account or DatabricksWorkspace is missing
+	// for long, incomplete or contradicts itself. Complete it by the message.
 	ReasonCredentialsInvalid = "CredentialsInvalid"
 	// ReasonHostNotAllowed means that the operator may not talk to this host. Ask for it in the
 	// operator's allowed hosts, or correct the Secret.

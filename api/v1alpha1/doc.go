@@ -1,4 +1,5 @@
-// Package v1alpha1 is the DatabricksCluster resource: its types, the rules that
+// Package v1alpha1 is the DatabricksCluster resource, and DatabricksWorkspace
+// beside it: their types, the rules that
 // the API server checks before anything is stored, and the words (condition
 // types, reasons, annotations) by which the operator speaks about a cluster.
 //

@@ -12,6 +12,9 @@ const GroupName = "compute.databricks-operator.io"
 // ClusterKind is the kind of DatabricksCluster, as manifests and events name it.
 const ClusterKind = "DatabricksCluster"
 
+// WorkspaceKind is the kind of DatabricksWorkspace.
+const WorkspaceKind = "DatabricksWorkspace"
+
 var (
 	// GroupVersion is the group and version of this package.
 	GroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1alpha1"}
@@ -24,7 +27,7 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &DatabricksCluster{}, &DatabricksClusterList{})
+	scheme.AddKnownTypes(GroupVersion, &DatabricksCluster{}, &DatabricksClusterList{}, &DatabricksWorkspace{}, &DatabricksWorkspaceList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -167,10 +167,11 @@ type WorkloadIdentity struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// Operator: audience of the token, as the federation policy expects it.
-	// Absent: the workspace's token endpoint.
+	// Absent: what the workspace names as its default, else its token endpoint.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!self.startsWith('https://kubernetes.default')",message="audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
 	Audience string `json:"audience,omitempty"`
 }
 

@@ -26,16 +26,40 @@ var update = flag.Bool("update", false, "write docs/api.md anew")
 //go:embed testdata/api.md
 var introduction string
 
+// workspaceIntroduction is what it says of the other kind.
+//
+//go:embed testdata/workspace.md
+var workspaceIntroduction string
+
 func TestTheReferenceIsUpToDate(t *testing.T) {
 	g := NewWithT(t)
 	file := filepath.Join("..", "..", "docs", "api.md")
-	reference := introduction + fieldSections(t) + conditionSections(t)
+	reference := introduction + fieldSections(t) + conditionSections(t) + workspaceIntroduction + workspaceSections(t)
 	if *update {
 		g.Expect(os.WriteFile(file, []byte(reference), 0o600)).To(Succeed())
 	}
 	written, err := os.ReadFile(file)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(written)).To(Equal(reference), "docs/api.md is stale: go test ./api/v1alpha1 -run Reference -update")
+}
+
+const head = "| field | type | meaning |\n|---|---|---|\n"
+
+// workspaceSections are tables of the fields of a DatabricksWorkspace.
+func workspaceSections(t *testing.T) string {
+	t.Helper()
+	root := workspaceSchema(t)
+	var text strings.Builder
+	for _, part := range []string{"spec", "status"} {
+		text.WriteString("\n### " + part + " of a DatabricksWorkspace\n\n" + head)
+		schema := root.Properties[part]
+		rows("", &schema, func(path, row string) {
+			if !strings.HasPrefix(path, "conditions[].") && !strings.Contains(path, "selector.") {
+				text.WriteString(row)
+			}
+		})
+	}
+	return text.String()
 }
 
 // fieldSections are tables of all fields, by whose they are.
@@ -57,7 +81,6 @@ func fieldSections(t *testing.T) string {
 			observed.WriteString(row)
 		}
 	})
-	const head = "| field | type | meaning |\n|---|---|---|\n"
 	return "\n## spec: the operator's own fields\n\n" + head + operators.String() +
 		"\n## spec: the cluster\n\n" + head + clusters.String() +
 		"\n## status\n\n" + head + observed.String()

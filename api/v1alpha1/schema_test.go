@@ -17,10 +17,15 @@ import (
 // annotation, which may have 256 KiB.
 const maximumSize = 200 << 10
 
-// definition is the CRD as it is shipped.
+// definition is the CRD of clusters as it is shipped.
 func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", GroupName+"_databricksclusters.yaml"))
+	return definitionOf(t, "databricksclusters")
+}
+
+func definitionOf(t *testing.T, resource string) *apiextensionsv1.CustomResourceDefinition {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", GroupName+"_"+resource+".yaml"))
 	if err != nil {
 		t.Fatalf("%v: run 'make manifests'", err)
 	}
@@ -35,6 +40,12 @@ func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 func rootSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	return definition(t).Spec.Versions[0].Schema.OpenAPIV3Schema
+}
+
+// workspaceSchema is rootSchema of the other kind.
+func workspaceSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
+	t.Helper()
+	return definitionOf(t, "databricksworkspaces").Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
 func specSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
@@ -103,9 +114,33 @@ func TestEveryPropertyIsDocumented(t *testing.T) {
 	})
 }
 
-func TestEveryPropertyOfTheSpecIsBounded(t *testing.T) {
+func TestEveryPropertyOfAWorkspaceIsDocumented(t *testing.T) {
 	g := NewWithT(t)
-	walk("", specSchema(t), func(path string, property *apiextensionsv1.JSONSchemaProps) {
+	walk("", workspaceSchema(t), func(path string, property *apiextensionsv1.JSONSchemaProps) {
+		switch {
+		case path == "metadata", path == "spec", strings.Contains(path, "selector."): // Kubernetes' own words
+		case strings.HasPrefix(path, "spec."):
+			g.Expect(property.Description).To(HavePrefix("Operator: "), path)
+		default:
+			g.Expect(property.Description).NotTo(BeEmpty(), path)
+		}
+		g.Expect(path).NotTo(HaveSuffix("secretRef.namespace"), "Secrets come from the operator's own namespace")
+	})
+}
+
+func TestEveryPropertyOfTheSpecIsBounded(t *testing.T) {
+	workspaces := workspaceSchema(t).Properties["spec"]
+	// The selector is Kubernetes' type.
+	delete(workspaces.Properties["allowedNamespaces"].Properties, "selector")
+	for name, spec := range map[string]*apiextensionsv1.JSONSchemaProps{"clusters": specSchema(t), "workspaces": &workspaces} {
+		t.Run(name, func(t *testing.T) { expectBounds(t, spec) })
+	}
+}
+
+func expectBounds(t *testing.T, spec *apiextensionsv1.JSONSchemaProps) {
+	t.Helper()
+	g := NewWithT(t)
+	walk("", spec, func(path string, property *apiextensionsv1.JSONSchemaProps) {
 		switch property.Type {
 		case "array":
 			g.Expect(property.MaxItems).NotTo(BeNil(), path)
@@ -131,13 +166,14 @@ func TestEveryPropertyOfTheSpecIsBounded(t *testing.T) {
 
 func TestNothingIsSetByDefaultInASpec(t *testing.T) {
 	g := NewWithT(t)
-	root := rootSchema(t)
-	walk("", root, func(path string, property *apiextensionsv1.JSONSchemaProps) {
-		if path != "status" {
-			g.Expect(property.Default).To(BeNil(), path)
-		}
-	})
-	g.Expect(string(root.Properties["status"].Default.Raw)).To(MatchJSON(`{"observedGeneration": -1}`))
+	for _, root := range []*apiextensionsv1.JSONSchemaProps{rootSchema(t), workspaceSchema(t)} {
+		walk("", root, func(path string, property *apiextensionsv1.JSONSchemaProps) {
+			if path != "status" {
+				g.Expect(property.Default).To(BeNil(), path)
+			}
+		})
+		g.Expect(string(root.Properties["status"].Default.Raw)).To(MatchJSON(`{"observedGeneration": -1}`))
+	}
 }
 
 func TestSecrets(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -50,6 +52,9 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
 	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that tell this control plane's clusters from another's in one workspace (default: from the UID of the namespace kube-system)")
 	flags.BoolVar(&o.controller.OwnerTag, "owner-tag", true, "mark created clusters with the custom tag databricks-operator-owner; without it a lost create is resolved by repeating it with its idempotency token")
+	flags.BoolVar(&o.controller.Workspaces, "workspaces", true, "serve DatabricksWorkspaces; false needs no rights on cluster-scoped objects, and is for all but one of several operators in one cluster")
+	flags.StringVar(&o.controller.OperatorNamespace, "operator-namespace", ownNamespace(), "namespace of the Secrets that DatabricksWorkspaces name (default: from POD_NAMESPACE, or the pod's own)")
+	flags.StringVar(&o.controller.OperatorServiceAccount, "operator-service-account", os.Getenv("POD_SERVICE_ACCOUNT"), "service account of DatabricksWorkspaces with spec.workloadIdentity, in that namespace (default: from POD_SERVICE_ACCOUNT)")
 	flags.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
 	flags.IntVar(&o.controller.Workers, "workers", 8, "objects that are reconciled at once")
 
@@ -113,6 +118,21 @@ func (o *options) validate() error {
 	o.controller.Limits.RequestDeadline = o.workspace.RequestDeadline
 	o.workspace.Grace = o.controller.Limits.VisibilityGrace
 	return o.readHosts()
+}
+
+// namespaceFile is where Kubernetes tells a pod its namespace.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// ownNamespace is the namespace that the operator runs in; "" outside of a pod.
+func ownNamespace() string {
+	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
+		return namespace
+	}
+	content, err := os.ReadFile(namespaceFile)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(content))
 }
 
 // readHosts reads what may be reached, and whose certificates are trusted there.

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,54 +47,47 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 
 // credential is what the object's connection leads to.
 func (r *Reconciler) credential(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (databricks.Config, *plan.Trouble) {
-	name, trouble := r.secretName(cluster)
-	if trouble != nil {
-		return databricks.Config{}, trouble
-	}
-	return r.credentials.lookup(ctx, client.ObjectKeyFromObject(cluster), name)
-}
-
-// secretName is the Secret that the object names, in its own namespace and in
-// no other.
-func (r *Reconciler) secretName(cluster *v1alpha1.DatabricksCluster) (types.NamespacedName, *plan.Trouble) {
-	name := types.NamespacedName{Namespace: cluster.Namespace, Name: r.options.DefaultSecret}
-	connection := cluster.Spec.Connection
-	switch {
+	user := client.ObjectKeyFromObject(cluster)
+	from := credentialSource{secret: types.NamespacedName{Namespace: cluster.Namespace, Name: r.options.DefaultSecret}}
+	switch connection := cluster.Spec.Connection; {
 	case connection == nil:
-		return name, nil
 	case connection.SecretRef != nil:
-		name.Name = connection.SecretRef.Name
-		return name, nil
-	default:
-		return name, &plan.Trouble{
-			Reason:  v1alpha1.ReasonCredentialsInvalid,
-			Message: "spec.connection: this operator reads credentials from a Secret only so far; set spec.connection.secretRef",
-			Stalled: true,
-		}
+		from.secret.Name = connection.SecretRef.Name
+	case connection.WorkloadIdentity != nil:
+		from = credentialSource{identity: identityOf(cluster.Namespace, connection.WorkloadIdentity)}
+	case connection.WorkspaceRef != nil:
+		return r.sharing.lookup(ctx, cluster, connection.WorkspaceRef.Name)
 	}
+	r.sharing.release(user)
+	return r.credentials.lookup(ctx, user, from)
 }
 
 // unconnected is why a credential does not lead to its workspace.
 func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
 	if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
-		return r.waiting(cluster, wait)
+		return stillWaiting(cluster.Status.Conditions, wait)
 	}
 	failure := failureOf(err)
-	r.credentials.doubt(cluster, failure.Class)
+	r.credentials.doubt(client.ObjectKeyFromObject(cluster), failure.Class)
+	return troubleOf(failure, r.options.ConnectPause)
+}
+
+// troubleOf is a failure to connect, to be tried again after a pause at least.
+func troubleOf(failure *plan.Failure, pause time.Duration) *plan.Trouble {
 	verdict := failure.Verdict()
 	return &plan.Trouble{
 		Reason:  verdict.Reason,
 		Message: verdict.Message,
 		Stalled: verdict.Stalled,
-		Again:   time.Now().Add(max(r.options.ConnectPause, failure.RetryAfter)),
+		Again:   time.Now().Add(max(pause, failure.RetryAfter)),
 	}
 }
 
-// waiting keeps saying why the workspace could not be reached while its turn
-// has not come.
-func (r *Reconciler) waiting(cluster *v1alpha1.DatabricksCluster, wait *workspace.WaitError) *plan.Trouble {
-	for i := range cluster.Status.Conditions {
-		was := &cluster.Status.Conditions[i]
+// stillWaiting keeps saying why the workspace could not be reached while its
+// turn has not come.
+func stillWaiting(said []metav1.Condition, wait *workspace.WaitError) *plan.Trouble {
+	for i := range said {
+		was := &said[i]
 		stalled := was.Type == v1alpha1.ConditionStalled
 		if stalled || was.Type == v1alpha1.ConditionReconciling {
 			return &plan.Trouble{Reason: was.Reason, Message: was.Message, Stalled: stalled, Again: wait.At}

@@ -19,16 +19,25 @@ import (
 // credentials reads the Secrets that objects name, one by one and uncached: the
 // operator may not list Secrets. What was read is kept, and read again slowly,
 // or quickly while something is wrong with it; a change brings back the objects
-// that use it.
+// that use it. Service accounts are treated alike.
 type credentials struct {
-	reader  client.Reader
+	reader client.Reader
+	// tokens makes tokens of service accounts.
+	tokens  client.SubResourceWriter
 	enqueue func(types.NamespacedName)
 	options CredentialOptions
 
 	mu sync.Mutex
-	// secrets are by the Secret's name, users by the object's.
-	secrets map[types.NamespacedName]*secret
-	users   map[types.NamespacedName]types.NamespacedName
+	// known is what was read, users the objects and what each of them uses.
+	known map[credentialSource]*credential
+	users map[types.NamespacedName]credentialSource
+}
+
+// credentialSource is where a credential comes from: a Secret, or an identity that
+// Kubernetes vouches for. One of them is set.
+type credentialSource struct {
+	secret   types.NamespacedName
+	identity identity
 }
 
 // CredentialOptions say how soon a changed Secret is noticed.
@@ -42,8 +51,9 @@ type CredentialOptions struct {
 	Patience time.Duration
 }
 
-// secret is one Secret as it was last read.
-type secret struct {
+// credential is a source as it was last read.
+type credential struct {
+	// version is a Secret's.
 	version      string
 	config       databricks.Config
 	trouble      *plan.Trouble
@@ -53,34 +63,37 @@ type secret struct {
 	refused bool
 }
 
-func newCredentials(reader client.Reader, enqueue func(types.NamespacedName), options CredentialOptions) *credentials {
+func newCredentials(
+	reader client.Reader, tokens client.SubResourceWriter, enqueue func(types.NamespacedName), options CredentialOptions,
+) *credentials {
 	return &credentials{
 		reader:  reader,
+		tokens:  tokens,
 		enqueue: enqueue,
 		options: options,
-		secrets: map[types.NamespacedName]*secret{},
-		users:   map[types.NamespacedName]types.NamespacedName{},
+		known:   map[credentialSource]*credential{},
+		users:   map[types.NamespacedName]credentialSource{},
 	}
 }
 
-// lookup is the credential that a Secret holds, for one of its users.
-func (c *credentials) lookup(ctx context.Context, user, name types.NamespacedName) (databricks.Config, *plan.Trouble) {
+// lookup is the credential of a source, for one of its users.
+func (c *credentials) lookup(ctx context.Context, user types.NamespacedName, from credentialSource) (databricks.Config, *plan.Trouble) {
 	c.mu.Lock()
-	c.users[user] = name
-	known, read := c.secrets[name]
+	c.users[user] = from
+	known, read := c.known[from]
 	c.mu.Unlock()
 	if !read {
-		known = c.read(ctx, name, nil)
+		known = c.read(ctx, from, nil)
 		c.mu.Lock()
-		c.secrets[name] = known
+		c.known[from] = known
 		c.mu.Unlock()
 	}
 	return known.config, c.troubleOf(known)
 }
 
-// troubleOf is what is wrong with a Secret. One that is missing may be on its
+// troubleOf is what is wrong with a source. One that is missing may be on its
 // way, for a while.
-func (c *credentials) troubleOf(known *secret) *plan.Trouble {
+func (c *credentials) troubleOf(known *credential) *plan.Trouble {
 	if known.missingSince.IsZero() {
 		return known.trouble
 	}
@@ -93,35 +106,62 @@ func (c *credentials) troubleOf(known *secret) *plan.Trouble {
 	return &trouble
 }
 
-// read reads one Secret. before is what it was, or nil.
-func (c *credentials) read(ctx context.Context, name types.NamespacedName, before *secret) *secret {
-	now := &secret{readAt: time.Now()}
-	var object corev1.Secret
-	switch err := c.reader.Get(ctx, name, &object); {
+// read looks at a source anew. before is what it was, or nil.
+func (c *credentials) read(ctx context.Context, from credentialSource, before *credential) *credential {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Bad)
+	defer cancel()
+	now := &credential{readAt: time.Now()}
+	var err error
+	if from.identity != (identity{}) {
+		now.config, now.trouble, err = c.vouch(ctx, from)
+	} else {
+		err = c.readSecret(ctx, from.secret, now)
+	}
+	switch {
 	case apierrors.IsNotFound(err):
 		now.missingSince = now.readAt
 		if before != nil && !before.missingSince.IsZero() {
 			now.missingSince = before.missingSince
 		}
-		now.trouble = &plan.Trouble{
-			Reason: v1alpha1.ReasonCredentialsNotReady,
-			Message: fmt.Sprintf("Secret %q does not exist in namespace %s; create it with the keys DATABRICKS_HOST and DATABRICKS_TOKEN, "+
-				"or name another in spec.connection.secretRef", name.Name, name.Namespace),
-		}
+		now.trouble = &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: from.missing()}
+	case err != nil && before != nil:
+		again := *before
+		again.readAt = now.readAt
+		return &again
 	case err != nil:
-		if before != nil {
-			before.readAt = now.readAt
-			return before
-		}
 		now.trouble = &plan.Trouble{
 			Reason:  v1alpha1.ReasonRetryingAfterError,
-			Message: fmt.Sprintf("reading Secret %q: %s", name.Name, apierrors.ReasonForError(err)),
+			Message: fmt.Sprintf("reading %s: %s", from, apierrors.ReasonForError(err)),
 		}
-	default:
-		now.version = object.ResourceVersion
-		now.config, now.trouble = parse(&object)
 	}
 	return now
+}
+
+// String names the source for people.
+func (s credentialSource) String() string {
+	if s.identity != (identity{}) {
+		return fmt.Sprintf("service account %q", s.identity.account.Name)
+	}
+	return fmt.Sprintf("Secret %q", s.secret.Name)
+}
+
+// missing says that there is no such source, and the way out.
+func (s credentialSource) missing() string {
+	if account := s.identity.account; account.Name != "" {
+		return fmt.Sprintf("%s does not exist in namespace %s; create it, or name another", s, account.Namespace)
+	}
+	return fmt.Sprintf("%s does not exist in namespace %s; create it with the keys DATABRICKS_HOST and DATABRICKS_TOKEN, "+
+		"or name another by secretRef", s, s.secret.Namespace)
+}
+
+func (c *credentials) readSecret(ctx context.Context, name types.NamespacedName, into *credential) error {
+	var object corev1.Secret
+	if err := c.reader.Get(ctx, name, &object); err != nil {
+		return err
+	}
+	into.version = object.ResourceVersion
+	into.config, into.trouble = parse(&object)
+	return nil
 }
 
 func parse(object *corev1.Secret) (databricks.Config, *plan.Trouble) {
@@ -137,25 +177,25 @@ func parse(object *corev1.Secret) (databricks.Config, *plan.Trouble) {
 }
 
 // doubt has a Secret read again soon: the workspace refuses what it holds.
-func (c *credentials) doubt(cluster *v1alpha1.DatabricksCluster, class databricks.Class) {
+func (c *credentials) doubt(user types.NamespacedName, class databricks.Class) {
 	if class != databricks.ClassUnauthenticated && class != databricks.ClassForbidden {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known, ok := c.secrets[c.users[client.ObjectKeyFromObject(cluster)]]; ok {
+	if known, ok := c.known[c.users[user]]; ok {
 		known.refused = true
 	}
 }
 
-// release ends an object's use of its Secret.
+// release ends an object's use of its credential.
 func (c *credentials) release(user types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.users, user)
 }
 
-// Start reads Secrets again as they come due, until ctx ends.
+// Start reads again what comes due, until ctx ends.
 func (c *credentials) Start(ctx context.Context) error {
 	ticker := time.NewTicker(c.options.Bad / 2)
 	defer ticker.Stop()
@@ -164,56 +204,60 @@ func (c *credentials) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			for _, name := range c.due() {
-				c.refresh(ctx, name)
+			for _, from := range c.due() {
+				c.refresh(ctx, from)
 			}
 		}
 	}
 }
 
-// due are the Secrets that were not read for long; those that nobody uses any
+// due are the sources that were not read for long; those that nobody uses any
 // more are dropped.
-func (c *credentials) due() []types.NamespacedName {
+func (c *credentials) due() []credentialSource {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	used := map[types.NamespacedName]bool{}
-	for _, name := range c.users {
-		used[name] = true
+	used := map[credentialSource]bool{}
+	for _, from := range c.users {
+		used[from] = true
 	}
-	var due []types.NamespacedName
-	for name, known := range c.secrets {
+	var due []credentialSource
+	for from, known := range c.known {
 		every := c.options.Good
 		if known.trouble != nil || known.refused {
 			every = c.options.Bad / 2
 		}
+		// A service account that was found has no news: its tokens are made when
+		// they are needed.
+		settled := from.identity != (identity{}) && known.trouble == nil
 		switch {
-		case !used[name]:
-			delete(c.secrets, name)
-		case time.Since(known.readAt) >= every:
-			due = append(due, name)
+		case !used[from]:
+			delete(c.known, from)
+		case !settled && time.Since(known.readAt) >= every:
+			due = append(due, from)
 		}
 	}
 	return due
 }
 
-// refresh reads a Secret again, and brings back its users if it changed.
-func (c *credentials) refresh(ctx context.Context, name types.NamespacedName) {
-	ctx, cancel := context.WithTimeout(ctx, c.options.Bad)
-	defer cancel()
+// refresh reads a source again, and brings back its users if it changed.
+func (c *credentials) refresh(ctx context.Context, from credentialSource) {
 	c.mu.Lock()
-	before := c.secrets[name]
+	before := c.known[from]
 	c.mu.Unlock()
-	if before == nil {
-		return
+	if before != nil {
+		c.replace(from, before, c.read(ctx, from, before))
 	}
-	after := c.read(ctx, name, before)
-	changed := before.version != after.version || before.missingSince.IsZero() != after.missingSince.IsZero()
+}
+
+// replace notes what was read, and brings back the users of what changed.
+func (c *credentials) replace(from credentialSource, before, after *credential) {
+	changed := before.version != after.version || before.told() != after.told()
 	c.mu.Lock()
 	after.refused = before.refused && !changed
-	c.secrets[name] = after
+	c.known[from] = after
 	var users []types.NamespacedName
 	for user, used := range c.users {
-		if changed && used == name {
+		if changed && used == from {
 			users = append(users, user)
 		}
 	}
@@ -221,4 +265,12 @@ func (c *credentials) refresh(ctx context.Context, name types.NamespacedName) {
 	for _, user := range users {
 		c.enqueue(user)
 	}
+}
+
+// told is what is wrong, in words; "" for nothing.
+func (c *credential) told() string {
+	if c.trouble == nil {
+		return ""
+	}
+	return c.trouble.Message
 }

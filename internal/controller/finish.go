@@ -167,5 +167,6 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.memory.forget(key)
 	r.credentials.release(key)
+	r.sharing.release(key)
 	r.registry.Release(workspace.Object(key.String()))
 }

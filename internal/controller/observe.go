@@ -82,7 +82,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	if health := seen.workspace.Health(); health.Err != nil {
 		seen.ReadFailure = failureOf(health.Err)
 		seen.ReadFailingSince = health.Since
-		r.credentials.doubt(cluster, seen.ReadFailure.Class)
+		r.credentials.doubt(client.ObjectKeyFromObject(cluster), seen.ReadFailure.Class)
 	}
 	id := clusterID(cluster)
 	if id == "" {

@@ -19,7 +19,7 @@ import (
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/status,verbs=get;update;patch
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
-// +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get,namespace=system
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconciler brings one DatabricksCluster a step nearer to what it declares.
@@ -27,6 +27,7 @@ type Reconciler struct {
 	client      client.Client
 	registry    *workspace.Registry
 	credentials *credentials
+	sharing     *sharing
 	secrets     secretReader
 	actor       *actor
 	memory      *memory

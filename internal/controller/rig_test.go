@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,9 +68,11 @@ type rig struct {
 	api       client.Client
 	workspace *simulator.Service
 	namespace string
-	timings   simulator.Timings
-	options   controller.Options
-	mirror    workspace.Options
+	// tenants are other namespaces in which the operator works, too.
+	tenants []string
+	timings simulator.Timings
+	options controller.Options
+	mirror  workspace.Options
 	// intercept stands between the operator and the API server.
 	intercept interceptor.Funcs
 	// stop ends the operator as a signal does; kill as kill -9 does: what its
@@ -113,9 +116,7 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	var err error
 	r.api, err = client.New(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
 	r.Expect(err).NotTo(HaveOccurred())
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "case-"}}
-	r.Expect(r.api.Create(t.Context(), namespace)).To(Succeed())
-	r.namespace = namespace.Name
+	r.namespace = r.newNamespace()
 	options := simulator.Options{}
 	if len(simulated) > 0 {
 		options = simulated[0]
@@ -124,6 +125,13 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
 	r.record = watchStatuses(r)
 	return r
+}
+
+func (r *rig) newNamespace() string {
+	r.t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "case-"}}
+	r.Expect(r.api.Create(r.t.Context(), namespace)).To(Succeed())
+	return namespace.Name
 }
 
 func (r *rig) newWorkspace(options simulator.Options) *simulator.Service {
@@ -137,7 +145,12 @@ func (r *rig) newWorkspace(options simulator.Options) *simulator.Service {
 
 func (r *rig) putSecret(name, host, token string) {
 	r.t.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	r.putSecretIn(r.namespace, name, host, token)
+}
+
+func (r *rig) putSecretIn(namespace, name, host, token string) {
+	r.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
 	data := map[string][]byte{"DATABRICKS_HOST": []byte(host), "DATABRICKS_TOKEN": []byte(token)}
 	err := r.api.Get(r.t.Context(), client.ObjectKeyFromObject(secret), secret)
 	secret.Data = data
@@ -157,7 +170,7 @@ func (r *rig) start() {
 		Logger:                  r.logger(),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:  "0",
-		Cache:                   cache.Options{DefaultNamespaces: map[string]cache.Config{r.namespace: {}}},
+		Cache:                   r.cached(),
 		Controller:              config.Controller{SkipNameValidation: new(true)},
 		GracefulShutdownTimeout: new(5 * time.Second),
 		NewClient: func(kube *restConfig, options client.Options) (client.Client, error) {
@@ -196,6 +209,23 @@ func (r *rig) start() {
 	}
 	r.t.Cleanup(r.kill)
 }
+
+// cached is what the operator sees: its namespaces, and of what has none the
+// objects of this test.
+func (r *rig) cached() cache.Options {
+	seen := map[string]cache.Config{r.namespace: {}}
+	for _, tenant := range r.tenants {
+		seen[tenant] = cache.Config{}
+	}
+	own := labels.SelectorFromSet(labels.Set{labelCase: r.namespace})
+	return cache.Options{
+		DefaultNamespaces: seen,
+		ByObject:          map[client.Object]cache.ByObject{&v1alpha1.DatabricksWorkspace{}: {Label: own}},
+	}
+}
+
+// labelCase tells the test of an object that has no namespace.
+const labelCase = "case"
 
 // logger shows the operator's log where a test is run alone and verbosely.
 func (r *rig) logger() logr.Logger {

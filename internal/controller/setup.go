@@ -3,18 +3,14 @@ package controller
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -30,6 +26,13 @@ type Options struct {
 	OwnerTag bool
 	// DefaultSecret is the Secret of objects that name no connection.
 	DefaultSecret string
+	// Workspaces serves DatabricksWorkspaces.
+	Workspaces bool
+	// OperatorNamespace is where their credentials are, OperatorServiceAccount
+	// whom the operator runs as there; empty where that is not known.
+	OperatorNamespace, OperatorServiceAccount string
+	// Figures is how often the figures of a DatabricksWorkspace may change: 1 min.
+	Figures time.Duration
 	// Workers is how many objects are reconciled at once: 8.
 	Workers int
 	Limits  plan.Limits
@@ -49,6 +52,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	orDefault(&o.DefaultSecret, "databricks-credentials")
 	orDefault(&o.Workers, 8)
+	orDefault(&o.Figures, time.Minute)
 	orDefault(&o.Limits.CreateWindow, 10*time.Second)
 	orDefault(&o.Limits.RequestDeadline, 30*time.Second)
 	orDefault(&o.Limits.VisibilityGrace, 30*time.Second)
@@ -80,10 +84,17 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 		return fmt.Errorf("index clusters by id: %w", err)
 	}
 	remembered := newMemory()
+	credentials := newCredentials(mgr.GetAPIReader(), mgr.GetClient().SubResource("token"), news.add, options.Credentials)
+	sharing := &sharing{
+		reader: mgr.GetClient(), credentials: credentials, options: options,
+		namespaces: newNamespaces(mgr.GetAPIReader(), news.add, options.Credentials.Good),
+		missing:    map[types.NamespacedName]time.Time{},
+	}
 	reconciler := &Reconciler{
 		client:      mgr.GetClient(),
 		registry:    registry,
-		credentials: newCredentials(mgr.GetAPIReader(), news.add, options.Credentials),
+		credentials: credentials,
+		sharing:     sharing,
 		secrets:     secretReader{reader: mgr.GetAPIReader()},
 		actor:       &actor{client: mgr.GetClient(), writers: registry.Writers(), memory: remembered, options: options},
 		memory:      remembered,
@@ -96,13 +107,19 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 	if err := mgr.Add(reconciler.credentials); err != nil {
 		return fmt.Errorf("add the credentials to the manager: %w", err)
 	}
-	err := ctrl.NewControllerManagedBy(mgr).
+	clusters := ctrl.NewControllerManagedBy(mgr).
 		Named("databrickscluster").
 		For(&v1alpha1.DatabricksCluster{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesRawSource(news.source()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers}).
-		Complete(reconciler)
-	if err != nil {
+		WatchesRawSource(news.clusters.source()).
+		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers})
+	if options.Workspaces {
+		if err := setupWorkspaces(mgr, registry, sharing, news, options); err != nil {
+			return err
+		}
+		clusters = clusters.Watches(&v1alpha1.DatabricksWorkspace{}, usersOf(mgr.GetClient()),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	}
+	if err := clusters.Complete(reconciler); err != nil {
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil
@@ -114,42 +131,4 @@ func byClusterID(object client.Object) []string {
 		return nil
 	}
 	return []string{cluster.Status.ClusterID}
-}
-
-// News brings objects back to the queue when something outside Kubernetes
-// changed. What is told before the queue exists is kept for it.
-type News struct {
-	mu    sync.Mutex
-	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
-	early []types.NamespacedName
-}
-
-// Changed is told the objects whose clusters have news.
-func (n *News) Changed(objects []workspace.Object) {
-	for _, object := range objects {
-		n.add(keyOf(object))
-	}
-}
-
-func (n *News) add(key types.NamespacedName) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.queue == nil {
-		n.early = append(n.early, key)
-		return
-	}
-	n.queue.Add(reconcile.Request{NamespacedName: key})
-}
-
-func (n *News) source() source.Source {
-	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.queue = queue
-		for _, key := range n.early {
-			queue.Add(reconcile.Request{NamespacedName: key})
-		}
-		n.early = nil
-		return nil
-	})
 }

@@ -31,6 +31,32 @@ func DefaultAllowedHosts() []string {
 	}
 }
 
+// clouds are the domains of workspaces by the cloud that they run in.
+var clouds = map[string]string{
+	".cloud.databricks.com": "AWS",
+	".cloud.databricks.us":  "AWS",
+	".cloud.databricks.mil": "AWS",
+	".azuredatabricks.net":  "Azure",
+	".databricks.azure.us":  "Azure",
+	".databricks.azure.cn":  "Azure",
+	".gcp.databricks.com":   "GCP",
+}
+
+// CloudOf is AWS, Azure or GCP, by the domain of a host in the forms of
+// ParseOrigin; "" for a host of another name.
+func CloudOf(host string) string {
+	origin, err := ParseOrigin(host)
+	if err != nil {
+		return ""
+	}
+	for suffix, cloud := range clouds {
+		if strings.HasSuffix(origin.host, suffix) {
+			return cloud
+		}
+	}
+	return ""
+}
+
 // ParseOrigin reads the forms that people write a host in: "host",
 // "https://host" and "https://host/", each with an optional port. Whatever else
 // a URL can hold (user information, a path, a query, another scheme) and every

@@ -234,3 +234,14 @@ func mustMeanOnePlace(t *testing.T, raw string, origin Origin) {
 		t.Fatalf("%q is %s here and %s to net/http", raw, origin, seen)
 	}
 }
+
+func TestEveryDomainOfDatabricksHasACloud(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	for _, suffix := range DefaultAllowedHosts() {
+		g.Expect(CloudOf("https://dbc-1"+suffix)).To(BeElementOf("AWS", "Azure", "GCP"), suffix)
+	}
+	g.Expect(CloudOf("https://adb-1.2.azuredatabricks.net/")).To(Equal("Azure"))
+	g.Expect(CloudOf("https://127.0.0.1:8443")).To(BeEmpty())
+	g.Expect(CloudOf("not a host")).To(BeEmpty())
+}

@@ -1,13 +1,14 @@
 package admission
 
 const (
-	oneLibrary   = "Forbidden: set exactly one of pypi, maven, cran, jar, whl and requirements; each library is an item of its own"
-	oneScript    = "Forbidden: set exactly one of workspace, volumes, s3, abfss, gcs and file; each script is an item of its own"
-	oneLog       = "spec.clusterLogConf: Forbidden: set exactly one of dbfs, s3 and volumes"
-	oneWay       = "spec.connection: Forbidden: set exactly one of secretRef, workloadIdentity and workspaceRef"
-	onePrincipal = "Forbidden: set exactly one of userName, groupName and servicePrincipalName"
-	principals   = "spec.accessControlList: Forbidden: each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
-	badHost      = "host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
+	oneLibrary    = "Forbidden: set exactly one of pypi, maven, cran, jar, whl and requirements; each library is an item of its own"
+	oneScript     = "Forbidden: set exactly one of workspace, volumes, s3, abfss, gcs and file; each script is an item of its own"
+	oneLog        = "spec.clusterLogConf: Forbidden: set exactly one of dbfs, s3 and volumes"
+	notKubernetes = "audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
+	oneWay        = "spec.connection: Forbidden: set exactly one of secretRef, workloadIdentity and workspaceRef"
+	onePrincipal  = "Forbidden: set exactly one of userName, groupName and servicePrincipalName"
+	principals    = "spec.accessControlList: Forbidden: each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
+	badHost       = "host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 )
 
 var listRules = []rule{
@@ -109,6 +110,9 @@ var referenceRules = []rule{
 			{`{connection: {secretRef: {}}}`, []string{"spec.connection.secretRef.name: Required value"}},
 			{`{connection: {workloadIdentity: {host: "http://adb-123.4.azuredatabricks.net", serviceAccountName: etl}}}`, []string{
 				`spec.connection.workloadIdentity.host: Invalid value: "http://adb-123.4.azuredatabricks.net": ` + badHost,
+			}},
+			{`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", serviceAccountName: etl, audience: "https://kubernetes.default.svc.cluster.local"}}}`, []string{
+				`spec.connection.workloadIdentity.audience: Invalid value: "https://kubernetes.default.svc.cluster.local": ` + notKubernetes,
 			}},
 			{`{connection: {workloadIdentity: {host: "https://user@example.com/path", serviceAccountName: etl}}}`, []string{
 				`spec.connection.workloadIdentity.host: Invalid value: "https://user@example.com/path": ` + badHost,

@@ -127,7 +127,14 @@ func apply(ctx context.Context, document *unstructured.Unstructured, options ...
 	return cluster.Patch(ctx, document.DeepCopy(), client.RawPatch(types.ApplyPatchType, content), options...)
 }
 
-func TestTheCRDIsEstablished(t *testing.T) {
+func TestEveryCRDIsEstablished(t *testing.T) {
+	for _, resource := range []string{"databricksclusters", "databricksworkspaces"} {
+		t.Run(resource, func(t *testing.T) { expectEstablished(t, resource) })
+	}
+}
+
+func expectEstablished(t *testing.T, resource string) {
+	t.Helper()
 	g := NewWithT(t)
 	g.Expect(install()).To(Succeed())
 
@@ -135,7 +142,7 @@ func TestTheCRDIsEstablished(t *testing.T) {
 	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 
 	g.Eventually(func(g Gomega) {
-		g.Expect(cluster.Get(t.Context(), client.ObjectKey{Name: "databricksclusters." + group}, crd)).To(Succeed())
+		g.Expect(cluster.Get(t.Context(), client.ObjectKey{Name: resource + "." + group}, crd)).To(Succeed())
 
 		conditions, _, err := unstructured.NestedSlice(crd.Object, "status", "conditions")
 		g.Expect(err).NotTo(HaveOccurred())
@@ -166,7 +173,7 @@ func TestEverySampleIsAccepted(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 
 		for _, sample := range samples {
-			if sample.GetNamespace() == "" && sample.GetKind() != "Namespace" {
+			if sample.GetNamespace() == "" && sample.GetKind() != "Namespace" && sample.GetKind() != "DatabricksWorkspace" {
 				sample.SetNamespace("default")
 			}
 
@@ -220,7 +227,12 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 	own := func(verb, group, resource string) authorizationv1.ResourceAttributes {
 		return authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: namespace}
 	}
-	kubeSystem := authorizationv1.ResourceAttributes{Verb: "get", Resource: "namespaces", Name: "kube-system"}
+	token := func(namespace, account string) authorizationv1.ResourceAttributes {
+		return authorizationv1.ResourceAttributes{
+			Verb: "create", Resource: "serviceaccounts", Subresource: "token", Namespace: namespace, Name: account,
+		}
+	}
+	shared := authorizationv1.ResourceAttributes{Verb: "patch", Group: group, Resource: "databricksworkspaces", Subresource: "status"}
 	status := authorizationv1.ResourceAttributes{Verb: "patch", Group: group, Resource: "databricksclusters", Subresource: "status"}
 
 	for _, c := range []struct {
@@ -234,7 +246,10 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 		{true, everywhere("get", "", "secrets")},
 		{true, everywhere("create", "events.k8s.io", "events")},
 		{true, everywhere("create", "authentication.k8s.io", "tokenreviews")},
-		{true, kubeSystem},
+		{true, everywhere("get", "", "namespaces")},
+		{true, everywhere("watch", group, "databricksworkspaces")},
+		{true, shared},
+		{true, token(namespace, serviceAccount)},
 		{true, own("update", "coordination.k8s.io", "leases")},
 		{false, everywhere("list", "", "secrets")},
 		{false, everywhere("watch", "", "secrets")},
@@ -244,11 +259,16 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 		{false, everywhere("create", group, "databricksclusters")},
 		{false, everywhere("delete", group, "databricksclusters")},
 		{false, everywhere("get", "", "pods")},
-		{false, everywhere("get", "", "namespaces")},
+		{false, everywhere("list", "", "namespaces")},
+		{false, everywhere("watch", "", "namespaces")},
+		{false, everywhere("patch", group, "databricksworkspaces")},
+		{false, token(namespace, "default")},
+		{false, token("team-a", "etl")},
+		{false, token("kube-system", "admin")},
 		{false, everywhere("update", "coordination.k8s.io", "leases")},
 		{false, everywhere("*", "*", "*")},
 	} {
-		name := fmt.Sprintf("[S2] %s %s.%s in %q: %t", c.do.Verb, c.do.Resource, c.do.Group, c.do.Namespace, c.may)
+		name := fmt.Sprintf("[S2] %s %s/%s.%s %s in %q: %t", c.do.Verb, c.do.Resource, c.do.Subresource, c.do.Group, c.do.Name, c.do.Namespace, c.may)
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(install()).To(Succeed())

@@ -1,0 +1,126 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// DatabricksWorkspace is a Databricks workspace that a platform team shares:
+// objects of the namespaces it allows refer to it by name, and none of them can
+// read its credential. It is never needed: a Secret in the namespace is enough.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=dbw,categories=databricks
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="The workspace answers to the credential"
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why Ready has its value"
+// +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.host`
+// +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=`.status.clusters`,description="Objects that refer to it"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Cloud",type=string,priority=1,JSONPath=`.status.cloud`
+// +kubebuilder:printcolumn:name="Principal",type=string,priority=1,JSONPath=`.status.principal`
+// +kubebuilder:printcolumn:name="Limit",type=integer,priority=1,JSONPath=`.status.requestLimitPerMinute`,description="Requests per minute that the workspace was found to bear"
+// +kubebuilder:printcolumn:name="Used-%",type=integer,priority=1,JSONPath=`.status.requestLimitUsedPercent`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type DatabricksWorkspace struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// The workspace, how to be let in, and who may use it.
+	// +required
+	Spec DatabricksWorkspaceSpec `json:"spec"`
+
+	// What the operator reports. Written by the operator alone.
+	// +optional
+	// +default={"observedGeneration":-1}
+	Status DatabricksWorkspaceStatus `json:"status,omitzero"`
+}
+
+// DatabricksWorkspaceSpec names a workspace, a credential that only the operator
+// can read, and the namespaces that may use both.
+//
+// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="has(self.secretRef) != has(self.workloadIdentity)",message="set exactly one of secretRef and workloadIdentity"
+type DatabricksWorkspaceSpec struct {
+	// Operator: address of the workspace, https:// and the host name alone.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=261
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
+	Host string `json:"host,omitempty"`
+
+	// Operator: a Secret in the operator's own namespace with the credential, and
+	// with the same host: a credential is sent only to the host that it came with.
+	// +optional
+	SecretRef *OperatorSecretReference `json:"secretRef,omitzero"`
+
+	// Operator: the operator's own service account, whose short-lived token is
+	// exchanged for a Databricks token; no Secret is needed.
+	// +optional
+	WorkloadIdentity *OperatorIdentity `json:"workloadIdentity,omitzero"`
+
+	// Operator: namespaces whose objects may refer to this workspace, by name or
+	// by label; either will do. Absent: none.
+	// +optional
+	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitzero"`
+
+	// Operator: true lets those objects adopt and observe clusters by clusterID:
+	// any that this workspace's credential sees, other namespaces' included.
+	// Absent: they have clusters of their own only.
+	// +optional
+	AllowAdoption bool `json:"allowAdoption,omitempty"`
+}
+
+// OperatorSecretReference names a Secret in the operator's own namespace. It has
+// no namespace field, so that no workspace can reach a tenant's Secret.
+type OperatorSecretReference struct {
+	// Operator: name of a Secret in the operator's own namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
+}
+
+// OperatorIdentity is what Databricks takes the operator's own service account
+// for.
+type OperatorIdentity struct {
+	// Operator: application id of the Databricks service principal to become.
+	// Absent: an account-wide federation policy decides.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	ClientID string `json:"clientID,omitempty"`
+
+	// Operator: audience of the token, as the federation policy expects it.
+	// Absent: what the workspace names as its default, else its token endpoint.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!self.startsWith('https://kubernetes.default')",message="audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
+	Audience string `json:"audience,omitempty"`
+}
+
+// AllowedNamespaces chooses namespaces: those that are named, and those whose
+// labels match.
+type AllowedNamespaces struct {
+	// Operator: names of namespaces.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Names []string `json:"names,omitempty"`
+
+	// Operator: labels of namespaces. An empty selector matches all of them.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// DatabricksWorkspaceList is a list of DatabricksWorkspace.
+//
+// +kubebuilder:object:root=true
+type DatabricksWorkspaceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []DatabricksWorkspace `json:"items"`
+}

@@ -1,0 +1,249 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/report"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces/status,verbs=patch
+
+// workspaces tells how each DatabricksWorkspace fares. Nothing depends on what it
+// writes: objects find their workspace by its specification alone.
+type workspaces struct {
+	client   client.Client
+	registry *workspace.Registry
+	sharing  *sharing
+	figures  *figures
+	options  Options
+
+	mu sync.Mutex
+	// figuresAt is when a workspace's figures were last written.
+	figuresAt map[types.NamespacedName]time.Time
+}
+
+// indexWorkspaceRef finds objects by the workspace that they refer to.
+const indexWorkspaceRef = "spec.connection.workspaceRef.name"
+
+func setupWorkspaces(mgr ctrl.Manager, registry *workspace.Registry, sharing *sharing, news *News, options Options) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexWorkspaceRef, byWorkspaceRef)
+	if err != nil {
+		return fmt.Errorf("index clusters by workspace: %w", err)
+	}
+	figures := newFigures(mgr.GetClient(), registry, news.workspaces.add, options.Figures)
+	for name, runnable := range map[string]interface {
+		Start(ctx context.Context) error
+	}{"figures": figures, "namespaces": sharing.namespaces} {
+		if err := mgr.Add(runnable); err != nil {
+			return fmt.Errorf("add the %s to the manager: %w", name, err)
+		}
+	}
+	reconciler := &workspaces{
+		client: mgr.GetClient(), registry: registry, sharing: sharing, figures: figures, options: options,
+		figuresAt: map[types.NamespacedName]time.Time{},
+	}
+	err = ctrl.NewControllerManagedBy(mgr).
+		Named("databricksworkspace").
+		For(&v1alpha1.DatabricksWorkspace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.DatabricksCluster{}, workspacesOf()).
+		WatchesRawSource(news.workspaces.source()).
+		Complete(reconciler)
+	if err != nil {
+		return fmt.Errorf("set up the controller of workspaces: %w", err)
+	}
+	return nil
+}
+
+// workspaceRef is the name of the workspace that an object refers to; "" for
+// none.
+func workspaceRef(object client.Object) string {
+	cluster, ok := object.(*v1alpha1.DatabricksCluster)
+	if !ok || cluster.Spec.Connection == nil || cluster.Spec.Connection.WorkspaceRef == nil {
+		return ""
+	}
+	return cluster.Spec.Connection.WorkspaceRef.Name
+}
+
+func byWorkspaceRef(object client.Object) []string {
+	if name := workspaceRef(object); name != "" {
+		return []string{name}
+	}
+	return nil
+}
+
+// usersOf brings back the objects that refer to a workspace that changed.
+func usersOf(reader client.Reader) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
+		users, err := usersOfWorkspace(ctx, reader, object.GetName())
+		if err != nil {
+			return nil // the cache fails for a missing index only
+		}
+		requests := make([]reconcile.Request, 0, len(users.Items))
+		for i := range users.Items {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&users.Items[i])})
+		}
+		return requests
+	})
+}
+
+func usersOfWorkspace(ctx context.Context, reader client.Reader, name string) (*v1alpha1.DatabricksClusterList, error) {
+	users := &v1alpha1.DatabricksClusterList{}
+	// What the cache holds is only read.
+	err := reader.List(ctx, users, client.MatchingFields{indexWorkspaceRef: name}, client.UnsafeDisableDeepCopy)
+	return users, err
+}
+
+// workspacesOf brings back the workspaces whose number of users changes.
+func workspacesOf() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(to queue, objects ...client.Object) {
+		for _, object := range objects {
+			if name := workspaceRef(object); name != "" {
+				to.Add(reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, to queue) { add(to, e.Object) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, to queue) { add(to, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, to queue) {
+			if workspaceRef(e.ObjectOld) != workspaceRef(e.ObjectNew) {
+				add(to, e.ObjectOld, e.ObjectNew)
+			}
+		},
+	}
+}
+
+// Reconcile looks at a workspace as its users do, and tells.
+func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	declared := &v1alpha1.DatabricksWorkspace{}
+	if err := w.client.Get(ctx, request.NamespacedName, declared); err != nil {
+		if apierrors.IsNotFound(err) {
+			w.forget(request.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	users, err := usersOfWorkspace(ctx, w.client, declared.Name)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("count the users of a workspace: %w", err)
+	}
+	facts := report.WorkspaceFacts{Workspace: declared, Clusters: len(users.Items), Now: time.Now()}
+	w.connect(ctx, request.NamespacedName, declared, &facts)
+	facts.Figures = w.figures.of(request.NamespacedName)
+	again, err := w.write(ctx, declared, report.OfWorkspace(facts))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return ctrl.Result{}, nil // the newer object is on its way
+	}
+	if trouble := facts.Trouble; trouble != nil && !trouble.Again.IsZero() {
+		again = earlier(again, max(time.Until(trouble.Again), soon))
+	}
+	if facts.Failure != nil {
+		again = earlier(again, max(time.Until(facts.FailingSince.Add(report.ReadsFailTooLong)), 0))
+	}
+	return ctrl.Result{RequeueAfter: again}, err
+}
+
+// connect finds the workspace, or why there is none to speak to.
+func (w *workspaces) connect(ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts) {
+	object := workspace.Object(key.String())
+	config, trouble := w.sharing.credential(ctx, key, declared)
+	if trouble != nil {
+		w.registry.Release(object)
+		w.figures.forget(key)
+		facts.Trouble = trouble
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.options.ConnectDeadline)
+	defer cancel()
+	found, err := w.registry.Connect(ctx, object, config)
+	if err != nil {
+		w.figures.forget(key)
+		facts.Trouble = w.unconnected(key, declared, err)
+		return
+	}
+	principal := found.Principal()
+	w.figures.follow(key, found.Host(), principal.UserName)
+	facts.Principal, facts.WorkspaceID = principal.UserName, principal.WorkspaceID
+	if health := found.Health(); health.Err != nil {
+		facts.Failure, facts.FailingSince = failureOf(health.Err), health.Since
+		w.sharing.credentials.doubt(key, facts.Failure.Class)
+	}
+}
+
+// unconnected is why a credential does not lead to its workspace.
+func (w *workspaces) unconnected(key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, err error) *plan.Trouble {
+	if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
+		return stillWaiting(declared.Status.Conditions, wait)
+	}
+	failure := failureOf(err)
+	w.sharing.credentials.doubt(key, failure.Class)
+	return troubleOf(failure, w.options.ConnectPause)
+}
+
+// write patches the status where it says something new. Figures alone are worth
+// a write from time to time only; it returns when that is, 0 for not at all.
+func (w *workspaces) write(ctx context.Context, declared *v1alpha1.DatabricksWorkspace, status v1alpha1.DatabricksWorkspaceStatus) (time.Duration, error) {
+	if equality.Semantic.DeepEqual(declared.Status, status) {
+		return 0, nil
+	}
+	key := client.ObjectKeyFromObject(declared)
+	if equality.Semantic.DeepEqual(report.WithoutFigures(declared.Status), report.WithoutFigures(status)) {
+		if wait := w.options.Figures - w.sinceFigures(key); wait > 0 {
+			return wait, nil
+		}
+	}
+	before := declared.DeepCopy()
+	declared.Status = status
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := w.client.Status().Patch(ctx, declared, patch); err != nil {
+		return 0, fmt.Errorf("patch the status of a workspace: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.figuresAt[key] = time.Now()
+	return 0, nil
+}
+
+func (w *workspaces) sinceFigures(key types.NamespacedName) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.figuresAt[key])
+}
+
+// forget drops what is kept about a workspace that is gone.
+func (w *workspaces) forget(key types.NamespacedName) {
+	w.sharing.credentials.release(key)
+	w.registry.Release(workspace.Object(key.String()))
+	w.figures.forget(key)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.figuresAt, key)
+}
+
+// earlier is the shorter of two spans; 0 is none.
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,174 @@
+package report
+
+import (
+	"math"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// WorkspaceFacts is everything that the report on a DatabricksWorkspace depends
+// on.
+type WorkspaceFacts struct {
+	Workspace *v1alpha1.DatabricksWorkspace
+	// Trouble is why the workspace cannot be spoken to; nil: it can.
+	Trouble *plan.Trouble
+	// Principal and WorkspaceID are what it told of the credential.
+	Principal, WorkspaceID string
+	// Failure is what its reads have failed with since FailingSince; nil: they
+	// succeed.
+	Failure      *plan.Failure
+	FailingSince time.Time
+	// Clusters is how many objects refer to it.
+	Clusters int
+	Figures  Figures
+	Now      time.Time
+}
+
+// Figures are what was measured, as exact as it is.
+type Figures struct {
+	// Sampled tells that Learned and Used were. Learned is the request limit that
+	// the workspace has shown, 0 for none yet, and Used how much was sent; both in
+	// requests per second.
+	Sampled       bool
+	Learned, Used float64
+	// Watched tells that there are clusters to read, ReadAt when that last
+	// succeeded; zero: not yet.
+	Watched bool
+	ReadAt  time.Time
+}
+
+// ReadsFailTooLong is how long reads may fail before a workspace is not Ready.
+// The objects that use it are as patient.
+const ReadsFailTooLong = 15 * time.Minute
+
+// OfWorkspace is the status of a DatabricksWorkspace.
+func OfWorkspace(in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
+	before := in.Workspace.Status
+	status := *before.DeepCopy()
+	if before.ObservedGeneration != in.Workspace.Generation {
+		// It may be another workspace now.
+		status.RequestLimitPerMinute, status.RequestLimitUsedPercent, status.MirrorAgeMinutes = nil, nil, nil
+		status.Principal, status.WorkspaceID = "", ""
+	}
+	status.ObservedGeneration = in.Workspace.Generation
+	status.Cloud = databricks.CloudOf(in.Workspace.Spec.Host)
+	status.Clusters = new(int32(min(in.Clusters, math.MaxInt32))) //nolint:gosec // bounded
+	if in.Trouble == nil {
+		status.Principal, status.WorkspaceID = in.Principal, in.WorkspaceID
+	}
+	status = withFigures(status, in.Figures, in.Now)
+	tellWorkspace(in, &status)
+	return status
+}
+
+// tellWorkspace sets the conditions, by the rules of those of a cluster.
+func tellWorkspace(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStatus) {
+	verdict := in.verdict()
+	set := func(kind string, value metav1.ConditionStatus) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+			Type: kind, Status: value, Reason: verdict.Reason, Message: verdict.Message,
+			ObservedGeneration: in.Workspace.Generation, LastTransitionTime: metav1.NewTime(in.Now.UTC()),
+		})
+	}
+	if verdict.Reason == v1alpha1.ReasonConnected {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReconciling)
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionStalled)
+		set(v1alpha1.ConditionReady, metav1.ConditionTrue)
+		return
+	}
+	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
+	if verdict.Stalled {
+		present, absent = absent, present
+	}
+	meta.RemoveStatusCondition(&status.Conditions, absent)
+	set(present, metav1.ConditionTrue)
+	set(v1alpha1.ConditionReady, metav1.ConditionFalse)
+}
+
+func (in WorkspaceFacts) verdict() plan.Verdict {
+	connected := plan.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace answers to the credential"}
+	switch {
+	case in.Trouble != nil:
+		return plan.Verdict{Reason: in.Trouble.Reason, Message: in.Trouble.Message, Stalled: in.Trouble.Stalled}
+	case in.Failure == nil:
+		return connected
+	}
+	verdict := in.Failure.Verdict()
+	if !verdict.Stalled && in.Now.Before(in.FailingSince.Add(ReadsFailTooLong)) {
+		return connected
+	}
+	return verdict
+}
+
+// WithoutFigures is what of a status is worth a write at once.
+func WithoutFigures(status v1alpha1.DatabricksWorkspaceStatus) v1alpha1.DatabricksWorkspaceStatus {
+	bare := *status.DeepCopy()
+	bare.Clusters, bare.RequestLimitPerMinute, bare.RequestLimitUsedPercent, bare.MirrorAgeMinutes = nil, nil, nil, nil
+	return bare
+}
+
+// FiguresChanged tells that a status no longer shows what was measured.
+func FiguresChanged(shown v1alpha1.DatabricksWorkspaceStatus, measured Figures, now time.Time) bool {
+	return !equality.Semantic.DeepEqual(shown, withFigures(*shown.DeepCopy(), measured, now))
+}
+
+const (
+	// limitTolerance is the part by which a shown limit may be off.
+	limitTolerance = 0.2
+	// usedTolerance is by how many percent of the limit the shown use may be off.
+	usedTolerance = 15
+	usedStep      = 10
+)
+
+// withFigures makes measures coarse, and keeps what is shown while it is near
+// enough: whoever watches a status is told of changes and not of noise. What is
+// not measured yet, as after a restart, stays as it is shown.
+func withFigures(status v1alpha1.DatabricksWorkspaceStatus, measured Figures, now time.Time) v1alpha1.DatabricksWorkspaceStatus {
+	if measured.Sampled {
+		if limit := measured.Learned * 60; limit > 0 && !near(status.RequestLimitPerMinute, limit, limitTolerance*limit) {
+			status.RequestLimitPerMinute = new(coarse(limit))
+		}
+		if limit := status.RequestLimitPerMinute; limit != nil && *limit > 0 {
+			used := math.Min(100*measured.Used*60/float64(*limit), 100)
+			if !near(status.RequestLimitUsedPercent, used, usedTolerance) {
+				status.RequestLimitUsedPercent = new(int32(math.Round(used/usedStep) * usedStep))
+			}
+		}
+	}
+	switch {
+	case measured.Watched && !measured.ReadAt.IsZero():
+		status.MirrorAgeMinutes = new(ageStep(now.Sub(measured.ReadAt)))
+	case measured.Sampled && !measured.Watched:
+		status.MirrorAgeMinutes = nil
+	}
+	return status
+}
+
+func near(shown *int32, measured, tolerance float64) bool {
+	return shown != nil && math.Abs(float64(*shown)-measured) <= tolerance
+}
+
+// coarse keeps two digits.
+func coarse(value float64) int32 {
+	digit := math.Pow(10, math.Max(math.Floor(math.Log10(value))-1, 0))
+	return int32(math.Max(math.Round(value/digit)*digit, 1))
+}
+
+// ageSteps are in minutes. A quiet workspace is read every 4.5 minutes.
+var ageSteps = []int32{1440, 360, 60, 30, 10}
+
+func ageStep(age time.Duration) int32 {
+	for _, step := range ageSteps {
+		if age >= time.Duration(step)*time.Minute {
+			return step
+		}
+	}
+	return 0
+}
