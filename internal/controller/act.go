@@ -74,6 +74,10 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return api.Terminate(ctx, next.ClusterID)
 		})
+	case plan.StepPin:
+		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+			return api.Pin(ctx, next.ClusterID)
+		})
 	case plan.StepUnpin:
 		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return api.Unpin(ctx, next.ClusterID)

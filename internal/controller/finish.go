@@ -80,7 +80,11 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 	if !next.Step.WritesToDatabricks() {
 		return
 	}
-	r.memory.tried(cluster, plan.Attempt{
+	note := r.memory.tried
+	if next.Aside {
+		note = r.memory.triedAside
+	}
+	note(cluster, plan.Attempt{
 		Step:       next.Step,
 		ClusterID:  done.Created,
 		Token:      next.Intent.Token,

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -23,6 +24,8 @@ type memory struct {
 type remembered struct {
 	uid     types.UID
 	attempt plan.Attempt
+	// asides are the last attempts at steps that hold up no other.
+	asides map[plan.Step]plan.Attempt
 	// differences is the digest of those that a GET has confirmed.
 	differences string
 	// mending are the differences that are about to be mended, since when.
@@ -77,6 +80,37 @@ func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt
 	known.attempt = attempt
 	known.mending = ""
 	m.keep(cluster, known)
+}
+
+// triedAside notes a step that holds up no other.
+func (m *memory) triedAside(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt) {
+	known := m.of(cluster)
+	if attempt.Failure != nil {
+		attempt.Failures = known.asides[attempt.Step].Failures + 1
+	}
+	known.asides = maps.Clone(known.asides)
+	if known.asides == nil {
+		known.asides = map[plan.Step]plan.Attempt{}
+	}
+	known.asides[attempt.Step] = attempt
+	m.keep(cluster, known)
+}
+
+// asides are the last attempts at steps that hold up no other.
+func (m *memory) asides(cluster *v1alpha1.DatabricksCluster) map[plan.Step]plan.Attempt {
+	return m.of(cluster).asides
+}
+
+// pinned is what this process last did to the cluster's pin, and when; zero:
+// nothing.
+func (m *memory) pinned(cluster *v1alpha1.DatabricksCluster) (pinned bool, at time.Time) {
+	known := m.of(cluster).asides
+	for _, step := range []plan.Step{plan.StepPin, plan.StepUnpin} {
+		if attempt := known[step]; attempt.Failure == nil && attempt.At.After(at) {
+			pinned, at = step == plan.StepPin, attempt.At
+		}
+	}
+	return pinned, at
 }
 
 // mending is since when these differences are about to be mended.

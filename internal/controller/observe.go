@@ -46,6 +46,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	r.search(cluster, &seen)
 	r.compare(cluster, &seen)
 	r.libraries(cluster, &seen)
+	r.pin(cluster, &seen)
 	return seen
 }
 

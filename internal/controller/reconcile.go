@@ -54,6 +54,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Cluster: cluster,
 		World:   scene.World,
 		Last:    r.memory.last(cluster),
+		Tried:   r.memory.asides(cluster),
 		Limits:  r.options.Limits,
 		Now:     time.Now(),
 	})

@@ -91,10 +91,8 @@ func (in Input) do(next Plan) Plan {
 	if last.Step != next.Step || last.Failure == nil {
 		return next
 	}
-	r := last.Failure.response()
-	changed := last.Generation != in.Cluster.Generation || last.Credential != in.World.Credential
-	again := last.At.Add(last.Failure.pause(last.Failures))
-	if (r.stalled && changed) || !in.Now.Before(again) {
+	again := in.heldUntil(last)
+	if again.IsZero() {
 		return next
 	}
 	return Plan{ClusterID: next.ClusterID, Verdict: VerdictOn(in.Cluster, last.Failure), Again: again}

@@ -19,6 +19,11 @@ var living = []rule{
 	whenGone,
 	whenReadsAreRefused,
 	whenRequested,
+	whenOurs,
+}
+
+// keeping is the chain for a cluster that is there, ours and seen.
+var keeping = []rule{
 	whenKeptStopped,
 	whenImmovable,
 	whenSizeDiffers,

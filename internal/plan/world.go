@@ -15,7 +15,9 @@ type Input struct {
 	Cluster *v1alpha1.DatabricksCluster
 	World   World
 	// Last is what was done last for this object by this process; zero: nothing.
-	Last   Attempt
+	Last Attempt
+	// Tried are the last attempts at the steps that hold up no other.
+	Tried  map[Step]Attempt
 	Limits Limits
 	Now    time.Time
 }
@@ -66,6 +68,8 @@ type World struct {
 	Credential string
 	// Libraries is what is known of the cluster's libraries.
 	Libraries Libraries
+	// Pinned tells whether the cluster is pinned; nil: nobody knows yet.
+	Pinned *bool
 }
 
 // Trouble is why a workspace cannot be spoken to, and what a person sees of it.
@@ -115,6 +119,7 @@ const (
 	StepUnpin           Step = "Unpin"
 	StepPermanentDelete Step = "PermanentDelete"
 
+	StepPin                Step = "Pin"
 	StepOwnLibraries       Step = "OwnLibraries"
 	StepInstallLibraries   Step = "InstallLibraries"
 	StepUninstallLibraries Step = "UninstallLibraries"
@@ -140,6 +145,10 @@ type Plan struct {
 	Verdict Verdict
 	// Request is what is known of the request annotation now; nil: as before.
 	Request *v1alpha1.RequestStatus
+	// Aside tells a step whose failure holds up nothing else.
+	Aside bool
+	// Note is what to tell beside the verdict.
+	Note string
 	// Again is when time alone changes the decision; zero: only news does.
 	Again time.Time
 }

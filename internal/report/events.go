@@ -47,6 +47,9 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	if reason, note := stepEvent(in); reason != "" {
 		tell(corev1.EventTypeNormal, reason, string(in.Plan.Step), note)
 	}
+	if reason, note := pinRefused(in, before, after); reason != "" {
+		tell(corev1.EventTypeWarning, reason, "Pin", note)
+	}
 	if reason, note := stateEvent(before, after); reason != "" {
 		tell(corev1.EventTypeNormal, reason, "Observe", note)
 	}

@@ -48,9 +48,10 @@ func Of(in Input) Report {
 	recordOwnership(in, status)
 	recordRequest(in, status)
 	mirror(in, status)
-	verdict := verdictOf(in, status)
+	verdict := noted(in, status, verdictOf(in, status))
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)
+	recordPin(in, status)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation
 	return Report{Status: *status, Events: events(in, before, *status)}
@@ -59,7 +60,7 @@ func Of(in Input) Report {
 // verdictOf is the plan's verdict, or the failure that its step just met.
 func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	verdict := in.Plan.Verdict
-	if failure := in.Outcome.Failure; failure != nil {
+	if failure := in.Outcome.Failure; failure != nil && !in.Plan.Aside {
 		// The next plan, made of the same failure, says the same.
 		verdict = plan.VerdictOn(in.Cluster, failure)
 	} else if failed := stillFailing(in); failed != nil {
@@ -79,7 +80,7 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 // stillFailing is what was said of a step that failed, while it waits for its
 // next turn; nil: nothing failed, or the turn has come.
 func stillFailing(in Input) *plan.Verdict {
-	if in.Outcome.Ran || !in.Plan.Step.WritesToDatabricks() {
+	if in.Outcome.Ran || !in.Plan.Step.WritesToDatabricks() || in.Plan.Aside {
 		return nil
 	}
 	for i := range in.Cluster.Status.Conditions {

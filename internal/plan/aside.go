@@ -1,0 +1,45 @@
+package plan
+
+import "time"
+
+// What is declared about a cluster beside its configuration, such as its pin,
+// holds up nothing else where it is refused: it is tried again, slowly, while
+// the rest goes on.
+
+// whenOurs: the cluster is kept as declared. What stands beside its
+// configuration has its turn when there is nothing else to do.
+func whenOurs(in Input) (Plan, bool) {
+	next := in.first(keeping)
+	if in.Cluster.Spec.Suspend || next.Step != StepNone {
+		return next, true
+	}
+	return in.withPin(next), true
+}
+
+// aside is a step beside the others, or until when it is held back because it
+// failed.
+func (in Input) aside(next Plan, step Step) (plan Plan, held bool) {
+	last := in.Tried[step]
+	again := in.heldUntil(last)
+	if again.IsZero() {
+		next.Step, next.ClusterID, next.Aside = step, in.World.Details.ClusterId, true
+		return next, false
+	}
+	if next.Again.IsZero() || again.Before(next.Again) {
+		next.Again = again
+	}
+	return next, true
+}
+
+// heldUntil is until when a step that failed is held back; zero: it may be tried.
+func (in Input) heldUntil(last Attempt) time.Time {
+	if last.Failure == nil {
+		return time.Time{}
+	}
+	changed := last.Generation != in.Cluster.Generation || last.Credential != in.World.Credential
+	again := last.At.Add(last.Failure.pause(last.Failures))
+	if last.Failure.response().stalled && changed || !in.Now.Before(again) {
+		return time.Time{}
+	}
+	return again
+}

@@ -1,0 +1,27 @@
+package plan
+
+import "github.com/databricks-operator/databricks-operator/api/v1alpha1"
+
+// ManagesPin tells that an object says whether its cluster is pinned.
+func ManagesPin(cluster *v1alpha1.DatabricksCluster) bool {
+	observes := cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
+	return cluster.Spec.Pinned != nil && !observes && cluster.DeletionTimestamp.IsZero()
+}
+
+// withPin pins or unpins beside what is planned. That it is refused, for want of
+// rights or by the workspace's limit, is told and takes nothing away: the cluster
+// works all the same.
+func (in Input) withPin(next Plan) Plan {
+	if !ManagesPin(in.Cluster) || in.World.Pinned == nil || *in.World.Pinned == *in.Cluster.Spec.Pinned {
+		return next
+	}
+	step := StepPin
+	if !*in.Cluster.Spec.Pinned {
+		step = StepUnpin
+	}
+	next, held := in.aside(next, step)
+	if failure := in.Tried[step].Failure; held && failure.response().stalled {
+		next.Note = "spec.pinned is not in place: " + failure.Message
+	}
+	return next
+}
