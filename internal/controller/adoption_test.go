@@ -64,6 +64,7 @@ func TestAdoption(t *testing.T) {
 		cluster := r.create(r.adopting("adopted", id, sparkConf("ours", "1"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn }))
 		told := r.becomes(cluster, "Synced!=DriftDetected")
 		r.Expect(told.Status.Drift).To(HaveLen(1))
+		r.becomes(cluster, "Ready=DriftTolerated")
 		r.Consistently(r.writes).Should(BeEmpty())
 	})
 

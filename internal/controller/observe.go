@@ -160,7 +160,8 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	seen.asked, seen.askedAt = observed.Asked, askedAt
 }
 
-// holder is the older object that manages the same cluster; "" for none.
+// holder is the object that manages the same cluster already, or of two that do
+// the older one; "" for none.
 func (r *Reconciler) holder(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) string {
 	if cluster.Spec.ClusterID == "" {
 		return ""
@@ -172,7 +173,7 @@ func (r *Reconciler) holder(ctx context.Context, cluster *v1alpha1.DatabricksClu
 	for i := range same.Items {
 		other := &same.Items[i]
 		rival := other.UID != cluster.UID && other.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve
-		if rival && other.Status.ClusterID == id && older(other, cluster) {
+		if rival && other.Status.ClusterID == id && (cluster.Status.ClusterID != id || older(other, cluster)) {
 			return client.ObjectKeyFromObject(other).String()
 		}
 	}

@@ -179,6 +179,17 @@ func TestRequests(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
+	t.Run("[case-35] reconcile ends the pause after a refused create", func(t *testing.T) {
+		r := newRig(t)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no"})
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		r.becomes(cluster, "Stalled=PermissionDenied")
+		request(r, cluster, "reconcile@1")
+		answered(r, cluster, "reconcile@1", v1alpha1.RequestSucceeded)
+		r.becomes(cluster, "Ready=Running")
+	})
+
 	t.Run("[case-36] suspended: changes pile up, state is mirrored, resuming applies the last one; deletion works", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()

@@ -143,7 +143,7 @@ func whenDeferred(in Input) (Plan, bool) {
 	if len(in.World.Differences) == 0 && !librariesWait || in.observes() || !isUp(in.World.Details.State) {
 		return Plan{}, false
 	}
-	if in.changed() || librariesWait {
+	if in.changed() && in.mends() || librariesWait {
 		waiting := Differing(in.World.Differences)
 		if librariesWait {
 			waiting = strings.TrimPrefix(waiting+", /libraries", ", ")

@@ -14,6 +14,7 @@ var living = []rule{
 	whenBinding,
 	whenLearned,
 	whenResolving,
+	whenAskedToReconcile,
 	whenUncreated,
 	whenUnseen,
 	whenGone,

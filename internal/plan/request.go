@@ -31,6 +31,16 @@ func whenRequested(in Input) (Plan, bool) {
 	}
 }
 
+// whenAskedToReconcile: the one request that needs no cluster. It ends every
+// pause, that after a refused create too.
+func whenAskedToReconcile(in Input) (Plan, bool) {
+	value, noted := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
+	if verbOf(value) != v1alpha1.RequestReconcile || (noted != nil && noted.Value == value) {
+		return Plan{}, false
+	}
+	return note(v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "looked at the workspace again"}), true
+}
+
 func verbOf(value string) string {
 	verb, _, _ := strings.Cut(value, "@")
 	return verb
@@ -66,7 +76,7 @@ func (in Input) refusal(verb string) string {
 		return "the cluster is down; request start@<token>"
 	}
 	switch verb {
-	case v1alpha1.RequestStart, v1alpha1.RequestTerminate, v1alpha1.RequestRestart, v1alpha1.RequestReconcile:
+	case v1alpha1.RequestStart, v1alpha1.RequestTerminate, v1alpha1.RequestRestart:
 		return ""
 	default:
 		return fmt.Sprintf("%q is not one of start, terminate, restart and reconcile; write <verb>@<any token>", verb)
@@ -76,9 +86,6 @@ func (in Input) refusal(verb string) string {
 // pursue takes a request one step on.
 func (in Input) pursue(verb string, request v1alpha1.RequestStatus) (Plan, bool) {
 	switch verb {
-	case v1alpha1.RequestReconcile:
-		request.Phase, request.Message = v1alpha1.RequestSucceeded, "looked at the workspace again"
-		return note(request), true
 	case v1alpha1.RequestStart:
 		return in.pursueStart(request)
 	case v1alpha1.RequestRestart:

@@ -62,7 +62,8 @@ func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdi
 		status.Drift = shownDrift(in.World.Differences)
 	}
 	if verdict.Reason != v1alpha1.ReasonChangesDeferred {
-		if in.World.Compared {
+		// A resize or a transition between does not begin the waiting anew.
+		if in.World.Compared && len(in.World.Differences) == 0 {
 			status.PendingChanges, status.PendingSince = nil, nil
 		}
 		return

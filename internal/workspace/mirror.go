@@ -45,6 +45,8 @@ type mirror struct {
 	changed map[Object]struct{}
 
 	snapshot snapshot
+	// survey wants a complete list that begins after it; zero: none.
+	survey   time.Time
 	listing  *listing
 	pageSize int
 	// pages is how many a list took at pagesAt.

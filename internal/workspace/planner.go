@@ -48,6 +48,9 @@ func (m *mirror) plan(now time.Time) {
 	} else {
 		m.planBy(at)
 	}
+	if m.survey.After(m.snapshot.startedAt) {
+		m.wantList(classSlowList, now)
+	}
 	m.choose(light, now)
 	slices.SortStableFunc(m.gets, func(a, b target) int { return int(a.class - b.class) })
 }
