@@ -8,18 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/test/controlplane"
 )
 
 const (
@@ -47,50 +44,19 @@ func TestMain(m *testing.M) {
 }
 
 func withControlPlane(run func() int) (code int, err error) {
-	assets, err := controlPlaneAssets()
+	// A CRD whose rules may cost too much is refused here [S13].
+	started, err := controlplane.Start()
 	if err != nil {
 		return 0, err
 	}
-	environment := &envtest.Environment{
-		BinaryAssetsDirectory: assets,
-		CRDDirectoryPaths:     []string{definitions},
-		ErrorIfCRDPathMissing: true,
-	}
-	// A CRD whose rules may cost too much is refused here [S13].
-	if config, err = environment.Start(); err != nil {
-		return 0, fmt.Errorf("start the control plane in %s: %w", assets, err)
-	}
-	defer func() { err = errors.Join(err, environment.Stop()) }()
-
-	known := runtime.NewScheme()
-	if err := errors.Join(scheme.AddToScheme(known), v1alpha1.AddToScheme(known)); err != nil {
-		return 0, err
-	}
-	lenient, err := client.New(config, client.Options{Scheme: known})
+	defer func() { err = errors.Join(err, started.Stop()) }()
+	config = started.Config
+	lenient, err := client.New(config, client.Options{Scheme: started.Scheme})
 	if err != nil {
 		return 0, err
 	}
 	api = client.WithFieldValidation(lenient, metav1.FieldValidationStrict)
 	return run(), nil
-}
-
-// controlPlaneAssets is where kube-apiserver and etcd are: KUBEBUILDER_ASSETS, or
-// bin/k8s of the checkout.
-func controlPlaneAssets() (string, error) {
-	assets := os.Getenv("KUBEBUILDER_ASSETS")
-	if assets == "" {
-		assets = filepath.Join(repository, "bin", "k8s")
-	}
-	assets, err := filepath.Abs(assets)
-	if err != nil {
-		return "", err
-	}
-	for _, binary := range []string{"kube-apiserver", "etcd"} {
-		if _, err := os.Stat(filepath.Join(assets, binary)); err != nil {
-			return "", fmt.Errorf("no control plane to test against: run 'make controlplane' (%w)", err)
-		}
-	}
-	return assets, nil
 }
 
 // object is a DatabricksCluster as a user writes it.
