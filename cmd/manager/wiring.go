@@ -49,6 +49,7 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
+	o.controller.SeesAllNamespaces = len(o.watchNamespaces) == 0
 	news := &controller.News{}
 	o.workspace.Dial = dialer(o)
 	o.workspace.OnChange = news.Changed

@@ -7,6 +7,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
@@ -234,5 +236,28 @@ func TestTheSameNameAgain(t *testing.T) {
 		r.Expect(fresh.UID).NotTo(Equal(old.UID))
 		r.Expect(fresh.Status.ClusterID).NotTo(Equal(old.Status.ClusterID))
 		r.Expect(r.live()).To(HaveLen(2), "the old cluster is left for the orphan report")
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", Status: http.StatusServiceUnavailable})
+		r.Eventually(func() float64 { return orphansAt(r.workspace.URL) }).Should(Equal(1.0))
+		r.Expect(r.workspace.DeleteElsewhere(old.Status.ClusterID)).To(Succeed())
+		r.Eventually(func() float64 { return orphansAt(r.workspace.URL) }).Should(BeZero())
 	})
+}
+
+// orphansAt is what the metric says of a workspace.
+func orphansAt(host string) float64 {
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		return -1
+	}
+	for _, family := range families {
+		if family.GetName() != "databricks_operator_orphaned_clusters" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			if metric.GetLabel()[0].GetValue() == host {
+				return metric.GetGauge().GetValue()
+			}
+		}
+	}
+	return 0
 }

@@ -98,10 +98,13 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 				RequestDeadline: 500 * time.Millisecond,
 				VisibilityGrace: 300 * time.Millisecond,
 			},
-			Credentials:     controller.CredentialOptions{Good: 300 * time.Millisecond, Bad: 200 * time.Millisecond, Patience: time.Second},
-			Coalesce:        50 * time.Millisecond,
-			ConnectPause:    200 * time.Millisecond,
-			ConnectDeadline: 2 * time.Second,
+			Credentials: controller.CredentialOptions{Good: 300 * time.Millisecond, Bad: 200 * time.Millisecond, Patience: time.Second},
+			Coalesce:    50 * time.Millisecond,
+			Orphans:     50 * time.Millisecond,
+			// The namespace is all there is in a test's world.
+			SeesAllNamespaces: true,
+			ConnectPause:      200 * time.Millisecond,
+			ConnectDeadline:   2 * time.Second,
 		},
 		mirror: workspace.Options{
 			Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,

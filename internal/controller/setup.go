@@ -44,6 +44,10 @@ type Options struct {
 	// Coalesce is how long changes that only tell of progress may wait, to be
 	// written together: 30 s.
 	Coalesce time.Duration
+	// Orphans is how often clusters without an object are looked for: 5 min. An
+	// operator that does not see all namespaces cannot tell, and does not look.
+	Orphans           time.Duration
+	SeesAllNamespaces bool
 	// ConflictPause lets the cache catch up with a newer object: 100 ms.
 	ConflictPause time.Duration
 }
@@ -62,6 +66,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.ConnectDeadline, 10*time.Second)
 	orDefault(&o.ConnectPause, 30*time.Second)
 	orDefault(&o.Coalesce, 30*time.Second)
+	orDefault(&o.Orphans, 5*time.Minute)
 	orDefault(&o.ConflictPause, 100*time.Millisecond)
 	return o
 }
@@ -106,6 +111,11 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 	}
 	if err := mgr.Add(reconciler.credentials); err != nil {
 		return fmt.Errorf("add the credentials to the manager: %w", err)
+	}
+	if options.SeesAllNamespaces {
+		if err := mgr.Add(newOrphans(mgr, registry, options)); err != nil {
+			return fmt.Errorf("add the orphan report to the manager: %w", err)
+		}
 	}
 	clusters := ctrl.NewControllerManagedBy(mgr).
 		Named("databrickscluster").

@@ -1,0 +1,114 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+// orphanedClusters counts the clusters that this operator made for objects that
+// are no more.
+var orphanedClusters = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "databricks_operator_orphaned_clusters",
+	Help: "Clusters that carry this operator's owner tag and belong to no object.",
+}, []string{"host"})
+
+func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
+	metrics.Registry.MustRegister(orphanedClusters)
+}
+
+// orphans is the second, independent net against clusters that nobody knows of:
+// it looks for those with this operator's owner tag and no object. It tells and
+// counts them, and never acts on them.
+type orphans struct {
+	reader     client.Reader
+	registry   *workspace.Registry
+	operatorID string
+	every      time.Duration
+	// survey is how often workspaces are listed for it, at the latest.
+	survey time.Duration
+	logger logr.Logger
+	// told are those that were told before.
+	told map[workspace.Tagged]bool
+}
+
+// surveysPerLook spaces the lists that are made for the report alone: every 6
+// hours, where the report is every 5 minutes.
+const surveysPerLook = 72
+
+func newOrphans(mgr ctrl.Manager, registry *workspace.Registry, options Options) *orphans {
+	return &orphans{
+		reader:     mgr.GetClient(),
+		registry:   registry,
+		operatorID: options.OperatorID,
+		every:      options.Orphans,
+		survey:     surveysPerLook * options.Orphans,
+		logger:     mgr.GetLogger().WithName("orphans"),
+	}
+}
+
+// Start looks for orphans now and then, until ctx ends.
+func (o *orphans) Start(ctx context.Context) error {
+	ticker, surveys := time.NewTicker(o.every), time.NewTicker(o.survey)
+	defer ticker.Stop()
+	defer surveys.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-surveys.C:
+			o.registry.Survey()
+		case <-ticker.C:
+			if err := o.look(ctx); err != nil {
+				o.logger.Error(err, "looking for orphaned clusters failed")
+			}
+		}
+	}
+}
+
+// look compares the tagged clusters of every workspace with the objects.
+func (o *orphans) look(ctx context.Context) error {
+	var objects v1alpha1.DatabricksClusterList
+	if err := o.reader.List(ctx, &objects); err != nil {
+		return fmt.Errorf("list the objects: %w", err)
+	}
+	known := map[string]bool{}
+	for i := range objects.Items {
+		object := &objects.Items[i]
+		known[string(object.UID)] = true
+		known[object.Status.ClusterID] = true
+		known[object.Spec.ClusterID] = true
+	}
+	counts, found := map[string]int{}, map[workspace.Tagged]bool{}
+	for _, tagged := range o.registry.Tagged(v1alpha1.OwnerTagKey) {
+		operator, uid, _ := strings.Cut(tagged.Value, "-")
+		if operator != o.operatorID || known[uid] || known[tagged.ClusterID] {
+			continue
+		}
+		counts[tagged.Host]++
+		found[tagged] = true
+		if !o.told[tagged] {
+			o.logger.Info("cluster belongs to no object", "host", tagged.Host, "clusterID", tagged.ClusterID, "owner", tagged.Value)
+		}
+	}
+	for was := range o.told {
+		if counts[was.Host] == 0 {
+			orphanedClusters.DeleteLabelValues(was.Host)
+		}
+	}
+	o.told = found
+	for host, count := range counts {
+		orphanedClusters.WithLabelValues(host).Set(float64(count))
+	}
+	return nil
+}
