@@ -98,6 +98,10 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.resize(ctx, seen, next)
 	case plan.StepUpdate:
 		return a.update(ctx, cluster, seen, next)
+	case plan.StepSetGrants:
+		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+			return api.SetPermissions(ctx, next.ClusterID, next.Grants)
+		})
 	case plan.StepInstallLibraries:
 		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.InstallLibraries(ctx, next.ClusterID, next.Libraries)

@@ -3,6 +3,7 @@ package controller_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 )
 
 // call makes a request that is not the operator's.
-func (r *rig) call(method, path, body string) {
+func (r *rig) call(method, path, body string) string {
 	r.t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.workspace.CAPEM)
@@ -27,8 +28,11 @@ func (r *rig) call(method, path, body string) {
 	request.Header.Set("Authorization", "Bearer "+simulator.DefaultToken)
 	answer, err := outside.Do(request)
 	r.Expect(err).NotTo(HaveOccurred())
+	said, err := io.ReadAll(answer.Body)
+	r.Expect(err).NotTo(HaveOccurred())
 	r.Expect(answer.Body.Close()).To(Succeed())
 	r.Expect(answer.StatusCode).To(Equal(http.StatusOK))
+	return string(said)
 }
 
 func TestObserve(t *testing.T) {

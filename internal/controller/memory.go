@@ -26,6 +26,9 @@ type remembered struct {
 	attempt plan.Attempt
 	// asides are the last attempts at steps that hold up no other.
 	asides map[plan.Step]plan.Attempt
+	// generation is the specification that was last seen, first at generationAt.
+	generation   int64
+	generationAt time.Time
 	// differences is the digest of those that a GET has confirmed.
 	differences string
 	// mending are the differences that are about to be mended, since when.
@@ -111,6 +114,17 @@ func (m *memory) pinned(cluster *v1alpha1.DatabricksCluster) (pinned bool, at ti
 		}
 	}
 	return pinned, at
+}
+
+// generationSince is when this process first saw the object's specification as it
+// is.
+func (m *memory) generationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+	known := m.of(cluster)
+	if known.generation != cluster.Generation || known.generationAt.IsZero() {
+		known.generation, known.generationAt = cluster.Generation, time.Now()
+		m.keep(cluster, known)
+	}
+	return known.generationAt
 }
 
 // mending is since when these differences are about to be mended.

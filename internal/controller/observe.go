@@ -47,6 +47,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	r.compare(cluster, &seen)
 	r.libraries(cluster, &seen)
 	r.pin(cluster, &seen)
+	r.grants(cluster, &seen)
 	return seen
 }
 

@@ -25,6 +25,8 @@ type Reader interface {
 	// LibraryStatuses is how far the libraries of a cluster are, those included
 	// that a policy or the whole workspace brought.
 	LibraryStatuses(ctx context.Context, clusterID string) ([]compute.LibraryFullStatus, error)
+	// Permissions is who may use a cluster, by direct grants and by inherited ones.
+	Permissions(ctx context.Context, clusterID string) ([]compute.ClusterAccessControlResponse, error)
 }
 
 // Writer is every call that changes a workspace. Only the controller's act.go
@@ -60,6 +62,8 @@ type Writer interface {
 	// UninstallLibraries marks libraries to be gone after the next restart. Those
 	// that are not there are ignored.
 	UninstallLibraries(ctx context.Context, clusterID string, libraries []compute.Library) error
+	// SetPermissions replaces all direct grants on a cluster; none takes them away.
+	SetPermissions(ctx context.Context, clusterID string, grants []compute.ClusterAccessControlRequest) error
 }
 
 // CreateRequest is a cluster to be made. IdempotencyToken (at most 64

@@ -100,11 +100,17 @@ func (c *Client) get(ctx context.Context, r request, accept func(answer) error) 
 // post makes a write with a JSON body; accept reads its answer and may be nil:
 // an answer without a body is the API's void.
 func (c *Client) post(ctx context.Context, r request, body any, accept func(answer) error) error {
+	r.method = http.MethodPost
+	return c.write(ctx, r, body, accept)
+}
+
+// write makes a write by the request's own method.
+func (c *Client) write(ctx context.Context, r request, body any, accept func(answer) error) error {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return &Error{Class: ClassInvalid, Message: "the request cannot be encoded: " + err.Error(), Method: http.MethodPost, Path: r.path, cause: err}
+		return &Error{Class: ClassInvalid, Message: "the request cannot be encoded: " + err.Error(), Method: r.method, Path: r.path, cause: err}
 	}
-	r.method, r.write, r.accept = http.MethodPost, true, accept
+	r.write, r.accept = true, accept
 	r.contentType, r.body = "application/json", encoded
 	r.limit = maxAnswerBytes
 	return c.call(ctx, r)

@@ -13,7 +13,10 @@ func whenOurs(in Input) (Plan, bool) {
 	if in.Cluster.Spec.Suspend || next.Step != StepNone {
 		return next, true
 	}
-	return in.withPin(next), true
+	if next = in.withGrants(next); next.Step == StepNone {
+		next = in.withPin(next)
+	}
+	return next, true
 }
 
 // aside is a step beside the others, or until when it is held back because it

@@ -70,6 +70,8 @@ type World struct {
 	Libraries Libraries
 	// Pinned tells whether the cluster is pinned; nil: nobody knows yet.
 	Pinned *bool
+	// Grants is what is known of who may use the cluster.
+	Grants Grants
 }
 
 // Trouble is why a workspace cannot be spoken to, and what a person sees of it.
@@ -120,6 +122,7 @@ const (
 	StepPermanentDelete Step = "PermanentDelete"
 
 	StepPin                Step = "Pin"
+	StepSetGrants          Step = "SetGrants"
 	StepOwnLibraries       Step = "OwnLibraries"
 	StepInstallLibraries   Step = "InstallLibraries"
 	StepUninstallLibraries Step = "UninstallLibraries"
@@ -138,6 +141,8 @@ type Plan struct {
 	Intent Intent
 	// Libraries are those that the step installs or takes away.
 	Libraries []compute.Library
+	// Grants are those that the step puts in place of all others.
+	Grants []drift.Grant
 	// LibrariesWait tells that ChangesDeferred is about libraries, too.
 	LibrariesWait bool
 	// Verdict is what to tell while this is so; zero: the cluster's own state

@@ -188,6 +188,11 @@ func (s *session) Me(ctx context.Context) (databricks.Principal, error) {
 	return databricks.Principal{ID: name, UserName: name + "@example.com"}, nil
 }
 
+// Permissions tells that nobody has a grant.
+func (s *session) Permissions(ctx context.Context, id string) ([]compute.ClusterAccessControlResponse, error) {
+	return nil, s.take(ctx, call{kind: "permissions", id: id, token: s.token})
+}
+
 func (s *session) Get(ctx context.Context, id string) (*compute.ClusterDetails, error) {
 	s.mu.Lock()
 	c, known := s.clusters[id]

@@ -1,0 +1,38 @@
+package databricks
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+)
+
+const permissionsPath = "/api/2.0/permissions/clusters/"
+
+// Permissions implements Reader.
+func (c *Client) Permissions(ctx context.Context, clusterID string) ([]compute.ClusterAccessControlResponse, error) {
+	r := request{path: permissionsPath + url.PathEscape(clusterID), limit: maxAnswerBytes, clusterID: clusterID, clusterOnly: true}
+	if err := r.needCluster(); err != nil {
+		return nil, err
+	}
+	var found compute.ClusterPermissions
+	err := c.get(ctx, r, func(got answer) error { return decode(got.body, &found) })
+	if err != nil {
+		return nil, err
+	}
+	return found.AccessControlList, nil
+}
+
+// SetPermissions implements Writer.
+func (c *Client) SetPermissions(ctx context.Context, clusterID string, grants []compute.ClusterAccessControlRequest) error {
+	r := request{method: http.MethodPut, path: permissionsPath + url.PathEscape(clusterID), clusterID: clusterID}
+	if err := r.needCluster(); err != nil {
+		return err
+	}
+	// The SDK's type would leave an empty list out, which then means none at all.
+	body := struct {
+		AccessControlList []compute.ClusterAccessControlRequest `json:"access_control_list"`
+	}{append([]compute.ClusterAccessControlRequest{}, grants...)}
+	return c.write(ctx, r, body, nil)
+}
