@@ -125,9 +125,8 @@ func (c *credentials) read(ctx context.Context, from credentialSource, before *c
 		}
 		now.trouble = &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: from.missing()}
 	case err != nil && before != nil:
-		again := *before
-		again.readAt = now.readAt
-		return &again
+		// What was known stands until something else is.
+		now.version, now.config, now.trouble, now.missingSince = before.version, before.config, before.trouble, before.missingSince
 	case err != nil:
 		now.trouble = &plan.Trouble{
 			Reason:  v1alpha1.ReasonRetryingAfterError,

@@ -53,7 +53,7 @@ func (c *credentials) vouch(ctx context.Context, from credentialSource) (databri
 		Token: func(ctx context.Context, audience string) (string, error) { return c.subjectToken(ctx, from, audience) },
 	}.Config()
 	if err != nil {
-		return config, misconfigured("workload identity: the %s", err), nil //nolint:nilerr // a wrong host is no failure to read
+		return config, misconfigured("workload identity: the %s", err), nil
 	}
 	_, err = c.issue(ctx, who.account, config.Host())
 	if trouble := refusedToken(who.account, err); trouble != nil {

@@ -1,11 +1,15 @@
 package controller_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
@@ -88,6 +92,27 @@ func TestWorkloadIdentity(t *testing.T) {
 		r.account(r.namespace, "etl")
 		r.becomes(cluster, "Ready=Running")
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
+	})
+
+	t.Run("[S2] an operator that may not request tokens here says what to bind, and notices", func(t *testing.T) {
+		r := newRig(t, federated("", ""))
+		r.account(r.namespace, "etl")
+		var bound atomic.Bool
+		r.intercept.SubResourceCreate = func(
+			ctx context.Context, to client.Client, name string, object, body client.Object, options ...client.SubResourceCreateOption,
+		) error {
+			if !bound.Load() {
+				return apierrors.NewForbidden(corev1.Resource("serviceaccounts/token"), object.GetName(), nil)
+			}
+			return to.SubResource(name).Create(ctx, object, body, options...)
+		}
+		r.start()
+		cluster := r.create(r.small("scratch", r.usesIdentity("etl", "")))
+		stalled := r.becomes(cluster, "Stalled=PermissionDenied")
+		r.Expect(message(stalled, "Stalled")).To(And(ContainSubstring("databricks-operator-token-requester"), ContainSubstring(r.namespace)))
+		r.Expect(r.workspace.Requests()).To(BeEmpty())
+		bound.Store(true)
+		r.becomes(cluster, "Ready=Running")
 	})
 
 	t.Run("[S3] a host that is not allowed gets no token", func(t *testing.T) {

@@ -111,9 +111,8 @@ func (s *sharing) mayUse(ctx context.Context, cluster *v1alpha1.DatabricksCluste
 // foreign tells that an object is about a cluster that was not made for it: the
 // workspace's credential may see those of all its tenants.
 func foreign(cluster *v1alpha1.DatabricksCluster) bool {
-	made := cluster.Status.ClusterID == cluster.Spec.ClusterID && !cluster.Status.Adopted
-	observed := cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
-	return cluster.Spec.ClusterID != "" && (!made || observed) || cluster.Status.Adopted
+	named := cluster.Spec.ClusterID
+	return named != "" && (cluster.Status.Adopted || cluster.Status.ClusterID != named)
 }
 
 func denied(format string, args ...any) *plan.Trouble {

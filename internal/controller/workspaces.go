@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -20,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
@@ -148,7 +149,10 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("count the users of a workspace: %w", err)
 	}
 	facts := report.WorkspaceFacts{Workspace: declared, Clusters: len(users.Items), Now: time.Now()}
-	w.connect(ctx, request.NamespacedName, declared, &facts)
+	if wait := w.connect(ctx, request.NamespacedName, declared, &facts); wait != nil && isConnected(declared) {
+		// Its turn has not come, which says nothing about it.
+		return ctrl.Result{RequeueAfter: max(time.Until(wait.At), soon)}, nil
+	}
 	facts.Figures = w.figures.of(request.NamespacedName)
 	again, err := w.write(ctx, declared, report.OfWorkspace(facts))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
@@ -163,23 +167,39 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return ctrl.Result{RequeueAfter: again}, err
 }
 
-// connect finds the workspace, or why there is none to speak to.
-func (w *workspaces) connect(ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts) {
+// isConnected tells that a workspace was last said to answer, as it is declared
+// now.
+func isConnected(declared *v1alpha1.DatabricksWorkspace) bool {
+	ready := meta.FindStatusCondition(declared.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == declared.Generation
+}
+
+// connect finds the workspace, or why there is none to speak to: trouble, or
+// that it must be asked later.
+func (w *workspaces) connect(
+	ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts,
+) *workspace.WaitError {
 	object := workspace.Object(key.String())
 	config, trouble := w.sharing.credential(ctx, key, declared)
 	if trouble != nil {
 		w.registry.Release(object)
 		w.figures.forget(key)
 		facts.Trouble = trouble
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.options.ConnectDeadline)
 	defer cancel()
 	found, err := w.registry.Connect(ctx, object, config)
 	if err != nil {
 		w.figures.forget(key)
-		facts.Trouble = w.unconnected(key, declared, err)
-		return
+		if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
+			facts.Trouble = stillWaiting(declared.Status.Conditions, wait)
+			return wait
+		}
+		failure := failureOf(err)
+		w.sharing.credentials.doubt(key, failure.Class)
+		facts.Trouble = troubleOf(failure, w.options.ConnectPause)
+		return nil
 	}
 	principal := found.Principal()
 	w.figures.follow(key, found.Host(), principal.UserName)
@@ -188,16 +208,7 @@ func (w *workspaces) connect(ctx context.Context, key types.NamespacedName, decl
 		facts.Failure, facts.FailingSince = failureOf(health.Err), health.Since
 		w.sharing.credentials.doubt(key, facts.Failure.Class)
 	}
-}
-
-// unconnected is why a credential does not lead to its workspace.
-func (w *workspaces) unconnected(key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, err error) *plan.Trouble {
-	if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
-		return stillWaiting(declared.Status.Conditions, wait)
-	}
-	failure := failureOf(err)
-	w.sharing.credentials.doubt(key, failure.Class)
-	return troubleOf(failure, w.options.ConnectPause)
+	return nil
 }
 
 // write patches the status where it says something new. Figures alone are worth

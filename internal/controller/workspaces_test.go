@@ -291,8 +291,7 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 		settled := r.getWorkspace(shared)
 		r.Consistently(func() string { return r.getWorkspace(shared).ResourceVersion }, "1s").Should(Equal(settled.ResourceVersion))
 
-		r.remove(cluster)
-		r.gone(cluster)
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.Connection = nil })
 		r.Eventually(func() *int32 { return r.getWorkspace(shared).Status.Clusters }).Should(HaveValue(BeZero()))
 	})
 
@@ -303,10 +302,11 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 		shared := r.share()
 		r.workspaceBecomes(shared, "Ready=Connected")
 		begin := time.Now()
-		for i := range 20 {
-			r.create(r.small(fmt.Sprint("scratch-", i), usesWorkspace(shared.Name)))
-		}
 		versions := map[string]bool{}
+		for i := range 20 {
+			r.create(r.small(fmt.Sprint("scratch-", i), usesWorkspace(shared.Name), func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true }))
+			versions[r.getWorkspace(shared).ResourceVersion] = true
+		}
 		r.Eventually(func() *int32 {
 			now := r.getWorkspace(shared)
 			versions[now.ResourceVersion] = true
