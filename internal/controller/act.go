@@ -74,6 +74,8 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return api.Terminate(ctx, next.ClusterID)
 		})
+	case plan.StepPublish:
+		return a.publish(ctx, cluster, seen)
 	case plan.StepPin:
 		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.Pin(ctx, next.ClusterID)

@@ -77,7 +77,7 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 	} else {
 		logger.Info("step done")
 	}
-	if !next.Step.WritesToDatabricks() {
+	if !next.Step.WritesToDatabricks() && !next.Aside {
 		return
 	}
 	note := r.memory.tried

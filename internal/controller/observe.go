@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,6 +29,8 @@ type scene struct {
 	// lookedAt is when the look began that Details are from, changedAt when that of
 	// the first that found the same.
 	lookedAt, changedAt time.Time
+	// output is the object's own ConfigMap; nil: it has none yet.
+	output *corev1.ConfigMap
 }
 
 // observe gathers the facts about an object. It calls no workspace, but for the
@@ -48,6 +51,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	r.libraries(cluster, &seen)
 	r.pin(cluster, &seen)
 	r.grants(cluster, &seen)
+	r.output(ctx, cluster, &seen)
 	return seen
 }
 

@@ -10,6 +10,9 @@ import "time"
 // configuration has its turn when there is nothing else to do.
 func whenOurs(in Input) (Plan, bool) {
 	next := in.first(keeping)
+	if next.Step == StepNone {
+		next = in.withOutput(next)
+	}
 	if in.Cluster.Spec.Suspend || next.Step != StepNone {
 		return next, true
 	}
@@ -28,10 +31,15 @@ func (in Input) aside(next Plan, step Step) (plan Plan, held bool) {
 		next.Step, next.ClusterID, next.Aside = step, in.World.Details.ClusterId, true
 		return next, false
 	}
-	if next.Again.IsZero() || again.Before(next.Again) {
-		next.Again = again
-	}
+	next.Again = soonest(next.Again, again)
 	return next, true
+}
+
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // heldUntil is until when a step that failed is held back; zero: it may be tried.

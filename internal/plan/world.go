@@ -72,6 +72,8 @@ type World struct {
 	Pinned *bool
 	// Grants is what is known of who may use the cluster.
 	Grants Grants
+	// Output is what is known of the object's ConfigMap.
+	Output Output
 }
 
 // Trouble is why a workspace cannot be spoken to, and what a person sees of it.
@@ -121,6 +123,7 @@ const (
 	StepUnpin           Step = "Unpin"
 	StepPermanentDelete Step = "PermanentDelete"
 
+	StepPublish            Step = "Publish"
 	StepPin                Step = "Pin"
 	StepSetGrants          Step = "SetGrants"
 	StepOwnLibraries       Step = "OwnLibraries"
@@ -209,7 +212,7 @@ type Failure struct {
 // change only the object.
 func (s Step) WritesToDatabricks() bool {
 	switch s {
-	case StepNone, StepAddFinalizer, StepRecord, StepRelease, StepOwn, StepNoteRequest, StepOwnLibraries:
+	case StepNone, StepAddFinalizer, StepRecord, StepRelease, StepOwn, StepNoteRequest, StepOwnLibraries, StepPublish:
 		return false
 	default:
 		return true

@@ -1,0 +1,77 @@
+package controller_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+func publishedIn(name string) specChange {
+	return func(s *v1alpha1.DatabricksClusterSpec) { s.OutputConfigMap = &v1alpha1.OutputConfigMap{Name: name} }
+}
+
+func (r *rig) configMap(name string) *corev1.ConfigMap {
+	found := &corev1.ConfigMap{}
+	if err := r.api.Get(r.t.Context(), client.ObjectKey{Namespace: r.namespace, Name: name}, found); err != nil {
+		return &corev1.ConfigMap{}
+	}
+	return found
+}
+
+func TestOutputConfigMap(t *testing.T) {
+	t.Run("it says where the cluster is, belongs to the object, and holds no secret", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running(publishedIn("found"))
+		r.Eventually(func() map[string]string { return r.configMap("found").Data }).ShouldNot(BeEmpty())
+		made := r.configMap("found")
+		workspaceID := cluster.Status.WorkspaceID
+		if workspaceID == "" {
+			workspaceID = "0"
+		}
+		r.Expect(made.Data).To(Equal(map[string]string{
+			"DATABRICKS_HOST":       cluster.Status.Host,
+			"DATABRICKS_CLUSTER_ID": cluster.Status.ClusterID,
+			"DATABRICKS_HTTP_PATH":  "sql/protocolv1/o/" + workspaceID + "/" + cluster.Status.ClusterID,
+		}))
+		r.Expect(metav1.IsControlledBy(made, cluster)).To(BeTrue())
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+
+	t.Run("it is put right when it was changed, keeps what others added, and follows a new cluster", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running(publishedIn("found"))
+		r.Eventually(func() map[string]string { return r.configMap("found").Data }).ShouldNot(BeEmpty())
+		made := r.configMap("found")
+		made.Data["DATABRICKS_HOST"], made.Data["theirs"] = "https://elsewhere", "1"
+		r.Expect(r.api.Update(r.t.Context(), made)).To(Succeed())
+		r.Expect(r.workspace.DeleteElsewhere(cluster.Status.ClusterID)).To(Succeed())
+		r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(Equal(cluster.Status.ClusterID))
+		r.Eventually(func() map[string]string { return r.configMap("found").Data }).Should(And(
+			HaveKeyWithValue("DATABRICKS_HOST", cluster.Status.Host), HaveKeyWithValue("theirs", "1"),
+			HaveKeyWithValue("DATABRICKS_CLUSTER_ID", Not(Equal(cluster.Status.ClusterID)))))
+		version := r.configMap("found").ResourceVersion
+		r.becomes(cluster, "Ready=Running")
+		r.Consistently(func() string { return r.configMap("found").ResourceVersion }).Should(Equal(version))
+	})
+
+	t.Run("one that is not the object's own is left alone and told, and the cluster is kept all the same", func(t *testing.T) {
+		r := newRig(t)
+		theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "theirs", Namespace: r.namespace}, Data: map[string]string{"a": "b"}}
+		r.Expect(r.api.Create(t.Context(), theirs)).To(Succeed())
+		r.start()
+		cluster := r.create(r.small("scratch", publishedIn("theirs")))
+		stalled := r.becomes(cluster, "Stalled=InvalidSpec")
+		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("ConfigMap theirs exists"))
+		r.Expect(r.configMap("theirs").Data).To(Equal(map[string]string{"a": "b"}))
+		r.editSpec(cluster, fixed(3))
+		r.Eventually(r.writes).Should(ContainElement("resize"))
+		r.editSpec(cluster, publishedIn("ours"))
+		r.becomes(cluster, "Ready=Running")
+		r.Eventually(func() map[string]string { return r.configMap("ours").Data }).Should(HaveLen(3))
+	})
+}
