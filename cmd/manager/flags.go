@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -94,6 +95,8 @@ func (o *options) validate() error {
 	switch {
 	case id != "" && !operatorID.MatchString(id):
 		return fmt.Errorf("--operator-id %q is not 8 lower-case hex digits, such as 0a1b2c3d", id)
+	case len(validation.IsDNS1123Label(o.controller.OperatorNamespace)) > 0 && o.controller.OperatorNamespace != "":
+		return fmt.Errorf("--operator-namespace %q is not a namespace's name, such as databricks-operator-system", o.controller.OperatorNamespace)
 	case o.controller.Workers < 1:
 		return fmt.Errorf("--workers %d: at least 1 is needed", o.controller.Workers)
 	case most <= 0:

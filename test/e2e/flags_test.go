@@ -26,7 +26,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	g.Expect(code).To(Equal(0))
 	for _, flag := range []string{
 		"--allowed-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
-		"--watch-namespaces", "--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
+		"--workspaces", "--operator-namespace", "--operator-service-account", "--watch-namespaces", "--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
 		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
 		"--leader-elect", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure",
 		"--health-probe-bind-address", "--kubeconfig", "--zap-log-level",
@@ -49,6 +49,7 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		"not a number":    {[]string{"--workers=many"}, []string{`"many"`, "--workers", "--help"}},
 		"no workers":      {[]string{"--workers=0"}, []string{"--workers 0: at least 1 is needed"}},
 		"operator id":     {[]string{"--operator-id=PROD"}, []string{`--operator-id "PROD"`, "8 lower-case hex digits"}},
+		"no namespace":    {[]string{"--operator-namespace=My_Own"}, []string{`--operator-namespace "My_Own" is not a namespace's name`}},
 		"no requests":     {[]string{"--max-requests-per-second=0"}, []string{"--max-requests-per-second 0: must be above 0"}},
 		"all headroom":    {[]string{"--request-headroom=1"}, []string{"--request-headroom 1", "below 1"}},
 		"no unit":         {[]string{"--request-timeout=30"}, []string{`"30"`, "--request-timeout", "--help"}},
