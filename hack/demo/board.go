@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -76,8 +77,8 @@ func (b *board) detail(text string) {
 	b.screen.line("  %*s   %s", b.nameWidth, "", b.screen.dim(text))
 }
 
-// cellWidth fits what is shown most of the time: TERMINATING, for one.
-const cellWidth = 11
+// cellWidth fits what is shown most of the time: ChangesDeferred, for one.
+const cellWidth = 15
 
 func (b *board) aligned(cells []string) string {
 	var line strings.Builder
@@ -125,8 +126,17 @@ func differences(before, after v1alpha1.DatabricksClusterStatus) []string {
 	if after.ClusterID != before.ClusterID && after.ClusterID != "" {
 		all = append(all, "cluster "+after.ClusterID)
 	}
+	if after.Adopted && !before.Adopted {
+		all = append(all, "adopted")
+	}
 	if after.StateMessage != before.StateMessage && after.StateMessage != "" {
 		all = append(all, "state message: "+after.StateMessage)
+	}
+	if told := ending(after.TerminationReason); told != ending(before.TerminationReason) && told != "" {
+		all = append(all, "termination reason: "+told)
+	}
+	if !slices.Equal(after.PendingChanges, before.PendingChanges) && len(after.PendingChanges) > 0 {
+		all = append(all, "pending changes: "+strings.Join(after.PendingChanges, ", "))
 	}
 	all = append(all, changedConditions(before, after)...)
 	for _, condition := range before.Conditions {
@@ -135,6 +145,18 @@ func differences(before, after v1alpha1.DatabricksClusterStatus) []string {
 		}
 	}
 	return all
+}
+
+// ending is a termination reason in one line, its parameters in order.
+func ending(reason *v1alpha1.TerminationReason) string {
+	if reason == nil {
+		return ""
+	}
+	told := []string{reason.Code, "(" + reason.Type + ")"}
+	for _, name := range slices.Sorted(maps.Keys(reason.Parameters)) {
+		told = append(told, fmt.Sprintf("%s=%q", name, reason.Parameters[name]))
+	}
+	return strings.Join(told, " ")
 }
 
 // changedConditions tells those that say the same in one line, and what the

@@ -5,22 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-const (
-	readyWithin   = 2 * time.Minute
-	deletedWithin = time.Minute
-	// logLines is how much of the operator's log a failure shows.
-	logLines = 20
-)
+// logLines is how much of the operator's log a failure shows.
+const logLines = 20
 
 // errUnasked is how a program ended that nobody asked to, and without a failure.
 var errUnasked = errors.New("it ended with exit code 0, unasked")
@@ -33,8 +28,13 @@ type demo struct {
 	board    *board
 	news     chan news
 	objects  []*unstructured.Unstructured
-	figures  figures
+	// adopted is the cluster that outlives its object.
+	adopted string
+	figures figures
 }
+
+// chapter is a part of the story; an error ends all of it.
+type chapter func(context.Context) error
 
 func newDemo(s settings, screen *screen) *demo {
 	return &demo{settings: s, screen: screen, board: newBoard(screen), news: make(chan news)}
@@ -64,16 +64,27 @@ func (d *demo) tell(ctx context.Context, cancel context.CancelCauseFunc) error {
 		return err
 	}
 	d.supervise(ctx, cancel)
-	for _, chapter := range []func(context.Context) error{d.apply, d.awaitReady} {
-		if err := chapter(ctx); err != nil {
-			return err
-		}
+	if err := inOrder(ctx, d.apply, d.awaitReady); err != nil {
+		return err
 	}
 	if d.settings.keep {
 		return d.keep(ctx)
 	}
-	for _, chapter := range []func(context.Context) error{d.delete, d.checkNothingIsLeft, d.tellFigures} {
-		if err := chapter(ctx); err != nil {
+	return inOrder(ctx,
+		d.scale,
+		d.edit,
+		d.deferEdit,
+		d.adopt,
+		d.failLaunch,
+		d.delete,
+		d.checkWhatIsLeft,
+		d.tellFigures,
+	)
+}
+
+func inOrder(ctx context.Context, chapters ...chapter) error {
+	for _, tell := range chapters {
+		if err := tell(ctx); err != nil {
 			return err
 		}
 	}
@@ -114,7 +125,7 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 // supervise ends the story where a program ends by itself, and has the objects
-// watched.
+// watched: from the first write on, or the figures would vary.
 func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 	for name, process := range map[string]*programs.Process{"operator": d.world.operator.Process, "simulator": d.world.simulator.Process} {
 		go func() {
@@ -125,9 +136,11 @@ func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 			}
 		}()
 	}
+	watching := make(chan struct{})
+	opened := sync.OnceFunc(func() { close(watching) })
 	go func() {
 		for ctx.Err() == nil {
-			if err := follow(ctx, d.world.kubernetes.Config, func(change news) {
+			if err := follow(ctx, d.world.kubernetes.Config, opened, func(change news) {
 				select {
 				case d.news <- change:
 				case <-ctx.Done():
@@ -137,62 +150,10 @@ func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 			}
 		}
 	}()
-}
-
-func (d *demo) apply(ctx context.Context) error {
-	d.screen.section("Apply", "kubectl apply --server-side -k "+d.settings.samples+", its Secret pointed at the simulator")
-	for _, object := range d.objects {
-		if err := pointAt(object, d.world.simulator.URL, simulator.DefaultToken); err != nil {
-			return err
-		}
-		if err := apply(ctx, d.world.api, object); err != nil {
-			return err
-		}
-		d.screen.line("  %s %s/%s", d.screen.green("✓"), strings.ToLower(object.GetKind()), object.GetName())
+	select {
+	case <-watching:
+	case <-ctx.Done():
 	}
-	d.figures.applied = time.Now()
-	return nil
-}
-
-// clusters are the samples without the Secret.
-func (d *demo) clusters() []*unstructured.Unstructured {
-	return slices.DeleteFunc(slices.Clone(d.objects), func(object *unstructured.Unstructured) bool {
-		return object.GetKind() != "DatabricksCluster"
-	})
-}
-
-func (d *demo) names() []string {
-	var all []string
-	for _, object := range d.clusters() {
-		all = append(all, object.GetName())
-	}
-	return all
-}
-
-func (d *demo) awaitReady(ctx context.Context) error {
-	d.screen.section("Watch", "kubectl get dbc -w, and beneath each row what else has changed")
-	d.board.expect(d.names())
-	if err := d.until(ctx, "waiting for the clusters to run", readyWithin, func() bool { return d.board.ready(len(d.clusters())) }); err != nil {
-		return d.withObjects(err)
-	}
-	d.figures.ready = time.Now()
-	return nil
-}
-
-func (d *demo) delete(ctx context.Context) error {
-	d.screen.section("Delete", "kubectl delete -k "+d.settings.samples)
-	d.board.expect(d.names())
-	d.figures.deleting = time.Now()
-	for _, object := range d.clusters() {
-		if err := d.world.api.Delete(ctx, object); err != nil {
-			return fmt.Errorf("delete %s: %w", object.GetName(), err)
-		}
-	}
-	if err := d.until(ctx, "waiting for the objects to go", deletedWithin, func() bool { return len(d.board.now) == 0 }); err != nil {
-		return d.withObjects(err)
-	}
-	d.figures.deleted = time.Now()
-	return nil
 }
 
 // withObjects adds to a failure how the objects stand.
@@ -214,25 +175,6 @@ func (d *demo) until(ctx context.Context, what string, limit time.Duration, hold
 			return context.Cause(ctx)
 		}
 	}
-	return nil
-}
-
-// checkNothingIsLeft asks the workspace itself.
-func (d *demo) checkNothingIsLeft(ctx context.Context) error {
-	d.screen.section("Check", "what the workspace itself says")
-	records, err := d.world.simulator.Clusters(ctx)
-	if err != nil {
-		return err
-	}
-	for _, record := range records {
-		if record.Exists() {
-			return fmt.Errorf("cluster %s (%s) is left in the workspace, %s", record.ID, record.Name, record.State)
-		}
-	}
-	if made, wanted := len(records), len(d.clusters()); made != wanted {
-		return fmt.Errorf("%d clusters were made for %d objects", made, wanted)
-	}
-	d.screen.line("  %s %d clusters were made, one per object, and none is left", d.screen.green("✓"), len(records))
 	return nil
 }
 

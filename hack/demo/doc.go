@@ -7,7 +7,11 @@
 // with `demo: ok`, or says what went wrong and fails. Nothing that it started
 // outlives it.
 //
-//   - demo: the story, step by step
+//   - demo: the story, chapter by chapter
+//   - life: what every sample goes through, and what is left in the end
+//   - changes: a scale, an edit, and one that waits
+//   - others: a cluster that somebody else made, and one that cannot start
+//   - workspace: what others do in the workspace, and what the operator wrote to it
 //   - world: the processes, from start to stop
 //   - samples: config/samples, pointed at the simulator
 //   - watch, board: what the API server tells of the objects, and how it is shown

@@ -22,6 +22,7 @@ func (d *demo) tellHints() {
 		{"kubectl get dbc -o wide", "what there is"},
 		{"kubectl describe dbc " + name, "status, conditions and events of one"},
 		{"kubectl explain dbc.spec", "every field, explained"},
+		{"kubectl scale dbc " + name + " --replicas=3", "a resize, without a restart"},
 		{"kubectl delete dbc " + name, "the cluster goes, then the object"},
 		{"tail -f " + d.world.operator.Log.Path(), "what the operator does"},
 		{"curl --cacert " + d.world.simulator.CAFile + " " + d.world.simulator.URL + simulator.ControlPath, "how to look into the workspace, and make it fail"},

@@ -50,6 +50,11 @@ func (s *screen) line(format string, values ...any) {
 	s.draw()
 }
 
+// done tells that something is as it was to be.
+func (s *screen) done(format string, values ...any) {
+	s.line("  %s %s", s.green("✓"), fmt.Sprintf(format, values...))
+}
+
 // step does one thing that takes a while, and tells that it is done and what
 // came of it.
 func (s *screen) step(name string, do func() (string, error)) error {

@@ -24,14 +24,15 @@ type news struct {
 }
 
 // follow tells of every change of the objects, those that exist first, until
-// ctx ends or the watch breaks. The API server makes the rows: they are what
-// kubectl shows.
-func follow(ctx context.Context, config *rest.Config, tell func(news)) error {
+// ctx ends or the watch breaks. It calls opened once nothing is missed any more.
+// The API server makes the rows: they are what kubectl shows.
+func follow(ctx context.Context, config *rest.Config, opened func(), tell func(news)) error {
 	body, err := openWatch(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	opened()
 	var columns []metav1.TableColumnDefinition
 	for decoder := json.NewDecoder(body); ; {
 		var event struct {
