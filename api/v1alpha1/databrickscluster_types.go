@@ -20,7 +20,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Synced",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Synced")].status`,description="Whether the remote configuration matches"
 // +kubebuilder:printcolumn:name="Cluster-ID",type=string,priority=1,JSONPath=`.status.clusterID`
-// +kubebuilder:printcolumn:name="Runtime",type=string,priority=1,JSONPath=`.status.effective.sparkVersion`
+// +kubebuilder:printcolumn:name="Runtime",type=string,priority=1,JSONPath=`.status.effective.runtime`
 // +kubebuilder:printcolumn:name="Node-Type",type=string,priority=1,JSONPath=`.status.effective.nodeTypeID`
 // +kubebuilder:printcolumn:name="Run-Policy",type=string,priority=1,JSONPath=`.spec.runPolicy`,description="Empty means Manual"
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host`

@@ -166,6 +166,11 @@ type EffectiveSpec struct {
 	// +optional
 	SparkVersion string `json:"sparkVersion,omitempty"`
 
+	// What that runtime is, in words: its release, then ML, GPU and Photon where it is that. Empty for a
+	// special image.
+	// +optional
+	Runtime string `json:"runtime,omitempty"`
+
 	// Machine type of the workers.
 	// +optional
 	NodeTypeID string `json:"nodeTypeID,omitempty"`

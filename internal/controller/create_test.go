@@ -195,8 +195,9 @@ func (r *rig) dieBefore(match func(*v1alpha1.DatabricksCluster) bool) func() boo
 func TestCreateOnTheWire(t *testing.T) {
 	pool := simulator.Pool{ID: "0101-120000-pool1", NodeTypeID: "i3.xlarge"}
 	policy := simulator.Policy{ID: "P1", Definition: `{"num_workers": {"type": "fixed", "value": 3}, "autotermination_minutes": {"type": "fixed", "value": 30}}`}
+	runtime := simulator.Policy{ID: "P2", Definition: `{"spark_version": {"type": "fixed", "value": "16.4.x-scala2.12"}}`}
 	workspaceWith := simulator.Options{Workspaces: []simulator.Workspace{{
-		Pools: []simulator.Pool{pool}, Policies: []simulator.Policy{policy},
+		Pools: []simulator.Pool{pool}, Policies: []simulator.Policy{policy, runtime},
 		Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
 	}}}
 	cases := []struct {
@@ -216,6 +217,9 @@ func TestCreateOnTheWire(t *testing.T) {
 		{"[case-04] with policy defaults and no size neither is sent", func(s *v1alpha1.DatabricksClusterSpec) {
 			s.NumWorkers, s.PolicyID, s.ApplyPolicyDefaultValues, s.AutoterminationMinutes = nil, "P1", new(true), nil
 		}, map[string]any{"policy_id": "P1", "apply_policy_default_values": true}, []string{"num_workers", "autoscale", "autotermination_minutes"}},
+		{"[case-04] a runtime that the policy supplies is not sent", func(s *v1alpha1.DatabricksClusterSpec) {
+			s.SparkVersion, s.PolicyID = "", "P2"
+		}, map[string]any{"policy_id": "P2"}, []string{"spark_version"}},
 		{"[case-05] a pool goes without node types", func(s *v1alpha1.DatabricksClusterSpec) {
 			s.NodeTypeID, s.InstancePoolID, s.EnableElasticDisk = "", pool.ID, new(true)
 		}, map[string]any{"instance_pool_id": pool.ID}, []string{"node_type_id", "driver_node_type_id", "enable_elastic_disk"}},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"

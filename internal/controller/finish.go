@@ -30,6 +30,7 @@ func (r *Reconciler) finish(
 	if done.err != nil {
 		return r.retry(done.err)
 	}
+	r.tell(cluster, told.Deeds)
 	result := resultOf(next, done)
 	released := next.Step == plan.StepRelease
 	switch {
@@ -53,13 +54,17 @@ func (r *Reconciler) finish(
 			seen.workspace.Refresh(objectOf(cluster), clusterID(cluster), time.Now(), true)
 		}
 	}
-	for _, event := range told.Events {
-		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
-	}
+	r.tell(cluster, told.Events)
 	if released {
 		return ctrl.Result{}, nil
 	}
 	return result, nil
+}
+
+func (r *Reconciler) tell(cluster *v1alpha1.DatabricksCluster, told []report.Event) {
+	for _, event := range told {
+		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
+	}
 }
 
 func requestsReconcile(next plan.Plan) bool {

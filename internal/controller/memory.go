@@ -34,6 +34,9 @@ type remembered struct {
 	// mending are the differences that are about to be mended, since when.
 	mending      string
 	mendingSince time.Time
+	// doubts is the generation whose values are yet to be held against what the
+	// workspace offers, doubted the one that was last.
+	doubts, doubted int64
 	// wroteAt is when its status was last written.
 	wroteAt time.Time
 }
@@ -135,6 +138,24 @@ func (m *memory) mending(cluster *v1alpha1.DatabricksCluster, differences []drif
 		m.keep(cluster, known)
 	}
 	return known.mendingSince
+}
+
+// doubting tells whether this generation is yet to be held against what the
+// workspace offers: one that was evaluated before is not.
+func (m *memory) doubting(cluster *v1alpha1.DatabricksCluster) bool {
+	known := m.of(cluster)
+	if cluster.Status.ObservedGeneration != cluster.Generation && known.doubts != cluster.Generation && known.doubted != cluster.Generation {
+		known.doubts = cluster.Generation
+		m.keep(cluster, known)
+	}
+	return known.doubts == cluster.Generation
+}
+
+// doubted notes that this generation was held against what the workspace offers.
+func (m *memory) doubted(cluster *v1alpha1.DatabricksCluster) {
+	known := m.of(cluster)
+	known.doubts, known.doubted = 0, cluster.Generation
+	m.keep(cluster, known)
 }
 
 // wrote notes that the object's status was written now.

@@ -47,6 +47,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	r.declare(ctx, cluster, &seen)
 	r.look(ctx, cluster, &seen)
 	r.search(cluster, &seen)
+	r.doubt(cluster, &seen)
 	r.compare(cluster, &seen)
 	r.libraries(cluster, &seen)
 	r.pin(cluster, &seen)

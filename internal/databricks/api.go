@@ -27,6 +27,9 @@ type Reader interface {
 	LibraryStatuses(ctx context.Context, clusterID string) ([]compute.LibraryFullStatus, error)
 	// Permissions is who may use a cluster, by direct grants and by inherited ones.
 	Permissions(ctx context.Context, clusterID string) ([]compute.ClusterAccessControlResponse, error)
+	// SparkVersions and NodeTypes are what the workspace offers.
+	SparkVersions(ctx context.Context) ([]compute.SparkVersion, error)
+	NodeTypes(ctx context.Context) ([]compute.NodeType, error)
 }
 
 // Writer is every call that changes a workspace. Only the controller's act.go

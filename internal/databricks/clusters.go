@@ -103,24 +103,43 @@ func (c *Client) Create(ctx context.Context, create CreateRequest) (string, erro
 
 // MarshalJSON adds the token to what the SDK's type encodes.
 func (r CreateRequest) MarshalJSON() ([]byte, error) {
-	cluster, err := json.Marshal(r.CreateCluster)
-	if err != nil || r.IdempotencyToken == "" {
-		return cluster, err
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(cluster, &fields); err != nil {
-		return nil, err
-	}
-	fields["idempotency_token"], err = json.Marshal(r.IdempotencyToken)
+	fields, err := withoutEmptyVersion(r.CreateCluster)
 	if err != nil {
 		return nil, err
+	}
+	if r.IdempotencyToken != "" {
+		if fields["idempotency_token"], err = json.Marshal(r.IdempotencyToken); err != nil {
+			return nil, err
+		}
 	}
 	return json.Marshal(fields)
 }
 
+// withoutEmptyVersion is a body whose spark_version goes unsaid where it is not
+// set: the SDK's types always say it, and the API takes an empty one for a bad
+// one where a policy would supply it.
+func withoutEmptyVersion(body any) (map[string]json.RawMessage, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		return nil, err
+	}
+	if string(fields["spark_version"]) == `""` {
+		delete(fields, "spark_version")
+	}
+	return fields, nil
+}
+
 // Edit implements Writer.
 func (c *Client) Edit(ctx context.Context, edit compute.EditCluster) error {
-	return c.change(ctx, request{path: clustersPath + "edit", clusterID: edit.ClusterId, allocates: true}, edit)
+	body, err := withoutEmptyVersion(edit)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, request{path: clustersPath + "edit", clusterID: edit.ClusterId, allocates: true}, body)
 }
 
 // Update implements Writer.

@@ -64,6 +64,9 @@ type World struct {
 	Differences []drift.Difference
 	// Compared tells that Differences was computed from a look at the cluster.
 	Compared bool
+	// Doubts are what the workspace will probably refuse of a specification that
+	// is new: told once, and no reason to stop.
+	Doubts []string
 	// Credential is the fingerprint of the credential in use.
 	Credential string
 	// Libraries is what is known of the cluster's libraries.

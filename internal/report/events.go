@@ -34,18 +34,30 @@ const (
 	// EventRestartDeferred those for which it does not, for now.
 	EventRestartTriggered = "RestartTriggered"
 	EventRestartDeferred  = "RestartDeferred"
-	EventSuspended        = "Suspended"
-	EventResumed          = "Resumed"
+	// EventSpecDoubtful is a Warning: a value that the workspace will probably
+	// refuse, and those that may have been meant. The server decides.
+	EventSpecDoubtful = "SpecDoubtful"
+	EventSuspended    = "Suspended"
+	EventResumed      = "Resumed"
 )
+
+// deeds tells what was done or found in this very pass, which no later one sees.
+func deeds(in Input) []Event {
+	var told []Event
+	if reason, note := stepEvent(in); reason != "" {
+		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Step), Note: note})
+	}
+	for _, doubt := range in.World.Doubts {
+		told = append(told, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: doubt})
+	}
+	return told
+}
 
 // events tells what is different now. A status that stays tells nothing.
 func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	var told []Event
 	tell := func(kind, reason, action, note string) {
 		told = append(told, Event{Type: kind, Reason: reason, Action: action, Note: note})
-	}
-	if reason, note := stepEvent(in); reason != "" {
-		tell(corev1.EventTypeNormal, reason, string(in.Plan.Step), note)
 	}
 	if reason, note := pinRefused(in, before, after); reason != "" {
 		tell(corev1.EventTypeWarning, reason, "Pin", note)

@@ -46,7 +46,7 @@ func TestTransitionsAreTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(row.history.events()).To(ConsistOf(row.events))
-			for _, event := range row.history.last.Events {
+			for _, event := range row.history.told() {
 				g.Expect(event.Type).To(BeElementOf("Normal", "Warning"))
 				g.Expect(event.Action).NotTo(BeEmpty())
 				g.Expect(event.Note).NotTo(BeEmpty())

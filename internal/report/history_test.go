@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -116,11 +117,14 @@ func (h *history) readiness() string {
 
 func (h *history) events() []string {
 	reasons := []string{}
-	for _, event := range h.last.Events {
+	for _, event := range h.told() {
 		reasons = append(reasons, event.Reason)
 	}
 	return reasons
 }
+
+// told is all that the last report tells.
+func (h *history) told() []Event { return slices.Concat(h.last.Deeds, h.last.Events) }
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -12,6 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
 
 // maxParameters bounds what is shown of a termination's parameters.
@@ -99,6 +101,7 @@ func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.Eff
 	if details := in.World.Details; in.World.Presence == plan.Present {
 		shown = &v1alpha1.EffectiveSpec{
 			SparkVersion:           databricks.PlainText(details.SparkVersion),
+			Runtime:                runtimeOf(details),
 			NodeTypeID:             databricks.PlainText(details.NodeTypeId),
 			DriverNodeTypeID:       databricks.PlainText(details.DriverNodeTypeId),
 			DataSecurityMode:       databricks.PlainText(string(details.DataSecurityMode)),
@@ -111,6 +114,29 @@ func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.Eff
 	}
 	shown.DeletionPolicy = plan.EffectiveDeletionPolicy(in.Cluster)
 	return shown
+}
+
+// runtimeOf says what a cluster runs, such as "16.4 ML GPU"; "" where its key is
+// not understood.
+func runtimeOf(details *compute.ClusterDetails) string {
+	version, err := sparkversion.Parse(details.SparkVersion)
+	if err != nil {
+		return ""
+	}
+	words := []string{version.Release()}
+	for _, trait := range []struct {
+		name string
+		has  bool
+	}{
+		{"ML", version.ML()},
+		{"GPU", version.GPU()},
+		{"Photon", version.Photon || details.RuntimeEngine == compute.RuntimeEnginePhoton},
+	} {
+		if trait.has {
+			words = append(words, trait.name)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func terminationReason(reason *compute.TerminationReason) *v1alpha1.TerminationReason {

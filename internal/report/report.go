@@ -37,7 +37,9 @@ type Outcome struct {
 // Report is what to write about an object.
 type Report struct {
 	Status v1alpha1.DatabricksClusterStatus
-	Events []Event
+	// Deeds are told whatever becomes of the status: a later pass sees nothing of
+	// them. Events go with the status whose transitions they are.
+	Deeds, Events []Event
 }
 
 // Of is the report on a cluster.
@@ -54,7 +56,7 @@ func Of(in Input) Report {
 	recordPin(in, status)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation
-	return Report{Status: *status, Events: events(in, before, *status)}
+	return Report{Status: *status, Deeds: deeds(in), Events: events(in, before, *status)}
 }
 
 // verdictOf is the plan's verdict, or the failure that its step just met.

@@ -422,3 +422,11 @@ func state(w *Workspace, id string) compute.State {
 	}
 	return ""
 }
+
+func (s *session) SparkVersions(ctx context.Context) ([]compute.SparkVersion, error) {
+	return nil, s.take(ctx, call{kind: "spark-versions", token: s.token})
+}
+
+func (s *session) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
+	return nil, s.take(ctx, call{kind: "node-types", token: s.token})
+}

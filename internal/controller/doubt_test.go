@@ -1,0 +1,46 @@
+package controller_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+func TestDoubts(t *testing.T) {
+	t.Run("a runtime that the workspace does not list is told once, with what may have been meant", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) { s.SparkVersion = "16.4.x-scala2.21" }))
+		r.Eventually(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(ConsistOf(
+			And(ContainSubstring("spec.sparkVersion"), ContainSubstring("16.4.x-scala2.21"), ContainSubstring("16.4.x-scala2.12"))))
+		r.stop()
+		r.start()
+		r.Consistently(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(HaveLen(1))
+	})
+
+	t.Run("what fits is not told, and the runtime is said in words", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.RuntimeEngine = v1alpha1.RuntimeEnginePhoton })
+		r.Expect(r.get(cluster).Status.Effective.Runtime).To(Equal("16.4 Photon"))
+		r.Expect(r.notes(cluster, "SpecDoubtful")).To(BeEmpty())
+	})
+}
+
+// notes are what the events of a reason say about an object.
+func (r *rig) notes(cluster *v1alpha1.DatabricksCluster, reason string) []string {
+	var list eventsv1.EventList
+	if err := r.api.List(r.t.Context(), &list, client.InNamespace(r.namespace)); err != nil {
+		return nil
+	}
+	var notes []string
+	for _, event := range list.Items {
+		if event.Regarding.Name == cluster.Name && event.Reason == reason {
+			notes = append(notes, event.Note)
+		}
+	}
+	return notes
+}
