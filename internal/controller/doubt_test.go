@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
 func TestDoubts(t *testing.T) {
@@ -20,6 +21,21 @@ func TestDoubts(t *testing.T) {
 		r.stop()
 		r.start()
 		r.Consistently(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(HaveLen(1))
+	})
+
+	t.Run("a policy and a pool that the workspace does not know are told", func(t *testing.T) {
+		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{
+			Pools:      []simulator.Pool{{ID: "0101-120000-pool1", NodeTypeID: "i3.xlarge"}},
+			Policies:   []simulator.Policy{{ID: "9C6308F703005DF2", Name: "etl", Definition: "{}"}},
+			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
+		}}})
+		r.start()
+		cluster := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) {
+			s.PolicyID, s.InstancePoolID, s.NodeTypeID = "etl", "0101-120000-pool2", ""
+		}))
+		r.Eventually(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(ConsistOf(
+			And(ContainSubstring(`spec.policyID "etl"`), ContainSubstring("9C6308F703005DF2"),
+				ContainSubstring(`spec.instancePoolID "0101-120000-pool2"`), ContainSubstring("0101-120000-pool1"))))
 	})
 
 	t.Run("what fits is not told, and the runtime is said in words", func(t *testing.T) {

@@ -30,6 +30,10 @@ type Reader interface {
 	// SparkVersions and NodeTypes are what the workspace offers.
 	SparkVersions(ctx context.Context) ([]compute.SparkVersion, error)
 	NodeTypes(ctx context.Context) ([]compute.NodeType, error)
+	// Policies and InstancePools are the names of those that the principal may see,
+	// by id.
+	Policies(ctx context.Context) (map[string]string, error)
+	InstancePools(ctx context.Context) (map[string]string, error)
 }
 
 // Writer is every call that changes a workspace. Only the controller's act.go

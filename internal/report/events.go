@@ -1,11 +1,14 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
@@ -47,8 +50,10 @@ func deeds(in Input) []Event {
 	if reason, note := stepEvent(in); reason != "" {
 		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Step), Note: note})
 	}
-	for _, doubt := range in.World.Doubts {
-		told = append(told, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: doubt})
+	if len(in.World.Doubts) > 0 {
+		// One event for all: a second of the same reason would only count the first.
+		note := databricks.PlainText(strings.Join(in.World.Doubts, "; "))
+		told = append(told, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: note})
 	}
 	return told
 }

@@ -10,42 +10,53 @@ import (
 )
 
 // SparkVersions is what runtimes the workspace offers. While an object wants to
-// know, it is asked again once a day.
+// know, it is asked again once a day; likewise the rest of what it offers.
 func (w *Workspace) SparkVersions(object Object) Look[[]compute.SparkVersion] {
 	return lookAt[[]compute.SparkVersion](w.mirror.asides, object, topic{question: &askSparkVersions}, want{})
 }
 
-// NodeTypes is what machines it offers, likewise.
+// NodeTypes is what machines it offers.
 func (w *Workspace) NodeTypes(object Object) Look[[]compute.NodeType] {
 	return lookAt[[]compute.NodeType](w.mirror.asides, object, topic{question: &askNodeTypes}, want{})
 }
 
-// EndCatalog ends the object's interest in both.
+// Policies is the names of its cluster policies by id.
+func (w *Workspace) Policies(object Object) Look[map[string]string] {
+	return lookAt[map[string]string](w.mirror.asides, object, topic{question: &askPolicies}, want{})
+}
+
+// InstancePools is the names of its pools by id.
+func (w *Workspace) InstancePools(object Object) Look[map[string]string] {
+	return lookAt[map[string]string](w.mirror.asides, object, topic{question: &askInstancePools}, want{})
+}
+
+// EndCatalog ends the object's interest in all that the workspace offers.
 func (w *Workspace) EndCatalog(object Object) {
-	w.mirror.asides.end(object, &askSparkVersions)
-	w.mirror.asides.end(object, &askNodeTypes)
+	for _, q := range []*question{&askSparkVersions, &askNodeTypes, &askPolicies, &askInstancePools} {
+		w.mirror.asides.end(object, q)
+	}
 }
 
 const catalogAge = 24 * time.Hour
 
-var askSparkVersions = question{
-	every: func(Options) time.Duration { return catalogAge },
-	class: classSlowList,
-	ask: func(ctx context.Context, api databricks.Reader, _ string, _ any) (any, bool, error) {
-		versions, err := api.SparkVersions(ctx)
-		return versions, true, err
-	},
-	same: neverNews,
-}
+var (
+	askSparkVersions = catalog(databricks.Reader.SparkVersions)
+	askNodeTypes     = catalog(databricks.Reader.NodeTypes)
+	askPolicies      = catalog(databricks.Reader.Policies)
+	askInstancePools = catalog(databricks.Reader.InstancePools)
+)
 
-var askNodeTypes = question{
-	every: func(Options) time.Duration { return catalogAge },
-	class: classSlowList,
-	ask: func(ctx context.Context, api databricks.Reader, _ string, _ any) (any, bool, error) {
-		types, err := api.NodeTypes(ctx)
-		return types, true, err
-	},
-	same: neverNews,
+// catalog is the question what a workspace offers of a kind.
+func catalog[T any](ask func(databricks.Reader, context.Context) (T, error)) question {
+	return question{
+		every: func(Options) time.Duration { return catalogAge },
+		class: classSlowList,
+		ask: func(ctx context.Context, api databricks.Reader, _ string, _ any) (any, bool, error) {
+			offered, err := ask(api, ctx)
+			return offered, true, err
+		},
+		same: neverNews,
+	}
 }
 
 // neverNews keeps a catalog that came anew from bringing objects back: each

@@ -430,3 +430,11 @@ func (s *session) SparkVersions(ctx context.Context) ([]compute.SparkVersion, er
 func (s *session) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
 	return nil, s.take(ctx, call{kind: "node-types", token: s.token})
 }
+
+func (s *session) Policies(ctx context.Context) (map[string]string, error) {
+	return nil, s.take(ctx, call{kind: "policies", token: s.token})
+}
+
+func (s *session) InstancePools(ctx context.Context) (map[string]string, error) {
+	return nil, s.take(ctx, call{kind: "instance-pools", token: s.token})
+}
