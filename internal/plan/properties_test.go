@@ -56,6 +56,9 @@ func anySituation(t *rapid.T) Input {
 	if creation := in.Cluster.Status.Creation; creation != nil && maybe("settled") {
 		creation.Token = ""
 	}
+	if in.Cluster.Spec.ClusterID != "" && pending(in.Cluster) {
+		in.Cluster.Status.Creation.Token = "" // no object comes to adopt while its creation is open: admission refuses
+	}
 	if maybe("reads fail") {
 		readsFail(rapid.SampledFrom(classes).Draw(t, "read failure"), anyAgo.Draw(t, "failing for"))(&in)
 	}
