@@ -209,14 +209,14 @@ func TestQuiet(t *testing.T) {
 		r.Expect(r.get(cluster).ResourceVersion).To(Equal(ready.ResourceVersion))
 	})
 
-	t.Run("[P7] a whole create to Ready is five writes: finalizer, intent, id, PENDING, RUNNING", func(t *testing.T) {
+	t.Run("[P7] a whole create to Ready is five writes at most: finalizer, intent, id, PENDING, RUNNING", func(t *testing.T) {
 		r := newRig(t)
 		r.options.Coalesce = time.Minute
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.becomes(cluster, "Ready=Running")
 		// The first version is the user's own.
-		r.Expect(r.record.writesTo("scratch") - 1).To(Equal(5))
+		r.Expect(r.record.writesTo("scratch") - 1).To(BeNumerically("<=", 5))
 	})
 }
 

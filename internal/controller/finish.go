@@ -27,10 +27,10 @@ func (r *Reconciler) finish(
 	ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan, done outcome, told report.Report,
 ) (ctrl.Result, error) {
 	r.remember(ctx, cluster, seen, next, done)
+	r.tell(cluster, told.Deeds)
 	if done.err != nil {
 		return r.retry(done.err)
 	}
-	r.tell(cluster, told.Deeds)
 	result := resultOf(next, done)
 	released := next.Step == plan.StepRelease
 	switch {

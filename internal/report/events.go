@@ -47,7 +47,7 @@ const (
 // deeds tells what was done or found in this very pass, which no later one sees.
 func deeds(in Input) []Event {
 	var told []Event
-	if reason, note := stepEvent(in); reason != "" {
+	if reason, note := stepEvent(in); reason != "" && in.Plan.Step != plan.StepRecord {
 		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Step), Note: note})
 	}
 	if len(in.World.Doubts) > 0 {
@@ -63,6 +63,10 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	var told []Event
 	tell := func(kind, reason, action, note string) {
 		told = append(told, Event{Type: kind, Reason: reason, Action: action, Note: note})
+	}
+	// What is recorded is done when the status is written, not before.
+	if reason, note := stepEvent(in); reason != "" && in.Plan.Step == plan.StepRecord {
+		tell(corev1.EventTypeNormal, reason, string(in.Plan.Step), note)
 	}
 	if reason, note := pinRefused(in, before, after); reason != "" {
 		tell(corev1.EventTypeWarning, reason, "Pin", note)
