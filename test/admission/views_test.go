@@ -38,7 +38,7 @@ func running(t *testing.T, name, clusterID string) *v1alpha1.DatabricksCluster {
 		State: "RUNNING", ClusterID: clusterID, Host: "https://adb-123.4.azuredatabricks.net",
 		NumWorkers: new(int32(0)),
 		Selector:   v1alpha1.LabelCluster + "=" + name,
-		Effective:  &v1alpha1.EffectiveSpec{SparkVersion: "16.4.x-scala2.12", NodeTypeID: "Standard_D4ds_v5"},
+		Effective:  &v1alpha1.EffectiveSpec{SparkVersion: "16.4.x-scala2.12", Runtime: "16.4 Photon", NodeTypeID: "Standard_D4ds_v5"},
 	}
 	g.Expect(api.Status().Update(t.Context(), cluster)).To(Succeed())
 	return cluster
@@ -76,7 +76,7 @@ func TestColumnsTellTheStory(t *testing.T) {
 		HaveKeyWithValue("Workers", "0"),
 		HaveKeyWithValue("Synced", "True"),
 		HaveKeyWithValue("Cluster-ID", "0318-151752-columns"),
-		HaveKeyWithValue("Runtime", "16.4.x-scala2.12"),
+		HaveKeyWithValue("Runtime", "16.4 Photon"),
 		HaveKeyWithValue("Node-Type", "Standard_D4ds_v5"),
 		HaveKeyWithValue("Run-Policy", "Running"),
 		HaveKeyWithValue("Host", "https://adb-123.4.azuredatabricks.net"),
