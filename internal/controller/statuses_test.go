@@ -69,6 +69,18 @@ func (k *record) states(name string) []string {
 	return states
 }
 
+// conditions are all that an object has ever shown: one that passes quickly may
+// be gone when a test looks.
+func (k *record) conditions(name string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var shown []string
+	for _, version := range k.versions[name] {
+		shown = append(shown, conditions(version)...)
+	}
+	return shown
+}
+
 // toldDrift are the places that an object's status has ever named as different.
 func (k *record) toldDrift(name string) []string {
 	k.mu.Lock()
