@@ -13,6 +13,7 @@ MAKEFLAGS     += --no-builtin-rules --no-print-directory
 IMG            ?= ghcr.io/databricks-operator/databricks-operator:$(VERSION)
 PLATFORMS      ?= linux/amd64,linux/arm64
 CONTAINER_TOOL ?= docker
+OVERLAY        ?= default
 KUBECTL        ?= $(or $(shell command -v kubectl),$(CURDIR)/bin/k8s/kubectl)
 PKG            ?= ./...
 RUN            ?=
@@ -20,6 +21,7 @@ KEEP           ?=
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN     := $(CURDIR)/bin
+CHART   := charts/databricks-operator
 IMAGE_IN_CONFIG = $(shell sed -n 's/^  newName: //p' config/manager/kustomization.yaml):$(shell sed -n 's/^  newTag: //p' config/manager/kustomization.yaml)
 
 # The control plane of tests and demo; a directory of one's own is respected.
@@ -32,7 +34,8 @@ RACE := $(if $(shell command -v "$$(go env CC)"),-race)
 # Modules beside the operator's own.
 MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
 # The generated files, which are committed.
-GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml dist/install.yaml
+GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
+	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
@@ -56,7 +59,7 @@ demo: controlplane ## See it work: a control plane, a workspace simulator, the o
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
 
 .PHONY: test
-test: controlplane ## Run every test against a real API server and the simulator
+test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run every test against a real API server and the simulator
 ##. PKG=./internal/plan/... and RUN=case-07 narrow it down
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
 	go test $(RACE) -shuffle=on -timeout=20m $(if $(RUN),-run '$(RUN)') $(PKG)
@@ -74,11 +77,13 @@ generate: $(BIN)/controller-gen ## Generate Go code (deep copies) from the API t
 	$(BIN)/controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role and dist/install.yaml
+manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role, dist/install.yaml and the chart's files
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./internal/controller/... output:rbac:dir=config/rbac
+	cp config/rbac/role.yaml config/namespaced/watched/role.yaml
 	@mkdir -p dist
 	$(BIN)/kustomize build config/default > dist/install.yaml.tmp && mv dist/install.yaml.tmp dist/install.yaml
+	@hack/chart.sh $(BIN)/kustomize $(CHART)
 
 .PHONY: verify
 verify: verify-generated verify-modules lint ## Prove that generated files, modules and lint are in order
@@ -135,6 +140,10 @@ docker-build: ## Build the operator's image; IMG= names it
 docker-buildx: ## Build and push the image for every platform; IMG=, PLATFORMS=
 	$(CONTAINER_TOOL) buildx build --build-arg VERSION=$(VERSION) --platform $(PLATFORMS) --tag $(IMG) --push .
 
+.PHONY: package
+package: $(BIN)/helm ## Package the Helm chart into dist
+	$(BIN)/helm package $(CHART) --destination dist
+
 ##@ Run it in the cluster of your current kubectl context
 
 .PHONY: install
@@ -142,16 +151,16 @@ install: $(BIN)/kustomize ## Install the CRDs
 	$(BIN)/kustomize build config/crd | $(KUBECTL) apply --server-side -f -
 
 .PHONY: uninstall
-uninstall: $(BIN)/kustomize ## Remove the CRDs and every DatabricksCluster (while the operator runs, which cleans up)
-	$(BIN)/kustomize build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+uninstall: $(BIN)/kustomize ## Remove the CRDs, if there is no object left: nothing is deleted in Databricks
+	@hack/uninstall.sh $(BIN)/kustomize $(KUBECTL)
 
 .PHONY: deploy
-deploy: $(BIN)/kustomize ## Install the CRDs and the operator; IMG= names its image
-	$(BIN)/kustomize build config/default | sed 's|$(IMAGE_IN_CONFIG)|$(IMG)|' | $(KUBECTL) apply --server-side -f -
+deploy: $(BIN)/kustomize ## Install the CRDs and the operator; IMG= names its image, OVERLAY= a folder of config
+	$(BIN)/kustomize build config/$(OVERLAY) | sed 's|$(IMAGE_IN_CONFIG)|$(IMG)|' | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: $(BIN)/kustomize ## Remove the operator; the CRDs and the objects stay
-	$(BIN)/kustomize build config/default | $(KUBECTL) delete --ignore-not-found --selector 'app.kubernetes.io/component!=crd' -f -
+undeploy: $(BIN)/kustomize ## Remove the operator; the CRDs, what guards them, and the objects stay. OVERLAY= as for deploy
+	$(BIN)/kustomize build config/$(OVERLAY) | $(KUBECTL) delete --ignore-not-found --selector 'app.kubernetes.io/component!=crd' -f -
 
 ##@ Keep house
 
@@ -160,7 +169,7 @@ controlplane: ## Find, download or build etcd, kube-apiserver and kubectl (about
 	@cd hack/controlplane && go run . --into $(BIN)/k8s
 
 .PHONY: tools
-tools: $(addprefix $(BIN)/,controller-gen kustomize golangci-lint govulncheck) ## Build every tool now rather than when it is first used
+tools: $(addprefix $(BIN)/,controller-gen kustomize helm golangci-lint govulncheck) ## Build every tool now rather than when it is first used
 
 .PHONY: clean
 clean: ## Remove what was built, except the control plane
@@ -173,12 +182,14 @@ clean-all: ## Remove everything that was built
 # Tools, each at the version in hack/tools/go.mod.
 $(BIN)/controller-gen: TOOL = sigs.k8s.io/controller-tools/cmd/controller-gen
 $(BIN)/kustomize:      TOOL = sigs.k8s.io/kustomize/kustomize/v5
+$(BIN)/helm:           TOOL = helm.sh/helm/v3/cmd/helm
+$(BIN)/helm:           ESTIMATE = , about 2 minutes, once
 $(BIN)/govulncheck:    TOOL = golang.org/x/vuln/cmd/govulncheck
 # golangci-lint with the linter of Kubernetes APIs built in.
 $(BIN)/golangci-lint:  TOOL = sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
 $(BIN)/golangci-lint:  ESTIMATE = , about 2 minutes, once
 
-$(addprefix $(BIN)/,controller-gen kustomize govulncheck golangci-lint): hack/tools/go.mod
+$(addprefix $(BIN)/,controller-gen kustomize helm govulncheck golangci-lint): hack/tools/go.mod
 	@echo 'tools: building $(@F)$(ESTIMATE)'
 	@mkdir -p $(@D)
 	@cd hack/tools && go build -trimpath -ldflags '-s -w' -o $@.$$$$ $(TOOL) && mv $@.$$$$ $@

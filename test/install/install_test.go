@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -23,9 +25,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -35,8 +39,37 @@ const (
 	patience       = 30 * time.Second
 )
 
-// cluster is a client of a bare control plane.
-var cluster client.Client
+var (
+	// cluster is a client of a bare control plane.
+	cluster client.Client
+	// warned is what its API server warned of.
+	warned warnings
+)
+
+// warnings are an API server's warnings.
+type warnings struct {
+	lock  sync.Mutex
+	texts []string
+}
+
+// HandleWarningHeader is called by the client.
+func (w *warnings) HandleWarningHeader(_ int, _, text string) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+
+	w.texts = append(w.texts, text)
+}
+
+// taken are the warnings since the last call.
+func (w *warnings) taken() []string {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+
+	texts := w.texts
+	w.texts = nil
+
+	return texts
+}
 
 func TestMain(m *testing.M) {
 	code, err := runOnControlPlane(m)
@@ -50,7 +83,9 @@ func TestMain(m *testing.M) {
 }
 
 func runOnControlPlane(m *testing.M) (code int, err error) {
-	controlPlane := &envtest.Environment{BinaryAssetsDirectory: cmp.Or(os.Getenv("KUBEBUILDER_ASSETS"), "../../bin/k8s")}
+	ctrl.SetLogger(logr.Discard())
+
+	controlPlane := &envtest.Environment{BinaryAssetsDirectory: assets()}
 
 	config, err := controlPlane.Start()
 	if err != nil {
@@ -58,12 +93,19 @@ func runOnControlPlane(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, controlPlane.Stop()) }()
 
+	config.WarningHandler = &warned
+
 	cluster, err = client.New(config, client.Options{})
 	if err != nil {
 		return 0, err
 	}
 
 	return m.Run(), nil
+}
+
+// assets is where the control plane's programs are.
+func assets() string {
+	return cmp.Or(os.Getenv("KUBEBUILDER_ASSETS"), "../../bin/k8s")
 }
 
 // install applies dist/install.yaml, document by document, once for all tests.
@@ -87,30 +129,50 @@ var install = sync.OnceValue(func() error {
 	return nil
 })
 
-// read splits a file of YAML documents.
+// read are the objects of a file.
 func read(file string) ([]*unstructured.Unstructured, error) {
 	content, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
 		return nil, err
 	}
 
-	var documents []*unstructured.Unstructured
+	objects, err := parse(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
-		document := &unstructured.Unstructured{}
+	return objects, nil
+}
 
-		err := decoder.Decode(document)
+// parse splits YAML into its objects. A doubled key is an error.
+func parse(content []byte) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+
+	for reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content))); ; {
+		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
-			return documents, nil
+			return objects, nil
 		}
 
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
 
-		if len(document.Object) > 0 {
-			documents = append(documents, document)
+		text, err := yaml.YAMLToJSONStrict(document)
+		if err != nil {
+			return nil, err
 		}
+
+		if string(text) == "null" {
+			continue
+		}
+
+		object := &unstructured.Unstructured{}
+		if err := object.UnmarshalJSON(text); err != nil {
+			return nil, err
+		}
+
+		objects = append(objects, object)
 	}
 }
 

@@ -1,0 +1,137 @@
+{{/* The prefix of all names. */}}
+{{- define "databricks-operator.fullname" -}}
+{{- $name := .Values.fullnameOverride }}
+{{- if not $name }}
+{{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) }}
+{{- end }}
+{{- $name | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "databricks-operator.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (printf "%s-controller-manager" (include "databricks-operator.fullname" .)) }}
+{{- end }}
+
+{{/*
+What selects the pods, the same as in config/, so that an installation can be taken
+over. A namespace has one release: two would share a lease.
+*/}}
+{{- define "databricks-operator.selector" -}}
+app.kubernetes.io/name: databricks-operator
+control-plane: controller-manager
+{{- end }}
+
+{{- define "databricks-operator.labels" -}}
+app.kubernetes.io/name: databricks-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Whether DatabricksWorkspaces are served; empty if not. */}}
+{{- define "databricks-operator.workspaces" -}}
+{{- if and .Values.workspaces (not .Values.watchNamespaces) }}yes{{ end }}
+{{- end }}
+
+{{/* The name of an object of config/ in this release. */}}
+{{- define "databricks-operator.named" -}}
+{{ include "databricks-operator.fullname" .root }}-{{ .name | trimPrefix "databricks-operator-" }}
+{{- end }}
+
+{{/*
+The objects of a file, which `make manifests` renders from config/, as a list: with
+the names, the namespace, the labels and the service account of this release.
+*/}}
+{{- define "databricks-operator.objects" -}}
+{{- $root := .root }}
+{{- $objects := list }}
+{{- range regexSplit "(?m)^---$" ($root.Files.Get .file) -1 }}
+{{- $object := fromYaml . }}
+{{- if $object }}
+{{- $meta := $object.metadata }}
+{{- $_ := set $meta "labels" (merge (include "databricks-operator.labels" $root | fromYaml) ($meta.labels | default dict)) }}
+{{- if ne $object.kind "CustomResourceDefinition" }}
+{{- $_ := set $meta "name" (include "databricks-operator.named" (dict "root" $root "name" $meta.name)) }}
+{{- end }}
+{{- if has $meta.namespace (list "system" "databricks-operator-system") }}
+{{- $_ := set $meta "namespace" $root.Release.Namespace }}
+{{- end }}
+{{- with $object.roleRef }}
+{{- $_ := set . "name" (include "databricks-operator.named" (dict "root" $root "name" .name)) }}
+{{- end }}
+{{- range $object.subjects }}
+{{- $_ := set . "name" (include "databricks-operator.serviceAccountName" $root) }}
+{{- $_ := set . "namespace" $root.Release.Namespace }}
+{{- end }}
+{{- range $object.rules }}
+{{- if has "databricks-operator-controller-manager" .resourceNames }}
+{{- $_ := set . "resourceNames" (list (include "databricks-operator.serviceAccountName" $root)) }}
+{{- end }}
+{{- end }}
+{{- if eq $object.kind "ValidatingAdmissionPolicyBinding" }}
+{{- $_ := set $object.spec "policyName" (include "databricks-operator.named" (dict "root" $root "name" $object.spec.policyName)) }}
+{{- end }}
+{{- $objects = append $objects $object }}
+{{- end }}
+{{- end }}
+{{- toYaml $objects }}
+{{- end }}
+
+{{/* The operator's command line. */}}
+{{- define "databricks-operator.args" -}}
+- --leader-elect
+- --metrics-bind-address={{ ternary ":8443" "0" .Values.metrics.enabled }}
+- --health-probe-bind-address=:8081
+{{- with .Values.watchNamespaces }}
+- --watch-namespaces={{ join "," . }}
+{{- end }}
+{{- if not (include "databricks-operator.workspaces" .) }}
+- --workspaces=false
+{{- end }}
+{{- if and .Values.metrics.enabled (not .Values.metrics.secure) }}
+- --metrics-secure=false
+{{- end }}
+{{- with .Values.allowedHosts }}
+- --allowed-hosts={{ join "," . }}
+{{- end }}
+{{- if or .Values.databricksCA.configMap .Values.databricksCA.secret }}
+- --databricks-ca-file=/etc/databricks-ca/ca.crt
+{{- end }}
+{{- with .Values.defaultCredentialsSecret }}
+- --default-credentials-secret={{ . }}
+{{- end }}
+{{- with .Values.operatorID }}
+- --operator-id={{ . }}
+{{- end }}
+{{- if not .Values.ownerTag }}
+- --owner-tag=false
+{{- end }}
+{{- /* Each limit is the flag of its name. */}}
+{{- range $name, $value := .Values.limits }}
+{{- if not (kindIs "invalid" $value) }}
+- --{{ kebabcase $name }}={{ $value }}
+{{- end }}
+{{- end }}
+{{- with .Values.log.level }}
+- --zap-log-level={{ . }}
+{{- end }}
+{{- with .Values.log.encoder }}
+- --zap-encoder={{ . }}
+{{- end }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* What the schema cannot say. */}}
+{{- define "databricks-operator.check" -}}
+{{- if and .Values.watchNamespaces .Values.metrics.enabled .Values.metrics.secure }}
+{{- fail "metrics.secure asks Kubernetes who reads the metrics, which takes a right on the whole cluster. With watchNamespaces, set metrics.enabled=false; or metrics.secure=false, for plain http to those whom networkPolicy lets through" }}
+{{- end }}
+{{- if and .Values.databricksCA.configMap .Values.databricksCA.secret }}
+{{- fail (printf "databricksCA.configMap %q and databricksCA.secret %q: name one of them" .Values.databricksCA.configMap .Values.databricksCA.secret) }}
+{{- end }}
+{{- if and (or .Values.serviceMonitor.enabled .Values.prometheusRule.enabled) (not .Values.metrics.enabled) }}
+{{- fail "serviceMonitor.enabled and prometheusRule.enabled need metrics: set metrics.enabled=true, or both to false" }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,134 @@
+package install
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+	"github.com/databricks-operator/databricks-operator/test/programs"
+)
+
+// TestInNamedNamespacesTheOperatorWorks runs the operator as config/namespaced
+// would: its command line, and what its service account may do there and no more.
+func TestInNamedNamespacesTheOperatorWorks(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	w := newWorld(t)
+	workspace, binaries := newWorkspace(t)
+
+	for _, name := range []string{"team-a", "team-b"} {
+		w.newNamespace(name, workspace.URL)
+	}
+
+	run(t, w.make("deploy", kubectl(), "OVERLAY=namespaced"))
+
+	deployment := &appsv1.Deployment{}
+	g.Expect(w.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "databricks-operator-controller-manager"}, deployment)).To(Succeed())
+
+	operator, err := programs.StartOperator(t.Context(), binaries.Manager, filepath.Join(t.TempDir(), "operator.log"),
+		append(deployment.Spec.Template.Spec.Containers[0].Args,
+			"--kubeconfig="+w.asServiceAccount(), "--leader-election-namespace="+namespace, // what a pod is told by Kubernetes
+			"--allowed-hosts="+workspace.URL, "--databricks-ca-file="+workspace.CAFile, "--poll-interval-active=200ms")...)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() {
+		operator.Kill()
+
+		if t.Failed() {
+			t.Logf("the end of the operator's log:\n%s", operator.Log.Tail(40))
+		}
+	})
+
+	ours, theirs := w.newCluster("team-a"), w.newCluster("team-b")
+	g.Eventually(func() (string, error) {
+		err := w.Get(t.Context(), client.ObjectKeyFromObject(ours), ours)
+		state, _, _ := unstructured.NestedString(ours.Object, "status", "state")
+
+		return state, err
+	}).WithTimeout(2 * patience).Should(Equal("RUNNING"))
+
+	g.Expect(w.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
+	g.Expect(theirs.Object["status"]).NotTo(HaveKey("conditions"), "an object of a namespace that is not named")
+
+	// What the CRD is guarded against: confirmed, its deletion is a deletion of clusters.
+	w.expectGuarded()
+	run(t, w.command(kubectl(), "annotate", "crd", "databricksclusters."+group, group+"/confirm-deletion=true"))
+	run(t, w.command(kubectl(), "delete", "--wait=false", "crd", "databricksclusters."+group))
+	g.Eventually(func() bool {
+		return apierrors.IsNotFound(w.Get(t.Context(), client.ObjectKeyFromObject(ours), ours))
+	}).WithTimeout(2 * patience).Should(BeTrue())
+
+	clusters, err := workspace.Clusters(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(clusters).To(HaveExactElements(HaveField("Exists()", BeFalse())))
+}
+
+// newWorkspace starts a simulator that is in a hurry.
+func newWorkspace(t *testing.T) (*programs.Simulator, programs.Binaries) {
+	t.Helper()
+	g := NewWithT(t)
+	directory := t.TempDir()
+
+	// For `go test` to take notice of changes: see tool.
+	for _, sources := range []string{"api", "cmd", "internal"} {
+		g.Expect(filepath.WalkDir(filepath.Join(repository, sources), func(string, fs.DirEntry, error) error { return nil })).To(Succeed())
+	}
+
+	binaries, err := programs.Build(t.Context(), directory)
+	g.Expect(err).NotTo(HaveOccurred())
+
+	workspace, err := programs.StartSimulator(t.Context(), binaries.Simulator,
+		filepath.Join(directory, "simulator.log"), filepath.Join(directory, "ca.pem"), "--time-scale=200")
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(workspace.Kill)
+
+	return workspace, binaries
+}
+
+// newNamespace is one with credentials for a workspace.
+func (w *world) newNamespace(name, host string) {
+	w.t.Helper()
+	g := NewWithT(w.t)
+
+	g.Expect(w.Create(w.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+	g.Expect(w.Create(w.t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "databricks-credentials", Namespace: name},
+		StringData: map[string]string{"DATABRICKS_HOST": host, "DATABRICKS_TOKEN": simulator.DefaultToken},
+	})).To(Succeed())
+}
+
+// asServiceAccount is a kubeconfig of the operator's service account.
+func (w *world) asServiceAccount() string {
+	w.t.Helper()
+	g := NewWithT(w.t)
+
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(time.Hour.Seconds()))}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
+	g.Expect(w.SubResource("token").Create(w.t.Context(), account, request)).To(Succeed())
+
+	config := clientcmdapi.NewConfig()
+	config.CurrentContext = "operator"
+	config.Contexts["operator"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "operator"}
+	config.Clusters["test"] = &clientcmdapi.Cluster{Server: w.config.Host, CertificateAuthorityData: w.config.CAData}
+	config.AuthInfos["operator"] = &clientcmdapi.AuthInfo{Token: request.Status.Token}
+
+	file := filepath.Join(w.t.TempDir(), "operator.kubeconfig")
+	content, err := clientcmd.Write(*config)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(os.WriteFile(file, content, 0o600)).To(Succeed())
+
+	return file
+}

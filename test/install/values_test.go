@@ -1,0 +1,231 @@
+package install
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// jsonSchema is as much of a JSON schema as these tests look at.
+type jsonSchema struct {
+	Properties           map[string]*jsonSchema `json:"properties"`
+	AdditionalProperties any                    `json:"additionalProperties"`
+	Items                *jsonSchema            `json:"items"`
+	Type                 any                    `json:"type"`
+}
+
+func load[T any](t *testing.T, file string) T {
+	t.Helper()
+
+	var value T
+
+	content, err := os.ReadFile(file)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(yaml.Unmarshal(content, &value)).To(Succeed(), file)
+
+	return value
+}
+
+func TestEveryUnknownValueIsRefused(t *testing.T) {
+	root := load[jsonSchema](t, chart+"/values.schema.json")
+
+	var groups []string
+
+	for name, property := range root.Properties {
+		if property.Properties != nil {
+			groups = append(groups, name+".")
+		}
+	}
+
+	for _, group := range append(groups, "") {
+		t.Run(group, func(t *testing.T) {
+			NewWithT(t).Expect(refused(t, "--set", group+"misspelt=true")).To(ContainSubstring("additional properties 'misspelt' not allowed"))
+		})
+	}
+}
+
+func TestTheSchemaIsClosed(t *testing.T) {
+	root := load[jsonSchema](t, chart+"/values.schema.json")
+	// Helm's own, and what is checked by the API server: parts of a pod's spec.
+	open := []string{
+		".global", ".affinity.nodeAffinity", ".affinity.podAffinity", ".affinity.podAntiAffinity", ".topologySpreadConstraints[]",
+	}
+
+	var walk func(path string, s *jsonSchema)
+	walk = func(path string, s *jsonSchema) {
+		if s == nil {
+			return
+		}
+
+		if s.Type == "object" && s.AdditionalProperties == nil && !slices.Contains(open, path) {
+			t.Errorf("%s takes any key: add additionalProperties", path)
+		}
+
+		if s.Properties != nil && s.AdditionalProperties != false {
+			t.Errorf("%s takes more keys than it names: set additionalProperties to false", path)
+		}
+
+		for name, property := range s.Properties {
+			walk(path+"."+name, property)
+		}
+
+		walk(path+"[]", s.Items)
+	}
+	walk("", &root)
+}
+
+func TestEveryValueIsInTheSchemaAndExplained(t *testing.T) {
+	g := NewWithT(t)
+	root := load[jsonSchema](t, chart+"/values.schema.json")
+	delete(root.Properties, "global")
+
+	for _, file := range []string{chart + "/values.yaml", everything} {
+		values := load[map[string]any](t, file)
+		g.Expect(slices.Sorted(maps.Keys(values))).To(Equal(slices.Sorted(maps.Keys(root.Properties))), file)
+
+		for name, property := range root.Properties {
+			if group, ok := values[name].(map[string]any); ok && property.Properties != nil && name != "affinity" {
+				g.Expect(slices.Sorted(maps.Keys(group))).To(Equal(slices.Sorted(maps.Keys(property.Properties))), "%s: %s", file, name)
+			}
+		}
+	}
+
+	content, err := os.ReadFile(chart + "/values.yaml")
+	g.Expect(err).NotTo(HaveOccurred())
+
+	value := regexp.MustCompile(`^ *[a-zA-Z]+: `)
+	lines := strings.Split(string(content), "\n")
+
+	for i, line := range lines {
+		if value.MatchString(line) && !strings.HasPrefix(strings.TrimSpace(lines[i-1]), "#") {
+			t.Errorf("values.yaml:%d has no comment above it: %s", i+1, line)
+		}
+	}
+}
+
+func TestContradictingValuesAreRefusedWithTheWayOut(t *testing.T) {
+	for values, message := range map[string]string{
+		"watchNamespaces={team-a}":                             "With watchNamespaces, set metrics.enabled=false",
+		"databricksCA.configMap=a,databricksCA.secret=b":       `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
+		"serviceMonitor.enabled=true,metrics.enabled=false":    "set metrics.enabled=true",
+		"operatorID=xyz":                                       "operatorID",
+		"image.digest=latest":                                  "image/digest",
+		"limits.requestTimeout=30":                             "limits/requestTimeout",
+		"limits.requestHeadroom=1":                             "limits/requestHeadroom",
+		"watchNamespaces={team-a,team-a},metrics.secure=false": "watchNamespaces",
+	} {
+		t.Run(values, func(t *testing.T) {
+			NewWithT(t).Expect(refused(t, "--set", values)).To(ContainSubstring(message))
+		})
+	}
+}
+
+func TestEveryValueReachesTheOperator(t *testing.T) {
+	for _, object := range helm(t, "--values", everything) {
+		if object.GetKind() != "Deployment" {
+			continue
+		}
+
+		g := NewWithT(t)
+		pod := into[appsv1.Deployment](t, object).Spec.Template
+
+		g.Expect(pod.Spec.Containers[0].Args).To(ConsistOf(
+			"--leader-elect",
+			"--metrics-bind-address=:8443",
+			"--health-probe-bind-address=:8081",
+			"--watch-namespaces=team-a,team-b",
+			"--workspaces=false",
+			"--metrics-secure=false",
+			"--allowed-hosts=.azuredatabricks.net,https://127.0.0.1:8443",
+			"--databricks-ca-file=/etc/databricks-ca/ca.crt",
+			"--default-credentials-secret=workspace",
+			"--operator-id=0a1b2c3d",
+			"--owner-tag=false",
+			"--workers=16",
+			"--max-requests-per-second=12.5",
+			"--request-headroom=0",
+			"--request-timeout=20s",
+			"--poll-interval-active=10s",
+			"--poll-interval-quiet=10m",
+			"--create-window=15s",
+			"--visibility-grace=1m",
+			"--zap-log-level=debug",
+			"--zap-encoder=console",
+			"--zap-stacktrace-level=panic",
+		))
+		g.Expect(pod.Spec.Containers[0].Image).To(Equal("registry.example.com/databricks-operator@sha256:" + strings.Repeat("0", 64)))
+		g.Expect(pod.Spec.Volumes[0].Secret.SecretName).To(Equal("authorities"))
+		g.Expect(pod.Spec.Volumes[0].Secret.Items[0].Key).To(Equal("roots.pem"))
+		g.Expect(pod.Spec.ServiceAccountName).To(Equal("databricks"))
+		g.Expect(pod.Spec.PriorityClassName).To(Equal("system-cluster-critical"))
+		g.Expect(pod.Spec.Affinity).NotTo(BeNil())
+		g.Expect(pod.Spec.Tolerations).To(HaveLen(1))
+		g.Expect(pod.Labels).To(HaveKeyWithValue("team", "data"))
+		g.Expect(pod.Annotations).To(HaveKeyWithValue("example.com/scrape", "false"))
+	}
+}
+
+// TestEveryFlagCanBeSet fails for a new flag until it is a value of the chart, or
+// has a reason here.
+func TestEveryFlagCanBeSet(t *testing.T) {
+	g := NewWithT(t)
+	setByTheChart := []string{
+		"leader-elect",              // always
+		"leader-election-namespace", // the pod's own
+		"operator-namespace",        // from the environment
+		"operator-service-account",  // from the environment
+		"metrics-bind-address",      // metrics.enabled
+		"health-probe-bind-address", // where the probes ask
+	}
+
+	var settable []string
+
+	for _, object := range helm(t, "--values", everything) {
+		if object.GetKind() == "Deployment" {
+			for _, argument := range into[appsv1.Deployment](t, object).Spec.Template.Spec.Containers[0].Args {
+				flag, _, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
+				settable = append(settable, flag)
+			}
+		}
+	}
+
+	file, err := parser.ParseFile(token.NewFileSet(), repository+"/cmd/manager/flags.go", nil, parser.SkipObjectResolution)
+	g.Expect(err).NotTo(HaveOccurred())
+
+	found := 0
+
+	ast.Inspect(file, func(node ast.Node) bool {
+		call, ok := node.(*ast.CallExpr)
+		if !ok || len(call.Args) < 4 {
+			return true
+		}
+
+		name, ok := call.Args[1].(*ast.BasicLit)
+		if method, isMethod := call.Fun.(*ast.SelectorExpr); !ok || !isMethod || !strings.HasSuffix(method.Sel.Name, "Var") {
+			return true
+		}
+
+		flag, err := strconv.Unquote(name.Value)
+		g.Expect(err).NotTo(HaveOccurred())
+
+		found++
+
+		if !slices.Contains(settable, flag) && !slices.Contains(setByTheChart, flag) {
+			t.Errorf("--%s cannot be set: make it a value of the chart, in %s too, or name it above", flag, everything)
+		}
+
+		return true
+	})
+	g.Expect(found).To(BeNumerically(">", 15))
+}
