@@ -9,7 +9,8 @@ kustomize=$1 chart=$2
 
 rm -rf "$chart/files"
 mkdir -p "$chart/files"
-for folder in crd rbac admission network-policy prometheus; do
+for folder in crd rbac admission network-policy prometheus grafana; do
+	[[ -d config/$folder ]] || continue
 	"$kustomize" build "config/$folder" >"$chart/files/$folder.yaml"
 done
 "$kustomize" build config/namespaced/watched >"$chart/files/watched.yaml"

@@ -85,7 +85,7 @@ func TestMain(m *testing.M) {
 func runOnControlPlane(m *testing.M) (code int, err error) {
 	ctrl.SetLogger(logr.Discard())
 
-	controlPlane := &envtest.Environment{BinaryAssetsDirectory: assets()}
+	controlPlane := &envtest.Environment{BinaryAssetsDirectory: assets(), ControlPlaneStartTimeout: 4 * patience}
 
 	config, err := controlPlane.Start()
 	if err != nil {

@@ -41,7 +41,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	g := NewWithT(t)
 
-	controlPlane := &envtest.Environment{BinaryAssetsDirectory: assets()}
+	controlPlane := &envtest.Environment{BinaryAssetsDirectory: assets(), ControlPlaneStartTimeout: 4 * patience}
 	config, err := controlPlane.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(controlPlane.Stop()).To(Succeed()) })
@@ -180,6 +180,8 @@ func TestUninstallingTheReleaseTakesNoClusterAway(t *testing.T) {
 	// It comes back to what it left, also with other values.
 	w.helm("install", chart, "--set", "watchNamespaces={default},metrics.enabled=false")
 	w.helm("upgrade", chart, "--set", "replicas=2")
+	w.helm("upgrade", chart, "--set", "crds.install=false")
+	w.expectGuarded()
 	w.expectUntouched(object)
 	w.helm("uninstall")
 
