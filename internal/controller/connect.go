@@ -34,11 +34,11 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		r.registry.Release(objectOf(cluster))
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.options.ConnectDeadline)
-	defer cancel()
-	found, err := r.registry.Connect(ctx, objectOf(cluster), config)
+	found, err := r.registry.Connect(objectOf(cluster), config)
 	if err != nil {
-		seen.Trouble = r.unconnected(cluster, err)
+		if seen.unansweredUntil = r.options.patience(err); seen.unansweredUntil.IsZero() {
+			seen.Trouble = r.unconnected(cluster, err)
+		}
 		return
 	}
 	seen.workspace = found
@@ -65,7 +65,7 @@ func (r *Reconciler) credential(ctx context.Context, cluster *v1alpha1.Databrick
 // unconnected is why a credential does not lead to its workspace.
 func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
 	if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
-		return stillWaiting(cluster.Status.Conditions, wait)
+		return stillWaiting(cluster.Status.Conditions, wait, r.options.ConnectPause)
 	}
 	failure := failureOf(err)
 	r.credentials.doubt(client.ObjectKeyFromObject(cluster), failure.Class)
@@ -83,17 +83,31 @@ func troubleOf(failure *plan.Failure, pause time.Duration) *plan.Trouble {
 	}
 }
 
-// stillWaiting keeps saying why the workspace could not be reached while its
-// turn has not come.
-func stillWaiting(said []metav1.Condition, wait *workspace.WaitError) *plan.Trouble {
+// patience is until when a workspace that has never answered is no trouble yet;
+// zero: it is, or has passed.
+func (o *Options) patience(err error) time.Time {
+	wait, waits := errors.AsType[*workspace.WaitError](err)
+	if !waits || wait.Since.IsZero() {
+		return time.Time{}
+	}
+	if until := wait.Since.Add(o.ConnectDeadline); time.Now().Before(until) {
+		return until
+	}
+	return time.Time{}
+}
+
+// stillWaiting keeps saying why the workspace could not be reached while it has
+// not answered. Its answer is news, so that there is no hurry to ask again.
+func stillWaiting(said []metav1.Condition, wait *workspace.WaitError, pause time.Duration) *plan.Trouble {
+	again := latest(wait.At, time.Now().Add(pause))
 	for i := range said {
 		was := &said[i]
 		stalled := was.Type == v1alpha1.ConditionStalled
 		if stalled || was.Type == v1alpha1.ConditionReconciling {
-			return &plan.Trouble{Reason: was.Reason, Message: was.Message, Stalled: stalled, Again: wait.At}
+			return &plan.Trouble{Reason: was.Reason, Message: was.Message, Stalled: stalled, Again: again}
 		}
 	}
-	return &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Reason, Again: wait.At}
+	return &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Reason, Again: again}
 }
 
 // secretReader reads the values that a specification names, uncached and from

@@ -22,6 +22,9 @@ type scene struct {
 	plan.World
 	// workspace is nil where there is none to speak to.
 	workspace *workspace.Workspace
+	// unansweredUntil is how long the workspace is given for its first answer; zero:
+	// it has answered, or took too long.
+	unansweredUntil time.Time
 	// asked is what the cluster was last asked to be, as a GET that began at
 	// askedAt told.
 	asked   drift.Tree
@@ -33,8 +36,8 @@ type scene struct {
 	output *corev1.ConfigMap
 }
 
-// observe gathers the facts about an object. It calls no workspace, but for the
-// first sight of a credential; what is not known yet is asked of the mirror.
+// observe gathers the facts about an object. It calls no workspace; what is not
+// known yet is asked of the mirror.
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCluster) scene {
 	seen := scene{World: plan.World{Owner: r.ownerTag(cluster)}}
 	if !plan.NeedsWorkspace(cluster) {

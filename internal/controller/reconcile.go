@@ -50,6 +50,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 
 	scene := r.observe(ctx, cluster)
+	if until := scene.unansweredUntil; !until.IsZero() {
+		// Nothing is known yet, so nothing is said: after a restart that is so of all.
+		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
+	}
 	next := plan.Make(plan.Input{
 		Cluster: cluster,
 		World:   scene.World,

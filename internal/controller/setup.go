@@ -38,8 +38,9 @@ type Options struct {
 	Limits  plan.Limits
 	// Credentials says how soon a changed Secret is noticed.
 	Credentials CredentialOptions
-	// ConnectDeadline bounds the first call with a credential: 10 s.
-	// ConnectPause is how long until it is made again after a failure: 30 s.
+	// ConnectDeadline is how long a workspace may leave the first call with a
+	// credential unanswered before its objects say so: 10 s. ConnectPause is how
+	// long until it is made again after a failure: 30 s.
 	ConnectDeadline, ConnectPause time.Duration
 	// Coalesce is how long changes that only tell of progress may wait, to be
 	// written together: 30 s.

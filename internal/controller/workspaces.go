@@ -9,8 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -149,9 +147,9 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("count the users of a workspace: %w", err)
 	}
 	facts := report.WorkspaceFacts{Workspace: declared, Clusters: len(users.Items), Now: time.Now()}
-	if wait := w.connect(ctx, request.NamespacedName, declared, &facts); wait != nil && isConnected(declared) {
-		// Its turn has not come, which says nothing about it.
-		return ctrl.Result{RequeueAfter: max(time.Until(wait.At), soon)}, nil
+	if until := w.connect(ctx, request.NamespacedName, declared, &facts); !until.IsZero() {
+		// Nothing is known yet, so nothing is said.
+		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
 	}
 	facts.Figures = w.figures.of(request.NamespacedName)
 	again, err := w.write(ctx, declared, report.OfWorkspace(facts))
@@ -167,39 +165,33 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return ctrl.Result{RequeueAfter: again}, err
 }
 
-// isConnected tells that a workspace was last said to answer, as it is declared
-// now.
-func isConnected(declared *v1alpha1.DatabricksWorkspace) bool {
-	ready := meta.FindStatusCondition(declared.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == declared.Generation
-}
-
 // connect finds the workspace, or why there is none to speak to: trouble, or
-// that it must be asked later.
+// until when it is given time for its first answer.
 func (w *workspaces) connect(
 	ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts,
-) *workspace.WaitError {
+) (unansweredUntil time.Time) {
 	object := workspace.Object(key.String())
 	config, trouble := w.sharing.credential(ctx, key, declared)
 	if trouble != nil {
 		w.registry.Release(object)
 		w.figures.forget(key)
 		facts.Trouble = trouble
-		return nil
+		return time.Time{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.options.ConnectDeadline)
-	defer cancel()
-	found, err := w.registry.Connect(ctx, object, config)
+	found, err := w.registry.Connect(object, config)
+	if until := w.options.patience(err); !until.IsZero() {
+		return until
+	}
 	if err != nil {
 		w.figures.forget(key)
 		if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
-			facts.Trouble = stillWaiting(declared.Status.Conditions, wait)
-			return wait
+			facts.Trouble = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
+			return time.Time{}
 		}
 		failure := failureOf(err)
 		w.sharing.credentials.doubt(key, failure.Class)
 		facts.Trouble = troubleOf(failure, w.options.ConnectPause)
-		return nil
+		return time.Time{}
 	}
 	principal := found.Principal()
 	w.figures.follow(key, found.Host(), principal.UserName)
@@ -208,7 +200,7 @@ func (w *workspaces) connect(
 		facts.Failure, facts.FailingSince = failureOf(health.Err), health.Since
 		w.sharing.credentials.doubt(key, facts.Failure.Class)
 	}
-	return nil
+	return time.Time{}
 }
 
 // write patches the status where it says something new. Figures alone are worth

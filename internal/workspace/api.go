@@ -77,6 +77,9 @@ type WaitError struct {
 	At time.Time
 	// Reason says what holds the call, for people.
 	Reason string
+	// Since is when a workspace was first asked that has not answered yet, where
+	// that is why; else zero. The object hears when there is an answer.
+	Since time.Time
 }
 
 // Error says why, and not when: the time would differ with every attempt.

@@ -15,23 +15,26 @@ type credential struct {
 	client Client
 	gate   *gate
 
-	// knocking is held by whoever asks Me; the others wait for its outcome.
-	knocking chan struct{}
-
 	mu sync.Mutex
+	// asking: Me is under way, or waits for its turn, since held.
+	asking bool
+	// soughtAt is since when nobody knows who it is, held why Me has no turn.
+	soughtAt time.Time
+	held     string
 	// principal is set once Me told.
 	principal databricks.Principal
-	// refusal is the last failure of Me, or a 401 since.
+	// refusal is the last failure of Me.
 	refusal error
 	// unanswered spaces the attempts at Me.
 	unanswered retries
 	// refusedUntil is when a refused credential may be tried once more.
 	refusedUntil time.Time
 
-	// objects are those that want it, mirror what it was recognised for. Both are
-	// guarded by the Registry.
+	// objects are those that want it, mirror what it was recognised for, and stop
+	// ends the asking. All are guarded by the Registry.
 	objects map[Object]struct{}
 	mirror  *mirror
+	stop    func()
 }
 
 type credentialKey struct{ host, fingerprint string }
@@ -39,8 +42,9 @@ type credentialKey struct{ host, fingerprint string }
 func newCredential(key credentialKey, client Client, g *gate) *credential {
 	return &credential{
 		key: key, client: client, gate: g,
-		knocking: make(chan struct{}, 1),
-		objects:  map[Object]struct{}{},
+		soughtAt: time.Now(), held: "the workspace has not answered yet",
+		objects: map[Object]struct{}{},
+		stop:    func() {},
 	}
 }
 
@@ -80,26 +84,35 @@ func (c *credential) ended(class Class, startedAt, now time.Time, err error) {
 	}
 }
 
-// identify asks Me, unless it is known, or was asked too lately.
-func (c *credential) identify(ctx context.Context, deadline time.Duration, observe func(Call)) (databricks.Principal, error) {
-	select {
-	case c.knocking <- struct{}{}:
-		defer func() { <-c.knocking }()
-	case <-ctx.Done():
-		return databricks.Principal{}, &WaitError{At: time.Now().Add(firstRetry), Reason: "the workspace has not answered yet"}
-	}
-	now := time.Now()
+// recognised is who the credential is, or why that is not known. due tells that
+// Me is to be asked, and that the caller must see to it.
+func (c *credential) recognised(now time.Time) (principal databricks.Principal, due bool, err error) {
 	c.mu.Lock()
-	known, failure, again := c.principal, c.refusal, c.unanswered.at
-	c.mu.Unlock()
-	if known.ID != "" || now.Before(again) {
-		return known, failure
+	defer c.mu.Unlock()
+	if c.principal.ID != "" {
+		return c.principal, false, nil
 	}
-	if wait := c.admit(classConfirm, now); wait != nil {
-		if failure != nil {
-			return known, failure
-		}
-		return known, wait
+	due = !c.asking && !now.Before(c.unanswered.at)
+	c.asking = c.asking || due
+	if c.refusal != nil {
+		return databricks.Principal{}, due, c.refusal
+	}
+	return databricks.Principal{}, due, &WaitError{At: now.Add(firstRetry), Reason: c.held, Since: c.soughtAt}
+}
+
+// sought tells that Me is to be asked.
+func (c *credential) sought() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asking
+}
+
+// introduce asks Me as soon as it has its turn. It tells whether what came of it
+// is news.
+func (c *credential) introduce(ctx context.Context, deadline time.Duration, observe func(Call)) (news bool) {
+	startedAt, ok := c.turn(ctx)
+	if !ok {
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
@@ -107,17 +120,46 @@ func (c *credential) identify(ctx context.Context, deadline time.Duration, obser
 	if err == nil && principal.ID == "" {
 		err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace does not tell who the credential is"}
 	}
-	ended := time.Now()
-	c.ended(classConfirm, now, ended, err)
-	observe(Call{Host: c.key.host, Class: classConfirm, Duration: ended.Sub(now), Err: err})
+	endedAt := time.Now()
+	c.ended(classConfirm, startedAt, endedAt, err)
+	observe(Call{Host: c.key.host, Class: classConfirm, Duration: endedAt.Sub(startedAt), Err: err})
+	return c.introduced(principal, err, endedAt)
+}
+
+// turn waits until Me is let through, and tells when that was; not where ctx
+// ends before.
+func (c *credential) turn(ctx context.Context) (at time.Time, ok bool) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return time.Time{}, false
+		case <-timer.C:
+		}
+		now := time.Now()
+		wait := c.admit(classConfirm, now)
+		if wait == nil {
+			return now, true
+		}
+		c.mu.Lock()
+		c.held = wait.Reason
+		c.mu.Unlock()
+		timer.Reset(time.Until(wait.At))
+	}
+}
+
+// introduced takes the outcome of Me.
+func (c *credential) introduced(principal databricks.Principal, err error, now time.Time) (news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.refusal = err
+	before := c.refusal
+	c.asking, c.refusal = false, err
 	if err != nil {
-		c.unanswered.failed(err, ended)
-		return databricks.Principal{}, err
+		c.unanswered.failed(err, now)
+		return before == nil || before.Error() != err.Error()
 	}
 	c.unanswered.succeeded()
 	c.principal = principal
-	return principal, nil
+	return true
 }

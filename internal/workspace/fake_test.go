@@ -336,19 +336,26 @@ func (w *world) connect(object Object) *Workspace { return w.connectAs(object, "
 
 func (w *world) connectAs(object Object, token string) *Workspace {
 	w.t.Helper()
+	workspace, err := w.connectTo(object, testHost, token)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return workspace
+}
+
+// connectTo connects an object, and waits as long as it is told to.
+func (w *world) connectTo(object Object, host, token string) (*Workspace, error) {
+	w.t.Helper()
 	for range 100 {
-		workspace, err := w.Connect(w.t.Context(), object, w.config(testHost, token))
-		if wait, ok := errors.AsType[*WaitError](err); ok {
-			<-time.After(time.Until(wait.At))
-			continue
+		workspace, err := w.Connect(object, w.config(host, token))
+		wait, ok := errors.AsType[*WaitError](err)
+		if !ok {
+			return workspace, err
 		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return workspace
+		<-time.After(time.Until(wait.At))
 	}
 	w.t.Fatal("never connected")
-	return nil
+	return nil, nil
 }
 
 // watchAll connects an object per cluster, named as it is.

@@ -23,7 +23,7 @@ type mirror struct {
 	workspace Workspace
 	bornAt    time.Time
 	// stop ends run; it is the Registry's.
-	stop context.CancelFunc
+	stop func()
 	// wake has an item when the loop should look up.
 	wake chan struct{}
 	// asides is what lists do not show.

@@ -408,6 +408,7 @@ func TestASearchNeedsTwoCompleteListsOrOneMatch(t *testing.T) {
 	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.fill("c", 150)
 		ws := w.connect("o")
+		w.news("o") // that it is connected
 		began := time.Now()
 		after := began.Add(5 * time.Second)
 		if got := ws.Search("o", "owner", "me", after); got.CompleteLists != 0 {

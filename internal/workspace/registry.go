@@ -16,7 +16,7 @@ type Registry struct {
 	options Options
 
 	mu          sync.Mutex
-	launch      func(m *mirror) // starts a mirror; nil before Start and after its end
+	launch      launcher // nil before Start and after its end
 	gates       map[string]*gate
 	credentials map[credentialKey]*credential
 	mirrors     map[mirrorKey]*mirror
@@ -26,6 +26,9 @@ type Registry struct {
 // mirrorKey is whose eyes see a workspace: two principals may see different
 // clusters.
 type mirrorKey struct{ host, principal string }
+
+// launcher runs something until the Registry ends, or until it is stopped.
+type launcher func(run func(ctx context.Context)) (stop func())
 
 // connection is how an object reaches its workspace. While a new credential has
 // not been recognised, the former one stays.
@@ -46,10 +49,13 @@ func NewRegistry(options Options) *Registry {
 // let go. What was connected before is watched from then on.
 func (r *Registry) Start(ctx context.Context) error {
 	var running sync.WaitGroup
-	r.launchWith(func(m *mirror) {
+	r.launchWith(func(run func(ctx context.Context)) func() {
 		ctx, cancel := context.WithCancel(ctx)
-		m.stop = cancel
-		running.Go(func() { m.run(ctx) })
+		running.Go(func() {
+			defer cancel()
+			run(ctx)
+		})
+		return cancel
 	})
 	<-ctx.Done()
 	r.launchWith(nil) // nothing is launched from here on
@@ -57,8 +63,8 @@ func (r *Registry) Start(ctx context.Context) error {
 	return nil
 }
 
-// launchWith sets how mirrors start, and starts those there are.
-func (r *Registry) launchWith(launch func(m *mirror)) {
+// launchWith sets how things run, and starts what is to run by now.
+func (r *Registry) launchWith(launch launcher) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.launch = launch
@@ -66,7 +72,12 @@ func (r *Registry) launchWith(launch func(m *mirror)) {
 		return
 	}
 	for _, m := range r.mirrors {
-		launch(m)
+		m.stop = launch(m.run)
+	}
+	for _, c := range r.credentials {
+		if c.sought() {
+			r.introduce(c)
+		}
 	}
 }
 
@@ -74,12 +85,12 @@ func (r *Registry) launchWith(launch func(m *mirror)) {
 func (r *Registry) NeedLeaderElection() bool { return true }
 
 // Connect returns the Workspace of a credential, and from then on the object
-// uses it. The first time that a credential is seen it asks Me: one call,
-// bounded by ctx and by the request deadline. After that it answers from memory;
-// a failure too is remembered, and asked for again with growing pauses, in which
-// Connect returns it at no cost. The error is an *databricks.Error, or a
-// *WaitError where the call may not be made yet.
-func (r *Registry) Connect(ctx context.Context, object Object, config databricks.Config) (*Workspace, error) {
+// uses it. It never waits for a call. The first time that a credential is seen,
+// Me is asked beside, within the request deadline, and all who want the
+// credential hear when there is an answer; until then Connect returns a
+// *WaitError. After that it answers from memory. A failure too is remembered,
+// and asked for again with growing pauses; it is an *databricks.Error.
+func (r *Registry) Connect(object Object, config databricks.Config) (*Workspace, error) {
 	c, err := r.hold(object, config)
 	if err != nil {
 		return nil, err
@@ -87,12 +98,33 @@ func (r *Registry) Connect(ctx context.Context, object Object, config databricks
 	if workspace := r.established(object, c); workspace != nil {
 		return workspace, nil
 	}
-	principal, err := c.identify(ctx, r.options.RequestDeadline, r.options.Observer)
+	principal, due, err := c.recognised(time.Now())
+	if due {
+		r.mu.Lock()
+		r.introduce(c)
+		r.mu.Unlock()
+	}
 	if err != nil {
 		r.rejected(object, c, err)
 		return nil, err
 	}
 	return r.establish(object, c, principal)
+}
+
+// introduce has Me asked beside, once the Registry runs.
+func (r *Registry) introduce(c *credential) {
+	if r.launch == nil {
+		return
+	}
+	c.stop = r.launch(func(ctx context.Context) {
+		if !c.introduce(ctx, r.options.RequestDeadline, r.options.Observer) || ctx.Err() != nil {
+			return
+		}
+		r.mu.Lock()
+		objects := slices.Collect(maps.Keys(c.objects))
+		r.mu.Unlock()
+		r.options.OnChange(objects)
+	})
 }
 
 // Release drops what an object needs: it is gone, or speaks to nobody. The last
@@ -168,7 +200,7 @@ func (r *Registry) establish(object Object, c *credential, principal databricks.
 		m = newMirror(key.host, principal, r.options)
 		r.mirrors[key] = m
 		if r.launch != nil {
-			r.launch(m)
+			m.stop = r.launch(m.run)
 		}
 	}
 	c.mirror = m
@@ -224,6 +256,7 @@ func (r *Registry) leaveFor(object Object, c *credential, next *mirror) {
 	if c.mirror != nil {
 		c.mirror.dismiss(c)
 	}
+	c.stop()
 	if r.credentials[c.key] == c {
 		delete(r.credentials, c.key)
 	}

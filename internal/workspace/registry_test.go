@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,19 +60,78 @@ func TestTheLastObjectStopsAMirror(t *testing.T) {
 	})
 }
 
-func TestMeIsAskedOnceForManyAtATime(t *testing.T) {
+func TestMeIsAskedOnceForManyAndHoldsNobody(t *testing.T) {
 	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		const objects = 100
+		w.remote.latency = 20 * time.Second
 		config := w.config(testHost, "alice-1")
-		var all sync.WaitGroup
-		for i := range 100 {
-			all.Go(func() {
-				if _, err := w.Connect(t.Context(), Object(fmt.Sprint(i)), config); err != nil {
-					t.Error(err)
+		began := time.Now()
+		for round := range 2 {
+			for i := range objects {
+				_, err := w.Connect(Object(fmt.Sprint(i)), config)
+				if wait, ok := errors.AsType[*WaitError](err); !ok || !wait.Since.Equal(began) {
+					t.Fatalf("round %d: %v", round, err)
 				}
-			})
+			}
 		}
-		all.Wait()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("asking took %v", took)
+		}
+		w.pass(w.remote.latency)
+		for i := range objects {
+			object := Object(fmt.Sprint(i))
+			if told := w.news(object); told != 1 {
+				t.Errorf("%s was told %d times", object, told)
+			}
+			if _, err := w.Connect(object, config); err != nil {
+				t.Error(err)
+			}
+		}
 		if n := w.remote.count("me", time.Time{}); n != 1 {
+			t.Errorf("Me was asked %d times", n)
+		}
+	})
+}
+
+func TestAHostThatSwallowsEverythingHoldsNobody(t *testing.T) {
+	inWorld(t, "[R7]", Options{}, func(t *testing.T, w *world) {
+		w.remote.latency = time.Hour
+		config := w.config(testHost, "alice-1")
+		began := time.Now()
+		for time.Since(began) < 10*time.Minute {
+			asked := time.Now()
+			if _, err := w.Connect("o", config); err == nil {
+				t.Fatal("connected")
+			}
+			if took := time.Since(asked); took != 0 {
+				t.Fatalf("a worker was held for %v", took)
+			}
+			w.pass(time.Second)
+		}
+		if _, err := w.Connect("o", config); databricks.ClassOf(err) != databricks.ClassAmbiguous {
+			t.Error(err)
+		}
+		if told := w.news("o"); told != 1 {
+			t.Errorf("the same failure was told %d times", told)
+		}
+		if n := w.remote.count("me", time.Time{}); n < 5 || n > 20 {
+			t.Errorf("Me was asked %d times in ten minutes", n)
+		}
+	})
+}
+
+func TestNobodyIsAskedForACredentialThatNobodyWants(t *testing.T) {
+	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
+		for i := range 20 { // more than may come at once
+			if _, err := w.Connect(Object(fmt.Sprint(i)), w.config(testHost, fmt.Sprintf("alice-%d", i))); err == nil {
+				t.Fatal("connected at once")
+			}
+		}
+		for i := range 20 {
+			w.Release(Object(fmt.Sprint(i)))
+		}
+		w.pass(time.Minute)
+		if n := w.remote.count("me", time.Time{}); n > 5 {
 			t.Errorf("Me was asked %d times", n)
 		}
 	})
@@ -146,9 +204,8 @@ func TestARefusedMeIsRemembered(t *testing.T) {
 		w.remote.breakWith(func(call) error {
 			return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401}
 		})
-		config := w.config(testHost, "alice-1")
 		for range 120 {
-			_, err := w.Connect(t.Context(), "o", config)
+			_, err := w.connectTo("o", testHost, "alice-1")
 			if databricks.ClassOf(err) != databricks.ClassUnauthenticated {
 				t.Fatal(err)
 			}
@@ -167,9 +224,8 @@ func TestARefusedMeIsRemembered(t *testing.T) {
 func TestAnUnreachableHostIsTriedWithPauses(t *testing.T) {
 	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
 		w.remote.breakWith(func(call) error { return errBroken })
-		config := w.config(testHost, "alice-1")
 		for range 3600 {
-			if _, err := w.Connect(t.Context(), "o", config); databricks.ClassOf(err) != databricks.ClassTransient {
+			if _, err := w.connectTo("o", testHost, "alice-1"); databricks.ClassOf(err) != databricks.ClassTransient {
 				t.Fatal(err)
 			}
 			w.pass(time.Second)
@@ -193,13 +249,13 @@ func TestABadNewCredentialEndsTheUseOfTheOld(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := w.Connect(t.Context(), "c1", w.config(testHost, "alice-3")); databricks.ClassOf(err) != databricks.ClassTransient {
+		if _, err := w.connectTo("c1", testHost, "alice-3"); databricks.ClassOf(err) != databricks.ClassTransient {
 			t.Fatal(err)
 		}
 		if mirrors, _ := w.snapshot(); len(mirrors) != 1 {
 			t.Error("a passing failure stopped the mirror")
 		}
-		if _, err := w.Connect(t.Context(), "c1", w.config(testHost, "alice-2")); databricks.ClassOf(err) != databricks.ClassUnauthenticated {
+		if _, err := w.connectTo("c1", testHost, "alice-2"); databricks.ClassOf(err) != databricks.ClassUnauthenticated {
 			t.Fatal(err)
 		}
 		if mirrors, _ := w.snapshot(); len(mirrors) != 0 || len(w.credentials) != 1 {
@@ -215,11 +271,13 @@ func TestConnectBeforeStartAndAfterTheEnd(t *testing.T) {
 		w.pass(5 * time.Second)
 		w.end()
 		began := time.Now()
-		w.connectAs("o2", "bob-1").Watch("o2", "c1")
+		if _, err := w.Connect("o2", w.config(testHost, "bob-1")); err == nil {
+			t.Error("connected after the end")
+		}
 		ws.Refresh("c1", "c1", began, true)
 		w.pass(time.Hour)
-		if n := w.remote.count("get", began) + w.remote.count("list", began); n != 0 {
-			t.Errorf("%d reads after the end", n)
+		if n := w.remote.count("", began); n != 0 {
+			t.Errorf("%d calls after the end", n)
 		}
 	})
 }
@@ -235,7 +293,7 @@ func TestAStormOf429HoldsNobodyAndNoOtherHost(t *testing.T) {
 			}
 			return &databricks.Error{Class: databricks.ClassThrottled, StatusCode: 429, RetryAfter: 20 * time.Second}
 		})
-		other, err := w.Connect(t.Context(), "other", w.config("https://adb-9.9.azuredatabricks.net", "carol-1"))
+		other, err := w.connectTo("other", "https://adb-9.9.azuredatabricks.net", "carol-1")
 		if err != nil {
 			t.Fatal(err)
 		}
