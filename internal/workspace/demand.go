@@ -213,7 +213,7 @@ func (m *mirror) advance(searches map[Object]*search) (advanced []Object) {
 			continue
 		}
 		s.lists++
-		s.listedAt = m.snapshot.startedAt
+		s.listedAt, s.matches = m.snapshot.startedAt, nil
 		advanced = append(advanced, object)
 		if open[s.tag] == nil {
 			open[s.tag] = map[string][]*search{}

@@ -439,6 +439,10 @@ func TestASearchNeedsTwoCompleteListsOrOneMatch(t *testing.T) {
 		if got.CompleteLists != 1 || len(got.Matches) != 1 || got.Matches[0].Cluster.ClusterId != "mine" {
 			t.Errorf("found %+v", got)
 		}
+		w.pass(10 * time.Second)
+		if got := ws.Search("o", "owner", "me", after); got.CompleteLists != 2 || len(got.Matches) != 1 {
+			t.Errorf("after a second list %+v", got)
+		}
 	})
 }
 
