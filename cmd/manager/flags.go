@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -25,9 +26,13 @@ type options struct {
 	metricsAddress, probeAddress string
 	secureMetrics, leaderElect   bool
 	leaderElectionNamespace      string
-	watchNamespaces              []string
-	allowedHosts                 []string
-	caFile                       string
+	leaseDuration                time.Duration
+	// shard is this operator's name among those that share the objects.
+	shard           string
+	watchNamespaces []string
+	watchLabels     string
+	allowedHosts    []string
+	caFile          string
 	// allowed and roots are what those two say.
 	allowed    databricks.AllowList
 	roots      *x509.CertPool
@@ -57,6 +62,10 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.controller.OperatorNamespace, "operator-namespace", ownNamespace(), "namespace of the Secrets that DatabricksWorkspaces name (default: from POD_NAMESPACE, or the pod's own)")
 	flags.StringVar(&o.controller.OperatorServiceAccount, "operator-service-account", os.Getenv("POD_SERVICE_ACCOUNT"), "service account of DatabricksWorkspaces with spec.workloadIdentity, in that namespace (default: from POD_SERVICE_ACCOUNT)")
 	flags.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
+	flags.StringVar(&o.watchLabels, "watch-label-selector", "", "labels of the objects to work on, as kubectl selects them, such as shard=a or '!shard' (default: any)")
+	flags.StringVar(&o.shard, "shard", "", "name of this operator among several that share the objects by --watch-namespaces or --watch-label-selector; it has a lease of its own")
+	var tellsWorkspaces bool
+	flags.BoolVar(&tellsWorkspaces, "workspace-status", true, "write the status of DatabricksWorkspaces; false for all but one of several shards")
 	flags.IntVar(&o.controller.Workers, "workers", 8, "objects that are reconciled at once")
 
 	flags.Float64Var(&o.workspace.Limits.Max, "max-requests-per-second", 30, "most requests per second to one workspace; below that the operator finds the limit itself")
@@ -68,6 +77,7 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	flags.DurationVar(&o.controller.Limits.VisibilityGrace, "visibility-grace", 30*time.Second, "how long a created cluster may stay unseen by the API before it counts as missing")
 
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "wait for the lease, so that one of several replicas works")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "how long after its last sign of life a leader is replaced; it gives up by itself after two thirds of that")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, such as :8443; 0 turns it off")
 	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics by https, to those alone whom Kubernetes lets read them")
@@ -84,6 +94,7 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
 	}
+	o.controller.ForeignWorkspaceStatus = !tellsWorkspaces
 	if err := o.validate(); err != nil {
 		return o, err
 	}
@@ -120,8 +131,44 @@ func (o *options) validate() error {
 	}
 	o.controller.Limits.RequestDeadline = o.workspace.RequestDeadline
 	o.workspace.Grace = o.controller.Limits.VisibilityGrace
+	if err := o.readScope(); err != nil {
+		return err
+	}
 	return o.readHosts()
 }
+
+// readScope reads which objects are this operator's, and by what name.
+func (o *options) readScope() error {
+	for _, namespace := range o.watchNamespaces {
+		if len(validation.IsDNS1123Label(namespace)) > 0 {
+			return fmt.Errorf("--watch-namespaces %q is not a namespace's name, such as team-a", namespace)
+		}
+	}
+	selector, err := labels.Parse(o.watchLabels)
+	if err != nil {
+		return fmt.Errorf("--watch-label-selector %q: %w; write it as for kubectl get -l, such as shard=a or '!shard'", o.watchLabels, err)
+	}
+	o.controller.Scope = controller.Scope{Namespaces: o.watchNamespaces, Labels: selector}
+	o.controller.SeesAllNamespaces = o.controller.Scope.All()
+	switch {
+	case o.shard != "" && (len(validation.IsDNS1123Label(o.shard)) > 0 || len(o.shard) > longestShard):
+		return fmt.Errorf("--shard %q is not a name such as team-a, of at most %d small letters, digits and dashes", o.shard, longestShard)
+	case o.shard != "" && o.controller.Scope.All():
+		return fmt.Errorf("--shard %q works on all objects, and so would every other shard: set --watch-label-selector or --watch-namespaces", o.shard)
+	case o.shard == "" && o.leaderElect && o.watchLabels != "":
+		return fmt.Errorf("--watch-label-selector %q with --leader-elect needs a --shard, such as --shard=a: "+
+			"operators of one name wait for each other's lease, and the objects of those that wait are left alone", o.watchLabels)
+	case o.leaseDuration < shortestLease || o.leaseDuration%time.Second != 0:
+		return fmt.Errorf("--leader-election-lease-duration %s: must be whole seconds, at least %s", o.leaseDuration, shortestLease)
+	}
+	return nil
+}
+
+const (
+	// longestShard leaves room for the rest of a lease's name.
+	longestShard  = 30
+	shortestLease = 2 * time.Second
+)
 
 // namespaceFile is where Kubernetes tells a pod its namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"

@@ -11,7 +11,6 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -49,7 +48,6 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	o.controller.SeesAllNamespaces = len(o.watchNamespaces) == 0
 	news := &controller.News{}
 	o.workspace.Dial = dialer(o)
 	o.workspace.OnChange = news.Changed
@@ -65,23 +63,30 @@ func managerOptions(o options) ctrl.Options {
 	if o.secureMetrics {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
-	caches := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
-	for _, namespace := range o.watchNamespaces {
-		if caches.DefaultNamespaces == nil {
-			caches.DefaultNamespaces = map[string]cache.Config{}
-		}
-		caches.DefaultNamespaces[namespace] = cache.Config{}
-	}
 	return ctrl.Options{
 		Scheme:                        newScheme(),
-		Cache:                         caches,
+		Cache:                         controller.CacheOptions(o.controller.Scope),
 		Metrics:                       metrics,
 		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "databricks-operator." + v1alpha1.GroupName,
+		LeaderElectionID:              leaseName(o.shard),
 		LeaderElectionNamespace:       o.leaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 new(o.leaseDuration),
+		RenewDeadline:                 new(o.leaseDuration * 2 / 3),
+		// A standby sees a sign of life, and later that there is none, up to twice
+		// this late each: so it looks often.
+		RetryPeriod: new(o.leaseDuration / 30),
 	}
+}
+
+// leaseName is the lease of a shard, or of an operator that has no others.
+func leaseName(shard string) string {
+	name := "databricks-operator"
+	if shard != "" {
+		name += "-" + shard
+	}
+	return name + "." + v1alpha1.GroupName
 }
 
 // idOfControlPlane tells this cluster's operator from another cluster's.

@@ -15,6 +15,7 @@ func TestAQuietFleet(t *testing.T) {
 	t.Run("[case-09] [case-60] [P7] two hundred unchanged objects cost pages, and write nothing over twenty passes", func(t *testing.T) {
 		const objects, passes = 200, 20
 		r := newRig(t)
+		r.patient()
 		r.mirror.Slow = 100 * time.Millisecond
 		r.start()
 		for i := range objects {

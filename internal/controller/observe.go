@@ -99,7 +99,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		return
 	}
 	seen.workspace.Watch(objectOf(cluster), id)
-	seen.Holder = r.holder(ctx, cluster, id)
+	seen.Holder = r.holders.of(ctx, cluster, id)
 	observation := seen.workspace.Observe(id)
 	needed := r.memory.lookAfter(cluster)
 	if isGone(observation) {
@@ -107,7 +107,10 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	}
 	if observation.Presence == workspace.Unknown || observation.StartedAt.Before(needed) {
 		if time.Now().After(needed) {
-			seen.workspace.Refresh(objectOf(cluster), id, needed, false)
+			// For an edit that somebody waits for, one GET tells all that a change
+			// takes; a list may be long.
+			edited := observation.Presence == workspace.Unknown && cluster.Generation != cluster.Status.ObservedGeneration
+			seen.workspace.Refresh(objectOf(cluster), id, needed, edited)
 		}
 		return
 	}
@@ -167,34 +170,6 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	r.memory.confirm(cluster, differences)
 	seen.Differences, seen.Compared = differences, true
 	seen.asked, seen.askedAt = observed.Asked, askedAt
-}
-
-// holder is the object that manages the same cluster already, or of two that do
-// the older one; "" for none.
-func (r *Reconciler) holder(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) string {
-	if cluster.Spec.ClusterID == "" {
-		return ""
-	}
-	var same v1alpha1.DatabricksClusterList
-	if err := r.client.List(ctx, &same, client.MatchingFields{indexClusterID: id}); err != nil {
-		return ""
-	}
-	for i := range same.Items {
-		other := &same.Items[i]
-		rival := other.UID != cluster.UID && other.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve
-		if rival && other.Status.ClusterID == id && (cluster.Status.ClusterID != id || older(other, cluster)) {
-			return client.ObjectKeyFromObject(other).String()
-		}
-	}
-	return ""
-}
-
-// older orders objects by age, and those of one age by uid.
-func older(a, b *v1alpha1.DatabricksCluster) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.UID < b.UID
-	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
 // clusterID is the object's cluster: the one on record, else the one it names.

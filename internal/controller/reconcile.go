@@ -15,8 +15,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
-// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/status,verbs=patch
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get,namespace=system
@@ -29,6 +29,7 @@ type Reconciler struct {
 	credentials *credentials
 	sharing     *sharing
 	secrets     secretReader
+	holders     holders
 	actor       *actor
 	memory      *memory
 	recorder    events.EventRecorder

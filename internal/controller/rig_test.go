@@ -64,10 +64,14 @@ const (
 // in that namespace alone.
 type rig struct {
 	Gomega
-	t         *testing.T
-	api       client.Client
+	t   *testing.T
+	api client.Client
+	// kube is how the operator reaches the API server.
+	kube      *restConfig
 	workspace *simulator.Service
 	namespace string
+	// hosts may be reached beside the workspace.
+	hosts []string
 	// tenants are other namespaces in which the operator works, too.
 	tenants []string
 	timings simulator.Timings
@@ -90,6 +94,7 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	r := &rig{
 		Gomega: NewWithT(t),
 		t:      t,
+		kube:   kubernetes.Config,
 		options: controller.Options{
 			OperatorID: operatorID,
 			OwnerTag:   true,
@@ -168,7 +173,7 @@ func (r *rig) putSecretIn(namespace, name, host, token string) {
 func (r *rig) start() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	mgr, err := ctrl.NewManager(kubernetes.Config, ctrl.Options{
+	mgr, err := ctrl.NewManager(r.kube, ctrl.Options{
 		Scheme:                  kubernetes.Scheme,
 		Logger:                  r.logger(),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
@@ -189,7 +194,9 @@ func (r *rig) start() {
 	mirror := r.mirror
 	mirror.Dial = r.dialer()
 	mirror.OnChange = news.Changed
-	r.Expect(controller.Setup(mgr, workspace.NewRegistry(mirror), news, r.options)).To(Succeed())
+	options := r.options
+	options.Scope = r.scope()
+	r.Expect(controller.Setup(mgr, workspace.NewRegistry(mirror), news, options)).To(Succeed())
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := mgr.Start(ctx); err != nil {
@@ -213,18 +220,20 @@ func (r *rig) start() {
 	r.t.Cleanup(r.kill)
 }
 
-// cached is what the operator sees: its namespaces, and of what has none the
+// scope is what the operator works on.
+func (r *rig) scope() controller.Scope {
+	return controller.Scope{Namespaces: append([]string{r.namespace}, r.tenants...), Labels: r.options.Scope.Labels}
+}
+
+// cached is what the operator sees: its scope, and of what has no namespace the
 // objects of this test.
 func (r *rig) cached() cache.Options {
-	seen := map[string]cache.Config{r.namespace: {}}
-	for _, tenant := range r.tenants {
-		seen[tenant] = cache.Config{}
+	options := controller.CacheOptions(r.scope())
+	if options.ByObject == nil {
+		options.ByObject = map[client.Object]cache.ByObject{}
 	}
-	own := labels.SelectorFromSet(labels.Set{labelCase: r.namespace})
-	return cache.Options{
-		DefaultNamespaces: seen,
-		ByObject:          map[client.Object]cache.ByObject{&v1alpha1.DatabricksWorkspace{}: {Label: own}},
-	}
+	options.ByObject[&v1alpha1.DatabricksWorkspace{}] = cache.ByObject{Label: labels.SelectorFromSet(labels.Set{labelCase: r.namespace})}
+	return options
 }
 
 // labelCase tells the test of an object that has no namespace.
@@ -242,7 +251,7 @@ func (r *rig) logger() logr.Logger {
 func (r *rig) dialer() func(databricks.Config) (workspace.Client, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.workspace.CAPEM)
-	allowed, err := databricks.ParseAllowList([]string{r.workspace.URL, ".cloud.databricks.com"})
+	allowed, err := databricks.ParseAllowList(append([]string{r.workspace.URL, ".cloud.databricks.com"}, r.hosts...))
 	r.Expect(err).NotTo(HaveOccurred())
 	transport := databricks.NewTransport(allowed, roots)
 	r.t.Cleanup(transport.CloseIdleConnections)

@@ -26,8 +26,11 @@ type Options struct {
 	OwnerTag bool
 	// DefaultSecret is the Secret of objects that name no connection.
 	DefaultSecret string
-	// Workspaces serves DatabricksWorkspaces.
-	Workspaces bool
+	// Scope is what CacheOptions were made of.
+	Scope Scope
+	// Workspaces serves DatabricksWorkspaces; ForeignWorkspaceStatus leaves telling
+	// of them to another shard.
+	Workspaces, ForeignWorkspaceStatus bool
 	// OperatorNamespace is where their credentials are, OperatorServiceAccount
 	// whom the operator runs as there; empty where that is not known.
 	OperatorNamespace, OperatorServiceAccount string
@@ -46,7 +49,8 @@ type Options struct {
 	// written together: 30 s.
 	Coalesce time.Duration
 	// Orphans is how often clusters without an object are looked for: 5 min. An
-	// operator that does not see all namespaces cannot tell, and does not look.
+	// operator that does not see all objects, of all namespaces, cannot tell, and
+	// does not look.
 	Orphans           time.Duration
 	SeesAllNamespaces bool
 	// ConflictPause lets the cache catch up with a newer object: 100 ms.
@@ -89,6 +93,7 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexClusterID, byClusterID); err != nil {
 		return fmt.Errorf("index clusters by id: %w", err)
 	}
+	news.clusters.awaited = awaitedIn(mgr.GetCache())
 	remembered := newMemory()
 	credentials := newCredentials(mgr.GetAPIReader(), mgr.GetClient().SubResource("token"), news.add, options.Credentials)
 	sharing := &sharing{
@@ -102,6 +107,7 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 		credentials: credentials,
 		sharing:     sharing,
 		secrets:     secretReader{reader: mgr.GetAPIReader()},
+		holders:     holders{cache: mgr.GetClient(), uncached: mgr.GetAPIReader(), scope: options.Scope},
 		actor:       &actor{client: mgr.GetClient(), writers: registry.Writers(), memory: remembered, options: options},
 		memory:      remembered,
 		recorder:    mgr.GetEventRecorder("databricks-operator"),
@@ -121,13 +127,16 @@ func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options O
 	clusters := ctrl.NewControllerManagedBy(mgr).
 		Named("databrickscluster").
 		For(&v1alpha1.DatabricksCluster{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		Watches(&v1alpha1.DatabricksCluster{}, awaitedFirst()).
 		WatchesRawSource(news.clusters.source()).
+		// No warm-up: a standby's cache is filled as it is, and a queue that nobody
+		// works off would bring all that changed meanwhile before what is awaited.
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers})
 	if options.Workspaces {
 		if err := setupWorkspaces(mgr, registry, sharing, news, options); err != nil {
 			return err
 		}
-		clusters = clusters.Watches(&v1alpha1.DatabricksWorkspace{}, usersOf(mgr.GetClient()),
+		clusters = clusters.Watches(&v1alpha1.DatabricksWorkspace{}, usersOf(mgr.GetClient(), news),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	}
 	if err := clusters.Complete(reconciler); err != nil {

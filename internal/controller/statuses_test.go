@@ -94,6 +94,14 @@ func (k *record) toldDrift(name string) []string {
 	return places
 }
 
+// shows tells that an object was seen as it is.
+func (k *record) shows(cluster *v1alpha1.DatabricksCluster) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	seen := k.versions[cluster.Name]
+	return len(seen) > 0 && seen[len(seen)-1].ResourceVersion == cluster.ResourceVersion
+}
+
 // total counts the writes to all objects.
 func (k *record) total() int {
 	k.mu.Lock()

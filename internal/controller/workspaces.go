@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,13 +48,15 @@ func setupWorkspaces(mgr ctrl.Manager, registry *workspace.Registry, sharing *sh
 	if err != nil {
 		return fmt.Errorf("index clusters by workspace: %w", err)
 	}
+	if err := mgr.Add(sharing.namespaces); err != nil {
+		return fmt.Errorf("add the namespaces to the manager: %w", err)
+	}
+	if options.ForeignWorkspaceStatus {
+		return nil
+	}
 	figures := newFigures(mgr.GetClient(), registry, news.workspaces.add, options.Figures)
-	for name, runnable := range map[string]interface {
-		Start(ctx context.Context) error
-	}{"figures": figures, "namespaces": sharing.namespaces} {
-		if err := mgr.Add(runnable); err != nil {
-			return fmt.Errorf("add the %s to the manager: %w", name, err)
-		}
+	if err := mgr.Add(figures); err != nil {
+		return fmt.Errorf("add the figures to the manager: %w", err)
 	}
 	reconciler := &workspaces{
 		client: mgr.GetClient(), registry: registry, sharing: sharing, figures: figures, options: options,
@@ -90,19 +91,28 @@ func byWorkspaceRef(object client.Object) []string {
 	return nil
 }
 
-// usersOf brings back the objects that refer to a workspace that changed.
-func usersOf(reader client.Reader) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
-		users, err := usersOfWorkspace(ctx, reader, object.GetName())
+// usersOf brings back the objects that refer to a workspace that came, went or
+// changed: as news, since they may be thousands. What is there when a process
+// begins is no change.
+func usersOf(reader client.Reader, news *News) handler.EventHandler {
+	tell := func(ctx context.Context, name string) {
+		users, err := usersOfWorkspace(ctx, reader, name)
 		if err != nil {
-			return nil // the cache fails for a missing index only
+			return // the cache fails for a missing index only
 		}
-		requests := make([]reconcile.Request, 0, len(users.Items))
 		for i := range users.Items {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&users.Items[i])})
+			news.add(client.ObjectKeyFromObject(&users.Items[i]))
 		}
-		return requests
-	})
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, _ queue) {
+			if !e.IsInInitialList {
+				tell(ctx, e.Object.GetName())
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, _ queue) { tell(ctx, e.ObjectNew.GetName()) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, _ queue) { tell(ctx, e.Object.GetName()) },
+	}
 }
 
 func usersOfWorkspace(ctx context.Context, reader client.Reader, name string) (*v1alpha1.DatabricksClusterList, error) {
@@ -114,7 +124,6 @@ func usersOfWorkspace(ctx context.Context, reader client.Reader, name string) (*
 
 // workspacesOf brings back the workspaces whose number of users changes.
 func workspacesOf() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(to queue, objects ...client.Object) {
 		for _, object := range objects {
 			if name := workspaceRef(object); name != "" {

@@ -26,9 +26,10 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	g.Expect(code).To(Equal(0))
 	for _, flag := range []string{
 		"--allowed-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
-		"--workspaces", "--operator-namespace", "--operator-service-account", "--watch-namespaces", "--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
+		"--workspaces", "--operator-namespace", "--operator-service-account", "--watch-namespaces", "--watch-label-selector", "--shard", "--workspace-status",
+		"--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
 		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
-		"--leader-elect", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure",
+		"--leader-elect", "--leader-election-lease-duration", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure",
 		"--health-probe-bind-address", "--kubeconfig", "--zap-log-level",
 	} {
 		g.Expect(help).To(ContainSubstring(flag + " "))
@@ -50,6 +51,12 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		"no workers":      {[]string{"--workers=0"}, []string{"--workers 0: at least 1 is needed"}},
 		"operator id":     {[]string{"--operator-id=PROD"}, []string{`--operator-id "PROD"`, "8 lower-case hex digits"}},
 		"no namespace":    {[]string{"--operator-namespace=My_Own"}, []string{`--operator-namespace "My_Own" is not a namespace's name`}},
+		"odd namespace":   {[]string{"--watch-namespaces=team-a,Team_B"}, []string{`--watch-namespaces "Team_B" is not a namespace's name`}},
+		"odd selector":    {[]string{"--watch-label-selector=shard in a"}, []string{`--watch-label-selector "shard in a"`, "kubectl get -l"}},
+		"nameless shard":  {[]string{"--watch-label-selector=shard=a", "--leader-elect"}, []string{"--watch-label-selector", "needs a --shard"}},
+		"odd shard":       {[]string{"--shard=Team_A", "--watch-label-selector=shard=a"}, []string{`--shard "Team_A" is not a name`}},
+		"shard of all":    {[]string{"--shard=a"}, []string{`--shard "a" works on all objects`, "--watch-label-selector"}},
+		"broken lease":    {[]string{"--leader-election-lease-duration=1500ms"}, []string{"--leader-election-lease-duration 1.5s", "at least 2s"}},
 		"no requests":     {[]string{"--max-requests-per-second=0"}, []string{"--max-requests-per-second 0: must be above 0"}},
 		"all headroom":    {[]string{"--request-headroom=1"}, []string{"--request-headroom 1", "below 1"}},
 		"no unit":         {[]string{"--request-timeout=30"}, []string{`"30"`, "--request-timeout", "--help"}},

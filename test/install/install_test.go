@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -282,6 +284,40 @@ func TestThePodMeetsTheRestrictedStandard(t *testing.T) {
 	})
 }
 
+// Go's limit leaves room for what Go does not count: 5 to 10 %, as its guide has
+// it. Kubernetes fills in the variables as this test does.
+func TestGoStaysBelowTheContainersLimit(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(install()).To(Succeed())
+
+	deployment := &appsv1.Deployment{}
+	key := client.ObjectKey{Namespace: namespace, Name: "databricks-operator-controller-manager"}
+	g.Expect(cluster.Get(t.Context(), key, deployment)).To(Succeed())
+
+	manager := deployment.Spec.Template.Spec.Containers[0]
+	limit := manager.Resources.Limits.Memory()
+	values := map[string]string{}
+
+	for _, variable := range manager.Env {
+		value := variable.Value
+		for name, known := range values {
+			value = strings.ReplaceAll(value, "$("+name+")", known)
+		}
+
+		if from := variable.ValueFrom; from != nil && from.ResourceFieldRef != nil {
+			g.Expect(from.ResourceFieldRef.Resource).To(Equal("limits.memory"))
+			divisor := from.ResourceFieldRef.Divisor
+			value = strconv.FormatInt((limit.Value()+divisor.Value()-1)/divisor.Value(), 10)
+		}
+
+		values[variable.Name] = value
+	}
+
+	toldGo, err := strconv.ParseInt(values["GOMEMLIMIT"], 10, 64)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(float64(toldGo) / float64(limit.Value())).To(BeNumerically("~", 0.93, 0.03))
+}
+
 func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 	everywhere := func(verb, group, resource string) authorizationv1.ResourceAttributes {
 		return authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource}
@@ -319,6 +355,7 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 		{false, everywhere("create", "", "secrets")},
 		{false, everywhere("patch", "", "secrets")},
 		{false, everywhere("create", group, "databricksclusters")},
+		{false, everywhere("update", group, "databricksclusters")},
 		{false, everywhere("delete", group, "databricksclusters")},
 		{false, everywhere("get", "", "pods")},
 		{false, everywhere("list", "", "namespaces")},
