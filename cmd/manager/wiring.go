@@ -14,12 +14,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/metrics"
 	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
@@ -48,25 +50,34 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	news := &controller.News{}
-	o.workspace.Dial = dialer(o)
+	news, calls, orphans := &controller.News{}, metrics.NewCalls(), &metrics.Orphans{}
+	o.workspace.Dial = dialer(o, calls)
 	o.workspace.OnChange = news.Changed
 	o.workspace.Logger = mgr.GetLogger().WithName("workspace")
-	if err := controller.Setup(mgr, workspace.NewRegistry(o.workspace), news, o.controller); err != nil {
+	o.controller.OnOrphans = orphans.Found
+	registry := workspace.NewRegistry(o.workspace)
+	if err := controller.Setup(mgr, registry, news, o.controller); err != nil {
+		return nil, fmt.Errorf("set up the operator: %w", err)
+	}
+	state := &metrics.State{
+		Reader: mgr.GetClient(), SharedWorkspaces: o.controller.Workspaces,
+		Workspaces: registry, Orphans: orphans, Calls: calls,
+	}
+	if err := metrics.Add(mgr, ctrlmetrics.Registry, state, version); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
 	}
 	return mgr, addProbes(mgr)
 }
 
 func managerOptions(o options) ctrl.Options {
-	metrics := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.secureMetrics}
+	endpoint := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.secureMetrics}
 	if o.secureMetrics {
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		endpoint.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	return ctrl.Options{
 		Scheme:                        newScheme(),
 		Cache:                         controller.CacheOptions(o.controller.Scope),
-		Metrics:                       metrics,
+		Metrics:                       endpoint,
 		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              leaseName(o.shard),
@@ -106,10 +117,12 @@ func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Sc
 }
 
 // dialer makes the clients of credentials, over one pool of connections.
-func dialer(o options) func(databricks.Config) (workspace.Client, error) {
+func dialer(o options, calls *metrics.Calls) func(databricks.Config) (workspace.Client, error) {
 	transport := databricks.NewTransport(o.allowed, o.roots)
 	return func(config databricks.Config) (workspace.Client, error) {
-		return databricks.New(config, databricks.Options{Transport: transport, Version: version})
+		return databricks.New(config, databricks.Options{
+			Transport: transport, Version: version, Observe: calls.Observer(config.Host()),
+		})
 	}
 }
 

@@ -2,11 +2,11 @@ package controller_test
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
@@ -223,6 +223,8 @@ func TestQuiet(t *testing.T) {
 func TestTheSameNameAgain(t *testing.T) {
 	t.Run("[case-59] [R5] a new object of the same name has its own cluster", func(t *testing.T) {
 		r := newRig(t)
+		var orphans atomic.Int64
+		r.options.OnOrphans = func(byHost map[string]int) { orphans.Store(int64(byHost[r.workspace.URL])) }
 		r.start()
 		old := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		r.stop()
@@ -236,27 +238,8 @@ func TestTheSameNameAgain(t *testing.T) {
 		r.Expect(fresh.Status.ClusterID).NotTo(Equal(old.Status.ClusterID))
 		r.Expect(r.live()).To(HaveLen(2), "the old cluster is left for the orphan report")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", Status: http.StatusServiceUnavailable})
-		r.Eventually(func() float64 { return orphansAt(r.workspace.URL) }).Should(Equal(1.0))
+		r.Eventually(orphans.Load).Should(Equal(int64(1)))
 		r.Expect(r.workspace.DeleteElsewhere(old.Status.ClusterID)).To(Succeed())
-		r.Eventually(func() float64 { return orphansAt(r.workspace.URL) }).Should(BeZero())
+		r.Eventually(orphans.Load).Should(BeZero())
 	})
-}
-
-// orphansAt is what the metric says of a workspace.
-func orphansAt(host string) float64 {
-	families, err := metrics.Registry.Gather()
-	if err != nil {
-		return -1
-	}
-	for _, family := range families {
-		if family.GetName() != "databricks_operator_orphaned_clusters" {
-			continue
-		}
-		for _, metric := range family.GetMetric() {
-			if metric.GetLabel()[0].GetValue() == host {
-				return metric.GetGauge().GetValue()
-			}
-		}
-	}
-	return 0
 }

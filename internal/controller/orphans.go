@@ -7,25 +7,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
-
-// orphanedClusters counts the clusters that this operator made for objects that
-// are no more.
-var orphanedClusters = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-	Name: "databricks_operator_orphaned_clusters",
-	Help: "Clusters that carry this operator's owner tag and belong to no object.",
-}, []string{"host"})
-
-func init() { //nolint:gochecknoinits // the registry of controller-runtime is global
-	metrics.Registry.MustRegister(orphanedClusters)
-}
 
 // orphans is the second, independent net against clusters that nobody knows of:
 // it looks for those with this operator's owner tag and no object. It tells and
@@ -38,6 +25,8 @@ type orphans struct {
 	// survey is how often workspaces are listed for it, at the latest.
 	survey time.Duration
 	logger logr.Logger
+	// found is told how many there are, by host.
+	found func(byHost map[string]int)
 	// told are those that were told before.
 	told map[workspace.Tagged]bool
 }
@@ -54,6 +43,7 @@ func newOrphans(mgr ctrl.Manager, registry *workspace.Registry, options Options)
 		every:      options.Orphans,
 		survey:     surveysPerLook * options.Orphans,
 		logger:     mgr.GetLogger().WithName("orphans"),
+		found:      options.OnOrphans,
 	}
 }
 
@@ -101,14 +91,7 @@ func (o *orphans) look(ctx context.Context) error {
 			o.logger.Info("cluster belongs to no object", "host", tagged.Host, "clusterID", tagged.ClusterID, "owner", tagged.Value)
 		}
 	}
-	for was := range o.told {
-		if counts[was.Host] == 0 {
-			orphanedClusters.DeleteLabelValues(was.Host)
-		}
-	}
 	o.told = found
-	for host, count := range counts {
-		orphanedClusters.WithLabelValues(host).Set(float64(count))
-	}
+	o.found(counts)
 	return nil
 }

@@ -53,6 +53,8 @@ type Options struct {
 	// does not look.
 	Orphans           time.Duration
 	SeesAllNamespaces bool
+	// OnOrphans hears of every such look: how many there are, by host. nil: nobody.
+	OnOrphans func(byHost map[string]int)
 	// ConflictPause lets the cache catch up with a newer object: 100 ms.
 	ConflictPause time.Duration
 }
@@ -73,6 +75,9 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Coalesce, 30*time.Second)
 	orDefault(&o.Orphans, 5*time.Minute)
 	orDefault(&o.ConflictPause, 100*time.Millisecond)
+	if o.OnOrphans == nil {
+		o.OnOrphans = func(map[string]int) {}
+	}
 	return o
 }
 

@@ -121,6 +121,10 @@ type Principal struct {
 // metrics, traces and the gate. It carries no secret and no body.
 type Call struct {
 	Method, Path string
+	// Endpoint is what was called, as the API reference has it, such as
+	// clusters/get: one of few, whatever ids the path has and whatever path a
+	// server chose for its tokens.
+	Endpoint string
 	// StatusCode is 0 where no answer came.
 	StatusCode int
 	Duration   time.Duration

@@ -127,7 +127,7 @@ func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (strin
 	}
 	audience := e.sender.origin.String() + endpoint
 	err := e.sender.send(ctx, request{
-		method: http.MethodGet, path: configPath, limit: maxErrorBytes,
+		method: http.MethodGet, path: configPath, endpoint: "oidc/audience", limit: maxErrorBytes,
 		accept: func(got answer) error {
 			named, err := parseAudience(got.body)
 			if named != "" {

@@ -130,6 +130,7 @@ func (o *oauth) fetch(ctx context.Context) (token string, err error) {
 	begin := time.Now()
 	var life time.Duration
 	asks.method, asks.path, asks.limit = http.MethodPost, endpoint, maxErrorBytes
+	asks.endpoint = "oidc/token"
 	asks.contentType = "application/x-www-form-urlencoded"
 	asks.accept = func(got answer) (err error) {
 		token, life, err = parseToken(got.body)
@@ -156,6 +157,7 @@ func (o *oauth) discover(ctx context.Context) (string, error) {
 	var path string
 	err := o.sender.send(ctx, request{
 		method: http.MethodGet, path: "/oidc/.well-known/oauth-authorization-server", limit: maxErrorBytes,
+		endpoint: "oidc/discovery",
 		accept: func(got answer) (err error) {
 			path, err = o.sender.parseEndpoint(got.body)
 			return err

@@ -8,11 +8,17 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-const permissionsPath = "/api/2.0/permissions/clusters/"
+const (
+	permissionsPath     = "/api/2.0/permissions/clusters/"
+	permissionsEndpoint = "permissions/clusters"
+)
 
 // Permissions implements Reader.
 func (c *Client) Permissions(ctx context.Context, clusterID string) ([]compute.ClusterAccessControlResponse, error) {
-	r := request{path: permissionsPath + url.PathEscape(clusterID), limit: maxAnswerBytes, clusterID: clusterID, clusterOnly: true}
+	r := request{
+		path: permissionsPath + url.PathEscape(clusterID), endpoint: permissionsEndpoint,
+		limit: maxAnswerBytes, clusterID: clusterID, clusterOnly: true,
+	}
 	if err := r.needCluster(); err != nil {
 		return nil, err
 	}
@@ -26,7 +32,10 @@ func (c *Client) Permissions(ctx context.Context, clusterID string) ([]compute.C
 
 // SetPermissions implements Writer.
 func (c *Client) SetPermissions(ctx context.Context, clusterID string, grants []compute.ClusterAccessControlRequest) error {
-	r := request{method: http.MethodPut, path: permissionsPath + url.PathEscape(clusterID), clusterID: clusterID}
+	r := request{
+		method: http.MethodPut, path: permissionsPath + url.PathEscape(clusterID), endpoint: permissionsEndpoint,
+		clusterID: clusterID,
+	}
 	if err := r.needCluster(); err != nil {
 		return err
 	}

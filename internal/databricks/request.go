@@ -29,7 +29,9 @@ var errTooLarge = errors.New("the answer is over its bound")
 // request is one HTTP request to a workspace, and what its failures mean.
 type request struct {
 	method, path string
-	query        url.Values
+	// endpoint is Call.Endpoint where the path alone does not tell it.
+	endpoint string
+	query    url.Values
 	// contentType and body are those of a request that has one.
 	contentType string
 	body        []byte
@@ -80,7 +82,7 @@ type sender struct {
 func (s *sender) send(ctx context.Context, r request) error {
 	begin := time.Now()
 	status, failure := s.exchange(ctx, r)
-	call := Call{Method: r.method, Path: r.path, StatusCode: status, Duration: time.Since(begin)}
+	call := Call{Method: r.method, Path: r.path, Endpoint: r.name(), StatusCode: status, Duration: time.Since(begin)}
 	if failure == nil {
 		s.observe(call)
 		return nil
@@ -92,6 +94,16 @@ func (s *sender) send(ctx context.Context, r request) error {
 	call.Err = failure
 	s.observe(call)
 	return failure
+}
+
+// name is the request's endpoint: its path after /api/ and the version, unless
+// it has one of its own.
+func (r request) name() string {
+	if r.endpoint != "" {
+		return r.endpoint
+	}
+	_, name, _ := strings.Cut(strings.TrimPrefix(r.path, "/api/"), "/")
+	return name
 }
 
 // knownCause keeps of a cause what carries no foreign text.

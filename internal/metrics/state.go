@@ -1,0 +1,92 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/internal/workspace"
+)
+
+const (
+	namespace = "databricks_operator"
+
+	// labelHost is the workspace, as status.host has it; empty where an object has
+	// none yet.
+	labelHost = "host"
+)
+
+// patience bounds the look at the objects, which are in memory.
+const patience = 5 * time.Second
+
+// State is a collector of what is so at the moment of a scrape.
+type State struct {
+	// Reader has the objects in memory.
+	Reader client.Reader
+	// SharedWorkspaces tells that there are DatabricksWorkspaces to be read.
+	SharedWorkspaces bool
+	Workspaces       Workspaces
+	Orphans          *Orphans
+	Calls            *Calls
+}
+
+// Workspaces tells how the workspaces are; a *workspace.Registry does.
+type Workspaces interface {
+	Gates() []workspace.GateState
+	Mirrors() []workspace.MirrorState
+}
+
+var descriptions []*prometheus.Desc
+
+// newDesc describes a metric that State makes.
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
+	desc := prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
+	descriptions = append(descriptions, desc)
+	return desc
+}
+
+// Describe implements prometheus.Collector.
+func (s *State) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range descriptions {
+		ch <- desc
+	}
+	s.Calls.describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (s *State) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	gates := s.Workspaces.Gates()
+	inUse := map[string]bool{}
+	for _, gate := range gates {
+		inUse[gate.Host] = true
+		collectGate(ch, gate, time.Now())
+	}
+	s.Calls.collect(ch, inUse)
+	collectMirrors(ch, s.Workspaces.Mirrors())
+	s.Orphans.collect(ch)
+	s.collectObjects(ctx, ch)
+}
+
+func gauge[T int | int64 | float64](desc *prometheus.Desc, value T, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+}
+
+func counter(desc *prometheus.Desc, value int64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+// instant is a time as Prometheus has it.
+func instant(desc *prometheus.Desc, at time.Time, labels ...string) prometheus.Metric {
+	return gauge(desc, float64(at.UnixMilli())/1000, labels...)
+}
+
+func yes(desc *prometheus.Desc, so bool, labels ...string) prometheus.Metric {
+	if so {
+		return gauge(desc, 1, labels...)
+	}
+	return gauge(desc, 0, labels...)
+}

@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// scraped are the series of a scrape, as Prometheus prints them.
+func scraped(t *testing.T, address string) []string {
+	t.Helper()
+	_, body := ask(t, "http://"+address+"/metrics", "")
+	var series []string
+	for line := range strings.Lines(body) {
+		if !strings.HasPrefix(line, "#") {
+			series = append(series, strings.TrimSpace(line))
+		}
+	}
+	return series
+}
+
+// documentedMetrics are those that docs/monitoring.md names.
+func documentedMetrics(t *testing.T) []string {
+	t.Helper()
+	g := NewWithT(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "monitoring.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var names []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (gauge|counter|histogram)").FindAllStringSubmatch(string(page), -1) {
+		names = append(names, row[1])
+	}
+	g.Expect(len(names)).To(BeNumerically(">", 30))
+	return names
+}
+
+// What is only there when something is wrong or open, or was found every five
+// minutes; the tests of internal/metrics have them.
+var notInAQuietWorkspace = map[string]bool{
+	"databricks_operator_gate_learned_requests_per_second":           true,
+	"databricks_operator_oldest_creation_deadline_timestamp_seconds": true,
+	"databricks_operator_oldest_deletion_timestamp_seconds":          true,
+	"databricks_operator_orphaned_clusters":                          true,
+}
+
+func TestSeriesComeAndGoWithWhatTheyAreAbout(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	service := startSimulator(t)
+	namespace, address := newNamespace(t, service.URL), freeAddress(t)
+	start(t, namespace, "--allowed-hosts="+service.URL, "--databricks-ca-file="+service.CAFile, "--poll-interval-active=200ms",
+		"--leader-elect", "--leader-election-namespace="+namespace, "--metrics-bind-address="+address, "--metrics-secure=false")
+	series := func() []string { return scraped(t, address) }
+	here := `host="` + service.URL + `"`
+
+	g.Eventually(series).Should(ContainElement("databricks_operator_open_creations 0"))
+	g.Expect(series()).NotTo(ContainElement(ContainSubstring(service.URL)))
+
+	object := newCluster(namespace, "scratch")
+	g.Expect(api.Create(t.Context(), object)).To(Succeed())
+	g.Eventually(func() string { return readiness(t.Context(), object) }).Should(Equal("True Running"))
+	g.Eventually(series).Should(ContainElements(
+		`databricks_operator_clusters{`+here+`,state="RUNNING"} 1`,
+		`databricks_operator_cluster_workers{`+here+`} 1`,
+		`databricks_operator_conditions{kind="DatabricksCluster",reason="Running",status="True",type="Ready"} 1`,
+		`databricks_operator_requests_total{code="200",endpoint="clusters/create",`+here+`,method="POST"} 1`,
+		ContainSubstring(`databricks_operator_mirror_watched_clusters{`+here),
+	))
+	now := series()
+	for _, name := range documentedMetrics(t) {
+		if !notInAQuietWorkspace[name] {
+			g.Expect(now).To(ContainElement(MatchRegexp(`^`+name+`(_bucket)?[{ ]`)), "documented and not there: %s", name)
+		}
+	}
+	for _, line := range now {
+		g.Expect(line).NotTo(ContainSubstring(simulator.DefaultToken))
+	}
+
+	second := newCluster(namespace, "second")
+	g.Expect(api.Create(t.Context(), second)).To(Succeed())
+	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + here + `,state="RUNNING"} 2`))
+	g.Expect(api.Delete(t.Context(), second)).To(Succeed())
+	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + here + `,state="RUNNING"} 1`))
+
+	g.Expect(api.Delete(t.Context(), object)).To(Succeed())
+	g.Eventually(series).ShouldNot(ContainElement(ContainSubstring(service.URL)))
+	g.Expect(series()).NotTo(ContainElement(ContainSubstring("databricks_operator_conditions")))
+	g.Expect(series()).To(ContainElement("databricks_operator_open_creations 0"))
+}
