@@ -97,7 +97,7 @@ func cluster(state string) v1alpha1.DatabricksCluster {
 }
 
 // gather is what a scrape of the state has, by series.
-func gather(t testing.TB, state *State) ([]*dto.MetricFamily, map[string]float64) {
+func gather(t *testing.T, state *State) ([]*dto.MetricFamily, map[string]float64) {
 	t.Helper()
 	g := NewWithT(t)
 	registry := prometheus.NewPedanticRegistry()

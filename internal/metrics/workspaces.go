@@ -52,7 +52,7 @@ var (
 	mirrorRead = newDesc("mirror_read_timestamp_seconds",
 		"When the workspace was last read with success: what is known of its clusters is that old. Absent before the first time.", labelHost, labelPrincipal)
 	mirrorListedAt = newDesc("mirror_listed_timestamp_seconds",
-		"When the last complete list began; absent before the first one. Few clusters in a large workspace are read one by one, without lists.", labelHost, labelPrincipal)
+		"When the last complete list began; absent before the first one. A few clusters are read one by one, without lists.", labelHost, labelPrincipal)
 	mirrorFailing = newDesc("mirror_failing",
 		"1 while the reads of the workspace fail.", labelHost, labelPrincipal)
 )
