@@ -15,7 +15,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
-	dto "github.com/prometheus/client_model/go"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -97,14 +96,11 @@ func cluster(state string) v1alpha1.DatabricksCluster {
 }
 
 // gather is what a scrape of the state has, by series.
-func gather(t *testing.T, state *State) ([]*dto.MetricFamily, map[string]float64) {
+func gather(t *testing.T, state *State) map[string]float64 {
 	t.Helper()
-	g := NewWithT(t)
-	registry := prometheus.NewPedanticRegistry()
-	g.Expect(registry.Register(state)).To(Succeed())
-	families, err := registry.Gather()
-	g.Expect(err).NotTo(HaveOccurred())
 	series := map[string]float64{}
+	families, err := registryOf(t, state).Gather()
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
 			var labels []string
@@ -115,13 +111,21 @@ func gather(t *testing.T, state *State) ([]*dto.MetricFamily, map[string]float64
 			series[name] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 		}
 	}
-	return families, series
+	return series
+}
+
+// registryOf has the state alone, and is strict with it.
+func registryOf(t *testing.T, state *State) *prometheus.Registry {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	NewWithT(t).Expect(registry.Register(state)).To(Succeed())
+	return registry
 }
 
 func TestWhatAScrapeTells(t *testing.T) {
 	g := NewWithT(t)
 	state, _, _ := everything()
-	_, series := gather(t, state)
+	series := gather(t, state)
 	left := series["gate_paused_seconds[change "+host+"]"]
 	g.Expect(left).To(BeNumerically("~", 3600, 60))
 	delete(series, "gate_paused_seconds[change "+host+"]")
@@ -175,7 +179,7 @@ func TestNothingIsToldOfWhatIsNotThere(t *testing.T) {
 	*objects, *world = inMemory{}, known{}
 	state.Orphans.Found(nil)
 	state.SharedWorkspaces = false
-	_, series := gather(t, state)
+	series := gather(t, state)
 	g.Expect(series).To(Equal(map[string]float64{
 		"open_creations[]":                      0,
 		"unobserved_objects[DatabricksCluster]": 0,
@@ -187,7 +191,7 @@ func TestAScrapeOfACacheThatStopsStillTellsTheRest(t *testing.T) {
 	g := NewWithT(t)
 	state, objects, _ := everything()
 	objects.err = errors.New("the cache is not started")
-	_, series := gather(t, state)
+	series := gather(t, state)
 	g.Expect(series).To(HaveKey("gate_breaker_open[" + host + "]"))
 	g.Expect(series).NotTo(HaveKey("open_creations[]"))
 }
@@ -202,7 +206,7 @@ func TestALabelHasFewValues(t *testing.T) {
 	world.mirrors = append(world.mirrors, twin) // another id of the same name
 	twin.Principal = "robot\xff"
 	world.mirrors = append(world.mirrors, twin)
-	_, series := gather(t, state)
+	series := gather(t, state)
 	for _, name := range []string{"none", "429", "other"} {
 		g.Expect(series).To(HaveKeyWithValue("requests_total["+name+" clusters/list "+host+" GET]", 1.0))
 	}
@@ -214,18 +218,19 @@ func TestCountersComeBackWithTheirWorkspace(t *testing.T) {
 	state, _, world := everything()
 	gates := world.gates
 	world.gates = nil
-	_, series := gather(t, state)
+	series := gather(t, state)
 	g.Expect(series).NotTo(HaveKey(ContainSubstring("request")))
 	world.gates = gates
 	state.Calls.Observer(host)(databricks.Call{Method: "GET", Endpoint: "clusters/get", StatusCode: 200})
-	_, series = gather(t, state)
+	series = gather(t, state)
 	g.Expect(series).To(HaveKeyWithValue("requests_total[200 clusters/get "+host+" GET]", 1.0))
 }
 
 func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
 	g := NewWithT(t)
 	state, _, _ := everything()
-	families, _ := gather(t, state)
+	families, err := registryOf(t, state).Gather()
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(promlint.NewWithMetricFamilies(families).Lint()).To(BeEmpty())
 }
 
