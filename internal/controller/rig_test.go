@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -30,6 +31,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/internal/workspace"
 	"github.com/databricks-operator/databricks-operator/test/controlplane"
+	"github.com/databricks-operator/databricks-operator/test/corpus"
 )
 
 // kubernetes is the control plane that all tests of this package share. Every
@@ -48,8 +50,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	kubernetes = started
+	stopKeeping, err := corpus.Keep(started.Config)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "internal/controller:", err)
+		os.Exit(1)
+	}
 	code := m.Run()
-	if err := started.Stop(); err != nil {
+	if err := errors.Join(stopKeeping(), started.Stop()); err != nil {
 		fmt.Fprintln(os.Stderr, "internal/controller:", err)
 	}
 	os.Exit(code)

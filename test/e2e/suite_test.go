@@ -24,6 +24,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/controlplane"
 	"github.com/databricks-operator/databricks-operator/test/programs"
+	"github.com/databricks-operator/databricks-operator/test/corpus"
 )
 
 var (
@@ -84,6 +85,11 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, kubernetes.Stop()) }()
+	stopKeeping, err := corpus.Keep(kubernetes.Config)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, stopKeeping()) }()
 	if api, err = client.New(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme}); err != nil {
 		return 0, err
 	}

@@ -1,0 +1,86 @@
+package corpus
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Read reads the objects that were kept in a directory, one of every shape,
+// ordered by it. Of several the one in the first file by name is taken.
+func Read(directory string) ([]*unstructured.Unstructured, error) {
+	files, err := filepath.Glob(filepath.Join(directory, "*.jsonl"))
+	if err != nil {
+		return nil, fmt.Errorf("read statuses: %w", err)
+	}
+	byShape := map[string]*unstructured.Unstructured{}
+	for _, file := range files {
+		content, err := os.ReadFile(filepath.Clean(file))
+		if err != nil {
+			return nil, fmt.Errorf("read statuses: %w", err)
+		}
+		for line := range bytes.Lines(content) {
+			object := &unstructured.Unstructured{}
+			if err := object.UnmarshalJSON(line); err != nil {
+				return nil, fmt.Errorf("read statuses of %s: %w", file, err)
+			}
+			if _, taken := byShape[Shape(object)]; !taken {
+				byShape[Shape(object)] = object
+			}
+		}
+	}
+	var shapes []string
+	for shape := range byShape {
+		shapes = append(shapes, shape)
+	}
+	slices.Sort(shapes)
+	objects := make([]*unstructured.Unstructured, 0, len(shapes))
+	for _, shape := range shapes {
+		objects = append(objects, byShape[shape])
+	}
+	return objects, nil
+}
+
+// Merge adds to a file what it lacks of these objects, and takes from it what is
+// of no shape among them.
+func Merge(file string, objects []*unstructured.Unstructured) error {
+	before, err := Read(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	familiar := map[string]*unstructured.Unstructured{}
+	for _, object := range before {
+		familiar[Shape(object)] = object
+	}
+	merged := make([]*unstructured.Unstructured, 0, len(objects))
+	for _, object := range objects {
+		if known, found := familiar[Shape(object)]; found {
+			object = known
+		}
+		merged = append(merged, object)
+	}
+	return write(file, merged)
+}
+
+// write writes objects, one a line.
+func write(file string, objects []*unstructured.Unstructured) error {
+	var content bytes.Buffer
+	for _, object := range objects {
+		line, err := object.MarshalJSON()
+		if err != nil {
+			return fmt.Errorf("write statuses: %w", err)
+		}
+		content.Write(line) // it ends in a newline
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // for everybody to read
+		return fmt.Errorf("write statuses: %w", err)
+	}
+	if err := os.WriteFile(file, content.Bytes(), 0o644); err != nil { //nolint:gosec // for everybody to read
+		return fmt.Errorf("write statuses: %w", err)
+	}
+	return nil
+}
