@@ -35,7 +35,7 @@ RACE := $(if $(shell command -v "$$(go env CC)"),-race)
 MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
 # The generated files, which are committed.
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
-	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files
+	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
@@ -58,9 +58,16 @@ demo: controlplane ## See it work: a control plane, a workspace simulator, the o
 		$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator ./hack/demo
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
 
+# One object of every shape of status that the suites bring about, which
+# test/gitops reads afterwards as other tools do.
+ifeq ($(PKG)$(RUN),./...)
+test: export STATUS_CORPUS := $(BIN)/statuses
+endif
+
 .PHONY: test
 test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run every test against a real API server and the simulator
 ##. PKG=./internal/plan/... and RUN=case-07 narrow it down
+	@rm -rf $(BIN)/statuses
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
 	go test $(RACE) -shuffle=on -timeout=20m $(if $(RUN),-run '$(RUN)') $(PKG)
 ifeq ($(PKG)$(RUN),./...)
@@ -77,13 +84,14 @@ generate: $(BIN)/controller-gen ## Generate Go code (deep copies) from the API t
 	$(BIN)/controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role, dist/install.yaml and the chart's files
+manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role, dist/install.yaml, argocd-cm.yaml and the chart's files
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./internal/controller/... output:rbac:dir=config/rbac
 	cp config/rbac/role.yaml config/namespaced/watched/role.yaml
 	@mkdir -p dist
 	$(BIN)/kustomize build config/default > dist/install.yaml.tmp && mv dist/install.yaml.tmp dist/install.yaml
 	@hack/chart.sh $(BIN)/kustomize $(CHART)
+	hack/argocd-cm.sh > examples/argocd/argocd-cm.yaml.tmp && mv examples/argocd/argocd-cm.yaml.tmp examples/argocd/argocd-cm.yaml
 
 .PHONY: verify
 verify: verify-generated verify-modules lint ## Prove that generated files, modules and lint are in order

@@ -101,7 +101,7 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	r := &rig{
 		Gomega: NewWithT(t),
 		t:      t,
-		kube:   kubernetes.Config,
+		kube:   as(operatorName),
 		options: controller.Options{
 			OperatorID: operatorID,
 			OwnerTag:   true,

@@ -24,7 +24,8 @@ type record struct {
 }
 
 // watchStatuses holds every status that the operator ever writes in this test
-// against the rules by which other tools read it.
+// against the rules by which other tools read it, and every write to what is
+// the operator's to write.
 func watchStatuses(r *rig) *record {
 	kept := &record{versions: map[string][]*v1alpha1.DatabricksCluster{}}
 	watcher, err := client.NewWithWatch(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
@@ -44,6 +45,9 @@ func watchStatuses(r *rig) *record {
 			kept.mu.Unlock()
 			for _, broken := range conformance.BrokenRules(cluster) {
 				r.t.Errorf("%s, generation %d: %s\nconditions: %v", cluster.Name, cluster.Generation, broken, conditions(cluster))
+			}
+			for _, field := range overreach(cluster) {
+				r.t.Errorf("%s: the operator wrote %s, which is not its own", cluster.Name, field)
 			}
 		}
 	})

@@ -23,8 +23,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/controlplane"
-	"github.com/databricks-operator/databricks-operator/test/programs"
 	"github.com/databricks-operator/databricks-operator/test/corpus"
+	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
 var (

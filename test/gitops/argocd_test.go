@@ -1,16 +1,13 @@
 package gitops
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -246,4 +243,33 @@ func TestArgoCDsActions(t *testing.T) {
 	}
 	g.Expect(scripts).To(HaveLen(len(offered)))
 	g.Expect(slices.Sorted(maps.Keys(tested))).To(Equal(offered), "every action has a test")
+}
+
+func TestTheConfigMapHasTheScripts(t *testing.T) {
+	g := NewWithT(t)
+	settings := readYAML[struct {
+		APIVersion, Kind string
+		Metadata         map[string]any
+		Data             map[string]string
+	}](t, "..", "argocd-cm.yaml")
+	expected := 0
+	for _, kind := range kinds {
+		g.Expect(settings.Data).To(HaveKeyWithValue("resource.customizations.health.compute.databricks-operator.io_"+kind, shipped(t, kind, "health.lua")))
+		expected++
+	}
+	var actions struct {
+		Discovery   string `json:"discovery.lua"`
+		Definitions []struct {
+			Name   string `json:"name"`
+			Action string `json:"action.lua"`
+		} `json:"definitions"`
+	}
+	g.Expect(yaml.UnmarshalStrict([]byte(settings.Data["resource.customizations.actions.compute.databricks-operator.io_DatabricksCluster"]), &actions)).To(Succeed())
+	expected++
+	g.Expect(actions.Discovery).To(Equal(shipped(t, "DatabricksCluster", "actions", "discovery.lua")))
+	g.Expect(actions.Definitions).To(HaveLen(6))
+	for _, action := range actions.Definitions {
+		g.Expect(action.Action).To(Equal(shipped(t, "DatabricksCluster", "actions", action.Name, "action.lua")))
+	}
+	g.Expect(settings.Data).To(HaveLen(expected))
 }

@@ -1,0 +1,274 @@
+package controller_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/scale"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// operatorName is under which name the operator of a test writes.
+const operatorName = "databricks-operator"
+
+// as is a configuration to write under a name of its own.
+func as(name string) *rest.Config {
+	config := rest.CopyConfig(kubernetes.Config)
+	config.UserAgent = name
+	return config
+}
+
+// overreach names what the operator owns of an object beside its status and its
+// finalizers.
+func overreach(cluster *v1alpha1.DatabricksCluster) []string {
+	allowed := map[string]string{"status": "f:status", "": "f:metadata f:finalizers"}
+	var beyond []string
+	for _, entry := range cluster.ManagedFields {
+		if entry.Manager != operatorName {
+			continue
+		}
+		var owned map[string]any
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &owned); err != nil {
+			return []string{err.Error()}
+		}
+		for _, path := range twoDeep(owned) {
+			if !strings.HasPrefix(path, allowed[entry.Subresource]) {
+				beyond = append(beyond, path)
+			}
+		}
+	}
+	return beyond
+}
+
+// twoDeep are the fields at the top and beneath it, such as "f:metadata f:labels".
+func twoDeep(fields map[string]any) []string {
+	var paths []string
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, beneath := range slices.Sorted(maps.Keys(fields[name].(map[string]any))) {
+			paths = append(paths, name+" "+beneath)
+		}
+	}
+	return paths
+}
+
+// samples are the clusters of config/samples, as Git has them.
+func samples(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	g := NewWithT(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "samples", "compute_v1alpha1_databrickscluster.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var found []*unstructured.Unstructured
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		fields, err := yaml.YAMLToJSON([]byte(document))
+		g.Expect(err).NotTo(HaveOccurred())
+		manifest := &unstructured.Unstructured{}
+		g.Expect(manifest.UnmarshalJSON(fields)).To(Succeed())
+		found = append(found, manifest)
+	}
+	g.Expect(len(found)).To(BeNumerically(">=", 3))
+	return found
+}
+
+// apply is how a tool brings a manifest of Git into the cluster.
+func (r *rig) apply(manifest *unstructured.Unstructured, options ...client.ApplyOption) error {
+	applied := manifest.DeepCopy()
+	applied.SetNamespace(r.namespace)
+	return r.api.Apply(r.t.Context(), client.ApplyConfigurationFromUnstructured(applied), append(options, client.FieldOwner("git"))...)
+}
+
+// quiet waits until nobody writes to an object any more.
+func (r *rig) quiet(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
+	r.t.Helper()
+	r.Eventually(func() string {
+		before := r.get(cluster).ResourceVersion
+		failures := InterceptGomegaFailures(func() {
+			NewWithT(r.t).Consistently(func() string { return r.get(cluster).ResourceVersion }).Should(Equal(before))
+		})
+		return strings.Join(failures, "\n")
+	}).Should(BeEmpty())
+	return r.get(cluster)
+}
+
+func TestNobodyFightsOverAnObject(t *testing.T) {
+	for _, manifest := range samples(t) {
+		t.Run("applied again, nothing changes: "+manifest.GetName(), func(t *testing.T) {
+			r := newRig(t)
+			r.start()
+			manifest.SetLabels(map[string]string{"team": "data"})
+			manifest.SetAnnotations(map[string]string{"note": "by hand"})
+			r.Expect(r.apply(manifest)).To(Succeed())
+			object := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: manifest.GetName()}}
+			r.becomes(object, "Ready=Running")
+			before := r.quiet(object)
+
+			for _, options := range [][]client.ApplyOption{nil, {client.ForceOwnership}} {
+				r.Expect(r.apply(manifest, options...)).To(Succeed())
+			}
+			after := r.quiet(object)
+			r.Expect(after.Generation).To(Equal(before.Generation))
+			r.Expect(after.ResourceVersion).To(Equal(before.ResourceVersion))
+			r.Expect(after.Generation).To(Equal(int64(1)))
+
+			// What is stored is what Git says, no more.
+			stored := &unstructured.Unstructured{}
+			stored.SetGroupVersionKind(manifest.GroupVersionKind())
+			r.Expect(r.api.Get(t.Context(), client.ObjectKeyFromObject(object), stored)).To(Succeed())
+			r.Expect(stored.Object["spec"]).To(Equal(manifest.Object["spec"]))
+			r.Expect(stored.GetLabels()).To(Equal(manifest.GetLabels()))
+			r.Expect(stored.GetAnnotations()).To(Equal(manifest.GetAnnotations()))
+			r.Expect(overreach(after)).To(BeEmpty())
+			r.Expect(managers(after)).To(ContainElements("git ", operatorName+" ", operatorName+" status"))
+		})
+	}
+}
+
+// managers are who owns fields of an object, and through which subresource.
+func managers(cluster *v1alpha1.DatabricksCluster) []string {
+	var names []string
+	for _, entry := range cluster.ManagedFields {
+		names = append(names, entry.Manager+" "+entry.Subresource)
+	}
+	return names
+}
+
+// autoscaler does what a HorizontalPodAutoscaler and KEDA do: it reads the scale
+// of an object and writes it.
+type autoscaler struct {
+	*rig
+	name   string
+	scales scale.ScaleInterface
+}
+
+func (r *rig) autoscaler(object *v1alpha1.DatabricksCluster) *autoscaler {
+	r.t.Helper()
+	config := as("kube-controller-manager")
+	found, err := discovery.NewDiscoveryClientForConfig(config)
+	r.Expect(err).NotTo(HaveOccurred())
+	scales, err := scale.NewForConfig(config, r.api.RESTMapper(), dynamic.LegacyAPIPathResolverFunc, scale.NewDiscoveryScaleKindResolver(found))
+	r.Expect(err).NotTo(HaveOccurred())
+	return &autoscaler{rig: r, name: object.Name, scales: scales.Scales(r.namespace)}
+}
+
+func (a *autoscaler) read() *autoscalingv1.Scale {
+	a.t.Helper()
+	now, err := a.scales.Get(a.t.Context(), v1alpha1.GroupVersion.WithResource("databricksclusters").GroupResource(), a.name, metav1.GetOptions{})
+	a.Expect(err).NotTo(HaveOccurred())
+	return now
+}
+
+func (a *autoscaler) write(replicas int32) error {
+	a.t.Helper()
+	var err error
+	a.Eventually(func() bool {
+		wanted := a.read()
+		wanted.Spec.Replicas = replicas
+		_, err = a.scales.Update(a.t.Context(), v1alpha1.GroupVersion.WithResource("databricksclusters").GroupResource(), wanted, metav1.UpdateOptions{})
+		return apierrors.IsConflict(err)
+	}).Should(BeFalse())
+	return err
+}
+
+// sized is a manifest with a size, and one without.
+func sized(t *testing.T, workers int64) (with, without *unstructured.Unstructured) {
+	t.Helper()
+	with = samples(t)[0]
+	without = with.DeepCopy()
+	g := NewWithT(t)
+	g.Expect(unstructured.SetNestedField(with.Object, workers, "spec", "numWorkers")).To(Succeed())
+	unstructured.RemoveNestedField(without.Object, "spec", "numWorkers")
+	return with, without
+}
+
+// scaled is an object from Git whose cluster runs with one worker, and its
+// autoscaler.
+func (r *rig) scaled() (object *v1alpha1.DatabricksCluster, with, without *unstructured.Unstructured, scaler *autoscaler) {
+	r.t.Helper()
+	r.start()
+	with, without = sized(r.t, 1)
+	r.Expect(r.apply(with)).To(Succeed())
+	object = r.becomes(&v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: with.GetName()}}, "Ready=Running")
+	return object, with, without, r.autoscaler(object)
+}
+
+func TestAnAutoscalerScales(t *testing.T) {
+	t.Run("up and down to 0, by resizing, and sees what became of it", func(t *testing.T) {
+		r := newRig(t)
+		object, _, _, scaler := r.scaled()
+		selector, err := labels.Parse(scaler.read().Status.Selector)
+		r.Expect(err).NotTo(HaveOccurred())
+		r.Expect(selector.Empty()).To(BeFalse(), "an empty selector selects everything: it is refused")
+		r.Eventually(func() int32 { return scaler.read().Status.Replicas }).Should(Equal(int32(1)))
+
+		for _, replicas := range []int32{3, 0, 2} {
+			r.workspace.ClearRequests()
+			r.Expect(scaler.write(replicas)).To(Succeed())
+			r.Eventually(func() int32 { return scaler.read().Status.Replicas }).Should(Equal(replicas))
+			now := r.inSync(object)
+			r.Expect(*now.Spec.NumWorkers).To(Equal(replicas))
+			r.Expect(r.writes()).To(Equal([]string{"resize"}))
+			r.Expect(conditions(now)).To(ContainElement("Ready=Running"))
+		}
+		r.Expect(managers(r.get(object))).To(ContainElement("kube-controller-manager scale"))
+	})
+	t.Run("not what Databricks scales itself", func(t *testing.T) {
+		r := newRig(t)
+		object := r.create(r.small("scratch", autoscale(1, 3)))
+		r.Expect(r.autoscaler(object).write(2)).To(MatchError(ContainSubstring("choose one size")))
+		r.Expect(r.get(object).Generation).To(Equal(int64(1)))
+	})
+}
+
+func TestWhoseNumberOfWorkersItIs(t *testing.T) {
+	t.Run("kept in Git: refused without force, and with force a fight", func(t *testing.T) {
+		r := newRig(t)
+		object, with, _, scaler := r.scaled()
+		r.Expect(scaler.write(3)).To(Succeed())
+		r.Expect(r.apply(with)).To(MatchError(And(ContainSubstring("kube-controller-manager"), ContainSubstring("spec.numWorkers"))))
+		r.Expect(*r.get(object).Spec.NumWorkers).To(Equal(int32(3)))
+		r.Expect(r.apply(with, client.ForceOwnership)).To(Succeed())
+		r.Expect(*r.get(object).Spec.NumWorkers).To(Equal(int32(1)))
+	})
+	t.Run("dropped from Git after the autoscaler wrote it: it stays, without a fight", func(t *testing.T) {
+		r := newRig(t)
+		object, with, without, scaler := r.scaled()
+		r.Expect(scaler.write(3)).To(Succeed())
+		r.inSync(object)
+		before := r.quiet(object)
+		r.workspace.ClearRequests()
+		r.Expect(r.apply(without, client.ForceOwnership)).To(Succeed())
+		after := r.quiet(object)
+		r.Expect(*after.Spec.NumWorkers).To(Equal(int32(3)))
+		r.Expect(after.Generation).To(Equal(before.Generation))
+		r.Expect(r.writes()).To(BeEmpty())
+
+		// And it is taken back by saying it again.
+		r.Expect(r.apply(with, client.ForceOwnership)).To(Succeed())
+		r.Eventually(func() []string { return r.writes() }).Should(Equal([]string{"resize"}))
+		r.Expect(*r.inSync(object).Spec.NumWorkers).To(Equal(int32(1)))
+	})
+	t.Run("dropped from Git before the autoscaler wrote it: refused, and nothing changes", func(t *testing.T) {
+		r := newRig(t)
+		object, _, without, _ := r.scaled()
+		before := r.quiet(object)
+		r.Expect(r.apply(without, client.ForceOwnership)).To(MatchError(ContainSubstring("a size is needed")))
+		r.Expect(r.quiet(object).ResourceVersion).To(Equal(before.ResourceVersion), fmt.Sprint(before.Spec.NumWorkers))
+	})
+}
