@@ -2,16 +2,19 @@ package corpus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
@@ -27,28 +30,39 @@ func Keep(config *rest.Config) (stop func() error, err error) {
 	if directory == "" {
 		return func() error { return nil }, nil
 	}
-	api, err := client.NewWithWatch(config, client.Options{})
+	api, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("keep statuses: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	kept := &keeper{shapes: map[string]bool{}}
-	var watching sync.WaitGroup
-	for _, kind := range []string{"DatabricksCluster", "DatabricksWorkspace"} {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(schema.GroupVersionKind{Group: v1alpha1.GroupName, Version: v1alpha1.GroupVersion.Version, Kind: kind + "List"})
-		stream, err := api.Watch(ctx, list)
+	var following sync.WaitGroup
+	for _, resource := range []string{"databricksclusters", "databricksworkspaces"} {
+		stream, err := versions(ctx, api.Resource(v1alpha1.GroupVersion.WithResource(resource)))
 		if err != nil {
 			cancel()
-			return nil, fmt.Errorf("keep statuses: %w", err)
+			return nil, fmt.Errorf("keep statuses of %s: %w", resource, err)
 		}
-		watching.Go(func() { kept.follow(stream) })
+		following.Go(func() { kept.follow(ctx, stream) })
 	}
 	return func() error {
 		cancel()
-		watching.Wait()
+		following.Wait()
+		if kept.broken {
+			return errors.New("keep statuses: a watch ended early, so that some are missing")
+		}
 		return write(filepath.Join(directory, fmt.Sprintf("%s-%d.jsonl", filepath.Base(os.Args[0]), os.Getpid())), kept.samples)
 	}, nil
+}
+
+// versions is every version of every object from now on, whatever happens to a
+// single connection.
+func versions(ctx context.Context, objects dynamic.ResourceInterface) (watch.Interface, error) {
+	now, err := objects.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return watchtools.NewRetryWatcherWithContext(ctx, now.GetResourceVersion(), &cache.ListWatch{WatchFuncWithContext: objects.Watch})
 }
 
 // keeper holds one object of every shape.
@@ -56,9 +70,11 @@ type keeper struct {
 	mu      sync.Mutex
 	shapes  map[string]bool
 	samples []*unstructured.Unstructured
+	// broken tells that not everything was seen.
+	broken bool
 }
 
-func (k *keeper) follow(stream watch.Interface) {
+func (k *keeper) follow(ctx context.Context, stream watch.Interface) {
 	for event := range stream.ResultChan() {
 		object, ok := event.Object.(*unstructured.Unstructured)
 		if !ok || (event.Type != watch.Added && event.Type != watch.Modified) {
@@ -72,4 +88,7 @@ func (k *keeper) follow(stream watch.Interface) {
 		}
 		k.mu.Unlock()
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.broken = k.broken || ctx.Err() == nil
 }
