@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,11 +64,11 @@ func Merge(file string, objects []*unstructured.Unstructured) error {
 		}
 		merged = append(merged, object)
 	}
-	return write(file, merged)
+	return write(file, os.O_TRUNC, merged...)
 }
 
-// write writes objects, one a line.
-func write(file string, objects []*unstructured.Unstructured) error {
+// write writes objects to a file, one a line: after what it has, or instead.
+func write(file string, mode int, objects ...*unstructured.Unstructured) error {
 	var content bytes.Buffer
 	for _, object := range objects {
 		line, err := object.MarshalJSON()
@@ -79,7 +80,12 @@ func write(file string, objects []*unstructured.Unstructured) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // for everybody to read
 		return fmt.Errorf("write statuses: %w", err)
 	}
-	if err := os.WriteFile(file, content.Bytes(), 0o644); err != nil { //nolint:gosec // for everybody to read
+	opened, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|mode, 0o644) //nolint:gosec // for everybody to read
+	if err != nil {
+		return fmt.Errorf("write statuses: %w", err)
+	}
+	_, err = opened.Write(content.Bytes())
+	if err := errors.Join(err, opened.Close()); err != nil {
 		return fmt.Errorf("write statuses: %w", err)
 	}
 	return nil

@@ -35,7 +35,10 @@ func Keep(config *rest.Config) (stop func() error, err error) {
 		return nil, fmt.Errorf("keep statuses: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	kept := &keeper{shapes: map[string]bool{}}
+	kept := &keeper{
+		file:   filepath.Join(directory, fmt.Sprintf("%s-%d.jsonl", filepath.Base(os.Args[0]), os.Getpid())),
+		shapes: map[string]bool{},
+	}
 	var following sync.WaitGroup
 	for _, resource := range []string{"databricksclusters", "databricksworkspaces"} {
 		stream, err := versions(ctx, api.Resource(v1alpha1.GroupVersion.WithResource(resource)))
@@ -48,10 +51,7 @@ func Keep(config *rest.Config) (stop func() error, err error) {
 	return func() error {
 		cancel()
 		following.Wait()
-		if kept.broken {
-			return errors.New("keep statuses: a watch ended early, so that some are missing")
-		}
-		return write(filepath.Join(directory, fmt.Sprintf("%s-%d.jsonl", filepath.Base(os.Args[0]), os.Getpid())), kept.samples)
+		return kept.failure
 	}, nil
 }
 
@@ -65,30 +65,36 @@ func versions(ctx context.Context, objects dynamic.ResourceInterface) (watch.Int
 	return watchtools.NewRetryWatcherWithContext(ctx, now.GetResourceVersion(), &cache.ListWatch{WatchFuncWithContext: objects.Watch})
 }
 
-// keeper holds one object of every shape.
+// keeper keeps one object of every shape in a file, each as it comes.
 type keeper struct {
-	mu      sync.Mutex
-	shapes  map[string]bool
-	samples []*unstructured.Unstructured
-	// broken tells that not everything was seen.
-	broken bool
+	file string
+
+	mu     sync.Mutex
+	shapes map[string]bool
+	// failure tells why not everything was kept.
+	failure error
 }
 
 func (k *keeper) follow(ctx context.Context, stream watch.Interface) {
 	for event := range stream.ResultChan() {
-		object, ok := event.Object.(*unstructured.Unstructured)
-		if !ok || (event.Type != watch.Added && event.Type != watch.Modified) {
-			continue
+		if object, ok := event.Object.(*unstructured.Unstructured); ok && (event.Type == watch.Added || event.Type == watch.Modified) {
+			k.keep(object)
 		}
-		shape := Shape(object)
-		k.mu.Lock()
-		if !k.shapes[shape] {
-			k.shapes[shape] = true
-			k.samples = append(k.samples, sample(object))
-		}
-		k.mu.Unlock()
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.broken = k.broken || ctx.Err() == nil
+	if ctx.Err() == nil {
+		k.failure = errors.Join(k.failure, errors.New("keep statuses: a watch ended early, so that some are missing"))
+	}
+}
+
+func (k *keeper) keep(object *unstructured.Unstructured) {
+	shape := Shape(object)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.shapes[shape] {
+		return
+	}
+	k.shapes[shape] = true
+	k.failure = errors.Join(k.failure, write(k.file, os.O_APPEND, sample(object)))
 }
