@@ -277,3 +277,16 @@ func TestWhoseNumberOfWorkersItIs(t *testing.T) {
 		r.Expect(r.quiet(object).ResourceVersion).To(Equal(before.ResourceVersion), fmt.Sprint(before.Spec.NumWorkers))
 	})
 }
+
+func TestASuspendedObjectTellsAFault(t *testing.T) {
+	t.Run("[case-36] its cluster ended by one", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running()
+		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true })
+		r.becomes(cluster, "Suspended=Suspended")
+		r.end(cluster.Status.ClusterID, "CLOUD_PROVIDER_SHUTDOWN", "CLOUD_FAILURE")
+		told := r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
+		r.Expect(conditions(told)).To(ContainElement("Suspended=Suspended"))
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+}

@@ -72,6 +72,7 @@ func sample(object *unstructured.Unstructured) *unstructured.Unstructured {
 		"apiVersion": object.GetAPIVersion(),
 		"kind":       object.GetKind(),
 		"metadata":   map[string]any{"name": object.GetName(), "generation": object.GetGeneration()},
+		"spec":       map[string]any{},
 	}}
 	put := func(value any, path ...string) { _ = unstructured.SetNestedField(kept.Object, value, path...) }
 	if object.GetDeletionTimestamp() != nil {
