@@ -79,8 +79,12 @@ func sample(object *unstructured.Unstructured) *unstructured.Unstructured {
 		put(always, "metadata", "deletionTimestamp")
 	}
 	for _, path := range [][]string{
-		{"spec", "suspend"}, {"spec", "runPolicy"}, {"spec", "managementPolicy"},
-		{"status", "observedGeneration"}, {"status", "state"}, {"status", "conditions"},
+		{"spec", "suspend"},
+		{"spec", "runPolicy"},
+		{"spec", "managementPolicy"},
+		{"status", "observedGeneration"},
+		{"status", "state"},
+		{"status", "conditions"},
 	} {
 		if value, found, _ := unstructured.NestedFieldCopy(object.Object, path...); found {
 			put(scrub(value, object.GetNamespace()), path...)

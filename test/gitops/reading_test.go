@@ -9,12 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/test/corpus"
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/test/corpus"
 )
 
 // reading is how those who wait for an object read it.
@@ -52,21 +53,37 @@ var promises = []promise{
 	{"suspended by a new generation", func(v view) bool { return v.changed && v.suspended }, nil, asleep},
 	{"new generation, old Ready", func(v view) bool { return v.changed && v.ready }, []string{"Running"}, waiting},
 	{"new generation, not Ready", func(v view) bool { return v.changed }, nil, waiting},
-	{"suspended after Ready", func(v view) bool { return v.suspended && v.ready }, []string{"Running"},
-		reading{"Current", "current", "current", "Suspended"}},
-	{"suspended, at fault", func(v view) bool { return v.suspended && v.stalled }, nil,
-		reading{"Failed", "failed", "current", "Suspended"}},
-	{"suspended before Ready", func(v view) bool { return v.suspended }, nil,
-		reading{"InProgress", "in progress", "current", "Suspended"}},
-	{"creating, starting, throttled", func(v view) bool { return v.reconciling },
-		[]string{"Creating", "Starting", "RateLimited"}, waiting},
-	{"invalid, refused, ended unexpectedly", func(v view) bool { return v.stalled },
-		[]string{"InvalidSpec", "PermissionDenied", "StartFailed", "TerminatedUnexpectedly"}, failed},
+	{
+		"suspended after Ready", func(v view) bool { return v.suspended && v.ready },
+		[]string{"Running"},
+		reading{"Current", "current", "current", "Suspended"},
+	},
+	{
+		"suspended, at fault", func(v view) bool { return v.suspended && v.stalled }, nil,
+		reading{"Failed", "failed", "current", "Suspended"},
+	},
+	{
+		"suspended before Ready", func(v view) bool { return v.suspended }, nil,
+		reading{"InProgress", "in progress", "current", "Suspended"},
+	},
+	{
+		"creating, starting, throttled", func(v view) bool { return v.reconciling },
+		[]string{"Creating", "Starting", "RateLimited"},
+		waiting,
+	},
+	{
+		"invalid, refused, ended unexpectedly", func(v view) bool { return v.stalled },
+		[]string{"InvalidSpec", "PermissionDenied", "StartFailed", "TerminatedUnexpectedly"},
+		failed,
+	},
 	{"changes deferred, drift tolerated, purged while idle", func(v view) bool {
 		return v.ready && slices.Contains([]string{"ChangesDeferred", "DriftTolerated", "Purged"}, v.reason)
 	}, []string{"ChangesDeferred", "DriftTolerated", "Purged"}, done},
-	{"running; ended by inactivity with Manual; Observe in sync", func(v view) bool { return v.ready },
-		[]string{"Running", "TerminatedNormally", "Observed"}, done},
+	{
+		"running; ended by inactivity with Manual; Observe in sync", func(v view) bool { return v.ready },
+		[]string{"Running", "TerminatedNormally", "Observed"},
+		done,
+	},
 }
 
 // view is what of an object decides how it is read.
