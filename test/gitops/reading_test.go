@@ -9,13 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/test/corpus"
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-
-	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/test/corpus"
 )
 
 // reading is how those who wait for an object read it.

@@ -3,14 +3,13 @@ package gitops
 import (
 	"time"
 
-	"github.com/databricks/databricks-sdk-go/service/compute"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (

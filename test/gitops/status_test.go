@@ -6,15 +6,14 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/test/conformance"
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"github.com/fluxcd/pkg/runtime/conditions/check"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-
-	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/test/conformance"
 )
 
 // kstatus is how kstatus reads an object.
