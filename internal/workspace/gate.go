@@ -26,6 +26,8 @@ type gate struct {
 	grantedAt time.Time
 	breaker   breaker
 	queues    [classes]queue
+	// writing counts the writes that the host has not answered yet.
+	writing int
 }
 
 // queue is what the gate knows of those who want a call of one class.
@@ -49,6 +51,10 @@ const (
 	horizon = 10 * time.Second
 	// late is how long a promise is kept for who does not come.
 	late = time.Second
+	// mostWrites is how many writes may wait for a host's answer at once. More would
+	// take the workers from other hosts while this one is silent, and no host that
+	// answers needs them at any rate that Databricks allows.
+	mostWrites = 4
 )
 
 func newGate(host string, options Options) *gate {
@@ -77,11 +83,18 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 		q.refused++
 		return &WaitError{At: q.slot(until, g.pace.rate), Reason: "the workspace asked to wait before more requests"}
 	}
+	if isWrite(class) && g.writing >= mostWrites {
+		q.refused++
+		return &WaitError{At: spread(now), Reason: "earlier requests to the workspace have not been answered yet"}
+	}
 	floor := g.floor(class, now)
 	tokens := g.bucket.TokensAt(now)
 	gap := g.gap(now)
 	if tokens >= floor && gap <= 0 && g.bucket.AllowN(now, 1) {
 		q.granted++
+		if isWrite(class) {
+			g.writing++
+		}
 		q.wantingSince, g.grantedAt = time.Time{}, now
 		g.breaker.admitted(now, g.deadline)
 		return nil
@@ -100,6 +113,8 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 	q.promised = at
 	return &WaitError{At: at, Reason: "the workspace's request limit is used up"}
 }
+
+func isWrite(class Class) bool { return class <= classChange }
 
 // floor is how many tokens must be there for the class now. A class that lost
 // its patience needs one; until it has it, everybody else needs one more.
@@ -175,6 +190,9 @@ func (g *gate) pausedUntil(class Class) time.Time {
 func (g *gate) ended(class Class, startedAt, now time.Time, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if isWrite(class) {
+		g.writing--
+	}
 	if g.breaker.ended(err, now) {
 		g.log.Info("circuit breaker changed", "open", !g.breaker.openUntil.IsZero(), "failures", g.breaker.failures)
 	}

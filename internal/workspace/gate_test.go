@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	. "github.com/onsi/gomega"
 	"golang.org/x/time/rate"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -359,4 +360,25 @@ func TestAWaitErrorTellsWhenAndIsNoAPIError(t *testing.T) {
 	if errors.As(err, &e) || err.Error() != "full" {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestASilentHostHoldsFewWriters(t *testing.T) {
+	t.Run("[R7]", func(t *testing.T) {
+		g := NewWithT(t)
+		gate := newGate("host", Options{Limits: Limits{Start: 100, Max: 100, Burst: 50}}.withDefaults())
+		now := time.Now()
+		granted := 0
+		for range 20 {
+			if gate.reserve(classChange, now) == nil {
+				granted++
+			}
+		}
+		g.Expect(granted).To(Equal(mostWrites))
+		g.Expect(gate.reserve(classConfirm, now)).To(BeNil(), "reads are not held by it")
+		refused := gate.reserve(classTerminate, now)
+		g.Expect(refused).NotTo(BeNil())
+		g.Expect(refused.At.Sub(now)).To(BeNumerically("<=", time.Second))
+		gate.ended(classChange, now, now, nil)
+		g.Expect(gate.reserve(classTerminate, now)).To(BeNil(), "one was answered")
+	})
 }
