@@ -85,8 +85,17 @@ the names, the namespace, the labels and the service account of this release.
 {{- with .Values.watchNamespaces }}
 - --watch-namespaces={{ join "," . }}
 {{- end }}
+{{- with .Values.watchLabelSelector }}
+- {{ printf "--watch-label-selector=%s" . | quote }}
+{{- end }}
+{{- with .Values.shard }}
+- --shard={{ . }}
+{{- end }}
 {{- if not (include "databricks-operator.workspaces" .) }}
 - --workspaces=false
+{{- end }}
+{{- if not .Values.workspaceStatus }}
+- --workspace-status=false
 {{- end }}
 {{- if and .Values.metrics.enabled (not .Values.metrics.secure) }}
 - --metrics-secure=false
@@ -127,6 +136,12 @@ the names, the namespace, the labels and the service account of this release.
 {{- define "databricks-operator.check" -}}
 {{- if and .Values.watchNamespaces .Values.metrics.enabled .Values.metrics.secure }}
 {{- fail "metrics.secure asks Kubernetes who reads the metrics, which takes a right on the whole cluster. With watchNamespaces, set metrics.enabled=false; or metrics.secure=false, for plain http to those whom networkPolicy lets through" }}
+{{- end }}
+{{- if and .Values.watchLabelSelector (not .Values.shard) }}
+{{- fail (printf "watchLabelSelector %q needs a shard, such as shard=a: operators of one name wait for each other's lease" .Values.watchLabelSelector) }}
+{{- end }}
+{{- if and .Values.shard (not .Values.watchLabelSelector) (not .Values.watchNamespaces) }}
+{{- fail (printf "shard %q would work on all objects: set watchLabelSelector or watchNamespaces" .Values.shard) }}
 {{- end }}
 {{- if and .Values.databricksCA.configMap .Values.databricksCA.secret }}
 {{- fail (printf "databricksCA.configMap %q and databricksCA.secret %q: name one of them" .Values.databricksCA.configMap .Values.databricksCA.secret) }}
