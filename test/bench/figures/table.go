@@ -1,0 +1,201 @@
+package figures
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Run says what a table is of.
+type Run struct {
+	Short bool
+	// Objects is how many the processes had to do with.
+	Objects int
+	// Machine, Go and Commit are where, with what and of what.
+	Machine, Go, Commit string
+	// Date is the day, Took how long it all was, in words.
+	Date, Took string
+}
+
+func (r Run) mode() string {
+	if r.Short {
+		return "short run"
+	}
+	return "full run"
+}
+
+// cells are a row's, as both tables show them.
+func (r Row) cells(measured Set) []string {
+	return []string{r.ID, r.Figure, r.others(measured), r.target(), r.ours(measured), string(r.Judge(measured))}
+}
+
+func (r Row) others(measured Set) string {
+	keys := r.peers()
+	if len(keys) == 0 {
+		return r.Anchor
+	}
+	var parts []string
+	for _, key := range keys {
+		if figure, known := measured[key]; known {
+			parts = append(parts, number(figure.Value))
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (r Row) target() string {
+	switch {
+	case r.Most == nil:
+		return ""
+	case *r.Most == 0:
+		return "0"
+	default:
+		return "≤ " + number(*r.Most)
+	}
+}
+
+func (r Row) ours(measured Set) string {
+	figure, known := measured[r.Key]
+	if !known {
+		return "–"
+	}
+	text := strings.TrimSpace(number(figure.Value) + " " + r.Unit)
+	if figure.Objects != 0 && figure.Objects < r.At {
+		text += " at " + number(float64(figure.Objects))
+	}
+	return text
+}
+
+var heads = []string{"", "figure", "peers", "target", "ours", ""}
+
+// peerHeads and peerCells are the rows of what others would have needed.
+var peerHeads = []string{
+	"polling policy", "calls per cluster-hour", "pin lists apart", "drift seen, mean min", "calls × minutes", "calls create→RUNNING", "10 min after a restart",
+}
+
+func peerCells(measured Set) [][]string {
+	shown := func(key string) string {
+		if figure, known := measured[key]; known {
+			return number(figure.Value)
+		}
+		return "–"
+	}
+	var table [][]string
+	for _, policy := range Policies {
+		row := []string{policy.Says}
+		for _, figure := range []string{PeerCalls, PeerPins, PeerMean, PeerProduct, PeerCreate, PeerRestart} {
+			row = append(row, shown(policy.Key(figure)))
+		}
+		table = append(table, row)
+	}
+	return append(table, []string{"one list for all (ours)", shown("P1.calls.1000"), "0", shown("P11.mean"), shown("P11.product"), shown("P2.calls"), shown("P3.poller")})
+}
+
+// Text is the table for a terminal, with colours where wanted.
+func Text(run Run, measured Set, colour bool) string {
+	paint := painter(colour)
+	var out strings.Builder
+	fmt.Fprintf(&out, "\n%s  %s · %s objects · %s · %s · %s · %s\n\n", paint("1", "databricks-operator bench"),
+		run.mode(), number(float64(run.Objects)), run.Machine, run.Go, run.Commit, run.Took)
+	table, counts := [][]string{heads}, map[Verdict]int{}
+	last := ""
+	for _, row := range Rows {
+		cells := row.cells(measured)
+		if cells[0] == last {
+			cells[0] = ""
+		}
+		last = row.ID
+		table = append(table, cells)
+		counts[row.Judge(measured)]++
+	}
+	lines := align(table)
+	out.WriteString(paint("1", lines[0]) + "\n")
+	for i, row := range Rows {
+		code := map[Verdict]string{Pass: "32", Miss: "31;1"}[row.Judge(measured)]
+		line := lines[i+1]
+		if verdict := string(row.Judge(measured)); code != "" {
+			line = strings.TrimSuffix(line, verdict) + paint(code, verdict)
+		}
+		out.WriteString(line + "\n")
+	}
+	out.WriteString("\npeers, polled in this run against the same simulated workspace\n\n")
+	for i, line := range align(append([][]string{peerHeads}, peerCells(measured)...)) {
+		if i == 0 {
+			line = paint("1", line)
+		}
+		out.WriteString(line + "\n")
+	}
+	fmt.Fprintf(&out, "\n%d pass, %d miss", counts[Pass], counts[Miss])
+	if left := counts[Partial] + counts[LeftOut]; left > 0 {
+		fmt.Fprintf(&out, ", %d only in a full run (make bench)", left)
+	}
+	out.WriteString("\n")
+	return out.String()
+}
+
+func painter(colour bool) func(code, text string) string {
+	return func(code, text string) string {
+		if !colour {
+			return text
+		}
+		return "\x1b[" + code + "m" + text + "\x1b[0m"
+	}
+}
+
+// align pads the cells of a table; no line ends in blanks.
+func align(table [][]string) []string {
+	widths := make([]int, len(table[0]))
+	for _, row := range table {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	lines := make([]string, 0, len(table))
+	for _, row := range table {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+		lines = append(lines, strings.TrimRight(line.String(), " "))
+	}
+	return lines
+}
+
+// Markdown is the table for the documentation.
+func Markdown(run Run, measured Set) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "A %s of %s on %s, %s, commit %s, %s.\n\n", run.mode(), run.Date, run.Machine, run.Go, run.Commit, run.Took)
+	table := [][]string{{"#", "figure", "peers", "target", "ours", "verdict"}}
+	for _, row := range Rows {
+		table = append(table, row.cells(measured))
+	}
+	writeTable(&out, table)
+	out.WriteString("\nThe peers' policies, polled in the same run against the same simulated workspace:\n\n")
+	writeTable(&out, append([][]string{peerHeads}, peerCells(measured)...))
+	return out.String()
+}
+
+func writeTable(out *strings.Builder, table [][]string) {
+	for i, row := range table {
+		out.WriteString("| " + strings.Join(row, " | ") + " |\n")
+		if i == 0 {
+			out.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+}
+
+// The marks between which the table stands in a page.
+const (
+	begin = "<!-- make bench DOC=1 writes what follows -->\n"
+	end   = "<!-- until here -->\n"
+)
+
+// Insert puts a table into a page, in place of the one that it has.
+func Insert(page, table string) (string, error) {
+	before, rest, begun := strings.Cut(page, begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !begun || !ended {
+		return "", fmt.Errorf("the page has no place for the table: it needs the lines %q and %q", strings.TrimSpace(begin), strings.TrimSpace(end))
+	}
+	return before + begin + "\n" + table + "\n" + end + after, nil
+}
