@@ -1,6 +1,7 @@
 package programs
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -83,9 +84,30 @@ func (s *Simulator) Requests(ctx context.Context) ([]simulator.Entry, error) {
 	return all, err
 }
 
+// RequestsAfter are the requests with a greater sequence number.
+func (s *Simulator) RequestsAfter(ctx context.Context, sequence int64) ([]simulator.Entry, error) {
+	var all []simulator.Entry
+	err := s.read(ctx, fmt.Sprintf("requests?after=%d", sequence), &all)
+	return all, err
+}
+
+// Do does what the control endpoint offers: a method and a path below it, with a
+// body where there is one. The answer is read where into is not nil.
+func (s *Simulator) Do(ctx context.Context, method, what string, body, into any) error {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("tell the simulator %s: %w", what, err)
+	}
+	return s.ask(ctx, method, what, bytes.NewReader(content), into)
+}
+
 // read asks the control endpoint.
 func (s *Simulator) read(ctx context.Context, what string, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+simulator.ControlPath+what, http.NoBody)
+	return s.ask(ctx, http.MethodGet, what, http.NoBody, into)
+}
+
+func (s *Simulator) ask(ctx context.Context, method, what string, body io.Reader, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, s.URL+simulator.ControlPath+what, body)
 	if err != nil {
 		return fmt.Errorf("ask the simulator for its %s: %w", what, err)
 	}
@@ -100,6 +122,9 @@ func (s *Simulator) read(ctx context.Context, what string, into any) error {
 	}
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the simulator answers %s for its %s: %s", answer.Status, what, content)
+	}
+	if into == nil {
+		return nil
 	}
 	if err := json.Unmarshal(content, into); err != nil {
 		return fmt.Errorf("read the simulator's %s: %w", what, err)

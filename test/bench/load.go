@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// loaders is how many objects are loaded at once.
+const loaders = 16
+
+// newObject is a cluster as people declare one.
+func newObject(name string) *v1alpha1.DatabricksCluster {
+	object := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	object.Spec.SparkVersion = "16.4.x-scala2.12"
+	object.Spec.NodeTypeID = "i3.xlarge"
+	object.Spec.NumWorkers = new(int32(1))
+	object.Spec.AutoterminationMinutes = new(int32(0))
+	object.Spec.DataSecurityMode = v1alpha1.DataSecurityModeStandard
+	object.Spec.CustomTags = map[string]string{"team": "bench", "cost-center": "4711"}
+	object.Spec.SparkConf = map[string]string{"spark.speculation": "true"}
+	return object
+}
+
+// each does something count times, a few at once, and returns the first failure.
+func each(ctx context.Context, count int, do func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var working sync.WaitGroup
+	for range loaders {
+		working.Go(func() {
+			for i := range next {
+				if err := do(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < count && ctx.Err() == nil; i++ {
+		next <- i
+	}
+	close(next)
+	working.Wait()
+	return context.Cause(ctx)
+}
+
+// apply creates objects and returns when all have come to a state of their own,
+// with when each of them did.
+func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	watching, err := r.api.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
+	if err != nil {
+		return nil, fmt.Errorf("watch the objects: %w", err)
+	}
+	defer watching.Stop()
+	waiting := map[string]bool{}
+	for _, name := range names {
+		waiting[name] = true
+	}
+	loaded := make(chan error, 1)
+	go func() {
+		loaded <- each(ctx, len(names), func(ctx context.Context, i int) error { return r.api.Create(ctx, newObject(names[i])) })
+	}()
+	at := map[string]time.Time{}
+	for len(waiting) > 0 {
+		select {
+		case err := <-loaded:
+			if err != nil {
+				return nil, fmt.Errorf("create the objects: %w", err)
+			}
+		case change, open := <-watching.ResultChan():
+			if !open {
+				return nil, fmt.Errorf("the watch ended while %d objects were not ready\n%s", len(waiting), r.logs())
+			}
+			object, ok := change.Object.(*v1alpha1.DatabricksCluster)
+			if ok && change.Type != watch.Deleted && waiting[object.Name] && done(object) {
+				delete(waiting, object.Name)
+				at[object.Name] = time.Now()
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(names), r.logs())
+		}
+	}
+	return at, nil
+}
+
+func isReady(object *v1alpha1.DatabricksCluster) bool {
+	for i := range object.Status.Conditions {
+		if c := &object.Status.Conditions[i]; c.Type == v1alpha1.ConditionReady {
+			return c.Status == metav1.ConditionTrue
+		}
+	}
+	return false
+}
+
+func names(prefix string, count int) []string {
+	all := make([]string, count)
+	for i := range all {
+		all[i] = fmt.Sprintf("%s-%05d", prefix, i)
+	}
+	return all
+}
+
+// seed adds objects that have long been ready, and their clusters: what the
+// operator itself has made of the model, over and over. No operator may run.
+func (r *rig) seed(ctx context.Context, model string, all []string) error {
+	from := &v1alpha1.DatabricksCluster{}
+	if err := r.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: model}, from); err != nil {
+		return fmt.Errorf("read the model: %w", err)
+	}
+	var made simulator.Record
+	if err := r.simulator.Do(ctx, http.MethodGet, "clusters/"+from.Status.ClusterID, nil, &made); err != nil {
+		return err
+	}
+	objects := make([]*v1alpha1.DatabricksCluster, len(all))
+	ids := make([]string, len(all))
+	err := each(ctx, len(all), func(ctx context.Context, i int) error {
+		object := newObject(all[i])
+		object.Finalizers = from.Finalizers
+		if err := r.api.Create(ctx, object); err != nil {
+			return err
+		}
+		objects[i] = object
+		var answer struct {
+			ID string `json:"cluster_id"`
+		}
+		err := r.simulator.Do(ctx, http.MethodPost, "clusters", simulator.Seed{
+			Source: "API", State: simulator.Running, Spec: like(made.Spec, from, object),
+		}, &answer)
+		ids[i] = answer.ID
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("seed objects and clusters: %w", err)
+	}
+	records, err := r.simulator.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	created := map[string]time.Time{}
+	for i := range records {
+		created[records[i].ID] = records[i].Created
+	}
+	return each(ctx, len(all), func(ctx context.Context, i int) error {
+		objects[i].Status = statusLike(from, ids[i], created[ids[i]])
+		return r.api.Status().Update(ctx, objects[i])
+	})
+}
+
+// like is the model's specification as the operator would have asked for it on
+// behalf of another object.
+func like(spec map[string]any, model, object *v1alpha1.DatabricksCluster) map[string]any {
+	other := maps.Clone(spec)
+	other["cluster_name"] = object.Namespace + "/" + object.Name
+	if tags, ok := spec["custom_tags"].(map[string]any); ok {
+		tags = maps.Clone(tags)
+		for key, value := range tags {
+			if text, ok := value.(string); ok {
+				tags[key] = strings.ReplaceAll(text, string(model.UID), string(object.UID))
+			}
+		}
+		other["custom_tags"] = tags
+	}
+	return other
+}
+
+// statusLike is the model's status for another cluster.
+func statusLike(model *v1alpha1.DatabricksCluster, id string, created time.Time) v1alpha1.DatabricksClusterStatus {
+	status := *model.Status.DeepCopy()
+	status.URL = strings.ReplaceAll(status.URL, status.ClusterID, id)
+	status.ClusterID = id
+	status.ObservedGeneration = 1
+	at := metav1.NewTime(created.Truncate(time.Second))
+	status.StartTime, status.LastRestartedTime = &at, &at
+	for i := range status.Conditions {
+		status.Conditions[i].ObservedGeneration = 1
+	}
+	return status
+}

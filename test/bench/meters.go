@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// samples are the lines of a metrics endpoint, by name and labels as printed.
+type samples map[string]float64
+
+func parseSamples(text io.Reader) samples {
+	all := samples{}
+	lines := bufio.NewScanner(text)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if value, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
+			all[line[:at]] = value
+		}
+	}
+	return all
+}
+
+// sum adds up the samples of a metric whose labels contain all the texts.
+func (s samples) sum(metric string, labels ...string) (total float64) {
+next:
+	for name, value := range s {
+		if name != metric && !strings.HasPrefix(name, metric+"{") {
+			continue
+		}
+		for _, label := range labels {
+			if !strings.Contains(name, label) {
+				continue next
+			}
+		}
+		total += value
+	}
+	return total
+}
+
+// scrape reads an operator's metrics.
+func (o *operator) scrape(ctx context.Context) (samples, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.metrics, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("read the operator's metrics: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("read the operator's metrics: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("read the operator's metrics: %s", answer.Status)
+	}
+	return parseSamples(answer.Body), nil
+}
+
+// work is how far an operator is with its queue.
+type work struct {
+	leads               bool
+	reconciled, waiting float64
+	heap                float64
+}
+
+func (o *operator) work(ctx context.Context) (work, error) {
+	now, err := o.scrape(ctx)
+	if err != nil {
+		return work{}, err
+	}
+	const controller = `controller="databrickscluster"`
+	return work{
+		leads:      now.sum("leader_election_master_status") > 0,
+		reconciled: now.sum("controller_runtime_reconcile_total", controller),
+		waiting:    now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
+		heap:       max(now.sum("go_gc_heap_live_bytes"), 0),
+	}, nil
+}
+
+// cpu is how long the process has used processors.
+func (o *operator) cpu() (time.Duration, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.PID()))
+	if err != nil {
+		return 0, fmt.Errorf("read what the operator has used: %w", err)
+	}
+	// After the name in parentheses: state is the first field, utime the 12th.
+	fields := bytes.Fields(content[bytes.LastIndexByte(content, ')')+1:])
+	const user, system, perSecond = 11, 12, 100
+	if len(fields) <= system {
+		return 0, fmt.Errorf("read what the operator has used: %q", content)
+	}
+	var ticks int64
+	for _, field := range []int{user, system} {
+		value, err := strconv.ParseInt(string(fields[field]), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read what the operator has used: %w", err)
+		}
+		ticks += value
+	}
+	return time.Duration(ticks) * time.Second / perSecond, nil
+}
+
+// resident is the process' memory in MiB.
+func (o *operator) resident() (float64, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", o.PID()))
+	if err != nil {
+		return 0, fmt.Errorf("read what the operator holds: %w", err)
+	}
+	fields := bytes.Fields(content)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("read what the operator holds: %q", content)
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read what the operator holds: %w", err)
+	}
+	return float64(pages) * float64(os.Getpagesize()) / (1 << 20), nil
+}
+
+// kubernetesWrites counts what was written to the API server about objects of
+// this operator: by itself, and by whoever loads.
+type kubernetesWrites struct{ objects, events float64 }
+
+func (w kubernetesWrites) all() float64 { return w.objects + w.events }
+
+func (w kubernetesWrites) since(before kubernetesWrites) kubernetesWrites {
+	return kubernetesWrites{w.objects - before.objects, w.events - before.events}
+}
+
+func (r *rig) kubernetesWrites(ctx context.Context) (kubernetesWrites, error) {
+	asking, err := kubernetes.NewForConfig(r.config)
+	if err != nil {
+		return kubernetesWrites{}, fmt.Errorf("make a client: %w", err)
+	}
+	content, err := asking.RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	if err != nil {
+		return kubernetesWrites{}, fmt.Errorf("read the API server's metrics: %w", err)
+	}
+	now, written := parseSamples(bytes.NewReader(content)), kubernetesWrites{}
+	for _, verb := range []string{"POST", "PUT", "PATCH", "APPLY", "DELETE"} {
+		verb = `verb="` + verb + `"`
+		written.objects += now.sum("apiserver_request_total", verb, `group="compute.databricks-operator.io"`)
+		written.objects += now.sum("apiserver_request_total", verb, `resource="configmaps"`)
+		written.events += now.sum("apiserver_request_total", verb, `resource="events"`)
+	}
+	return written, nil
+}
+
+// forget empties the workspace's log.
+func (r *rig) forget(ctx context.Context) error {
+	return r.simulator.Do(ctx, http.MethodDelete, "requests", nil, nil)
+}
+
+// calls are what the workspace was asked for since its log was emptied.
+func (r *rig) calls(ctx context.Context) ([]simulator.Entry, error) { return r.simulator.Requests(ctx) }
+
+// writes are those that change something.
+func writes(calls []simulator.Entry) (n int) {
+	for i := range calls {
+		if calls[i].Method != http.MethodGet {
+			n++
+		}
+	}
+	return n
+}
+
+// millicores is what was used of a processor in a span.
+func millicores(used, span time.Duration) float64 {
+	return math.Round(1000 * used.Seconds() / span.Seconds())
+}

@@ -1,0 +1,471 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+	"github.com/databricks-operator/databricks-operator/test/bench/figures"
+)
+
+// spans are how long and how often the processes are looked at.
+type spans struct {
+	// objects is how many there are at last.
+	objects int
+	// idle is how long a quiet operator is watched, at a thousand and after a
+	// restart.
+	idle, afterRestart time.Duration
+	// repeats is how often what is cheap is done again.
+	repeats int
+	// arrivals is how many objects arrive at an idle operator.
+	arrivals int
+}
+
+var (
+	shortSpans = spans{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12}
+	fullSpans  = spans{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40}
+)
+
+const (
+	thousand = 1000
+	// arrivalPause is between objects that arrive one after another: half the
+	// rate at which an operator begins, which knows no limit yet.
+	arrivalPause = 500 * time.Millisecond
+	// calm is how long nothing may happen for an operator to be at rest.
+	calm = 4 * time.Second
+)
+
+// processes measures the operator as a process of its own.
+type processes struct {
+	*rig
+	spans    spans
+	measured figures.Set
+	say      func(format string, arguments ...any)
+	// emptyHeap is what an operator without objects holds.
+	emptyHeap float64
+	// idleArrival is the 99th percentile of an idle operator's.
+	idleArrival float64
+	arrived     int
+}
+
+// measure does all in order: each step leaves what the next one needs.
+func (p *processes) measure(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.stop()) }()
+	steps := []struct {
+		says string
+		do   func(context.Context) error
+	}{
+		{"1,000 objects, applied at once", p.applyThousand},
+		{"an idle operator with 1,000 objects", p.idleAtThousand},
+		{fmt.Sprintf("up to %d objects, ready long ago", p.spans.objects), p.grow},
+		{"a restart", p.restart},
+		{"objects that arrive while nothing else is to be done", p.arrivalsIdle},
+		{"objects that arrive while all others are looked at again", p.arrivalsInDrain},
+		{"a leader that is killed", p.failover},
+	}
+	for _, step := range steps {
+		began := time.Now()
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.says, err)
+		}
+		p.say("%s (%.0f s)", step.says, time.Since(began).Seconds())
+	}
+	return nil
+}
+
+// applyThousand is P9, and how often an object is written on its way (P7).
+func (p *processes) applyThousand(ctx context.Context) error {
+	one, err := p.start(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.leads(ctx, one); err != nil {
+		return err
+	}
+	before, err := one.work(ctx)
+	if err != nil {
+		return err
+	}
+	p.emptyHeap = before.heap
+	written, err := p.kubernetesWrites(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := p.apply(ctx, names("first", thousand), isReady); err != nil {
+		return err
+	}
+	p.measured.Add(figures.Figure{Key: "P9.ready", Value: time.Since(began).Seconds()})
+	if err := p.rests(ctx, one, 0); err != nil {
+		return err
+	}
+	now, err := p.kubernetesWrites(ctx)
+	if err != nil {
+		return err
+	}
+	all := now.since(written)
+	p.measured.Add(
+		figures.Figure{Key: "P7.create", Value: all.objects/thousand - 1}, // one was ours
+		figures.Figure{Key: "P7.events", Value: all.events / thousand},
+	)
+	return nil
+}
+
+func (p *processes) leads(ctx context.Context, one *operator) error {
+	return p.await(ctx, "the operator to lead", time.Minute, func(ctx context.Context) (bool, error) {
+		now, err := one.work(ctx)
+		return now.leads, err
+	})
+}
+
+// rests waits until an operator has looked at so many objects and does nothing
+// any more, and for nobody: neither API hears of it.
+func (p *processes) rests(ctx context.Context, one *operator, objects int) error {
+	var last string
+	var since time.Time
+	return p.await(ctx, "the operator to rest", 5*time.Minute, func(ctx context.Context) (bool, error) {
+		now, err := one.work(ctx)
+		if err != nil {
+			return false, err
+		}
+		written, err := p.kubernetesWrites(ctx)
+		if err != nil {
+			return false, err
+		}
+		calls, err := p.calls(ctx)
+		if err != nil {
+			return false, err
+		}
+		seen := fmt.Sprint(now.reconciled, written, len(calls))
+		if seen != last || now.waiting > 0 || int(now.reconciled) < objects {
+			last, since = seen, time.Now()
+		}
+		return time.Since(since) >= calm, nil
+	})
+}
+
+// idleAtThousand is P10 at a thousand, and P7 where a short run ends there.
+func (p *processes) idleAtThousand(ctx context.Context) error {
+	return p.idle(ctx, p.operators[len(p.operators)-1], p.spans.idle, thousand, "P10.1000")
+}
+
+// idle watches a quiet operator.
+func (p *processes) idle(ctx context.Context, one *operator, span time.Duration, objects int, key string) error {
+	written, err := p.kubernetesWrites(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := one.cpu()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := pause(ctx, span); err != nil {
+		return err
+	}
+	used, err := one.cpu()
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+	now, err := p.kubernetesWrites(ctx)
+	if err != nil {
+		return err
+	}
+	perHour := now.since(written).all() / float64(objects) / took.Hours()
+	p.measured.Add(
+		figures.Figure{Key: key, Value: millicores(used-before, took)},
+		figures.Figure{Key: "P7.quiet", Value: perHour, Objects: objects},
+	)
+	return nil
+}
+
+// grow seeds what is missing to the number of objects.
+func (p *processes) grow(ctx context.Context) error {
+	for _, one := range p.operators {
+		if err := one.Stop(); err != nil {
+			return err
+		}
+	}
+	if p.spans.objects == thousand {
+		return nil
+	}
+	return p.seed(ctx, "first-00000", names("grown", p.spans.objects-thousand))
+}
+
+// restart is P3, with P7, P8 and P10 in the quiet that follows.
+func (p *processes) restart(ctx context.Context) error {
+	if err := p.forget(ctx); err != nil {
+		return err
+	}
+	written, err := p.kubernetesWrites(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	one, err := p.start(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.rests(ctx, one, p.spans.objects); err != nil {
+		return err
+	}
+	calls, err := p.calls(ctx)
+	if err != nil {
+		return err
+	}
+	p.measured.Add(figures.Figure{Key: "P3.settled", Value: float64(len(calls)), Objects: p.spans.objects})
+	if left := p.spans.afterRestart - time.Since(began); left > 0 {
+		if err := pause(ctx, time.Minute); err != nil {
+			return err
+		}
+		if err := p.idle(ctx, one, left-time.Minute, p.spans.objects, "P10.10000"); err != nil {
+			return err
+		}
+		if calls, err = p.calls(ctx); err != nil {
+			return err
+		}
+		p.measured.Add(figures.Figure{Key: "P3.ten", Value: float64(len(calls)), Objects: p.spans.objects})
+	}
+	now, err := p.kubernetesWrites(ctx)
+	if err != nil {
+		return err
+	}
+	resident, err := one.resident()
+	if err != nil {
+		return err
+	}
+	working, err := one.work(ctx)
+	if err != nil {
+		return err
+	}
+	p.measured.Add(
+		figures.Figure{Key: "P3.writes", Value: float64(writes(calls)), Objects: p.spans.objects},
+		figures.Figure{Key: "P3.kubernetes", Value: now.since(written).all(), Objects: p.spans.objects},
+		figures.Figure{Key: "P8.resident", Value: resident, Objects: p.spans.objects},
+		figures.Figure{Key: "P8.heap", Value: (working.heap - p.emptyHeap) / 1024 / float64(p.spans.objects), Objects: p.spans.objects},
+	)
+	return nil
+}
+
+// arrive creates an object after the other while a condition holds, and returns
+// how many seconds after its creation each one's cluster was asked for.
+func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, arrived int) (bool, error)) ([]float64, error) {
+	if err := p.forget(ctx); err != nil {
+		return nil, err
+	}
+	created := map[string]time.Time{}
+	for {
+		again, err := more(ctx, len(created))
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			break
+		}
+		p.arrived++
+		object := newObject(fmt.Sprintf("arrival-%05d", p.arrived))
+		at := time.Now()
+		if err := p.api.Create(ctx, object); err != nil {
+			return nil, fmt.Errorf("create an object: %w", err)
+		}
+		created[operatorID+"-"+string(object.UID)] = at
+		if err := pause(ctx, arrivalPause); err != nil {
+			return nil, err
+		}
+	}
+	var late []float64
+	err := p.await(ctx, "the clusters of arrivals", 2*time.Minute, func(ctx context.Context) (bool, error) {
+		calls, err := p.calls(ctx)
+		if err != nil {
+			return false, err
+		}
+		late = late[:0]
+		for i := range calls {
+			if at, ours := created[calls[i].Owner]; ours && calls[i].Endpoint == "clusters/create" && calls[i].Effect {
+				late = append(late, calls[i].Time.Sub(at).Seconds())
+			}
+		}
+		return len(late) == len(created), nil
+	})
+	return late, err
+}
+
+// arrivalsIdle is what P4 is compared with.
+func (p *processes) arrivalsIdle(ctx context.Context) error {
+	late, err := p.arrive(ctx, func(_ context.Context, arrived int) (bool, error) { return arrived < p.spans.arrivals, nil })
+	if err != nil {
+		return err
+	}
+	p.idleArrival = figures.Quantile(0.99, late...)
+	p.measured.Add(figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.spans.objects})
+	return nil
+}
+
+// arrivalsInDrain is P4: after a restart all objects are in the queue, and new
+// ones arrive from when the first of them was taken until the last one was.
+func (p *processes) arrivalsInDrain(ctx context.Context) error {
+	var all []float64
+	for range p.spans.repeats {
+		if err := p.operators[len(p.operators)-1].Stop(); err != nil {
+			return err
+		}
+		one, err := p.start(ctx)
+		if err != nil {
+			return err
+		}
+		err = p.await(ctx, "the queue to fill", time.Minute, func(ctx context.Context) (bool, error) {
+			now, err := one.work(ctx)
+			return now.reconciled > 0, err
+		})
+		if err != nil {
+			return err
+		}
+		late, err := p.arrive(ctx, func(ctx context.Context, arrived int) (bool, error) {
+			now, err := one.work(ctx)
+			drained := now.waiting == 0 && int(now.reconciled) >= p.spans.objects
+			return arrived < 2 || !drained && arrived < 2*p.spans.arrivals, err
+		})
+		if err != nil {
+			return err
+		}
+		all = append(all, late...)
+		if err := p.rests(ctx, one, p.spans.objects); err != nil {
+			return err
+		}
+	}
+	late := figures.Quantile(0.99, all...)
+	p.measured.Add(
+		figures.Figure{Key: "P4.drain", Value: late, Objects: p.spans.objects, Runs: p.spans.repeats},
+		figures.Figure{Key: "P4.ratio", Value: late / p.idleArrival, Objects: p.spans.objects, Runs: p.spans.repeats},
+	)
+	return nil
+}
+
+// failover is P12: the leader is killed, an object is changed, and the next
+// leader, which has waited, is the one to do it.
+func (p *processes) failover(ctx context.Context) error {
+	var written, gets, settled []float64
+	for try := range p.spans.repeats {
+		leader := p.operators[len(p.operators)-1]
+		next, err := p.start(ctx)
+		if err != nil {
+			return err
+		}
+		object := &v1alpha1.DatabricksCluster{}
+		key := client.ObjectKey{Namespace: namespace, Name: fmt.Sprintf("first-%05d", 500+try)}
+		if err := p.api.Get(ctx, key, object); err != nil {
+			return fmt.Errorf("read an object: %w", err)
+		}
+		if err := p.forget(ctx); err != nil {
+			return err
+		}
+		killed := time.Now()
+		leader.Kill()
+		changed := object.DeepCopy()
+		changed.Spec.NumWorkers = new(int32(7))
+		if err := p.api.Patch(ctx, changed, client.MergeFrom(object)); err != nil {
+			return fmt.Errorf("change an object: %w", err)
+		}
+		var write simulator.Entry
+		looked := 0
+		err = p.await(ctx, "the next leader's write", 5*time.Minute, func(ctx context.Context) (found bool, err error) {
+			calls, err := p.calls(ctx)
+			if err != nil {
+				return false, err
+			}
+			write, looked, found = firstWrite(calls, object.Status.ClusterID)
+			return found, nil
+		})
+		if err != nil {
+			return err
+		}
+		if write.ClusterID != object.Status.ClusterID || !strings.HasSuffix(write.Endpoint, "resize") {
+			return fmt.Errorf("the next leader's first write was %s of %s", write.Endpoint, write.ClusterID)
+		}
+		written = append(written, write.Time.Sub(killed).Seconds())
+		gets = append(gets, float64(looked))
+		if err := p.rests(ctx, next, p.spans.objects); err != nil {
+			return err
+		}
+		calls, err := p.calls(ctx)
+		if err != nil {
+			return err
+		}
+		settled = append(settled, float64(len(calls)))
+	}
+	p.measured.Add(
+		figures.Median("P12.write", p.spans.objects, written...),
+		figures.Median("P12.gets", p.spans.objects, gets...),
+		figures.Median("P12.settled", p.spans.objects, settled...),
+	)
+	return nil
+}
+
+// firstWrite is the first call that changed something, and how often a cluster
+// was looked at before.
+func firstWrite(calls []simulator.Entry, clusterID string) (write simulator.Entry, looked int, found bool) {
+	for i := range calls {
+		switch {
+		case calls[i].Method != http.MethodGet:
+			return calls[i], looked, true
+		case calls[i].Endpoint == "clusters/get" && calls[i].ClusterID == clusterID:
+			looked++
+		}
+	}
+	return write, looked, false
+}
+
+// createAndWait is P2 with the whole operator: a hundred creates at once, in a
+// workspace that launches in five minutes.
+func createAndWait(ctx context.Context, r *rig) (all []figures.Figure, err error) {
+	defer func() { err = errors.Join(err, r.stop()) }()
+	one, err := r.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &processes{rig: r}
+	if err := p.leads(ctx, one); err != nil {
+		return nil, err
+	}
+	if err := r.forget(ctx); err != nil {
+		return nil, err
+	}
+	const hundred = 100
+	seen, err := r.apply(ctx, names("launch", hundred), func(object *v1alpha1.DatabricksCluster) bool {
+		return object.Status.State == string(simulator.Running)
+	})
+	if err != nil {
+		return nil, err
+	}
+	calls, err := r.calls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := r.simulator.Clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var late []float64
+	for i := range records {
+		at, ours := seen[strings.TrimPrefix(records[i].Name, namespace+"/")]
+		if !ours {
+			return nil, fmt.Errorf("cluster %s belongs to no object", records[i].Name)
+		}
+		late = append(late, at.Sub(records[i].Created.Add(launchTime)).Seconds())
+	}
+	return []figures.Figure{
+		{Key: "P2.operator.calls", Value: float64(len(calls)) / hundred},
+		{Key: "P2.operator.latency", Value: figures.Quantile(0.95, late...)},
+	}, nil
+}
+
+// launchTime is how long a cluster takes to launch where that is measured.
+const launchTime = 5 * time.Minute

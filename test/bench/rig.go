@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+	"github.com/databricks-operator/databricks-operator/test/controlplane"
+	"github.com/databricks-operator/databricks-operator/test/programs"
+)
+
+const (
+	// namespace is where all objects are, and the lease.
+	namespace = "default"
+	// operatorID marks the clusters of the operator under measurement.
+	operatorID = "0a1b2c3d"
+	// glance is how often something is looked at that does not tell by itself.
+	glance = 250 * time.Millisecond
+)
+
+// rig is a control plane, a workspace, and the operators that run.
+type rig struct {
+	binaries   programs.Binaries
+	directory  string
+	kubernetes *controlplane.ControlPlane
+	config     *rest.Config
+	api        client.WithWatch
+	simulator  *programs.Simulator
+	operators  []*operator
+}
+
+// operator is one process of it.
+type operator struct {
+	*programs.Operator
+	metrics string
+}
+
+// newRig starts all but an operator; a cluster is launched within launch.
+func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duration) (r *rig, err error) {
+	r = &rig{binaries: binaries}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.stop())
+		}
+	}()
+	if r.directory, err = os.MkdirTemp("", "databricks-operator-bench-"); err != nil {
+		return r, fmt.Errorf("make a directory: %w", err)
+	}
+	if r.kubernetes, err = controlplane.Start(); err != nil {
+		return r, err
+	}
+	kubeconfig, err := r.kubernetes.Kubeconfig()
+	if err != nil {
+		return r, err
+	}
+	if err := os.WriteFile(r.file("kubeconfig"), kubeconfig, 0o600); err != nil {
+		return r, fmt.Errorf("write the kubeconfig: %w", err)
+	}
+	r.config = rest.CopyConfig(r.kubernetes.Config)
+	r.config.QPS = -1 // what loads is not what is measured
+	if r.api, err = client.NewWithWatch(r.config, client.Options{Scheme: r.kubernetes.Scheme}); err != nil {
+		return r, fmt.Errorf("make a client: %w", err)
+	}
+	r.simulator, err = programs.StartSimulator(ctx, binaries.Simulator, r.file("simulator.log"), r.file("ca.pem"))
+	if err != nil {
+		return r, err
+	}
+	if err := r.launches(ctx, launch); err != nil {
+		return r, err
+	}
+	return r, r.putSecret(ctx)
+}
+
+// launches sets how long a cluster takes to launch; all else is without delay.
+func (r *rig) launches(ctx context.Context, span time.Duration) error {
+	return r.simulator.Do(ctx, http.MethodPatch, "timings", map[string]string{
+		"launch": span.String(), "restart": "0s", "resize": "0s", "terminate": "0s",
+	}, nil)
+}
+
+// putSecret makes the credential of all objects, once there is a namespace.
+func (r *rig) putSecret(ctx context.Context) error {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "databricks-credentials", Namespace: namespace},
+		StringData: map[string]string{"DATABRICKS_HOST": r.simulator.URL, "DATABRICKS_TOKEN": simulator.DefaultToken},
+	}
+	return r.await(ctx, "a Secret in the namespace "+namespace, time.Minute, func(ctx context.Context) (bool, error) {
+		return r.api.Create(ctx, secret.DeepCopy()) == nil, nil
+	})
+}
+
+func (r *rig) file(name string) string { return filepath.Join(r.directory, name) }
+
+// start starts one more operator, with the flags of an installation.
+func (r *rig) start(ctx context.Context) (*operator, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log := r.file(fmt.Sprintf("operator-%d.log", len(r.operators)))
+	started, err := programs.StartOperator(ctx, r.binaries.Manager, log,
+		"--kubeconfig="+r.file("kubeconfig"),
+		"--allowed-hosts="+r.simulator.URL,
+		"--databricks-ca-file="+r.simulator.CAFile,
+		"--operator-id="+operatorID,
+		"--leader-elect=true",
+		"--leader-election-namespace="+namespace,
+		"--metrics-bind-address="+address,
+		"--metrics-secure=false",
+	)
+	if err != nil {
+		return nil, err
+	}
+	one := &operator{Operator: started, metrics: "http://" + address + "/metrics"}
+	r.operators = append(r.operators, one)
+	return one, nil
+}
+
+func freeAddress(ctx context.Context) (string, error) {
+	var listening net.ListenConfig
+	listener, err := listening.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// stop ends everything and removes the files.
+func (r *rig) stop() error {
+	var problems []error
+	for _, operator := range r.operators {
+		operator.Kill()
+	}
+	if r.simulator != nil {
+		r.simulator.Kill()
+	}
+	if r.kubernetes != nil {
+		problems = append(problems, r.kubernetes.Stop())
+	}
+	return errors.Join(append(problems, os.RemoveAll(r.directory))...)
+}
+
+// logs is the end of every operator's log, for whoever looks into a failure.
+func (r *rig) logs() string {
+	var all strings.Builder
+	for _, operator := range r.operators {
+		fmt.Fprintf(&all, "%s\n%s\n", operator.Log.Path(), operator.Log.Tail(20))
+	}
+	return all.String()
+}
+
+// await looks until something holds.
+func (r *rig) await(ctx context.Context, what string, patience time.Duration, holds func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextTimeout(ctx, glance, patience, true, holds); err != nil {
+		return fmt.Errorf("wait for %s: %w\n%s", what, err, r.logs())
+	}
+	return nil
+}
+
+// pause lets time pass.
+func pause(ctx context.Context, span time.Duration) error {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
