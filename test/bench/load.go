@@ -61,38 +61,36 @@ func each(ctx context.Context, count int, do func(ctx context.Context, i int) er
 func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	watching, err := r.api.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
-	if err != nil {
-		return nil, fmt.Errorf("watch the objects: %w", err)
-	}
-	defer watching.Stop()
-	waiting := map[string]bool{}
-	for _, name := range names {
-		waiting[name] = true
-	}
 	loaded := make(chan error, 1)
 	go func() {
 		loaded <- each(ctx, len(names), func(ctx context.Context, i int) error { return r.api.Create(ctx, newObject(names[i])) })
 	}()
-	at := map[string]time.Time{}
-	for len(waiting) > 0 {
-		select {
-		case err := <-loaded:
-			if err != nil {
-				return nil, fmt.Errorf("create the objects: %w", err)
-			}
-		case change, open := <-watching.ResultChan():
-			if !open {
-				return nil, fmt.Errorf("the watch ended while %d objects were not ready\n%s", len(waiting), r.logs())
-			}
+	waiting, at := map[string]bool{}, map[string]time.Time{}
+	for _, name := range names {
+		waiting[name] = true
+	}
+	for len(waiting) > 0 && ctx.Err() == nil { // an API server may end a watch at any time
+		watching, err := r.api.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
+		if err != nil {
+			return nil, fmt.Errorf("watch the objects: %w", err)
+		}
+		for change := range watching.ResultChan() {
 			object, ok := change.Object.(*v1alpha1.DatabricksCluster)
 			if ok && change.Type != watch.Deleted && waiting[object.Name] && done(object) {
 				delete(waiting, object.Name)
 				at[object.Name] = time.Now()
 			}
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(names), r.logs())
+			if len(waiting) == 0 {
+				break
+			}
 		}
+		watching.Stop()
+	}
+	if err := <-loaded; err != nil {
+		return nil, fmt.Errorf("create the objects: %w", err)
+	}
+	if len(waiting) > 0 {
+		return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(names), r.logs())
 	}
 	return at, nil
 }

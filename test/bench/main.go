@@ -32,7 +32,7 @@ var page = filepath.Join("docs", "performance.md")
 // options are what the command line says.
 type options struct {
 	short, doc bool
-	only       string
+	only, keep string
 }
 
 func main() {
@@ -40,6 +40,7 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "three minutes, with 1,000 objects instead of 10,000")
 	flag.BoolVar(&o.doc, "doc", false, "write the table into "+page)
 	flag.StringVar(&o.only, "only", "", "virtual or processes: measure that part alone")
+	flag.StringVar(&o.keep, "keep", "", "file that keeps figures from one run to the next, so that parts can be measured apart")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,11 +57,14 @@ func run(ctx context.Context, o options) error {
 	switch {
 	case o.only != "" && o.only != "virtual" && o.only != "processes":
 		return fmt.Errorf("--only is %q; it must be virtual or processes", o.only)
-	case o.doc && (o.short || o.only != ""):
+	case o.doc && (o.short || o.only != "" && o.keep == ""):
 		return errors.New("--doc: the documentation shows full runs; leave --short and --only out")
 	}
 	began := time.Now()
 	b := &bench{options: o, measured: figures.Set{}, began: began}
+	if err := b.recall(); err != nil {
+		return err
+	}
 	if o.only != "processes" {
 		if err := b.virtual(ctx); err != nil {
 			return err
@@ -70,6 +74,9 @@ func run(ctx context.Context, o options) error {
 		if err := b.processes(ctx); err != nil {
 			return err
 		}
+	}
+	if err := b.remember(); err != nil {
+		return err
 	}
 	about := b.about(ctx)
 	fmt.Fprint(os.Stdout, figures.Text(about, b.measured, terminal()))
@@ -88,6 +95,34 @@ type bench struct {
 
 	measured figures.Set
 	began    time.Time
+}
+
+// recall takes in what was measured before, if that is to count.
+func (b *bench) recall() error {
+	if b.keep == "" {
+		return nil
+	}
+	kept, err := figures.Read(b.keep)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, figure := range kept {
+		b.measured.Add(figure)
+	}
+	return nil
+}
+
+// remember keeps what is measured by now.
+func (b *bench) remember() error {
+	if b.keep == "" {
+		return nil
+	}
+	for _, figure := range b.measured {
+		if err := figures.Append(b.keep, figure); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // say tells of progress.

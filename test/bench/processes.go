@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -102,7 +103,20 @@ func (p *processes) applyThousand(ctx context.Context) error {
 	if _, err := p.apply(ctx, names("first", thousand), isReady); err != nil {
 		return err
 	}
-	p.measured.Add(figures.Figure{Key: "P9.ready", Value: time.Since(began).Seconds()})
+	took := time.Since(began)
+	used, err := one.cpu()
+	if err != nil {
+		return err
+	}
+	calls, err := p.calls(ctx)
+	if err != nil {
+		return err
+	}
+	p.measured.Add(
+		figures.Figure{Key: "P9.ready", Value: took.Seconds()},
+		figures.Figure{Key: "P9.calls", Value: float64(len(calls)) / thousand},
+		figures.Figure{Key: "P9.cpu", Value: used.Seconds()},
+	)
 	if err := p.rests(ctx, one, 0); err != nil {
 		return err
 	}
@@ -352,7 +366,7 @@ func (p *processes) arrivalsInDrain(ctx context.Context) error {
 // failover is P12: the leader is killed, an object is changed, and the next
 // leader, which has waited, is the one to do it.
 func (p *processes) failover(ctx context.Context) error {
-	var written, gets, settled []float64
+	var written, lease, gets, settled []float64
 	for try := range p.spans.repeats {
 		leader := p.operators[len(p.operators)-1]
 		next, err := p.start(ctx)
@@ -392,6 +406,11 @@ func (p *processes) failover(ctx context.Context) error {
 		}
 		written = append(written, write.Time.Sub(killed).Seconds())
 		gets = append(gets, float64(looked))
+		taken, err := p.leaseTaken(ctx)
+		if err != nil {
+			return err
+		}
+		lease = append(lease, taken.Sub(killed).Seconds())
 		if err := p.rests(ctx, next, p.spans.objects); err != nil {
 			return err
 		}
@@ -403,10 +422,23 @@ func (p *processes) failover(ctx context.Context) error {
 	}
 	p.measured.Add(
 		figures.Median("P12.write", p.spans.objects, written...),
+		figures.Median("P12.lease", p.spans.objects, lease...),
 		figures.Median("P12.gets", p.spans.objects, gets...),
 		figures.Median("P12.settled", p.spans.objects, settled...),
 	)
 	return nil
+}
+
+// leaseTaken is when the present leader took the lease.
+func (p *processes) leaseTaken(ctx context.Context) (time.Time, error) {
+	var leases coordinationv1.LeaseList
+	if err := p.api.List(ctx, &leases, client.InNamespace(namespace)); err != nil {
+		return time.Time{}, fmt.Errorf("read the lease: %w", err)
+	}
+	if len(leases.Items) != 1 || leases.Items[0].Spec.AcquireTime == nil {
+		return time.Time{}, fmt.Errorf("there are %d leases, where the leader has one", len(leases.Items))
+	}
+	return leases.Items[0].Spec.AcquireTime.Time, nil
 }
 
 // firstWrite is the first call that changed something, and how often a cluster

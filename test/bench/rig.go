@@ -157,7 +157,7 @@ func (r *rig) stop() error {
 func (r *rig) logs() string {
 	var all strings.Builder
 	for _, operator := range r.operators {
-		fmt.Fprintf(&all, "%s\n%s\n", operator.Log.Path(), operator.Log.Tail(20))
+		fmt.Fprintf(&all, "%s\n%s\n", operator.Log.Path(), operator.Log.Tail(5))
 	}
 	return all.String()
 }

@@ -17,12 +17,19 @@ const slowest = 4
 
 var narrow = workspace.Limits{Start: slowest, Max: slowest}
 
+// P6 in tokens: one is what the gate lets through at the rate that it has found,
+// which is the workspace's limit less the headroom.
+const token = time.Second / slowest
+
+// tight is the limit at which a gate that leaves the headroom finds slowest.
+var tight = []simulator.Limit{{Rate: slowest / (1 - headroom)}}
+
 // P6: a terminate while all that the gate lets through is wanted by reads.
 func TestTerminateBehindReads(t *testing.T) {
 	measuring(t)
 	var all []float64
 	for range runs() {
-		inWorld(t, workspace.Options{Limits: narrow}, simulator.Options{}, func(w *world) {
+		inWorld(t, workspace.Options{Limits: workspace.Limits{Headroom: headroom}}, simulator.Options{Limits: tight}, func(w *world) {
 			ids := w.fill("c", 300)
 			doomed := w.fill("d", 50)
 			connected := w.watchAll(ids)
@@ -42,7 +49,7 @@ func TestTerminateBehindReads(t *testing.T) {
 			for _, id := range doomed {
 				asked := time.Now()
 				w.do(connected, workspace.ClassTerminate, id, func(ctx context.Context, api databricks.Writer) error {
-					all = append(all, slowest*time.Since(asked).Seconds())
+					all = append(all, float64(time.Since(asked))/float64(token))
 					return api.Terminate(ctx, id)
 				})
 				<-time.After(3 * time.Second)

@@ -72,7 +72,7 @@ func TestCreatesOfPeers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pauses[policy.Key("")] = func(int) time.Duration { return every }
+		pauses[policy.Key("")] = func(int) time.Duration { return every - every/20 + rand.N(every/10) }
 	}
 	for prefix, pause := range pauses {
 		inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
@@ -112,7 +112,7 @@ func TestCreatesOfPeers(t *testing.T) {
 // itself, first when it is met and then at its policy's pace.
 func TestPeers(t *testing.T) {
 	measuring(t)
-	objects := pick(200, 1_000)
+	objects := pick(100, 1_000)
 	for _, policy := range figures.Policies {
 		every, err := time.ParseDuration(policy.Name)
 		if err != nil {

@@ -26,13 +26,15 @@ const (
 // P5: creates at once, against a limit that nobody tells.
 func TestHiddenLimit(t *testing.T) {
 	measuring(t)
-	var share, makespan []float64
-	for range pick(3, 5) {
+	var share, makespan, alone []float64
+	for range runs() {
 		run := burst(t, 1_000, 1)
 		share = append(share, 100*ratio(run.denied(run.began.Add(learning)), run.all(run.began.Add(learning))))
 		makespan = append(makespan, run.makespan())
+		alone = append(alone, run.took.Seconds()/(1_000/(hidden*(1-headroom))))
 	}
 	note(t, "P5.share", 0, share...)
+	note(t, "P5.alone", 0, alone...)
 	note(t, "P5.makespan", 0, makespan...)
 }
 
@@ -41,8 +43,8 @@ func TestChangedLimit(t *testing.T) {
 	measuring(t)
 	for name, factor := range map[string]float64{"halved": 0.5, "doubled": 2} {
 		var share, makespan, recovery []float64
-		for range pick(3, 5) {
-			run := burst(t, 2_000, factor)
+		for range pick(1, 3) {
+			run := burst(t, pick(1_200, 2_000), factor)
 			share = append(share, 100*ratio(run.denied(run.began), run.all(run.began)))
 			makespan = append(makespan, run.makespan())
 			recovery = append(recovery, run.recovery(t).Seconds())
@@ -138,7 +140,7 @@ func TestHiddenLimitOfPeers(t *testing.T) {
 	measuring(t)
 	limits := []simulator.Limit{{Rate: hidden, Burst: hidden}}
 	inWorld(t, workspace.Options{}, simulator.Options{Limits: limits}, func(w *world) {
-		const creates = 1_000
+		creates := pick(200, 1_000)
 		began := time.Now()
 		took := together(creates, func(i int) {
 			api := w.courier()
@@ -156,6 +158,6 @@ func TestHiddenLimitOfPeers(t *testing.T) {
 		})
 		late := began.Add(learning)
 		note(t, "peer.backoff.P5.share", 0, 100*ratio(w.ledger.count(late, denied), w.ledger.count(late, anything)))
-		note(t, "peer.backoff.P5.makespan", 0, took.Seconds()/(creates/(hidden*(1-headroom))))
+		note(t, "peer.backoff.P5.makespan", 0, took.Seconds()/(float64(creates)/(hidden*(1-headroom))))
 	})
 }
