@@ -171,18 +171,6 @@ func (b *bench) processes(ctx context.Context) error {
 		return err
 	}
 	b.say("the operator and the simulator are built")
-	if !b.short {
-		launching, err := newRig(ctx, binaries, launchTime)
-		if err != nil {
-			return err
-		}
-		waited, err := createAndWait(ctx, launching)
-		if err != nil {
-			return fmt.Errorf("a hundred creates: %w", err)
-		}
-		b.measured.Add(waited...)
-		b.say("100 creates that launch in five minutes")
-	}
 	r, err := newRig(ctx, binaries, 0)
 	if err != nil {
 		return err
@@ -192,7 +180,7 @@ func (b *bench) processes(ctx context.Context) error {
 		spans = shortSpans
 	}
 	b.say("a control plane and a workspace run")
-	return (&processes{rig: r, spans: spans, measured: b.measured, say: b.say}).measure(ctx)
+	return (&processes{rig: r, spans: spans, measured: b.measured, say: b.say, keep: b.remember}).measure(ctx)
 }
 
 // about says what was measured, and where.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -14,6 +15,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
+	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
 // spans are how long and how often the processes are looked at.
@@ -49,6 +51,8 @@ type processes struct {
 	spans    spans
 	measured figures.Set
 	say      func(format string, arguments ...any)
+	// keep is called when there are more figures.
+	keep func() error
 	// emptyHeap is what an operator without objects holds.
 	emptyHeap float64
 	// idleArrival is the 99th percentile of an idle operator's.
@@ -66,7 +70,7 @@ func (p *processes) measure(ctx context.Context) (err error) {
 		{"1,000 objects, applied at once", p.applyThousand},
 		{"an idle operator with 1,000 objects", p.idleAtThousand},
 		{fmt.Sprintf("up to %d objects, ready long ago", p.spans.objects), p.grow},
-		{"a restart", p.restart},
+		{"a restart", p.restartBeside},
 		{"objects that arrive while nothing else is to be done", p.arrivalsIdle},
 		{"objects that arrive while all others are looked at again", p.arrivalsInDrain},
 		{"a leader that is killed", p.failover},
@@ -75,6 +79,9 @@ func (p *processes) measure(ctx context.Context) (err error) {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.says, err)
+		}
+		if err := p.keep(); err != nil {
+			return err
 		}
 		p.say("%s (%.0f s)", step.says, time.Since(began).Seconds())
 	}
@@ -214,6 +221,22 @@ func (p *processes) grow(ctx context.Context) error {
 	return p.seed(ctx, "first-00000", names("grown", p.spans.objects-thousand))
 }
 
+// restartBeside is restart, and beside it, where there is time, creates in a
+// small workspace with a control plane and an operator of its own.
+func (p *processes) restartBeside(ctx context.Context) error {
+	if p.spans.afterRestart == 0 {
+		return p.restart(ctx)
+	}
+	var launching sync.WaitGroup
+	var launched []figures.Figure
+	var failed error
+	launching.Go(func() { launched, failed = createAndWait(ctx, p.binaries) })
+	err := p.restart(ctx)
+	launching.Wait()
+	p.measured.Add(launched...)
+	return errors.Join(err, failed)
+}
+
 // restart is P3, with P7, P8 and P10 in the quiet that follows.
 func (p *processes) restart(ctx context.Context) error {
 	if err := p.forget(ctx); err != nil {
@@ -237,10 +260,7 @@ func (p *processes) restart(ctx context.Context) error {
 	}
 	p.measured.Add(figures.Figure{Key: "P3.settled", Value: float64(len(calls)), Objects: p.spans.objects})
 	if left := p.spans.afterRestart - time.Since(began); left > 0 {
-		if err := pause(ctx, time.Minute); err != nil {
-			return err
-		}
-		if err := p.idle(ctx, one, left-time.Minute, p.spans.objects, "P10.10000"); err != nil {
+		if err := p.idle(ctx, one, left, p.spans.objects, "P10.10000"); err != nil {
 			return err
 		}
 		if calls, err = p.calls(ctx); err != nil {
@@ -457,7 +477,11 @@ func firstWrite(calls []simulator.Entry, clusterID string) (write simulator.Entr
 
 // createAndWait is P2 with the whole operator: a hundred creates at once, in a
 // workspace that launches in five minutes.
-func createAndWait(ctx context.Context, r *rig) (all []figures.Figure, err error) {
+func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figures.Figure, err error) {
+	r, err := newRig(ctx, binaries, launchTime)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, r.stop()) }()
 	one, err := r.start(ctx)
 	if err != nil {

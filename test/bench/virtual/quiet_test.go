@@ -18,8 +18,8 @@ func TestQuiet(t *testing.T) {
 		span           time.Duration
 		perCluster     bool
 	}{
-		{100, runs(), pick(24*time.Hour, 72*time.Hour), false},
-		{1_000, pick(1, 3), pick(8*time.Hour, 24*time.Hour), true},
+		{100, runs(), pick(12*time.Hour, 72*time.Hour), false},
+		{1_000, pick(1, 3), pick(4*time.Hour, 24*time.Hour), true},
 		{10_000, 1, 3 * time.Hour, true},
 	} {
 		if testing.Short() && row.clusters > 1_000 {
@@ -58,7 +58,7 @@ func TestDrift(t *testing.T) {
 			ids := w.fill("c", 1_000)
 			w.watchAll(ids)
 			pass(20 * time.Minute)
-			seen := drift(w, ids[:pick(100, 300)], func(id string, since time.Time) time.Time { return w.heard(workspace.Object(id), since) })
+			seen := drift(w, ids[:pick(60, 300)], func(id string, since time.Time) time.Time { return w.heard(workspace.Object(id), since) })
 			longest = append(longest, figures.Quantile(1, seen...))
 			mean = append(mean, average(seen))
 		})

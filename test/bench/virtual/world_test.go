@@ -286,8 +286,26 @@ func (c *courier) Me(ctx context.Context) (databricks.Principal, error) {
 	return databricks.Principal{ID: me.ID, UserName: me.UserName}, err
 }
 
-// plain decodes without the SDK's own way, which takes ten times as long.
-type plain compute.ClusterDetails
+// plain is what of a cluster matters here. The SDK's own way to decode all of it
+// takes ten times as long.
+type plain struct {
+	ID         string                `json:"cluster_id"`
+	Name       string                `json:"cluster_name"`
+	Source     compute.ClusterSource `json:"cluster_source"`
+	State      compute.State         `json:"state"`
+	Message    string                `json:"state_message"`
+	Workers    int                   `json:"num_workers"`
+	Tags       map[string]string     `json:"custom_tags"`
+	StartTime  int64                 `json:"start_time"`
+	LastLaunch int64                 `json:"last_restarted_time"`
+}
+
+func (p plain) cluster() compute.ClusterDetails {
+	return compute.ClusterDetails{
+		ClusterId: p.ID, ClusterName: p.Name, ClusterSource: p.Source, State: p.State, StateMessage: p.Message,
+		NumWorkers: p.Workers, CustomTags: p.Tags, StartTime: p.StartTime, LastRestartedTime: p.LastLaunch,
+	}
+}
 
 func (c *courier) Get(ctx context.Context, id string) (*compute.ClusterDetails, error) {
 	var got plain
@@ -295,7 +313,8 @@ func (c *courier) Get(ctx context.Context, id string) (*compute.ClusterDetails, 
 	if err != nil {
 		return nil, err
 	}
-	return (*compute.ClusterDetails)(&got), nil
+	cluster := got.cluster()
+	return &cluster, nil
 }
 
 // raw is a GET whose answer is only compared.
@@ -331,7 +350,7 @@ func (c *courier) List(ctx context.Context, query databricks.ListQuery) (databri
 	}
 	listed := databricks.ListPage{NextPageToken: page.Next}
 	for _, cluster := range page.Clusters {
-		listed.Clusters = append(listed.Clusters, compute.ClusterDetails(cluster))
+		listed.Clusters = append(listed.Clusters, cluster.cluster())
 	}
 	return listed, nil
 }
