@@ -1,0 +1,27 @@
+package docs
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/test/bench/figures"
+)
+
+// The table is of the rows that are measured, and none of them is without a
+// figure.
+func TestThePerformancePageShowsEveryPromiseAndThePeers(t *testing.T) {
+	g := NewWithT(t)
+	page := read(t, "docs", "performance.md")
+	var lines []string
+	for line := range strings.Lines(page) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	for _, row := range figures.Rows {
+		g.Expect(lines).To(ContainElement(HavePrefix("| "+row.ID+" | "+row.Figure+" | ")), "write it with `make bench DOC=1`")
+	}
+	for _, policy := range figures.Policies {
+		g.Expect(lines).To(ContainElement(And(HavePrefix("| "+policy.Says+" | "), Not(ContainSubstring("–")))), "write it with `make bench DOC=1`")
+	}
+}
