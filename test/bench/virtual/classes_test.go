@@ -48,8 +48,12 @@ func TestTerminateBehindReads(t *testing.T) {
 			pass(2 * time.Minute)
 			for _, id := range doomed {
 				asked := time.Now()
+				first := true // a 429 is the workspace's doing, and P5's matter
 				w.do(connected, workspace.ClassTerminate, id, func(ctx context.Context, api databricks.Writer) error {
-					all = append(all, float64(time.Since(asked))/float64(token))
+					if first {
+						all = append(all, float64(time.Since(asked))/float64(token))
+					}
+					first = false
 					return api.Terminate(ctx, id)
 				})
 				<-time.After(3 * time.Second)
