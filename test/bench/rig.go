@@ -126,7 +126,10 @@ func (r *rig) start(ctx context.Context) (*operator, error) {
 	}
 	one := &operator{Operator: started, metrics: "http://" + address + "/metrics"}
 	r.operators = append(r.operators, one)
-	return one, nil
+	return one, r.await(ctx, "the operator's metrics", time.Minute, func(ctx context.Context) (bool, error) {
+		_, err := one.scrape(ctx)
+		return err == nil, nil
+	})
 }
 
 func freeAddress(ctx context.Context) (string, error) {
