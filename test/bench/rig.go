@@ -81,7 +81,10 @@ func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duratio
 	if err := r.launches(ctx, launch); err != nil {
 		return r, err
 	}
-	return r, r.putSecret(ctx)
+	if err := r.putSecret(ctx); err != nil {
+		return r, err
+	}
+	return r, nil
 }
 
 // launches sets how long a cluster takes to launch; all else is without delay.

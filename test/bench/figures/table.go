@@ -88,7 +88,9 @@ func peerCells(measured Set) [][]string {
 		}
 		table = append(table, row)
 	}
-	return append(table, []string{"one list for all (ours)", shown("P1.calls.1000"), "0", shown("P11.mean"), shown("P11.product"), shown("P2.calls"), shown("P3.poller")})
+	return append(table, []string{
+		"one list for all (ours)", shown("P1.calls.1000"), "0", shown("P11.mean"), shown("P11.product"), shown("P2.calls"), shown("P3.poller"),
+	})
 }
 
 // Text is the table for a terminal, with colours where wanted.

@@ -68,8 +68,6 @@ type world struct {
 	mu sync.Mutex
 	// told is when an object was last told of news.
 	told map[workspace.Object]time.Time
-	// calls are those that the gate let through.
-	calls []workspace.Call
 }
 
 // inWorld runs an experiment in virtual time.
