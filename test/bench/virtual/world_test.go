@@ -128,9 +128,9 @@ func (w *world) fill(prefix string, count int) []string {
 func (w *world) connect(object workspace.Object) *workspace.Workspace {
 	w.t.Helper()
 	for {
-		connected, err := w.Connect(w.t.Context(), object, w.config)
+		connected, err := w.Connect(object, w.config)
 		if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
-			<-time.After(time.Until(wait.At))
+			<-time.After(max(time.Until(wait.At), time.Millisecond))
 			continue
 		}
 		if err != nil {
