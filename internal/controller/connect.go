@@ -85,7 +85,7 @@ func troubleOf(failure *plan.Failure, pause time.Duration) *plan.Trouble {
 
 // patience is until when a workspace that has never answered is no trouble yet;
 // zero: it is, or has passed.
-func (o *Options) patience(err error) time.Time {
+func (o Options) patience(err error) time.Time {
 	wait, waits := errors.AsType[*workspace.WaitError](err)
 	if !waits || wait.Since.IsZero() {
 		return time.Time{}

@@ -16,10 +16,14 @@ func TestReferences(t *testing.T) {
 		"one that is there is not told":                       {"9C6308F703005DF2", names, nil},
 		"one that is not set is not told":                     {"", names, nil},
 		"nothing is told where it is not known what there is": {"9C6308F703005DF2", nil, nil},
-		"one that is spelled alike is suggested": {"9C6308F703005DF3", names,
-			[]string{`spec.policyID "9C6308F703005DF3" is not known to the workspace: did you mean "9C6308F703005DF2" or "AC6308F703005DF3"?`}},
-		"a name leads to its id": {"etl", names,
-			[]string{`spec.policyID "etl" is a name, and an id is needed: write "9C6308F703005DF2"`}},
+		"one that is spelled alike is suggested": {
+			"9C6308F703005DF3", names,
+			[]string{`spec.policyID "9C6308F703005DF3" is not known to the workspace: did you mean "9C6308F703005DF2" or "AC6308F703005DF3"?`},
+		},
+		"a name leads to its id": {
+			"etl", names,
+			[]string{`spec.policyID "etl" is a name, and an id is needed: write "9C6308F703005DF2"`},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var told []string

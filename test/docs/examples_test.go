@@ -50,7 +50,7 @@ func withControlPlane(run func() int) (code int, err error) {
 
 // block is a piece of YAML on a page. One that is marked as refused is followed
 // by the words with which it is, as text.
-var block = regexp.MustCompile("(?ms)^ *```yaml( refused)?\n(.*?)^ *```$(?:\n+```text\n(.*?)```$)?")
+var block = regexp.MustCompile("(?s)\n *```yaml( refused)?\n(.*?\n) *```\n(?:\n```text\n(.*?)```)?")
 
 // example is one manifest of a page, and the words with which the API server
 // refuses it; none: it takes it.
