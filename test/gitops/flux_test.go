@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fluxcd/cli-utils/pkg/kstatus/polling/engine"
 	"github.com/fluxcd/cli-utils/pkg/kstatus/polling/statusreaders"
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"github.com/fluxcd/pkg/apis/kustomize"
@@ -34,7 +33,7 @@ var expressions = sync.OnceValues(func() ([]kustomize.CustomHealthCheck, error) 
 func waits(t *testing.T, object *unstructured.Unstructured, configured bool) string {
 	t.Helper()
 	g := NewWithT(t)
-	reader := engine.StatusReader(statusreaders.NewGenericStatusReader(nil, status.Compute))
+	reader := statusreaders.NewGenericStatusReader(nil, status.Compute)
 	if configured {
 		checks, err := expressions()
 		g.Expect(err).NotTo(HaveOccurred())
