@@ -52,6 +52,7 @@ func Start() (*ControlPlane, error) {
 		UseExistingCluster:    new(false), // whatever the environment says
 		// A machine that builds something beside may need far more than the usual 20 s.
 		ControlPlaneStartTimeout: 2 * time.Minute,
+		ControlPlaneStopTimeout:  2 * time.Minute,
 	}
 	config, err := environment.Start()
 	if err != nil {
