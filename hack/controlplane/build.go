@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,36 +18,67 @@ const (
 	etcdModule       = "go.etcd.io/etcd/server/v3"
 )
 
-// binary is one program of the control plane. A further one, such as
-// kube-controller-manager, is a row here and a tool line in go.mod.
+// binary is one program. A further one is a row in binaries or gitops, and a
+// tool line in the go.mod that it is built from.
 type binary struct {
 	name, pkg string
-	// module is whose version it has.
-	module string
+	// module is whose version it has, dir where the go.mod is that names it.
+	module, dir string
 	// took is how long a first build takes on two cores.
 	took string
+	// crds puts the CRDs that it needs into a directory; nil where there are none.
+	crds func(ctx context.Context, b binary, into string) error
 }
 
+// binaries are the control plane.
 var binaries = []binary{
-	{name: "etcd", pkg: etcdModule, module: etcdModule, took: "40 seconds"},
-	{name: "kube-apiserver", pkg: kubernetesModule + "/cmd/kube-apiserver", module: kubernetesModule, took: "3 minutes"},
-	{name: "kubectl", pkg: kubernetesModule + "/cmd/kubectl", module: kubernetesModule, took: "1 minute"},
+	{name: "etcd", pkg: etcdModule, module: etcdModule, dir: ".", took: "40 seconds"},
+	{name: "kube-apiserver", pkg: kubernetesModule + "/cmd/kube-apiserver", module: kubernetesModule, dir: ".", took: "3 minutes"},
+	{name: "kubectl", pkg: kubernetesModule + "/cmd/kubectl", module: kubernetesModule, dir: ".", took: "1 minute"},
+}
+
+// isIn tells whether a directory has the program.
+func (b binary) isIn(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, b.name))
+
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
+}
+
+// version is what the go.mod says that it is built from.
+func (b binary) version(ctx context.Context) (string, error) {
+	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", b.module)
+	command.Dir, command.Stderr = b.dir, os.Stderr
+
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("reading the version of %s from go.mod: %w", b.module, err)
+	}
+
+	return strings.TrimSpace(string(out)), nil
 }
 
 // versions of modules, by module path.
 type versions map[string]string
 
-// wantedVersions asks go.mod, the one place that names them.
+// wantedVersions are those of the control plane, from go.mod, the one place that
+// names them.
 func wantedVersions(ctx context.Context) (versions, error) {
-	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Version}}", kubernetesModule, etcdModule)
-	command.Stderr = os.Stderr
+	wanted := versions{}
 
-	out, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("reading versions from hack/controlplane/go.mod: %w", err)
+	for _, b := range binaries {
+		if wanted[b.module] != "" {
+			continue
+		}
+
+		version, err := b.version(ctx)
+		if err != nil {
+			return nil, err
+		}
+
+		wanted[b.module] = version
 	}
 
-	return parseVersions(string(out)), nil
+	return wanted, nil
 }
 
 // recordedVersions is what the binaries in dir were built or downloaded for;
@@ -63,7 +96,7 @@ func recordedVersions(dir string) versions {
 // new version in go.mod replaces them.
 func (v versions) record(dir string) error {
 	var text strings.Builder
-	for _, module := range []string{kubernetesModule, etcdModule} {
+	for _, module := range slices.Sorted(maps.Keys(v)) {
 		fmt.Fprintf(&text, "%s %s\n", module, v[module])
 	}
 
@@ -127,6 +160,7 @@ func build(ctx context.Context, b binary, version, file string) error {
 
 	command := exec.CommandContext(ctx, "go", "build",
 		"-trimpath", "-buildvcs=false", "-ldflags", ldflags(b, version), "-o", unfinished, b.pkg)
+	command.Dir = b.dir
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 

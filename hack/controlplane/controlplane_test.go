@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,4 +119,46 @@ func archiveOf(t *testing.T, names ...string) *bytes.Buffer {
 	}
 
 	return &compressed
+}
+
+func TestWhatIsNotServedIsToldApartFromWhatIsBroken(t *testing.T) {
+	t.Parallel()
+
+	for said, want := range map[string]string{
+		"go: example.com/m@v1.0.0: reading https://proxy.example.com/m/@v/v1.0.0.zip: 404 Not Found\n": "go: example.com/m@v1.0.0: reading https://proxy.example.com/m/@v/v1.0.0.zip: 404 Not Found",
+		"main.go:1:1: undefined: x\nm: module lookup disabled by GOPROXY=off\n":                        "m: module lookup disabled by GOPROXY=off",
+		"go: updates to go.mod needed\n": "",
+		"main.go:1:1: undefined: x\n":    "",
+	} {
+		if got := notFetched(said); got != want {
+			t.Errorf("%q is read as %q, not %q", said, got, want)
+		}
+	}
+}
+
+func TestAProgramThatIsNotServedIsSkippedAndSaysSo(t *testing.T) {
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GOPROXY", "off")
+	t.Setenv("GOFLAGS", "-modcacherw")
+
+	into := t.TempDir()
+	if err := os.WriteFile(filepath.Join(into, "argocd"), []byte("of another version"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+
+	argocd := gitops[len(gitops)-1]
+
+	err := argocd.make(t.Context(), "v1.2.3", into)
+	if notServed := new(notServedError); !errors.As(err, &notServed) {
+		t.Fatalf("not served, and told as %v", err)
+	}
+
+	if argocd.isIn(into) {
+		t.Error("a program of another version is left in its place")
+	}
+
+	reason, err := os.ReadFile(filepath.Join(into, "argocd.skipped"))
+	if err != nil || !strings.Contains(string(reason), "github.com/argoproj/argo-cd/v3 v1.2.3: ") {
+		t.Errorf("the reason is %q, %v", reason, err)
+	}
 }

@@ -7,6 +7,9 @@
 // project publishes for tests; and at last it builds them from source. The
 // versions are those of this module's go.mod and nowhere else. Run it from this
 // directory: `go run . --into <directory>`.
+//
+// With --gitops it puts kube-controller-manager, Flux's kustomize-controller and
+// Argo CD there instead, always from source, and leaves out what is not served.
 package main
 
 import (
@@ -23,38 +26,38 @@ import (
 
 func main() {
 	into := flag.String("into", "../../bin/k8s", "the `directory` to put the binaries into")
+	forGitOps := flag.Bool("gitops", false, "rather the controllers that 'make e2e-gitops' runs")
 	download := flag.Bool("download", true, "try the published archive before building from source")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	if err := run(ctx, *into, *download); err != nil {
+	if err := run(ctx, *into, *forGitOps, *download); err != nil {
 		fmt.Fprintf(os.Stderr, "control plane: %v\n", err)
 		os.Exit(1) //nolint:gocritic // nothing is left for the deferred stop to do
 	}
 }
 
-func run(ctx context.Context, into string, download bool) error {
+func run(ctx context.Context, into string, forGitOps, download bool) error {
 	into, err := filepath.Abs(into)
 	if err != nil {
 		return err
+	}
+
+	if forGitOps {
+		return lockedIn(into, func() error { return buildGitOps(ctx, into) })
 	}
 
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" && filepath.Clean(assets) != into {
 		return checkAssets(assets)
 	}
 
-	if err := os.MkdirAll(into, 0o755); err != nil {
-		return err
-	}
+	return lockedIn(into, func() error { return findOrBuild(ctx, into, download) })
+}
 
-	unlock, err := lock(into)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-
+// findOrBuild is for the control plane.
+func findOrBuild(ctx context.Context, into string, download bool) error {
 	wanted, err := wantedVersions(ctx)
 	if err != nil {
 		return err
@@ -96,13 +99,27 @@ func missing(dir string) []string {
 	var absent []string
 
 	for _, b := range binaries {
-		info, err := os.Stat(filepath.Join(dir, b.name))
-		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+		if !b.isIn(dir) {
 			absent = append(absent, b.name)
 		}
 	}
 
 	return absent
+}
+
+// lockedIn does something in a directory, made if need be, and alone.
+func lockedIn(dir string, do func() error) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+
+	unlock, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	return do()
 }
 
 // lock keeps a second run out of dir until unlock: both would download or build

@@ -30,9 +30,16 @@ type ControlPlane struct {
 	guard       *guard
 }
 
+// WithServiceAccounts switches on the admission of service accounts, which
+// envtest switches off. It is for those who start kube-controller-manager too:
+// without it no namespace has the account that every pod and tool expects.
+func WithServiceAccounts(environment *envtest.Environment) {
+	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins")
+}
+
 // Start starts a control plane from KUBEBUILDER_ASSETS, or else from bin/k8s of
 // the checkout, with the CRDs as they are shipped.
-func Start() (*ControlPlane, error) {
+func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	repository, err := checkout()
 	if err != nil {
 		return nil, err
@@ -54,6 +61,9 @@ func Start() (*ControlPlane, error) {
 		ControlPlaneStartTimeout: 2 * time.Minute,
 		ControlPlaneStopTimeout:  2 * time.Minute,
 	}
+	for _, configure := range options {
+		configure(environment)
+	}
 	config, err := environment.Start()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane in %s: %w", assets, err), environment.Stop())
@@ -72,6 +82,12 @@ func (c *ControlPlane) Stop() error {
 		return fmt.Errorf("stop the control plane: %w", err)
 	}
 	return nil
+}
+
+// SigningKey is the file with the key that service account tokens are signed
+// with, for kube-controller-manager.
+func (c *ControlPlane) SigningKey() string {
+	return filepath.Join(c.environment.ControlPlane.GetAPIServer().CertDir, "sa-signer.key")
 }
 
 // Kubeconfig is a kubeconfig file for an administrator, for kubectl and for the

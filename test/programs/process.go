@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -33,6 +34,12 @@ type Process struct {
 // continued. A terminal's Ctrl-C does not reach it: whoever started it says when
 // it ends.
 func Start(binary, logFile string, args ...string) (*Process, error) {
+	return StartWith(nil, binary, logFile, args...)
+}
+
+// StartWith is Start with an environment, as NAME=value, beside this process's
+// own.
+func StartWith(environment []string, binary, logFile string, args ...string) (*Process, error) {
 	log, file, err := openLog(logFile)
 	if err != nil {
 		return nil, err
@@ -44,6 +51,7 @@ func Start(binary, logFile string, args ...string) (*Process, error) {
 		command: exec.Command(binary, args...), //nolint:gosec,noctx // the caller's own program, which Stop and Kill end
 		ended:   make(chan struct{}),
 	}
+	p.command.Env = append(os.Environ(), environment...)
 	p.command.Stdout, p.command.Stderr = file, file
 	p.command.SysProcAttr = attributes()
 	if err := p.command.Start(); err != nil {
