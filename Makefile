@@ -35,6 +35,8 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 RACE := $(if $(shell command -v "$$(go env CC)"),-race)
 # Modules beside the operator's own.
 MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
+# Those whose tests `make test` runs; the suite of e2e-gitops needs more than that builds.
+TESTED    := $(filter-out test/gitops-e2e,$(MODULES))
 # The generated files, which are committed.
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
 	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml
@@ -48,7 +50,7 @@ help: ## Explain every target
 	@printf '\n\033[1mdatabricks-operator\033[0m  Databricks clusters as Kubernetes objects\n'
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 } \
+		/^[a-z0-9-]+:.*## / { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 } \
 		/^##\. / { printf "  %-18s %s\n", "", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 	@printf '\n'
 
@@ -73,7 +75,7 @@ test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run every test against a real
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
 	go test $(RACE) -shuffle=on -timeout=20m $(if $(RUN),-run '$(RUN)') $(PKG)
 ifeq ($(PKG)$(RUN),./...)
-	@for module in $(MODULES); do \
+	@for module in $(TESTED); do \
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
 	done
@@ -83,6 +85,14 @@ endif
 bench: controlplane ## Measure every promise of performance and print it beside its target (half an hour)
 ##. SHORT=1 takes three minutes, with 1,000 objects instead of 10,000; DOC=1 writes docs/performance.md
 	@go run ./test/bench $(if $(SHORT),--short) $(if $(DOC),--doc)
+
+.PHONY: e2e-gitops
+e2e-gitops: controlplane $(BIN)/controller-gen ## Run it beside real Flux and Argo CD, which are built first (about 10 minutes, once)
+##. RUN=GitOps/scenario/prune narrows it down; what cannot be downloaded is SKIPPED
+	@cd hack/controlplane && go run . --gitops --into $(BIN)/gitops
+	@echo 'e2e-gitops: building the operator and the simulator'
+	@$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator
+	@cd test/gitops-e2e && go test -count=1 -timeout=15m $(if $(RUN),-run '$(RUN)')
 
 ##@ Change it
 
