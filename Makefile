@@ -87,7 +87,7 @@ bench: controlplane ## Measure every promise of performance and print it beside 
 	@go run ./test/bench $(if $(SHORT),--short) $(if $(DOC),--doc)
 
 .PHONY: e2e-gitops
-e2e-gitops: controlplane $(BIN)/controller-gen ## Run it beside real Flux and Argo CD, which are built first (about 10 minutes, once)
+e2e-gitops: controlplane $(BIN)/controller-gen ## Run it beside real Flux and Argo CD, which are built first (a quarter of an hour, once)
 ##. RUN=GitOps/scenario/prune narrows it down; what cannot be downloaded is SKIPPED
 	@cd hack/controlplane && go run . --gitops --into $(BIN)/gitops
 	@echo 'e2e-gitops: building the operator and the simulator'

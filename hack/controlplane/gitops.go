@@ -23,7 +23,7 @@ var gitops = []binary{
 	},
 	{
 		name: "kustomize-controller", pkg: "github.com/fluxcd/kustomize-controller",
-		module: "github.com/fluxcd/kustomize-controller", dir: "../gitops/flux", took: "3 minutes",
+		module: "github.com/fluxcd/kustomize-controller", dir: "../gitops/flux", took: "6 minutes",
 		// Those of the sources are not beside the controller: they are what its
 		// Go types say.
 		crds: func(ctx context.Context, b binary, into string) error {
@@ -34,7 +34,7 @@ var gitops = []binary{
 	},
 	{
 		name: "argocd", pkg: "github.com/argoproj/argo-cd/v3/cmd",
-		module: "github.com/argoproj/argo-cd/v3", dir: "../gitops/argocd", took: "4 minutes",
+		module: "github.com/argoproj/argo-cd/v3", dir: "../gitops/argocd", took: "7 minutes",
 		crds: func(ctx context.Context, b binary, into string) error {
 			return b.copyFromModule(ctx, into, "manifests/crds/application-crd.yaml", "manifests/crds/appproject-crd.yaml")
 		},
