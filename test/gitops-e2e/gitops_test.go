@@ -198,7 +198,11 @@ func namespaceGoes(s *stage) {
 	})
 	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 	s.Expect(lab.api.Delete(s.t.Context(), space)).To(Succeed())
-	s.Eventually(func() bool { return s.isGone(space) }).Should(BeTrue())
+	for _, name := range []string{"etl", "kept"} {
+		s.Eventually(func() bool { _, there := s.object(name); return there }).Should(BeFalse(), name)
+	}
+	// kube-controller-manager looks again after growing pauses, up to a minute.
+	s.Eventually(func() bool { return s.isGone(space) }).WithTimeout(2 * patience).Should(BeTrue())
 	s.Expect(s.inWorkspace("etl").Exists()).To(BeFalse())
 	s.Expect(s.inWorkspace("kept").State).To(Equal(simulator.Running))
 }
