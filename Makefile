@@ -92,7 +92,7 @@ e2e-gitops: controlplane $(BIN)/controller-gen ## Run it beside real Flux and Ar
 	@cd hack/controlplane && go run . --gitops --into $(BIN)/gitops
 	@echo 'e2e-gitops: building the operator and the simulator'
 	@$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator
-	@cd test/gitops-e2e && go test -count=1 -timeout=15m $(if $(RUN),-run '$(RUN)')
+	@cd test/gitops-e2e && go test -count=1 -timeout=25m $(if $(RUN),-run '$(RUN)')
 
 ##@ Change it
 

@@ -202,7 +202,7 @@ func namespaceGoes(s *stage) {
 		s.Eventually(func() bool { _, there := s.object(name); return there }).Should(BeFalse(), name)
 	}
 	// kube-controller-manager looks again after growing pauses, up to a minute.
-	s.Eventually(func() bool { return s.isGone(space) }).WithTimeout(2 * patience).Should(BeTrue())
+	s.Eventually(func() bool { return s.isGone(space) }).WithTimeout(patience).Should(BeTrue())
 	s.Expect(s.inWorkspace("etl").Exists()).To(BeFalse())
 	s.Expect(s.inWorkspace("kept").State).To(Equal(simulator.Running))
 }

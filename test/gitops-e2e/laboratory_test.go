@@ -30,7 +30,7 @@ const (
 	// timeScale makes a launch of five minutes one of six seconds.
 	timeScale = "50"
 	// start is how long the slowest of the programs may take to be ready.
-	start = time.Minute
+	start = 2 * time.Minute
 )
 
 // laboratory is everything that runs, and the directory with its files.

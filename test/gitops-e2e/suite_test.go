@@ -16,7 +16,7 @@ import (
 const (
 	// patience is for what takes seconds on an idle machine, glance how often it
 	// is looked at. The tools give up much later: after 20 minutes.
-	patience = 90 * time.Second
+	patience = 4 * time.Minute
 	glance   = 200 * time.Millisecond
 )
 
