@@ -147,6 +147,18 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
+	t.Run("a change that a list suggests is held back until a GET has confirmed it", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running()
+		for _, name := range []string{"one", "two", "three"} {
+			r.becomes(r.create(r.small(name)), "Ready=Running")
+		}
+		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/list")) }).Should(BeNumerically(">", 2))
+		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
+		r.inSync(cluster)
+		r.Expect(r.record.firstOf("scratch", r.get(cluster).Generation)).To(ContainElement("Reconciling=Updating"))
+	})
+
 	t.Run("[case-18] a change in a busy state is applied once, when the cluster is stable", func(t *testing.T) {
 		r := newRig(t)
 		r.timings.Launch = 600 * time.Millisecond

@@ -255,9 +255,11 @@ func TestLibraries(t *testing.T) {
 			libraries(pypi("a==1"))(s)
 		})
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
-		r.inSync(cluster)
+		cluster = r.inSync(cluster)
 		r.Expect(r.changes()).To(Equal([]string{"clusters/update", "libraries/install"}))
-		r.Expect(r.record.states("scratch")).To(ContainElement("RESTARTING"))
+		updated, installed := r.workspace.RequestsTo("clusters/update")[0].Time, r.workspace.RequestsTo("libraries/install")[0].Time
+		r.Expect(cluster.Status.LastRestartedTime.Time).To(And(
+			BeTemporally(">=", updated.Truncate(time.Second)), BeTemporally("<=", installed)))
 	})
 
 	t.Run("suspended, nothing is installed; observed, nothing is even looked at", func(t *testing.T) {

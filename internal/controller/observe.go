@@ -150,8 +150,9 @@ func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	}
 }
 
-// compare finds where the cluster is not as declared. A difference that only a
-// list shows is told when a GET has confirmed it.
+// compare finds where the cluster is not as declared. A look that shows a new
+// difference by a list alone does not count: nothing is told or done about it
+// until the GET that it asks for has confirmed it or not.
 func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if seen.Presence != plan.Present || seen.Desired == nil {
 		return
@@ -165,6 +166,7 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	differences := append(drift.Compare(seen.Desired, observed), drift.Removed(cluster.Status.OwnedFields, seen.Desired, observed.Asked)...)
 	if len(differences) > 0 && askedAt.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences) {
 		seen.workspace.Refresh(objectOf(cluster), id, seen.lookedAt, true)
+		seen.Presence, seen.Details = plan.Unknown, nil
 		return
 	}
 	r.memory.confirm(cluster, differences)

@@ -6,6 +6,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,6 +48,9 @@ func watchStatuses(r *rig) *record {
 			for _, broken := range conformance.BrokenRules(cluster) {
 				r.t.Errorf("%s, generation %d: %s\nconditions: %v", cluster.Name, cluster.Generation, broken, conditions(cluster))
 			}
+			if isReadyUncompared(cluster) {
+				r.t.Errorf("%s is Ready at generation %d, which nobody has held against the cluster: %v", cluster.Name, cluster.Generation, conditions(cluster))
+			}
 			for _, field := range overreach(cluster) {
 				r.t.Errorf("%s: the operator wrote %s, which is not its own", cluster.Name, field)
 			}
@@ -57,6 +62,18 @@ func watchStatuses(r *rig) *record {
 		reading.Wait()
 	})
 	return kept
+}
+
+// isReadyUncompared tells an object that looks done before it was held against
+// its cluster: tools go on at that moment. What was purged while it was idle has
+// nothing to be held against.
+func isReadyUncompared(cluster *v1alpha1.DatabricksCluster) bool {
+	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
+	synced := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionSynced)
+	if ready == nil || ready.Status != metav1.ConditionTrue || ready.Reason == v1alpha1.ReasonPurged {
+		return false
+	}
+	return synced == nil || synced.Reason == v1alpha1.ReasonNotCompared
 }
 
 // states are the distinct states that an object has shown, in order.
@@ -83,6 +100,18 @@ func (k *record) conditions(name string) []string {
 		shown = append(shown, conditions(version)...)
 	}
 	return shown
+}
+
+// firstOf are the conditions that were the first to be of a generation.
+func (k *record) firstOf(name string, generation int64) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, version := range k.versions[name] {
+		if version.Status.ObservedGeneration == generation {
+			return conditions(version)
+		}
+	}
+	return nil
 }
 
 // toldDrift are the places that an object's status has ever named as different.
