@@ -22,7 +22,8 @@ type gate struct {
 	mu     sync.Mutex
 	bucket *rate.Limiter
 	pace   pace
-	// grantedAt is when the last call was let through.
+	// granted is the class of the last call that was let through, grantedAt when.
+	granted   Class
 	grantedAt time.Time
 	breaker   breaker
 	queues    [classes]queue
@@ -87,22 +88,22 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 		q.refused++
 		return &WaitError{At: spread(now), Reason: "earlier requests to the workspace have not been answered yet"}
 	}
-	floor := g.floor(class, now)
+	if !g.waits(class, now) {
+		q.wantingSince, q.promised = now, now
+	}
+	first := g.first(now)
+	floor, gap := g.floor(class, first), g.gap(class, first, now)
 	tokens := g.bucket.TokensAt(now)
-	gap := g.gap(now)
 	if tokens >= floor && gap <= 0 && g.bucket.AllowN(now, 1) {
 		q.granted++
 		if isWrite(class) {
 			g.writing++
 		}
-		q.wantingSince, g.grantedAt = time.Time{}, now
+		q.wantingSince, g.granted, g.grantedAt = time.Time{}, class, now
 		g.breaker.admitted(now, g.deadline)
 		return nil
 	}
 	q.refused++
-	if q.wantingSince.IsZero() {
-		q.wantingSince = now
-	}
 	refill := time.Duration((floor - tokens) / g.pace.rate * float64(time.Second))
 	at := q.slot(now.Add(max(refill, gap, time.Millisecond)), g.pace.rate)
 	// Readers are few and each asks for many, so one may come for its class as
@@ -116,10 +117,9 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 
 func isWrite(class Class) bool { return class <= classChange }
 
-// floor is how many tokens must be there for the class now. A class that lost
-// its patience needs one; until it has it, everybody else needs one more.
-func (g *gate) floor(class Class, now time.Time) float64 {
-	first := g.impatient(now)
+// floor is how many tokens must be there for the class now: one for the class
+// that goes first; until it went, one more than usual for everybody else.
+func (g *gate) floor(class, first Class) float64 {
 	if first == class {
 		return 1
 	}
@@ -131,12 +131,38 @@ func (g *gate) floor(class Class, now time.Time) float64 {
 }
 
 // gap is how long to wait since the last call: a host that has throttled may
-// bear its rate and no bursts at all.
-func (g *gate) gap(now time.Time) time.Duration {
+// bear its rate and no bursts at all. Who does not go first leaves the next
+// moment to the class that does.
+func (g *gate) gap(class, first Class, now time.Time) time.Duration {
 	if g.pace.failed == 0 {
 		return 0
 	}
-	return time.Duration(0.9*float64(time.Second)/g.pace.rate) - now.Sub(g.grantedAt)
+	gap := time.Duration(0.9 * float64(time.Second) / g.pace.rate)
+	if first < classes && first != class {
+		gap *= 2
+	}
+	return gap - now.Sub(g.grantedAt)
+}
+
+// first is the class that goes before all others now; classes where none does. A
+// terminate waits for nobody, but many one after another leave every second
+// turn to the class that has lost its patience.
+func (g *gate) first(now time.Time) Class {
+	impatient := g.impatient(now)
+	terminates := g.waits(classTerminate, now)
+	if terminates && (impatient == classes || g.granted != classTerminate) {
+		return classTerminate
+	}
+	return impatient
+}
+
+// waits tells that the class was refused, and is still expected back.
+func (g *gate) waits(class Class, now time.Time) bool {
+	q := &g.queues[class]
+	if now.After(q.promised.Add(late)) {
+		q.wantingSince = time.Time{}
+	}
+	return !q.wantingSince.IsZero()
 }
 
 // impatient is the class that has waited longest beyond its patience; classes
@@ -144,15 +170,10 @@ func (g *gate) gap(now time.Time) time.Duration {
 func (g *gate) impatient(now time.Time) Class {
 	found, longest := classes, time.Duration(0)
 	for class := classChange; class < classes; class++ {
-		q := &g.queues[class]
-		if q.wantingSince.IsZero() {
+		if !g.waits(class, now) {
 			continue
 		}
-		if now.After(q.promised.Add(late)) {
-			q.wantingSince = time.Time{}
-			continue
-		}
-		if over := now.Sub(q.wantingSince) - ranks[class].patience; over >= 0 && over >= longest {
+		if over := now.Sub(g.queues[class].wantingSince) - ranks[class].patience; over >= 0 && over >= longest {
 			found, longest = class, over
 		}
 	}

@@ -153,37 +153,45 @@ func TestALimitThatChangesIsLearnedAgain(t *testing.T) {
 }
 
 func TestATerminateIsNotStuckBehindReads(t *testing.T) {
-	inBubble(t, "[P6]", func(t *testing.T) {
-		l := newLimited(math.Inf(1), 1, Limits{Max: 4})
-		ctx, stop := context.WithCancel(t.Context())
-		var readers sync.WaitGroup
-		for _, class := range []Class{classConfirm, classFastList, classSlowList, classDeep, classConfirm, classFastList} {
-			readers.Go(func() {
-				for ctx.Err() == nil {
-					_, at := l.try(class)
-					<-time.After(max(time.Until(at), time.Millisecond))
-				}
-			})
-		}
-		<-time.After(time.Minute)
-		for range 50 {
-			began := time.Now()
-			for {
-				wait := l.reserve(classTerminate, time.Now())
-				if wait == nil {
-					break
-				}
-				<-time.After(time.Until(wait.At))
-			}
-			l.ended(classTerminate, began, time.Now(), nil)
-			if waited := time.Since(began); waited > 750*time.Millisecond { // three tokens at 4/s
-				t.Errorf("a terminate waited %v", waited)
-			}
-			<-time.After(3 * time.Second)
-		}
-		stop()
-		readers.Wait()
+	inBubble(t, "[P6] at a rate of our own", func(t *testing.T) {
+		terminateBehindReads(t, newLimited(math.Inf(1), 1, Limits{Max: 4}))
 	})
+	inBubble(t, "[P6] under a hidden limit", func(t *testing.T) {
+		terminateBehindReads(t, newLimited(5, 1, Limits{}))
+	})
+}
+
+// terminateBehindReads sends terminates while readers want more than there is.
+func terminateBehindReads(t *testing.T, l *limited) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for _, class := range []Class{classConfirm, classFastList, classSlowList, classDeep, classConfirm, classFastList} {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				_, at := l.try(class)
+				<-time.After(max(time.Until(at), time.Millisecond))
+			}
+		})
+	}
+	<-time.After(time.Minute)
+	for range 50 {
+		began := time.Now()
+		for {
+			wait := l.reserve(classTerminate, time.Now())
+			if wait == nil {
+				break
+			}
+			<-time.After(time.Until(wait.At))
+		}
+		l.ended(classTerminate, began, time.Now(), nil)
+		if waited := time.Since(began); waited > 750*time.Millisecond { // three tokens at 4/s
+			t.Errorf("a terminate waited %v", waited)
+		}
+		<-time.After(3 * time.Second)
+	}
+	stop()
+	readers.Wait()
 }
 
 func TestChangesDoNotStarveBehindTerminates(t *testing.T) {
