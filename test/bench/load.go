@@ -153,7 +153,7 @@ func (r *rig) seed(ctx context.Context, model string, all []string) error {
 		created[records[i].ID] = records[i].Created
 	}
 	return each(ctx, len(all), func(ctx context.Context, i int) error {
-		objects[i].Status = statusLike(from, ids[i], created[ids[i]])
+		objects[i].Status = statusLike(from, objects[i].Name, ids[i], created[ids[i]])
 		return r.api.Status().Update(ctx, objects[i])
 	})
 }
@@ -175,9 +175,10 @@ func like(spec map[string]any, model, object *v1alpha1.DatabricksCluster) map[st
 	return other
 }
 
-// statusLike is the model's status for another cluster.
-func statusLike(model *v1alpha1.DatabricksCluster, id string, created time.Time) v1alpha1.DatabricksClusterStatus {
+// statusLike is the model's status for another object and its cluster.
+func statusLike(model *v1alpha1.DatabricksCluster, name, id string, created time.Time) v1alpha1.DatabricksClusterStatus {
 	status := *model.Status.DeepCopy()
+	status.Selector = strings.ReplaceAll(status.Selector, model.Name, name)
 	status.URL = strings.ReplaceAll(status.URL, status.ClusterID, id)
 	status.ClusterID = id
 	status.ObservedGeneration = 1
