@@ -142,6 +142,10 @@ func (m *mirror) refresh(object Object, clusterID string, after time.Time, deep 
 		return
 	}
 	r.askedAt, r.retries = time.Now(), retries{}
+	if deep {
+		m.wakeBy(r.askedAt)
+		return
+	}
 	m.wakeBy(r.askedAt.Add(m.options.Settle))
 }
 

@@ -43,7 +43,7 @@ type Options struct {
 	Slow time.Duration
 	// Deep is over what time every cluster's Spec is read again: 7 days.
 	Deep time.Duration
-	// Settle is how long a demand waits for company before a look begins: 500 ms,
+	// Settle is how long a demand that a list may serve waits for company: 500 ms,
 	// the first look at a workspace twice that.
 	Settle time.Duration
 

@@ -128,7 +128,7 @@ func (m *mirror) due(r *record, now time.Time) (due, bool) {
 		consider(m.asked(r, later(after, r.believeAfter), now))
 	}
 	if deep {
-		consider(due{at: m.askedAt(r), class: classConfirm, get: true})
+		consider(due{at: m.retriedAt(r, r.askedAt), class: classConfirm, get: true})
 	}
 	if r.gone() || len(r.watchers) == 0 {
 		return next, needed
@@ -146,9 +146,11 @@ func (m *mirror) due(r *record, now time.Time) (due, bool) {
 	return next, needed
 }
 
-// asked is the look that somebody waits for.
+// asked is the look that somebody waits for, with a little company: a list may
+// serve many. A GET would have none to wait for.
 func (m *mirror) asked(r *record, after, now time.Time) due {
-	d := due{at: m.askedAt(r), class: classConfirm, get: r.unlisted || r.absent > 0, after: after}
+	company := later(r.askedAt.Add(m.options.Settle), m.bornAt.Add(2*m.options.Settle))
+	d := due{at: m.retriedAt(r, company), class: classConfirm, get: r.unlisted || r.absent > 0, after: after}
 	if !after.Before(d.at) {
 		d.at = after.Add(m.options.Settle)
 	}
@@ -158,13 +160,13 @@ func (m *mirror) asked(r *record, after, now time.Time) due {
 	return d
 }
 
-// askedAt is when a look that was asked for is due: with a little company at
-// first, at the fast cadence where it did not bring what was asked for.
-func (m *mirror) askedAt(r *record) time.Time {
+// retriedAt is when a look that was asked for is due: at first, or at the fast
+// cadence where the last one did not bring what was asked for.
+func (m *mirror) retriedAt(r *record, first time.Time) time.Time {
 	if r.lookedAt.After(r.askedAt) {
 		return r.lookedAt.Add(m.options.Fast)
 	}
-	return later(r.askedAt.Add(m.options.Settle), m.bornAt.Add(2*m.options.Settle))
+	return first
 }
 
 // confirmation is the GET that decides about a cluster which a list did not
