@@ -141,6 +141,7 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	if err := a.client.Patch(ctx, cluster, base); err != nil {
 		return outcome{err: fmt.Errorf("patch finalizers: %w", err)}
 	}
+	a.memory.versioned(cluster)
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
@@ -271,5 +272,6 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	if err := a.client.Status().Patch(ctx, cluster, base); err != nil {
 		return fmt.Errorf("persist the intent to create: %w", err)
 	}
+	a.memory.versioned(cluster)
 	return nil
 }

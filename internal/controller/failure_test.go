@@ -1,12 +1,16 @@
 package controller_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
@@ -218,6 +222,34 @@ func TestQuiet(t *testing.T) {
 		// The first version is the user's own.
 		r.Expect(r.record.writesTo("scratch") - 1).To(BeNumerically("<=", 5))
 	})
+
+	t.Run("[P7] what this operator wrote itself is never a conflict to it", func(t *testing.T) {
+		r := newRig(t)
+		var conflicts atomic.Int64
+		r.intercept.Patch = func(ctx context.Context, inner client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return counted(&conflicts, inner.Patch(ctx, object, patch, options...))
+		}
+		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			return counted(&conflicts, inner.SubResource(sub).Patch(ctx, object, patch, options...))
+		}
+		r.start()
+		const many = 40
+		for i := range many {
+			r.create(r.small(fmt.Sprint("many-", i)))
+		}
+		for i := range many {
+			r.becomes(r.small(fmt.Sprint("many-", i)), "Ready=Running")
+		}
+		r.Expect(conflicts.Load()).To(BeZero())
+	})
+}
+
+// counted counts an outcome that is a conflict.
+func counted(conflicts *atomic.Int64, err error) error {
+	if apierrors.IsConflict(err) {
+		conflicts.Add(1)
+	}
+	return err
 }
 
 func TestTheSameNameAgain(t *testing.T) {

@@ -121,6 +121,7 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	if err := r.client.Status().Patch(ctx, cluster, patch); err != nil {
 		return fmt.Errorf("patch status: %w", err)
 	}
+	r.memory.versioned(cluster)
 	r.memory.wrote(cluster)
 	return nil
 }

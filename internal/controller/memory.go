@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -39,6 +40,9 @@ type remembered struct {
 	doubts, doubted int64
 	// wroteAt is when its status was last written.
 	wroteAt time.Time
+	// version is the resource version that this process wrote last, at versionAt.
+	version   string
+	versionAt time.Time
 }
 
 func newMemory() *memory {
@@ -156,6 +160,28 @@ func (m *memory) doubted(cluster *v1alpha1.DatabricksCluster) {
 	known := m.of(cluster)
 	known.doubts, known.doubted = 0, cluster.Generation
 	m.keep(cluster, known)
+}
+
+// cacheLag bounds how long a cache is waited for that does not show what this
+// process wrote: behind a cluster that was restored from a backup it never will.
+const cacheLag = 10 * time.Second
+
+// versioned notes what became of the object by this process' own hand.
+func (m *memory) versioned(cluster *v1alpha1.DatabricksCluster) {
+	known := m.of(cluster)
+	known.version, known.versionAt = cluster.ResourceVersion, time.Now()
+	m.keep(cluster, known)
+}
+
+// isAhead tells that this process has written a newer version of the object than
+// the cache shows yet.
+func (m *memory) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
+	known := m.of(cluster)
+	if known.version == "" || time.Since(known.versionAt) > cacheLag {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(cluster.ResourceVersion, known.version)
+	return err == nil && order < 0
 }
 
 // wrote notes that the object's status was written now.

@@ -49,6 +49,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.memory.isAhead(cluster) {
+		return ctrl.Result{RequeueAfter: r.options.ConflictPause}, nil
+	}
 
 	scene := r.observe(ctx, cluster)
 	if until := scene.unansweredUntil; !until.IsZero() {
