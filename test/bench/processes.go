@@ -393,6 +393,9 @@ func (p *processes) failover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := p.waits(ctx, next); err != nil {
+			return err
+		}
 		object := &v1alpha1.DatabricksCluster{}
 		key := client.ObjectKey{Namespace: namespace, Name: fmt.Sprintf("first-%05d", 500+try)}
 		if err := p.api.Get(ctx, key, object); err != nil {
@@ -447,6 +450,17 @@ func (p *processes) failover(ctx context.Context) error {
 		figures.Median("P12.settled", p.spans.objects, settled...),
 	)
 	return nil
+}
+
+// waits lets an operator fill its caches, see another one's lease and wait for it.
+func (p *processes) waits(ctx context.Context, one *operator) error {
+	err := p.await(ctx, "the next leader to wait for the lease", time.Minute, func(context.Context) (bool, error) {
+		return strings.Contains(one.Log.Text(), "acquire leader lease"), nil
+	})
+	if err != nil {
+		return err
+	}
+	return pause(ctx, calm)
 }
 
 // leaseTaken is when the present leader took the lease.
