@@ -69,7 +69,7 @@ test: export STATUS_CORPUS := $(BIN)/statuses
 endif
 
 .PHONY: test
-test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run every test against a real API server and the simulator
+test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run the tests against a real API server and the simulator
 ##. PKG=./internal/plan/... and RUN=case-07 narrow it down
 	@rm -rf $(BIN)/statuses
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
@@ -197,8 +197,8 @@ controlplane: ## Find, download or build etcd, kube-apiserver and kubectl (about
 tools: $(addprefix $(BIN)/,controller-gen kustomize helm golangci-lint govulncheck) ## Build every tool now rather than when it is first used
 
 .PHONY: clean
-clean: ## Remove what was built, except the control plane
-	find $(BIN) -mindepth 1 -maxdepth 1 ! -name k8s -exec rm -rf {} +
+clean: ## Remove what was built, except the control plane and other people's controllers
+	find $(BIN) -mindepth 1 -maxdepth 1 ! -name k8s ! -name gitops -exec rm -rf {} +
 
 .PHONY: clean-all
 clean-all: ## Remove everything that was built
