@@ -20,8 +20,9 @@ type asides struct {
 	topics map[topic]*aside
 	// wanted finds what an object wants by the name of the question.
 	wanted map[wantKey]topic
-	// heldUntil is what the gate said last.
+	// heldUntil is what the gate said last, to a call of heldClass.
 	heldUntil time.Time
+	heldClass Class
 }
 
 // topic is a question, about a cluster or, where clusterID is empty, about all.
@@ -199,7 +200,7 @@ func (a *asides) run(ctx context.Context) {
 // step makes at most one call. It returns when to go on; zero: when woken.
 func (a *asides) step(ctx context.Context) time.Time {
 	now := time.Now()
-	t, class, at := a.next()
+	t, class, at := a.next(now)
 	if at.IsZero() || at.After(now) {
 		return at
 	}
@@ -210,8 +211,8 @@ func (a *asides) step(ctx context.Context) time.Time {
 	if wait := c.admit(class, now); wait != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.heldUntil = wait.At
-		return wait.At
+		a.heldUntil, a.heldClass = wait.At, class
+		return now
 	}
 	a.mu.Lock()
 	var sofar any
@@ -229,22 +230,37 @@ func (a *asides) step(ctx context.Context) time.Time {
 	return ended
 }
 
-// next is what to ask first, and when.
-func (a *asides) next() (first topic, class Class, at time.Time) {
+// next is what to ask first, and when: of what is due, that which somebody waits
+// for. A class that has no turn holds back itself and those below it.
+func (a *asides) next(now time.Time) (first topic, class Class, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for t, found := range a.topics {
 		due, urgent := found.due(t.question.every(a.mirror.options))
-		due = later(due, a.heldUntil)
-		if !at.IsZero() && !due.Before(at) {
-			continue
-		}
-		first, class, at = t, t.question.class, due
+		due = later(due, now)
+		rank := t.question.class
 		if urgent {
-			class = classConfirm
+			rank = classConfirm
+		}
+		if rank >= a.heldClass {
+			due = later(due, a.heldUntil)
+		}
+		if at.IsZero() || due.Before(at) || due.Equal(at) && rank < class {
+			first, class, at = t, rank, due
 		}
 	}
 	return first, class, at
+}
+
+// afresh lets all be asked at once again: there is another credential.
+func (a *asides) afresh() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heldUntil = time.Time{}
+	for _, found := range a.topics {
+		found.retries = retries{}
+	}
+	a.signal()
 }
 
 // due is when to ask, and whether somebody waits for it.

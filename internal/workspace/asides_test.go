@@ -92,3 +92,44 @@ func TestWhatIsRefusedIsToldAndAskedSlowly(t *testing.T) {
 		}
 	})
 }
+
+func TestANewCredentialIsTriedForEverythingAtOnce(t *testing.T) {
+	inWorld(t, "[R9]", Options{}, func(t *testing.T, w *world) {
+		w.remote.put("c1", compute.StateRunning)
+		workspace := w.watchAll([]string{"c1"})
+		w.pass(time.Minute)
+		w.remote.breakWith(func(made call) error {
+			if made.token == "alice-1" {
+				return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401, Message: "Invalid access token"}
+			}
+			return nil
+		})
+		workspace.Libraries("c1", "c1", time.Now())
+		w.pass(2 * time.Minute)
+		after := time.Now()
+		workspace = w.connectAs("c1", "alice-2")
+		w.pass(30 * time.Second)
+		if look := workspace.Libraries("c1", "c1", after); look.Err != nil || look.StartedAt.Before(after) {
+			t.Errorf("got %+v of %v, half a minute after the new credential", look, after)
+		}
+	})
+}
+
+func TestWhatSomebodyWaitsForIsAskedFirst(t *testing.T) {
+	now := time.Now()
+	asides := newAsides(&mirror{options: Options{}.withDefaults()})
+	pins, libraries := topic{question: &askPins}, topic{&askLibraries, "c1"}
+	asides.topics[pins] = &aside{firstAt: now.Add(-time.Hour)}
+	asides.topics[libraries] = &aside{wants: map[Object]want{"c1": {"c1", now.Add(-time.Second)}}}
+	if first, class, at := asides.next(now); first != libraries || class != classConfirm || at.After(now) {
+		t.Errorf("of what is due %v is asked first, as %v at %v", first, class, at)
+	}
+	asides.heldUntil, asides.heldClass = now.Add(time.Minute), classSlowList
+	if first, _, at := asides.next(now); first != libraries || at.After(now) {
+		t.Errorf("it is held until %v with what nobody waits for", at)
+	}
+	asides.heldClass = classTerminate
+	if _, _, at := asides.next(now); at.Before(asides.heldUntil) {
+		t.Error("the gate is not listened to")
+	}
+}

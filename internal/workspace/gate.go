@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -54,8 +55,9 @@ const (
 	late = time.Second
 	// mostWrites is how many writes may wait for a host's answer at once. More would
 	// take the workers from other hosts while this one is silent, and no host that
-	// answers needs them at any rate that Databricks allows.
-	mostWrites = 4
+	// answers needs them at any rate that Databricks allows. Terminates may be a few
+	// more: they do not wait for changes.
+	mostWrites, mostTerminates = 4, 6
 )
 
 func newGate(host string, options Options) *gate {
@@ -84,7 +86,7 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 		q.refused++
 		return &WaitError{At: q.slot(until, g.pace.rate), Reason: "the workspace asked to wait before more requests"}
 	}
-	if isWrite(class) && g.writing >= mostWrites {
+	if g.writing >= mostWriting(class) {
 		q.refused++
 		return &WaitError{At: spread(now), Reason: "earlier requests to the workspace have not been answered yet"}
 	}
@@ -113,6 +115,18 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 	}
 	q.promised = at
 	return &WaitError{At: at, Reason: "the workspace's request limit is used up"}
+}
+
+// mostWriting is how many writes may be unanswered for one more of the class.
+func mostWriting(class Class) int {
+	switch class {
+	case classTerminate:
+		return mostTerminates
+	case classChange:
+		return mostWrites
+	default:
+		return math.MaxInt
+	}
 }
 
 func isWrite(class Class) bool { return class <= classChange }

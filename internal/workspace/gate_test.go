@@ -384,6 +384,8 @@ func TestASilentHostHoldsFewWriters(t *testing.T) {
 		}
 		g.Expect(granted).To(Equal(mostWrites))
 		g.Expect(admits(classConfirm)).To(BeTrue(), "reads are not held by it")
+		g.Expect(admits(classTerminate)).To(BeTrue(), "a terminate does not wait for changes")
+		g.Expect(admits(classTerminate)).To(BeTrue())
 		g.Expect(gate.reserve(classTerminate, now).At).To(BeTemporally("~", now, time.Second))
 		gate.ended(classChange, now, now, nil)
 		g.Expect(admits(classTerminate)).To(BeTrue(), "one was answered")

@@ -390,6 +390,7 @@ func (m *mirror) join(object Object, c *credential) {
 		m.heldUntil = time.Time{}
 		m.planBy(time.Now())
 		m.signal()
+		m.asides.afresh()
 	}
 }
 

@@ -128,7 +128,7 @@ func (m *mirror) due(r *record, now time.Time) (due, bool) {
 		consider(m.asked(r, later(after, r.believeAfter), now))
 	}
 	if deep {
-		consider(due{at: m.retriedAt(r, r.askedAt), class: classConfirm, get: true})
+		consider(due{at: later(m.retriedAt(r, r.askedAt), r.believeAfter), class: classConfirm, get: true})
 	}
 	if r.gone() || len(r.watchers) == 0 {
 		return next, needed
