@@ -159,14 +159,50 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.record.firstOf("scratch", r.get(cluster).Generation)).To(ContainElement("Reconciling=Updating"))
 	})
 
+	t.Run("a restart of the operator says nothing new of a change that waits", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running(onTermination)
+		for _, name := range []string{"one", "two", "three"} {
+			r.becomes(r.create(r.small(name)), "Ready=Running")
+		}
+		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
+		waiting := r.becomes(cluster, "Ready=ChangesDeferred")
+		r.stop()
+		r.workspace.ClearRequests()
+		r.start()
+		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/list")) }).Should(BeNumerically(">", 2))
+		r.Expect(r.get(cluster).ResourceVersion).To(Equal(waiting.ResourceVersion))
+		r.Expect(r.workspace.RequestsTo("clusters/get")).NotTo(BeEmpty(), "what a list suggested was confirmed")
+	})
+
+	t.Run("a GET that fails for one cluster hides neither its end nor that its change waits", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running()
+		for _, name := range []string{"one", "two", "three"} {
+			r.becomes(r.create(r.small(name)), "Ready=Running")
+		}
+		r.workspace.AddFault(simulator.Fault{Name: "sick", Endpoint: "clusters/get", ClusterID: cluster.Status.ClusterID, Status: http.StatusInternalServerError})
+		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/list")) }).Should(BeNumerically(">", 2))
+		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
+		r.becomes(cluster, "Reconciling=Updating")
+		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
+		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("TERMINATED"))
+		r.Expect(conditions(r.get(cluster))).To(ContainElement("Reconciling=Updating"))
+		r.workspace.RemoveFault("sick")
+		r.inSync(cluster)
+		r.Expect(r.get(cluster).Status.State).To(Equal("TERMINATED"))
+	})
+
 	t.Run("[case-18] a change in a busy state is applied once, when the cluster is stable", func(t *testing.T) {
 		r := newRig(t)
-		r.timings.Launch = 600 * time.Millisecond
-		r.workspace.SetTimings(r.timings)
+		r.takes(func(t *simulator.Timings) { t.Launch = time.Hour })
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("PENDING"))
 		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
+		r.becomes(cluster, "Synced!=PendingRestart")
+		r.Consistently(r.writes).Should(Equal([]string{"create"}))
+		r.takes(func(t *simulator.Timings) { t.Launch = 0 })
 		r.inSync(cluster)
 		r.Expect(r.writes()).To(Equal([]string{"create", "update"}))
 	})
@@ -342,6 +378,10 @@ func TestDrift(t *testing.T) {
 			r.Eventually(r.writes).Should(Equal(p.writes))
 			r.inSync(cluster)
 			r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("DriftCorrected"))
+
+			r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
+			r.Eventually(r.writes).Should(Equal(append(p.writes, p.writes...)), "the same again is mended again")
+			r.inSync(cluster)
 		})
 	}
 

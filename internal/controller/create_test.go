@@ -20,8 +20,11 @@ import (
 func TestCreateOnce(t *testing.T) {
 	t.Run("[case-01] a new object is one create, with token and owner tag, its id stored before anything waits", func(t *testing.T) {
 		r := newRig(t)
+		r.takes(func(t *simulator.Timings) { t.Launch = time.Hour })
 		r.start()
 		cluster := r.create(r.small("scratch"))
+		r.Eventually(func() []string { return r.record.states("scratch") }).Should(Equal([]string{"PENDING"}))
+		r.takes(func(t *simulator.Timings) { t.Launch = 0 })
 		ready := r.becomes(cluster, "Ready=Running")
 
 		creates := r.workspace.RequestsTo("clusters/create")

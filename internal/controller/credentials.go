@@ -187,6 +187,15 @@ func (c *credentials) doubt(user types.NamespacedName, class databricks.Class) {
 	}
 }
 
+// trust ends the doubt: the workspace takes what the Secret holds.
+func (c *credentials) trust(user types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known, ok := c.known[c.users[user]]; ok {
+		known.refused = false
+	}
+}
+
 // release ends an object's use of its credential.
 func (c *credentials) release(user types.NamespacedName) {
 	c.mu.Lock()

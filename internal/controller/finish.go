@@ -50,6 +50,7 @@ func (r *Reconciler) finish(
 	}
 	if next.Request != nil && next.Request.Phase == v1alpha1.RequestSucceeded && requestsReconcile(next) {
 		r.memory.forget(client.ObjectKeyFromObject(cluster))
+		r.memory.versioned(cluster)
 		if seen.workspace != nil && clusterID(cluster) != "" {
 			seen.workspace.Refresh(objectOf(cluster), clusterID(cluster), time.Now(), true)
 		}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,21 +19,25 @@ type holders struct {
 
 // of is the object that manages the same cluster already, or of two that do the
 // older one; "" for none. An object that was not given a cluster has its own.
-func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) string {
+func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) (string, error) {
 	if cluster.Spec.ClusterID == "" {
-		return ""
+		return "", nil
 	}
-	for _, other := range h.all(ctx, id) {
+	all, err := h.all(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	for _, other := range all {
 		rival := other.UID != cluster.UID && other.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve
 		if rival && other.Status.ClusterID == id && (cluster.Status.ClusterID != id || older(&other, cluster)) {
-			return client.ObjectKeyFromObject(&other).String()
+			return client.ObjectKeyFromObject(&other).String(), nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
-// all are the objects that have a cluster on record, as far as they can be read.
-func (h holders) all(ctx context.Context, id string) []v1alpha1.DatabricksCluster {
+// all are the objects that have a cluster on record.
+func (h holders) all(ctx context.Context, id string) ([]v1alpha1.DatabricksCluster, error) {
 	reader, namespaces := h.cache, []string{""}
 	if h.scope.labelled() {
 		reader = h.uncached
@@ -43,11 +48,12 @@ func (h holders) all(ctx context.Context, id string) []v1alpha1.DatabricksCluste
 	var all []v1alpha1.DatabricksCluster
 	for _, namespace := range namespaces {
 		var some v1alpha1.DatabricksClusterList
-		if err := reader.List(ctx, &some, client.InNamespace(namespace), client.MatchingFields{indexClusterID: id}); err == nil {
-			all = append(all, some.Items...)
+		if err := reader.List(ctx, &some, client.InNamespace(namespace), client.MatchingFields{indexClusterID: id}); err != nil {
+			return nil, fmt.Errorf("look whether another object manages cluster %s: %w", id, err)
 		}
+		all = append(all, some.Items...)
 	}
-	return all
+	return all, nil
 }
 
 // older orders objects by age, and those of one age by uid.

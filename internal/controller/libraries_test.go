@@ -27,8 +27,7 @@ func onTermination(s *v1alpha1.DatabricksClusterSpec) {
 func withLibraries(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	r := newRig(t, simulated...)
-	r.timings.LibraryInstall = 150 * time.Millisecond
-	r.workspace.SetTimings(r.timings)
+	r.takes(func(t *simulator.Timings) { t.LibraryInstall = 150 * time.Millisecond })
 	return r
 }
 
@@ -79,9 +78,12 @@ func TestLibraries(t *testing.T) {
 	t.Run("[case-47] a library added on RUNNING is installed and nothing else, and its progress told", func(t *testing.T) {
 		r := withLibraries(t)
 		cluster := r.running()
+		r.takes(func(t *simulator.Timings) { t.LibraryInstall = time.Hour })
 		r.editSpec(cluster, libraries(pypi("simplejson==3.8.0")))
+		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"simplejson==3.8.0": "PENDING"}))
+		r.becomes(cluster, "Reconciling=InstallingLibraries")
+		r.takes(func(t *simulator.Timings) { t.LibraryInstall = 0 })
 		ready := r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
-		r.Eventually(func() []string { return r.record.conditions(cluster.Name) }).Should(ContainElement("Reconciling=InstallingLibraries"))
 		r.Expect(statuses(ready)).To(Equal(map[string]string{"simplejson==3.8.0": "INSTALLED"}))
 		r.becomes(cluster, "Ready=Running")
 		r.Expect(r.changes()).To(Equal([]string{"libraries/install"}))
@@ -105,7 +107,10 @@ func TestLibraries(t *testing.T) {
 		r.end(r.get(cluster).Status.ClusterID, "INACTIVITY", "SUCCESS")
 		r.becomes(cluster, "LibrariesReady?=NotRunning")
 		r.becomes(cluster, "Ready=TerminatedNormally")
+		r.takes(func(t *simulator.Timings) { t.LibraryInstall = time.Hour })
 		r.call("POST", "/api/2.1/clusters/start", `{"cluster_id": "`+r.get(cluster).Status.ClusterID+`"}`)
+		r.becomes(cluster, "Reconciling=InstallingLibraries")
+		r.takes(func(t *simulator.Timings) { t.LibraryInstall = 0 })
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.becomes(cluster, "Ready=Running")
 	})
@@ -126,6 +131,19 @@ func TestLibraries(t *testing.T) {
 		r.call("POST", "/api/2.1/clusters/start", `{"cluster_id": "`+cluster.Status.ClusterID+`"}`)
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"a==2": "INSTALLED", "b==1": "INSTALLED"}))
+	})
+
+	t.Run("[case-48] a library taken away from a cluster that died does not start it", func(t *testing.T) {
+		r := withLibraries(t)
+		cluster := r.running(libraries(pypi("a==1"), pypi("b==1")))
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		r.end(cluster.Status.ClusterID, "SPOT_INSTANCE_TERMINATION", "CLOUD_FAILURE")
+		r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
+		r.workspace.ClearRequests()
+		r.editSpec(cluster, libraries(pypi("a==1")))
+		r.Eventually(r.changes).Should(Equal([]string{"libraries/uninstall"}))
+		r.Consistently(r.changes).Should(Equal([]string{"libraries/uninstall"}))
+		r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
 	})
 
 	t.Run("[case-49] removed and changed libraries on RUNNING are uninstalled, with one restart for all", func(t *testing.T) {
@@ -249,17 +267,18 @@ func TestLibraries(t *testing.T) {
 
 	t.Run("[case-53] attributes and libraries changed together: update, RUNNING again, then libraries", func(t *testing.T) {
 		r := withLibraries(t)
+		r.takes(func(t *simulator.Timings) { t.Restart = time.Hour })
 		cluster := r.running()
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
 			sparkConf("spark.speculation", "true")(s)
 			libraries(pypi("a==1"))(s)
 		})
+		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("RESTARTING"))
+		r.Consistently(r.changes).Should(Equal([]string{"clusters/update"}))
+		r.takes(func(t *simulator.Timings) { t.Restart = 0 })
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
-		cluster = r.inSync(cluster)
+		r.inSync(cluster)
 		r.Expect(r.changes()).To(Equal([]string{"clusters/update", "libraries/install"}))
-		updated, installed := r.workspace.RequestsTo("clusters/update")[0].Time, r.workspace.RequestsTo("libraries/install")[0].Time
-		r.Expect(cluster.Status.LastRestartedTime.Time).To(And(
-			BeTemporally(">=", updated.Truncate(time.Second)), BeTemporally("<=", installed)))
 	})
 
 	t.Run("suspended, nothing is installed; observed, nothing is even looked at", func(t *testing.T) {

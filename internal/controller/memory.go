@@ -215,6 +215,10 @@ func (m *memory) lookAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
 func (m *memory) confirm(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) {
 	known := m.of(cluster)
 	known.differences = plan.DigestOf(differences)
+	if len(differences) == 0 {
+		// What was changed did take; whoever undoes it is mended again.
+		known.attempt.Differences = ""
+	}
 	m.keep(cluster, known)
 }
 

@@ -86,6 +86,9 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	seen.Desired = desired
 }
 
+// soonAgain is when the API server is asked again for what it did not answer.
+const soonAgain = 5 * time.Second
+
 // look finds what is known of the object's cluster, and asks for a look where
 // that is older than what was done to it.
 func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
@@ -93,13 +96,22 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		seen.ReadFailure = failureOf(health.Err)
 		seen.ReadFailingSince = health.Since
 		r.credentials.doubt(client.ObjectKeyFromObject(cluster), seen.ReadFailure.Class)
+	} else {
+		r.credentials.trust(client.ObjectKeyFromObject(cluster))
 	}
 	id := clusterID(cluster)
 	if id == "" {
 		return
 	}
 	seen.workspace.Watch(objectOf(cluster), id)
-	seen.Holder = r.holders.of(ctx, cluster, id)
+	holder, err := r.holders.of(ctx, cluster, id)
+	if err != nil {
+		// Whose the cluster is decides whether it may be written to.
+		again := time.Now().Add(soonAgain)
+		seen.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), Again: again}
+		return
+	}
+	seen.Holder = holder
 	observation := seen.workspace.Observe(id)
 	needed := r.memory.lookAfter(cluster)
 	if isGone(observation) {
@@ -150,9 +162,8 @@ func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	}
 }
 
-// compare finds where the cluster is not as declared. A look that shows a new
-// difference by a list alone does not count: nothing is told or done about it
-// until the GET that it asks for has confirmed it or not.
+// compare finds where the cluster is not as declared. What only a list shows is a
+// suspicion, until the GET that it asks for has confirmed it or not.
 func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if seen.Presence != plan.Present || seen.Desired == nil {
 		return
@@ -166,7 +177,7 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	differences := append(drift.Compare(seen.Desired, observed), drift.Removed(cluster.Status.OwnedFields, seen.Desired, observed.Asked)...)
 	if len(differences) > 0 && askedAt.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences) {
 		seen.workspace.Refresh(objectOf(cluster), id, seen.lookedAt, true)
-		seen.Presence, seen.Details = plan.Unknown, nil
+		seen.Suspected = true
 		return
 	}
 	r.memory.confirm(cluster, differences)

@@ -158,6 +158,13 @@ func (r *rig) newWorkspace(options simulator.Options) *simulator.Service {
 	return service
 }
 
+// takes changes how long things take in the workspace, also what is under way: a
+// passing state that a test waits for is held until the test lets it pass.
+func (r *rig) takes(change func(*simulator.Timings)) {
+	change(&r.timings)
+	r.workspace.SetTimings(r.timings)
+}
+
 func (r *rig) putSecret(name, host, token string) {
 	r.t.Helper()
 	r.putSecretIn(r.namespace, name, host, token)

@@ -90,18 +90,6 @@ func (k *record) states(name string) []string {
 	return states
 }
 
-// conditions are all that an object has ever shown: one that passes quickly may
-// be gone when a test looks.
-func (k *record) conditions(name string) []string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var shown []string
-	for _, version := range k.versions[name] {
-		shown = append(shown, conditions(version)...)
-	}
-	return shown
-}
-
 // firstOf are the conditions that were the first to be of a generation.
 func (k *record) firstOf(name string, generation int64) []string {
 	k.mu.Lock()

@@ -83,6 +83,25 @@ func (in Input) mend(next Plan) Plan {
 	return in.do(next)
 }
 
+// whenUncompared: a changed object is not done, and nothing else is done for it,
+// before it was held against its cluster. What is only suspected of an unchanged
+// one holds its next step back until it is known.
+func whenUncompared(in Input) (Plan, bool) {
+	if in.World.Compared || in.World.Desired == nil {
+		return Plan{}, false
+	}
+	if in.judged() {
+		return Plan{}, in.World.Suspected
+	}
+	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}}, true
+}
+
+// judged tells that this generation was held against the cluster before.
+func (in Input) judged() bool {
+	synced := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionSynced)
+	return synced != nil && synced.ObservedGeneration == in.Cluster.Generation && synced.Reason != v1alpha1.ReasonNotCompared
+}
+
 // whenImmovable: the same change was accepted before and did not take. It is
 // not sent again: every time might restart the cluster.
 func whenImmovable(in Input) (Plan, bool) {

@@ -30,6 +30,7 @@ var keeping = []rule{
 	whenSizeDiffers,
 	whenDifferent,
 	whenChanging,
+	whenUncompared,
 	whenLibrariesDiffer,
 	whenInstalling,
 	whenDeferred,

@@ -45,8 +45,7 @@ func whenMended(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
-	working := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionReconciling)
-	updated := working != nil && working.Reason == v1alpha1.ReasonUpdating
+	updated := in.Cluster.Status.AppliedDigest == Applying
 	newer := stalled != nil && stalled.Reason == v1alpha1.ReasonStartFailed && stalled.ObservedGeneration < in.Cluster.Generation
 	if !updated && !newer {
 		return Plan{}, false

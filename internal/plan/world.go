@@ -64,6 +64,9 @@ type World struct {
 	Differences []drift.Difference
 	// Compared tells that Differences was computed from a look at the cluster.
 	Compared bool
+	// Suspected tells that a list showed other differences than were known, and
+	// that the GET which has to confirm them is under way.
+	Suspected bool
 	// Doubts are what the workspace will probably refuse of a specification that
 	// is new: told once, and no reason to stop.
 	Doubts []string

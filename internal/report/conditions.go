@@ -109,14 +109,15 @@ func (s setter) synced() {
 }
 
 // keepsSynced tells that the last comparison still stands: of this generation,
-// with a cluster that nobody has looked at since; or of one that is going.
+// with a cluster that nobody has looked at since, or of which no more than a
+// suspicion is new; or of one that is going.
 func (s setter) keepsSynced() bool {
 	last := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionSynced)
 	if !s.in.Cluster.DeletionTimestamp.IsZero() {
 		return last != nil
 	}
 	unseen := s.in.World.Presence == plan.Unknown && s.in.World.Trouble == nil
-	return last != nil && unseen && last.ObservedGeneration == s.in.Cluster.Generation
+	return last != nil && (unseen || s.in.World.Suspected) && last.ObservedGeneration == s.in.Cluster.Generation
 }
 
 // difference is how a difference is called: what a refused update left, what
@@ -181,6 +182,8 @@ func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 		return plan.Verdict{}
 	case in.World.Presence == plan.Unknown:
 		return plan.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the cluster"}
+	case in.World.Suspected && in.Cluster.Status.State == status.State:
+		return plan.Verdict{}
 	case in.World.Presence != plan.Present:
 		return plan.Verdict{Reason: v1alpha1.ReasonPurged, Message: "Databricks purged the idle cluster; it is created again when it is needed"}
 	case in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:

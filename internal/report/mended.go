@@ -24,7 +24,10 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	}
 	owned := drift.Owned(in.World.Desired)
 	inPlace := in.World.Compared && len(in.World.Differences) == 0
+	// A change that is to be followed by a start is being applied until that is sent.
+	starts := in.Plan.Step == plan.StepStart && status.AppliedDigest == plan.Applying && !started(in.Outcome)
 	switch {
+	case inPlace && starts:
 	case inPlace:
 		status.OwnedFields = owned
 		status.AppliedDigest = drift.Digest(in.World.Desired)
@@ -35,6 +38,8 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		}
 	}
 }
+
+func started(outcome Outcome) bool { return outcome.Ran && outcome.Failure == nil }
 
 func union(a, b []string) []string {
 	all := map[string]bool{}
