@@ -162,8 +162,12 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	facts.Figures = w.figures.of(request.NamespacedName)
 	again, err := w.write(ctx, declared, report.OfWorkspace(facts))
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return ctrl.Result{}, nil // the newer object is on its way
+	switch {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, nil
+	case apierrors.IsConflict(err):
+		// The newer object may differ in its status alone, of which nobody hears.
+		return ctrl.Result{RequeueAfter: w.options.ConflictPause}, nil
 	}
 	if trouble := facts.Trouble; trouble != nil && !trouble.Again.IsZero() {
 		again = earlier(again, max(time.Until(trouble.Again), soon))
