@@ -1,10 +1,14 @@
 package controller_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
@@ -92,6 +96,27 @@ func TestAdoption(t *testing.T) {
 		second := r.create(r.adopting("second", id, fixed(3)))
 		stalled := r.becomes(second, "Stalled=AlreadyManaged")
 		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("first"))
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+
+	t.Run("[case-55] nothing is taken while nobody can say whether another object has it", func(t *testing.T) {
+		r := newRig(t)
+		var silent atomic.Bool
+		r.intercept.List = func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			if _, asks := list.(*v1alpha1.DatabricksClusterList); asks && silent.Load() {
+				return apierrors.NewTooManyRequests("later", 1)
+			}
+			return inner.List(ctx, list, options...)
+		}
+		id := r.theirs(simulator.Seed{State: "RUNNING"})
+		r.start()
+		r.becomes(r.create(r.adopting("first", id, fixed(1))), "Ready=Running")
+		silent.Store(true)
+		second := r.create(r.adopting("second", id, fixed(3)))
+		r.becomes(second, "Reconciling=RetryingAfterError")
+		r.Expect(r.get(second).Status.ClusterID).To(BeEmpty())
+		silent.Store(false)
+		r.becomes(second, "Stalled=AlreadyManaged")
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
