@@ -135,7 +135,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		var lost atomic.Int64
 		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			shared, ok := object.(*v1alpha1.DatabricksWorkspace)
-			if ok && shared.Status.Clusters != nil && *shared.Status.Clusters == 1 && lost.Add(1) == 1 {
+			if ok && shared.Status.Clusters != nil && *shared.Status.Clusters == 2 && lost.Add(1) == 1 {
 				return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("databricksworkspaces").GroupResource(), shared.Name, nil)
 			}
 			return inner.SubResource(sub).Patch(ctx, object, patch, options...)
@@ -143,8 +143,12 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.start()
 		shared := r.share()
 		r.workspaceBecomes(shared, "Ready=Connected")
-		r.create(r.small("scratch", usesWorkspace(shared.Name)))
-		r.Eventually(func() *int32 { return r.getWorkspace(shared).Status.Clusters }).Should(HaveValue(BeEquivalentTo(1)))
+		clusters := func() *int32 { return r.getWorkspace(shared).Status.Clusters }
+		r.becomes(r.create(r.small("scratch", usesWorkspace(shared.Name))), "Ready=Running")
+		r.Eventually(clusters).Should(HaveValue(BeEquivalentTo(1)))
+		// Of one that is suspended the workspace hears nothing, and tells nothing.
+		r.create(r.small("idle", usesWorkspace(shared.Name), func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true }))
+		r.Eventually(clusters).Should(HaveValue(BeEquivalentTo(2)))
 		r.Expect(lost.Load()).To(BeNumerically(">", 1))
 	})
 

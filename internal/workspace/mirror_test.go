@@ -382,11 +382,14 @@ func TestAGETWaitsForNoCompany(t *testing.T) {
 	inWorld(t, "[P12]", Options{}, func(t *testing.T, w *world) {
 		w.remote.put("c1", compute.StateRunning)
 		ws := w.watchAll([]string{"c1"})
-		asked := time.Now()
-		ws.Refresh("c1", "c1", asked, true)
-		w.pass(200 * time.Millisecond)
-		if _, at := ws.Spec("c1"); at.Before(asked) {
-			t.Error("a new workspace was not asked at once for what somebody waits for")
+		for _, workspace := range []string{"a new workspace", "one at rest"} {
+			asked := time.Now()
+			ws.Refresh("c1", "c1", asked, true)
+			w.pass(200 * time.Millisecond)
+			if _, at := ws.Spec("c1"); at.Before(asked) {
+				t.Errorf("%s was not asked at once for what somebody waits for", workspace)
+			}
+			w.pass(time.Minute)
 		}
 	})
 }
