@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // options is everything that the command line says.
@@ -37,7 +37,7 @@ type options struct {
 	allowed    databricks.AllowList
 	roots      *x509.CertPool
 	controller controller.Options
-	workspace  workspace.Options
+	workspace  cache.Options
 	logging    zap.Options
 }
 

@@ -19,10 +19,10 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/metrics"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // startDeadline bounds what is asked of the API server before work begins.
@@ -55,7 +55,7 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 	o.workspace.OnChange = news.Changed
 	o.workspace.Logger = mgr.GetLogger().WithName("workspace")
 	o.controller.OnOrphans = orphans.Found
-	registry := workspace.NewRegistry(o.workspace)
+	registry := cache.NewRegistry(o.workspace)
 	if err := controller.Setup(mgr, registry, news, o.controller); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
 	}
@@ -117,9 +117,9 @@ func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Sc
 }
 
 // dialer makes the clients of credentials, over one pool of connections.
-func dialer(o options, calls *metrics.Calls) func(databricks.Config) (workspace.Client, error) {
+func dialer(o options, calls *metrics.Calls) func(databricks.Config) (cache.Client, error) {
 	transport := databricks.NewTransport(o.allowed, o.roots)
-	return func(config databricks.Config) (workspace.Client, error) {
+	return func(config databricks.Config) (cache.Client, error) {
 		return databricks.New(config, databricks.Options{
 			Transport: transport, Version: version, Observe: calls.Observer(config.Host()),
 		})

@@ -12,17 +12,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // actor carries out one step. It alone holds what can write to Databricks.
 type actor struct {
 	client  client.Client
-	writers *workspace.Writers
+	writers *cache.Writers
 	memory  *memory
 	options Options
 	// withoutUpdate are the hosts that do not know clusters/update.
@@ -71,29 +71,29 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 	case plan.StepCreate:
 		return a.create(ctx, cluster, seen, next)
 	case plan.StepTerminate:
-		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return api.Terminate(ctx, next.ClusterID)
 		})
 	case plan.StepPublish:
 		return a.publish(ctx, cluster, seen)
 	case plan.StepPin:
-		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.Pin(ctx, next.ClusterID)
 		})
 	case plan.StepUnpin:
-		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return api.Unpin(ctx, next.ClusterID)
 		})
 	case plan.StepPermanentDelete:
-		return a.write(ctx, seen, next, workspace.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
 			return missingIsDone(api.PermanentDelete(ctx, next.ClusterID))
 		})
 	case plan.StepStart:
-		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return busyIsDone(api.Start(ctx, next.ClusterID))
 		})
 	case plan.StepRestart:
-		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.Restart(ctx, next.ClusterID)
 		})
 	case plan.StepResize:
@@ -101,15 +101,15 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 	case plan.StepUpdate:
 		return a.update(ctx, cluster, seen, next)
 	case plan.StepSetGrants:
-		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.SetPermissions(ctx, next.ClusterID, next.Grants)
 		})
 	case plan.StepInstallLibraries:
-		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.InstallLibraries(ctx, next.ClusterID, next.Libraries)
 		})
 	case plan.StepUninstallLibraries:
-		return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 			return api.UninstallLibraries(ctx, next.ClusterID, next.Libraries)
 		})
 	default:
@@ -149,13 +149,13 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 type call func(ctx context.Context, api databricks.Writer) error
 
 // write makes one call that changes a cluster.
-func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, class workspace.WriteClass, call call) outcome {
+func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, class cache.WriteClass, call call) outcome {
 	return outcomeOf(a.writers.Do(ctx, seen.workspace, class, next.ClusterID, call))
 }
 
 // outcomeOf tells a call that had no turn from one that failed.
 func outcomeOf(err error) outcome {
-	var wait *workspace.WaitError
+	var wait *cache.WaitError
 	switch {
 	case err == nil:
 		return outcome{Outcome: report.Outcome{Ran: true}}
@@ -171,7 +171,7 @@ func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome 
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 		return api.Resize(ctx, body)
 	})
 }
@@ -192,7 +192,7 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
-	done := a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+	done := a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 		return api.Update(ctx, body)
 	})
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
@@ -207,7 +207,7 @@ func (a *actor) edit(ctx context.Context, seen scene, next plan.Plan) outcome {
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, seen, next, workspace.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
 		return api.Edit(ctx, body)
 	})
 }
@@ -230,7 +230,7 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	}
 	var created string
 	var undeclared error
-	err = a.writers.Do(ctx, seen.workspace, workspace.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
+	err = a.writers.Do(ctx, seen.workspace, cache.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
 		if undeclared = a.declare(ctx, cluster, seen, next.Intent); undeclared != nil {
 			return nil //nolint:nilerr // nothing was asked of the workspace, so nothing failed there
 		}

@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // connect finds the object's workspace, or why there is none to speak to.
@@ -64,7 +64,7 @@ func (r *Reconciler) credential(ctx context.Context, cluster *v1alpha1.Databrick
 
 // unconnected is why a credential does not lead to its workspace.
 func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
-	if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
+	if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 		return stillWaiting(cluster.Status.Conditions, wait, r.options.ConnectPause)
 	}
 	failure := failureOf(err)
@@ -86,7 +86,7 @@ func troubleOf(failure *plan.Failure, pause time.Duration) *plan.Trouble {
 // patience is until when a workspace that has never answered is no trouble yet;
 // zero: it is, or has passed.
 func (o Options) patience(err error) time.Time {
-	wait, waits := errors.AsType[*workspace.WaitError](err)
+	wait, waits := errors.AsType[*cache.WaitError](err)
 	if !waits || wait.Since.IsZero() {
 		return time.Time{}
 	}
@@ -98,7 +98,7 @@ func (o Options) patience(err error) time.Time {
 
 // stillWaiting keeps saying why the workspace could not be reached while it has
 // not answered. Its answer is news, so that there is no hurry to ask again.
-func stillWaiting(said []metav1.Condition, wait *workspace.WaitError, pause time.Duration) *plan.Trouble {
+func stillWaiting(said []metav1.Condition, wait *cache.WaitError, pause time.Duration) *plan.Trouble {
 	again := latest(wait.At, time.Now().Add(pause))
 	for i := range said {
 		was := &said[i]

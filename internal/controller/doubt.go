@@ -4,8 +4,8 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // doubt holds a new specification against what the workspace offers, once. What
@@ -45,7 +45,7 @@ func (r *Reconciler) doubt(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 // offered is what the workspace has of a kind, if that is needed. It notes an
 // answer that is still to come; a workspace that refuses one has nothing to
 // compare with.
-func offered[T any](needed bool, ask func(workspace.Object) workspace.Look[T], object workspace.Object, pending *bool) T {
+func offered[T any](needed bool, ask func(cache.Object) cache.Look[T], object cache.Object, pending *bool) T {
 	if !needed {
 		var none T
 		return none

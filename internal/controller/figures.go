@@ -9,15 +9,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/report"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // figures samples what the workspaces bear and how old what is known of them is.
 // It brings back a DatabricksWorkspace only where its status would change.
 type figures struct {
 	reader   client.Reader
-	registry *workspace.Registry
+	registry *cache.Registry
 	enqueue  func(types.NamespacedName)
 	every    time.Duration
 
@@ -25,7 +25,7 @@ type figures struct {
 	followed map[types.NamespacedName]place
 	// gates are by host, mirrors by host and principal.
 	gates   map[string]sample
-	mirrors map[place]workspace.MirrorState
+	mirrors map[place]cache.MirrorState
 }
 
 // place is a workspace as one principal sees it.
@@ -39,12 +39,12 @@ type sample struct {
 	at            time.Time
 }
 
-func newFigures(reader client.Reader, registry *workspace.Registry, enqueue func(types.NamespacedName), every time.Duration) *figures {
+func newFigures(reader client.Reader, registry *cache.Registry, enqueue func(types.NamespacedName), every time.Duration) *figures {
 	return &figures{
 		reader: reader, registry: registry, enqueue: enqueue, every: every,
 		followed: map[types.NamespacedName]place{},
 		gates:    map[string]sample{},
-		mirrors:  map[place]workspace.MirrorState{},
+		mirrors:  map[place]cache.MirrorState{},
 	}
 }
 
@@ -97,7 +97,7 @@ func (f *figures) sample(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.gates
-	f.gates, f.mirrors = map[string]sample{}, map[place]workspace.MirrorState{}
+	f.gates, f.mirrors = map[string]sample{}, map[place]cache.MirrorState{}
 	for _, gate := range gates {
 		next := sample{learned: gate.Learned, at: now}
 		for _, class := range gate.Classes {

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // soon brings an object back at once, to look at what its step came to.
@@ -179,5 +179,5 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.memory.forget(key)
 	r.credentials.release(key)
 	r.sharing.release(key)
-	r.registry.Release(workspace.Object(key.String()))
+	r.registry.Release(cache.Object(key.String()))
 }

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 )
 
 // Objects are brought back in the order of these, and within each as they came:
@@ -30,7 +30,7 @@ const (
 type News struct{ clusters, workspaces inbox }
 
 // Changed is told the objects whose clusters have news.
-func (n *News) Changed(objects []workspace.Object) {
+func (n *News) Changed(objects []cache.Object) {
 	for _, object := range objects {
 		n.add(keyOf(object))
 	}

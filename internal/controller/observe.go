@@ -11,17 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // scene is the facts, and the workspace they are about for whoever acts on them.
 type scene struct {
 	plan.World
 	// workspace is nil where there is none to speak to.
-	workspace *workspace.Workspace
+	workspace *cache.Workspace
 	// unansweredUntil is how long the workspace is given for its first answer; zero:
 	// it has answered, or took too long.
 	unansweredUntil time.Time
@@ -117,11 +117,11 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	if isGone(observation) {
 		needed = latest(needed, plan.UnseenUntil(cluster, r.options.Limits))
 	}
-	if observation.Presence == workspace.Unknown || observation.StartedAt.Before(needed) {
+	if observation.Presence == cache.Unknown || observation.StartedAt.Before(needed) {
 		if time.Now().After(needed) {
 			// For an edit that somebody waits for, one GET tells all that a change
 			// takes; a list may be long.
-			edited := observation.Presence == workspace.Unknown && cluster.Generation != cluster.Status.ObservedGeneration
+			edited := observation.Presence == cache.Unknown && cluster.Generation != cluster.Status.ObservedGeneration
 			seen.workspace.Refresh(objectOf(cluster), id, needed, edited)
 		}
 		return
@@ -130,15 +130,15 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	seen.Details, seen.lookedAt, seen.changedAt = observation.Cluster, observation.StartedAt, observation.ChangedAt
 }
 
-var presences = map[workspace.Presence]plan.Presence{
-	workspace.Present: plan.Present,
-	workspace.Missing: plan.Missing,
-	workspace.Purged:  plan.Purged,
+var presences = map[cache.Presence]plan.Presence{
+	cache.Present: plan.Present,
+	cache.Missing: plan.Missing,
+	cache.Purged:  plan.Purged,
 }
 
 // isGone tells that a look said that the cluster does not exist.
-func isGone(observation workspace.Observation) bool {
-	return observation.Presence == workspace.Missing || observation.Presence == workspace.Purged
+func isGone(observation cache.Observation) bool {
+	return observation.Presence == cache.Missing || observation.Presence == cache.Purged
 }
 
 func latest(a, b time.Time) time.Time {
@@ -194,12 +194,12 @@ func clusterID(cluster *v1alpha1.DatabricksCluster) string {
 }
 
 // objectOf names an object to its workspace.
-func objectOf(cluster *v1alpha1.DatabricksCluster) workspace.Object {
-	return workspace.Object(client.ObjectKeyFromObject(cluster).String())
+func objectOf(cluster *v1alpha1.DatabricksCluster) cache.Object {
+	return cache.Object(client.ObjectKeyFromObject(cluster).String())
 }
 
 // keyOf undoes objectOf.
-func keyOf(object workspace.Object) types.NamespacedName {
+func keyOf(object cache.Object) types.NamespacedName {
 	namespace, name, _ := strings.Cut(string(object), string(types.Separator))
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }

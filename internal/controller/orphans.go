@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 )
 
 // orphans is the second, independent net against clusters that nobody knows of:
@@ -19,7 +19,7 @@ import (
 // counts them, and never acts on them.
 type orphans struct {
 	reader     client.Reader
-	registry   *workspace.Registry
+	registry   *cache.Registry
 	operatorID string
 	every      time.Duration
 	// survey is how often workspaces are listed for it, at the latest.
@@ -28,14 +28,14 @@ type orphans struct {
 	// found is told how many there are, by host.
 	found func(byHost map[string]int)
 	// told are those that were told before.
-	told map[workspace.Tagged]bool
+	told map[cache.Tagged]bool
 }
 
 // surveysPerLook spaces the lists that are made for the report alone: every 6
 // hours, where the report is every 5 minutes.
 const surveysPerLook = 72
 
-func newOrphans(mgr ctrl.Manager, registry *workspace.Registry, options Options) *orphans {
+func newOrphans(mgr ctrl.Manager, registry *cache.Registry, options Options) *orphans {
 	return &orphans{
 		reader:     mgr.GetClient(),
 		registry:   registry,
@@ -79,7 +79,7 @@ func (o *orphans) look(ctx context.Context) error {
 		known[object.Status.ClusterID] = true
 		known[object.Spec.ClusterID] = true
 	}
-	counts, found := map[string]int{}, map[workspace.Tagged]bool{}
+	counts, found := map[string]int{}, map[cache.Tagged]bool{}
 	for _, tagged := range o.registry.Tagged(v1alpha1.OwnerTagKey) {
 		operator, uid, _ := strings.Cut(tagged.Value, "-")
 		if operator != o.operatorID || known[uid] || known[tagged.ClusterID] {

@@ -10,9 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksclusters,verbs=get;list;watch;patch
@@ -25,7 +25,7 @@ import (
 // Reconciler brings one DatabricksCluster a step nearer to what it declares.
 type Reconciler struct {
 	client      client.Client
-	registry    *workspace.Registry
+	registry    *cache.Registry
 	credentials *credentials
 	sharing     *sharing
 	secrets     secretReader

@@ -18,18 +18,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 	"github.com/databricks-operator/databricks-operator/test/controlplane"
 	"github.com/databricks-operator/databricks-operator/test/corpus"
 )
@@ -83,7 +83,7 @@ type rig struct {
 	tenants []string
 	timings simulator.Timings
 	options controller.Options
-	mirror  workspace.Options
+	mirror  cache.Options
 	// intercept stands between the operator and the API server.
 	intercept interceptor.Funcs
 	// stop ends the operator as a signal does; kill as kill -9 does: what its
@@ -118,10 +118,10 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 			ConnectPause:      200 * time.Millisecond,
 			ConnectDeadline:   2 * time.Second,
 		},
-		mirror: workspace.Options{
+		mirror: cache.Options{
 			Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,
 			RequestDeadline: 500 * time.Millisecond, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
-			Limits: workspace.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
+			Limits: cache.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
 		},
 		timings: simulator.Timings{
 			Launch: 150 * time.Millisecond, PoolLaunch: 100 * time.Millisecond, Restart: 150 * time.Millisecond,
@@ -210,7 +210,7 @@ func (r *rig) start() {
 	mirror.OnChange = news.Changed
 	options := r.options
 	options.Scope = r.scope()
-	r.Expect(controller.Setup(mgr, workspace.NewRegistry(mirror), news, options)).To(Succeed())
+	r.Expect(controller.Setup(mgr, cache.NewRegistry(mirror), news, options)).To(Succeed())
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := mgr.Start(ctx); err != nil {
@@ -241,12 +241,12 @@ func (r *rig) scope() controller.Scope {
 
 // cached is what the operator sees: its scope, and of what has no namespace the
 // objects of this test.
-func (r *rig) cached() cache.Options {
+func (r *rig) cached() ctrlcache.Options {
 	options := controller.CacheOptions(r.scope())
 	if options.ByObject == nil {
-		options.ByObject = map[client.Object]cache.ByObject{}
+		options.ByObject = map[client.Object]ctrlcache.ByObject{}
 	}
-	options.ByObject[&v1alpha1.DatabricksWorkspace{}] = cache.ByObject{Label: labels.SelectorFromSet(labels.Set{labelCase: r.namespace})}
+	options.ByObject[&v1alpha1.DatabricksWorkspace{}] = ctrlcache.ByObject{Label: labels.SelectorFromSet(labels.Set{labelCase: r.namespace})}
 	return options
 }
 
@@ -262,14 +262,14 @@ func (r *rig) logger() logr.Logger {
 }
 
 // dialer makes clients that trust the simulators and nothing else.
-func (r *rig) dialer() func(databricks.Config) (workspace.Client, error) {
+func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.workspace.CAPEM)
 	allowed, err := databricks.ParseAllowList(append([]string{r.workspace.URL, ".cloud.databricks.com"}, r.hosts...))
 	r.Expect(err).NotTo(HaveOccurred())
 	transport := databricks.NewTransport(allowed, roots)
 	r.t.Cleanup(transport.CloseIdleConnections)
-	return func(config databricks.Config) (workspace.Client, error) {
+	return func(config databricks.Config) (cache.Client, error) {
 		return databricks.New(config, databricks.Options{Transport: transport, Version: "test"})
 	}
 }

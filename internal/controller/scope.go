@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -30,19 +30,19 @@ func (s Scope) labelled() bool { return s.Labels != nil && !s.Labels.Empty() }
 // CacheOptions are what the manager's cache must run with: what is in scope, and
 // of that no more than is used. What nobody watches is not read through it, so
 // that no read of a Secret makes it watch all Secrets.
-func CacheOptions(scope Scope) cache.Options {
-	options := cache.Options{
+func CacheOptions(scope Scope) ctrlcache.Options {
+	options := ctrlcache.Options{
 		DefaultTransform:            slim,
 		ReaderFailOnMissingInformer: true,
 	}
 	for _, namespace := range scope.Namespaces {
 		if options.DefaultNamespaces == nil {
-			options.DefaultNamespaces = map[string]cache.Config{}
+			options.DefaultNamespaces = map[string]ctrlcache.Config{}
 		}
-		options.DefaultNamespaces[namespace] = cache.Config{}
+		options.DefaultNamespaces[namespace] = ctrlcache.Config{}
 	}
 	if scope.labelled() {
-		options.ByObject = map[client.Object]cache.ByObject{&v1alpha1.DatabricksCluster{}: {Label: scope.Labels}}
+		options.ByObject = map[client.Object]ctrlcache.ByObject{&v1alpha1.DatabricksCluster{}: {Label: scope.Labels}}
 	}
 	return options
 }

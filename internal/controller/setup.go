@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // Options are what the controller runs with. Zero spans mean the default.
@@ -93,7 +93,7 @@ const indexClusterID = "status.clusterID"
 
 // Setup wires the controller into the manager. news carries what the registry
 // hears of clusters; registry must tell it.
-func Setup(mgr ctrl.Manager, registry *workspace.Registry, news *News, options Options) error {
+func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Options) error {
 	options = options.withDefaults()
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexClusterID, byClusterID); err != nil {
 		return fmt.Errorf("index clusters by id: %w", err)

@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/report"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces,verbs=get;list;watch
@@ -30,7 +30,7 @@ import (
 // writes: objects find their workspace by its specification alone.
 type workspaces struct {
 	client   client.Client
-	registry *workspace.Registry
+	registry *cache.Registry
 	sharing  *sharing
 	figures  *figures
 	options  Options
@@ -43,7 +43,7 @@ type workspaces struct {
 // indexWorkspaceRef finds objects by the workspace that they refer to.
 const indexWorkspaceRef = "spec.connection.workspaceRef.name"
 
-func setupWorkspaces(mgr ctrl.Manager, registry *workspace.Registry, sharing *sharing, news *News, options Options) error {
+func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, sharing *sharing, news *News, options Options) error {
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexWorkspaceRef, byWorkspaceRef)
 	if err != nil {
 		return fmt.Errorf("index clusters by workspace: %w", err)
@@ -183,7 +183,7 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (w *workspaces) connect(
 	ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts,
 ) (unansweredUntil time.Time) {
-	object := workspace.Object(key.String())
+	object := cache.Object(key.String())
 	config, trouble := w.sharing.credential(ctx, key, declared)
 	if trouble != nil {
 		w.registry.Release(object)
@@ -197,7 +197,7 @@ func (w *workspaces) connect(
 	}
 	if err != nil {
 		w.figures.forget(key)
-		if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
+		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			facts.Trouble = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
 			return time.Time{}
 		}
@@ -249,7 +249,7 @@ func (w *workspaces) sinceFigures(key types.NamespacedName) time.Duration {
 // forget drops what is kept about a workspace that is gone.
 func (w *workspaces) forget(key types.NamespacedName) {
 	w.sharing.credentials.release(key)
-	w.registry.Release(workspace.Object(key.String()))
+	w.registry.Release(cache.Object(key.String()))
 	w.figures.forget(key)
 	w.mu.Lock()
 	defer w.mu.Unlock()

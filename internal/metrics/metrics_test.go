@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 const host = "https://adb-1.1.azuredatabricks.net"
@@ -45,12 +45,12 @@ func (m *inMemory) List(_ context.Context, list client.ObjectList, _ ...client.L
 
 // known are workspaces as they are at one moment.
 type known struct {
-	gates   []workspace.GateState
-	mirrors []workspace.MirrorState
+	gates   []cache.GateState
+	mirrors []cache.MirrorState
 }
 
-func (k *known) Gates() []workspace.GateState     { return k.gates }
-func (k *known) Mirrors() []workspace.MirrorState { return k.mirrors }
+func (k *known) Gates() []cache.GateState     { return k.gates }
+func (k *known) Mirrors() []cache.MirrorState { return k.mirrors }
 
 // everything is a state in which there is something to tell by every metric.
 func everything() (*State, *inMemory, *known) {
@@ -69,16 +69,16 @@ func everything() (*State, *inMemory, *known) {
 	objects.clusters[3].Status.Host = ""
 	objects.workspaces[0].Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Connected"}}
 	world := &known{
-		gates: []workspace.GateState{{
+		gates: []cache.GateState{{
 			Host: host, Rate: 8, Learned: 10, BreakerOpen: true,
-			Classes: map[string]workspace.ClassState{
+			Classes: map[string]cache.ClassState{
 				"change": {Granted: 5, Refused: 4, Throttled: 3, PausedUntil: time.Now().Add(time.Hour)},
 				"deep":   {PausedUntil: time.Now().Add(-time.Hour)},
 			},
 		}},
-		mirrors: []workspace.MirrorState{{
+		mirrors: []cache.MirrorState{{
 			Host: host, Principal: "robot", Objects: 4, Watched: 3, Listed: 120, Pages: 2, ListedAt: time.Unix(500, 0),
-			Health: workspace.Health{Err: errors.New("no answer"), LastSuccess: time.Unix(600, 0)},
+			Health: cache.Health{Err: errors.New("no answer"), LastSuccess: time.Unix(600, 0)},
 		}},
 	}
 	orphans, calls := &Orphans{}, NewCalls()

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 )
 
 const (
@@ -32,10 +32,10 @@ type State struct {
 	Calls            *Calls
 }
 
-// Workspaces tells how the workspaces are; a *workspace.Registry does.
+// Workspaces tells how the workspaces are; a *cache.Registry does.
 type Workspaces interface {
-	Gates() []workspace.GateState
-	Mirrors() []workspace.MirrorState
+	Gates() []cache.GateState
+	Mirrors() []cache.MirrorState
 }
 
 var descriptions []*prometheus.Desc

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 )
 
 var (
@@ -26,7 +26,7 @@ var (
 		"How much longer the workspace wants no requests of the class, as its Retry-After says; 0 where it may be asked.", labelHost, "class")
 )
 
-func collectGate(ch chan<- prometheus.Metric, gate workspace.GateState, now time.Time) {
+func collectGate(ch chan<- prometheus.Metric, gate cache.GateState, now time.Time) {
 	ch <- gauge(gateAllowed, gate.Rate, gate.Host)
 	if gate.Learned > 0 {
 		ch <- gauge(gateLearned, gate.Learned, gate.Host)
@@ -60,7 +60,7 @@ var (
 // labelPrincipal is the user or service principal whose credential reads.
 const labelPrincipal = "principal"
 
-func collectMirrors(ch chan<- prometheus.Metric, mirrors []workspace.MirrorState) {
+func collectMirrors(ch chan<- prometheus.Metric, mirrors []cache.MirrorState) {
 	type place struct{ host, principal string }
 	seen := map[place]bool{}
 	for _, m := range mirrors {

@@ -6,16 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
 // slowest is the rate in calls per second at which classes compete.
 const slowest = 4
 
-var narrow = workspace.Limits{Start: slowest, Max: slowest}
+var narrow = cache.Limits{Start: slowest, Max: slowest}
 
 // P6 in tokens: one is what the gate lets through at the rate that it has found,
 // which is the workspace's limit less the headroom.
@@ -29,7 +29,7 @@ func TestTerminateBehindReads(t *testing.T) {
 	measuring(t)
 	var all []float64
 	for range runs() {
-		inWorld(t, workspace.Options{Limits: workspace.Limits{Headroom: headroom}}, simulator.Options{Limits: tight}, func(w *world) {
+		inWorld(t, cache.Options{Limits: cache.Limits{Headroom: headroom}}, simulator.Options{Limits: tight}, func(w *world) {
 			ids := w.fill("c", 300)
 			doomed := w.fill("d", 50)
 			connected := w.watchAll(ids)
@@ -40,7 +40,7 @@ func TestTerminateBehindReads(t *testing.T) {
 			reading.Go(func() { // more than can be had is wanted, always
 				for ctx.Err() == nil {
 					for _, id := range ids {
-						connected.Refresh(workspace.Object(id), id, time.Now(), true)
+						connected.Refresh(cache.Object(id), id, time.Now(), true)
 					}
 					<-time.After(30 * time.Second)
 				}
@@ -49,7 +49,7 @@ func TestTerminateBehindReads(t *testing.T) {
 			for _, id := range doomed {
 				asked := time.Now()
 				first := true // a 429 is the workspace's doing, and P5's matter
-				w.do(connected, workspace.ClassTerminate, id, func(ctx context.Context, api databricks.Writer) error {
+				w.do(connected, cache.ClassTerminate, id, func(ctx context.Context, api databricks.Writer) error {
 					if first {
 						all = append(all, float64(time.Since(asked))/float64(token))
 					}
@@ -70,7 +70,7 @@ func TestLowestClassBehindWrites(t *testing.T) {
 	const clusters, writers = 20, 40
 	deep := 20 * time.Minute
 	var worst float64
-	inWorld(t, workspace.Options{Limits: narrow, Deep: deep}, simulator.Options{
+	inWorld(t, cache.Options{Limits: narrow, Deep: deep}, simulator.Options{
 		Behaviour: simulator.Behaviour{StartIsNoOp: true},
 	}, func(w *world) {
 		foreign := w.fill("foreign", 1)[0]
@@ -82,7 +82,7 @@ func TestLowestClassBehindWrites(t *testing.T) {
 		for range writers {
 			all.Go(func() {
 				for ctx.Err() == nil { // not the cluster's own, so that nothing is looked at for it
-					w.do(connected, workspace.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
+					w.do(connected, cache.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
 						return api.Start(ctx, foreign)
 					})
 				}

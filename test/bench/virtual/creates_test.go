@@ -10,9 +10,9 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
@@ -24,7 +24,7 @@ func TestCreates(t *testing.T) {
 	measuring(t)
 	var calls, latency []float64
 	for range runs() {
-		inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
+		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
 			began := time.Now()
 			ids := make([]string, hundred)
 			born := make([]time.Time, hundred)
@@ -75,7 +75,7 @@ func TestCreatesOfPeers(t *testing.T) {
 		pauses[policy.Key("")] = func(int) time.Duration { return every - every/20 + rand.N(every/10) }
 	}
 	for prefix, pause := range pauses {
-		inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
+		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
 			began := time.Now()
 			var mu sync.Mutex
 			var late []float64
@@ -118,7 +118,7 @@ func TestPeers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
+		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
 			pinned := policy.Name == "10m"
 			ids := w.fill("c", objects)
 			seen := &sightings{news: map[string]time.Time{}}

@@ -1,5 +1,5 @@
 // Package virtual measures what takes hours, in virtual time: the poller and the
-// gate of internal/workspace against the simulated workspace, and beside them
+// gate of internal/cache against the simulated workspace, and beside them
 // the policies by which others poll.
 //
 // Its tests run with `make bench` alone, which tells them where to note their

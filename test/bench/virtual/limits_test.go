@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 )
 
 const (
@@ -67,7 +67,7 @@ type made struct {
 func burst(t *testing.T, creates int, factor float64) (run made) {
 	t.Helper()
 	limits := []simulator.Limit{{Rate: hidden, Burst: hidden}}
-	inWorld(t, workspace.Options{Limits: workspace.Limits{Headroom: headroom}}, simulator.Options{Limits: limits}, func(w *world) {
+	inWorld(t, cache.Options{Limits: cache.Limits{Headroom: headroom}}, simulator.Options{Limits: limits}, func(w *world) {
 		run = made{ledger: &w.ledger, began: time.Now(), factor: factor}
 		changing := time.AfterFunc(change, func() {
 			if factor != 1 {
@@ -139,7 +139,7 @@ func ratio(part, whole int) float64 {
 func TestHiddenLimitOfPeers(t *testing.T) {
 	measuring(t)
 	limits := []simulator.Limit{{Rate: hidden, Burst: hidden}}
-	inWorld(t, workspace.Options{}, simulator.Options{Limits: limits}, func(w *world) {
+	inWorld(t, cache.Options{}, simulator.Options{Limits: limits}, func(w *world) {
 		creates := pick(200, 1_000)
 		began := time.Now()
 		took := together(creates, func(i int) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
@@ -27,7 +27,7 @@ func TestQuiet(t *testing.T) {
 		}
 		var all []float64
 		for range row.runs {
-			inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
+			inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
 				w.watchAll(w.fill("c", row.clusters))
 				pass(20 * time.Minute)
 				began := time.Now()
@@ -54,11 +54,11 @@ func TestDrift(t *testing.T) {
 	measuring(t)
 	var longest, mean []float64
 	for range pick(1, 3) {
-		inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
+		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
 			ids := w.fill("c", 1_000)
 			w.watchAll(ids)
 			pass(20 * time.Minute)
-			seen := drift(w, ids[:pick(60, 300)], func(id string, since time.Time) time.Time { return w.heard(workspace.Object(id), since) })
+			seen := drift(w, ids[:pick(60, 300)], func(id string, since time.Time) time.Time { return w.heard(cache.Object(id), since) })
 			longest = append(longest, figures.Quantile(1, seen...))
 			mean = append(mean, average(seen))
 		})
@@ -104,7 +104,7 @@ func TestRestart(t *testing.T) {
 	objects := pick(1_000, 10_000)
 	var all []float64
 	for range pick(1, 3) {
-		inWorld(t, workspace.Options{}, simulator.Options{}, func(w *world) {
+		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
 			ids := w.fill("c", objects)
 			began := time.Now()
 			w.watchAll(ids)

@@ -18,9 +18,9 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
-	"github.com/databricks-operator/databricks-operator/internal/workspace"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
@@ -59,7 +59,7 @@ const host = "https://adb-1.2.azuredatabricks.net"
 
 // world is a registry and a simulated workspace in virtual time.
 type world struct {
-	*workspace.Registry
+	*cache.Registry
 	t         *testing.T
 	simulated *simulator.Server
 	ledger    ledger
@@ -67,29 +67,29 @@ type world struct {
 
 	mu sync.Mutex
 	// told is when an object was last told of news.
-	told map[workspace.Object]time.Time
+	told map[cache.Object]time.Time
 }
 
 // inWorld runs an experiment in virtual time.
-func inWorld(t *testing.T, options workspace.Options, simulated simulator.Options, experiment func(w *world)) {
+func inWorld(t *testing.T, options cache.Options, simulated simulator.Options, experiment func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		simulated.LogSize = 1 // the ledger is the log
-		w := &world{t: t, simulated: simulator.New(simulated), told: map[workspace.Object]time.Time{}}
+		w := &world{t: t, simulated: simulator.New(simulated), told: map[cache.Object]time.Time{}}
 		var err error
 		w.config, err = databricks.ParseSecret(map[string][]byte{"host": []byte(host), "token": []byte(simulator.DefaultToken)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		options.Dial = func(databricks.Config) (workspace.Client, error) { return w.courier(), nil }
-		options.OnChange = func(objects []workspace.Object) {
+		options.Dial = func(databricks.Config) (cache.Client, error) { return w.courier(), nil }
+		options.OnChange = func(objects []cache.Object) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			for _, object := range objects {
 				w.told[object] = time.Now()
 			}
 		}
-		w.Registry = workspace.NewRegistry(options)
+		w.Registry = cache.NewRegistry(options)
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() {
@@ -125,11 +125,11 @@ func (w *world) fill(prefix string, count int) []string {
 }
 
 // connect lets an object use the workspace.
-func (w *world) connect(object workspace.Object) *workspace.Workspace {
+func (w *world) connect(object cache.Object) *cache.Workspace {
 	w.t.Helper()
 	for {
 		connected, err := w.Connect(object, w.config)
-		if wait, ok := errors.AsType[*workspace.WaitError](err); ok {
+		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			<-time.After(max(time.Until(wait.At), time.Millisecond))
 			continue
 		}
@@ -142,17 +142,17 @@ func (w *world) connect(object workspace.Object) *workspace.Workspace {
 }
 
 // watchAll gives every cluster an object, named as its id.
-func (w *world) watchAll(ids []string) (connected *workspace.Workspace) {
+func (w *world) watchAll(ids []string) (connected *cache.Workspace) {
 	w.t.Helper()
 	for _, id := range ids {
-		connected = w.connect(workspace.Object(id))
-		connected.Watch(workspace.Object(id), id)
+		connected = w.connect(cache.Object(id))
+		connected.Watch(cache.Object(id), id)
 	}
 	return connected
 }
 
 // heard is when an object was last told of news since a time; zero: not yet.
-func (w *world) heard(object workspace.Object, since time.Time) time.Time {
+func (w *world) heard(object cache.Object, since time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if at := w.told[object]; !at.Before(since) {
@@ -163,10 +163,10 @@ func (w *world) heard(object workspace.Object, since time.Time) time.Time {
 
 // do makes a write as soon as it is let through; what the workspace throttles is
 // tried again a second later.
-func (w *world) do(connected *workspace.Workspace, class workspace.WriteClass, id string, call func(context.Context, databricks.Writer) error) {
+func (w *world) do(connected *cache.Workspace, class cache.WriteClass, id string, call func(context.Context, databricks.Writer) error) {
 	for w.t.Context().Err() == nil {
 		err := w.Writers().Do(w.t.Context(), connected, class, id, call)
-		wait, waits := errors.AsType[*workspace.WaitError](err)
+		wait, waits := errors.AsType[*cache.WaitError](err)
 		switch {
 		case err == nil:
 			return
@@ -183,12 +183,12 @@ func (w *world) do(connected *workspace.Workspace, class workspace.WriteClass, i
 
 // create makes a cluster of a name and has the object watch it.
 func (w *world) create(name string) (id string) {
-	connected := w.connect(workspace.Object(name))
-	w.do(connected, workspace.ClassChange, "", func(ctx context.Context, api databricks.Writer) (err error) {
+	connected := w.connect(cache.Object(name))
+	w.do(connected, cache.ClassChange, "", func(ctx context.Context, api databricks.Writer) (err error) {
 		id, err = api.Create(ctx, createRequest(name))
 		return err
 	})
-	connected.Watch(workspace.Object(name), id)
+	connected.Watch(cache.Object(name), id)
 	return id
 }
 
@@ -270,7 +270,7 @@ const latency = 50 * time.Millisecond
 // courier carries calls to the simulated workspace without a network, which
 // virtual time could not wait for. Calls that no experiment makes are absent.
 type courier struct {
-	workspace.Client
+	cache.Client
 	through http.RoundTripper
 	ledger  *ledger
 }
