@@ -6,44 +6,46 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// health follows how the reads of a workspace fare.
+// health follows how the reads of one domain fare: a cluster's, or the lists.
 type health struct {
 	err         error
 	failures    int
 	since       time.Time
 	lastSuccess time.Time
-	// told is what the objects have been told of err.
-	told error
+	// shown is the failure that objects were notified of.
+	shown error
 }
 
-// knownTrouble is how many failures in a row of a kind that passes make news.
-const knownTrouble = 3
+// shownAfter is how many failures in a row of a transient kind show.
+const shownAfter = 3
 
-// note takes the outcome of a read. It tells whether that is news: the reads
-// began to fail, in another way than before, or succeed again.
-func (h *health) note(err error, now time.Time) (news bool) {
-	if err == nil {
-		news = h.told != nil
-		*h = health{lastSuccess: now}
-		return news
-	}
+// succeeded takes a success that began at startedAt and ended at now. It reports
+// whether a failure was shown before.
+func (h *health) succeeded(now time.Time) (changed bool) {
+	changed = h.shown != nil
+	*h = health{lastSuccess: now}
+	return changed
+}
+
+// failed takes a failure. It reports whether that changes what is shown.
+func (h *health) failed(err error, now time.Time) (changed bool) {
 	if h.err == nil {
 		h.since = now
 	}
 	h.failures++
 	h.err = err
-	if passing(err) && h.failures < knownTrouble {
+	if isTransient(err) && h.failures < shownAfter {
 		return false
 	}
-	news = h.told == nil || databricks.ClassOf(h.told) != databricks.ClassOf(err)
-	h.told = err
-	return news
+	changed = h.shown == nil || databricks.ClassOf(h.shown) != databricks.ClassOf(err)
+	h.shown = err
+	return changed
 }
 
-// shown is what may be told of the health.
-func (h *health) shown() Health {
-	if h.told == nil {
+// state returns what may be shown.
+func (h *health) state() Health {
+	if h.shown == nil {
 		return Health{LastSuccess: h.lastSuccess}
 	}
-	return Health{Err: h.told, Since: h.since, LastSuccess: h.lastSuccess}
+	return Health{Err: h.shown, Since: h.since, LastSuccess: h.lastSuccess}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 // Client is a workspace as one credential reaches it.
@@ -14,10 +15,14 @@ type Client interface {
 	databricks.Writer
 }
 
-// Call describes one call that this package let through, for metrics.
+// priorities is how many priorities the rate limiter has.
+const priorities = ratelimit.PriorityDeep + 1
+
+// Call describes one finished call, for metrics.
 type Call struct {
-	Host  string
-	Class Class
+	Host     string
+	Endpoint string
+	Priority ratelimit.Priority
 	// Duration is how long the call took; what was waited before is not in it.
 	Duration time.Duration
 	// Err is nil, or how the call failed.
@@ -29,22 +34,22 @@ type Call struct {
 type Options struct {
 	// Dial makes the client of a credential. It makes no call.
 	Dial func(config databricks.Config) (Client, error)
-	// OnChange hears of the objects whose clusters, health, demands or searches
-	// have news. It is called from many goroutines and must return soon.
+	// OnChange is called with the objects for which something changed that their last
+	// Interest asked for. It is called from many goroutines and must return soon.
 	OnChange func(objects []Object)
-	// Observer hears of every call; nil: nobody. It must return soon.
+	// Observer is called after every call; nil: nothing is. It must return soon.
 	Observer func(Call)
 	Logger   logr.Logger
 
-	// Fast is how often a cluster in transition is looked at: 8 s.
+	// Fast is how often a cluster in transition is read: 8 s.
 	Fast time.Duration
-	// Slow is how often everything is looked at: at most 4.5 min, of which up
-	// to a tenth is taken at random.
+	// Slow is how often everything is read: at most 4.5 min, of which up to a tenth is
+	// taken at random.
 	Slow time.Duration
-	// Deep is over what time every cluster's Spec is read again: 7 days.
+	// Deep is over what time the spec of every cluster is read again: 7 days.
 	Deep time.Duration
-	// Settle is how long a demand that a list may serve waits for company: 500 ms,
-	// the first look at a workspace twice that.
+	// Settle is the debounce: a request that a list may serve waits 500 ms, so that one
+	// list serves several, and the first of a new cache twice that.
 	Settle time.Duration
 
 	// RequestDeadline is how long one call may take: 30 s.
@@ -75,9 +80,16 @@ type Limits struct {
 	Burst int
 	// MaxRetryAfter caps what a server may ask for: 5 min.
 	MaxRetryAfter time.Duration
-	// ProbeRefused is how often a refused credential is tried again: 16 min,
-	// which is less than 4 times in any hour.
+	// ProbeRefused is how often a rejected credential is tried again: 20 min, so that
+	// no hour has more than 4 such calls.
 	ProbeRefused time.Duration
+}
+
+func (o Options) rateLimit() ratelimit.Options {
+	return ratelimit.Options{
+		Start: o.Limits.Start, Max: o.Limits.Max, Headroom: o.Limits.Headroom, Burst: o.Limits.Burst,
+		MaxRetryAfter: o.Limits.MaxRetryAfter, Logger: o.Logger,
+	}
 }
 
 func (o Options) withDefaults() Options {
@@ -94,7 +106,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.Limits.Headroom, 0.2)
 	fill(&o.Limits.Burst, 5)
 	fill(&o.Limits.MaxRetryAfter, 5*time.Minute)
-	fill(&o.Limits.ProbeRefused, 16*time.Minute)
+	fill(&o.Limits.ProbeRefused, 20*time.Minute)
 	if o.OnChange == nil {
 		o.OnChange = func([]Object) {}
 	}

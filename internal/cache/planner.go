@@ -5,18 +5,20 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// target is a cluster to be looked at by GET.
-type target struct {
-	id    string
-	class Class
+// get is a cluster to be read by GET.
+type get struct {
+	id       string
+	priority ratelimit.Priority
 }
 
-// due is when a cluster is to be looked at next.
+// due is when a cluster is to be read next.
 type due struct {
-	at    time.Time
-	class Class
+	at       time.Time
+	priority ratelimit.Priority
 	// get: a list would not do.
 	get bool
 	// after is when a list must have begun to do as well.
@@ -24,181 +26,187 @@ type due struct {
 }
 
 const (
-	// fewGets is how many clusters are asked for one by one while nobody knows
-	// how many pages a list takes.
+	// fewGets is how many clusters are read one by one while it is not known how many
+	// pages a list takes.
 	fewGets = 3
-	// listGivenUp is after how many failed lists in a row the clusters that
-	// somebody waits for are asked for one by one.
+	// listGivenUp is after how many failed lists in a row the clusters that objects
+	// wait for are read one by one.
 	listGivenUp = 3
-	// patientAge is how old a transition is before it is looked at less often.
-	patientAge = 10 * time.Minute
-	// patience is the part of its age that a transition then waits.
-	patience = 75
+	// longTransition is how old a transition is before it is read less often: at
+	// every transitionPart-th part of its age.
+	longTransition = 10 * time.Minute
+	transitionPart = 75
 )
 
-// plan decides what is to be read now: the cheaper of a GET for each cluster
-// that is due and one list. It also sets when to plan again.
-func (m *mirror) plan(now time.Time) {
-	m.planAt = time.Time{}
-	m.gets = m.gets[:0]
-	m.slowRound(now)
-	light := m.collect(now)
-	if want, at := m.searchDue(now); want {
-		m.wantList(classFastList, now)
+// plan decides what is to be read now: the cheaper of a GET for each cluster that is
+// due and one list. It also sets when to plan again.
+func (c *cache) plan(now time.Time) {
+	c.planAt = time.Time{}
+	c.gets = c.gets[:0]
+	c.markStale(now)
+	light := c.collect(now)
+	if want, at := c.searchDue(now); want {
+		c.wantList(ratelimit.PriorityFastList, now)
 	} else {
-		m.planBy(at)
+		c.planBy(at)
 	}
-	if m.survey.After(m.snapshot.startedAt) {
-		m.wantList(classSlowList, now)
+	if c.lists.surveyAfter.After(c.lists.startedAt) {
+		c.wantList(ratelimit.PrioritySlowList, now)
 	}
-	m.choose(light, now)
-	slices.SortStableFunc(m.gets, func(a, b target) int { return int(a.class - b.class) })
+	c.choose(light, now)
+	slices.SortStableFunc(c.gets, func(a, b get) int { return int(a.priority - b.priority) })
 }
 
-// slowRound marks everything stale once the slow cadence has come round.
-func (m *mirror) slowRound(now time.Time) {
-	if m.nextSlow.IsZero() {
-		m.nextSlow = m.slowAfter(now)
+// markStale marks everything stale once the slow cadence has come round.
+func (c *cache) markStale(now time.Time) {
+	if c.lists.nextSlow.IsZero() {
+		c.lists.nextSlow = c.slowAfter(now)
 	}
-	if now.Before(m.nextSlow) {
+	if now.Before(c.lists.nextSlow) {
 		return
 	}
-	fresh := m.nextSlow.Add(-m.options.Slow / 2)
-	for _, r := range m.records {
-		r.stale = !r.lookedAt.After(fresh)
+	fresh := c.lists.nextSlow.Add(-c.options.Slow / 2)
+	for _, e := range c.entries {
+		e.stale = !e.readAt.After(fresh)
 	}
-	m.nextSlow = m.slowAfter(now)
+	c.lists.nextSlow = c.slowAfter(now)
 }
 
-// collect sorts out what is due: GETs go to m.gets, the rest is returned. What
-// is not due yet sets when to plan again.
-func (m *mirror) collect(now time.Time) (light []lightTarget) {
-	m.absentees = 0
+// collect sorts out what is due: GETs go to c.gets, the rest is returned. What is
+// not due yet sets when to plan again.
+func (c *cache) collect(now time.Time) (light []lightRead) {
+	c.lists.absent = 0
 	watched := false
-	for _, r := range m.records {
-		watched = watched || len(r.watchers) > 0
-		if r.absent == 1 && !r.unlisted && r.wanted() && !r.gone() {
-			m.absentees++
+	for _, e := range c.entries {
+		watched = watched || len(e.watchers) > 0
+		if e.absent == 1 && !e.unlisted && e.isNeeded() && !e.isGone() {
+			c.lists.absent++
 		}
 	}
-	for _, r := range m.records {
-		d, needed := m.due(r, now)
+	for _, e := range c.entries {
+		d, needed := c.due(e, now)
 		switch {
 		case !needed:
 		case d.at.After(now):
-			m.planBy(d.at)
+			c.planBy(d.at)
 		case d.get:
-			m.gets = append(m.gets, target{r.id, d.class})
+			c.gets = append(c.gets, get{e.id, d.priority})
 		default:
-			light = append(light, lightTarget{target{r.id, d.class}, d.after})
+			light = append(light, lightRead{get{e.id, d.priority}, d.after})
 		}
 	}
 	if watched {
-		m.planBy(m.nextSlow)
+		c.planBy(c.lists.nextSlow)
 	}
 	return light
 }
 
-// lightTarget is a cluster that a list which began after a time would show.
-type lightTarget struct {
-	target
+// lightRead is a cluster that a list which began after a time would return.
+type lightRead struct {
+	get
 	after time.Time
 }
 
-// due is when and how a cluster is to be looked at next; false: not until
-// something happens.
-func (m *mirror) due(r *record, now time.Time) (due, bool) {
-	if r.writing > 0 || !r.wanted() {
+// due is when and how a cluster is to be read next; false: not until something
+// happens.
+func (c *cache) due(e *entry, now time.Time) (due, bool) {
+	_, inFlight := c.getting[e.id]
+	if e.writing > 0 || inFlight || !e.isNeeded() {
 		return due{}, false
 	}
 	next, needed := due{}, false
 	consider := func(d due) {
-		d.at = later(d.at, r.retries.at)
+		if d.get {
+			d.at = later(d.at, e.backoff.at)
+		}
 		switch {
 		case !needed:
 			next, needed = d, true
 		case !d.at.After(now) && !next.at.After(now):
-			next.class, next.get, next.after = min(next.class, d.class), next.get || d.get, later(next.after, d.after)
+			next.priority, next.get, next.after = min(next.priority, d.priority), next.get || d.get, later(next.after, d.after)
 		case d.at.Before(next.at):
 			next = d
 		}
 	}
-	after, light, deep := r.unmet()
-	if light || len(r.watchers) > 0 && (r.newest.Presence == Unknown || r.unsettled) {
-		consider(m.asked(r, later(after, r.believeAfter), now))
+	after, anyRead, get := e.outstanding()
+	if anyRead || len(e.watchers) > 0 && (e.newest.Presence == Unknown || e.needsReread) {
+		consider(c.requested(e, later(after, e.validAfter), now))
 	}
-	if deep {
-		consider(due{at: later(m.retriedAt(r, r.askedAt), r.believeAfter), class: classConfirm, get: true})
+	if get {
+		consider(due{at: later(c.retriedAt(e, e.requestedAt), e.validAfter), priority: ratelimit.PriorityConfirm, get: true})
 	}
-	if r.gone() || len(r.watchers) == 0 {
+	if e.isGone() || len(e.watchers) == 0 {
 		return next, needed
 	}
-	if r.unconfirmed() {
-		consider(m.confirmation(r))
+	if e.health.err != nil {
+		consider(due{at: e.backoff.at, priority: ratelimit.PriorityDeep, get: true})
 	}
-	if fast := m.pace(r, now); fast > 0 {
-		consider(due{at: r.lookedAt.Add(fast), class: classFastList, get: r.unlisted, after: r.newest.StartedAt})
+	if e.isUnconfirmed() {
+		consider(c.confirmation(e))
 	}
-	if r.stale {
-		consider(due{at: now, class: classSlowList, get: r.unlisted, after: r.newest.StartedAt})
+	if fast := c.pace(e, now); fast > 0 {
+		consider(due{at: e.readAt.Add(fast), priority: ratelimit.PriorityFastList, get: e.unlisted, after: e.newest.StartedAt})
 	}
-	consider(due{at: r.deepDue, class: classDeep, get: true})
+	if e.stale {
+		consider(due{at: now, priority: ratelimit.PrioritySlowList, get: e.unlisted, after: e.newest.StartedAt})
+	}
+	consider(due{at: e.specDue, priority: ratelimit.PriorityDeep, get: true})
 	return next, needed
 }
 
-// asked is the look that somebody waits for, with a little company: a list may
-// serve many. A GET would have none to wait for.
-func (m *mirror) asked(r *record, after, now time.Time) due {
-	company := later(r.askedAt.Add(m.options.Settle), m.bornAt.Add(2*m.options.Settle))
-	d := due{at: m.retriedAt(r, company), class: classConfirm, get: r.unlisted || r.absent > 0, after: after}
+// requested is the read that an object waits for, debounced: one list may serve
+// many requests. A GET serves one.
+func (c *cache) requested(e *entry, after, now time.Time) due {
+	debounced := later(e.requestedAt.Add(c.options.Settle), c.createdAt.Add(2*c.options.Settle))
+	d := due{at: c.retriedAt(e, debounced), priority: ratelimit.PriorityConfirm, get: e.unlisted || e.absent > 0, after: after}
 	if !after.Before(d.at) {
-		d.at = after.Add(m.options.Settle)
+		d.at = after.Add(c.options.Settle)
 	}
-	if d.get && !r.unlisted && m.doubtful(r, now) {
+	if d.get && !e.unlisted && c.looksIncomplete(e, now) {
 		d.get = false
 	}
 	return d
 }
 
-// retriedAt is when a look that was asked for is due: at first, or at the fast
-// cadence where the last one did not bring what was asked for.
-func (m *mirror) retriedAt(r *record, first time.Time) time.Time {
-	if r.lookedAt.After(r.askedAt) {
-		return r.lookedAt.Add(m.options.Fast)
+// retriedAt is when a requested read is due: at first, or at the fast cadence where
+// the last one did not return what was requested.
+func (c *cache) retriedAt(e *entry, first time.Time) time.Time {
+	if e.readAt.After(e.requestedAt) {
+		return e.readAt.Add(c.options.Fast)
 	}
 	return first
 }
 
-// confirmation is the GET that decides about a cluster which a list did not
-// have: not while it may be too new to be listed.
-func (m *mirror) confirmation(r *record) due {
-	d := due{at: later(r.lookedAt, r.visibleBy(m.options.Grace)), class: classConfirm, get: true}
-	if m.doubtful(r, r.lookedAt) {
-		d.at, d.get, d.after = r.lookedAt.Add(m.options.Fast), false, r.lookedAt
+// confirmation is the GET that decides about a cluster which a list did not have:
+// not while it may be too new to be listed.
+func (c *cache) confirmation(e *entry) due {
+	d := due{at: later(e.readAt, e.visibleBy(c.options.Grace)), priority: ratelimit.PriorityConfirm, get: true}
+	if c.looksIncomplete(e, e.readAt) {
+		d.at, d.get, d.after = e.readAt.Add(c.options.Fast), false, e.readAt
 	}
 	return d
 }
 
-// doubtful tells whether so many clusters were absent from the last list that
-// the list is more likely to be wrong than each of them is to be gone. A second
-// list is cheaper than asking for all.
-func (m *mirror) doubtful(r *record, now time.Time) bool {
-	return r.absent < 2 && m.absentees > max(fewGets, m.knownPages(now))
+// looksIncomplete reports whether so many clusters were absent from the last list
+// that the list is more likely to be wrong than each of them is to be gone. A second
+// list is cheaper than a GET of each.
+func (c *cache) looksIncomplete(e *entry, now time.Time) bool {
+	return e.absent < 2 && c.lists.absent > max(fewGets, c.lists.knownPages(now))
 }
 
-// pace is how often a cluster is looked at beyond the slow cadence; 0: no more
-// often. A long transition is looked at ever less often.
-func (m *mirror) pace(r *record, now time.Time) time.Duration {
-	if !r.wroteAt.IsZero() && now.Sub(r.wroteAt) < 4*m.options.Fast {
-		return m.options.Fast
+// pace is how often a cluster is read beyond the slow cadence; 0: no more often. A
+// long transition is read ever less often.
+func (c *cache) pace(e *entry, now time.Time) time.Duration {
+	if !e.wroteAt.IsZero() && now.Sub(e.wroteAt) < 4*c.options.Fast {
+		return c.options.Fast
 	}
-	if r.newest.Cluster == nil || !inTransition(r.newest.Cluster.State) {
+	if e.newest.Cluster == nil || !inTransition(e.newest.Cluster.State) {
 		return 0
 	}
-	if age := now.Sub(r.newest.ChangedAt); age > patientAge {
-		return min(max(age/patience, m.options.Fast), m.options.Slow)
+	if age := now.Sub(e.newest.ChangedAt); age > longTransition {
+		return min(max(age/transitionPart, c.options.Fast), c.options.Slow)
 	}
-	return m.options.Fast
+	return c.options.Fast
 }
 
 var transitions = []compute.State{compute.StatePending, compute.StateRestarting, compute.StateResizing, compute.StateTerminating}
@@ -207,101 +215,108 @@ func inTransition(state compute.State) bool {
 	return slices.Contains(transitions, state)
 }
 
-// choose finds the cheaper way to look at what a list would show.
-func (m *mirror) choose(light []lightTarget, now time.Time) {
+// choose finds the cheaper way to read what a list would return.
+func (c *cache) choose(light []lightRead, now time.Time) {
 	if len(light) == 0 {
 		return
 	}
-	if m.listing != nil {
-		m.besideList(light, now)
+	if slices.ContainsFunc(light, func(r lightRead) bool { return c.entries[r.id].backoff.at.After(now) }) {
+		c.wantList(ratelimit.PrioritySlowList, now) // a list may return what its GET does not
+	}
+	if c.lists.underway != nil {
+		c.besideList(light, now)
 		return
 	}
-	pages := m.knownPages(now)
+	pages := c.lists.knownPages(now)
 	if pages == 0 && len(light) <= fewGets || len(light) < pages {
-		m.getAll(light, classes)
+		c.getAll(light, priorities)
 		return
 	}
-	if permitted := later(m.nextList, m.listRetries.at); permitted.After(now) {
-		m.planBy(permitted)
+	if permitted := later(c.lists.next, c.lists.backoff.at); permitted.After(now) {
+		c.planBy(permitted)
 		switch {
-		case m.listRetries.failures >= listGivenUp:
-			m.getAll(light, classSlowList)
+		case c.lists.backoff.failures >= listGivenUp:
+			c.getAll(light, ratelimit.PrioritySlowList)
 		case len(light) <= fewGets:
-			m.getAll(light, classes)
+			c.getAll(light, priorities)
 		}
 		return
 	}
-	class := classSlowList
-	for _, t := range light {
-		if t.class < classSlowList {
-			class = classFastList
+	priority := ratelimit.PrioritySlowList
+	for _, r := range light {
+		if r.priority < ratelimit.PrioritySlowList {
+			priority = ratelimit.PriorityFastList
 		}
 	}
-	m.beginList(class, now)
+	c.beginList(priority, now)
 }
 
-// besideList chooses while a list is under way: what it will show can wait for
+// besideList chooses while a list is under way: what it will return can wait for
 // it, unless it is long and they are few.
-func (m *mirror) besideList(light []lightTarget, now time.Time) {
-	pages := m.knownPages(now)
-	remaining := pages - m.listing.pages
-	var covered, uncovered []lightTarget
-	for _, t := range light {
-		if m.listing.startedAt.After(t.after) {
-			covered = append(covered, t)
+func (c *cache) besideList(light []lightRead, now time.Time) {
+	pages := c.lists.knownPages(now)
+	remaining := pages - c.lists.underway.pages
+	var covered, uncovered []lightRead
+	for _, r := range light {
+		if c.lists.underway.startedAt.After(r.after) {
+			covered = append(covered, r)
 		} else {
-			uncovered = append(uncovered, t)
+			uncovered = append(uncovered, r)
 		}
 	}
 	if remaining >= 5 && len(covered) <= remaining/2 {
-		m.getAll(covered, classSlowList)
+		c.getAll(covered, ratelimit.PrioritySlowList)
 	}
 	if len(uncovered) <= max(fewGets, pages) {
-		m.getAll(uncovered, classSlowList)
+		c.getAll(uncovered, ratelimit.PrioritySlowList)
 	}
 }
 
-// getAll asks one by one for what is due in a class below the bound.
-func (m *mirror) getAll(light []lightTarget, below Class) {
-	for _, t := range light {
-		if t.class < below {
-			m.gets = append(m.gets, t.target)
+// getAll reads one by one what is due in a priority above the bound.
+func (c *cache) getAll(light []lightRead, bound ratelimit.Priority) {
+	for _, r := range light {
+		switch retryAt := c.entries[r.id].backoff.at; {
+		case r.priority >= bound:
+		case retryAt.After(time.Now()):
+			c.planBy(retryAt)
+		default:
+			c.gets = append(c.gets, r.get)
 		}
 	}
 }
 
 // wantList begins a list if one may begin now.
-func (m *mirror) wantList(class Class, now time.Time) {
-	if m.listing != nil {
+func (c *cache) wantList(priority ratelimit.Priority, now time.Time) {
+	if c.lists.underway != nil {
 		return
 	}
-	if permitted := later(m.nextList, m.listRetries.at); permitted.After(now) {
-		m.planBy(permitted)
+	if permitted := later(c.lists.next, c.lists.backoff.at); permitted.After(now) {
+		c.planBy(permitted)
 		return
 	}
-	m.beginList(class, now)
+	c.beginList(priority, now)
 }
 
-// searching tells whether a search waits for a list that began at startedAt.
-func (m *mirror) searching(startedAt time.Time) bool {
-	for _, s := range m.searches {
-		if !s.done() && startedAt.After(later(s.after, s.listedAt)) {
+// isSearching reports whether a search waits for a list that began at startedAt.
+func (c *cache) isSearching(startedAt time.Time) bool {
+	for _, s := range c.searches {
+		if !s.isDone() && startedAt.After(later(s.After, s.listedAt)) {
 			return true
 		}
 	}
 	return false
 }
 
-// searchDue tells whether a search needs another list than the one under way,
-// or when one will.
-func (m *mirror) searchDue(now time.Time) (want bool, at time.Time) {
-	for _, s := range m.searches {
-		if s.done() || m.listing != nil && m.listing.startedAt.After(later(s.after, s.listedAt)) {
+// searchDue reports whether a search needs another list than the one under way, or
+// when one will.
+func (c *cache) searchDue(now time.Time) (want bool, at time.Time) {
+	for _, s := range c.searches {
+		if s.isDone() || c.lists.underway != nil && c.lists.underway.startedAt.After(later(s.After, s.listedAt)) {
 			continue
 		}
-		dueAt := later(s.askedAt, s.after).Add(m.options.Settle)
+		dueAt := later(s.startedAt, s.After).Add(c.options.Settle)
 		if s.lists > 0 {
-			dueAt = s.listedAt.Add(m.options.Fast)
+			dueAt = s.listedAt.Add(c.options.Fast)
 		}
 		if !dueAt.After(now) {
 			return true, time.Time{}
@@ -313,25 +328,19 @@ func (m *mirror) searchDue(now time.Time) (want bool, at time.Time) {
 	return false, at
 }
 
-// planBy makes the loop, from within, plan again no later than at.
-func (m *mirror) planBy(at time.Time) (sooner bool) {
-	if at.IsZero() || !m.planAt.IsZero() && !at.Before(m.planAt) {
+// planBy makes the scheduler, from within, plan again no later than at. It reports
+// whether that is sooner than before.
+func (c *cache) planBy(at time.Time) (sooner bool) {
+	if at.IsZero() || !c.planAt.IsZero() && !at.Before(c.planAt) {
 		return false
 	}
-	m.planAt = at
+	c.planAt = at
 	return true
 }
 
-// wakeBy makes the loop, from without, plan again no later than at.
-func (m *mirror) wakeBy(at time.Time) {
-	if m.planBy(at) {
-		m.signal()
+// wakeBy makes the scheduler, from without, plan again no later than at.
+func (c *cache) wakeBy(at time.Time) {
+	if c.planBy(at) {
+		c.signal()
 	}
-}
-
-// firstDeep puts the first GET of a cluster off, somewhere within the time over
-// which all are read: a restart brings all of them at once, and has enough to
-// do at first.
-func (m *mirror) firstDeep(now time.Time) time.Time {
-	return now.Add(3*m.options.Slow + m.random(m.options.Deep))
 }

@@ -13,14 +13,14 @@ type Tagged struct {
 	Host, ClusterID, Value string
 }
 
-// Tagged lists the clusters that carry a custom tag, as the newest complete
-// list of each workspace shows them, ordered by host and id. It makes no call: a
-// workspace that has not been listed yet tells nothing.
+// Tagged lists the clusters that carry a custom tag, as the newest complete list of
+// each workspace returned them, ordered by host and id. It makes no call: a workspace
+// that has not been listed yet adds nothing.
 func (r *Registry) Tagged(key string) []Tagged {
-	mirrors, _ := r.snapshot()
+	caches, _ := r.snapshot()
 	var found []Tagged
-	for _, m := range mirrors {
-		found = append(found, m.tagged(key)...)
+	for _, c := range caches {
+		found = append(found, c.tagged(key)...)
 	}
 	slices.SortFunc(found, func(a, b Tagged) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.ClusterID, b.ClusterID))
@@ -28,29 +28,29 @@ func (r *Registry) Tagged(key string) []Tagged {
 	return slices.Compact(found)
 }
 
-// Survey has every workspace listed anew, in no hurry: one that is small or far
-// away from the objects' clusters may never be, else.
+// Survey requests a complete list of every workspace, at low priority: one that is
+// small or has few of the objects' clusters may never be listed otherwise.
 func (r *Registry) Survey() {
-	mirrors, _ := r.snapshot()
-	for _, m := range mirrors {
-		m.surveyAfter(time.Now())
+	caches, _ := r.snapshot()
+	for _, c := range caches {
+		c.surveyAfter(time.Now())
 	}
 }
 
-func (m *mirror) surveyAfter(after time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.survey = after
-	m.wakeBy(after)
+func (c *cache) surveyAfter(after time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lists.surveyAfter = after
+	c.wakeBy(after)
 }
 
-func (m *mirror) tagged(key string) []Tagged {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (c *cache) tagged(key string) []Tagged {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var found []Tagged
-	for id, cluster := range m.snapshot.clusters {
+	for id, cluster := range c.lists.clusters {
 		if value := cluster.CustomTags[key]; value != "" {
-			found = append(found, Tagged{Host: m.host, ClusterID: id, Value: databricks.PlainText(value)})
+			found = append(found, Tagged{Host: c.key.host, ClusterID: id, Value: databricks.PlainText(value)})
 		}
 	}
 	return found

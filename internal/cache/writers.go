@@ -6,56 +6,70 @@ import (
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// Writers lets writes through. Only the controller's act.go comes to hold it.
+// Writers makes writes under the rate limit. Only the controller's act.go comes to
+// hold it.
 type Writers struct{ options Options }
 
-// Writers gives the way to write; cmd hands it to the controller's actor alone.
+// Writers returns the way to write; cmd hands it to the controller's actor alone.
 func (r *Registry) Writers() *Writers { return &Writers{options: r.options} }
 
-// Do makes one write, if it may be made now: else it fails with a *WaitError,
-// and nothing was sent. call gets a context with the request deadline and makes
-// one call; its error is returned as it is.
+// Write describes a call that changes a workspace.
+type Write struct {
+	// Priority is ratelimit.PriorityTerminate for what ends costs: terminate,
+	// permanent-delete and unpin; else ratelimit.PriorityChange.
+	Priority ratelimit.Priority
+	// Endpoint is the endpoint as the API reference has it, such as clusters/edit.
+	Endpoint string
+	// ClusterID is the cluster; empty for a create.
+	ClusterID string
+}
+
+// ErrNotSent marks a failure that came before anything was sent to the workspace:
+// wrapped by what call returns, it gives the permit back as if it had not been taken.
+var ErrNotSent = errors.New("nothing was sent to the workspace")
+
+// Do makes one write with the object's own credential, if it may be made now: else it
+// fails with a *WaitError, and nothing was sent. call gets a context with the request
+// deadline and makes one call; its error is returned as it is, but for a refusal of
+// the credential that nothing has confirmed yet.
 //
-// From its beginning until it completed nothing that is seen of the cluster is
-// believed; a write whose answer was lost counts as going on until its deadline
-// and a lag have passed. clusterID is empty for a create: Watch the id it learns.
-func (s *Writers) Do(
-	ctx context.Context, w *Workspace, class WriteClass, clusterID string,
-	call func(ctx context.Context, api databricks.Writer) error,
-) (err error) {
-	m, startedAt := w.mirror, time.Now()
-	c := m.credential(startedAt)
-	if c == nil {
-		return &WaitError{At: startedAt.Add(firstRetry), Reason: "the workspace is not connected"}
-	}
-	if wait := c.admit(Class(class), startedAt); wait != nil {
+// From its beginning until it completed no read of the cluster is valid; a write whose
+// answer was lost counts as in flight until its deadline and a lag have passed.
+func (s *Writers) Do(ctx context.Context, w *Workspace, write Write, call func(ctx context.Context, api databricks.Writer) error) error {
+	startedAt := time.Now()
+	permit, wait := w.credential.acquire(ratelimit.Request{
+		Priority: write.Priority, Flow: w.object.flow(), Endpoint: write.Endpoint, Resource: write.ClusterID,
+	}, startedAt)
+	if wait != nil {
 		return wait
 	}
 	deadline := startedAt.Add(s.options.RequestDeadline)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	m.beginWrite(clusterID, class)
-	err = errNoAnswer // unless call returns: it may panic
+	w.cache.beginWrite(write.ClusterID, write.Priority)
+	sent := errNoAnswer // unless call returns: it may panic
 	defer func() {
 		now := time.Now()
-		believeAfter := now
-		if unclear(err) {
-			believeAfter = later(now, deadline.Add(s.options.Lag))
+		switch {
+		case errors.Is(sent, ErrNotSent):
+			w.cache.cancelWrite(write.ClusterID)
+		case isUnclear(sent):
+			w.cache.endWrite(write.ClusterID, now, later(now, deadline.Add(s.options.Lag)))
+		default:
+			w.cache.endWrite(write.ClusterID, now, now)
 		}
-		m.endWrite(clusterID, now, believeAfter)
-		c.ended(Class(class), startedAt, now, err)
-		s.options.Observer(Call{Host: c.key.host, Class: Class(class), Duration: now.Sub(startedAt), Err: err})
 	}()
-	err = call(ctx, c.client)
-	return err
+	return w.credential.call(permit, Call{Endpoint: write.Endpoint, Priority: write.Priority}, func() error {
+		sent = call(ctx, w.credential.client)
+		return sent
+	})
 }
 
-var errNoAnswer = &databricks.Error{Class: databricks.ClassAmbiguous, Message: "the call did not return"}
-
-// unclear tells whether a write that ended with err may still take effect.
-func unclear(err error) bool {
+// isUnclear reports whether a write that ended with err may still take effect.
+func isUnclear(err error) bool {
 	if err == nil {
 		return false
 	}

@@ -1,8 +1,8 @@
-package cache
+package ratelimit
 
 import "time"
 
-// meter counts what happened within the last few seconds.
+// meter counts events within the last few seconds.
 type meter struct {
 	counts [meterSeconds]int
 	// second is the newest second counted, since the Unix epoch.

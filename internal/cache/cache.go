@@ -1,0 +1,291 @@
+package cache
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
+)
+
+// cache holds what one authority sees of one workspace. One goroutine schedules all
+// its reads; everything else only looks at what is known.
+type cache struct {
+	key       cacheKey
+	principal databricks.Principal
+	options   Options
+	log       logr.Logger
+	limiter   *ratelimit.Limiter
+	createdAt time.Time
+	// stop ends run; the Registry's lock guards it.
+	stop func()
+	// wake has an item when the scheduler should plan again.
+	wake chan struct{}
+
+	// mu guards everything below. It is taken before a credential's and the
+	// limiter's, and after the Registry's.
+	mu sync.Mutex
+	// subscribers are the objects that connected, with the credential of each.
+	subscribers map[Object]*credential
+	// credentials are those of the subscribers, in the order of their arrival, and
+	// turn is whose the next read is that no object asked for.
+	credentials []*credential
+	turn        int
+
+	// entries are the clusters that objects are interested in; watched finds an
+	// object's.
+	entries  map[string]*entry
+	watched  map[Object]string
+	searches map[Object]*search
+	lists    lists
+	lookups  lookups
+	// changed are the objects to be notified.
+	changed map[Object]struct{}
+
+	// gets are the GETs to be made, the most urgent first; getting those in flight.
+	gets    []get
+	getting map[string]struct{}
+	// planAt is when to plan again; zero: when something happens.
+	planAt time.Time
+	// heldUntil is until when the limiter lets no request of a priority pass.
+	heldUntil [priorities]time.Time
+}
+
+// cacheKey says whose data a cache holds: objects share one only where they have the
+// same authority in the same workspace.
+type cacheKey struct {
+	host, workspaceID string
+	// domain keeps the users of a DatabricksWorkspace apart from the tenants' own
+	// credentials, authority one token or client from another.
+	domain, authority string
+}
+
+func newCache(key cacheKey, principal databricks.Principal, limiter *ratelimit.Limiter, options Options) *cache {
+	return &cache{
+		key: key, principal: principal, limiter: limiter, options: options,
+		log:         options.Logger.WithValues("host", key.host, "workspaceID", key.workspaceID, "principal", principal.UserName),
+		createdAt:   time.Now(),
+		stop:        func() {},
+		wake:        make(chan struct{}, 1),
+		subscribers: map[Object]*credential{},
+		entries:     map[string]*entry{},
+		watched:     map[Object]string{},
+		searches:    map[Object]*search{},
+		lists:       lists{pageSize: options.PageSize},
+		lookups:     newLookups(),
+		changed:     map[Object]struct{}{},
+		getting:     map[string]struct{}{},
+	}
+}
+
+// notify hands on the objects for which something changed.
+func (c *cache) notify() {
+	c.mu.Lock()
+	objects := make([]Object, 0, len(c.changed))
+	for object := range c.changed {
+		objects = append(objects, object)
+	}
+	clear(c.changed)
+	c.mu.Unlock()
+	if len(objects) > 0 {
+		c.options.OnChange(objects)
+	}
+}
+
+// accept takes an observation of a cluster and marks who is to be notified.
+func (c *cache) accept(e *entry, observed Observation) {
+	if e.accept(observed) {
+		c.markWatchers(e)
+	}
+	c.satisfy(e)
+}
+
+func (c *cache) markWatchers(e *entry) {
+	for object := range e.watchers {
+		c.changed[object] = struct{}{}
+	}
+}
+
+func (c *cache) markAll() {
+	for object := range c.subscribers {
+		c.changed[object] = struct{}{}
+	}
+}
+
+// beginWrite invalidates everything cached about the cluster.
+func (c *cache) beginWrite(clusterID string, priority ratelimit.Priority) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if clusterID == "" {
+		return
+	}
+	e := c.entry(clusterID)
+	e.writing++
+	e.deleting = priority == ratelimit.PriorityTerminate
+}
+
+// endWrite records when a write was over, and from when on reads are valid.
+func (c *cache) endWrite(clusterID string, now, validAfter time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[clusterID]
+	if e == nil {
+		return
+	}
+	e.writing--
+	e.needsReread = true
+	e.wroteAt, e.requestedAt = now, now
+	e.validAfter = later(e.validAfter, validAfter)
+	c.wakeBy(later(now, e.validAfter).Add(c.options.Settle))
+}
+
+// cancelWrite undoes beginWrite for a write that was not sent.
+func (c *cache) cancelWrite(clusterID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[clusterID]; e != nil {
+		e.writing--
+		c.wakeBy(time.Now())
+	}
+}
+
+// join makes an object a subscriber, with a credential.
+func (c *cache) join(object Object, with *credential) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subscribers[object] = with
+	if slices.Contains(c.credentials, with) {
+		return
+	}
+	c.credentials = append(c.credentials, with)
+	c.retryAll()
+}
+
+// retryAll lets everything that failed be tried at once: there is a new credential,
+// or one works again.
+func (c *cache) retryAll() {
+	c.lists.backoff.succeeded()
+	if c.lists.underway != nil {
+		c.lists.underway.notBefore = time.Time{}
+	}
+	for _, e := range c.entries {
+		e.backoff.succeeded()
+	}
+	c.lookups.retryAll()
+	c.heldUntil = [priorities]time.Time{}
+	c.planBy(time.Now())
+	c.signal()
+}
+
+// leave ends an object's subscription. It reports whether that was the last one.
+func (c *cache) leave(object Object) (last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, subscribed := c.subscribers[object]; !subscribed {
+		return false
+	}
+	delete(c.subscribers, object)
+	c.unwatch(object)
+	c.lookups.leave(object)
+	delete(c.searches, object)
+	delete(c.changed, object)
+	return len(c.subscribers) == 0
+}
+
+// dismiss removes a credential that no object uses any more.
+func (c *cache) dismiss(gone *credential) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.credentials = slices.DeleteFunc(c.credentials, func(other *credential) bool { return other == gone })
+	if l := c.lists.underway; l != nil && l.credential == gone {
+		c.lists.underway = nil
+		c.planBy(time.Now())
+		c.signal()
+	}
+}
+
+// rotate returns the credential of the next read that no object asked for. Each has
+// its turn, so that a revoked one is noticed although nothing is written with it.
+func (c *cache) rotate() *credential {
+	for range c.credentials {
+		c.turn = (c.turn + 1) % len(c.credentials)
+		if next := c.credentials[c.turn]; !next.isRejected() {
+			return next
+		}
+	}
+	if len(c.credentials) == 0 {
+		return nil
+	}
+	return c.credentials[c.turn%len(c.credentials)]
+}
+
+// credentialFor returns the credential of an object that waits for a read of the
+// cluster, else of one whose cluster it is: what one credential may see proves
+// nothing about another.
+func (c *cache) credentialFor(e *entry) *credential {
+	for key, r := range e.requests {
+		if with := c.subscribers[key.object]; with != nil && !e.satisfies(key.source, r.after) && !with.isRejected() {
+			return with
+		}
+	}
+	for object := range e.watchers {
+		if with := c.subscribers[object]; with != nil && !with.isRejected() {
+			return with
+		}
+	}
+	return c.rotate()
+}
+
+// signal makes the scheduler plan again.
+func (c *cache) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// random returns a random part of a span.
+func (c *cache) random(span time.Duration) time.Duration { return rand.N(span + 1) }
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// firstSpec puts the first GET of a cluster off, somewhere within the time over which
+// all are read: a restart makes all entries at once, and has enough to do at first.
+func (c *cache) firstSpec(now time.Time) time.Time {
+	return now.Add(3*c.options.Slow + c.random(c.options.Deep))
+}
+
+// run schedules reads until ctx ends.
+func (c *cache) run(ctx context.Context) {
+	c.log.V(1).Info("cache started")
+	defer c.log.V(1).Info("cache stopped")
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		until := c.dispatch(ctx, &calls)
+		c.notify()
+		timer.Stop()
+		var alarm <-chan time.Time
+		if !until.IsZero() {
+			timer.Reset(time.Until(until))
+			alarm = timer.C
+		}
+		select {
+		case <-ctx.Done():
+		case <-c.wake:
+		case <-alarm:
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package cache
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
+)
+
+// The endpoints of reads, as the API reference has them.
+const (
+	endpointList = "clusters/list"
+	endpointGet  = "clusters/get"
+	endpointMe   = "preview/scim/v2/Me"
+)
+
+const (
+	// catalogInterval is how often what a workspace offers is read again.
+	catalogInterval = 24 * time.Hour
+	// permissionsInterval is how often permissions are read to see what was changed
+	// elsewhere.
+	permissionsInterval = 6 * time.Hour
+)
+
+type (
+	librariesAnswer   = []compute.LibraryFullStatus
+	permissionsAnswer = []compute.ClusterAccessControlResponse
+	versionsAnswer    = []compute.SparkVersion
+	nodeTypesAnswer   = []compute.NodeType
+)
+
+func fast(o Options) time.Duration { return o.Fast }
+
+func slow(o Options) time.Duration { return o.Slow }
+
+func always(span time.Duration) func(Options) time.Duration {
+	return func(Options) time.Duration { return span }
+}
+
+// librariesEndpoint is how far the libraries of a cluster are.
+var librariesEndpoint = endpoint{
+	name:     "libraries/cluster-status",
+	every:    map[Cadence]func(Options) time.Duration{WhileChanging: fast, WhileQuiet: func(o Options) time.Duration { return 6 * o.Slow }},
+	priority: ratelimit.PriorityFastList,
+	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ any) (any, bool, error) {
+		statuses, err := api.LibraryStatuses(ctx, clusterID)
+		return statuses, true, err
+	},
+	same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
+}
+
+// permissionsEndpoint is the access control list of a cluster.
+var permissionsEndpoint = endpoint{
+	name: "permissions/clusters",
+	every: map[Cadence]func(Options) time.Duration{
+		WhileChanging: always(permissionsInterval), WhileQuiet: always(permissionsInterval),
+	},
+	priority: ratelimit.PriorityDeep,
+	spread:   true,
+	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ any) (any, bool, error) {
+		entries, err := api.Permissions(ctx, clusterID)
+		return entries, true, err
+	},
+	same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
+}
+
+// pinsPartial are the pages of a list of pinned clusters that have come.
+type pinsPartial struct {
+	pinned map[string]bool
+	token  string
+	pages  int
+}
+
+// pinsEndpoint is the pinned clusters of the workspace: one list serves all objects.
+var pinsEndpoint = endpoint{
+	name:     endpointList + " (pinned)",
+	every:    map[Cadence]func(Options) time.Duration{WhileChanging: slow, WhileQuiet: slow},
+	priority: ratelimit.PrioritySlowList,
+	read:     readPins,
+	same: func(before, after any, clusterID string) bool {
+		was, _ := before.(map[string]bool)
+		is, _ := after.(map[string]bool)
+		return was[clusterID] == is[clusterID]
+	},
+}
+
+func readPins(ctx context.Context, api databricks.Reader, _ string, partial any) (any, bool, error) {
+	// The limit on pins has long been one page.
+	const pageSize, maxPages = 100, 50
+	known, _ := partial.(pinsPartial)
+	page, err := api.List(ctx, databricks.ListQuery{PageSize: pageSize, PageToken: known.token, PinnedOnly: true})
+	if err != nil {
+		return nil, false, err
+	}
+	pinned := maps.Clone(known.pinned)
+	if pinned == nil {
+		pinned = map[string]bool{}
+	}
+	for i := range page.Clusters {
+		pinned[page.Clusters[i].ClusterId] = true
+	}
+	if page.NextPageToken == "" {
+		return pinned, true, nil
+	}
+	if known.pages >= maxPages {
+		return nil, false, &databricks.Error{Class: databricks.ClassHost, Message: "the pages of the list of pinned clusters do not end"}
+	}
+	return pinsPartial{pinned, page.NextPageToken, known.pages + 1}, false, nil
+}
+
+var (
+	versionsEndpoint  = catalogEndpoint("clusters/spark-versions", databricks.Reader.SparkVersions)
+	nodeTypesEndpoint = catalogEndpoint("clusters/list-node-types", databricks.Reader.NodeTypes)
+	policiesEndpoint  = catalogEndpoint("policies/clusters/list", databricks.Reader.Policies)
+	poolsEndpoint     = catalogEndpoint("instance-pools/list", databricks.Reader.InstancePools)
+)
+
+// catalogEndpoint returns what a workspace offers of a kind. A catalog that is read
+// again notifies no object: each looks when it has something new to compare. The
+// first answer always does.
+func catalogEndpoint[T any](name string, read func(databricks.Reader, context.Context) (T, error)) endpoint {
+	return endpoint{
+		name: name,
+		every: map[Cadence]func(Options) time.Duration{
+			WhileChanging: always(catalogInterval), WhileQuiet: always(catalogInterval),
+		},
+		priority: ratelimit.PrioritySlowList,
+		read: func(ctx context.Context, api databricks.Reader, _ string, _ any) (any, bool, error) {
+			offered, err := read(api, ctx)
+			return offered, true, err
+		},
+		same: func(before, _ any, _ string) bool { return before != nil },
+	}
+}

@@ -1,0 +1,241 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
+)
+
+// maxGets and maxLookups bound the reads of one kind in flight, so that one that is
+// not answered does not hold up the others.
+const maxGets, maxLookups = 4, 2
+
+// read is one request that the scheduler may make now. Its functions but send are
+// called under the cache's lock.
+type read struct {
+	priority   ratelimit.Priority
+	endpoint   string
+	resource   string
+	credential *credential
+	// putOff puts off this read alone, begin marks it in flight.
+	putOff func(until time.Time)
+	begin  func()
+	// send makes the request and keeps the answer; take takes it.
+	send func(ctx context.Context, api databricks.Reader) error
+	take func(startedAt, now time.Time, err error)
+}
+
+// dispatch starts every read that is due and may be made now. It returns when to go
+// on; zero: when something happens.
+func (c *cache) dispatch(ctx context.Context, calls *sync.WaitGroup) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if !c.planAt.IsZero() && !c.planAt.After(now) {
+		c.plan(now)
+	}
+	until := c.planAt
+	for _, next := range []func(time.Time) (*read, time.Time){c.nextPage, c.nextGet, c.nextLookup} {
+		for {
+			r, at := next(now)
+			until = sooner(until, at)
+			if r == nil || r.credential == nil {
+				break
+			}
+			c.start(ctx, r, now, calls)
+		}
+	}
+	return until
+}
+
+// start makes one read in the background if it may be made now; else it is put off.
+func (c *cache) start(ctx context.Context, r *read, now time.Time, calls *sync.WaitGroup) {
+	permit, wait := r.credential.acquire(ratelimit.Request{Priority: r.priority, Endpoint: r.endpoint, Resource: r.resource}, now)
+	if wait != nil {
+		if isOfHost(wait.Reason) {
+			c.hold(r.priority, wait.At)
+		} else {
+			r.putOff(wait.At)
+		}
+		return
+	}
+	r.begin()
+	calls.Go(func() {
+		defer c.signal()
+		within, cancel := context.WithTimeout(ctx, c.options.RequestDeadline)
+		defer cancel()
+		err := r.credential.call(permit, Call{Endpoint: r.endpoint, Priority: r.priority}, func() error {
+			return r.send(within, r.credential.client)
+		})
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return // the operator stops: the failure is its own
+		}
+		r.take(now, time.Now(), err)
+	})
+}
+
+// hold keeps requests of a priority and those below it from being tried before the
+// limiter lets one pass.
+func (c *cache) hold(priority ratelimit.Priority, until time.Time) {
+	for p := priority; p < priorities; p++ {
+		c.heldUntil[p] = later(c.heldUntil[p], until)
+	}
+}
+
+// isOfHost reports whether a wait concerns every request of the priority rather than
+// one endpoint or credential.
+func isOfHost(reason ratelimit.Reason) bool {
+	return slices.Contains([]ratelimit.Reason{
+		ratelimit.ReasonRateLimited, ratelimit.ReasonRetryAfter, ratelimit.ReasonHostUnavailable,
+	}, reason)
+}
+
+// nextPage returns the next page of the list under way, or when it may be fetched.
+func (c *cache) nextPage(now time.Time) (*read, time.Time) {
+	l := c.lists.underway
+	if l == nil || l.fetching {
+		return nil, time.Time{}
+	}
+	if at := later(l.notBefore, c.heldUntil[l.priority]); at.After(now) {
+		return nil, at
+	}
+	if l.credential == nil || l.credential.isRejected() && l.pages == 0 {
+		l.credential = c.rotate()
+	}
+	var page databricks.ListPage
+	query := l.query()
+	return &read{
+		priority: l.priority, endpoint: endpointList, credential: l.credential,
+		putOff: func(until time.Time) { l.notBefore = until },
+		begin: func() {
+			l.fetching = true
+			if l.pages == 0 {
+				l.startedAt = now
+			}
+		},
+		send: func(ctx context.Context, api databricks.Reader) (err error) {
+			page, err = api.List(ctx, query)
+			return err
+		},
+		take: func(_, now time.Time, err error) { c.takePage(l, page, now, err) },
+	}, time.Time{}
+}
+
+func (c *cache) takePage(l *listing, page databricks.ListPage, now time.Time, err error) {
+	l.fetching = false
+	if c.lists.underway != l {
+		return // it was dropped meanwhile
+	}
+	if err != nil {
+		c.pageFailed(l, err, now)
+	} else {
+		err = c.pageArrived(l, page, now)
+	}
+	changed := false
+	switch {
+	case err != nil:
+		changed = c.lists.health.failed(err, now)
+	case c.lists.underway != l: // a page in the middle is no success yet
+		changed = c.lists.health.succeeded(now)
+	}
+	if changed {
+		c.log.Info("health of the lists changed", "error", err)
+		c.markAll()
+	}
+}
+
+// nextGet returns the most urgent GET that is due, or when one may be made.
+func (c *cache) nextGet(now time.Time) (*read, time.Time) {
+	if len(c.getting) >= maxGets {
+		return nil, time.Time{}
+	}
+	for i, next := range c.gets {
+		e := c.entries[next.id]
+		if _, inFlight := c.getting[next.id]; e == nil || e.writing > 0 || inFlight {
+			continue
+		}
+		if held := c.heldUntil[next.priority]; held.After(now) {
+			return nil, held
+		}
+		c.gets = slices.Delete(c.gets, i, i+1)
+		return c.readOf(e, next.priority), time.Time{}
+	}
+	return nil, time.Time{}
+}
+
+func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
+	var got databricks.Cluster
+	return &read{
+		priority: priority, endpoint: endpointGet, resource: e.id, credential: c.credentialFor(e),
+		putOff: func(until time.Time) {
+			e.backoff.heldUntil(until)
+			c.planBy(until)
+		},
+		begin: func() { c.getting[e.id] = struct{}{} },
+		send: func(ctx context.Context, api databricks.Reader) (err error) {
+			got, err = api.Get(ctx, e.id)
+			if err == nil && (got.Details == nil || got.Details.ClusterId != e.id) {
+				err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace answered with another cluster than was asked for"}
+			}
+			return err
+		},
+		take: func(startedAt, now time.Time, err error) {
+			delete(c.getting, e.id)
+			if c.entries[e.id] == e {
+				c.takeGet(e, got, startedAt, now, err)
+			}
+			if len(c.gets) == 0 {
+				c.planBy(now)
+			} else {
+				c.planBy(now.Add(c.options.Settle))
+			}
+		},
+	}
+}
+
+// takeGet takes the outcome of a GET.
+func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Time, err error) {
+	e.readAt = later(e.readAt, startedAt)
+	observed := Observation{StartedAt: startedAt, CompletedAt: now, FromGet: true}
+	switch {
+	case err == nil:
+		observed.Presence, observed.Cluster = Present, trimmed(got.Details)
+		e.unlisted = e.absent > 0
+		e.acceptSpec(got.Spec, startedAt)
+		e.specDue = startedAt.Add(c.options.Deep - c.random(c.options.Deep/10))
+	case isPurged(err):
+		observed.Presence = Purged
+	case databricks.ClassOf(err) != databricks.ClassMissing:
+		c.getFailed(e, err, now)
+		return
+	case !e.seen && !e.deleting && startedAt.Before(e.visibleBy(c.options.Grace)):
+		return // too new to be called missing
+	default:
+		observed.Presence = Missing
+	}
+	if err == nil && got.Spec == nil {
+		c.getFailed(e, errOmitted, now)
+	} else {
+		e.backoff.succeeded()
+		if e.health.succeeded(now) {
+			c.markWatchers(e)
+		}
+	}
+	c.accept(e, observed)
+}
+
+// getFailed records why a cluster could not be read; that says nothing about others.
+func (c *cache) getFailed(e *entry, err error, now time.Time) {
+	e.backoff.failed(err, now)
+	if e.health.failed(err, now) {
+		c.log.Info("health of a cluster's reads changed", "clusterID", e.id, "error", err)
+		c.markWatchers(e)
+	}
+}

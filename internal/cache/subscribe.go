@@ -1,0 +1,241 @@
+package cache
+
+import (
+	"time"
+)
+
+// source is where a read must come from.
+type source int
+
+const (
+	// anySource: a list serves as well as a GET.
+	anySource source = iota
+	// getOnly: only a GET returns it.
+	getOnly
+)
+
+// requestKey: an object requests an observation and a spec independently.
+type requestKey struct {
+	object Object
+	source source
+}
+
+// readRequest is a read that an object waits for.
+type readRequest struct {
+	after time.Time
+	// notified: the object was notified that it is there. The request is kept so that
+	// the same interest, stated in the pass that hears of it, is no new request.
+	notified bool
+}
+
+// search is the state of an object's search.
+type search struct {
+	Query
+	startedAt time.Time
+	// lists counts the complete lists that serve; the newest of them began at
+	// listedAt.
+	lists    int
+	listedAt time.Time
+	matches  []Observation
+}
+
+// isDone reports whether no further list is needed. A match does not end a search: a
+// tag can be forged, and the caller judges whose cluster it is.
+func (s *search) isDone() bool { return s.lists >= 2 }
+
+func (s *search) result() SearchResult {
+	return SearchResult{CompleteLists: s.lists, Matches: s.matches}
+}
+
+// subscribe replaces the object's interest and returns what is known.
+func (c *cache) subscribe(object Object, interest Interest) View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch(object, interest.ClusterID)
+	c.request(requestKey{object, anySource}, interest.ClusterID, interest.After)
+	c.request(requestKey{object, getOnly}, interest.ClusterID, interest.SpecAfter)
+	view := View{Health: c.lists.health.state()}
+	if e := c.entries[interest.ClusterID]; e != nil {
+		view.Cluster, view.Spec, view.Health = e.observation(), e.specification(), c.healthOf(e)
+	}
+	view.Search = c.search(object, interest.Search)
+	c.lookUp(object, interest, &view)
+	return view
+}
+
+// healthOf is how the reads of a cluster fare: its own GETs, else the lists where
+// nothing newer than their first failure is known of it.
+func (c *cache) healthOf(e *entry) Health {
+	own, lists := e.health.state(), c.lists.health.state()
+	if own.Err == nil && lists.Err != nil && !e.newest.StartedAt.After(lists.Since) {
+		return lists
+	}
+	own.LastSuccess = later(own.LastSuccess, lists.LastSuccess)
+	return own
+}
+
+// watch makes a cluster the object's: it is kept fresh, and the object is notified
+// of its changes.
+func (c *cache) watch(object Object, clusterID string) {
+	if c.watched[object] == clusterID {
+		return
+	}
+	c.unwatch(object)
+	if clusterID == "" {
+		return
+	}
+	e := c.entry(clusterID)
+	e.watchers[object] = struct{}{}
+	c.watched[object] = clusterID
+	c.wakeBy(e.requestedAt.Add(c.options.Settle))
+}
+
+// unwatch ends the object's interest in its cluster.
+func (c *cache) unwatch(object Object) {
+	for _, from := range []source{anySource, getOnly} {
+		c.cancel(requestKey{object, from})
+	}
+	if e := c.entries[c.watched[object]]; e != nil {
+		delete(e.watchers, object)
+		c.prune(e)
+	}
+	delete(c.watched, object)
+}
+
+// request asks for a read that began after a time, and cancels the request of
+// before where that is zero. The object is notified once for each time asked for,
+// also where the read was there already.
+func (c *cache) request(key requestKey, clusterID string, after time.Time) {
+	if clusterID == "" || after.IsZero() {
+		c.cancel(key)
+		return
+	}
+	e := c.entry(clusterID)
+	if r := e.requests[key]; r != nil && r.after.Equal(after) {
+		return
+	}
+	r := &readRequest{after: after}
+	e.requests[key] = r
+	if e.satisfies(key.source, after) {
+		r.notified = true // the answer of this very call shows it
+		return
+	}
+	e.requestedAt = time.Now()
+	if isTransient(e.health.err) || e.health.err == nil {
+		e.backoff = backoff{}
+	}
+	if key.source == getOnly {
+		c.wakeBy(e.requestedAt)
+		return
+	}
+	c.wakeBy(e.requestedAt.Add(c.options.Settle))
+}
+
+func (c *cache) cancel(key requestKey) {
+	if e := c.entries[c.watched[key.object]]; e != nil {
+		delete(e.requests, key)
+	}
+}
+
+// entry returns the entry of a cluster, made if there is none. A complete list may
+// have returned the cluster already.
+func (c *cache) entry(clusterID string) *entry {
+	if e := c.entries[clusterID]; e != nil {
+		return e
+	}
+	now := time.Now()
+	e := &entry{
+		id: clusterID, createdAt: now, requestedAt: now, specDue: c.firstSpec(now),
+		watchers: map[Object]struct{}{}, requests: map[requestKey]*readRequest{},
+	}
+	if seen := c.lists.observation(clusterID); seen.Presence == Present {
+		e.accept(seen)
+		e.readAt = seen.StartedAt
+	}
+	c.entries[clusterID] = e
+	return e
+}
+
+// prune forgets an entry that no object is interested in and no write needs.
+func (c *cache) prune(e *entry) {
+	if !e.isNeeded() && e.writing == 0 && !time.Now().Before(e.validAfter) {
+		delete(c.entries, e.id)
+	}
+}
+
+// satisfy notifies the objects whose requests the entry now satisfies.
+func (c *cache) satisfy(e *entry) {
+	for key, r := range e.requests {
+		if !r.notified && e.satisfies(key.source, r.after) {
+			r.notified = true
+			c.changed[key.object] = struct{}{}
+		}
+	}
+}
+
+// satisfies reports whether a read from a source that began after a time is there.
+func (e *entry) satisfies(from source, after time.Time) bool {
+	if !e.isValid() || !e.newest.StartedAt.After(after) && from == anySource {
+		return false
+	}
+	return from == anySource || e.newest.Presence != Present && e.newest.StartedAt.After(after) || e.specification().StartedAt.After(after)
+}
+
+// outstanding returns the time after which a read must begin to satisfy the requests
+// that any source serves, whether there are such, and whether a GET is needed.
+func (e *entry) outstanding() (after time.Time, anyRead, get bool) {
+	for key, r := range e.requests {
+		switch {
+		case e.satisfies(key.source, r.after):
+		case key.source == getOnly:
+			get = true
+		default:
+			anyRead, after = true, later(after, r.after)
+		}
+	}
+	return after, anyRead, get
+}
+
+// search states the object's search and returns its result so far.
+func (c *cache) search(object Object, query Query) SearchResult {
+	if query == (Query{}) {
+		delete(c.searches, object)
+		return SearchResult{}
+	}
+	s := c.searches[object]
+	if s == nil || s.Query != query {
+		s = &search{Query: query, startedAt: time.Now()}
+		c.searches[object] = s
+		c.advance(map[Object]*search{object: s})
+		if !s.isDone() {
+			c.wakeBy(s.startedAt.Add(c.options.Settle))
+		}
+	}
+	return s.result()
+}
+
+// advance counts the newest complete list for the searches that it serves, and
+// returns their objects.
+func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
+	open := map[string]map[string][]*search{} // by tag, then by value
+	for object, s := range searches {
+		if s.isDone() || !c.lists.startedAt.After(later(s.After, s.listedAt)) {
+			continue
+		}
+		s.lists++
+		s.listedAt, s.matches = c.lists.startedAt, nil
+		advanced = append(advanced, object)
+		if open[s.Tag] == nil {
+			open[s.Tag] = map[string][]*search{}
+		}
+		open[s.Tag][s.Value] = append(open[s.Tag][s.Value], s)
+	}
+	for tag, byValue := range open {
+		for id, cluster := range c.lists.clusters {
+			for _, s := range byValue[cluster.CustomTags[tag]] {
+				s.matches = append(s.matches, c.lists.observation(id))
+			}
+		}
+	}
+	return advanced
+}
