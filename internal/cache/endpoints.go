@@ -47,6 +47,7 @@ var librariesEndpoint = endpoint{
 	name:     "libraries/cluster-status",
 	every:    map[Cadence]func(Options) time.Duration{WhileChanging: fast, WhileQuiet: func(o Options) time.Duration { return 6 * o.Slow }},
 	priority: ratelimit.PriorityFastList,
+	spread:   true,
 	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ any) (any, bool, error) {
 		statuses, err := api.LibraryStatuses(ctx, clusterID)
 		return statuses, true, err

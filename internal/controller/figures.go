@@ -25,7 +25,7 @@ type figures struct {
 	followed map[types.NamespacedName]place
 	// gates are by host, mirrors by host and principal.
 	gates   map[string]sample
-	mirrors map[place]cache.MirrorState
+	mirrors map[place]cache.State
 }
 
 // place is a workspace as one principal sees it.
@@ -44,7 +44,7 @@ func newFigures(reader client.Reader, registry *cache.Registry, enqueue func(typ
 		reader: reader, registry: registry, enqueue: enqueue, every: every,
 		followed: map[types.NamespacedName]place{},
 		gates:    map[string]sample{},
-		mirrors:  map[place]cache.MirrorState{},
+		mirrors:  map[place]cache.State{},
 	}
 }
 
@@ -93,20 +93,20 @@ func (f *figures) Start(ctx context.Context) error {
 }
 
 func (f *figures) sample(now time.Time) {
-	gates, mirrors := f.registry.Gates(), f.registry.Mirrors()
+	gates, mirrors := f.registry.Limiters(), f.registry.Caches()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.gates
-	f.gates, f.mirrors = map[string]sample{}, map[place]cache.MirrorState{}
+	f.gates, f.mirrors = map[string]sample{}, map[place]cache.State{}
 	for _, gate := range gates {
 		next := sample{learned: gate.Learned, at: now}
-		for _, class := range gate.Classes {
+		for _, class := range gate.Priorities {
 			next.granted += class.Granted
 		}
-		if was := before[gate.Host]; !was.at.IsZero() && next.granted >= was.granted {
+		if was := before[gate.Name]; !was.at.IsZero() && next.granted >= was.granted {
 			next.used = float64(next.granted-was.granted) / now.Sub(was.at).Seconds()
 		}
-		f.gates[gate.Host] = next
+		f.gates[gate.Name] = next
 	}
 	for _, mirror := range mirrors {
 		f.mirrors[place{mirror.Host, mirror.Principal}] = mirror

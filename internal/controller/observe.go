@@ -17,27 +17,29 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// scene is the facts, and the workspace they are about for whoever acts on them.
+// observation is the facts, and the workspace they are about, for the actor.
 type scene struct {
 	plan.World
-	// workspace is nil where there is none to speak to.
+	// workspace is nil where there is none to call.
 	workspace *cache.Workspace
 	// unansweredUntil is how long the workspace is given for its first answer; zero:
 	// it has answered, or took too long.
 	unansweredUntil time.Time
-	// asked is what the cluster was last asked to be, as a GET that began at
-	// askedAt told.
-	asked   drift.Tree
-	askedAt time.Time
-	// lookedAt is when the look began that Details are from, changedAt when that of
-	// the first that found the same.
-	lookedAt, changedAt time.Time
+	// interest is what the object needs to know, and view what is known of it.
+	interest cache.Interest
+	view     cache.View
+	// observed is the cluster with the spec that it was compared with: the base of a
+	// change.
+	observed drift.Observed
 	// output is the object's own ConfigMap; nil: it has none yet.
 	output *corev1.ConfigMap
 }
 
+// subscribe states what the object needs to know by now, and takes what is known.
+func (s *scene) subscribe() { s.view = s.workspace.Subscribe(s.interest) }
+
 // observe gathers the facts about an object. It calls no workspace; what is not
-// known yet is asked of the mirror.
+// known yet is requested of the cache.
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCluster) scene {
 	seen := scene{World: plan.World{Owner: r.ownerTag(cluster)}}
 	if !plan.NeedsWorkspace(cluster) {
@@ -48,13 +50,11 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return seen
 	}
 	r.declare(ctx, cluster, &seen)
+	r.need(cluster, &seen)
 	r.look(ctx, cluster, &seen)
-	r.search(cluster, &seen)
-	r.doubt(cluster, &seen)
+	r.search(&seen)
 	r.compare(cluster, &seen)
-	r.libraries(cluster, &seen)
-	r.pin(cluster, &seen)
-	r.grants(cluster, &seen)
+	r.lookUp(cluster, &seen)
 	r.output(ctx, cluster, &seen)
 	return seen
 }
@@ -89,21 +89,35 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 // soonAgain is when the API server is asked again for what it did not answer.
 const soonAgain = 5 * time.Second
 
-// look finds what is known of the object's cluster, and asks for a look where
-// that is older than what was done to it.
+// need states what the next decision needs to know.
+func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	seen.interest = plan.Needs(plan.NeedsInput{
+		Cluster: cluster, ClusterID: clusterID(cluster), Owner: seen.Owner, SearchAfter: r.searchAfter(cluster),
+		ReadAfter: r.memory.lookAfter(cluster), GenerationSeenAt: r.memory.generationSince(cluster),
+		Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
+	})
+	seen.subscribe()
+}
+
+// searchAfter is when complete lists are searched for the owner tag; zero: not now.
+func (r *Reconciler) searchAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
+	after := plan.ResolveAt(cluster, r.options.Limits)
+	if time.Now().Before(after) {
+		return time.Time{}
+	}
+	return after
+}
+
+// look takes what is known of the object's cluster, where that is no older than what
+// was done to it.
 func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	if health := seen.workspace.Health(); health.Err != nil {
-		seen.ReadFailure = failureOf(health.Err)
-		seen.ReadFailingSince = health.Since
-		r.credentials.doubt(client.ObjectKeyFromObject(cluster), seen.ReadFailure.Class)
-	} else {
-		r.credentials.trust(client.ObjectKeyFromObject(cluster))
+	if health := seen.view.Health; health.Err != nil {
+		seen.ReadFailure, seen.ReadFailingSince = failureOf(health.Err), health.Since
 	}
 	id := clusterID(cluster)
 	if id == "" {
 		return
 	}
-	seen.workspace.Watch(objectOf(cluster), id)
 	holder, err := r.holders.of(ctx, cluster, id)
 	if err != nil {
 		// Whose the cluster is decides whether it may be written to.
@@ -112,22 +126,15 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		return
 	}
 	seen.Holder = holder
-	observation := seen.workspace.Observe(id)
-	needed := r.memory.lookAfter(cluster)
-	if isGone(observation) {
-		needed = latest(needed, plan.UnseenUntil(cluster, r.options.Limits))
+	if isGone(seen.view.Cluster) {
+		seen.interest.After = latest(seen.interest.After, plan.UnseenUntil(cluster, r.options.Limits))
+		seen.subscribe()
 	}
-	if observation.Presence == cache.Unknown || observation.StartedAt.Before(needed) {
-		if time.Now().After(needed) {
-			// For an edit that somebody waits for, one GET tells all that a change
-			// takes; a list may be long.
-			edited := observation.Presence == cache.Unknown && cluster.Generation != cluster.Status.ObservedGeneration
-			seen.workspace.Refresh(objectOf(cluster), id, needed, edited)
-		}
+	observed := seen.view.Cluster
+	if observed.Presence == cache.Unknown || !observed.StartedAt.After(seen.interest.After) {
 		return
 	}
-	seen.Presence = presences[observation.Presence]
-	seen.Details, seen.lookedAt, seen.changedAt = observation.Cluster, observation.StartedAt, observation.ChangedAt
+	seen.Presence, seen.Details = presences[observed.Presence], observed.Cluster
 }
 
 var presences = map[cache.Presence]plan.Presence{
@@ -136,9 +143,9 @@ var presences = map[cache.Presence]plan.Presence{
 	cache.Purged:  plan.Purged,
 }
 
-// isGone tells that a look said that the cluster does not exist.
-func isGone(observation cache.Observation) bool {
-	return observation.Presence == cache.Missing || observation.Presence == cache.Purged
+// isGone reports whether a GET returned that the cluster does not exist.
+func isGone(observed cache.Observation) bool {
+	return observed.Presence == cache.Missing || observed.Presence == cache.Purged
 }
 
 func latest(a, b time.Time) time.Time {
@@ -148,41 +155,39 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// search looks for the owner tag while a creation's end is not known.
-func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	object, after := objectOf(cluster), plan.ResolveAt(cluster, r.options.Limits)
-	if after.IsZero() || time.Now().Before(after) || seen.Owner.Key == "" {
-		seen.workspace.EndSearch(object)
-		return
-	}
-	found := seen.workspace.Search(object, seen.Owner.Key, seen.Owner.Value, after)
-	seen.Search = plan.Search{CompleteLists: found.CompleteLists}
-	for _, match := range found.Matches {
+// search takes what the search for the owner tag has found.
+func (r *Reconciler) search(seen *scene) {
+	seen.Search = plan.Search{CompleteLists: seen.view.Search.CompleteLists}
+	for _, match := range seen.view.Search.Matches {
 		seen.Search.Matches = append(seen.Search.Matches, match.Cluster)
 	}
 }
 
-// compare finds where the cluster is not as declared. What only a list shows is a
-// suspicion, until the GET that it asks for has confirmed it or not.
+// compare finds where the cluster is not as declared, or requests the GET that the
+// comparison needs.
 func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if seen.Presence != plan.Present || seen.Desired == nil {
 		return
 	}
-	id := seen.Details.ClusterId
-	asked, askedAt := seen.workspace.Spec(id)
-	observed, err := drift.Observe(seen.Details, asked)
+	found, err := plan.Compare(plan.CompareInput{
+		Cluster: cluster, Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
+		Details: seen.Details, ReadAt: seen.view.Cluster.StartedAt,
+		Spec: seen.view.Spec.JSON, SpecAt: seen.view.Spec.StartedAt,
+		GenerationSeenAt: r.memory.generationSince(cluster), Judged: r.memory.judged(cluster), Last: r.memory.last(cluster),
+	})
 	if err != nil {
+		seen.ReadFailure = &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}
 		return
 	}
-	differences := append(drift.Compare(seen.Desired, observed), drift.Removed(cluster.Status.OwnedFields, seen.Desired, observed.Asked)...)
-	if len(differences) > 0 && askedAt.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences) {
-		seen.workspace.Refresh(objectOf(cluster), id, seen.lookedAt, true)
+	if !found.Compared {
+		seen.interest.SpecAfter = latest(seen.interest.SpecAfter, found.SpecAfter)
+		seen.subscribe()
 		seen.Suspected = true
 		return
 	}
-	r.memory.confirm(cluster, differences)
-	seen.Differences, seen.Compared = differences, true
-	seen.asked, seen.askedAt = observed.Asked, askedAt
+	r.memory.judge(cluster, found)
+	seen.Compared, seen.Differences, seen.Normalized = true, found.Differences, found.Normalized
+	seen.observed, seen.SpecAt, seen.SpecKnown = found.Observed, found.SpecAt, found.Observed.SpecKnown()
 }
 
 // clusterID is the object's cluster: the one on record, else the one it names.

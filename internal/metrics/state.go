@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 const (
@@ -34,8 +35,8 @@ type State struct {
 
 // Workspaces tells how the workspaces are; a *cache.Registry does.
 type Workspaces interface {
-	Gates() []cache.GateState
-	Mirrors() []cache.MirrorState
+	Limiters() []ratelimit.State
+	Caches() []cache.State
 }
 
 var descriptions []*prometheus.Desc
@@ -59,14 +60,15 @@ func (s *State) Describe(ch chan<- *prometheus.Desc) {
 func (s *State) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	gates := s.Workspaces.Gates()
 	inUse := map[string]bool{}
-	for _, gate := range gates {
-		inUse[gate.Host] = true
-		collectGate(ch, gate, time.Now())
+	for _, limiter := range s.Workspaces.Limiters() {
+		if !inUse[limiter.Name] {
+			collectLimiter(ch, limiter, time.Now())
+		}
+		inUse[limiter.Name] = true
 	}
 	s.Calls.collect(ch, inUse)
-	collectMirrors(ch, s.Workspaces.Mirrors())
+	collectCaches(ch, s.Workspaces.Caches())
 	s.Orphans.collect(ch)
 	s.collectObjects(ctx, ch)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 var (
@@ -26,17 +27,17 @@ var (
 		"How much longer the workspace wants no requests of the class, as its Retry-After says; 0 where it may be asked.", labelHost, "class")
 )
 
-func collectGate(ch chan<- prometheus.Metric, gate cache.GateState, now time.Time) {
-	ch <- gauge(gateAllowed, gate.Rate, gate.Host)
-	if gate.Learned > 0 {
-		ch <- gauge(gateLearned, gate.Learned, gate.Host)
+func collectLimiter(ch chan<- prometheus.Metric, limiter ratelimit.State, now time.Time) {
+	ch <- gauge(gateAllowed, limiter.Rate, limiter.Name)
+	if limiter.Learned > 0 {
+		ch <- gauge(gateLearned, limiter.Learned, limiter.Name)
 	}
-	ch <- yes(gateBreaker, gate.BreakerOpen, gate.Host)
-	for class, state := range gate.Classes {
-		ch <- counter(gateGranted, state.Granted, gate.Host, class)
-		ch <- counter(gateRefused, state.Refused, gate.Host, class)
-		ch <- counter(gateThrottled, state.Throttled, gate.Host, class)
-		ch <- gauge(gatePaused, max(state.PausedUntil.Sub(now), 0).Seconds(), gate.Host, class)
+	ch <- yes(gateBreaker, limiter.HostUnavailable, limiter.Name)
+	for class, state := range limiter.Priorities {
+		ch <- counter(gateGranted, state.Granted, limiter.Name, class)
+		ch <- counter(gateRefused, state.Refused, limiter.Name, class)
+		ch <- counter(gateThrottled, state.Throttled, limiter.Name, class)
+		ch <- gauge(gatePaused, max(state.PausedUntil.Sub(now), 0).Seconds(), limiter.Name, class)
 	}
 }
 
@@ -60,10 +61,10 @@ var (
 // labelPrincipal is the user or service principal whose credential reads.
 const labelPrincipal = "principal"
 
-func collectMirrors(ch chan<- prometheus.Metric, mirrors []cache.MirrorState) {
+func collectCaches(ch chan<- prometheus.Metric, caches []cache.State) {
 	type place struct{ host, principal string }
 	seen := map[place]bool{}
-	for _, m := range mirrors {
+	for _, m := range caches {
 		at := place{m.Host, strings.ToValidUTF8(m.Principal, "?")}
 		if seen[at] {
 			continue // names are what the server says, and one series is all a name has

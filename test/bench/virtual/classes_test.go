@@ -8,6 +8,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
@@ -40,7 +41,7 @@ func TestTerminateBehindReads(t *testing.T) {
 			reading.Go(func() { // more than can be had is wanted, always
 				for ctx.Err() == nil {
 					for _, id := range ids {
-						connected.Refresh(cache.Object(id), id, time.Now(), true)
+						w.connect(objectOf(id)).Subscribe(cache.Interest{ClusterID: id, SpecAfter: time.Now()})
 					}
 					<-time.After(30 * time.Second)
 				}
@@ -49,7 +50,7 @@ func TestTerminateBehindReads(t *testing.T) {
 			for _, id := range doomed {
 				asked := time.Now()
 				first := true // a 429 is the workspace's doing, and P5's matter
-				w.do(connected, cache.ClassTerminate, id, func(ctx context.Context, api databricks.Writer) error {
+				w.do(connected, cache.Write{Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/delete", ClusterID: id}, func(ctx context.Context, api databricks.Writer) error {
 					if first {
 						all = append(all, float64(time.Since(asked))/float64(token))
 					}
@@ -82,7 +83,7 @@ func TestLowestClassBehindWrites(t *testing.T) {
 		for range writers {
 			all.Go(func() {
 				for ctx.Err() == nil { // not the cluster's own, so that nothing is looked at for it
-					w.do(connected, cache.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
+					w.do(connected, creation, func(ctx context.Context, api databricks.Writer) error {
 						return api.Start(ctx, foreign)
 					})
 				}

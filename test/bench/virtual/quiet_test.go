@@ -58,7 +58,7 @@ func TestDrift(t *testing.T) {
 			ids := w.fill("c", 1_000)
 			w.watchAll(ids)
 			pass(20 * time.Minute)
-			seen := drift(w, ids[:pick(60, 300)], func(id string, since time.Time) time.Time { return w.heard(cache.Object(id), since) })
+			seen := drift(w, ids[:pick(60, 300)], func(id string, since time.Time) time.Time { return w.heard(objectOf(id), since) })
 			longest = append(longest, figures.Quantile(1, seen...))
 			mean = append(mean, average(seen))
 		})

@@ -20,6 +20,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
@@ -128,7 +129,7 @@ func (w *world) fill(prefix string, count int) []string {
 func (w *world) connect(object cache.Object) *cache.Workspace {
 	w.t.Helper()
 	for {
-		connected, err := w.Connect(object, w.config)
+		connected, err := w.Connect(object, w.config, "")
 		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			<-time.After(max(time.Until(wait.At), time.Millisecond))
 			continue
@@ -145,8 +146,8 @@ func (w *world) connect(object cache.Object) *cache.Workspace {
 func (w *world) watchAll(ids []string) (connected *cache.Workspace) {
 	w.t.Helper()
 	for _, id := range ids {
-		connected = w.connect(cache.Object(id))
-		connected.Watch(cache.Object(id), id)
+		connected = w.connect(objectOf(id))
+		connected.Subscribe(cache.Interest{ClusterID: id})
 	}
 	return connected
 }
@@ -163,9 +164,9 @@ func (w *world) heard(object cache.Object, since time.Time) time.Time {
 
 // do makes a write as soon as it is let through; what the workspace throttles is
 // tried again a second later.
-func (w *world) do(connected *cache.Workspace, class cache.WriteClass, id string, call func(context.Context, databricks.Writer) error) {
+func (w *world) do(connected *cache.Workspace, write cache.Write, call func(context.Context, databricks.Writer) error) {
 	for w.t.Context().Err() == nil {
-		err := w.Writers().Do(w.t.Context(), connected, class, id, call)
+		err := w.Writers().Do(w.t.Context(), connected, write, call)
 		wait, waits := errors.AsType[*cache.WaitError](err)
 		switch {
 		case err == nil:
@@ -183,14 +184,20 @@ func (w *world) do(connected *cache.Workspace, class cache.WriteClass, id string
 
 // create makes a cluster of a name and has the object watch it.
 func (w *world) create(name string) (id string) {
-	connected := w.connect(cache.Object(name))
-	w.do(connected, cache.ClassChange, "", func(ctx context.Context, api databricks.Writer) (err error) {
+	connected := w.connect(objectOf(name))
+	w.do(connected, creation, func(ctx context.Context, api databricks.Writer) (err error) {
 		id, err = api.Create(ctx, createRequest(name))
 		return err
 	})
-	connected.Watch(cache.Object(name), id)
+	connected.Subscribe(cache.Interest{ClusterID: id})
 	return id
 }
+
+// creation is a create, as the rate limiter sees it.
+var creation = cache.Write{Priority: ratelimit.PriorityChange, Endpoint: "clusters/create"}
+
+// objectOf returns an object of one namespace: all of them share a flow.
+func objectOf(name string) cache.Object { return cache.Object("bench/" + name) }
 
 func createRequest(name string) databricks.CreateRequest {
 	return databricks.CreateRequest{CreateCluster: compute.CreateCluster{

@@ -1,0 +1,120 @@
+package plan
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// CompareInput is what an object is compared with its cluster from. Every fact comes
+// with the time when its read began; all reads began after the last own write to the
+// cluster completed.
+type CompareInput struct {
+	Cluster *v1alpha1.DatabricksCluster
+	// Desired is the declared specification, SecretsRotated reports whether its
+	// write-only values are others than those that were last sent.
+	Desired        drift.Tree
+	SecretsRotated bool
+	// Details are from a read that began at ReadAt, by a list or a GET.
+	Details *compute.ClusterDetails
+	ReadAt  time.Time
+	// Spec is from a GET that began at SpecAt; nil: unknown.
+	Spec   json.RawMessage
+	SpecAt time.Time
+	// GenerationSeenAt is when this process first saw this generation.
+	GenerationSeenAt time.Time
+	// Judged is what the last comparison of this process with a known spec found.
+	Judged Judged
+	// Last is the last step of this process for the object.
+	Last Attempt
+}
+
+// Judged is what a GET's spec was last used to judge: while the effective view is the
+// same, the same spec gives the same result, and no other GET is needed.
+type Judged struct {
+	// Effective is the digest of the differences that the effective view shows.
+	Effective string
+	// SpecAt is when the GET began.
+	SpecAt time.Time
+}
+
+// Comparison is the result of Compare.
+type Comparison struct {
+	// Compared reports whether the facts suffice. Where they do not, nothing else is
+	// set but SpecAfter: a GET that began after it is needed.
+	Compared  bool
+	SpecAfter time.Time
+	// Differences are to be corrected, Normalized are the server's own.
+	Differences, Normalized []drift.Difference
+	// Observed is the cluster, with its spec where the comparison rests on it; SpecAt
+	// is then when that GET began.
+	Observed drift.Observed
+	SpecAt   time.Time
+	// Judged is to be remembered for the next comparison.
+	Judged Judged
+}
+
+// Compare compares an object with its cluster. A list shows the effective values
+// only. That suffices where this very specification was compared with a spec before,
+// or was just created with, and the effective values are as declared. In every other
+// case a GET decides that began after this generation was first seen, and that is no
+// older than the effective values: what only the spec shows, such as a removal, is
+// otherwise unknown.
+func Compare(in CompareInput) (Comparison, error) {
+	observed, err := drift.Observe(in.Details, in.Spec)
+	if err != nil {
+		return Comparison{}, err
+	}
+	effective, recorded := in.split(observed.WithoutSpec())
+	digest := DigestOf(effective)
+	isSame := digest == in.Judged.Effective && in.SpecAt.Equal(in.Judged.SpecAt)
+	changed := in.SecretsRotated || Changed(in.Cluster.Status.AppliedDigest, in.Desired)
+	switch {
+	case !observed.SpecKnown(), changed && !in.SpecAt.After(in.GenerationSeenAt):
+	case isSame, !in.SpecAt.Before(in.ReadAt):
+		return in.full(observed, digest), nil
+	}
+	if len(effective) == 0 && (!changed || in.isJustCreated()) {
+		return Comparison{
+			Compared: true, Normalized: recorded, Observed: observed.WithoutSpec(), Judged: in.Judged,
+		}, nil
+	}
+	needed := Comparison{SpecAfter: in.ReadAt, Judged: in.Judged}
+	if changed && !in.SpecAt.After(in.GenerationSeenAt) {
+		needed.SpecAfter = in.GenerationSeenAt
+	}
+	return needed, nil
+}
+
+// full compares with the spec, too.
+func (in CompareInput) full(observed drift.Observed, effective string) Comparison {
+	differences, normalized := in.split(observed)
+	owned := in.Cluster.Status.OwnedFields
+	differences = append(differences, drift.Removed(owned, in.Desired, observed)...)
+	if in.SecretsRotated {
+		differences = append(differences, drift.Rotated(owned, in.Desired, observed)...)
+	}
+	return Comparison{
+		Compared: true, Differences: differences, Normalized: normalized,
+		Observed: observed, SpecAt: in.SpecAt, Judged: Judged{Effective: effective, SpecAt: in.SpecAt},
+	}
+}
+
+// split separates what is to be corrected from what the server made.
+func (in CompareInput) split(observed drift.Observed) (differences, normalized []drift.Difference) {
+	return SplitNormalized(NormalizedInput{
+		Cluster: in.Cluster, Desired: in.Desired, Found: drift.Compare(in.Desired, observed),
+		SpecKnown: observed.SpecKnown(), Last: in.Last,
+	})
+}
+
+// isJustCreated reports whether the cluster was created with this very specification
+// and nothing was compared since: there is nothing that could have been removed.
+func (in CompareInput) isJustCreated() bool {
+	creation := in.Cluster.Status.Creation
+	return creation != nil && creation.Digest != "" && creation.Digest == drift.Digest(in.Desired)
+}
