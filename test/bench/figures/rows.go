@@ -8,7 +8,7 @@ import (
 
 // Row is one promise.
 type Row struct {
-	// ID is the promise's number, P1 to P12; it may have several rows.
+	// ID is the promise's number, P1 to P13; it may have several rows.
 	ID string
 	// Figure says what is measured, Unit in what.
 	Figure, Unit string
@@ -106,10 +106,19 @@ var Rows = []Row{
 	{ID: "P12", Figure: "of it until the lease is the next one's", Unit: "s", Key: "P12.lease", At: all},
 	{ID: "P12", Figure: "GETs of the changed cluster until then", Key: "P12.gets", Most: atMost(1), At: all},
 	{ID: "P12", Figure: "calls by the next leader until settled", Key: "P12.settled", Most: atMost(110), At: all},
+	{ID: "P13", Figure: "wait of another namespace's create behind 1,000 creates", Unit: "tokens", Key: "P13.creates.create", Most: atMost(2), Anchor: firstRelease},
+	{ID: "P13", Figure: "of its resize", Unit: "tokens", Key: "P13.creates.resize", Most: atMost(2), Anchor: firstRelease},
+	{ID: "P13", Figure: "of its delete", Unit: "tokens", Key: "P13.creates.delete", Most: atMost(2), Anchor: firstRelease},
+	{ID: "P13", Figure: "wait of its create behind 1,000 refused creates", Unit: "tokens", Key: "P13.refused.create", Most: atMost(2), Anchor: firstRelease},
+	{ID: "P13", Figure: "of its resize", Unit: "tokens", Key: "P13.refused.resize", Most: atMost(2), Anchor: firstRelease},
+	{ID: "P13", Figure: "of its delete", Unit: "tokens", Key: "P13.refused.delete", Most: atMost(2), Anchor: firstRelease},
 }
 
 // reportedStarvation is what users of other operators have told.
 const reportedStarvation = "40 min at 6,000 · 30 min at 300"
+
+// firstRelease is what the first release of this operator was measured to do.
+const firstRelease = "125 s and more"
 
 // leaseSeconds is how long a lease lasts whose holder is dead.
 const leaseSeconds = 15

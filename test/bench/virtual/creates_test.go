@@ -32,7 +32,6 @@ func TestCreates(t *testing.T) {
 				ids[i] = w.create(fmt.Sprintf("c-%03d", i))
 				born[i] = time.Now()
 			})
-			connected := w.connect("c-000")
 			var late []float64
 			waiting := map[int]bool{}
 			for i := range ids {
@@ -41,7 +40,7 @@ func TestCreates(t *testing.T) {
 			for len(waiting) > 0 && time.Since(began) < time.Hour {
 				pass(100 * time.Millisecond)
 				for i := range waiting {
-					seen := connected.Observe(ids[i])
+					seen := w.connect(objectOf(fmt.Sprintf("c-%03d", i))).Subscribe(cache.Interest{ClusterID: ids[i]}).Cluster
 					if seen.Cluster == nil || seen.Cluster.State != compute.StateRunning {
 						continue
 					}
