@@ -69,11 +69,18 @@ type hold struct {
 	earliest time.Time
 	// spacing is the time between two requests that ask again.
 	spacing time.Duration
+	// hasTurn is set when the flow goes next, so that one request of it is to ask
+	// as soon as there is a token.
+	hasTurn bool
 	reason  Reason
 	domain  string
 }
 
-const pruneInterval = 10 * time.Second
+const (
+	pruneInterval = 10 * time.Second
+	// denseFlows is how many flows may each have requests ask twice in a token.
+	denseFlows = 4
+)
 
 // New returns a Limiter. The name is that of the host, or of the workspace where
 // a host has several; it is the domain of what holds all requests.
@@ -133,7 +140,12 @@ func (l *Limiter) grant(r Request, f *flow, now time.Time) *Permit {
 // refuse gives the request a time to ask again.
 func (l *Limiter) refuse(r Request, f *flow, h hold, now time.Time) *Wait {
 	q := &l.queues[r.Priority]
-	at := f.line(h.earliest, h.spacing)
+	// Where many flows wait, each gets only its share of what the line is spread over.
+	share := time.Duration(max(1, q.waiting(now)/denseFlows))
+	at := h.earliest
+	if !h.hasTurn || !f.takeTurn(at, now) {
+		at = f.line(h.earliest, h.spacing*share)
+	}
 	f.reason = h.reason
 	if h.reason == ReasonRateLimited || h.reason == ReasonRetryAfter {
 		q.next = later(q.next, f.next)
@@ -167,13 +179,14 @@ func (l *Limiter) heldByBreaker(r Request, f *flow, now time.Time) *hold {
 	if r.Priority != PriorityTerminate {
 		return &h
 	}
-	ahead := time.Duration(l.queues[r.Priority].ahead(f, now, passInterval, func(_ string, other *flow) bool {
+	t := l.queues[r.Priority].turn(f, now, passInterval, func(_ string, other *flow) bool {
 		return other.reason == ReasonHostUnavailable || other.reason == ReasonEndpointUnavailable
-	}))
-	if !now.Before(l.domains.passAt) && (ahead == 0 || now.Sub(l.domains.passAt) > grace) {
+	})
+	if !now.Before(l.domains.passAt) && (!t.yields || now.Sub(l.domains.passAt) > grace) {
 		return nil
 	}
-	h.earliest, h.spacing = later(l.domains.passAt, now.Add(time.Millisecond)).Add(ahead*passInterval), 2*passInterval
+	h.hasTurn, h.spacing = t.ahead == 0, 2*passInterval
+	h.earliest = later(l.domains.passAt, now.Add(time.Millisecond)).Add(time.Duration(t.ahead) * passInterval)
 	return &h
 }
 
@@ -233,11 +246,11 @@ func (l *Limiter) heldByWrites(r Request, f *flow, now time.Time) *hold {
 	if own > 0 && all > 1 {
 		return nil
 	}
-	ahead := l.queues[r.Priority].ahead(f, now, grace, func(name string, other *flow) bool {
+	t := l.queues[r.Priority].turn(f, now, l.token(), func(name string, other *flow) bool {
 		otherOwn, _ := l.writes.free(r.Priority, name)
 		return otherOwn > 0 && (other.reason == ReasonUnanswered || other.reason == ReasonRateLimited)
 	})
-	if own > 0 && all == 1 && ahead == 0 {
+	if own > 0 && all == 1 && t.ahead == 0 {
 		return nil
 	}
 	return &hold{earliest: now.Add(l.token() / 2), spacing: l.token(), reason: ReasonUnanswered, domain: l.name}
@@ -250,17 +263,22 @@ func (l *Limiter) heldByRate(r Request, f *flow, now time.Time) *hold {
 		q.wantingSince, q.promised = now, now
 	}
 	first, token := l.first(now), l.token()
-	ahead := q.ahead(f, now, token, func(_ string, other *flow) bool { return other.reason == ReasonRateLimited })
+	t := q.turn(f, now, token, func(_ string, other *flow) bool { return other.reason == ReasonRateLimited })
 	floor, gap := l.floor(r.Priority, first), l.gap(r.Priority, first)
 	since, tokens := now.Sub(l.last.at), l.bucket.tokens(now)
-	// A flow that has not the turn leaves one token, and the next moment, to the
-	// one that has.
-	if turns := min(ahead, 1); tokens >= min(floor+float64(turns), float64(l.options.Burst)) && since >= gap+time.Duration(turns)*l.minGap() {
+	needed, pause := floor, gap
+	if t.yields { // leaves one token, and the next moment, to the flow that has the turn
+		needed, pause = min(floor+1, float64(l.options.Burst)), gap+l.minGap()
+	}
+	if tokens >= needed && since >= pause {
 		return nil
 	}
 	refill := time.Duration(math.Ceil((floor - tokens) / l.rate.rate * float64(time.Second)))
-	wait := max(refill, gap-since, 0) + time.Duration(ahead)*token
-	return &hold{earliest: now.Add(max(wait, time.Millisecond)), spacing: token, reason: ReasonRateLimited, domain: l.name}
+	wait := max(refill, gap-since, 0) + time.Duration(t.ahead)*token
+	return &hold{
+		earliest: now.Add(max(wait, time.Millisecond)), spacing: token, hasTurn: t.ahead == 0,
+		reason: ReasonRateLimited, domain: l.name,
+	}
 }
 
 // token is the time in which one token comes.
