@@ -1,0 +1,70 @@
+package ratelimit
+
+import (
+	"math"
+	"time"
+)
+
+// budgets hold how many failures each flow has left to spend at an endpoint.
+// Successes and time earn them back.
+type budgets map[budgetKey]*budget
+
+// budgetKey names a budget: one for each flow at each endpoint, and one of its own
+// for each member of the endpoint that fails by itself.
+type budgetKey struct{ flow, endpoint, member string }
+
+type budget struct {
+	left     float64
+	earnedAt time.Time
+}
+
+const (
+	fullBudget      = 10.0
+	budgetPerCall   = 0.1
+	budgetPerSecond = 0.5
+	// budgetSpacing is the time in which one failure is earned.
+	budgetSpacing = 2 * time.Second
+)
+
+// wait returns how long the budget allows no request; 0 where it allows one.
+func (b budgets) wait(key budgetKey, now time.Time) time.Duration {
+	found := b[key]
+	if found == nil {
+		return 0
+	}
+	found.earn(now)
+	if found.left >= 1 {
+		return 0
+	}
+	return time.Duration((1-found.left)/budgetPerSecond*float64(time.Second)) + time.Millisecond
+}
+
+func (b budgets) succeeded(key budgetKey, now time.Time) {
+	if found := b[key]; found != nil {
+		found.earn(now)
+		found.left = math.Min(found.left+budgetPerCall, fullBudget)
+	}
+}
+
+func (b budgets) failed(key budgetKey, now time.Time) {
+	found := b[key]
+	if found == nil {
+		found = &budget{left: fullBudget, earnedAt: now}
+		b[key] = found
+	}
+	found.earn(now)
+	found.left = math.Max(found.left-1, 0)
+}
+
+func (b budgets) prune(now time.Time) {
+	for key, found := range b {
+		if found.earn(now); found.left >= fullBudget {
+			delete(b, key)
+		}
+	}
+}
+
+func (b *budget) earn(now time.Time) {
+	b.left = math.Min(b.left+budgetPerSecond*now.Sub(b.earnedAt).Seconds(), fullBudget)
+	b.earnedAt = now
+}

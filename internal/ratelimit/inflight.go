@@ -1,0 +1,65 @@
+package ratelimit
+
+const (
+	// maxWrites is how many writes may be in flight. More would take the workers
+	// from other hosts while this one is silent, and no host that answers needs
+	// them at any rate that Databricks allows.
+	maxWrites = 6
+	// maxChanges is how many of those may be no terminates.
+	maxChanges = 4
+)
+
+// inFlight counts the writes that have not been answered yet. One flow may use
+// all places but one.
+type inFlight struct {
+	total, changes flight
+}
+
+// flight counts requests, in all and by flow.
+type flight struct {
+	count int
+	flows map[string]int
+}
+
+func newInFlight() inFlight {
+	return inFlight{total: flight{flows: map[string]int{}}, changes: flight{flows: map[string]int{}}}
+}
+
+// free returns how many more writes of a priority and a flow may be sent, and how
+// many of all flows.
+func (i *inFlight) free(p Priority, flow string) (own, all int) {
+	all, own = maxWrites-i.total.count, maxWrites-1-i.total.flows[flow]
+	if p == PriorityChange {
+		all = min(all, maxChanges-i.changes.count)
+		own = min(own, maxChanges-1-i.changes.flows[flow])
+	}
+	return own, all
+}
+
+func (i *inFlight) add(r Request) {
+	if !r.Priority.isWrite() {
+		return
+	}
+	i.total.add(r.Flow, 1)
+	if r.Priority == PriorityChange {
+		i.changes.add(r.Flow, 1)
+	}
+}
+
+func (i *inFlight) remove(r Request) {
+	if !r.Priority.isWrite() {
+		return
+	}
+	i.total.add(r.Flow, -1)
+	if r.Priority == PriorityChange {
+		i.changes.add(r.Flow, -1)
+	}
+}
+
+func (f *flight) add(flow string, n int) {
+	f.count += n
+	f.flows[flow] += n
+	if f.flows[flow] == 0 {
+		delete(f.flows, flow)
+	}
+}
