@@ -95,9 +95,9 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	if health := seen.workspace.Health(); health.Err != nil {
 		seen.ReadFailure = failureOf(health.Err)
 		seen.ReadFailingSince = health.Since
-		r.credentials.doubt(client.ObjectKeyFromObject(cluster), seen.ReadFailure.Class)
+		r.connections.MarkRejected(userOf(cluster), seen.ReadFailure.Class)
 	} else {
-		r.credentials.trust(client.ObjectKeyFromObject(cluster))
+		r.connections.MarkAccepted(userOf(cluster))
 	}
 	id := clusterID(cluster)
 	if id == "" {
