@@ -14,6 +14,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -21,20 +22,22 @@ import (
 
 // connect finds the object's workspace, or why there is none to speak to.
 func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	config, trouble := r.credential(ctx, cluster)
-	if trouble != nil {
-		// What an earlier Secret reached is let go with it.
+	credential, blocked := r.connections.Resolve(ctx, requestOf(cluster))
+	if blocked != nil {
+		// What an earlier credential reached is released with it.
 		r.registry.Release(objectOf(cluster))
-		seen.Trouble = trouble
+		seen.Trouble, seen.unansweredUntil = blockedBy(blocked)
 		return
 	}
+	config := credential.Config
 	seen.Host, seen.Credential = config.Host(), config.Fingerprint()
 	if bound := cluster.Status.Host; bound != "" && bound != seen.Host {
 		// Nothing is asked of a workspace that the object does not belong to.
 		r.registry.Release(objectOf(cluster))
+		r.connections.MarkRejected(userOf(cluster), databricks.ClassHost)
 		return
 	}
-	found, err := r.registry.Connect(objectOf(cluster), config)
+	found, err := r.registry.Connect(objectOf(cluster), config, credential.Source.Domain())
 	if err != nil {
 		if seen.unansweredUntil = r.options.patience(err); seen.unansweredUntil.IsZero() {
 			seen.Trouble = r.unconnected(cluster, err)
@@ -45,30 +48,51 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	seen.Principal, seen.WorkspaceID = found.Principal().UserName, found.Principal().WorkspaceID
 }
 
-// credential is what the object's connection leads to.
-func (r *Reconciler) credential(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (databricks.Config, *plan.Trouble) {
-	user := client.ObjectKeyFromObject(cluster)
-	from := credentialSource{secret: types.NamespacedName{Namespace: cluster.Namespace, Name: r.options.DefaultSecret}}
-	switch connection := cluster.Spec.Connection; {
-	case connection == nil:
-	case connection.SecretRef != nil:
-		from.secret.Name = connection.SecretRef.Name
-	case connection.WorkloadIdentity != nil:
-		from = credentialSource{identity: identityOf(cluster.Namespace, connection.WorkloadIdentity)}
-	case connection.WorkspaceRef != nil:
-		return r.sharing.lookup(ctx, cluster, connection.WorkspaceRef.Name)
+// userOf returns the object as a user of a credential.
+func userOf(cluster *v1alpha1.DatabricksCluster) connection.User {
+	user := clusterUser(client.ObjectKeyFromObject(cluster))
+	user.UID = cluster.UID
+	return user
+}
+
+// clusterUser returns whichever DatabricksCluster has a name.
+func clusterUser(key types.NamespacedName) connection.User {
+	return connection.User{Kind: "DatabricksCluster", Namespace: key.Namespace, Name: key.Name}
+}
+
+// requestOf returns what the object asks of its connection. The credential of a
+// shared workspace may see clusters of other tenants, so a cluster that was not
+// created for the object is named.
+func requestOf(cluster *v1alpha1.DatabricksCluster) connection.Request {
+	request := connection.Request{User: userOf(cluster), Connection: cluster.Spec.Connection}
+	named := cluster.Spec.ClusterID
+	if named != "" && (cluster.Status.Adopted || cluster.Status.ClusterID != named) {
+		request.AdoptionField = "spec.clusterID"
 	}
-	r.sharing.release(user)
-	return r.credentials.lookup(ctx, user, from)
+	return request
+}
+
+// blockedBy returns why there is no credential. While a source is read for the
+// first time it returns the deadline of that read instead.
+func blockedBy(blocked *connection.Blocked) (trouble *plan.Trouble, unansweredUntil time.Time) {
+	if blocked.Pending {
+		return nil, blocked.RetryAt
+	}
+	return &plan.Trouble{
+		Reason:  blocked.Reason,
+		Message: blocked.Message,
+		Stalled: blocked.Stalled,
+		Again:   blocked.RetryAt,
+	}, time.Time{}
 }
 
 // unconnected is why a credential does not lead to its workspace.
 func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
+	failure := failureOf(err)
+	r.connections.MarkRejected(userOf(cluster), failure.Class)
 	if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 		return stillWaiting(cluster.Status.Conditions, wait, r.options.ConnectPause)
 	}
-	failure := failureOf(err)
-	r.credentials.doubt(client.ObjectKeyFromObject(cluster), failure.Class)
 	return troubleOf(failure, r.options.ConnectPause)
 }
 

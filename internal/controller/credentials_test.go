@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -108,6 +109,32 @@ func TestCredentials(t *testing.T) {
 		r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
 		r.gone(cluster)
 		r.Expect(r.live()).To(BeEmpty())
+	})
+
+	t.Run("[case-85] a wrong host in the Secret is corrected and noticed long before a working Secret is read again", func(t *testing.T) {
+		r := newRig(t)
+		r.options.Credentials.Refresh = time.Hour
+		other := r.newWorkspace(simulator.Options{})
+		r.hosts = append(r.hosts, other.URL)
+		r.start()
+		cluster := r.create(r.small("scratch"))
+		r.becomes(cluster, "Ready=Running")
+		// Only an operator that starts with the wrong host reads it.
+		r.stop()
+		r.putSecret(defaultSecret, other.URL, simulator.DefaultToken)
+		r.start()
+		r.becomes(cluster, "Stalled=HostChanged")
+		r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
+		r.becomes(cluster, "Ready=Running")
+
+		r.putSecret("closed", "https://127.0.0.1:1", simulator.DefaultToken)
+		r.hosts = append(r.hosts, "https://127.0.0.1:1")
+		r.stop()
+		r.start()
+		unreached := r.create(r.small("unreached", usesSecret("closed")))
+		r.Eventually(func() string { return message(r.get(unreached), "Ready") }).Should(ContainSubstring("127.0.0.1:1"))
+		r.putSecret("closed", r.workspace.URL, simulator.DefaultToken)
+		r.becomes(unreached, "Ready=Running")
 	})
 
 	t.Run("[case-58] a missing Secret is waited for, then told, and noticed when it comes", func(t *testing.T) {

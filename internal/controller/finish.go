@@ -177,7 +177,6 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 // forget drops what is kept about an object that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.memory.forget(key)
-	r.credentials.release(key)
-	r.sharing.release(key)
+	r.connections.Release(clusterUser(key))
 	r.registry.Release(cache.Object(key.String()))
 }

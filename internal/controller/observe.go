@@ -113,6 +113,9 @@ func (r *Reconciler) searchAfter(cluster *v1alpha1.DatabricksCluster) time.Time 
 func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if health := seen.view.Health; health.Err != nil {
 		seen.ReadFailure, seen.ReadFailingSince = failureOf(health.Err), health.Since
+		r.connections.MarkRejected(userOf(cluster), seen.ReadFailure.Class)
+	} else {
+		r.connections.MarkAccepted(userOf(cluster))
 	}
 	id := clusterID(cluster)
 	if id == "" {

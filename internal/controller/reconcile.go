@@ -11,6 +11,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -26,8 +27,7 @@ import (
 type Reconciler struct {
 	client      client.Client
 	registry    *cache.Registry
-	credentials *credentials
-	sharing     *sharing
+	connections *connection.Resolver
 	secrets     secretReader
 	holders     holders
 	actor       *actor

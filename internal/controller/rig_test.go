@@ -26,6 +26,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -110,7 +111,7 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 				RequestDeadline: 500 * time.Millisecond,
 				VisibilityGrace: 300 * time.Millisecond,
 			},
-			Credentials: controller.CredentialOptions{Good: 300 * time.Millisecond, Bad: 200 * time.Millisecond, Patience: time.Second},
+			Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Second},
 			Coalesce:    50 * time.Millisecond,
 			Orphans:     50 * time.Millisecond,
 			// The namespace is all there is in a test's world.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -39,8 +39,8 @@ type Options struct {
 	// Workers is how many objects are reconciled at once: 8.
 	Workers int
 	Limits  plan.Limits
-	// Credentials says how soon a changed Secret is noticed.
-	Credentials CredentialOptions
+	// Credentials are how often Secrets are read.
+	Credentials connection.Intervals
 	// ConnectDeadline is how long a workspace may leave the first call with a
 	// credential unanswered before its objects say so: 10 s. ConnectPause is how
 	// long until it is made again after a failure: 30 s.
@@ -67,9 +67,6 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Limits.CreateWindow, 10*time.Second)
 	orDefault(&o.Limits.RequestDeadline, 30*time.Second)
 	orDefault(&o.Limits.VisibilityGrace, 30*time.Second)
-	orDefault(&o.Credentials.Good, 4*time.Minute)
-	orDefault(&o.Credentials.Bad, 15*time.Second)
-	orDefault(&o.Credentials.Patience, 5*time.Minute)
 	orDefault(&o.ConnectDeadline, 10*time.Second)
 	orDefault(&o.ConnectPause, 30*time.Second)
 	orDefault(&o.Coalesce, 30*time.Second)
@@ -100,17 +97,18 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 	}
 	news.clusters.awaited = awaitedIn(mgr.GetCache())
 	remembered := newMemory()
-	credentials := newCredentials(mgr.GetAPIReader(), mgr.GetClient().SubResource("token"), news.add, options.Credentials)
-	sharing := &sharing{
-		reader: mgr.GetClient(), credentials: credentials, options: options,
-		namespaces: newNamespaces(mgr.GetAPIReader(), news.add, options.Credentials.Good),
-		missing:    map[types.NamespacedName]time.Time{},
-	}
+	connections := connection.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetClient().SubResource("token"), connection.Options{
+		DefaultSecret:          options.DefaultSecret,
+		Workspaces:             options.Workspaces,
+		OperatorNamespace:      options.OperatorNamespace,
+		OperatorServiceAccount: options.OperatorServiceAccount,
+		Intervals:              options.Credentials,
+		Enqueue:                func(user connection.User) { news.add(user.NamespacedName()) },
+	})
 	reconciler := &Reconciler{
 		client:      mgr.GetClient(),
 		registry:    registry,
-		credentials: credentials,
-		sharing:     sharing,
+		connections: connections,
 		secrets:     secretReader{reader: mgr.GetAPIReader()},
 		holders:     holders{cache: mgr.GetClient(), uncached: mgr.GetAPIReader(), scope: options.Scope},
 		actor:       &actor{client: mgr.GetClient(), writers: registry.Writers(), memory: remembered, options: options},
@@ -121,8 +119,8 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 	if err := mgr.Add(registry); err != nil {
 		return fmt.Errorf("add the workspaces to the manager: %w", err)
 	}
-	if err := mgr.Add(reconciler.credentials); err != nil {
-		return fmt.Errorf("add the credentials to the manager: %w", err)
+	if err := mgr.Add(connections); err != nil {
+		return fmt.Errorf("add the connections to the manager: %w", err)
 	}
 	if options.SeesAllNamespaces {
 		if err := mgr.Add(newOrphans(mgr, registry, options)); err != nil {
@@ -138,7 +136,7 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 		// works off would bring all that changed meanwhile before what is awaited.
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers})
 	if options.Workspaces {
-		if err := setupWorkspaces(mgr, registry, sharing, news, options); err != nil {
+		if err := setupWorkspaces(mgr, registry, connections, news, options); err != nil {
 			return err
 		}
 		clusters = clusters.Watches(&v1alpha1.DatabricksWorkspace{}, usersOf(mgr.GetClient(), news),

@@ -20,20 +20,22 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 
 // workspaces tells how each DatabricksWorkspace fares. Nothing depends on what it
 // writes: objects find their workspace by its specification alone.
 type workspaces struct {
-	client   client.Client
-	registry *cache.Registry
-	sharing  *sharing
-	figures  *figures
-	options  Options
+	client      client.Client
+	registry    *cache.Registry
+	connections *connection.Resolver
+	figures     *figures
+	options     Options
 
 	mu sync.Mutex
 	// figuresAt is when a workspace's figures were last written.
@@ -43,13 +45,10 @@ type workspaces struct {
 // indexWorkspaceRef finds objects by the workspace that they refer to.
 const indexWorkspaceRef = "spec.connection.workspaceRef.name"
 
-func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, sharing *sharing, news *News, options Options) error {
+func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, connections *connection.Resolver, news *News, options Options) error {
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexWorkspaceRef, byWorkspaceRef)
 	if err != nil {
 		return fmt.Errorf("index clusters by workspace: %w", err)
-	}
-	if err := mgr.Add(sharing.namespaces); err != nil {
-		return fmt.Errorf("add the namespaces to the manager: %w", err)
 	}
 	if options.ForeignWorkspaceStatus {
 		return nil
@@ -59,7 +58,7 @@ func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, sharing *sharin
 		return fmt.Errorf("add the figures to the manager: %w", err)
 	}
 	reconciler := &workspaces{
-		client: mgr.GetClient(), registry: registry, sharing: sharing, figures: figures, options: options,
+		client: mgr.GetClient(), registry: registry, connections: connections, figures: figures, options: options,
 		figuresAt: map[types.NamespacedName]time.Time{},
 	}
 	err = ctrl.NewControllerManagedBy(mgr).
@@ -184,25 +183,27 @@ func (w *workspaces) connect(
 	ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts,
 ) (unansweredUntil time.Time) {
 	object := cache.Object(key.String())
-	config, trouble := w.sharing.credential(ctx, key, declared)
-	if trouble != nil {
+	user := workspaceUser(key)
+	user.UID = declared.UID
+	credential, blocked := w.connections.ResolveWorkspace(ctx, user, declared)
+	if blocked != nil {
 		w.registry.Release(object)
 		w.figures.forget(key)
-		facts.Trouble = trouble
-		return time.Time{}
+		facts.Trouble, unansweredUntil = blockedBy(blocked)
+		return unansweredUntil
 	}
-	found, err := w.registry.Connect(object, config)
+	found, err := w.registry.Connect(object, credential.Config, credential.Source.Domain())
 	if until := w.options.patience(err); !until.IsZero() {
 		return until
 	}
 	if err != nil {
 		w.figures.forget(key)
+		failure := failureOf(err)
+		w.connections.MarkRejected(user, failure.Class)
 		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			facts.Trouble = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
 			return time.Time{}
 		}
-		failure := failureOf(err)
-		w.sharing.credentials.doubt(key, failure.Class)
 		facts.Trouble = troubleOf(failure, w.options.ConnectPause)
 		return time.Time{}
 	}
@@ -211,9 +212,17 @@ func (w *workspaces) connect(
 	facts.Principal, facts.WorkspaceID = principal.UserName, principal.WorkspaceID
 	if health := found.Health(); health.Err != nil {
 		facts.Failure, facts.FailingSince = failureOf(health.Err), health.Since
-		w.sharing.credentials.doubt(key, facts.Failure.Class)
+		w.connections.MarkRejected(user, facts.Failure.Class)
+	} else {
+		w.connections.MarkAccepted(user)
 	}
 	return time.Time{}
+}
+
+// workspaceUser returns whichever DatabricksWorkspace has a name, as a user of
+// its own credential.
+func workspaceUser(key types.NamespacedName) connection.User {
+	return connection.User{Kind: "DatabricksWorkspace", Name: key.Name}
 }
 
 // write patches the status where it says something new. Figures alone are worth
@@ -248,7 +257,7 @@ func (w *workspaces) sinceFigures(key types.NamespacedName) time.Duration {
 
 // forget drops what is kept about a workspace that is gone.
 func (w *workspaces) forget(key types.NamespacedName) {
-	w.sharing.credentials.release(key)
+	w.connections.Release(workspaceUser(key))
 	w.registry.Release(cache.Object(key.String()))
 	w.figures.forget(key)
 	w.mu.Lock()

@@ -1,0 +1,394 @@
+package connection
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// readTimeout bounds one read from the Kubernetes API.
+const readTimeout = 10 * time.Second
+
+// verdict is what the workspace made of a value.
+type verdict int
+
+const (
+	untested verdict = iota
+	// unreachable: the workspace of a value that never worked does not answer.
+	unreachable
+	rejected
+	accepted
+)
+
+// poller keeps values that are read one by one, for as long as an object uses
+// them. At most one read of a key is in progress.
+type poller[K comparable, V any] struct {
+	pollerOptions[K, V]
+
+	// wake ends the wait of run: a key may be due earlier.
+	wake chan struct{}
+
+	// mu guards entries, their fields, and users. It is not held during a read.
+	mu      sync.Mutex
+	entries map[K]*entry[V]
+	users   map[userKey]use[K]
+}
+
+type pollerOptions[K comparable, V any] struct {
+	// read returns the value of a key; an error is one of the Kubernetes API.
+	read func(ctx context.Context, key K) (V, error)
+	// equal reports whether the users of a value need not know of another.
+	equal func(a, b V) bool
+	// interval returns when a value is read again after its last read; 0 means
+	// never. A value with an interval shorter than Refresh is unusable.
+	interval func(key K, value V, verdict verdict) time.Duration
+	// intervals have MinReread and the longest backoff.
+	intervals Intervals
+	enqueue   func(User)
+}
+
+// use is what an object uses, and since when.
+type use[K comparable] struct {
+	user  User
+	key   K
+	since time.Time
+}
+
+// entry is what is known of a key.
+type entry[V any] struct {
+	users map[userKey]struct{}
+	// waiting has the users that were answered with pending.
+	waiting map[userKey]struct{}
+	// reading reports that a read is in progress.
+	reading bool
+	// readAt is when the last read began, failed ones included.
+	readAt time.Time
+	// value is what was last read, and since is when it was first read as it is;
+	// since is zero until a read succeeded.
+	value V
+	since time.Time
+	// err is the failure of the last read, and failures is how many failed in a row.
+	err      error
+	failures int
+	// rejectedBy has the users for which the workspace rejected the value, and
+	// others is what it made of the value otherwise.
+	rejectedBy map[userKey]struct{}
+	others     verdict
+	// early requests a read as soon as MinReread permits.
+	early bool
+}
+
+func newEntry[V any]() *entry[V] {
+	return &entry[V]{
+		users:      map[userKey]struct{}{},
+		waiting:    map[userKey]struct{}{},
+		rejectedBy: map[userKey]struct{}{},
+	}
+}
+
+// verdict returns what the workspace made of the value. One user for which it was
+// rejected outweighs all others.
+func (e *entry[V]) verdict() verdict {
+	if len(e.rejectedBy) > 0 {
+		return rejected
+	}
+	return e.others
+}
+
+// answer is what is known of a key, for one user.
+type answer[V any] struct {
+	value V
+	// since is when the value was first read as it is, or when the user began to use
+	// it if that was later.
+	since time.Time
+	// err is why there is no value.
+	err error
+	// pending reports that the first read is in progress on behalf of another user;
+	// this one is enqueued when it ends.
+	pending bool
+}
+
+func newPoller[K comparable, V any](options pollerOptions[K, V]) *poller[K, V] {
+	return &poller[K, V]{
+		pollerOptions: options,
+		wake:          make(chan struct{}, 1),
+		entries:       map[K]*entry[V]{},
+		users:         map[userKey]use[K]{},
+	}
+}
+
+// get records that an object uses a key and returns what is known of it.
+func (p *poller[K, V]) get(ctx context.Context, user User, key K) answer[V] {
+	p.mu.Lock()
+	current, begun := p.attach(user, key)
+	if p.shouldRead(key, current, begun) {
+		current.reading = true
+		p.mu.Unlock()
+		p.load(ctx, key, current, user.key())
+		p.mu.Lock()
+	}
+	defer p.mu.Unlock()
+	if current.readAt.IsZero() {
+		current.waiting[user.key()] = struct{}{}
+		return answer[V]{pending: true}
+	}
+	if current.since.IsZero() {
+		return answer[V]{err: current.err}
+	}
+	since := current.since
+	if begun := p.users[user.key()].since; begun.After(since) {
+		since = begun
+	}
+	return answer[V]{value: current.value, since: since}
+}
+
+// attachment reports whether an object used a key before.
+type attachment int
+
+const (
+	continued attachment = iota
+	begun
+)
+
+// attach records the use of a key. The caller holds mu.
+func (p *poller[K, V]) attach(user User, key K) (*entry[V], attachment) {
+	if before, found := p.users[user.key()]; found {
+		if before.key == key && before.user == user {
+			return p.entries[key], continued
+		}
+		p.detach(user.key())
+	}
+	current := p.entries[key]
+	if current == nil {
+		current = newEntry[V]()
+		p.entries[key] = current
+	}
+	current.users[user.key()] = struct{}{}
+	p.users[user.key()] = use[K]{user: user, key: key, since: time.Now()}
+	return current, begun
+}
+
+// shouldRead reports whether the caller of get reads the key now. The caller holds
+// mu.
+func (p *poller[K, V]) shouldRead(key K, current *entry[V], use attachment) bool {
+	switch {
+	case current.reading:
+		return false
+	case current.readAt.IsZero():
+		return true
+	case use == continued || !p.unusable(key, current):
+		return false
+	case time.Since(current.readAt) < p.intervals.MinReread:
+		current.early = true
+		p.wakeUp()
+		return false
+	default:
+		return true
+	}
+}
+
+// unusable reports whether a key is read more often than one that works. The caller
+// holds mu.
+func (p *poller[K, V]) unusable(key K, current *entry[V]) bool {
+	if current.failures > 0 {
+		return true
+	}
+	interval := p.interval(key, current.value, current.verdict())
+	return interval > 0 && interval < p.intervals.Refresh
+}
+
+// load reads a key whose entry is marked as reading, and enqueues the users that
+// need to know of it, except the one that the read is for.
+func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], except userKey) {
+	startedAt := time.Now()
+	limited, cancel := context.WithTimeout(ctx, readTimeout)
+	value, err := p.read(limited, key)
+	cancel()
+
+	p.mu.Lock()
+	affected := current.waiting
+	if p.take(current, startedAt, value, err) {
+		affected = current.users
+	}
+	users := make([]User, 0, len(affected))
+	for name := range affected {
+		if used, found := p.users[name]; found && used.key == key && name != except {
+			users = append(users, used.user)
+		}
+	}
+	current.waiting = map[userKey]struct{}{}
+	p.wakeUp()
+	p.mu.Unlock()
+	for _, user := range users {
+		p.enqueue(user)
+	}
+}
+
+// take records the outcome of a read and reports whether it changed what the
+// users were answered. The caller holds mu.
+func (p *poller[K, V]) take(current *entry[V], startedAt time.Time, value V, err error) (changed bool) {
+	firstRead, noValue, before := current.readAt.IsZero(), current.since.IsZero(), current.err
+	current.reading, current.early, current.readAt, current.err = false, false, startedAt, err
+	if err != nil {
+		current.failures++
+		return !firstRead && noValue && (before == nil || apiReason(before) != apiReason(err))
+	}
+	current.failures = 0
+	if !noValue && p.equal(current.value, value) {
+		current.value = value
+		return false
+	}
+	current.value, current.since = value, startedAt
+	current.others, current.rejectedBy = untested, map[userKey]struct{}{}
+	return !firstRead
+}
+
+// reload reads a key now, unless a read is in progress or nothing uses it.
+func (p *poller[K, V]) reload(ctx context.Context, key K) {
+	p.mu.Lock()
+	current := p.entries[key]
+	if current == nil || current.reading {
+		p.mu.Unlock()
+		return
+	}
+	current.reading = true
+	p.mu.Unlock()
+	p.load(ctx, key, current, userKey{})
+}
+
+// expire has a key read again as soon as MinReread permits.
+func (p *poller[K, V]) expire(key K) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if current := p.entries[key]; current != nil {
+		current.early = true
+		p.wakeUp()
+	}
+}
+
+// mark records what the workspace made of the value that an object uses.
+func (p *poller[K, V]) mark(user User, next verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	used, found := p.users[user.key()]
+	if !found || used.user != user {
+		return
+	}
+	current := p.entries[used.key]
+	before := current.verdict()
+	switch next {
+	case rejected:
+		current.rejectedBy[user.key()] = struct{}{}
+	case accepted:
+		delete(current.rejectedBy, user.key())
+		current.others = accepted
+	default:
+		if current.others != accepted {
+			current.others = next
+		}
+	}
+	if current.verdict() != before {
+		p.wakeUp()
+	}
+}
+
+// release ends an object's use; a user without UID is whichever has the name.
+func (p *poller[K, V]) release(user User) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if used, found := p.users[user.key()]; found && (user.UID == "" || used.user == user) {
+		p.detach(user.key())
+	}
+}
+
+// detach ends the use of a key, and forgets the key with its last user. The caller
+// holds mu.
+func (p *poller[K, V]) detach(name userKey) {
+	key := p.users[name].key
+	delete(p.users, name)
+	current := p.entries[key]
+	delete(current.users, name)
+	delete(current.waiting, name)
+	delete(current.rejectedBy, name)
+	if len(current.users) == 0 {
+		delete(p.entries, key)
+	}
+}
+
+// run reads keys when they are due, one after the other, until ctx ends.
+func (p *poller[K, V]) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.wake:
+		case <-timer.C:
+		}
+		due, wait := p.due(time.Now())
+		for _, key := range due {
+			if ctx.Err() != nil {
+				return
+			}
+			p.reload(ctx, key)
+		}
+		if len(due) > 0 {
+			_, wait = p.due(time.Now())
+		}
+		timer.Reset(wait)
+	}
+}
+
+// due returns the keys to read now, and how long until the next one is due.
+func (p *poller[K, V]) due(now time.Time) (keys []K, wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wait = p.intervals.Refresh
+	for key, current := range p.entries {
+		at, scheduled := p.nextRead(key, current)
+		switch {
+		case !scheduled:
+		case !now.Before(at):
+			keys = append(keys, key)
+		default:
+			wait = min(wait, at.Sub(now))
+		}
+	}
+	return keys, wait
+}
+
+// nextRead returns when a key is read again, if it is. The caller holds mu.
+func (p *poller[K, V]) nextRead(key K, current *entry[V]) (at time.Time, scheduled bool) {
+	if current.reading || current.readAt.IsZero() {
+		return time.Time{}, false
+	}
+	interval := p.interval(key, current.value, current.verdict())
+	if current.failures > 0 {
+		interval = p.backoff(current.failures)
+	}
+	if current.early {
+		interval = p.intervals.MinReread
+	}
+	return current.readAt.Add(interval), interval > 0
+}
+
+// backoff returns when a read is repeated after a number of failures in a row.
+func (p *poller[K, V]) backoff(failures int) time.Duration {
+	wait, longest := p.intervals.MinReread, 4*p.intervals.Retry
+	for range failures - 1 {
+		if wait >= longest {
+			break
+		}
+		wait *= 2
+	}
+	return min(wait, longest)
+}
+
+// wakeUp has run look for due keys again.
+func (p *poller[K, V]) wakeUp() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
