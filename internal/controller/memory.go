@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -40,6 +42,9 @@ type remembered struct {
 	doubts, doubted int64
 	// wroteAt is when its status was last written.
 	wroteAt time.Time
+	// secrets is the hash of the secret values whose digest is secretsDigest.
+	secrets       [sha256.Size]byte
+	secretsDigest string
 	// version is the resource version that this process wrote last, at versionAt.
 	version   string
 	versionAt time.Time
@@ -89,6 +94,8 @@ func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt
 	}
 	known.attempt = attempt
 	known.mending = ""
+	// What was confirmed before the step says nothing about what it came to.
+	known.differences = ""
 	m.keep(cluster, known)
 }
 
@@ -132,6 +139,21 @@ func (m *memory) generationSince(cluster *v1alpha1.DatabricksCluster) time.Time 
 		m.keep(cluster, known)
 	}
 	return known.generationAt
+}
+
+// secretsDigest returns drift.SecretsDigest, which is slow on purpose, and computes
+// it only for other values than last time.
+func (m *memory) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drift.Secrets, desired drift.Tree) string {
+	if secrets == (drift.Secrets{}) {
+		return ""
+	}
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q", []string{secrets.DockerUsername, secrets.DockerPassword, secrets.LogAnalyticsPrimaryKey}))
+	known := m.of(cluster)
+	if known.secretsDigest == "" || known.secrets != hash {
+		known.secrets, known.secretsDigest = hash, drift.SecretsDigest(desired, string(cluster.UID))
+		m.keep(cluster, known)
+	}
+	return known.secretsDigest
 }
 
 // mending is since when these differences are about to be mended.

@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -25,10 +27,10 @@ type scene struct {
 	// unansweredUntil is how long the workspace is given for its first answer; zero:
 	// it has answered, or took too long.
 	unansweredUntil time.Time
-	// asked is what the cluster was last asked to be, as a GET that began at
-	// askedAt told.
-	asked   drift.Tree
-	askedAt time.Time
+	// observed is the cluster with the spec of the newest GET, which began at askedAt:
+	// the base of a change.
+	observed drift.Observed
+	askedAt  time.Time
 	// lookedAt is when the look began that Details are from, changedAt when that of
 	// the first that found the same.
 	lookedAt, changedAt time.Time
@@ -84,6 +86,8 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return
 	}
 	seen.Desired = desired
+	seen.SecretsDigest = r.memory.secretsDigest(cluster, secrets, desired)
+	seen.SecretsRotated = plan.SecretsRotated(cluster, seen.SecretsDigest, r.memory.last(cluster))
 }
 
 // soonAgain is when the API server is asked again for what it did not answer.
@@ -163,26 +167,61 @@ func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 }
 
 // compare finds where the cluster is not as declared. What only a list shows is a
-// suspicion, until the GET that it asks for has confirmed it or not.
+// suspicion, until the GET that it asks for has confirmed it or not; and only a
+// GET shows whether a removal is in place.
 func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if seen.Presence != plan.Present || seen.Desired == nil {
 		return
 	}
 	id := seen.Details.ClusterId
-	asked, askedAt := seen.workspace.Spec(id)
-	observed, err := drift.Observe(seen.Details, asked)
+	spec, err := r.specOf(seen, id)
 	if err != nil {
 		return
 	}
-	differences := append(drift.Compare(seen.Desired, observed), drift.Removed(cluster.Status.OwnedFields, seen.Desired, observed.Asked)...)
-	if len(differences) > 0 && askedAt.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences) {
-		seen.workspace.Refresh(objectOf(cluster), id, seen.lookedAt, true)
+	observed := seen.observed
+	since := r.memory.generationSince(cluster)
+	if spec.Before(latest(latest(r.memory.lookAfter(cluster), since), seen.changedAt)) {
+		observed = observed.WithoutSpec()
+	}
+	differences, normalized := r.differences(cluster, seen, observed)
+	unconfirmed := len(differences) > 0 && spec.Before(seen.lookedAt) && !r.memory.confirmed(cluster, differences)
+	if unconfirmed || (!observed.SpecKnown() && drift.MayBeLeft(cluster.Status.OwnedFields, seen.Desired)) {
+		seen.workspace.Refresh(objectOf(cluster), id, latest(seen.lookedAt, since), true)
 		seen.Suspected = true
 		return
 	}
 	r.memory.confirm(cluster, differences)
-	seen.Differences, seen.Compared = differences, true
-	seen.asked, seen.askedAt = observed.Asked, askedAt
+	seen.Differences, seen.Normalized = differences, normalized
+	seen.Compared, seen.SpecKnown = true, observed.SpecKnown()
+}
+
+// specOf notes the spec of the newest GET and returns when that began.
+func (r *Reconciler) specOf(seen *scene, id string) (time.Time, error) {
+	spec, askedAt := seen.workspace.Spec(id)
+	var raw json.RawMessage
+	if spec != nil {
+		var err error
+		if raw, err = json.Marshal(spec); err != nil {
+			return askedAt, fmt.Errorf("encode the spec of cluster %s: %w", id, err)
+		}
+	}
+	observed, err := drift.Observe(seen.Details, raw)
+	seen.observed, seen.askedAt = observed, askedAt
+	return askedAt, err
+}
+
+// differences separates what is to be corrected from what the server made.
+func (r *Reconciler) differences(cluster *v1alpha1.DatabricksCluster, seen *scene, observed drift.Observed) (differences, normalized []drift.Difference) {
+	differences, normalized = plan.SplitNormalized(plan.NormalizedInput{
+		Cluster: cluster, Desired: seen.Desired, Found: drift.Compare(seen.Desired, observed),
+		SpecKnown: observed.SpecKnown(), Last: r.memory.last(cluster),
+	})
+	owned := cluster.Status.OwnedFields
+	differences = append(differences, drift.Removed(owned, seen.Desired, observed)...)
+	if seen.SecretsRotated {
+		differences = append(differences, drift.Rotated(owned, seen.Desired, observed)...)
+	}
+	return differences, normalized
 }
 
 // clusterID is the object's cluster: the one on record, else the one it names.
