@@ -54,6 +54,9 @@ const (
 	// ReasonDriftDetected means that others changed fields of this object. Change them back, change the
 	// spec, or let driftPolicy mend them. Synced=False.
 	ReasonDriftDetected = "DriftDetected"
+	// ReasonServerNormalized means that the server keeps other values than it was asked for; the message and
+	// status.drift name them. Nothing is sent again. Declare what it keeps, or leave it so. Synced=False.
+	ReasonServerNormalized = "ServerNormalized"
 	// ReasonPendingRestart means that changes of the spec wait until the cluster is down or restarted.
 	// Restart it to apply them now. Synced=False.
 	ReasonPendingRestart = "PendingRestart"

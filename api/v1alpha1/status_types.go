@@ -82,7 +82,7 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=512
 	PendingChanges []string `json:"pendingChanges,omitempty"`
 
-	// Differences that were not mended, 20 at most.
+	// Differences that were not corrected, those included that the server made, 20 at most.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
@@ -106,7 +106,7 @@ type DatabricksClusterStatus struct {
 	// +optional
 	TerminatedTime *metav1.Time `json:"terminatedTime,omitempty"`
 
-	// The creation under way. Only the incarnation stays once it is settled.
+	// The creation under way. Only the incarnation stays once it is settled and compared.
 	// +optional
 	Creation *CreationIntent `json:"creation,omitzero"`
 
@@ -117,10 +117,24 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=1024
 	OwnedFields []string `json:"ownedFields,omitempty"`
 
-	// Digest of the declared cluster fields that were last in place: what differs while it still fits was
-	// changed elsewhere.
+	// Digest of the declared cluster fields that were last in place, such as v1:0123456789abcdef: while it
+	// matches the spec, any difference was changed elsewhere.
 	// +optional
 	AppliedDigest string `json:"appliedDigest,omitempty"`
+
+	// Digest of the secret values that were last sent and that Databricks does not show again, too short to
+	// confirm a guess at them.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SecretsDigest string `json:"secretsDigest,omitempty"`
+
+	// Fields for which the server keeps another value than it was asked for. Nothing is sent for them until
+	// the spec or the value in effect changes.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +kubebuilder:validation:MaxItems=64
+	NormalizedFields []NormalizedField `json:"normalizedFields,omitempty"`
 
 	// Since when changes wait for the cluster to be down or restarted.
 	// +optional
@@ -216,6 +230,18 @@ type DriftedField struct {
 	Actual string `json:"actual,omitempty"`
 }
 
+// NormalizedField is a field for which the server keeps another value than it was
+// asked for.
+type NormalizedField struct {
+	// JSON Pointer into spec.
+	// +required
+	Path string `json:"path,omitempty"`
+
+	// Digest of the path with its desired and actual values.
+	// +required
+	Digest string `json:"digest,omitempty"`
+}
+
 // LibraryStatus says how far a declared library is.
 type LibraryStatus struct {
 	// The library as declared.
@@ -253,6 +279,11 @@ type CreationIntent struct {
 	// Until when the request may be sent, in whole seconds.
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// Digest of the declared cluster fields that the request asked for, until its cluster was first compared.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest,omitempty"`
 }
 
 // RequestStatus is the answer to one value of the request annotation.

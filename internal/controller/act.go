@@ -2,11 +2,13 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/service/compute"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -181,14 +183,15 @@ func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome 
 // changed elsewhere meanwhile. A workspace that does not know clusters/update
 // gets the whole specification.
 func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
-	if since := a.memory.mending(cluster, seen.Differences); seen.askedAt.Before(since) {
-		seen.workspace.Refresh(objectOf(cluster), next.ClusterID, since, true)
+	if since := a.memory.mending(cluster, seen.Differences); seen.SpecAt.Before(since) || !seen.observed.SpecKnown() {
+		seen.interest.SpecAfter = since
+		seen.subscribe()
 		return outcome{}
 	}
 	if a.withoutUpdate.has(seen.Host) || drift.NeedsEdit(seen.Desired, seen.Differences) {
 		return a.edit(ctx, seen, next)
 	}
-	body, err := drift.Update(next.ClusterID, seen.Desired, seen.asked, seen.Differences, seen.Owner)
+	body, err := updateBody(next.ClusterID, correction(seen))
 	if err != nil {
 		return invalid(err)
 	}
@@ -202,8 +205,30 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	return done
 }
 
+// correction is what is to be changed, on top of what the cluster was last asked
+// to be.
+func correction(seen scene) drift.Correction {
+	return drift.Correction{
+		Desired: seen.Desired, Observed: seen.observed, Differences: seen.Differences, Normalized: seen.Normalized, Owner: seen.Owner,
+	}
+}
+
+func updateBody(clusterID string, correction drift.Correction) (compute.UpdateCluster, error) {
+	body := compute.UpdateCluster{ClusterId: clusterID, Cluster: &compute.UpdateClusterResource{}}
+	raw, mask, err := drift.Update(correction)
+	if err != nil {
+		return body, err
+	}
+	body.UpdateMask = mask
+	return body, json.Unmarshal(raw, body.Cluster)
+}
+
 func (a *actor) edit(ctx context.Context, seen scene, next plan.Plan) outcome {
-	body, err := drift.Edit(next.ClusterID, seen.Desired, seen.asked, seen.Differences, seen.Owner)
+	var body compute.EditCluster
+	raw, err := drift.Edit(next.ClusterID, correction(seen))
+	if err == nil {
+		err = json.Unmarshal(raw, &body)
+	}
 	if err != nil {
 		return invalid(err)
 	}
@@ -263,7 +288,16 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	cluster.Status.ClusterID = ""
 	cluster.Status.Host = seen.Host
 	cluster.Status.OwnedFields = drift.Owned(seen.Desired)
+	digest := drift.Digest(seen.Desired)
+	if before := cluster.Status.Creation; before == nil || before.Token != intent.Token {
+		cluster.Status.SecretsDigest = seen.SecretsDigest
+	} else if before.Digest != digest {
+		// An earlier call of this creation asked for another specification.
+		digest = ""
+	}
+	cluster.Status.NormalizedFields = nil
 	cluster.Status.Creation = &v1alpha1.CreationIntent{
+		Digest:      digest,
 		Token:       intent.Token,
 		Incarnation: intent.Incarnation,
 		Attempt:     intent.Attempt,

@@ -99,8 +99,10 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 		Generation: cluster.Generation,
 		Credential: seen.Credential,
 
-		Differences: plan.DigestOf(seen.Differences),
-		Libraries:   next.Libraries,
+		Differences:   plan.DigestOf(seen.Differences),
+		Corrected:     seen.Differences,
+		SecretsDigest: seen.SecretsDigest,
+		Libraries:     next.Libraries,
 	})
 }
 

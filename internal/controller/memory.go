@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -30,8 +32,8 @@ type remembered struct {
 	// generation is the specification that was last seen, first at generationAt.
 	generation   int64
 	generationAt time.Time
-	// differences is the digest of those that a GET has confirmed.
-	differences string
+	// judged is what a GET's spec was last used to judge.
+	judged plan.Judged
 	// mending are the differences that are about to be mended, since when.
 	mending      string
 	mendingSince time.Time
@@ -40,6 +42,9 @@ type remembered struct {
 	doubts, doubted int64
 	// wroteAt is when its status was last written.
 	wroteAt time.Time
+	// secrets is the hash of the secret values whose digest is secretsDigest.
+	secrets       [sha256.Size]byte
+	secretsDigest string
 	// version is the resource version that this process wrote last, at versionAt.
 	version   string
 	versionAt time.Time
@@ -89,6 +94,8 @@ func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt
 	}
 	known.attempt = attempt
 	known.mending = ""
+	// What was judged before the step says nothing about what it came to.
+	known.judged = plan.Judged{}
 	m.keep(cluster, known)
 }
 
@@ -132,6 +139,21 @@ func (m *memory) generationSince(cluster *v1alpha1.DatabricksCluster) time.Time 
 		m.keep(cluster, known)
 	}
 	return known.generationAt
+}
+
+// secretsDigest returns drift.SecretsDigest, which is slow on purpose, and computes
+// it only for other values than last time.
+func (m *memory) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drift.Secrets, desired drift.Tree) string {
+	if secrets == (drift.Secrets{}) {
+		return ""
+	}
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q", []string{secrets.DockerUsername, secrets.DockerPassword, secrets.LogAnalyticsPrimaryKey}))
+	known := m.of(cluster)
+	if known.secretsDigest == "" || known.secrets != hash {
+		known.secrets, known.secretsDigest = hash, drift.SecretsDigest(desired, string(cluster.UID))
+		m.keep(cluster, known)
+	}
+	return known.secretsDigest
 }
 
 // mending is since when these differences are about to be mended.
@@ -211,18 +233,26 @@ func (m *memory) lookAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
 	}
 }
 
-// confirm notes the differences that a GET has shown.
-func (m *memory) confirm(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) {
+// judged is what a GET's spec was last used to judge.
+func (m *memory) judged(cluster *v1alpha1.DatabricksCluster) plan.Judged { return m.of(cluster).judged }
+
+// judge records a comparison.
+func (m *memory) judge(cluster *v1alpha1.DatabricksCluster, found plan.Comparison) {
 	known := m.of(cluster)
-	known.differences = plan.DigestOf(differences)
-	if len(differences) == 0 {
-		// What was changed did take; whoever undoes it is mended again.
+	known.judged = found.Judged
+	if len(found.Differences) == 0 {
+		// The change took effect; whatever undoes it is corrected again.
 		known.attempt.Differences = ""
 	}
 	m.keep(cluster, known)
 }
 
-// confirmed tells that a GET has shown these very differences before.
-func (m *memory) confirmed(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) bool {
-	return m.of(cluster).differences == plan.DigestOf(differences)
+// baseAfter is the time after which the spec must have been read that a correction is
+// based on; zero: none is under way.
+func (m *memory) baseAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
+	known := m.of(cluster)
+	if known.mending == "" {
+		return time.Time{}
+	}
+	return known.mendingSince
 }

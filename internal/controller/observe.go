@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -84,6 +86,8 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return
 	}
 	seen.Desired = desired
+	seen.SecretsDigest = r.memory.secretsDigest(cluster, secrets, desired)
+	seen.SecretsRotated = plan.SecretsRotated(cluster, seen.SecretsDigest, r.memory.last(cluster))
 }
 
 // soonAgain is when the API server is asked again for what it did not answer.
@@ -96,6 +100,7 @@ func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 		ReadAfter: r.memory.lookAfter(cluster), GenerationSeenAt: r.memory.generationSince(cluster),
 		Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
 	})
+	seen.interest.SpecAfter = latest(seen.interest.SpecAfter, r.memory.baseAfter(cluster))
 	seen.subscribe()
 }
 

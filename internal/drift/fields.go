@@ -44,7 +44,13 @@ type field struct {
 	dotted bool
 	// size marks the fields that resize can change without a restart.
 	size bool
+	// secret names the member whose values may hold a secret; wholeField is every
+	// member, "" is none.
+	secret string
 }
+
+// wholeField stands in the column secret for every member of a field.
+const wholeField = "*"
 
 // fields is every field of the Clusters API that a resource can own. Whatever
 // is not here is never compared and never changed.
@@ -62,14 +68,14 @@ var fields = []field{
 	{name: "policy_id", kind: scalar, removal: clears},
 	{name: "apply_policy_default_values", kind: scalar, removal: clears, onlySpec: true},
 	{name: "autotermination_minutes", kind: scalar, removal: clears},
-	{name: "spark_conf", kind: keys, removal: clears},
-	{name: "spark_env_vars", kind: keys, removal: clears},
+	{name: "spark_conf", kind: keys, removal: clears, secret: wholeField},
+	{name: "spark_env_vars", kind: keys, removal: clears, secret: wholeField},
 	{name: "custom_tags", kind: keys, removal: clears},
 	{name: "ssh_public_keys", kind: set, removal: clears},
 	{name: "init_scripts", kind: sequence, removal: clears},
 	{name: "cluster_log_conf", kind: block, removal: clears},
 	{name: "aws_attributes", kind: block, removal: clears, dotted: true},
-	{name: "azure_attributes", kind: block, removal: clears, dotted: true},
+	{name: "azure_attributes", kind: block, removal: clears, dotted: true, secret: "log_analytics_info/log_analytics_primary_key"},
 	{name: "gcp_attributes", kind: block, removal: clears, dotted: true},
 	{name: "enable_elastic_disk", kind: scalar, removal: clears},
 	{name: "enable_local_disk_encryption", kind: scalar, removal: clears},
@@ -78,7 +84,7 @@ var fields = []field{
 	{name: "data_security_mode", kind: alias, removal: clears},
 	{name: "single_user_name", kind: scalar, removal: clears},
 	{name: "runtime_engine", kind: scalar, removal: clears},
-	{name: "docker_image", kind: block, removal: clears},
+	{name: "docker_image", kind: block, removal: clears, secret: "basic_auth"},
 	{name: "kind", kind: scalar, removal: clears},
 	{name: "is_single_node", kind: scalar, removal: clears},
 	{name: "use_ml_runtime", kind: scalar, removal: clears},

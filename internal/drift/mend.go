@@ -1,6 +1,8 @@
 package drift
 
 import (
+	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -35,81 +37,120 @@ func Resize(clusterID string, desired Tree) (compute.ResizeCluster, error) {
 	return body, err
 }
 
-// Update is the call that mends differences and leaves everything else alone.
-// asked is GET's spec, the base of what can only be sent as a whole; the
-// effective values never are, so that what a policy or a server filled in does
-// not become what was asked. owner is put back with the rest where it is gone.
-func Update(clusterID string, desired, asked Tree, differences []Difference, owner Tag) (compute.UpdateCluster, error) {
-	change := newChange(desired, asked, differences, owner)
-	resource := &compute.UpdateClusterResource{}
-	if err := change.cluster.into(resource); err != nil {
-		return compute.UpdateCluster{}, err
-	}
-	return compute.UpdateCluster{ClusterId: clusterID, Cluster: resource, UpdateMask: strings.Join(change.mask, ",")}, nil
+// ErrSpecUnknown is returned instead of a change that would have to be based on
+// GET's spec, which is not known: what others set could be lost with it.
+var ErrSpecUnknown = errors.New("the specification that the cluster was last asked for is not known")
+
+// Correction is a change that is to be made to a cluster.
+type Correction struct {
+	// Desired is the declared specification.
+	Desired Tree
+	// Observed is the cluster. Its spec must be known: it is the base of what can
+	// only be sent as a whole. The effective values never are, so that what a
+	// policy or a server filled in does not become what was asked.
+	Observed Observed
+	// Differences are corrected, Normalized are left as they are.
+	Differences, Normalized []Difference
+	// Owner is put back with the rest where it is missing.
+	Owner Tag
 }
 
-// Edit is the same as a full specification: what was last asked, with the
-// differences mended.
-func Edit(clusterID string, desired, asked Tree, differences []Difference, owner Tag) (compute.EditCluster, error) {
-	change := newChange(desired, asked, differences, owner)
-	full := asked.clone()
-	for _, path := range change.mask {
-		full.copyAt(change.cluster, strings.Split(path, "."))
+// Update returns the cluster and the mask of the clusters/update call that makes
+// a correction and leaves everything else alone. It fails with ErrSpecUnknown.
+func Update(correction Correction) (cluster json.RawMessage, mask string, err error) {
+	if !correction.Observed.SpecKnown() {
+		return nil, "", ErrSpecUnknown
 	}
-	full["cluster_id"] = clusterID
-	if _, autoscales := full["autoscale"]; autoscales {
+	change := newChange(correction)
+	body := object{}
+	for _, path := range change.paths() {
+		if err := body.set(path, change.valueAt(path)); err != nil {
+			return nil, "", err
+		}
+	}
+	cluster, err = encode(body)
+	return cluster, strings.Join(change.mask, ","), err
+}
+
+// Edit returns the body of the clusters/edit call that makes a correction: GET's
+// spec as it was read, with the differences corrected. It fails with
+// ErrSpecUnknown.
+func Edit(clusterID string, correction Correction) (json.RawMessage, error) {
+	if !correction.Observed.SpecKnown() {
+		return nil, ErrSpecUnknown
+	}
+	change := newChange(correction)
+	full := maps.Clone(correction.Observed.spec)
+	for _, path := range change.paths() {
+		if err := full.set(path, change.valueAt(path)); err != nil {
+			return nil, err
+		}
+	}
+	if err := full.set([]string{"cluster_id"}, clusterID); err != nil {
+		return nil, err
+	}
+	if scales := full["autoscale"]; scales != nil && string(scales) != "null" {
 		delete(full, "num_workers")
 	}
-	body := compute.EditCluster{}
-	err := full.into(&body)
-	return body, err
+	return encode(full)
 }
 
-// copyAt makes the place hold what from holds there, or nothing.
-func (t Tree) copyAt(from Tree, path []string) {
-	value, present := from.at(path...)
-	if len(path) > 1 {
-		member, ok := t[path[0]].(map[string]any)
-		if !ok {
-			member = map[string]any{}
-			t[path[0]] = member
-		}
-		Tree(member).copyAt(Tree{path[1]: value}, path[1:])
-		if !present {
-			delete(member, path[1])
-		}
-		return
+// paths are the places that the mask names.
+func (c *change) paths() [][]string {
+	paths := make([][]string, 0, len(c.mask))
+	for _, name := range c.mask {
+		paths = append(paths, strings.Split(name, "."))
 	}
+	return paths
+}
+
+// valueAt returns what is sent at a path, with all that the SDK does not know of
+// the value that it replaces; nil clears it.
+func (c *change) valueAt(path []string) any {
+	value, present := c.cluster.at(path...)
 	if !present {
-		delete(t, path[0])
-		return
+		return nil
 	}
-	t[path[0]] = cloneValue(value)
+	of := specType
+	for _, name := range path {
+		of = memberType(of, name)
+	}
+	return withUnknown(value, c.spec.at(path), of)
 }
 
 // change is an update in the making: what the mask names and cluster lacks is
 // cleared.
 type change struct {
 	desired, asked Tree
-	cluster        Tree
-	mask           []string
+	// spec holds the bytes of asked.
+	spec    object
+	cluster Tree
+	mask    []string
+	// normalized are the paths that are not sent on their own account.
+	normalized []string
 	// removed are the keys of maps that are declared no more, by map.
 	removed map[string][]string
 }
 
-// newChange is the update that mends differences.
-func newChange(desired, asked Tree, differences []Difference, owner Tag) *change {
-	c := &change{desired: desired, asked: asked, cluster: Tree{}, removed: map[string][]string{}}
-	for _, difference := range differences {
+// newChange returns the change that makes a correction.
+func newChange(correction Correction) *change {
+	c := &change{
+		desired: correction.Desired, asked: correction.Observed.Asked, spec: correction.Observed.spec,
+		cluster: Tree{}, removed: map[string][]string{},
+	}
+	for _, difference := range correction.Normalized {
+		c.normalized = append(c.normalized, difference.Path)
+	}
+	for _, difference := range correction.Differences {
 		if path := splitPointer(difference.Path); difference.Desired == nil && len(path) > 1 {
 			c.removed[path[0]] = append(c.removed[path[0]], path[1])
 		}
 	}
-	for _, difference := range differences {
+	for _, difference := range correction.Differences {
 		c.mend(difference)
 	}
 	c.askForTheRest()
-	c.resolve(owner)
+	c.resolve(correction.Owner)
 	return c
 }
 
@@ -126,8 +167,9 @@ func (c *change) askForTheRest() {
 			value, _ := c.desired.at(path...)
 			asked, was := c.asked.at(path...)
 			neverSent := strings.HasPrefix(path[len(path)-1], "ebs_volume_") && isEmpty(value)
-			if (!was || !f.equal(value, asked)) && !neverSent {
-				c.mend(Difference{Path: pointer(path...), Field: f.name})
+			place := pointer(path...)
+			if (!was || !f.equal(value, asked)) && !neverSent && !slices.Contains(c.normalized, place) {
+				c.mend(Difference{Path: place, Field: f.name})
 			}
 		}
 	}
@@ -160,7 +202,7 @@ func (c *change) name(path string) {
 func (c *change) take(name string) {
 	c.name(name)
 	if value, declared := c.desired[name]; declared {
-		c.cluster[name] = cloneValue(value)
+		c.cluster[name] = value
 	}
 }
 
@@ -173,17 +215,17 @@ func (c *change) takeMember(name, member string) {
 			object = map[string]any{}
 			c.cluster[name] = object
 		}
-		object[member] = cloneValue(value)
+		object[member] = value
 	}
 }
 
-// mergeKeys sends a whole map: others' keys as they were asked for, ours as
-// declared, and what is no longer declared not at all.
+// mergeKeys sends a whole map: others' keys with the bytes that were asked for,
+// ours as declared, and what is no longer declared not at all.
 func (c *change) mergeKeys(name string) {
 	c.name(name)
 	merged := map[string]any{}
-	if asked, ok := c.asked[name].(map[string]any); ok {
-		maps.Copy(merged, asked)
+	for key, value := range objectOf(c.spec[name]) {
+		merged[key] = value
 	}
 	for _, removed := range c.removed[name] {
 		delete(merged, removed)

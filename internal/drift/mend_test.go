@@ -83,23 +83,24 @@ func someKeys(draw func(string, int) int, what string, names ...string) map[stri
 func (w workspace) mended(id string, owned []string, spec *v1alpha1.ClusterSpec, whole bool) (differences []Difference) {
 	w.t.Helper()
 	desired := mustDesire(w.t, spec)
-	cluster := w.get(id)
-	observed, err := Observe(cluster, cluster.Spec)
-	w.Expect(err).NotTo(HaveOccurred())
-	differences = append(Compare(desired, observed), Removed(owned, desired, observed.Asked)...)
+	observed := w.observed(w.get(id))
+	differences = append(Compare(desired, observed).Differences, Removed(owned, desired, observed)...)
 	if len(differences) == 0 {
 		return nil
 	}
-	tag := Tag{Key: v1alpha1.OwnerTagKey, Value: "op-uid"}
+	correction := Correction{
+		Desired: desired, Observed: observed, Differences: differences, Owner: Tag{Key: v1alpha1.OwnerTagKey, Value: "op-uid"},
+	}
 	var answer struct{}
 	if whole {
-		body, err := Edit(id, desired, observed.Asked, differences, tag)
+		body, err := Edit(id, correction)
 		w.Expect(err).NotTo(HaveOccurred())
 		w.call(http.MethodPost, "/api/2.1/clusters/edit", body, &answer)
 		return differences
 	}
-	body, err := Update(id, desired, observed.Asked, differences, tag)
+	cluster, mask, err := Update(correction)
 	w.Expect(err).NotTo(HaveOccurred())
+	body := map[string]any{"cluster_id": id, "cluster": cluster, "update_mask": mask}
 	w.call(http.MethodPost, "/api/2.1/clusters/update", body, &answer)
 	return differences
 }

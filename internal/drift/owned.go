@@ -48,23 +48,41 @@ func (f field) paths(want any) [][]string {
 
 // Removed lists what was declared once, is not declared any more, and is still
 // what was last asked for: the differences that a removal leaves. Whatever a
-// cluster cannot be without is let go of, and none.
-func Removed(owned []string, desired, asked Tree) []Difference {
-	kept := Owned(desired)
+// cluster cannot be without is let go of, and is none. Where the spec is unknown
+// nothing is listed, which does not mean that nothing is left to clear:
+// SpecKnown and MayBeLeft tell the two apart.
+func Removed(owned []string, desired Tree, observed Observed) []Difference {
 	var found []Difference
+	kept := Owned(desired)
 	for _, place := range owned {
-		if _, still := slices.BinarySearch(kept, place); still {
+		path, f, undeclared := undeclared(place, kept)
+		value, present := observed.Asked.at(path...)
+		if !undeclared || !present {
 			continue
 		}
-		path := wirePath(place)
-		f, known := rowOf(path[0])
-		value, present := asked.at(path...)
-		if !known || f.removal == letsGo || !present {
-			continue
-		}
-		found = append(found, Difference{Path: pointer(path...), Field: f.name, Actual: value})
+		found = append(found, Difference{Path: pointer(path...), Field: f.name, Actual: value, Asked: value})
 	}
+	sortByPath(found)
 	return found
+}
+
+// MayBeLeft reports whether a field that was declared once, and is not any more,
+// may still have to be cleared: only GET's spec can tell.
+func MayBeLeft(owned []string, desired Tree) bool {
+	kept := Owned(desired)
+	return slices.ContainsFunc(owned, func(place string) bool {
+		_, _, undeclared := undeclared(place, kept)
+		return undeclared
+	})
+}
+
+// undeclared reports whether an owned place is none of the declared ones, which
+// are sorted, and can be cleared.
+func undeclared(place string, declared []string) (path []string, row field, ok bool) {
+	path = wirePath(place)
+	row, known := rowOf(path[0])
+	_, still := slices.BinarySearch(declared, place)
+	return path, row, known && row.removal == clears && !still
 }
 
 func rowOf(name string) (field, bool) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,12 +90,22 @@ func (w workspace) list() *compute.ClusterDetails {
 func (w workspace) differences(spec *v1alpha1.ClusterSpec, id string) (deep, flat []string) {
 	w.t.Helper()
 	got := w.get(id)
-	observed, err := Observe(got, got.Spec)
-	w.Expect(err).NotTo(HaveOccurred())
+	observed := w.observed(got)
 	listed, err := Observe(w.list(), nil)
 	w.Expect(err).NotTo(HaveOccurred())
 	desired := mustDesire(w.t, spec)
-	return pathsOf(Compare(desired, observed)), pathsOf(Compare(desired, listed))
+	found, foundInList := Compare(desired, observed), Compare(desired, listed)
+	return pathsOf(slices.Concat(found.Differences, found.Normalized)), pathsOf(foundInList.Differences)
+}
+
+// observed is a cluster as a GET shows it.
+func (w workspace) observed(got *compute.ClusterDetails) Observed {
+	w.t.Helper()
+	spec, err := json.Marshal(got.Spec)
+	w.Expect(err).NotTo(HaveOccurred())
+	observed, err := Observe(got, spec)
+	w.Expect(err).NotTo(HaveOccurred())
+	return observed
 }
 
 // declared are specifications, and an edit of each that must be found.

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Tree is a JSON object as the Clusters API spells it: keys in snake_case,
-// values as encoding/json decodes them. A key that is absent is not set; 0 and
-// false are set.
+// values as encoding/json decodes them, numbers as float64 or json.Number. A key
+// that is absent or null is not set; 0 and false are set.
 type Tree map[string]any
 
 // treeOf is value as JSON, decoded again.
@@ -39,7 +41,7 @@ func (t Tree) into(target any) error {
 	return nil
 }
 
-// at is the value at a path of keys.
+// at returns the value at a path of keys. A null is no value.
 func (t Tree) at(path ...string) (any, bool) {
 	var here any = map[string]any(t)
 	for _, key := range path {
@@ -47,7 +49,7 @@ func (t Tree) at(path ...string) (any, bool) {
 		if !ok {
 			return nil, false
 		}
-		if here, ok = object[key]; !ok {
+		if here, ok = object[key]; !ok || here == nil {
 			return nil, false
 		}
 	}
@@ -56,26 +58,11 @@ func (t Tree) at(path ...string) (any, bool) {
 
 // clone copies the tree, so that callers may change what they get.
 func (t Tree) clone() Tree {
-	out := make(Tree, len(t))
-	for key, item := range t {
-		out[key] = cloneValue(item)
+	out := Tree(runtime.DeepCopyJSON(t))
+	if out == nil {
+		return Tree{}
 	}
 	return out
-}
-
-func cloneValue(value any) any {
-	switch value := value.(type) {
-	case map[string]any:
-		return map[string]any(Tree(value).clone())
-	case []any:
-		out := make([]any, len(value))
-		for i, item := range value {
-			out[i] = cloneValue(item)
-		}
-		return out
-	default:
-		return value
-	}
 }
 
 // wireKeys spells the keys of a decoded resource as the Clusters API does. Keys

@@ -78,7 +78,8 @@ func Compare(in CompareInput) (Comparison, error) {
 	case isSame, !in.SpecAt.Before(in.ReadAt):
 		return in.full(observed, digest), nil
 	}
-	if len(effective) == 0 && (!changed || in.isJustCreated()) {
+	isKept := !changed || in.isJustCreated()
+	if len(effective) == 0 && isKept && !drift.MayBeLeft(in.Cluster.Status.OwnedFields, in.Desired) {
 		return Comparison{
 			Compared: true, Normalized: recorded, Observed: observed.WithoutSpec(), Judged: in.Judged,
 		}, nil

@@ -15,8 +15,12 @@ import (
 // changed tells that the object's own fields are other than those that were
 // last in place: what differs is what its user asks for. Otherwise what differs
 // was changed elsewhere.
-func (in Input) changed() bool {
-	return drift.Digest(in.World.Desired) != in.Cluster.Status.AppliedDigest
+func (in Input) changed() bool { return UserChanged(in.Cluster, in.World) }
+
+// UserChanged reports whether the user changed the object's fields, or the secrets
+// that they name, since they were last in place.
+func UserChanged(cluster *v1alpha1.DatabricksCluster, world World) bool {
+	return world.SecretsRotated || Changed(cluster.Status.AppliedDigest, world.Desired)
 }
 
 // mends tells differences that are to be mended at all, sooner or later.
@@ -68,7 +72,8 @@ func (in Input) waitsUntil() time.Time {
 }
 
 // Applying stands in status.appliedDigest while a changed specification is being
-// applied: neither the old nor the new one is known to be in place.
+// applied: neither the old nor the new one is known to be in place. It stands in
+// status.secretsDigest likewise. It has no colon, so it is no version of a digest.
 const Applying = "applying"
 
 // mend carries a change out, once what it is going to own is persisted, that the

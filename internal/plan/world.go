@@ -62,6 +62,17 @@ type World struct {
 	// cluster is not as declared.
 	Desired     drift.Tree
 	Differences []drift.Difference
+	// Normalized are the paths at which the server keeps another value than it was
+	// asked for. They are shown, and nothing is sent for them.
+	Normalized []drift.Difference
+	// SpecKnown reports whether Differences rests on a GET's spec that is newer
+	// than the last own write and this generation: without it a removal cannot be
+	// seen to be in place.
+	SpecKnown bool
+	// SecretsDigest is the digest of the write-only values that Desired has, and
+	// SecretsRotated reports whether others were last sent.
+	SecretsDigest  string
+	SecretsRotated bool
 	// Compared tells that Differences was computed from a look at the cluster.
 	Compared bool
 	// Suspected tells that a list showed other differences than were known, and
@@ -198,6 +209,10 @@ type Attempt struct {
 	At time.Time
 	// Differences is a digest of those that the step was to mend.
 	Differences string
+	// Corrected are those differences, and SecretsDigest is the digest of the
+	// write-only values that went with them.
+	Corrected     []drift.Difference
+	SecretsDigest string
 	// Libraries are those that the step installed or took away.
 	Libraries []compute.Library
 	// Generation and Credential are what it was tried with.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -103,6 +102,8 @@ func (s setter) synced() {
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.difference(), "not as declared: "+plan.Differing(world.Differences))
 	case s.in.Plan.LibrariesWait:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonPendingRestart, "not as declared: "+librariesPath)
+	case len(world.Normalized) > 0:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonServerNormalized, normalizedMessage(world.Normalized))
 	default:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonInSync, "the cluster is as declared")
 	}
@@ -127,7 +128,7 @@ func (s setter) difference() string {
 	switch {
 	case failed:
 		return v1alpha1.ReasonUpdateFailed
-	case s.in.Cluster.Status.AppliedDigest != "" && s.in.Cluster.Status.AppliedDigest != drift.Digest(s.in.World.Desired):
+	case s.in.Cluster.Status.AppliedDigest != "" && plan.UserChanged(s.in.Cluster, s.in.World):
 		return v1alpha1.ReasonPendingRestart
 	default:
 		return v1alpha1.ReasonDriftDetected

@@ -9,7 +9,6 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -143,7 +142,7 @@ func stepEvent(in Input) (reason, note string) {
 // correctedOr is the event of a change, by another name where it undoes what
 // others did.
 func correctedOr(in Input, event string) string {
-	if applied := in.Cluster.Status.AppliedDigest; applied != "" && applied == drift.Digest(in.World.Desired) {
+	if in.Cluster.Status.AppliedDigest != "" && !plan.UserChanged(in.Cluster, in.World) {
 		return EventDriftCorrected
 	}
 	return event
@@ -166,7 +165,7 @@ func stateEvent(before, after v1alpha1.DatabricksClusterStatus) (reason, note st
 // warning is a condition that turned bad: Stalled, or Synced by drift.
 func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
-	bad := is != nil && (kind == v1alpha1.ConditionStalled || is.Reason == v1alpha1.ReasonDriftDetected)
+	bad := is != nil && (kind == v1alpha1.ConditionStalled || is.Reason == v1alpha1.ReasonDriftDetected || is.Reason == v1alpha1.ReasonServerNormalized)
 	if !bad || (was != nil && was.Reason == is.Reason) {
 		return "", ""
 	}

@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +24,8 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.World.Desired == nil || in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return
 	}
+	recordNormalized(in, status)
+	recordSecrets(in, status)
 	owned := drift.Owned(in.World.Desired)
 	inPlace := in.World.Compared && len(in.World.Differences) == 0
 	// A change that is to be followed by a start is being applied until that is sent.
@@ -29,13 +33,44 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	switch {
 	case inPlace && starts:
 	case inPlace:
+		if !in.World.SpecKnown {
+			// Only GET's spec shows that what is not declared any more is gone.
+			owned = union(status.OwnedFields, owned)
+		}
 		status.OwnedFields = owned
 		status.AppliedDigest = drift.Digest(in.World.Desired)
 	case in.Plan.Step == plan.StepOwn:
 		status.OwnedFields = union(status.OwnedFields, owned)
-		if status.AppliedDigest != drift.Digest(in.World.Desired) {
+		if plan.UserChanged(in.Cluster, in.World) {
 			status.AppliedDigest = plan.Applying
 		}
+	}
+}
+
+// recordNormalized records what the server made otherwise than it was asked. The
+// digest of the create has served its purpose once its cluster was compared.
+func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	if !in.World.Compared {
+		return
+	}
+	status.NormalizedFields = plan.NormalizedFields(in.Cluster, in.World)
+	complete := in.World.SpecKnown || len(in.World.Differences) == 0
+	if complete && status.Creation != nil && status.Creation.Token == "" {
+		status.Creation.Digest = ""
+	}
+}
+
+// recordSecrets records the digest of the write-only values that are in place.
+// Before they are sent it records that neither the old nor the new ones are known
+// to be.
+func recordSecrets(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	inPlace := in.World.Compared && len(in.World.Differences) == 0
+	sent := in.Plan.Step == plan.StepUpdate && in.Outcome.Ran && in.Outcome.Failure == nil
+	switch {
+	case inPlace, sent:
+		status.SecretsDigest = in.World.SecretsDigest
+	case in.Plan.Step == plan.StepOwn && in.World.SecretsRotated:
+		status.SecretsDigest = plan.Applying
 	}
 }
 
@@ -64,7 +99,7 @@ func recordRequest(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // recordDifferences shows what differs, and since when a change waits.
 func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
 	if in.World.Compared {
-		status.Drift = shownDrift(in.World.Differences)
+		status.Drift = shownDrift(slices.Concat(in.World.Differences, in.World.Normalized))
 	}
 	if verdict.Reason != v1alpha1.ReasonChangesDeferred {
 		// A resize or a transition between does not begin the waiting anew.
@@ -100,16 +135,44 @@ func shownDrift(differences []drift.Difference) []v1alpha1.DriftedField {
 	return shown
 }
 
-// shownValue is a value as it may be shown. Whatever may hold a secret is not:
-// properties and variables are where people put them.
+// shownValue returns a value as it may be shown, redacted where it may hold a
+// secret; "" for none.
 func shownValue(difference drift.Difference, value any) string {
-	secret := difference.Field == "spark_conf" || difference.Field == "spark_env_vars" || strings.HasPrefix(difference.Field, "docker_image")
-	switch {
-	case value == nil:
+	if value == nil {
 		return ""
-	case secret || strings.Contains(difference.Path, "primary_key"):
-		return "[redacted]"
-	default:
-		return databricks.PlainText(fmt.Sprint(value))
 	}
+	if difference.Secret() {
+		return "[redacted]"
+	}
+	if number, ok := value.(float64); ok {
+		return strconv.FormatFloat(number, 'f', -1, 64)
+	}
+	return databricks.PlainText(fmt.Sprint(value))
+}
+
+// normalizedMessage names the values that the server keeps, and what was asked.
+func normalizedMessage(normalized []drift.Difference) string {
+	const shown, longest = 10, 100
+	var places []string
+	for i, difference := range normalized {
+		if i == shown {
+			places = append(places, fmt.Sprintf("and %d more", len(normalized)-shown))
+			break
+		}
+		desired, actual := shownValue(difference, difference.Desired), shownValue(difference, difference.Actual)
+		if actual == "" {
+			actual = "nothing"
+		}
+		places = append(places, fmt.Sprintf("%s (desired %s, actual %s)", difference.SpecPath(), shortened(desired, longest), shortened(actual, longest)))
+	}
+	return "the workspace keeps other values than it was asked for: " + strings.Join(places, ", ")
+}
+
+// shortened cuts a text that is longer than so many characters.
+func shortened(text string, longest int) string {
+	runes := []rune(text)
+	if len(runes) <= longest {
+		return text
+	}
+	return string(runes[:longest]) + "…"
 }

@@ -1,10 +1,13 @@
 package report
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/databricks/databricks-sdk-go/service/compute"
 	. "github.com/onsi/gomega"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -26,6 +29,116 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 			world.Desired, world.Compared = desired, true
 			h.tell(Input{World: world, Plan: plan.Plan{Step: plan.StepStart, ClusterID: clusterID}, Outcome: row.outcome})
 			NewWithT(t).Expect(h.cluster.Status.AppliedDigest).To(Equal(row.want))
+		})
+	}
+}
+
+// looks is a round of an object whose cluster runs and was compared by GET.
+func (h *history) looks(differences, normalized []drift.Difference) *history {
+	details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
+	return h.world(plan.World{
+		Presence: plan.Present, Details: details, SpecKnown: true, Differences: differences, Normalized: normalized, SecretsDigest: "v1:aaaa",
+	})
+}
+
+func TestWhatTheServerMadeIsShownAndKeepsTheObjectReady(t *testing.T) {
+	t.Run("[case-66]", func(t *testing.T) {
+		g := NewWithT(t)
+		made := []drift.Difference{
+			{Path: "/aws_attributes/first_on_demand", Field: "aws_attributes", Desired: 0.0, Actual: 1.0, Asked: 0.0},
+			{Path: "/spark_conf/spark.password", Field: "spark_conf", Desired: "hunter2", Actual: "hunter3"},
+		}
+		h := newHistory().created()
+		h.cluster.Status.Creation.Digest = drift.Digest(desired)
+		h.looks(nil, made)
+		g.Expect(h.readiness()).To(Equal("True Running"))
+		synced := h.condition(v1alpha1.ConditionSynced)
+		g.Expect(synced.Reason).To(Equal(v1alpha1.ReasonServerNormalized))
+		g.Expect(synced.Status).To(BeEquivalentTo("False"))
+		g.Expect(synced.Message).To(ContainSubstring("/awsAttributes/firstOnDemand (desired 0, actual 1)"))
+		g.Expect(fmt.Sprint(h.cluster.Status, h.told())).NotTo(ContainSubstring("hunter"))
+		g.Expect(h.cluster.Status.Drift).To(HaveLen(2))
+		g.Expect(h.cluster.Status.Drift[0]).To(Equal(v1alpha1.DriftedField{Path: "/awsAttributes/firstOnDemand", Desired: "0", Actual: "1"}))
+		g.Expect(h.cluster.Status.NormalizedFields).To(HaveLen(2))
+		g.Expect(h.cluster.Status.AppliedDigest).To(Equal(drift.Digest(desired)))
+		g.Expect(h.cluster.Status.Creation.Digest).To(BeEmpty(), "the first comparison was made")
+		g.Expect(h.events()).To(ContainElement(v1alpha1.ReasonServerNormalized))
+
+		before := h.cluster.Status.DeepCopy()
+		h.looks(nil, made)
+		g.Expect(h.cluster.Status).To(Equal(*before))
+		g.Expect(h.events()).To(BeEmpty())
+
+		h.looks(nil, nil)
+		g.Expect(h.condition(v1alpha1.ConditionSynced).Reason).To(Equal(v1alpha1.ReasonInSync))
+		g.Expect(h.cluster.Status.NormalizedFields).To(BeEmpty())
+		g.Expect(h.cluster.Status.Drift).To(BeEmpty())
+	})
+}
+
+func TestTheDigestOfTheCreateIsKeptUntilTheFirstComparison(t *testing.T) {
+	t.Run("[case-66]", func(t *testing.T) {
+		g := NewWithT(t)
+		h := newHistory()
+		h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Digest: "v1:x"}
+		h.tell(Input{Plan: plan.Plan{Step: plan.StepCreate}, Outcome: Outcome{Ran: true, Created: clusterID}})
+		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
+		h.tell(Input{World: plan.World{Presence: plan.Unknown}})
+		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
+		h.looks(nil, nil)
+		g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1}))
+	})
+}
+
+func TestARemovalIsForgottenOnlyWhereTheSpecIsKnown(t *testing.T) {
+	for known, want := range map[bool][]string{false: {"/numWorkers", "/sparkConf/a"}, true: {"/numWorkers"}} {
+		t.Run(fmt.Sprintf("[case-62] spec known: %t", known), func(t *testing.T) {
+			h := newHistory().created()
+			h.cluster.Status.OwnedFields = []string{"/numWorkers", "/sparkConf/a"}
+			details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
+			h.world(plan.World{Presence: plan.Present, Details: details, SpecKnown: known})
+			NewWithT(t).Expect(h.cluster.Status.OwnedFields).To(Equal(want))
+		})
+	}
+}
+
+func TestAnOlderDigestIsStampedAnewWhereNothingDiffers(t *testing.T) {
+	t.Run("[case-80]", func(t *testing.T) {
+		g := NewWithT(t)
+		h := newHistory().created()
+		h.cluster.Status.AppliedDigest = "0123456789abcdef"
+		h.looks([]drift.Difference{{Path: "/custom_tags/a", Field: "custom_tags", Desired: "1", Actual: "2"}}, nil)
+		g.Expect(h.cluster.Status.AppliedDigest).To(Equal("0123456789abcdef"))
+		g.Expect(h.condition(v1alpha1.ConditionSynced).Reason).To(Equal(v1alpha1.ReasonDriftDetected))
+		h.looks(nil, nil)
+		g.Expect(h.cluster.Status.AppliedDigest).To(Equal(drift.Digest(desired)))
+		g.Expect(h.cluster.Status.SecretsDigest).To(Equal("v1:aaaa"))
+	})
+}
+
+func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
+	rotated := []drift.Difference{{Path: "/docker_image/basic_auth", Field: "docker_image", Desired: "[rotated]"}}
+	for name, row := range map[string]struct {
+		step    plan.Step
+		outcome Outcome
+		want    string
+	}{
+		"before they are sent": {plan.StepOwn, Outcome{Ran: true}, plan.Applying},
+		"sent":                 {plan.StepUpdate, Outcome{Ran: true}, "v1:bbbb"},
+		"no turn":              {plan.StepUpdate, Outcome{}, "v1:aaaa"},
+		"refused":              {plan.StepUpdate, Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
+	} {
+		t.Run("[case-77] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := newHistory().created().looks(nil, nil)
+			world := h.input.World
+			world.Desired, world.Compared, world.Differences = desired, true, rotated
+			world.SecretsDigest, world.SecretsRotated = "v1:bbbb", true
+			h.tell(Input{World: world, Plan: plan.Plan{Step: row.step, ClusterID: clusterID}, Outcome: row.outcome})
+			g.Expect(h.cluster.Status.SecretsDigest).To(Equal(row.want))
+			if row.step == plan.StepOwn {
+				g.Expect(h.cluster.Status.AppliedDigest).To(Equal(plan.Applying))
+			}
 		})
 	}
 }

@@ -52,6 +52,9 @@ func settleCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		return
 	}
 	settled := &v1alpha1.CreationIntent{Incarnation: status.Creation.Incarnation}
+	if status.ClusterID != "" {
+		settled.Digest = status.Creation.Digest
+	}
 	if in.Outcome.Refused {
 		// There is no cluster: the object is bound to no workspace.
 		status.Host = ""

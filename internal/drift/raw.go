@@ -1,0 +1,169 @@
+package drift
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+)
+
+// object is a JSON object whose members keep the bytes that they were read from.
+type object map[string]json.RawMessage
+
+// objectOf returns the members of a JSON object, or nil if raw is none.
+func objectOf(raw json.RawMessage) object {
+	var members object
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil
+	}
+	return members
+}
+
+// at returns the bytes at a path of keys, or nil.
+func (o object) at(path []string) json.RawMessage {
+	value, present := o[path[0]]
+	if !present || len(path) == 1 {
+		return value
+	}
+	return objectOf(value).at(path[1:])
+}
+
+// set returns the object with a value at a path of keys; a nil value removes what
+// is there.
+func (o object) set(path []string, value any) error {
+	if len(path) == 1 {
+		if value == nil {
+			delete(o, path[0])
+			return nil
+		}
+		raw, err := encode(value)
+		o[path[0]] = raw
+		return err
+	}
+	member := objectOf(o[path[0]])
+	if member == nil {
+		if value == nil {
+			return nil
+		}
+		member = object{}
+	}
+	if err := member.set(path[1:], value); err != nil {
+		return err
+	}
+	raw, err := encode(member)
+	o[path[0]] = raw
+	return err
+}
+
+// encode is json.Marshal that leaves the bytes of a json.RawMessage as they are.
+func encode(value any) (json.RawMessage, error) {
+	if raw, ok := value.(json.RawMessage); ok {
+		return raw, nil
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, fmt.Errorf("encode the cluster specification: %w", err)
+	}
+	return bytes.TrimSpace(out.Bytes()), nil
+}
+
+// decode is json.Unmarshal into a tree, numbers as json.Number.
+func decode(raw json.RawMessage) (Tree, error) {
+	var tree Tree
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("decode the cluster specification: %w", err)
+	}
+	return tree, nil
+}
+
+// specType is the SDK's type of a specification. What it has no field for is
+// unknown.
+var specType = reflect.TypeFor[compute.ClusterSpec]()
+
+// memberType returns the SDK's type of a member, or nil if the SDK has none.
+func memberType(of reflect.Type, name string) reflect.Type {
+	for of != nil && of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	if of == nil || of.Kind() != reflect.Struct {
+		return nil
+	}
+	for member := range of.Fields() {
+		if tagged, _, _ := strings.Cut(member.Tag.Get("json"), ","); tagged == name {
+			return member.Type
+		}
+	}
+	return nil
+}
+
+// withUnknown returns a value together with the members of raw, at any depth,
+// for which the SDK's type has no field.
+func withUnknown(value any, raw json.RawMessage, of reflect.Type) any {
+	for of != nil && of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		members := objectOf(raw)
+		if of == nil || of.Kind() != reflect.Struct || members == nil {
+			return value
+		}
+		return membersWithUnknown(value, members, of)
+	case []any:
+		var items []json.RawMessage
+		if of == nil || of.Kind() != reflect.Slice || json.Unmarshal(raw, &items) != nil {
+			return value
+		}
+		return itemsWithUnknown(value, items, of.Elem())
+	default:
+		return value
+	}
+}
+
+// membersWithUnknown is withUnknown of an object.
+func membersWithUnknown(value map[string]any, members object, of reflect.Type) map[string]any {
+	out := make(map[string]any, len(value))
+	for name, item := range value {
+		out[name] = withUnknown(item, members[name], memberType(of, name))
+	}
+	for name, item := range members {
+		if _, set := out[name]; !set && memberType(of, name) == nil {
+			out[name] = item
+		}
+	}
+	return out
+}
+
+// itemsWithUnknown is withUnknown of a list. An item takes over what is unknown
+// from the first item that has all of its members.
+func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []any {
+	out := make([]any, len(value))
+	used := make([]bool, len(items))
+	for i, item := range value {
+		out[i] = item
+		for j, raw := range items {
+			have, err := decodeAny(raw)
+			if used[j] || err != nil || !holds(item, have) {
+				continue
+			}
+			used[j], out[i] = true, withUnknown(item, raw, of)
+			break
+		}
+	}
+	return out
+}
+
+func decodeAny(raw json.RawMessage) (any, error) {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	err := decoder.Decode(&value)
+	return value, err
+}

@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"sort"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// maxNormalized bounds status.normalizedFields.
+const maxNormalized = 64
+
+// NormalizedInput is what SplitNormalized decides from.
+type NormalizedInput struct {
+	Cluster *v1alpha1.DatabricksCluster
+	// Desired is the declared specification that Found is about.
+	Desired drift.Tree
+	Found   drift.Comparison
+	// SpecKnown reports whether Found rests on a GET's spec that is not older than
+	// the last own write, this generation and the effective values.
+	SpecKnown bool
+	// Last is the last step of this process for the object.
+	Last Attempt
+}
+
+// SplitNormalized separates the differences that are to be corrected from those
+// that the server made: it was asked for the desired value and keeps another
+// one. Nothing is ever sent for the latter. A difference is the server's
+//
+//   - if the spec asks for the desired value,
+//   - if status.normalizedFields has it with these values,
+//   - if it is found by the first comparison after the create of this very
+//     specification, or
+//   - if the last step was an update that made the user's change, and the value
+//     in effect is neither the old one nor the desired one.
+//
+// Without a known spec only the recorded ones are.
+func SplitNormalized(in NormalizedInput) (differences, normalized []drift.Difference) {
+	normalized = slices.Clone(in.Found.Normalized)
+	for _, difference := range in.Found.Differences {
+		if in.isNormalized(difference) {
+			normalized = append(normalized, difference)
+		} else {
+			differences = append(differences, difference)
+		}
+	}
+	sort.Slice(normalized, func(i, j int) bool { return normalized[i].Path < normalized[j].Path })
+	return differences, normalized
+}
+
+func (in NormalizedInput) isNormalized(difference drift.Difference) bool {
+	if difference.Desired == nil {
+		return false
+	}
+	recorded := recordOf(in.Cluster, difference)
+	if recorded != nil && recorded.Digest == normalizedDigest(in.Cluster.UID, difference) {
+		return true
+	}
+	return in.SpecKnown && (in.isFirstAfterCreate() || in.isMadeOfUpdate(difference, recorded != nil))
+}
+
+// isFirstAfterCreate reports whether nothing was compared since the create call
+// that asked for this very specification.
+func (in NormalizedInput) isFirstAfterCreate() bool {
+	creation := in.Cluster.Status.Creation
+	return creation != nil && creation.Token == "" && creation.Digest != "" && creation.Digest == drift.Digest(in.Desired)
+}
+
+// isMadeOfUpdate reports whether a difference is what the server made of the
+// user's change that the last step sent. At a path that was normalized before,
+// the server may also keep the old value.
+func (in NormalizedInput) isMadeOfUpdate(difference drift.Difference, normalizedBefore bool) bool {
+	updated := in.Last.Step == StepUpdate && in.Last.Failure == nil && in.Last.Generation == in.Cluster.Generation
+	if !updated || in.Cluster.Status.AppliedDigest != Applying || difference.Size {
+		return false
+	}
+	sent := slices.IndexFunc(in.Last.Corrected, func(was drift.Difference) bool {
+		return was.Path == difference.Path && sameJSON(was.Desired, difference.Desired)
+	})
+	if sent < 0 {
+		return false
+	}
+	moved := !sameJSON(in.Last.Corrected[sent].Actual, difference.Actual)
+	return normalizedBefore || (moved && (difference.AsksDesired() || difference.MayRewrite()))
+}
+
+// recordOf returns what status.normalizedFields has of a path, or nil.
+func recordOf(cluster *v1alpha1.DatabricksCluster, difference drift.Difference) *v1alpha1.NormalizedField {
+	recorded := cluster.Status.NormalizedFields
+	at := slices.IndexFunc(recorded, func(field v1alpha1.NormalizedField) bool { return field.Path == difference.SpecPath() })
+	if at < 0 {
+		return nil
+	}
+	return &recorded[at]
+}
+
+// NormalizedFields returns status.normalizedFields after a comparison: the
+// normalized values, and the earlier ones where the path differs otherwise now,
+// so that a value which comes back is known again.
+func NormalizedFields(cluster *v1alpha1.DatabricksCluster, world World) []v1alpha1.NormalizedField {
+	fields := make([]v1alpha1.NormalizedField, 0, len(world.Normalized))
+	for _, difference := range world.Normalized {
+		fields = append(fields, v1alpha1.NormalizedField{
+			Path: difference.SpecPath(), Digest: normalizedDigest(cluster.UID, difference),
+		})
+	}
+	for _, difference := range world.Differences {
+		if recorded := recordOf(cluster, difference); recorded != nil && difference.Desired != nil {
+			fields = append(fields, *recorded)
+		}
+	}
+	sort.Slice(fields, func(i, j int) bool { return fields[i].Path < fields[j].Path })
+	if len(fields) == 0 {
+		return nil
+	}
+	return fields[:min(len(fields), maxNormalized)]
+}
+
+// normalizedDigest identifies a path with its desired and actual values. The uid
+// keeps digests of different objects apart.
+func normalizedDigest(uid types.UID, difference drift.Difference) string {
+	raw, err := json.Marshal([]any{uid, difference.Path, difference.Desired, difference.Actual})
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(raw)
+	const enough = 8
+	return hex.EncodeToString(sum[:enough])
+}
+
+func sameJSON(a, b any) bool {
+	one, errOne := json.Marshal(a)
+	other, errOther := json.Marshal(b)
+	return errOne == nil && errOther == nil && string(one) == string(other)
+}
+
+// Changed reports whether a declared specification is another one than that whose
+// digest stands in status.appliedDigest. Nothing was in place before the first
+// digest, and neither the old nor the new specification is while it says Applying.
+// A digest of another version of the operator means that nothing was changed.
+func Changed(applied string, desired drift.Tree) bool {
+	if applied == "" || applied == Applying {
+		return true
+	}
+	return drift.KnownDigest(applied) && applied != drift.Digest(desired)
+}
+
+// SecretsRotated reports whether the write-only values of the specification, whose
+// digest is given, are others than those that were last sent. A status of another
+// version of the operator, which has no digest or one of another form, means that
+// they are not.
+func SecretsRotated(cluster *v1alpha1.DatabricksCluster, digest string, last Attempt) bool {
+	status := cluster.Status
+	sent := last.Step == StepUpdate && last.Failure == nil && last.SecretsDigest == digest
+	switch recorded := status.SecretsDigest; {
+	case cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve, sent:
+		return false
+	case recorded == Applying:
+		return true
+	case recorded == "":
+		return digest != "" && status.AppliedDigest != "" && !drift.OwnsSecrets(status.OwnedFields)
+	default:
+		return drift.KnownSecretsDigest(recorded) && recorded != digest
+	}
+}

@@ -1,0 +1,254 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+const firstOnDemand = "/aws_attributes/first_on_demand"
+
+// demanding is a specification with a number of nodes that are on demand.
+func demanding(count float64) drift.Tree {
+	return drift.Tree{"spark_version": "x", "aws_attributes": map[string]any{"first_on_demand": count}}
+}
+
+// named is a specification with a user.
+func namedFor(user string) drift.Tree {
+	return drift.Tree{"spark_version": "x", "single_user_name": user}
+}
+
+// comparing is a comparison of a specification with what is in effect and what
+// was asked; asked may be empty for a spec that is not known.
+func comparing(t *testing.T, desired, effective drift.Tree, asked string) change {
+	t.Helper()
+	raw, err := json.Marshal(effective)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	var details compute.ClusterDetails
+	NewWithT(t).Expect(json.Unmarshal(raw, &details)).To(Succeed())
+	observed, err := drift.Observe(&details, json.RawMessage(asked))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return func(in *Input) {
+		in.World.Presence, in.World.Details = Present, &details
+		details.ClusterId, details.State, details.SparkContextId = clusterID, compute.StateRunning, 7
+		in.World.Desired, in.World.Compared, in.World.SpecKnown = desired, true, observed.SpecKnown()
+		in.World.Differences, in.World.Normalized = SplitNormalized(NormalizedInput{
+			Cluster: in.Cluster, Desired: desired, Found: drift.Compare(desired, observed), SpecKnown: observed.SpecKnown(), Last: in.Last,
+		})
+	}
+}
+
+func asks(tree drift.Tree) string {
+	raw, err := json.Marshal(tree)
+	if err != nil {
+		panic(err)
+	}
+	return string(raw)
+}
+
+// justCreated is an object whose create asked for a specification.
+func justCreated(desired drift.Tree) change {
+	return func(in *Input) {
+		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1, Digest: drift.Digest(desired)}
+	}
+}
+
+// recorded has the status know what the server made of a specification.
+func recorded(t *testing.T, desired, effective drift.Tree) change {
+	t.Helper()
+	return func(in *Input) {
+		before := situation(owning, justCreated(desired), comparing(t, desired, effective, asks(effective)))
+		in.Cluster.Status.NormalizedFields = NormalizedFields(before.Cluster, before.World)
+		NewWithT(t).Expect(in.Cluster.Status.NormalizedFields).To(HaveLen(1))
+	}
+}
+
+func applied(digest string) change {
+	return func(in *Input) { in.Cluster.Status.AppliedDigest = digest }
+}
+
+// updated has the last step be an update that was to turn one value into another.
+func updated(path string, desired, actual any) change {
+	return func(in *Input) {
+		did(StepUpdate, 0)(in)
+		in.Last.Corrected = []drift.Difference{{Path: path, Desired: desired, Actual: actual}}
+		in.Cluster.Status.AppliedDigest = Applying
+		in.Cluster.Status.OwnedFields = []string{"/awsAttributes/firstOnDemand", "/singleUserName", "/sparkVersion"}
+	}
+}
+
+func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
+	const ours = true
+	for name, row := range map[string]struct {
+		changes []change
+		// normalized is true where nothing is left to correct.
+		normalized bool
+	}{
+		"the spec asks for it": {
+			[]change{applied(drift.Digest(demanding(0))), comparing(t, demanding(0), demanding(1), asks(demanding(0)))}, true,
+		},
+		"the first comparison after the create, the spec rewritten": {
+			[]change{justCreated(demanding(0)), comparing(t, demanding(0), demanding(1), asks(demanding(1)))}, true,
+		},
+		"the first comparison after the create, a name": {
+			[]change{justCreated(namedFor("A@x")), comparing(t, namedFor("A@x"), namedFor("a@x"), asks(namedFor("a@x")))}, true,
+		},
+		"[case-87] an edit before the first comparison": {
+			[]change{justCreated(demanding(2)), comparing(t, demanding(0), demanding(2), asks(demanding(2)))}, false,
+		},
+		"after the create, but only a list was seen": {
+			[]change{justCreated(demanding(0)), comparing(t, demanding(0), demanding(1), "")}, false,
+		},
+		"it is recorded, and only a list was seen": {
+			[]change{recorded(t, demanding(0), demanding(1)), comparing(t, demanding(0), demanding(1), "")}, true,
+		},
+		"it is recorded, with another value in effect": {
+			[]change{applied(drift.Digest(demanding(0))), recorded(t, demanding(0), demanding(1)), comparing(t, demanding(0), demanding(3), asks(demanding(3)))}, false,
+		},
+		"a later edit of the field": {
+			[]change{applied(drift.Digest(demanding(0))), recorded(t, demanding(0), demanding(1)), comparing(t, demanding(2), demanding(1), asks(demanding(1)))}, false,
+		},
+		"the user's update made a third value": {
+			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, demanding(0), demanding(1), asks(demanding(1)))}, true,
+		},
+		"the user's update made a third value, 0 is left out of the spec": {
+			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, demanding(0), demanding(1), `{"spark_version":"x"}`)}, true,
+		},
+		"the user's update made another spelling": {
+			[]change{updated("/single_user_name", "B@x", "a@x"), comparing(t, namedFor("B@x"), namedFor("b@x"), asks(namedFor("b@x")))}, true,
+		},
+		"the user's update met a second hand": {
+			[]change{updated("/single_user_name", "B@x", "a@x"), comparing(t, namedFor("B@x"), namedFor("c@x"), asks(namedFor("c@x")))}, false,
+		},
+		"the user's update left the old value": {
+			[]change{updated(firstOnDemand, 0.0, 1.0), comparing(t, demanding(0), demanding(1), asks(demanding(1)))}, false,
+		},
+		"the user's update left the old value, which the server made before": {
+			[]change{recorded(t, namedFor("A@x"), namedFor("a@x")), updated("/single_user_name", "a@X", "a@x"), comparing(t, namedFor("a@X"), namedFor("a@x"), asks(namedFor("a@x")))}, true,
+		},
+		"a correction of others' changes met a second hand": {
+			[]change{
+				updated(firstOnDemand, 0.0, 2.0), applied(drift.Digest(demanding(0))), comparing(t, demanding(0), demanding(1), asks(demanding(1))),
+			}, false,
+		},
+	} {
+		t.Run("[case-66] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(append([]change{owning}, row.changes...)...)
+			plan := Make(in)
+			if row.normalized == ours {
+				g.Expect(in.World.Differences).To(BeEmpty())
+				g.Expect(in.World.Normalized).To(HaveLen(1))
+				g.Expect(plan).To(Equal(Plan{}), "nothing is sent, and the state speaks for itself")
+			} else {
+				g.Expect(in.World.Differences).To(HaveLen(1))
+				g.Expect(in.World.Normalized).To(BeEmpty())
+				g.Expect(plan).NotTo(Equal(Plan{}))
+			}
+		})
+	}
+}
+
+func TestWhatIsRecordedOfNormalizedFields(t *testing.T) {
+	t.Run("[case-66]", func(t *testing.T) {
+		g := NewWithT(t)
+		in := situation(owning, recorded(t, demanding(0), demanding(1)))
+		kept := in.Cluster.Status.NormalizedFields
+		g.Expect(kept[0].Path).To(Equal("/awsAttributes/firstOnDemand"))
+		comparing(t, demanding(0), demanding(3), asks(demanding(3)))(&in)
+		g.Expect(NormalizedFields(in.Cluster, in.World)).To(Equal(kept), "the server will make the same of a correction")
+		comparing(t, demanding(1), demanding(1), asks(demanding(1)))(&in)
+		g.Expect(NormalizedFields(in.Cluster, in.World)).To(BeEmpty(), "it is in place")
+
+		in.World.Normalized = nil
+		for i := range 100 {
+			in.World.Normalized = append(in.World.Normalized, drift.Difference{Path: fmt.Sprintf("/spark_conf/%03d", i), Field: "spark_conf", Desired: "a", Actual: "b"})
+		}
+		g.Expect(NormalizedFields(in.Cluster, in.World)).To(HaveLen(64))
+	})
+}
+
+func TestAnotherVersionOfTheDigestMeansNotChanged(t *testing.T) {
+	desired := demanding(2)
+	for applied, changed := range map[string]bool{
+		"":                          true,
+		Applying:                    true,
+		drift.Digest(desired):       false,
+		drift.Digest(demanding(1)):  true,
+		"0123456789abcdef":          false,
+		"v2:0123456789abcdef":       false,
+		"v2:0123456789abcdef:extra": false,
+	} {
+		t.Run("[case-80] "+applied, func(t *testing.T) {
+			NewWithT(t).Expect(Changed(applied, desired)).To(Equal(changed))
+		})
+	}
+}
+
+func TestRotatedSecrets(t *testing.T) {
+	const old, other = "v1:aaaa", "v1:bbbb"
+	secretsOwned := func(in *Input) { in.Cluster.Status.OwnedFields = []string{"/dockerImage/basicAuthSecretRef/password"} }
+	last := func(digest string) change { return func(in *Input) { in.Cluster.Status.SecretsDigest = digest } }
+	sent := func(digest string) change {
+		return func(in *Input) { did(StepUpdate, 0)(in); in.Last.SecretsDigest = digest }
+	}
+	for name, row := range map[string]struct {
+		changes []change
+		digest  string
+		rotated bool
+	}{
+		"the same":                              {[]change{last(old), secretsOwned}, old, false},
+		"another":                               {[]change{last(old), secretsOwned}, other, true},
+		"removed":                               {[]change{last(old), secretsOwned}, "", true},
+		"there and back while it is applied":    {[]change{last(Applying), secretsOwned}, old, true},
+		"sent, the status not written":          {[]change{last(Applying), secretsOwned, sent(other)}, other, false},
+		"sent before it was rotated":            {[]change{last(old), secretsOwned, sent(old)}, other, true},
+		"sent and refused":                      {[]change{last(Applying), secretsOwned, failed(StepUpdate, databricks.ClassInvalid, 0)}, other, true},
+		"added to a specification in place":     {[]change{applied("v1:x")}, old, true},
+		"a new object":                          {nil, old, false},
+		"[case-80] a status without a digest":   {[]change{applied("0123456789abcdef"), secretsOwned}, old, false},
+		"[case-80] a digest of another version": {[]change{last("v2:aaaa"), secretsOwned}, other, false},
+		"observed":                              {[]change{observing, last(old), secretsOwned}, other, false},
+		"none":                                  {[]change{applied("v1:x")}, "", false},
+	} {
+		t.Run("[case-77] "+name, func(t *testing.T) {
+			in := situation(append([]change{owning}, row.changes...)...)
+			NewWithT(t).Expect(SecretsRotated(in.Cluster, row.digest, in.Last)).To(Equal(row.rotated))
+		})
+	}
+}
+
+func TestARotatedSecretIsTheUsersChange(t *testing.T) {
+	rotated := func(in *Input) {
+		in.World.SecretsDigest, in.World.SecretsRotated, in.World.Compared = "v1:bbbb", true, true
+		in.World.Differences = []drift.Difference{{Path: "/docker_image/basic_auth", Field: "docker_image", Desired: "[rotated]"}}
+		in.Cluster.Status.OwnedFields = drift.Owned(in.World.Desired)
+	}
+	onTermination := spec(func(s *v1alpha1.DatabricksClusterSpec) {
+		s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
+	})
+	for name, row := range map[string]struct {
+		changes []change
+		step    Step
+		reason  string
+	}{
+		"it is persisted first":           {nil, StepOwn, v1alpha1.ReasonUpdating},
+		"then it is sent":                 {[]change{applied(Applying)}, StepUpdate, v1alpha1.ReasonUpdating},
+		"it waits by updateStrategy":      {[]change{onTermination}, StepNone, v1alpha1.ReasonChangesDeferred},
+		"driftPolicy does not hold it up": {[]change{applied(Applying), spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn })}, StepUpdate, v1alpha1.ReasonUpdating},
+	} {
+		t.Run("[case-77] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			plan := Make(situation(append([]change{owning, is("RUNNING"), declared, rotated}, row.changes...)...))
+			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
+		})
+	}
+}
