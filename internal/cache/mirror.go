@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/service/compute"
 	"github.com/go-logr/logr"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -187,7 +188,8 @@ func (m *mirror) get(ctx context.Context, c *credential, class Class) {
 	m.gets = m.gets[1:]
 	m.mu.Unlock()
 	startedAt := time.Now()
-	cluster, err := c.client.Get(ctx, id)
+	found, err := c.client.Get(ctx, id)
+	cluster := found.Details
 	if err == nil && (cluster == nil || cluster.ClusterId != id) {
 		err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace answered with another cluster than was asked for"}
 	}
@@ -195,7 +197,7 @@ func (m *mirror) get(ctx context.Context, c *credential, class Class) {
 	look := Observation{StartedAt: startedAt, CompletedAt: now, Deep: true}
 	switch {
 	case err == nil:
-		look.Presence, look.Cluster = Present, trimmed(cluster)
+		look.Presence, look.Cluster = Present, trimmed(withSpec(found))
 	case purged(err):
 		look.Presence = Purged
 	case databricks.ClassOf(err) == databricks.ClassMissing:
@@ -217,6 +219,15 @@ func (m *mirror) get(ctx context.Context, c *credential, class Class) {
 	} else {
 		m.planBy(now.Add(m.options.Settle))
 	}
+}
+
+// withSpec returns a cluster's details with its spec decoded.
+func withSpec(found databricks.Cluster) *compute.ClusterDetails {
+	if found.Details != nil {
+		// A spec that cannot be decoded is one that is not known.
+		found.Details.Spec, _ = found.DecodeSpec()
+	}
+	return found.Details
 }
 
 // looked takes the outcome of a GET.

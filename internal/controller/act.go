@@ -2,11 +2,13 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/service/compute"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -192,8 +194,12 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
+	resource, err := json.Marshal(body.Cluster)
+	if err != nil {
+		return invalid(err)
+	}
 	done := a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
-		return api.Update(ctx, body)
+		return api.Update(ctx, databricks.UpdateRequest{ClusterID: next.ClusterID, Cluster: resource, UpdateMask: body.UpdateMask})
 	})
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
 		a.withoutUpdate.add(seen.Host)
@@ -203,13 +209,32 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 }
 
 func (a *actor) edit(ctx context.Context, seen scene, next plan.Plan) outcome {
-	body, err := drift.Edit(next.ClusterID, seen.Desired, seen.asked, seen.Differences, seen.Owner)
+	edit, err := drift.Edit(next.ClusterID, seen.Desired, seen.asked, seen.Differences, seen.Owner)
+	if err != nil {
+		return invalid(err)
+	}
+	body, err := encodeEdit(edit)
 	if err != nil {
 		return invalid(err)
 	}
 	return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
-		return api.Edit(ctx, body)
+		return api.Edit(ctx, next.ClusterID, body)
 	})
+}
+
+// encodeEdit leaves out an empty spark_version, which the SDK's type always sends
+// and the API refuses where a policy would supply it.
+func encodeEdit(edit compute.EditCluster) (json.RawMessage, error) {
+	encoded, err := json.Marshal(edit)
+	if err != nil || edit.SparkVersion != "" {
+		return encoded, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		return nil, err
+	}
+	delete(fields, "spark_version")
+	return json.Marshal(fields)
 }
 
 // invalid is a specification that cannot even be spelled.
