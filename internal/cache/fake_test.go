@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -193,18 +194,18 @@ func (s *session) Permissions(ctx context.Context, id string) ([]compute.Cluster
 	return nil, s.take(ctx, call{kind: "permissions", id: id, token: s.token})
 }
 
-func (s *session) Get(ctx context.Context, id string) (*compute.ClusterDetails, error) {
+func (s *session) Get(ctx context.Context, id string) (databricks.Cluster, error) {
 	s.mu.Lock()
 	c, known := s.clusters[id]
 	s.mu.Unlock()
 	if err := s.take(ctx, call{kind: "get", id: id, token: s.token}); err != nil {
-		return nil, err
+		return databricks.Cluster{}, err
 	}
 	if !known {
-		return nil, &databricks.Error{Class: databricks.ClassMissing, Code: "INVALID_PARAMETER_VALUE", Message: "Cluster " + id + " does not exist"}
+		return databricks.Cluster{}, &databricks.Error{Class: databricks.ClassMissing, Code: "INVALID_PARAMETER_VALUE", Message: "Cluster " + id + " does not exist"}
 	}
-	c.Spec = &compute.ClusterSpec{ClusterName: c.ClusterName, NumWorkers: c.NumWorkers}
-	return &c, nil
+	spec, err := json.Marshal(compute.ClusterSpec{ClusterName: c.ClusterName, NumWorkers: c.NumWorkers})
+	return databricks.Cluster{Details: &c, Spec: spec}, err
 }
 
 func (s *session) List(ctx context.Context, query databricks.ListQuery) (databricks.ListPage, error) {

@@ -191,12 +191,12 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if a.withoutUpdate.has(seen.Host) || drift.NeedsEdit(seen.Desired, seen.Differences) {
 		return a.edit(ctx, seen, next)
 	}
-	body, err := updateBody(next.ClusterID, correction(seen))
+	resource, mask, err := drift.Update(correction(seen))
 	if err != nil {
 		return invalid(err)
 	}
 	done := a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
-		return api.Update(ctx, body)
+		return api.Update(ctx, databricks.UpdateRequest{ClusterID: next.ClusterID, Cluster: resource, UpdateMask: mask})
 	})
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
 		a.withoutUpdate.add(seen.Host)
@@ -213,27 +213,13 @@ func correction(seen scene) drift.Correction {
 	}
 }
 
-func updateBody(clusterID string, correction drift.Correction) (compute.UpdateCluster, error) {
-	body := compute.UpdateCluster{ClusterId: clusterID, Cluster: &compute.UpdateClusterResource{}}
-	raw, mask, err := drift.Update(correction)
-	if err != nil {
-		return body, err
-	}
-	body.UpdateMask = mask
-	return body, json.Unmarshal(raw, body.Cluster)
-}
-
 func (a *actor) edit(ctx context.Context, seen scene, next plan.Plan) outcome {
-	var body compute.EditCluster
-	raw, err := drift.Edit(next.ClusterID, correction(seen))
-	if err == nil {
-		err = json.Unmarshal(raw, &body)
-	}
+	body, err := drift.Edit(next.ClusterID, correction(seen))
 	if err != nil {
 		return invalid(err)
 	}
 	return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
-		return api.Edit(ctx, body)
+		return api.Edit(ctx, next.ClusterID, body)
 	})
 }
 

@@ -2,6 +2,7 @@ package databricks
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -15,9 +16,9 @@ import (
 // OAuth token is due it is fetched first; where the server refuses a cached one,
 // the request, which then had no effect, is made once more with a fresh one.
 type Reader interface {
-	// Get returns one cluster, Spec included. A cluster that is not there fails
-	// with ClassMissing, in whichever of its three shapes the API told so.
-	Get(ctx context.Context, clusterID string) (*compute.ClusterDetails, error)
+	// Get returns one cluster with its raw spec. A cluster that does not exist
+	// fails with ClassMissing, whichever of its three shapes the answer has.
+	Get(ctx context.Context, clusterID string) (Cluster, error)
 	// List returns one page. Items never carry Spec.
 	List(ctx context.Context, query ListQuery) (ListPage, error)
 	// Me tells who the credential is. It is the cheapest check of a credential.
@@ -44,10 +45,11 @@ type Reader interface {
 type Writer interface {
 	// Create makes a cluster and returns its id; the cluster is then PENDING.
 	Create(ctx context.Context, request CreateRequest) (clusterID string, err error)
-	// Edit replaces the whole specification. It restarts a RUNNING cluster.
-	Edit(ctx context.Context, request compute.EditCluster) error
+	// Edit replaces the whole specification. It restarts a RUNNING cluster. body is
+	// sent byte for byte, and its cluster_id must be clusterID.
+	Edit(ctx context.Context, clusterID string, body json.RawMessage) error
 	// Update changes what UpdateMask names. It restarts a RUNNING cluster.
-	Update(ctx context.Context, request compute.UpdateCluster) error
+	Update(ctx context.Context, request UpdateRequest) error
 	// Resize changes the size of a RUNNING cluster without a restart.
 	Resize(ctx context.Context, request compute.ResizeCluster) error
 	// Start starts a TERMINATED cluster.
@@ -80,6 +82,26 @@ type Writer interface {
 type CreateRequest struct {
 	compute.CreateCluster
 	IdempotencyToken string
+}
+
+// Cluster is the answer of clusters/get.
+type Cluster struct {
+	// Details holds every field that the SDK knows, except Spec, which is nil.
+	Details *compute.ClusterDetails
+	// Spec is the answer's spec object in compact form: values, number literals and
+	// keys that the SDK does not know are those of the answer. It is nil where the
+	// answer has no spec, which means that the spec is unknown, not empty.
+	Spec json.RawMessage
+}
+
+// UpdateRequest is the body of clusters/update.
+type UpdateRequest struct {
+	ClusterID string
+	// Cluster holds the new values as a JSON object; fields that the mask names and
+	// Cluster lacks are cleared.
+	Cluster json.RawMessage
+	// UpdateMask is the comma-separated list of the fields to change.
+	UpdateMask string
 }
 
 // ListQuery asks for one page of clusters/list. The zero value asks for the
@@ -128,6 +150,8 @@ type Call struct {
 	// StatusCode is 0 where no answer came.
 	StatusCode int
 	Duration   time.Duration
+	// ServerDate is the Date header of the answer; zero where there is none.
+	ServerDate time.Time
 	// Err is nil or an *Error.
 	Err error
 }

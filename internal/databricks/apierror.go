@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"html"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -19,6 +20,18 @@ type apiError struct {
 	quotaFailure bool
 	// json: the body is a JSON object; markup: it is HTML or XML.
 	json, markup bool
+	// typed: the JSON has a key that only an error body of Databricks' services has.
+	typed bool
+}
+
+// fromDatabricks reports whether the workspace itself wrote the body. A JSON object
+// with a message alone may be a proxy's where the status is 5xx.
+func (e apiError) fromDatabricks(status int) bool {
+	if e.json {
+		return e.typed || e.message != "" && status < http.StatusInternalServerError
+	}
+	_, known := classOfCode[e.code]
+	return !e.markup && (known || unclearCodes[e.code] || strings.Contains(e.code, "_"))
 }
 
 var (
@@ -36,7 +49,7 @@ func parseAPIError(body []byte) apiError {
 	case isMarkup(body):
 		said := apiError{markup: true, message: "the host answered with a web page"}
 		if match := preformatted.FindStringSubmatch(text); match != nil {
-			said.message = html.UnescapeString(match[1])
+			said.message = strings.TrimSpace(html.UnescapeString(match[1]))
 		}
 		return said
 	}
@@ -49,7 +62,7 @@ func parseAPIError(body []byte) apiError {
 // parseJSONError reads the formats of the REST APIs, of API 1.2, of SCIM and of
 // OAuth, which differ in their keys alone.
 func parseJSONError(fields map[string]json.RawMessage) apiError {
-	said := apiError{json: true}
+	said := apiError{json: true, typed: scalar(fields["error_code"]) != "" || scalar(fields["error"]) != "" || fields["scimType"] != nil}
 	said.code = scalar(fields["error_code"])
 	said.message = cmp.Or(scalar(fields["message"]), scalar(fields["error_description"]), scalar(fields["detail"]))
 	switch fault := scalar(fields["error"]); {
@@ -60,7 +73,7 @@ func parseJSONError(fields map[string]json.RawMessage) apiError {
 		said.code = fault
 	}
 	if status := scalar(fields["status"]); said.code == "" && fields["detail"] != nil && status != "" {
-		said.code = "SCIM_" + status
+		said.code, said.typed = "SCIM_"+status, true
 	}
 	said.readDetails(fields["details"])
 	return said

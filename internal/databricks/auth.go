@@ -12,6 +12,9 @@ type method struct {
 	needs []string
 	// public are those of needs that are identifiers and no secrets.
 	public map[string]bool
+	// identity are the attributes that name the authority; a credential with other
+	// values of the rest, such as another secret, has the same authority.
+	identity []string
 	// tokens makes the source of bearer tokens; nil for a method that is known
 	// and not supported. Its requests go through the sender, to the
 	// credential's own host.
@@ -21,10 +24,10 @@ type method struct {
 }
 
 var methods = []method{
-	{name: "pat", needs: []string{"token"}, tokens: newStaticToken},
+	{name: "pat", needs: []string{"token"}, identity: []string{"token"}, tokens: newStaticToken},
 	{
 		name: "oauth-m2m", needs: []string{"client_id", "client_secret"},
-		public: map[string]bool{"client_id": true}, tokens: newClientCredentials,
+		public: map[string]bool{"client_id": true}, identity: []string{"client_id"}, tokens: newClientCredentials,
 	},
 	{
 		name: "azure-client-secret", needs: []string{"azure_client_id", "azure_client_secret", "azure_tenant_id"},

@@ -15,13 +15,14 @@ import (
 )
 
 // This file alone turns what happened on the wire into a Class. The order of
-// evidence: whether there was an answer at all, whether Databricks wrote it, its
-// error code and text, and last its status, which proxies write as well.
+// evidence: whether there was an answer at all, the error code, and the status.
+// The text of an answer is weak evidence, because it quotes the request: it
+// decides only where sentences.go says so.
 
 // noAnswer judges a request that brought none. reached tells that there was a
 // connection to send it on.
 func noAnswer(r request, err error, reached bool) *Error {
-	failure := &Error{Class: ClassTransient, Message: "no answer: " + err.Error(), cause: err}
+	failure := &Error{Class: ClassTransient, Message: "no answer: " + localAddress.ReplaceAllString(err.Error(), ""), cause: err}
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, errRefusedAddress):
@@ -37,6 +38,9 @@ func noAnswer(r request, err error, reached bool) *Error {
 	}
 	return failure
 }
+
+// localAddress is the part of a network error that differs with every connection.
+var localAddress = regexp.MustCompile(`[\w.:%\[\]-]+:\d+->`)
 
 // unclear is the class where the effect of a request is not known. A read has
 // none.
@@ -61,6 +65,7 @@ func judge(r request, got answer, now time.Time) *Error {
 		failure.RetryAfter = max(failure.RetryAfter, said.retryDelay)
 		failure.Message = cmp.Or(failure.Message, http.StatusText(got.status), "HTTP status "+strconv.Itoa(got.status))
 		failure.Class = classify(r, failure, said)
+		failure.Answered = said.fromDatabricks(got.status)
 		failure.Purged = failure.Class == ClassMissing && said.code == codeInvalidState
 		return failure
 	}
@@ -96,7 +101,7 @@ func isMarkup(body []byte) bool {
 // be reached by private link.
 func judgeRedirect(got answer, failure *Error) *Error {
 	location, err := url.Parse(got.header.Get("Location"))
-	if err == nil && location.Path == "/login.html" && location.Query().Get("error") == "private-link-validation-error" {
+	if err == nil && location.Path == "/login.html" && strings.Contains(location.Query().Get("error"), "private-link-validation-error") {
 		failure.StatusCode = http.StatusForbidden
 		failure.Code = "PRIVATE_LINK_VALIDATION_ERROR"
 		failure.Message = "the workspace may only be reached by its private endpoint, and the operator's requests do not come through it"
@@ -111,118 +116,121 @@ func judgeRedirect(got answer, failure *Error) *Error {
 	return failure
 }
 
-const codeInvalidState = "INVALID_STATE"
+const (
+	codeInvalidState         = "INVALID_STATE"
+	codeInvalidParameter     = "INVALID_PARAMETER_VALUE"
+	codeResourceDoesNotExist = "RESOURCE_DOES_NOT_EXIST"
+	codeNotFound             = "NOT_FOUND"
+	codeEndpointNotFound     = "ENDPOINT_NOT_FOUND"
+	codeFeatureDisabled      = "FEATURE_DISABLED"
+	codeResourceExhausted    = "RESOURCE_EXHAUSTED"
+	codeRequestLimitExceeded = "REQUEST_LIMIT_EXCEEDED"
+	codeInternalError        = "INTERNAL_ERROR"
+	codeUnknown              = "UNKNOWN"
+)
 
 // classOfCode is for codes that mean the same with every request and status.
 var classOfCode = map[string]Class{
 	"UNAUTHENTICATED":         ClassUnauthenticated,
 	"PERMISSION_DENIED":       ClassForbidden,
-	"FEATURE_DISABLED":        ClassForbidden,
+	codeFeatureDisabled:       ClassForbidden,
 	"QUOTA_EXCEEDED":          ClassQuota,
-	"ENDPOINT_NOT_FOUND":      ClassUnsupported,
+	codeEndpointNotFound:      ClassUnsupported,
 	"NOT_IMPLEMENTED":         ClassUnsupported,
 	"ABORTED":                 ClassBusy,
 	"RESOURCE_CONFLICT":       ClassBusy,
 	"MALFORMED_REQUEST":       ClassInvalid,
 	"BAD_REQUEST":             ClassInvalid,
 	"ALREADY_EXISTS":          ClassInvalid,
-	"INVALID_PARAMETER_VALUE": ClassInvalid,
+	codeInvalidParameter:      ClassInvalid,
+	codeResourceDoesNotExist:  ClassInvalid,
 	"RESOURCE_ALREADY_EXISTS": ClassInvalid,
 }
 
-// unclearCodes tell that the server itself does not know what it did.
+// unclearCodes report that the server itself does not know what it did.
 var unclearCodes = map[string]bool{
-	"INTERNAL_ERROR": true, "UNKNOWN": true, "DATA_LOSS": true, "CANCELLED": true,
+	codeInternalError: true, codeUnknown: true, "DATA_LOSS": true, "CANCELLED": true,
 	"TEMPORARILY_UNAVAILABLE": true, "DEADLINE_EXCEEDED": true,
 }
 
-var (
-	clusterNotThere = regexp.MustCompile(`Cluster .* does not exist`)
-	invalidToken    = regexp.MustCompile(`(?i)invalid access token|token (is|has) expired`)
-	// beforeEffect are texts by which the SDK knows a refusal that passes: the
-	// workspace is not ready. No request with such an answer was carried out.
-	beforeEffect = regexp.MustCompile(strings.Join([]string{
-		"UnknownWorkerEnvironmentException", "does not have any associated worker environments", "There is no worker environment with id",
-		"Unknown worker environment", "ClusterNotReadyException", "worker env .* not found",
-	}, "|"))
-	// lostInside are texts by which the SDK knows a failure that passes, behind
-	// the server that answered: it may have come after the effect.
-	lostInside = regexp.MustCompile(`Timed out after |deadline exceeded`)
-	// rateText tells a limit on requests from one on resources, which share codes.
-	rateText = regexp.MustCompile(`(?i)token bucket|rate limit|too many requests|throttl|requests? per`)
-	quota    = regexp.MustCompile(`(?i)\bquota\b`)
-)
-
 // classify judges an answer of 400 or above.
 func classify(r request, failure *Error, said apiError) Class {
-	text := failure.Message
+	code := r.codeOf(said)
 	switch {
-	case isLimit(failure.StatusCode, said.code, text):
-		return classifyLimit(r, failure, said)
+	case failure.StatusCode == http.StatusTooManyRequests, code == codeResourceExhausted, code == codeRequestLimitExceeded:
+		return classifyLimit(r, failure, said, code)
 	case r.isMissing(failure.StatusCode, said):
 		return ClassMissing
-	case strings.Contains(text, "unpin the cluster first"):
+	case r.isPinned(failure.StatusCode, said):
 		return ClassPinned
-	case beforeEffect.MatchString(text):
-		return ClassTransient
-	case lostInside.MatchString(text), unclearCodes[said.code]:
-		return r.unclear()
-	case failure.StatusCode == http.StatusForbidden && invalidToken.MatchString(text):
-		return ClassUnauthenticated
-	case said.code == codeInvalidState && r.write:
-		return ClassBusy
-	case said.code == codeInvalidState:
-		return ClassTransient
+	case code == codeInvalidState:
+		return r.classifyInvalidState()
 	}
-	if class, known := classOfCode[said.code]; known {
+	if class, known := r.classifySentence(failure.StatusCode, said); known {
+		return class
+	}
+	if unclearCodes[code] {
+		return r.unclear()
+	}
+	if class, known := classOfCode[code]; known {
 		return class
 	}
 	return r.classifyStatus(failure, said)
 }
 
-// isMissing recognises that the cluster itself is not there. It wants
-// Databricks' own word: a proxy's 404 must not make anybody create or forget a
-// cluster.
+// classifyInvalidState: a create has no state, so that it is refused with this
+// code where the workspace has its limit of clusters.
+func (r request) classifyInvalidState() Class {
+	switch {
+	case r.write && r.clusterID == "":
+		return ClassQuota
+	case r.write:
+		return ClassBusy
+	default:
+		return ClassTransient
+	}
+}
+
+// isMissing reports whether the cluster itself does not exist. Only Databricks'
+// own error body counts: a proxy's 404 must not cause a create.
 func (r request) isMissing(status int, said apiError) bool {
 	if r.clusterID == "" || !said.json {
 		return false
 	}
+	// Only the cluster can be missing, not a pool or policy that a start needs.
+	onlyCluster := r.clusterOnly && !r.allocates
 	switch said.code {
 	case codeInvalidState:
-		return !r.write && strings.Contains(said.message, "Cannot access cluster")
-	case "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND":
-		return r.clusterOnly || r.saysItselfMissing(said.message)
-	case "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED":
+		return !r.write && strings.HasPrefix(said.message, "Cannot access cluster")
+	case codeResourceDoesNotExist, codeNotFound:
+		return onlyCluster || r.saysItselfMissing(said.message)
+	case codeEndpointNotFound, codeFeatureDisabled:
 		return false
 	default:
 		refused := status == http.StatusBadRequest || status == http.StatusNotFound
-		return refused && (r.saysItselfMissing(said.message) || r.clusterOnly && clusterNotThere.MatchString(said.message))
+		return refused && (r.saysItselfMissing(said.message) || onlyCluster && clusterDoesNotExist.MatchString(said.message))
 	}
 }
 
-// saysItselfMissing wants the very id: "Cluster policy P does not exist" is
-// about something else.
-func (r request) saysItselfMissing(message string) bool {
-	return strings.Contains(message, "Cluster "+r.clusterID+" does not exist")
+// isPinned reports whether a permanent-delete is refused because of a pin. The
+// request has no words of the user, so that the sentence may stand anywhere.
+func (r request) isPinned(status int, said apiError) bool {
+	return r.write && r.clusterOnly && !r.allocates && status < http.StatusInternalServerError &&
+		strings.Contains(said.message, "unpin the cluster first")
 }
 
-func isLimit(status int, code, text string) bool {
-	return status == http.StatusTooManyRequests ||
-		code == "RESOURCE_EXHAUSTED" || code == "REQUEST_LIMIT_EXCEEDED" ||
-		strings.Contains(text, "REQUEST_LIMIT_EXCEEDED")
-}
-
-// classifyLimit tells too many requests from too many resources. Databricks has
-// one code for both; what decides is, in this order: a time to come back, which
-// only a rate has; a QuotaFailure or the word quota; and for requests that take
-// resources and met REQUEST_LIMIT_EXCEEDED, the absence of a text about rates.
-func classifyLimit(r request, failure *Error, said apiError) Class {
+// classifyLimit distinguishes too many requests from too many resources.
+// Databricks has one code for both; what decides is, in this order: a time to
+// come back, which only a rate has; a QuotaFailure or the word quota; and for
+// requests that take resources and met REQUEST_LIMIT_EXCEEDED, the absence of a
+// text about rates.
+func classifyLimit(r request, failure *Error, said apiError, code string) Class {
 	switch {
 	case failure.RetryAfter > 0:
 		return ClassThrottled
-	case said.quotaFailure, quota.MatchString(failure.Message):
+	case said.quotaFailure, r.proves(quotaWord, said.message):
 		return ClassQuota
-	case r.allocates && said.code == "REQUEST_LIMIT_EXCEEDED" && !rateText.MatchString(failure.Message):
+	case r.allocates && code == codeRequestLimitExceeded && !r.proves(rateWords, said.message):
 		return ClassQuota
 	default:
 		return ClassThrottled

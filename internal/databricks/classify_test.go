@@ -81,7 +81,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 		"list: 429 exhausted":             {listPage, 429, "", `{"error_code":"RESOURCE_EXHAUSTED","message":"Too many requests"}`, ClassThrottled},
 		"list: limit exceeded":            {listPage, 429, "", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"x"}`, ClassThrottled},
 		"list: limit exceeded with 500":   {listPage, 500, "", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"x"}`, ClassThrottled},
-		"list: limit exceeded in a text":  {listPage, 400, "", `{"error_code":"X","message":"REQUEST_LIMIT_EXCEEDED: slow down"}`, ClassThrottled},
+		"list: limit exceeded in a text":  {listPage, 400, "", `{"message":"REQUEST_LIMIT_EXCEEDED: slow down"}`, ClassThrottled},
 		"create: token bucket":            {createOne, 429, "", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"CreateCluster RPC token bucket limit has been exceeded."}`, ClassThrottled},
 		"create: too many resources":      {createOne, 429, "", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"Creating this cluster would exceed the limit of 5 clusters"}`, ClassQuota},
 		"create: too many, but come back": {createOne, 429, "3", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"x"}`, ClassThrottled},

@@ -1,6 +1,7 @@
 package databricks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -51,10 +52,12 @@ func New(config Config, options Options) (*Client, error) {
 	}
 	client := &Client{sender: sender{
 		origin:    config.origin,
+		workspace: config.workspaceID,
 		round:     options.Transport.round,
 		userAgent: userAgent(options.Version, config.AuthType()),
 		redact:    redactor(config.credential.secrets()...),
 		observe:   observe,
+		clock:     &clock{},
 	}}
 	client.tokens = config.credential.method.tokens(config.credential, &client.sender)
 	return client, nil
@@ -91,6 +94,11 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, DefaultTimeout)
 }
 
+// ClockSkew returns the workspace's clock minus the operator's, from the recent
+// answer with the shortest round trip; known is false before the first answer with
+// a date. It is exact to a second, plus half of that round trip.
+func (c *Client) ClockSkew() (skew time.Duration, known bool) { return c.sender.clock.skew() }
+
 // get makes a GET; accept reads its answer.
 func (c *Client) get(ctx context.Context, r request, accept func(answer) error) error {
 	r.method, r.accept = http.MethodGet, accept
@@ -106,14 +114,29 @@ func (c *Client) post(ctx context.Context, r request, body any, accept func(answ
 
 // write makes a write by the request's own method.
 func (c *Client) write(ctx context.Context, r request, body any, accept func(answer) error) error {
-	encoded, err := json.Marshal(body)
+	encoded, err := encode(body)
 	if err != nil {
-		return &Error{Class: ClassInvalid, Message: "the request cannot be encoded: " + err.Error(), Method: r.method, Path: r.path, cause: err}
+		return r.unsendable("the request cannot be encoded")
 	}
 	r.write, r.accept = true, accept
 	r.contentType, r.body = "application/json", encoded
 	r.limit = maxAnswerBytes
 	return c.call(ctx, r)
+}
+
+// encode returns body as JSON. A json.RawMessage in it keeps its values as they
+// are written, and one that is the whole body keeps every byte.
+func encode(body any) ([]byte, error) {
+	if raw, isRaw := body.(json.RawMessage); isRaw {
+		return raw, nil
+	}
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(body); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(encoded.Bytes(), []byte("\n")), nil
 }
 
 // userAgent names the operator in the workspace's audit log, by the SDK's rules:

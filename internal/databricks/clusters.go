@@ -1,11 +1,13 @@
 package databricks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strconv"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -14,28 +16,78 @@ import (
 const clustersPath = "/api/2.1/clusters/"
 
 // Get implements Reader.
-func (c *Client) Get(ctx context.Context, clusterID string) (*compute.ClusterDetails, error) {
+func (c *Client) Get(ctx context.Context, clusterID string) (Cluster, error) {
 	r := request{
 		path: clustersPath + "get", query: url.Values{"cluster_id": {clusterID}},
 		limit: maxPageBytes, clusterID: clusterID, clusterOnly: true,
 	}
 	if err := r.needCluster(); err != nil {
-		return nil, err
+		return Cluster{}, err
 	}
-	var cluster compute.ClusterDetails
-	err := c.get(ctx, r, func(got answer) error {
-		if err := decode(got.body, &cluster); err != nil {
-			return err
+	var cluster Cluster
+	err := c.get(ctx, r, func(got answer) (err error) {
+		cluster, err = parseCluster(got.body)
+		if err == nil && cluster.Details.ClusterId != clusterID {
+			err = errors.New("it is about another cluster")
 		}
-		if cluster.ClusterId != clusterID {
-			return errors.New("it is about another cluster")
-		}
-		return nil
+		return err
 	})
 	if err != nil {
+		return Cluster{}, err
+	}
+	return cluster, nil
+}
+
+const specKey = "spec"
+
+// parseCluster reads an answer of clusters/get and keeps its spec as it came.
+func parseCluster(body []byte) (Cluster, error) {
+	tree, err := decodeTree(body)
+	if err != nil {
+		return Cluster{}, err
+	}
+	cluster := Cluster{Details: &compute.ClusterDetails{}}
+	if cluster.Spec, err = rawSpec(body, tree[specKey]); err != nil {
+		return Cluster{}, err
+	}
+	delete(tree, specKey)
+	if err := fill(reflect.ValueOf(cluster.Details).Elem(), tree); err != nil {
+		return Cluster{}, err
+	}
+	return cluster, nil
+}
+
+// DecodeSpec returns the fields of Spec that the SDK knows; nil where Spec is nil.
+func (c Cluster) DecodeSpec() (*compute.ClusterSpec, error) {
+	if c.Spec == nil {
+		return nil, nil
+	}
+	spec := &compute.ClusterSpec{}
+	if err := decode(c.Spec, spec); err != nil {
+		return nil, fmt.Errorf("%s: %w", specKey, err)
+	}
+	return spec, nil
+}
+
+// rawSpec returns the spec object of a cluster in compact form; nil where decoded,
+// which is the same value, is absent or null.
+func rawSpec(body []byte, decoded any) (json.RawMessage, error) {
+	if decoded == nil {
+		return nil, nil
+	}
+	if _, isObject := decoded.(map[string]any); !isObject {
+		return nil, fmt.Errorf("%s: is a %T where an object was due", specKey, decoded)
+	}
+	// A struct would match the key in any case, and a map matches it exactly.
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, err
 	}
-	return &cluster, nil
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, fields[specKey]); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(compact.Bytes()), nil
 }
 
 // List implements Reader.
@@ -103,9 +155,18 @@ func (c *Client) Create(ctx context.Context, create CreateRequest) (string, erro
 
 // MarshalJSON adds the token to what the SDK's type encodes.
 func (r CreateRequest) MarshalJSON() ([]byte, error) {
-	fields, err := withoutEmptyVersion(r.CreateCluster)
+	encoded, err := json.Marshal(r.CreateCluster)
 	if err != nil {
 		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(encoded, &fields); err != nil {
+		return nil, err
+	}
+	// The SDK's type always sends spark_version, and the API refuses an empty one
+	// where a policy would supply it.
+	if string(fields["spark_version"]) == `""` {
+		delete(fields, "spark_version")
 	}
 	if r.IdempotencyToken != "" {
 		if fields["idempotency_token"], err = json.Marshal(r.IdempotencyToken); err != nil {
@@ -115,36 +176,29 @@ func (r CreateRequest) MarshalJSON() ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// withoutEmptyVersion is a body whose spark_version goes unsaid where it is not
-// set: the SDK's types always say it, and the API takes an empty one for a bad
-// one where a policy would supply it.
-func withoutEmptyVersion(body any) (map[string]json.RawMessage, error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(encoded, &fields); err != nil {
-		return nil, err
-	}
-	if string(fields["spark_version"]) == `""` {
-		delete(fields, "spark_version")
-	}
-	return fields, nil
-}
-
 // Edit implements Writer.
-func (c *Client) Edit(ctx context.Context, edit compute.EditCluster) error {
-	body, err := withoutEmptyVersion(edit)
-	if err != nil {
-		return err
+func (c *Client) Edit(ctx context.Context, clusterID string, body json.RawMessage) error {
+	r := request{path: clustersPath + "edit", clusterID: clusterID, allocates: true}
+	var named struct {
+		ClusterID string `json:"cluster_id"`
 	}
-	return c.change(ctx, request{path: clustersPath + "edit", clusterID: edit.ClusterId, allocates: true}, body)
+	if err := decode(body, &named); err != nil {
+		return r.unsendable("the body of the edit is not a JSON object")
+	}
+	if named.ClusterID != clusterID {
+		return r.unsendable("the body of the edit names another cluster")
+	}
+	return c.change(ctx, r, body)
 }
 
 // Update implements Writer.
-func (c *Client) Update(ctx context.Context, update compute.UpdateCluster) error {
-	return c.change(ctx, request{path: clustersPath + "update", clusterID: update.ClusterId, allocates: true}, update)
+func (c *Client) Update(ctx context.Context, update UpdateRequest) error {
+	body := struct {
+		ClusterID  string          `json:"cluster_id"`
+		Cluster    json.RawMessage `json:"cluster,omitempty"`
+		UpdateMask string          `json:"update_mask"`
+	}{update.ClusterID, update.Cluster, update.UpdateMask}
+	return c.change(ctx, request{path: clustersPath + "update", clusterID: update.ClusterID, allocates: true}, body)
 }
 
 // Resize implements Writer.
@@ -201,5 +255,10 @@ func (r request) needCluster() error {
 	if r.clusterID != "" {
 		return nil
 	}
-	return &Error{Class: ClassInvalid, Message: "there is no cluster id", Path: r.path}
+	return r.unsendable("there is no cluster id")
+}
+
+// unsendable is the failure of a request that cannot be sent.
+func (r request) unsendable(why string) *Error {
+	return &Error{Class: ClassInvalid, Message: why, Method: r.method, Path: r.path, Endpoint: r.name()}
 }

@@ -1,6 +1,7 @@
 package databricks
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 
@@ -77,16 +78,15 @@ func TestEveryCallHasItsWireShape(t *testing.T) {
 		},
 		"edit": {
 			call: func(c *Client) error {
-				return c.Edit(t.Context(), compute.EditCluster{ClusterId: "c1", SparkVersion: "v", ForceSendFields: []string{"NumWorkers"}})
+				return c.Edit(t.Context(), "c1", json.RawMessage(`{"cluster_id":"c1","spark_version":"v","num_workers":0}`))
 			},
 			method: http.MethodPost, path: "/api/2.1/clusters/edit",
 			body: `{"cluster_id":"c1","spark_version":"v","num_workers":0}`,
 		},
 		"update clears what the mask names and the cluster lacks": {
 			call: func(c *Client) error {
-				return c.Update(t.Context(), compute.UpdateCluster{
-					ClusterId: "c1", UpdateMask: "custom_tags,num_workers",
-					Cluster: &compute.UpdateClusterResource{ForceSendFields: []string{"NumWorkers"}},
+				return c.Update(t.Context(), UpdateRequest{
+					ClusterID: "c1", UpdateMask: "custom_tags,num_workers", Cluster: json.RawMessage(`{"num_workers":0}`),
 				})
 			},
 			method: http.MethodPost, path: "/api/2.1/clusters/update",
@@ -143,7 +143,7 @@ func TestNoRequestIsSentAboutNoCluster(t *testing.T) {
 	_, err := client.Get(t.Context(), "")
 	g.Expect(ClassOf(err)).To(Equal(ClassInvalid))
 	for _, err := range []error{
-		client.Edit(t.Context(), compute.EditCluster{}),
+		client.Edit(t.Context(), "", json.RawMessage(`{}`)),
 		client.PermanentDelete(t.Context(), ""),
 		client.Terminate(t.Context(), ""),
 	} {
@@ -161,8 +161,9 @@ func TestGetToleratesWhatItDoesNotKnow(t *testing.T) {
 		"cluster_memory_mb":"187392","driver":{"start_timestamp":"17"},
 		"data_security_mode":"SOMETHING_NEW","termination_reason":{"code":"NOVEL","type":"STRANGE","parameters":{"a":"b"}},
 		"spec":{"spark_version":"v","apply_policy_default_values":true}}`))
-	cluster, err := server.client(t).Get(t.Context(), "c1")
+	got, err := server.client(t).Get(t.Context(), "c1")
 	g.Expect(err).NotTo(HaveOccurred())
+	cluster := got.Details
 	g.Expect(cluster.State).To(Equal(compute.State("HIBERNATING")))
 	g.Expect(cluster.SparkContextId).To(Equal(int64(9007199254740993)))
 	g.Expect(cluster.StartTime).To(Equal(int64(1600000000123)))
@@ -171,7 +172,8 @@ func TestGetToleratesWhatItDoesNotKnow(t *testing.T) {
 	g.Expect(cluster.Driver.StartTimestamp).To(Equal(int64(17)))
 	g.Expect(cluster.DataSecurityMode).To(Equal(compute.DataSecurityMode("SOMETHING_NEW")))
 	g.Expect(cluster.TerminationReason.Code).To(Equal(compute.TerminationReasonCode("NOVEL")))
-	g.Expect(cluster.Spec.ApplyPolicyDefaultValues).To(BeTrue())
+	g.Expect(cluster.Spec).To(BeNil())
+	g.Expect(string(got.Spec)).To(Equal(`{"spark_version":"v","apply_policy_default_values":true}`))
 	g.Expect(cluster.ForceSendFields).To(ContainElement("NumWorkers"), "presence of a zero is kept")
 }
 

@@ -12,12 +12,19 @@ import (
 // type, and its secrets are out of reach of printing (see secret). It is
 // immutable and may be copied.
 type Config struct {
-	origin     Origin
-	credential *credential
+	origin Origin
+	// workspaceID names the workspace where several are behind the origin; may be empty.
+	workspaceID string
+	credential  *credential
 }
 
 // Host is the workspace's URL, "https://" and the host, without a path.
 func (c Config) Host() string { return c.origin.String() }
+
+// WorkspaceID names the workspace where several are behind the host, as the Secret
+// or the host's URL has it. It is "" where neither names one, and the host alone
+// then names the workspace.
+func (c Config) WorkspaceID() string { return c.workspaceID }
 
 // AuthType is the SDK's name of the way to authenticate, such as "pat", or
 // "workload-identity", which the SDK calls by where its token comes from; "" of
@@ -29,20 +36,41 @@ func (c Config) AuthType() string {
 	return c.credential.method.name
 }
 
-// Fingerprint tells whether two configs are the same host and credential. It is
-// stable within this process, means nothing outside it, and gives no help to
-// whoever would guess the credential.
+// Fingerprint is equal for two configs of the same workspace and credential. It is
+// stable within this process, means nothing outside it, and does not help to guess
+// the credential.
 func (c Config) Fingerprint() string {
+	var names []string
+	if c.credential != nil {
+		names = sortedNames(c.credential.values)
+	}
+	return c.digest("fingerprint", names)
+}
+
+// Authority is equal for two configs of the same authority in the same workspace:
+// the same token, the same OAuth client whatever its secret, or the same federated
+// identity. Two tokens of one user are two authorities, as their scopes may differ.
+// It is as stable and as opaque as Fingerprint.
+func (c Config) Authority() string {
+	var names []string
+	if c.credential != nil {
+		names = c.credential.method.identity
+	}
+	return c.digest("authority", names)
+}
+
+// digest is a keyed hash of the workspace, the method and the named values.
+func (c Config) digest(purpose string, names []string) string {
 	mac := hmac.New(sha256.New, fingerprintKey)
 	// A hash never fails to take what is written to it.
 	put := func(text string) { _, _ = fmt.Fprintf(mac, "%d:%s", len(text), text) }
+	put(purpose)
 	put(c.Host())
+	put(c.workspaceID)
 	put(c.AuthType())
-	if c.credential != nil {
-		for _, name := range sortedNames(c.credential.values) {
-			put(name)
-			put(c.credential.values[name]())
-		}
+	for _, name := range names {
+		put(name)
+		put(c.credential.values[name]())
 	}
 	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/databricks/databricks-sdk-go/service/compute"
 	. "github.com/onsi/gomega"
 )
 
@@ -36,7 +35,7 @@ func TestAnEndpointHasNoVersionAndNoID(t *testing.T) {
 	_, _ = client.LibraryStatuses(ctx, "c1")
 	_, _ = client.Permissions(ctx, "c1")
 	_, _ = client.SparkVersions(ctx)
-	_ = client.Update(ctx, compute.UpdateCluster{ClusterId: "c1"})
+	_ = client.Update(ctx, UpdateRequest{ClusterID: "c1"})
 	_ = client.PermanentDelete(ctx, "c1")
 	_ = client.InstallLibraries(ctx, "c1", nil)
 	_ = client.SetPermissions(ctx, "c1", nil)

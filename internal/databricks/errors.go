@@ -60,8 +60,15 @@ type Error struct {
 	// Purged marks ClassMissing of a cluster that Databricks itself removed,
 	// 30 days after it ended.
 	Purged bool
+	// Answered reports that the workspace itself answered with a Databricks error
+	// body, whatever the status. It is false for a bare 5xx, for HTML, for an answer
+	// that is not understood, for a timeout and for a failed connection. A failure
+	// with Answered says nothing about the health of the host.
+	Answered bool
 	// Method and Path are the call that failed.
 	Method, Path string
+	// Endpoint is the name of the call that failed, as in Call.Endpoint.
+	Endpoint string
 
 	cause error
 }

@@ -19,8 +19,11 @@ type SubjectToken func(ctx context.Context, audience string) (string, error)
 // WorkloadIdentity is a credential that somebody else issues and that the
 // workspace trusts by a federation policy. It holds no secret.
 type WorkloadIdentity struct {
-	// Host is the workspace's URL, in the forms of ParseOrigin.
+	// Host is the workspace's URL, in the forms of ParseHost.
 	Host string
+	// WorkspaceID names the workspace where several are behind the host; it may be
+	// empty and must not contradict Host.
+	WorkspaceID string
 	// ClientID is the application id of the service principal to become; empty:
 	// an account-wide federation policy decides.
 	ClientID string
@@ -37,22 +40,26 @@ type WorkloadIdentity struct {
 // Config is the identity as a host with its credential. Its errors say what is
 // wrong with Host.
 func (w WorkloadIdentity) Config() (Config, error) {
-	origin, err := ParseOrigin(w.Host)
+	origin, workspaceID, err := ParseHost(w.Host)
 	if err != nil {
 		return Config{}, fmt.Errorf("host %w", err)
+	}
+	if workspaceID, err = oneWorkspaceID(workspaceID, w.WorkspaceID); err != nil {
+		return Config{}, fmt.Errorf("workspace id %w", err)
 	}
 	held := newCredential(&exchangeMethod, map[string]string{
 		"client_id": w.ClientID, "audience": w.Audience, "subject": w.Subject,
 	})
 	held.subject = w.Token
-	return Config{origin: origin, credential: held}, nil
+	return Config{origin: origin, workspaceID: workspaceID, credential: held}, nil
 }
 
 // exchangeMethod is none that a Secret can choose, so it is not among methods.
 var exchangeMethod = method{
-	name:   "workload-identity",
-	public: map[string]bool{"client_id": true, "audience": true, "subject": true},
-	tokens: newExchange,
+	name:     "workload-identity",
+	public:   map[string]bool{"client_id": true, "audience": true, "subject": true},
+	identity: []string{"client_id", "subject"},
+	tokens:   newExchange,
 }
 
 // exchange is the grant of a workload identity (RFC 8693).
@@ -109,12 +116,15 @@ func (e *exchange) unissued(err error) error {
 	if failure.Class == ClassAmbiguous {
 		failure.Class = ClassTransient
 	}
-	failure.Method, failure.Path = http.MethodPost, usualEndpoint
+	failure.Method, failure.Path, failure.Endpoint = http.MethodPost, usualEndpoint, tokenEndpoint
 	return &failure
 }
 
 // configPath is where a host tells about itself; not every host does.
 const configPath = "/.well-known/databricks-config"
+
+// audienceEndpoint is Call.Endpoint of that request.
+const audienceEndpoint = "oidc/audience"
 
 // discoverAudience is whom the token must be for: what was configured, else what
 // the host names first as its default, else its token endpoint.
@@ -127,7 +137,7 @@ func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (strin
 	}
 	audience := e.sender.origin.String() + endpoint
 	err := e.sender.send(ctx, request{
-		method: http.MethodGet, path: configPath, endpoint: "oidc/audience", limit: maxErrorBytes,
+		method: http.MethodGet, path: configPath, endpoint: audienceEndpoint, limit: maxErrorBytes,
 		accept: func(got answer) error {
 			named, err := parseAudience(got.body)
 			if named != "" {
@@ -142,7 +152,7 @@ func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (strin
 	}
 	if !e.sender.mayBeAudience(audience) {
 		return "", &Error{
-			Class: ClassHost, Method: http.MethodGet, Path: configPath,
+			Class: ClassHost, Method: http.MethodGet, Path: configPath, Endpoint: audienceEndpoint,
 			Message: "the host names a default audience that is neither its own nor an account's: set the audience that the federation policy expects",
 		}
 	}

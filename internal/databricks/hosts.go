@@ -1,8 +1,12 @@
 package databricks
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,6 +102,68 @@ func ParseOrigin(raw string) (Origin, error) {
 		return Origin{}, fmt.Errorf("is a single word: give the full host name of the workspace")
 	}
 	return origin, nil
+}
+
+// ParseHost reads the forms of ParseOrigin, and a query that names the workspace, as
+// in the address that a browser shows: "https://host/?o=1234567890". o and
+// workspace_id hold digits, w any form of an id; an account id (a, account_id) is
+// ignored, and any other key is an error. The error never repeats raw.
+func ParseHost(raw string) (origin Origin, workspaceID string, err error) {
+	place, query, _ := strings.Cut(raw, "?")
+	origin, err = ParseOrigin(place)
+	if err != nil || query == "" {
+		if err == nil && place != raw {
+			err = fmt.Errorf("has an empty query: remove it")
+		}
+		return origin, "", err
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return Origin{}, "", fmt.Errorf("has a malformed query: give https:// and the host name alone")
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[key] {
+			if workspaceID, err = liftWorkspaceID(key, value, workspaceID); err != nil {
+				return Origin{}, "", err
+			}
+		}
+	}
+	return origin, workspaceID, nil
+}
+
+// liftWorkspaceID reads one parameter of a host's query; known is what the others said.
+func liftWorkspaceID(key, value, known string) (string, error) {
+	switch key {
+	case "a", "account_id":
+		return known, nil
+	case "o", "workspace_id":
+		if strings.Trim(value, "0123456789") != "" {
+			return "", fmt.Errorf("has a workspace id in its query that is no number")
+		}
+	case "w":
+	default:
+		return "", fmt.Errorf("has a query with other keys than o, w and workspace_id: give https:// and the host name alone")
+	}
+	if value == "" {
+		return "", fmt.Errorf("has an empty workspace id in its query")
+	}
+	return oneWorkspaceID(known, value)
+}
+
+var workspaceIDForm = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// oneWorkspaceID returns the workspace id that two sources name; either may be empty.
+func oneWorkspaceID(one, other string) (string, error) {
+	id := cmp.Or(one, other)
+	switch {
+	case id == "":
+		return "", nil
+	case one != "" && other != "" && one != other:
+		return "", fmt.Errorf("names another workspace than the query of the host does: remove one")
+	case !workspaceIDForm.MatchString(id):
+		return "", fmt.Errorf("is no workspace id: give the number behind ?o= in the address of the workspace")
+	}
+	return id, nil
 }
 
 // refusedRune says what a rune that no plain host name holds is about.

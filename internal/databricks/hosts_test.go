@@ -183,14 +183,15 @@ func addressesNeverDialled(t *testing.T) {
 func TestErrorsAboutHostsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]string{
-		"https://u:p@dbc.cloud.databricks.com":  "user information",
-		"https://dbc.cloud.databricks.com/?o=1": "path",
-		"https://DBC.cloud.databricks.com":      "upper case",
-		"https://[0:0:0:0:0:0:0:1]:8443":        "short form",
-		"http://dbc.cloud.databricks.com":       "another scheme than https",
-		"https://dbc.cloud.databricks.com.":     "dot at its end",
-		"dbc":                                   "full host name",
-		"":                                      "host",
+		"https://u:p@dbc.cloud.databricks.com":   "user information",
+		"https://dbc.cloud.databricks.com/x?o=1": "path",
+		"https://dbc.cloud.databricks.com/?x=1":  "query",
+		"https://DBC.cloud.databricks.com":       "upper case",
+		"https://[0:0:0:0:0:0:0:1]:8443":         "short form",
+		"http://dbc.cloud.databricks.com":        "another scheme than https",
+		"https://dbc.cloud.databricks.com.":      "dot at its end",
+		"dbc":                                    "full host name",
+		"":                                       "host",
 	} {
 		_, err := ParseSecret(asData(map[string]string{"host": host, "token": canary}))
 		NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("host (or DATABRICKS_HOST)"), ContainSubstring(want))), host)

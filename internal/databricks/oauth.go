@@ -88,12 +88,15 @@ func (o *oauth) token(ctx context.Context) (string, error) {
 		token, _ := result.Val.(string)
 		return token, result.Err
 	case <-ctx.Done():
-		return "", &Error{Class: ClassTransient, Message: "no token within the deadline", Method: http.MethodPost, Path: usualEndpoint, cause: ctx.Err()}
+		return "", &Error{Class: ClassTransient, Message: "no token within the deadline", Method: http.MethodPost, Path: usualEndpoint, Endpoint: tokenEndpoint, cause: ctx.Err()}
 	}
 }
 
 // usualEndpoint names the call in an error where the real path is not known.
 const usualEndpoint = "/oidc/v1/token"
+
+// tokenEndpoint is Call.Endpoint of a request for a token.
+const tokenEndpoint = "oidc/token"
 
 func (o *oauth) cached() string {
 	o.mu.Lock()
@@ -130,7 +133,7 @@ func (o *oauth) fetch(ctx context.Context) (token string, err error) {
 	begin := time.Now()
 	var life time.Duration
 	asks.method, asks.path, asks.limit = http.MethodPost, endpoint, maxErrorBytes
-	asks.endpoint = "oidc/token"
+	asks.endpoint = tokenEndpoint
 	asks.contentType = "application/x-www-form-urlencoded"
 	asks.accept = func(got answer) (err error) {
 		token, life, err = parseToken(got.body)

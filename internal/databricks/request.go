@@ -61,6 +61,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// date is the Date header; zero where there is none.
+	date time.Time
 	// bodyErr tells why body is not the whole body; nil if it is.
 	bodyErr error
 }
@@ -69,6 +71,8 @@ type answer struct {
 // redirects, nor does it wait for anything but the answer.
 type sender struct {
 	origin Origin
+	// workspace is the id that distinguishes workspaces behind one host; may be empty.
+	workspace string
 	// round is a RoundTripper and no http.Client: it knows of no redirects,
 	// cookies or environment.
 	round     http.RoundTripper
@@ -76,25 +80,30 @@ type sender struct {
 	// redact takes the credential out of a text.
 	redact  func(string) string
 	observe func(Call)
+	clock   *clock
 }
 
 // send makes one request and judges its answer; the error is an *Error.
 func (s *sender) send(ctx context.Context, r request) error {
 	begin := time.Now()
-	status, failure := s.exchange(ctx, r)
-	call := Call{Method: r.method, Path: r.path, Endpoint: r.name(), StatusCode: status, Duration: time.Since(begin)}
+	got, failure := s.exchange(ctx, r)
+	call := Call{
+		Method: r.method, Path: r.path, Endpoint: r.name(), StatusCode: got.status, Duration: time.Since(begin), ServerDate: got.date,
+	}
 	if failure == nil {
 		s.observe(call)
 		return nil
 	}
-	failure.Method, failure.Path = r.method, r.path
-	failure.Code = s.presentable(r, failure.Code, maxCodeBytes)
-	failure.Message = s.presentable(r, failure.Message, maxMessageBytes)
+	failure.Method, failure.Path, failure.Endpoint = r.method, r.path, r.name()
+	present := s.presenter(r)
+	failure.Code, failure.Message = present(failure.Code, maxCodeBytes), present(failure.Message, maxMessageBytes)
 	failure.cause = knownCause(failure.cause)
 	call.Err = failure
 	s.observe(call)
 	return failure
 }
+
+const apiPrefix = "/api/"
 
 // name is the request's endpoint: its path after /api/ and the version, unless
 // it has one of its own.
@@ -102,7 +111,7 @@ func (r request) name() string {
 	if r.endpoint != "" {
 		return r.endpoint
 	}
-	_, name, _ := strings.Cut(strings.TrimPrefix(r.path, "/api/"), "/")
+	_, name, _ := strings.Cut(strings.TrimPrefix(r.path, apiPrefix), "/")
 	return name
 }
 
@@ -116,13 +125,19 @@ func knownCause(cause error) error {
 	return nil
 }
 
-// presentable makes a text that may quote the server fit to be shown.
-func (s *sender) presentable(r request, text string, limit int) string {
+// presenter returns a function that makes a text, which may quote the server and
+// the request, fit to be shown in at most limit bytes.
+func (s *sender) presenter(r request) func(text string, limit int) string {
 	_, token, _ := strings.Cut(r.authorization, " ")
-	return bound(redactor(token, r.hidden)(s.redact(plain(text))), limit)
+	redactRequest := redactor(token, r.hidden)
+	hidden := hiddenValues(r.body)
+	return func(text string, limit int) string {
+		text = redactRequest(s.redact(plain(text)))
+		return bound(withoutRequestIDs(redactQuotes(text, hidden)), limit)
+	}
 }
 
-func (s *sender) exchange(ctx context.Context, r request) (status int, failure *Error) {
+func (s *sender) exchange(ctx context.Context, r request) (got answer, failure *Error) {
 	var reached atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		// Nothing of a request is sent before there is a connection, its TLS
@@ -132,19 +147,22 @@ func (s *sender) exchange(ctx context.Context, r request) (status int, failure *
 	})
 	message, err := s.message(ctx, r)
 	if err != nil {
-		return 0, &Error{Class: ClassInvalid, Message: "the request cannot be built", cause: err}
+		return answer{}, &Error{Class: ClassInvalid, Message: "the request cannot be built", cause: err}
 	}
+	begin := time.Now()
 	response, err := s.round.RoundTrip(message)
 	if err != nil {
-		return 0, noAnswer(r, err, reached.Load())
+		return answer{}, noAnswer(r, err, reached.Load())
 	}
 	// What was needed of the body was read.
 	defer func() { _ = response.Body.Close() }()
-	got := receive(response, r.limit)
+	date := s.clock.measure(response.Header.Get("Date"), begin, time.Now())
+	got = receive(response, r.limit)
+	got.date = date
 	if failure := judge(r, got, time.Now()); failure != nil {
-		return got.status, failure
+		return got, failure
 	}
-	return got.status, r.understand(got)
+	return got, r.understand(got)
 }
 
 // understand is what remains to be judged of a success: its content.
@@ -174,6 +192,9 @@ func (s *sender) message(ctx context.Context, r request) (*http.Request, error) 
 	message.Header.Set("User-Agent", s.userAgent)
 	if r.contentType != "" {
 		message.Header.Set("Content-Type", r.contentType)
+	}
+	if s.workspace != "" && strings.HasPrefix(r.path, apiPrefix) {
+		message.Header.Set("X-Databricks-Workspace-Id", s.workspace)
 	}
 	if r.authorization != "" {
 		message.Header.Set("Authorization", r.authorization)

@@ -14,6 +14,7 @@ const maxSecretValueBytes = 16 << 10
 // of the SDK's environment variable.
 var attributes = []struct{ name, env string }{
 	{"host", "DATABRICKS_HOST"},
+	{"workspace_id", "DATABRICKS_WORKSPACE_ID"},
 	{"auth_type", "DATABRICKS_AUTH_TYPE"},
 	{"token", "DATABRICKS_TOKEN"},
 	{"client_id", "DATABRICKS_CLIENT_ID"},
@@ -39,9 +40,12 @@ func ParseSecret(data map[string][]byte) (Config, error) {
 	if !found {
 		return Config{}, fmt.Errorf("the Secret has no host: set the key %s to the workspace's URL", keyOf("host"))
 	}
-	origin, err := ParseOrigin(host)
+	origin, workspaceID, err := ParseHost(host)
 	if err != nil {
 		return Config{}, fmt.Errorf("the Secret's key %s %w", keyOf("host"), err)
+	}
+	if workspaceID, err = oneWorkspaceID(workspaceID, values["workspace_id"]); err != nil {
+		return Config{}, fmt.Errorf("the Secret's key %s %w", keyOf("workspace_id"), err)
 	}
 	method, err := chooseMethod(values)
 	if err != nil {
@@ -51,7 +55,7 @@ func ParseSecret(data map[string][]byte) (Config, error) {
 	for _, name := range method.needs {
 		own[name] = values[name]
 	}
-	return Config{origin: origin, credential: newCredential(method, own)}, nil
+	return Config{origin: origin, workspaceID: workspaceID, credential: newCredential(method, own)}, nil
 }
 
 // readAttributes takes each attribute from whichever of its two keys has it.

@@ -3,6 +3,7 @@ package databricks_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"testing"
@@ -74,19 +75,20 @@ func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
 	s.Expect(s.create("token-1")).To(Equal(id), "the idempotency token arrives")
 	s.Expect(s.class(s.Start(s.ctx, id))).To(Equal(databricks.ClassBusy), "it is PENDING")
 	s.settle()
-	cluster, err := s.Get(s.ctx, id)
+	got, err := s.Get(s.ctx, id)
 	s.Expect(err).NotTo(HaveOccurred())
+	cluster := got.Details
 	s.Expect(cluster.State).To(Equal(compute.StateRunning))
 	s.Expect(cluster.SparkContextId).NotTo(BeZero())
-	s.Expect(cluster.Spec.NumWorkers).To(Equal(1))
+	s.Expect(string(got.Spec)).To(ContainSubstring(`"num_workers":1`))
 
 	s.Expect(s.Resize(s.ctx, compute.ResizeCluster{ClusterId: id, ForceSendFields: []string{"NumWorkers"}})).To(Succeed(), "to 0 workers")
 	s.settle()
-	s.Expect(s.Update(s.ctx, compute.UpdateCluster{
-		ClusterId: id, UpdateMask: "custom_tags", Cluster: &compute.UpdateClusterResource{CustomTags: map[string]string{"a": "b"}},
+	s.Expect(s.Update(s.ctx, databricks.UpdateRequest{
+		ClusterID: id, UpdateMask: "custom_tags", Cluster: json.RawMessage(`{"custom_tags":{"a":"b"}}`),
 	})).To(Succeed())
 	s.settle()
-	s.Expect(s.Edit(s.ctx, compute.EditCluster{ClusterId: id, SparkVersion: small.SparkVersion, NodeTypeId: small.NodeTypeId, NumWorkers: 3})).To(Succeed())
+	s.Expect(s.Edit(s.ctx, id, editOf(id))).To(Succeed())
 	s.settle()
 	s.Expect(s.Restart(s.ctx, id)).To(Succeed())
 	s.settle()
@@ -110,9 +112,14 @@ func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
 		_, err = s.Get(s.ctx, id)
 		s.Expect(s.class(err)).To(Equal(databricks.ClassMissing))
 		s.Expect(s.class(s.PermanentDelete(s.ctx, id))).To(Equal(databricks.ClassMissing))
-		s.Expect(s.class(s.Edit(s.ctx, compute.EditCluster{ClusterId: id, SparkVersion: "16.4.x-scala2.12", NumWorkers: 1}))).
+		s.Expect(s.class(s.Edit(s.ctx, id, editOf(id)))).
 			To(Equal(databricks.ClassMissing))
 	}
+}
+
+// editOf is a whole specification of small with three workers.
+func editOf(id string) json.RawMessage {
+	return json.RawMessage(`{"cluster_id":"` + id + `","spark_version":"16.4.x-scala2.12","node_type_id":"i3.xlarge","num_workers":3}`)
 }
 
 func TestPurgedIsToldFromMissing(t *testing.T) {

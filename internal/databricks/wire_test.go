@@ -112,7 +112,7 @@ func TestOnlyHTTP1IsSpoken(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	cluster, err := client.Get(t.Context(), "c1")
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(cluster.ClusterName).To(Equal("HTTP/1.1"))
+	g.Expect(cluster.Details.ClusterName).To(Equal("HTTP/1.1"))
 }
 
 func TestWhatWasNeverSentIsNotAmbiguous(t *testing.T) {
@@ -158,6 +158,10 @@ func TestRedirects(t *testing.T) {
 		g := NewWithT(t)
 		server := newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/login.html?error=private-link-validation-error%3A12", http.StatusFound)
+		})
+		g.Expect(ClassOf(read(t.Context(), server.client(t)))).To(Equal(ClassForbidden), "with the id of the workspace")
+		server = newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/login.html?error=session-expired", http.StatusFound)
 		})
 		g.Expect(ClassOf(read(t.Context(), server.client(t)))).To(Equal(ClassHost), "another error")
 		server = newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {

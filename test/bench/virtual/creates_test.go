@@ -93,9 +93,9 @@ func TestCreatesOfPeers(t *testing.T) {
 						w.t.Error(err)
 						return
 					}
-					if cluster.State == compute.StateRunning {
+					if cluster.Details.State == compute.StateRunning {
 						mu.Lock()
-						late = append(late, time.Since(time.UnixMilli(cluster.LastRestartedTime)).Seconds())
+						late = append(late, time.Since(time.UnixMilli(cluster.Details.LastRestartedTime)).Seconds())
 						mu.Unlock()
 						return
 					}

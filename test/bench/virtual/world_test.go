@@ -312,14 +312,14 @@ func (p plain) cluster() compute.ClusterDetails {
 	}
 }
 
-func (c *courier) Get(ctx context.Context, id string) (*compute.ClusterDetails, error) {
+func (c *courier) Get(ctx context.Context, id string) (databricks.Cluster, error) {
 	var got plain
 	err := c.ask(ctx, http.MethodGet, "/api/2.1/clusters/get", url.Values{"cluster_id": {id}}, id, nil, &got)
 	if err != nil {
-		return nil, err
+		return databricks.Cluster{}, err
 	}
 	cluster := got.cluster()
-	return &cluster, nil
+	return databricks.Cluster{Details: &cluster}, nil
 }
 
 // raw is a GET whose answer is only compared.

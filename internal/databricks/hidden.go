@@ -1,0 +1,190 @@
+package databricks
+
+import (
+	"cmp"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// minHiddenBytes is the length from which a value of a request is hidden: a
+// shorter one could not be told from ordinary words.
+const minHiddenBytes = 4
+
+// maxPlainNumber is the length of a number that is no secret.
+const maxPlainNumber = 8
+
+// settingKeys are the objects of a request whose values may be secrets.
+var settingKeys = map[string]bool{"spark_env_vars": true, "spark_conf": true}
+
+// secretKeys are the values of a request that are secrets whatever they look like.
+var secretKeys = map[string]bool{"basic_auth": true, "log_analytics_primary_key": true}
+
+// hiddenValues returns the values of a JSON body that no text may show, the longest
+// first, so that a value that contains another one is hidden as a whole.
+func hiddenValues(body []byte) []string {
+	var document any
+	if len(body) == 0 || json.Unmarshal(body, &document) != nil {
+		return nil
+	}
+	var values []string
+	collectHidden(document, &values)
+	slices.SortFunc(values, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(values)
+}
+
+func collectHidden(document any, values *[]string) {
+	switch document := document.(type) {
+	case []any:
+		for _, item := range document {
+			collectHidden(item, values)
+		}
+	case map[string]any:
+		for key, item := range document {
+			switch {
+			case secretKeys[key]:
+				collectTexts(item, values, func(string) bool { return true })
+			case settingKeys[key]:
+				collectTexts(item, values, func(value string) bool { return !isPlainSetting(value) })
+			default:
+				collectHidden(item, values)
+			}
+		}
+	}
+}
+
+// collectTexts takes every value beneath document that meets the condition.
+func collectTexts(document any, values *[]string, meets func(string) bool) {
+	switch document := document.(type) {
+	case string:
+		text := strings.TrimLeft(strings.TrimSpace(document), `\`)
+		if len(plain(text)) >= minHiddenBytes && meets(text) {
+			*values = append(*values, text)
+		}
+	case []any:
+		for _, item := range document {
+			collectTexts(item, values, meets)
+		}
+	case map[string]any:
+		for _, item := range document {
+			collectTexts(item, values, meets)
+		}
+	}
+}
+
+var plainNumber = regexp.MustCompile(`^[-+]?\d+(?:\.\d+)?$`)
+
+// isPlainSetting reports whether a setting is a truth value or a short number.
+func isPlainSetting(value string) bool {
+	_, err := strconv.ParseBool(value)
+	return err == nil || len(value) <= maxPlainNumber && plainNumber.MatchString(value)
+}
+
+// redactQuotes takes the values out of a text of one line, as they stand and as
+// JSON escapes them, however often.
+func redactQuotes(text string, values []string) string {
+	for _, value := range values {
+		text = redactQuote(text, value)
+	}
+	return text
+}
+
+func redactQuote(text, value string) string {
+	var out strings.Builder
+	for at := 0; at < len(text); {
+		if length := quoteLength(text[at:], value); length > 0 {
+			out.WriteString(redacted)
+			at += length
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(text[at:])
+		out.WriteString(text[at : at+size])
+		at += size
+	}
+	return out.String()
+}
+
+// quoteLength returns how many bytes at the beginning of text quote value; 0 where
+// it does not begin with one. Backslashes are ignored on both sides, as each escaping
+// multiplies them. A quote that the end of text or an ellipsis cuts short counts from
+// minSecretPrefix bytes on.
+func quoteLength(text, value string) int {
+	at, done := 0, 0
+	for done < len(value) {
+		r, size := utf8.DecodeRuneInString(value[done:])
+		switch {
+		case r == '\\':
+			done++
+			continue
+		case vanishes(r):
+			at += blankLength(text[at:])
+			done += size
+			continue
+		}
+		length := runeLength(text[at:], r)
+		if length == 0 {
+			if done >= minSecretPrefix && isCutShort(text[at:]) {
+				return at
+			}
+			return 0
+		}
+		at += length
+		done += size
+	}
+	return at
+}
+
+// vanishes reports whether plain changes or removes a rune.
+func vanishes(r rune) bool { return unicode.IsSpace(r) || r == utf8.RuneError || !unicode.IsPrint(r) }
+
+var blank = regexp.MustCompile(`^(?: |\\+(?:[ntrfbv]|u00[01][0-9a-fA-F]|u007[fF]|u2028|u2029|u[fF]{3}[dD]))*`)
+
+// blankLength returns how many bytes at the beginning of text stand for space and
+// control characters.
+func blankLength(text string) int { return len(blank.FindString(text)) }
+
+// runeLength returns how many bytes at the beginning of text spell a rune, which may
+// be escaped; 0 where they spell another one.
+func runeLength(text string, r rune) int {
+	escaped := strings.TrimLeft(text, `\`)
+	skipped := len(text) - len(escaped)
+	if skipped > 0 {
+		if length := unicodeEscapeLength(escaped, r); length > 0 {
+			return skipped + length
+		}
+	}
+	found, size := utf8.DecodeRuneInString(escaped)
+	if found != r || size == 0 {
+		return 0
+	}
+	return skipped + size
+}
+
+// unicodeEscapeLength returns the length of a rune's \u escape, without its first
+// backslash, at the beginning of text; 0 where there is none.
+func unicodeEscapeLength(text string, r rune) int {
+	length := 0
+	for _, unit := range utf16.AppendRune(nil, r) {
+		rest := strings.TrimLeft(text[length:], `\`)
+		length = len(text) - len(rest)
+		if len(rest) < len("u0000") || rest[0] != 'u' {
+			return 0
+		}
+		number, err := strconv.ParseUint(rest[1:5], 16, 16)
+		if err != nil || uint16(number) != unit {
+			return 0
+		}
+		length += len("u0000")
+	}
+	return length
+}
+
+// isCutShort reports whether text ends here, as one that was cut does.
+func isCutShort(text string) bool {
+	return text == "" || strings.HasPrefix(text, "...") || strings.HasPrefix(text, "…")
+}
