@@ -18,6 +18,8 @@ type Difference struct {
 	Field string
 	// Desired is what was declared, Actual what the workspace has; nil is absent.
 	Desired, Actual any
+	// Asked is the value in GET's spec; nil where it is absent or not known.
+	Asked any
 	// Size tells that a resize mends it, without a restart.
 	Size bool
 }
@@ -121,7 +123,7 @@ func (f field) compareAt(want any, observed Observed, path ...string) []Differen
 	if tolerates(where, want, inEffect) {
 		return nil
 	}
-	return []Difference{{Path: where, Field: f.name, Desired: want, Actual: effective, Size: f.size}}
+	return []Difference{{Path: where, Field: f.name, Desired: want, Actual: effective, Asked: asked, Size: f.size}}
 }
 
 // equal compares two values by the row's kind.
@@ -208,6 +210,10 @@ func sorted(value any) []string {
 	sort.Strings(out)
 	return out
 }
+
+// AskedAsDesired reports that what was last asked of the workspace is what was
+// declared, although something else is in effect.
+func (d Difference) AskedAsDesired() bool { return d.Asked != nil && holds(d.Desired, d.Asked) }
 
 // SpecPath is where the difference is in the resource, as a JSON Pointer into
 // spec.

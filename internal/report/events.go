@@ -115,12 +115,12 @@ func stepEvent(in Input) (reason, note string) {
 		}
 		return EventCreated, "found cluster " + id + ", made by an earlier create call"
 	case plan.StepResize:
-		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.Differing(in.World.Differences)
+		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.Differing(in.Plan.Differences)
 	case plan.StepUpdate:
 		if isRunning(in.World.Details.State) {
-			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.Differing(in.World.Differences)
+			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.Differing(in.Plan.Differences)
 		}
-		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.World.Differences)
+		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.Plan.Differences)
 	case plan.StepRestart:
 		if in.Plan.Request == nil {
 			return EventRestartTriggered, in.Plan.Verdict.Message
@@ -166,7 +166,7 @@ func stateEvent(before, after v1alpha1.DatabricksClusterStatus) (reason, note st
 // warning is a condition that turned bad: Stalled, or Synced by drift.
 func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
-	bad := is != nil && (kind == v1alpha1.ConditionStalled || is.Reason == v1alpha1.ReasonDriftDetected)
+	bad := is != nil && (kind == v1alpha1.ConditionStalled || is.Reason == v1alpha1.ReasonDriftDetected || is.Reason == v1alpha1.ReasonContended)
 	if !bad || (was != nil && was.Reason == is.Reason) {
 		return "", ""
 	}
