@@ -77,10 +77,25 @@ type WaitError struct {
 	At time.Time
 	// Reason says what holds the call, for people.
 	Reason string
+	// Domain is what the refusal is about.
+	Domain Domain
 	// Since is when a workspace was first asked that has not answered yet, where
 	// that is why; else zero. The object hears when there is an answer.
 	Since time.Time
 }
+
+// Domain is the part of a workspace that holds a call up.
+type Domain string
+
+// The domains of a refusal. An endpoint is named by its own path instead.
+const (
+	// DomainLimit is the rate at which the host takes requests.
+	DomainLimit Domain = "request limit"
+	// DomainHost is the host as a whole.
+	DomainHost Domain = "host"
+	// DomainCredential is the object's own credential.
+	DomainCredential Domain = "credential"
+)
 
 // Error says why, and not when: the time would differ with every attempt.
 func (e *WaitError) Error() string { return e.Reason }

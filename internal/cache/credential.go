@@ -52,7 +52,7 @@ func newCredential(key credentialKey, client Client, g *gate) *credential {
 // back.
 func (c *credential) admit(class Class, now time.Time) *WaitError {
 	if until := c.refused(); now.Before(until) {
-		return &WaitError{At: until, Reason: "the credential was refused"}
+		return &WaitError{At: until, Reason: "the credential was refused", Domain: DomainCredential}
 	}
 	if wait := c.gate.reserve(class, now); wait != nil {
 		return wait

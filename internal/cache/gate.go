@@ -80,15 +80,15 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 	g.adjust(now)
 	if until, reason := g.breaker.refusal(class, now); reason != "" {
 		q.refused++
-		return &WaitError{At: spread(until), Reason: reason}
+		return &WaitError{At: spread(until), Reason: reason, Domain: DomainHost}
 	}
 	if until := g.pausedUntil(class); now.Before(until) {
 		q.refused++
-		return &WaitError{At: q.slot(until, g.pace.rate), Reason: "the workspace asked to wait before more requests"}
+		return &WaitError{At: q.slot(until, g.pace.rate), Reason: "the workspace asked to wait before more requests", Domain: DomainLimit}
 	}
 	if g.writing >= mostWriting(class) {
 		q.refused++
-		return &WaitError{At: spread(now), Reason: "earlier requests to the workspace have not been answered yet"}
+		return &WaitError{At: spread(now), Reason: "earlier requests to the workspace have not been answered yet", Domain: DomainHost}
 	}
 	if !g.waits(class, now) {
 		q.wantingSince, q.promised = now, now
@@ -114,7 +114,7 @@ func (g *gate) reserve(class Class, now time.Time) *WaitError {
 		at = patience
 	}
 	q.promised = at
-	return &WaitError{At: at, Reason: "the workspace's request limit is used up"}
+	return &WaitError{At: at, Reason: "the workspace's request limit is used up", Domain: DomainLimit}
 }
 
 // mostWriting is how many writes may be unanswered for one more of the class.
@@ -246,6 +246,16 @@ func (g *gate) ended(class Class, startedAt, now time.Time, err error) {
 		g.bucket.SetLimitAt(now, rate.Limit(g.pace.rate))
 		g.log.V(1).Info("throttled", "class", class.String(), "rate", g.pace.rate, "learned", g.pace.learned)
 	}
+}
+
+// cancelled takes back a call that was let through and sent nothing.
+func (g *gate) cancelled(class Class) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if isWrite(class) {
+		g.writing--
+	}
+	g.queues[class].granted--
 }
 
 // retryAfter is what a server asked for, within what is believed.

@@ -360,6 +360,16 @@ func (m *mirror) endWrite(clusterID string, now, believeAfter time.Time) {
 	m.wakeBy(later(now, r.believeAfter).Add(m.options.Settle))
 }
 
+// cancelWrite ends a write that sent nothing.
+func (m *mirror) cancelWrite(clusterID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.records[clusterID]; r != nil {
+		r.writing--
+		r.doomed, r.unsettled = false, true
+	}
+}
+
 // credential is the one to use now: the newest that is not refused, else the one
 // that may be tried soonest.
 func (m *mirror) credential(now time.Time) *credential {

@@ -14,9 +14,15 @@ type Writers struct{ options Options }
 // Writers gives the way to write; cmd hands it to the controller's actor alone.
 func (r *Registry) Writers() *Writers { return &Writers{options: r.options} }
 
+// ErrNotSent is wrapped by the error of a call that decided to send nothing after it
+// was let through. It counts neither as a success nor as a failure of the workspace,
+// and invalidates nothing that is known of the cluster.
+var ErrNotSent = errors.New("nothing was sent to the workspace")
+
 // Do makes one write, if it may be made now: else it fails with a *WaitError,
 // and nothing was sent. call gets a context with the request deadline and makes
-// one call; its error is returned as it is.
+// one call; its error is returned as it is. A call that sends nothing after all
+// returns an error that wraps ErrNotSent.
 //
 // From its beginning until it completed nothing that is seen of the cluster is
 // believed; a write whose answer was lost counts as going on until its deadline
@@ -28,7 +34,7 @@ func (s *Writers) Do(
 	m, startedAt := w.mirror, time.Now()
 	c := m.credential(startedAt)
 	if c == nil {
-		return &WaitError{At: startedAt.Add(firstRetry), Reason: "the workspace is not connected"}
+		return &WaitError{At: startedAt.Add(firstRetry), Reason: "the workspace is not connected", Domain: DomainHost}
 	}
 	if wait := c.admit(Class(class), startedAt); wait != nil {
 		return wait
@@ -40,6 +46,11 @@ func (s *Writers) Do(
 	err = errNoAnswer // unless call returns: it may panic
 	defer func() {
 		now := time.Now()
+		if errors.Is(err, ErrNotSent) {
+			m.cancelWrite(clusterID)
+			c.gate.cancelled(Class(class))
+			return
+		}
 		believeAfter := now
 		if unclear(err) {
 			believeAfter = later(now, deadline.Add(s.options.Lag))

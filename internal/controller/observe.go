@@ -60,12 +60,22 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 }
 
 // ownerTag is the custom tag of the clusters made for an object; its key is
-// empty where the operator is not to tag.
+// empty where the operator is not to tag, and its value is known all the same.
 func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
-	if !r.options.OwnerTag {
-		return drift.Tag{}
+	own := drift.Tag{Value: r.options.OperatorID + "-" + string(cluster.UID)}
+	if r.options.OwnerTag {
+		own.Key = v1alpha1.OwnerTagKey
 	}
-	return drift.Tag{Key: v1alpha1.OwnerTagKey, Value: r.options.OperatorID + "-" + string(cluster.UID)}
+	return own
+}
+
+// originOf reports whether an object was there before this process. Creation times
+// are in whole seconds.
+func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
+	if cluster.CreationTimestamp.Time.Before(r.startedAt.Truncate(time.Second)) {
+		return plan.OlderThanProcess
+	}
+	return plan.CreatedSinceStart
 }
 
 // declare spells the specification as the Clusters API does.
@@ -104,7 +114,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		return
 	}
 	seen.workspace.Watch(objectOf(cluster), id)
-	holder, err := r.holders.of(ctx, cluster, id)
+	holder, err := r.holders.of(ctx, cluster, id, seen.Host)
 	if err != nil {
 		// Whose the cluster is decides whether it may be written to.
 		again := time.Now().Add(soonAgain)
@@ -114,8 +124,13 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	seen.Holder = holder
 	observation := seen.workspace.Observe(id)
 	needed := r.memory.lookAfter(cluster)
+	if !cluster.DeletionTimestamp.IsZero() && (observation.Presence != cache.Present || seen.ReadFailure == nil) {
+		// Whose the cluster is must be known as of the deletion; while reads fail, as
+		// of the last one.
+		needed = latest(needed, r.memory.deletionSince(cluster))
+	}
 	if isGone(observation) {
-		needed = latest(needed, plan.UnseenUntil(cluster, r.options.Limits))
+		needed = latest(needed, plan.UnseenUntil(cluster, r.options.Limits, r.memory.creationSince(cluster)))
 	}
 	if observation.Presence == cache.Unknown || observation.StartedAt.Before(needed) {
 		if time.Now().After(needed) {
@@ -150,11 +165,14 @@ func latest(a, b time.Time) time.Time {
 
 // search looks for the owner tag while a creation's end is not known.
 func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	object, after := objectOf(cluster), plan.ResolveAt(cluster, r.options.Limits)
-	if after.IsZero() || time.Now().Before(after) || seen.Owner.Key == "" {
+	object, after := objectOf(cluster), plan.ResolveAt(cluster, r.options.Limits, r.memory.creationSince(cluster))
+	needed := plan.NeedsSearch(cluster, seen.Presence, r.originOf(cluster))
+	if !needed || time.Now().Before(after) || seen.Owner.Key == "" {
+		r.memory.searchEnded(cluster)
 		seen.workspace.EndSearch(object)
 		return
 	}
+	after = latest(after, r.memory.searchSince(cluster))
 	found := seen.workspace.Search(object, seen.Owner.Key, seen.Owner.Value, after)
 	seen.Search = plan.Search{CompleteLists: found.CompleteLists}
 	for _, match := range found.Matches {
@@ -183,6 +201,9 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	r.memory.confirm(cluster, differences)
 	seen.Differences, seen.Compared = differences, true
 	seen.asked, seen.askedAt = observed.Asked, askedAt
+	if observed.Asked != nil {
+		seen.SpecAt = askedAt
+	}
 }
 
 // clusterID is the object's cluster: the one on record, else the one it names.

@@ -58,10 +58,12 @@ func whenNotOurs(in Input) (Plan, bool) {
 // ownedElsewhere is why a cluster is not to be managed; "" if it is.
 func (in Input) ownedElsewhere() string {
 	details := in.World.Details
+	present := in.World.Presence == Present
+	tagged := present && details.CustomTags[v1alpha1.OwnerTagKey] == in.World.Owner.Value && in.World.Owner.Value != ""
 	switch {
-	case in.World.Holder != "":
+	case in.World.Holder != "" && !tagged:
 		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.World.Holder)
-	case in.World.Presence != Present:
+	case !present:
 		return ""
 	case slices.Contains(madeByMachines, details.ClusterSource):
 		return fmt.Sprintf("cluster %s was made by a %s, which alone may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)

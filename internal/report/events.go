@@ -40,6 +40,10 @@ const (
 	// EventSpecDoubtful is a Warning: a value that the workspace will probably
 	// refuse, and those that may have been meant. The server decides.
 	EventSpecDoubtful = "SpecDoubtful"
+	// EventClusterNotStored is a Warning: a cluster was created, and its object was
+	// replaced before the id was stored.
+	EventClusterNotStored = "ClusterNotStored"
+
 	EventSuspended    = "Suspended"
 	EventResumed      = "Resumed"
 )
