@@ -60,6 +60,10 @@ const (
 	// ReasonPendingRestart means that changes of the spec wait until the cluster is down or restarted.
 	// Restart it to apply them now. Synced=False.
 	ReasonPendingRestart = "PendingRestart"
+	// ReasonContended means that something else set back what this operator corrected, for the fourth time
+	// within an hour. Corrections go on, ever more slowly. Find what changes it, or change the spec.
+	// Synced=False, and Reconciling where the cluster waits for it.
+	ReasonContended = "Contended"
 	// ReasonUpdateFailed means that a change was sent and refused; the message is Databricks'. Change the
 	// spec or what the message names. Synced=False.
 	ReasonUpdateFailed = "UpdateFailed"

@@ -1,5 +1,10 @@
 package v1alpha1
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 const (
 	// FinalizerCluster keeps an object until its cluster was dealt with as the
 	// deletion policy says. It is persisted before anything is created.
@@ -23,6 +28,20 @@ const (
 	// value is "<operator id>-<object UID>"; users may not set it.
 	OwnerTagKey = "databricks-operator-owner"
 )
+
+// SelectorFor returns the label selector of status.selector for an object's name. A
+// label value has at most 63 characters, so a longer name is cut and ends in a hash
+// of the whole.
+func SelectorFor(name string) string {
+	const longest, hashed = 63, 8
+	value := name
+	if len(name) > longest {
+		sum := sha256.Sum256([]byte(name))
+		hash := hex.EncodeToString(sum[:])[:hashed]
+		value = name[:longest-hashed-1] + "-" + hash
+	}
+	return LabelCluster + "=" + value
+}
 
 // The verbs of AnnotationRequest.
 const (

@@ -136,6 +136,14 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	NormalizedFields []NormalizedField `json:"normalizedFields,omitempty"`
 
+	// Corrections of what others changed, by subject. An hour after the last reversal, or with an edit of
+	// the object, a subject is counted anew.
+	// +optional
+	// +listType=map
+	// +listMapKey=subject
+	// +kubebuilder:validation:MaxItems=100
+	Corrections []Correction `json:"corrections,omitempty"`
+
 	// Since when changes wait for the cluster to be down or restarted.
 	// +optional
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
@@ -240,6 +248,33 @@ type NormalizedField struct {
 	// Digest of the path with its desired and actual values.
 	// +required
 	Digest string `json:"digest,omitempty"`
+}
+
+// Correction counts how often others set back one subject of an object.
+type Correction struct {
+	// JSON Pointer into spec, or one of size, power, existence, pin, permissions
+	// and libraries.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Subject string `json:"subject,omitempty"`
+
+	// Reversals seen within the hour before the last one.
+	// +optional
+	Count int32 `json:"count,omitempty"`
+
+	// When the first of them was seen.
+	// +optional
+	FirstTime *metav1.Time `json:"firstTime,omitempty"`
+
+	// When the last of them was seen.
+	// +optional
+	LastTime *metav1.Time `json:"lastTime,omitempty"`
+
+	// When the subject was last corrected; absent while a reversal waits for its
+	// correction.
+	// +optional
+	CorrectedTime *metav1.Time `json:"correctedTime,omitempty"`
 }
 
 // LibraryStatus says how far a declared library is.

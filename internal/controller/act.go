@@ -2,13 +2,13 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -18,12 +18,17 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
 // actor carries out one step. It alone holds what can write to Databricks.
 type actor struct {
-	client  client.Client
+	client client.Client
+	// uncached reads what the API server has now.
+	uncached client.Reader
+	// kube spaces the writes to the API server that fail.
+	kube    *kubeWrites
 	writers *cache.Writers
 	memory  *memory
 	options Options
@@ -57,12 +62,40 @@ type outcome struct {
 	report.Outcome
 	// wait is when a step that had no turn may be tried; zero: it had one.
 	wait time.Time
+	// hold is why it had none; nil: for no reason worth a condition.
+	hold *plan.Hold
 	// err is a failure of the Kubernetes API: the queue brings the object back.
 	err error
 }
 
-// act does one thing: at most one call to Databricks that writes.
+// holdReported is how long a step waits before the object's conditions say so.
+const holdReported = 5 * time.Second
+
+// act does one thing: at most one call to Databricks that writes. A step that has
+// waited for a while says what holds it up.
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
+	done := a.carryOut(ctx, cluster, seen, next)
+	if done.hold == nil {
+		a.memory.waitEnded(cluster)
+		return done
+	}
+	reported := a.memory.waitSince(cluster, next.Step).Add(holdReported)
+	if time.Now().Before(reported) {
+		done.wait = earliest(done.wait, reported)
+		return done
+	}
+	done.Held = done.hold
+	return done
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
 	switch next.Step {
 	case plan.StepAddFinalizer:
 		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
@@ -73,45 +106,45 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, se
 	case plan.StepCreate:
 		return a.create(ctx, cluster, seen, next)
 	case plan.StepTerminate:
-		return a.write(ctx, seen, next, cache.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, ends("clusters/delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return api.Terminate(ctx, next.ClusterID)
-		})
+		}))
 	case plan.StepPublish:
 		return a.publish(ctx, cluster, seen)
 	case plan.StepPin:
-		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, changes("clusters/pin"), func(ctx context.Context, api databricks.Writer) error {
 			return api.Pin(ctx, next.ClusterID)
 		})
 	case plan.StepUnpin:
-		return a.write(ctx, seen, next, cache.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, ends("clusters/unpin"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return api.Unpin(ctx, next.ClusterID)
-		})
+		}))
 	case plan.StepPermanentDelete:
-		return a.write(ctx, seen, next, cache.ClassTerminate, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, ends("clusters/permanent-delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return missingIsDone(api.PermanentDelete(ctx, next.ClusterID))
-		})
+		}))
 	case plan.StepStart:
-		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, changes("clusters/start"), func(ctx context.Context, api databricks.Writer) error {
 			return busyIsDone(api.Start(ctx, next.ClusterID))
 		})
 	case plan.StepRestart:
-		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, changes("clusters/restart"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return api.Restart(ctx, next.ClusterID)
-		})
+		}))
 	case plan.StepResize:
 		return a.resize(ctx, seen, next)
 	case plan.StepUpdate:
 		return a.update(ctx, cluster, seen, next)
 	case plan.StepSetGrants:
-		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, changes("permissions/clusters"), func(ctx context.Context, api databricks.Writer) error {
 			return api.SetPermissions(ctx, next.ClusterID, next.Grants)
 		})
 	case plan.StepInstallLibraries:
-		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, changes("libraries/install"), func(ctx context.Context, api databricks.Writer) error {
 			return api.InstallLibraries(ctx, next.ClusterID, next.Libraries)
 		})
 	case plan.StepUninstallLibraries:
-		return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, seen, next, changes("libraries/uninstall"), func(ctx context.Context, api databricks.Writer) error {
 			return api.UninstallLibraries(ctx, next.ClusterID, next.Libraries)
 		})
 	default:
@@ -139,8 +172,13 @@ func missingIsDone(err error) error {
 // patch changes the object's metadata. The lock makes a stale cache fail.
 func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, change func()) outcome {
 	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	if err := a.kube.admit(cluster, objectWrite); err != nil {
+		return outcome{err: err}
+	}
 	change()
-	if err := a.client.Patch(ctx, cluster, base); err != nil {
+	err := a.client.Patch(ctx, cluster, base)
+	a.kube.done(cluster, objectWrite, err)
+	if err != nil {
 		return outcome{err: fmt.Errorf("patch finalizers: %w", err)}
 	}
 	a.memory.versioned(cluster)
@@ -150,9 +188,19 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 // call makes one request that changes a workspace.
 type call func(ctx context.Context, api databricks.Writer) error
 
+// changes describes a call that changes a workspace, ends one that ends costs there.
+func changes(endpoint string) cache.Write {
+	return cache.Write{Priority: ratelimit.PriorityChange, Endpoint: endpoint}
+}
+
+func ends(endpoint string) cache.Write {
+	return cache.Write{Priority: ratelimit.PriorityTerminate, Endpoint: endpoint}
+}
+
 // write makes one call that changes a cluster.
-func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, class cache.WriteClass, call call) outcome {
-	return outcomeOf(a.writers.Do(ctx, seen.workspace, class, next.ClusterID, call))
+func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, write cache.Write, call call) outcome {
+	write.ClusterID = next.ClusterID
+	return outcomeOf(a.writers.Do(ctx, seen.workspace, write, call))
 }
 
 // outcomeOf tells a call that had no turn from one that failed.
@@ -162,10 +210,21 @@ func outcomeOf(err error) outcome {
 	case err == nil:
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case errors.As(err, &wait):
-		return outcome{wait: wait.At}
+		return outcome{wait: wait.At, hold: holdOf(wait)}
+	case isNotSent(err):
+		return outcome{err: err}
 	default:
 		return outcome{Outcome: report.Outcome{Ran: true, Failure: failureOf(err)}}
 	}
+}
+
+// holdOf is what a refusal to send says in a condition.
+func holdOf(wait *cache.WaitError) *plan.Hold {
+	hold := &plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
+	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
+		hold.Reason = v1alpha1.ReasonRateLimited
+	}
+	return hold
 }
 
 func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome {
@@ -173,7 +232,7 @@ func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome 
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, seen, next, changes("clusters/resize"), func(ctx context.Context, api databricks.Writer) error {
 		return api.Resize(ctx, body)
 	})
 }
@@ -183,21 +242,21 @@ func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome 
 // changed elsewhere meanwhile. A workspace that does not know clusters/update
 // gets the whole specification.
 func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
-	if since := a.memory.mending(cluster, seen.Differences); seen.SpecAt.Before(since) || !seen.observed.SpecKnown() {
+	if since := a.memory.mending(cluster, next.Differences); seen.SpecAt.Before(since) || !seen.observed.SpecKnown() {
 		seen.interest.SpecAfter = since
 		seen.subscribe()
 		return outcome{}
 	}
-	if a.withoutUpdate.has(seen.Host) || drift.NeedsEdit(seen.Desired, seen.Differences) {
-		return a.edit(ctx, seen, next)
+	if a.withoutUpdate.has(seen.Host) || drift.NeedsEdit(seen.Desired, next.Differences) {
+		return a.edit(ctx, cluster, seen, next)
 	}
-	resource, mask, err := drift.Update(correction(seen))
+	resource, mask, err := drift.Update(correction(seen, next))
 	if err != nil {
 		return invalid(err)
 	}
-	done := a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+	done := a.write(ctx, seen, next, changes("clusters/update"), a.fencedIfRunning(cluster, seen, func(ctx context.Context, api databricks.Writer) error {
 		return api.Update(ctx, databricks.UpdateRequest{ClusterID: next.ClusterID, Cluster: resource, UpdateMask: mask})
-	})
+	}))
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
 		a.withoutUpdate.add(seen.Host)
 		return outcome{wait: time.Now()}
@@ -205,22 +264,30 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	return done
 }
 
-// correction is what is to be changed, on top of what the cluster was last asked
-// to be.
-func correction(seen scene) drift.Correction {
+// correction is what is to be changed, on top of what the cluster was last asked to
+// be.
+func correction(seen scene, next plan.Plan) drift.Correction {
 	return drift.Correction{
-		Desired: seen.Desired, Observed: seen.observed, Differences: seen.Differences, Normalized: seen.Normalized, Owner: seen.Owner,
+		Desired: seen.Desired, Observed: seen.observed, Differences: next.Differences, Normalized: seen.Normalized, Owner: seen.Owner,
 	}
 }
 
-func (a *actor) edit(ctx context.Context, seen scene, next plan.Plan) outcome {
-	body, err := drift.Edit(next.ClusterID, correction(seen))
+// fencedIfRunning fences a change that restarts a running cluster.
+func (a *actor) fencedIfRunning(cluster *v1alpha1.DatabricksCluster, seen scene, call call) call {
+	if seen.Details.State == compute.StateTerminated {
+		return call
+	}
+	return a.fenced(cluster, call)
+}
+
+func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
+	body, err := drift.Edit(next.ClusterID, correction(seen, next))
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, seen, next, cache.ClassChange, func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, seen, next, changes("clusters/edit"), a.fencedIfRunning(cluster, seen, func(ctx context.Context, api databricks.Writer) error {
 		return api.Edit(ctx, next.ClusterID, body)
-	})
+	}))
 }
 
 // invalid is a specification that cannot even be spelled.
@@ -239,23 +306,21 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
+	if err := a.kube.held(cluster, intentWrite); err != nil {
+		return outcome{err: err}
+	}
 	var created string
-	var undeclared error
-	err = a.writers.Do(ctx, seen.workspace, cache.ClassChange, "", func(ctx context.Context, api databricks.Writer) error {
-		if undeclared = a.declare(ctx, cluster, seen, next.Intent); undeclared != nil {
-			return nil //nolint:nilerr // nothing was asked of the workspace, so nothing failed there
+	err = a.writers.Do(ctx, seen.workspace, changes("clusters/create"), func(ctx context.Context, api databricks.Writer) error {
+		if err := a.declare(ctx, cluster, seen, next.Intent); err != nil {
+			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
 		}
 		if !time.Now().Before(cluster.Status.Creation.NotAfter.Time) {
-			undeclared = errTooLate
-			return nil
+			return errTooLate
 		}
 		var err error
 		created, err = api.Create(ctx, databricks.CreateRequest{CreateCluster: body, IdempotencyToken: next.Intent.Token})
 		return err
 	})
-	if undeclared != nil {
-		return outcome{err: undeclared}
-	}
 	done := outcomeOf(err)
 	done.Refused = done.Failure != nil && done.Failure.Class != databricks.ClassAmbiguous
 	done.Created = created
@@ -264,11 +329,15 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 
 // errTooLate ends a creation whose process was held up between its intent and
 // its call: somebody may already be looking for what it would have made.
-var errTooLate = errors.New("the deadline of the creation has passed")
+var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache.ErrNotSent)
 
 // declare persists the intent to create. A conflict means that this process did
 // not see the newest object, and must not create.
 func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, intent plan.Intent) error {
+	if err := a.kube.admit(cluster, intentWrite); err != nil {
+		return err
+	}
+	read := cluster.ResourceVersion
 	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	notAfter := metav1.NewTime(intent.NotAfter)
 	cluster.Status.ClusterID = ""
@@ -289,9 +358,18 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 		Attempt:     intent.Attempt,
 		NotAfter:    &notAfter,
 	}
-	if err := a.client.Status().Patch(ctx, cluster, base); err != nil {
+	err := a.client.Status().Patch(ctx, cluster, base)
+	switch {
+	case err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token):
+		err = errDropped
+	case apierrors.IsConflict(err) && a.memory.conflicted(cluster, read):
+		err = &refusedError{err}
+	}
+	a.kube.done(cluster, intentWrite, err)
+	if err != nil {
 		return fmt.Errorf("persist the intent to create: %w", err)
 	}
 	a.memory.versioned(cluster)
+	a.memory.creationSince(cluster)
 	return nil
 }

@@ -131,7 +131,7 @@ func stillWaiting(said []metav1.Condition, wait *cache.WaitError, pause time.Dur
 			return &plan.Trouble{Reason: was.Reason, Message: was.Message, Stalled: stalled, Again: again}
 		}
 	}
-	return &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Reason, Again: again}
+	return &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Message, Again: again}
 }
 
 // secretReader reads the values that a specification names, uncached and from

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,7 +30,8 @@ func (r *Reconciler) finish(
 	r.remember(ctx, cluster, seen, next, done)
 	r.tell(cluster, told.Deeds)
 	if done.err != nil {
-		return r.retry(done.err)
+		r.memory.keepCorrections(cluster, told.Status.Corrections)
+		return r.retry(ctx, cluster, done.err)
 	}
 	result := resultOf(next, done)
 	released := next.Step == plan.StepRelease
@@ -45,15 +47,16 @@ func (r *Reconciler) finish(
 		return result, nil
 	default:
 		if err := r.write(ctx, cluster, told.Status); err != nil {
-			return r.retry(err)
+			r.memory.keepCorrections(cluster, told.Status.Corrections)
+			return r.retry(ctx, cluster, err)
 		}
 	}
+	r.memory.keepCorrections(cluster, nil)
+	r.memory.staleEnded(cluster)
 	if next.Request != nil && next.Request.Phase == v1alpha1.RequestSucceeded && requestsReconcile(next) {
 		r.memory.forget(client.ObjectKeyFromObject(cluster))
 		r.memory.versioned(cluster)
-		if seen.workspace != nil && clusterID(cluster) != "" {
-			seen.workspace.Refresh(objectOf(cluster), clusterID(cluster), time.Now(), true)
-		}
+		r.memory.readAgain(cluster)
 	}
 	r.tell(cluster, told.Events)
 	if released {
@@ -91,13 +94,15 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 		note = r.memory.triedAside
 	}
 	note(cluster, plan.Attempt{
-		Step:       next.Step,
-		ClusterID:  done.Created,
-		Token:      next.Intent.Token,
-		Failure:    done.Failure,
-		At:         time.Now(),
-		Generation: cluster.Generation,
-		Credential: seen.Credential,
+		Step:      next.Step,
+		ClusterID: done.Created,
+		Token:     next.Intent.Token,
+
+		CreateAttempt: next.Intent.Attempt,
+		Failure:       done.Failure,
+		At:            time.Now(),
+		Generation:    cluster.Generation,
+		Credential:    seen.Credential,
 
 		Differences:   plan.DigestOf(seen.Differences),
 		Corrected:     seen.Differences,
@@ -107,21 +112,34 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 }
 
 // write patches the status where it says something new. The lock makes a status
-// computed from a stale object fail; but the id of a cluster that was just
-// created goes through whatever changed meanwhile, so that it is not lost. The
-// uid keeps that from reaching another object of the same name.
+// computed from a stale object fail; but the id of a cluster that was just created
+// goes through whatever changed meanwhile, so that it is not lost, unless the object
+// is another one or expects another creation by then.
 func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) error {
 	if equality.Semantic.DeepEqual(cluster.Status, status) {
 		return nil
 	}
+	if err := r.kube.admit(cluster, objectWrite); err != nil {
+		return err
+	}
 	before := cluster.DeepCopy()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if before.Status.ClusterID == "" && status.ClusterID != "" {
-		before.UID = ""
-		patch = client.MergeFrom(before)
+	storesID := before.Status.ClusterID == "" && status.ClusterID != "" && before.Status.Creation != nil && before.Status.Creation.Token != ""
+	if storesID {
+		var err error
+		if patch, err = idPatch(before, status); err != nil {
+			return err
+		}
 	}
 	cluster.Status = status
-	if err := r.client.Status().Patch(ctx, cluster, patch); err != nil {
+	err := r.client.Status().Patch(ctx, cluster, patch)
+	if err != nil && storesID && r.isSuperseded(ctx, before, err) {
+		r.kube.done(cluster, objectWrite, nil)
+		r.reportNotStored(ctx, before, status.ClusterID)
+		return fmt.Errorf("patch status: %w", errSuperseded)
+	}
+	r.kube.done(cluster, objectWrite, err)
+	if err != nil {
 		return fmt.Errorf("patch status: %w", err)
 	}
 	r.memory.versioned(cluster)
@@ -148,17 +166,37 @@ func withoutProgress(status v1alpha1.DatabricksClusterStatus) *v1alpha1.Databric
 	return bare
 }
 
-// retry leaves a conflict to the newer object, which is on its way, and every
-// other failure of the Kubernetes API to the queue's backoff.
-func (r *Reconciler) retry(err error) (ctrl.Result, error) {
+// maxStalePause bounds how long an object waits for the cache to show its newest
+// version, which brings it back by itself.
+const maxStalePause = 10 * time.Second
+
+// stalePause is how long an object waits that is not the newest. It doubles, because
+// a watch may hang.
+func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Duration {
+	const doublings = 10
+	times := min(r.memory.staleAgain(cluster), doublings)
+	return min(r.options.ConflictPause<<times, maxStalePause)
+}
+
+// retry leaves a conflict to the newer object, which is on its way, and brings every
+// other failure of the Kubernetes API back when it may be attempted again. None of
+// them goes to the queue's own backoff, which begins with milliseconds.
+func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksCluster, err error) (ctrl.Result, error) {
+	held, isHeld := errors.AsType[*heldWrite](err)
 	switch {
+	case isHeld:
+		return ctrl.Result{RequeueAfter: max(time.Until(retryAt(held.until)), soon)}, nil
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
-	case apierrors.IsConflict(err):
-		return ctrl.Result{RequeueAfter: r.options.ConflictPause}, nil
-	default:
-		return ctrl.Result{}, err
+	case apierrors.IsConflict(err) && !isRefusal(err), errors.Is(err, errChanged), errors.Is(err, errSuperseded):
+		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
+	log.FromContext(ctx).Info("the API server did not take a write", "error", err.Error())
+	pause := r.stalePause(cluster)
+	if next := r.kube.nextFor(cluster); !next.IsZero() {
+		pause = time.Until(retryAt(next))
+	}
+	return ctrl.Result{RequeueAfter: max(pause, soon)}, nil
 }
 
 // resultOf is when time alone brings the object back. Everything else is news,

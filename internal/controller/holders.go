@@ -3,8 +3,12 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
@@ -17,18 +21,15 @@ type holders struct {
 	scope           Scope
 }
 
-// of is the object that manages the same cluster already, or of two that do the
-// older one; "" for none. An object that was not given a cluster has its own.
-func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) (string, error) {
-	if cluster.Spec.ClusterID == "" {
-		return "", nil
-	}
-	all, err := h.all(ctx, id)
+// of is the object that manages the same cluster of a host already, or of two that do
+// the older one; "" for none.
+func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id, host string) (string, error) {
+	all, err := h.all(ctx, cluster, id)
 	if err != nil {
 		return "", err
 	}
 	for _, other := range all {
-		rival := other.UID != cluster.UID && other.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve
+		rival := other.UID != cluster.UID && holdsCluster(&other) && (other.Status.Host == "" || other.Status.Host == host)
 		if rival && other.Status.ClusterID == id && (cluster.Status.ClusterID != id || older(&other, cluster)) {
 			return client.ObjectKeyFromObject(&other).String(), nil
 		}
@@ -36,10 +37,16 @@ func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id
 	return "", nil
 }
 
-// all are the objects that have a cluster on record.
-func (h holders) all(ctx context.Context, id string) ([]v1alpha1.DatabricksCluster, error) {
+// holdsCluster reports that an object keeps others from managing its cluster.
+func holdsCluster(cluster *v1alpha1.DatabricksCluster) bool {
+	return cluster.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve && slices.Contains(cluster.Finalizers, v1alpha1.FinalizerCluster)
+}
+
+// all are the objects that have a cluster on record. For a cluster that the object
+// made itself the cache will do: its owner tag says whose it is.
+func (h holders) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) ([]v1alpha1.DatabricksCluster, error) {
 	reader, namespaces := h.cache, []string{""}
-	if h.scope.labelled() {
+	if h.scope.labelled() && cluster.Spec.ClusterID != "" {
 		reader = h.uncached
 		if len(h.scope.Namespaces) > 0 {
 			namespaces = h.scope.Namespaces
@@ -54,6 +61,47 @@ func (h holders) all(ctx context.Context, id string) ([]v1alpha1.DatabricksClust
 		all = append(all, some.Items...)
 	}
 	return all, nil
+}
+
+// waitingForHolder enqueues the objects that name a cluster when the object that held
+// it goes: it is deleted, its finalizer is removed, it has another cluster, or it
+// only observes from now on.
+func waitingForHolder(reader client.Reader) handler.EventHandler {
+	return handler.Funcs{
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, to queue) {
+			if gone, ok := e.Object.(*v1alpha1.DatabricksCluster); ok {
+				enqueueWaiting(ctx, reader, gone, to)
+			}
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, to queue) {
+			before, ok := e.ObjectOld.(*v1alpha1.DatabricksCluster)
+			after, also := e.ObjectNew.(*v1alpha1.DatabricksCluster)
+			if !ok || !also || before.Status.ClusterID == "" || !holdsCluster(before) {
+				return
+			}
+			if before.UID != after.UID || before.Status.ClusterID != after.Status.ClusterID || !holdsCluster(after) {
+				enqueueWaiting(ctx, reader, before, to)
+			}
+		},
+	}
+}
+
+func enqueueWaiting(ctx context.Context, reader client.Reader, holder *v1alpha1.DatabricksCluster, to queue) {
+	if holder.Status.ClusterID == "" {
+		return
+	}
+	for _, index := range []string{indexNamedClusterID, indexClusterID} {
+		var waiting v1alpha1.DatabricksClusterList
+		if err := reader.List(ctx, &waiting, client.MatchingFields{index: holder.Status.ClusterID}); err != nil {
+			log.FromContext(ctx).Info("the objects that wait for a cluster could not be listed", "clusterID", holder.Status.ClusterID, "error", err.Error())
+			continue
+		}
+		for i := range waiting.Items {
+			if waiting.Items[i].UID != holder.UID {
+				enqueue(to, client.ObjectKeyFromObject(&waiting.Items[i]), priorityAwaited)
+			}
+		}
+	}
 }
 
 // older orders objects by age, and those of one age by uid.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -19,13 +21,16 @@ import (
 
 // memory is what this process remembers of objects between two reconciles. It
 // only spares work: whatever must survive a crash is in the objects' status.
+//
+// An object is known by its name and its uid: another object of the same name has
+// nothing of it.
 type memory struct {
+	// mu guards objects.
 	mu      sync.Mutex
-	objects map[types.NamespacedName]remembered
+	objects map[types.NamespacedName]map[types.UID]remembered
 }
 
 type remembered struct {
-	uid     types.UID
 	attempt plan.Attempt
 	// asides are the last attempts at steps that hold up no other.
 	asides map[plan.Step]plan.Attempt
@@ -34,6 +39,8 @@ type remembered struct {
 	generationAt time.Time
 	// judged is what a GET's spec was last used to judge.
 	judged plan.Judged
+	// interest is what the last pass needed to know.
+	interest cache.Interest
 	// mending are the differences that are about to be mended, since when.
 	mending      string
 	mendingSince time.Time
@@ -48,29 +55,45 @@ type remembered struct {
 	// version is the resource version that this process wrote last, at versionAt.
 	version   string
 	versionAt time.Time
+	// stale counts the passes in a row that met an object which is not the newest,
+	// conflict is the version that the last conflict of an intent was about.
+	stale    int
+	conflict string
+	// creation is the creation under way as it was seen last, first at creationAt.
+	creation   string
+	creationAt time.Time
+	// searchAt is since when the owner tag must be looked for, deletionAt since when
+	// the object is being deleted; zero: it is not.
+	searchAt, deletionAt time.Time
+	// waiting is the step that could not be sent, since waitingSince.
+	waiting      plan.Step
+	waitingSince time.Time
+	// corrections are those that could not be stored in the status; nil: all were.
+	corrections []v1alpha1.Correction
 }
 
 func newMemory() *memory {
-	return &memory{objects: map[types.NamespacedName]remembered{}}
+	return &memory{objects: map[types.NamespacedName]map[types.UID]remembered{}}
 }
 
 // of is what is remembered of this very object, not of an earlier one of its name.
 func (m *memory) of(cluster *v1alpha1.DatabricksCluster) remembered {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.objects[client.ObjectKeyFromObject(cluster)]
-	if known.uid != cluster.UID {
-		return remembered{uid: cluster.UID}
-	}
-	return known
+	return m.objects[client.ObjectKeyFromObject(cluster)][cluster.UID]
 }
 
 func (m *memory) keep(cluster *v1alpha1.DatabricksCluster, known remembered) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.objects[client.ObjectKeyFromObject(cluster)] = known
+	key := client.ObjectKeyFromObject(cluster)
+	if m.objects[key] == nil {
+		m.objects[key] = map[types.UID]remembered{}
+	}
+	m.objects[key][cluster.UID] = known
 }
 
+// forget drops all objects of a name.
 func (m *memory) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,7 +218,7 @@ func (m *memory) versioned(cluster *v1alpha1.DatabricksCluster) {
 	m.keep(cluster, known)
 }
 
-// isAhead tells that this process has written a newer version of the object than
+// isAhead reports that this process has written a newer version of the object than
 // the cache shows yet.
 func (m *memory) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	known := m.of(cluster)
@@ -204,6 +227,120 @@ func (m *memory) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	}
 	order, err := resourceversion.CompareResourceVersion(cluster.ResourceVersion, known.version)
 	return err == nil && order < 0
+}
+
+// staleAgain counts a pass that met an object which is not the newest.
+func (m *memory) staleAgain(cluster *v1alpha1.DatabricksCluster) int {
+	known := m.of(cluster)
+	known.stale++
+	m.keep(cluster, known)
+	return known.stale
+}
+
+// staleEnded notes a pass that met no newer object.
+func (m *memory) staleEnded(cluster *v1alpha1.DatabricksCluster) {
+	if known := m.of(cluster); known.stale != 0 {
+		known.stale = 0
+		m.keep(cluster, known)
+	}
+}
+
+// conflicted notes a conflict about a version, and reports that there was one about
+// the same version before: then no newer object explains it.
+func (m *memory) conflicted(cluster *v1alpha1.DatabricksCluster, version string) bool {
+	known := m.of(cluster)
+	again := known.conflict == version
+	known.conflict = version
+	m.keep(cluster, known)
+	return again
+}
+
+// creationSince is when this process first saw the creation that is under way, or
+// of which the cluster has not been seen yet; zero: there is none.
+func (m *memory) creationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+	creation := cluster.Status.Creation
+	if creation == nil || creation.NotAfter == nil && creation.Token == "" {
+		return time.Time{}
+	}
+	// The token is cleared when the id is stored; that is no other creation.
+	this := fmt.Sprint(creation.Incarnation)
+	if creation.Token != "" {
+		this = fmt.Sprint(creation.Incarnation, "/", creation.Attempt)
+	}
+	known := m.of(cluster)
+	same := known.creation == this || creation.Token == "" && strings.HasPrefix(known.creation, this+"/")
+	if known.creationAt.IsZero() || !same {
+		known.creation, known.creationAt = this, time.Now()
+		m.keep(cluster, known)
+	}
+	return known.creationAt
+}
+
+// searchSince is since when the owner tag must be looked for.
+func (m *memory) searchSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+	known := m.of(cluster)
+	if known.searchAt.IsZero() {
+		known.searchAt = time.Now()
+		m.keep(cluster, known)
+	}
+	return known.searchAt
+}
+
+// searchEnded notes that the owner tag need not be looked for.
+func (m *memory) searchEnded(cluster *v1alpha1.DatabricksCluster) {
+	if known := m.of(cluster); !known.searchAt.IsZero() {
+		known.searchAt = time.Time{}
+		m.keep(cluster, known)
+	}
+}
+
+// deletionSince is since when this process has seen that the object is being
+// deleted.
+func (m *memory) deletionSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+	known := m.of(cluster)
+	if known.deletionAt.IsZero() {
+		known.deletionAt = time.Now()
+		m.keep(cluster, known)
+	}
+	return known.deletionAt
+}
+
+// waitSince is since when a step has waited to be sent.
+func (m *memory) waitSince(cluster *v1alpha1.DatabricksCluster, step plan.Step) time.Time {
+	known := m.of(cluster)
+	if known.waitingSince.IsZero() || known.waiting != step {
+		known.waiting, known.waitingSince = step, time.Now()
+		m.keep(cluster, known)
+	}
+	return known.waitingSince
+}
+
+// waitEnded notes that no step waits.
+func (m *memory) waitEnded(cluster *v1alpha1.DatabricksCluster) {
+	if known := m.of(cluster); known.waiting != plan.StepNone {
+		known.waiting, known.waitingSince = plan.StepNone, time.Time{}
+		m.keep(cluster, known)
+	}
+}
+
+// corrections are those counted so far: those that could not be stored, else those
+// of the status.
+func (m *memory) corrections(cluster *v1alpha1.DatabricksCluster) []v1alpha1.Correction {
+	if unstored := m.of(cluster).corrections; unstored != nil {
+		return unstored
+	}
+	return cluster.Status.Corrections
+}
+
+// keepCorrections notes corrections that could not be stored in the status; nil:
+// they were.
+func (m *memory) keepCorrections(cluster *v1alpha1.DatabricksCluster, unstored []v1alpha1.Correction) {
+	known := m.of(cluster)
+	if known.corrections == nil && unstored == nil {
+		return
+	}
+	known.corrections = unstored
+	m.keep(cluster, known)
 }
 
 // wrote notes that the object's status was written now.
@@ -244,6 +381,28 @@ func (m *memory) judge(cluster *v1alpha1.DatabricksCluster, found plan.Compariso
 		// The change took effect; whatever undoes it is corrected again.
 		known.attempt.Differences = ""
 	}
+	m.keep(cluster, known)
+}
+
+// interest is what the last pass needed to know beside the cluster itself.
+func (m *memory) interest(cluster *v1alpha1.DatabricksCluster) cache.Interest {
+	known := m.of(cluster)
+	if known.interest.ClusterID != clusterID(cluster) {
+		return cache.Interest{Search: known.interest.Search}
+	}
+	return known.interest
+}
+
+func (m *memory) keepInterest(cluster *v1alpha1.DatabricksCluster, interest cache.Interest) {
+	known := m.of(cluster)
+	known.interest = interest
+	m.keep(cluster, known)
+}
+
+// readAgain requests a GET of the cluster, whatever is known of it.
+func (m *memory) readAgain(cluster *v1alpha1.DatabricksCluster) {
+	known := m.of(cluster)
+	known.mending, known.mendingSince = v1alpha1.RequestReconcile, time.Now()
 	m.keep(cluster, known)
 }
 

@@ -2,9 +2,7 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -54,20 +52,31 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	r.declare(ctx, cluster, &seen)
 	r.need(cluster, &seen)
 	r.look(ctx, cluster, &seen)
-	r.search(&seen)
+	r.search(cluster, &seen)
 	r.compare(cluster, &seen)
 	r.lookUp(cluster, &seen)
 	r.output(ctx, cluster, &seen)
+	r.memory.keepInterest(cluster, seen.interest)
 	return seen
 }
 
 // ownerTag is the custom tag of the clusters made for an object; its key is
-// empty where the operator is not to tag.
+// empty where the operator is not to tag, and its value is known all the same.
 func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
-	if !r.options.OwnerTag {
-		return drift.Tag{}
+	own := drift.Tag{Value: r.options.OperatorID + "-" + string(cluster.UID)}
+	if r.options.OwnerTag {
+		own.Key = v1alpha1.OwnerTagKey
 	}
-	return drift.Tag{Key: v1alpha1.OwnerTagKey, Value: r.options.OperatorID + "-" + string(cluster.UID)}
+	return own
+}
+
+// originOf reports whether an object was there before this process. Creation times
+// are in whole seconds.
+func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
+	if cluster.CreationTimestamp.Time.Before(r.startedAt.Truncate(time.Second)) {
+		return plan.OlderThanProcess
+	}
+	return plan.CreatedSinceStart
 }
 
 // declare spells the specification as the Clusters API does.
@@ -93,24 +102,16 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 // soonAgain is when the API server is asked again for what it did not answer.
 const soonAgain = 5 * time.Second
 
-// need states what the next decision needs to know.
+// need states what the next decision needs to know of the cluster. What else the last
+// pass needed stays needed until this one has found otherwise.
 func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	seen.interest = plan.Needs(plan.NeedsInput{
-		Cluster: cluster, ClusterID: clusterID(cluster), Owner: seen.Owner, SearchAfter: r.searchAfter(cluster),
-		ReadAfter: r.memory.lookAfter(cluster), GenerationSeenAt: r.memory.generationSince(cluster),
-		Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
-	})
-	seen.interest.SpecAfter = latest(seen.interest.SpecAfter, r.memory.baseAfter(cluster))
+	seen.interest = r.memory.interest(cluster)
+	plan.Needs(plan.NeedsInput{
+		Cluster: cluster, ClusterID: clusterID(cluster), Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
+		ReadAfter: r.memory.lookAfter(cluster), BaseAfter: r.memory.baseAfter(cluster),
+		GenerationSeenAt: r.memory.generationSince(cluster),
+	}, &seen.interest)
 	seen.subscribe()
-}
-
-// searchAfter is when complete lists are searched for the owner tag; zero: not now.
-func (r *Reconciler) searchAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
-	after := plan.ResolveAt(cluster, r.options.Limits)
-	if time.Now().Before(after) {
-		return time.Time{}
-	}
-	return after
 }
 
 // look takes what is known of the object's cluster, where that is no older than what
@@ -126,7 +127,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	if id == "" {
 		return
 	}
-	holder, err := r.holders.of(ctx, cluster, id)
+	holder, err := r.holders.of(ctx, cluster, id, seen.Host)
 	if err != nil {
 		// Whose the cluster is decides whether it may be written to.
 		again := time.Now().Add(soonAgain)
@@ -134,11 +135,18 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 		return
 	}
 	seen.Holder = holder
-	if isGone(seen.view.Cluster) {
-		seen.interest.After = latest(seen.interest.After, plan.UnseenUntil(cluster, r.options.Limits))
-		seen.subscribe()
-	}
 	observed := seen.view.Cluster
+	lastKnown := observed.Presence == cache.Present && seen.ReadFailure != nil
+	if !cluster.DeletionTimestamp.IsZero() && !lastKnown {
+		// Whose the cluster is must be known as of the deletion; while reads fail, as of
+		// the last one.
+		seen.interest.After = latest(seen.interest.After, r.memory.deletionSince(cluster))
+	}
+	if isGone(observed) {
+		unseen := plan.UnseenUntil(cluster, r.options.Limits, r.memory.creationSince(cluster))
+		seen.interest.After = latest(seen.interest.After, unseen)
+	}
+	seen.subscribe()
 	if observed.Presence == cache.Unknown || !observed.StartedAt.After(seen.interest.After) {
 		return
 	}
@@ -163,8 +171,20 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// search takes what the search for the owner tag has found.
-func (r *Reconciler) search(seen *scene) {
+// search looks for the owner tag while a creation's end is not known, and before one
+// that may not be the first.
+func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+	after := plan.ResolveAt(cluster, r.options.Limits, r.memory.creationSince(cluster))
+	needed := plan.NeedsSearch(cluster, seen.Presence, r.originOf(cluster))
+	if !needed || time.Now().Before(after) || seen.Owner.Key == "" {
+		r.memory.searchEnded(cluster)
+		seen.interest.Search = cache.Query{}
+		return
+	}
+	seen.interest.Search = cache.Query{
+		Tag: seen.Owner.Key, Value: seen.Owner.Value, After: latest(after, r.memory.searchSince(cluster)),
+	}
+	seen.subscribe()
 	seen.Search = plan.Search{CompleteLists: seen.view.Search.CompleteLists}
 	for _, match := range seen.view.Search.Matches {
 		seen.Search.Matches = append(seen.Search.Matches, match.Cluster)

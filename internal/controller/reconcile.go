@@ -32,6 +32,8 @@ type Reconciler struct {
 	holders     holders
 	actor       *actor
 	memory      *memory
+	kube        *kubeWrites
+	startedAt   time.Time
 	recorder    events.EventRecorder
 	options     Options
 }
@@ -50,7 +52,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.memory.isAhead(cluster) {
-		return ctrl.Result{RequeueAfter: r.options.ConflictPause}, nil
+		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
 
 	scene := r.observe(ctx, cluster)
@@ -58,6 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		// Nothing is known yet, so nothing is said: after a restart that is so of all.
 		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
 	}
+	corrections := r.memory.corrections(cluster)
 	next := plan.Make(plan.Input{
 		Cluster: cluster,
 		World:   scene.World,
@@ -65,6 +68,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Tried:   r.memory.asides(cluster),
 		Limits:  r.options.Limits,
 		Now:     time.Now(),
+
+		Corrections:  corrections,
+		PendingSince: r.memory.creationSince(cluster),
+		SearchFirst:  r.originOf(cluster) == plan.OlderThanProcess,
 	})
 	if next.Step.WritesToDatabricks() {
 		// What is begun is ended and written down, also while the operator stops.
@@ -78,7 +85,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		World:   scene.World,
 		Plan:    next,
 		Outcome: outcome.Outcome,
+		Limits:  r.options.Limits,
 		Now:     time.Now(),
+
+		Corrections: corrections,
 	})
 	return r.finish(ctx, cluster, scene, next, outcome, told)
 }

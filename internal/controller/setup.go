@@ -55,8 +55,12 @@ type Options struct {
 	SeesAllNamespaces bool
 	// OnOrphans hears of every such look: how many there are, by host. nil: nobody.
 	OnOrphans func(byHost map[string]int)
-	// ConflictPause lets the cache catch up with a newer object: 100 ms.
+	// ConflictPause lets the cache catch up with a newer object: 100 ms. It doubles
+	// while the cache does not.
 	ConflictPause time.Duration
+	// WriteBackoff is the pause after a write to the API server that failed: 10 s. It
+	// doubles, up to 30 s.
+	WriteBackoff time.Duration
 }
 
 // withDefaults fills what was left open.
@@ -72,6 +76,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Coalesce, 30*time.Second)
 	orDefault(&o.Orphans, 5*time.Minute)
 	orDefault(&o.ConflictPause, 100*time.Millisecond)
+	orDefault(&o.WriteBackoff, 10*time.Second)
 	if o.OnOrphans == nil {
 		o.OnOrphans = func(map[string]int) {}
 	}
@@ -85,8 +90,12 @@ func orDefault[T comparable](value *T, fallback T) {
 	}
 }
 
-// indexClusterID finds objects by the cluster on record.
-const indexClusterID = "status.clusterID"
+// indexClusterID finds objects by the cluster on record, indexNamedClusterID by the
+// one that their specification names.
+const (
+	indexClusterID      = "status.clusterID"
+	indexNamedClusterID = "spec.clusterID"
+)
 
 // Setup wires the controller into the manager. news carries what the registry
 // hears of clusters; registry must tell it.
@@ -95,8 +104,11 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexClusterID, byClusterID); err != nil {
 		return fmt.Errorf("index clusters by id: %w", err)
 	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexNamedClusterID, byNamedClusterID); err != nil {
+		return fmt.Errorf("index clusters by the id they name: %w", err)
+	}
 	news.clusters.awaited = awaitedIn(mgr.GetCache())
-	remembered := newMemory()
+	remembered, kube := newMemory(), newKubeWrites(options.WriteBackoff)
 	connections := connection.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetClient().SubResource("token"), connection.Options{
 		DefaultSecret:          options.DefaultSecret,
 		Workspaces:             options.Workspaces,
@@ -111,10 +123,15 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 		connections: connections,
 		secrets:     secretReader{reader: mgr.GetAPIReader()},
 		holders:     holders{cache: mgr.GetClient(), uncached: mgr.GetAPIReader(), scope: options.Scope},
-		actor:       &actor{client: mgr.GetClient(), writers: registry.Writers(), memory: remembered, options: options},
-		memory:      remembered,
-		recorder:    mgr.GetEventRecorder("databricks-operator"),
-		options:     options,
+		actor: &actor{
+			client: mgr.GetClient(), uncached: mgr.GetAPIReader(), kube: kube,
+			writers: registry.Writers(), memory: remembered, options: options,
+		},
+		memory:    remembered,
+		kube:      kube,
+		startedAt: time.Now(),
+		recorder:  mgr.GetEventRecorder("databricks-operator"),
+		options:   options,
 	}
 	if err := mgr.Add(registry); err != nil {
 		return fmt.Errorf("add the workspaces to the manager: %w", err)
@@ -131,6 +148,7 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 		Named("databrickscluster").
 		For(&v1alpha1.DatabricksCluster{}, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		Watches(&v1alpha1.DatabricksCluster{}, awaitedFirst()).
+		Watches(&v1alpha1.DatabricksCluster{}, waitingForHolder(mgr.GetClient())).
 		WatchesRawSource(news.clusters.source()).
 		// No warm-up: a standby's cache is filled as it is, and a queue that nobody
 		// works off would bring all that changed meanwhile before what is awaited.
@@ -146,6 +164,14 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 		return fmt.Errorf("set up the controller: %w", err)
 	}
 	return nil
+}
+
+func byNamedClusterID(object client.Object) []string {
+	cluster, ok := object.(*v1alpha1.DatabricksCluster)
+	if !ok || cluster.Spec.ClusterID == "" {
+		return nil
+	}
+	return []string{cluster.Spec.ClusterID}
 }
 
 func byClusterID(object client.Object) []string {

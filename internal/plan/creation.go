@@ -12,8 +12,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// clockSkew is how far a workspace's clock may be behind ours.
-const clockSkew = 5 * time.Minute
+// clockSkew is how far the clocks of operator processes, the API server and the
+// workspace may be apart beyond what is measured: 15 minutes, and a minute to spare.
+const clockSkew = 16 * time.Minute
 
 // enoughLists is how many complete lists must agree that nothing was created:
 // one list can miss a cluster that moved between its pages.
@@ -28,12 +29,50 @@ func pending(cluster *v1alpha1.DatabricksCluster) bool {
 // ResolveAt is when a lost creation may be looked for: whoever might have sent
 // it has stopped by then, and what was created has become visible. It is zero
 // where no creation is pending.
-func ResolveAt(cluster *v1alpha1.DatabricksCluster, limits Limits) time.Time {
+//
+// firstSeen is when this process first saw that creation. Whichever clock set the
+// deadline, the create is sent no later than the window after that; zero: it is not
+// known, so the deadline is relied on.
+func ResolveAt(cluster *v1alpha1.DatabricksCluster, limits Limits, firstSeen time.Time) time.Time {
 	if !pending(cluster) {
 		return time.Time{}
 	}
-	return deadline(cluster).Add(limits.RequestDeadline + limits.VisibilityGrace)
+	return limits.settledAt(deadline(cluster), firstSeen)
 }
+
+// settledAt is when a create can no longer be in flight and its cluster is visible.
+func (l Limits) settledAt(deadline, firstSeen time.Time) time.Time {
+	if !firstSeen.IsZero() {
+		deadline = firstSeen.Add(l.CreateWindow)
+	}
+	return deadline.Add(l.RequestDeadline + l.VisibilityGrace)
+}
+
+// NeedsSearch reports that the owner tag must be looked for before anything is
+// created: an earlier create may have made a cluster whose id was not stored.
+// presence is what is known of the cluster on record.
+func NeedsSearch(cluster *v1alpha1.DatabricksCluster, presence Presence, origin Origin) bool {
+	adopts := cluster.Spec.ClusterID != "" || cluster.Status.Adopted
+	switch {
+	case pending(cluster):
+		return true
+	case cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve || adopts || !cluster.DeletionTimestamp.IsZero():
+		return false
+	case cluster.Status.ClusterID == "":
+		return origin == OlderThanProcess
+	default:
+		return presence == Missing || presence == Purged
+	}
+}
+
+// Origin is whether an object was there before this process.
+type Origin int
+
+// The origins of an object.
+const (
+	CreatedSinceStart Origin = iota
+	OlderThanProcess
+)
 
 // deadline is until when a pending creation may be sent. An intent without one
 // is not of this operator's making; it is no older than its object.
@@ -55,6 +94,10 @@ func whenLearned(in Input) (Plan, bool) {
 	if !pending(in.Cluster) || in.Last.ClusterID == "" || in.Last.Token != in.Cluster.Status.Creation.Token {
 		return Plan{}, false
 	}
+	if attempt := in.Last.CreateAttempt; attempt != 0 && attempt != in.Cluster.Status.Creation.Attempt {
+		// Another leader has tried since; the tag tells what became of both.
+		return Plan{}, false
+	}
 	verdict := creating()
 	if in.isLeaving() {
 		verdict = deleting()
@@ -72,7 +115,7 @@ func whenResolving(in Input) (Plan, bool) {
 	if in.isLeaving() {
 		verdict.Reason = v1alpha1.ReasonDeleting
 	}
-	if at := ResolveAt(in.Cluster, in.Limits); in.Now.Before(at) {
+	if at := ResolveAt(in.Cluster, in.Limits, in.PendingSince); in.Now.Before(at) {
 		return Plan{Verdict: verdict, Again: at}, true
 	}
 	if in.World.Owner.Key == "" {
@@ -125,10 +168,18 @@ func repeatCreation(in Input, verdict Verdict) Plan {
 
 // ours are the matches that only we can have made: a tag alone can be forged.
 func (in Input) ours() []string {
-	earliest := deadline(in.Cluster).Add(-in.Limits.CreateWindow - clockSkew)
+	// The start is the workspace's time, the intent that of the process that made it.
+	begun := in.Cluster.CreationTimestamp.Time
+	if pending(in.Cluster) {
+		begun = deadline(in.Cluster).Add(-in.Limits.CreateWindow)
+	}
+	earliest := begun.Add(min(in.World.ClockSkew, 0) - clockSkew)
 	var ids []string
 	for _, match := range in.World.Search.Matches {
 		byUs := match.CreatorUserName == in.World.Principal && match.ClusterSource == compute.ClusterSourceApi
+		if match.ClusterId == in.Cluster.Status.ClusterID {
+			continue // a list may still show what a GET has found to be gone
+		}
 		if byUs && !time.UnixMilli(match.StartTime).Before(earliest) {
 			ids = append(ids, databricks.PlainText(match.ClusterId))
 		}
@@ -142,7 +193,33 @@ func whenUncreated(in Input) (Plan, bool) {
 	if in.Cluster.Status.ClusterID != "" {
 		return Plan{}, false
 	}
-	return in.create(creating().Message), true
+	if !in.SearchFirst {
+		return in.create(creating().Message), true
+	}
+	return in.createUnlessFound(creating().Message), true
+}
+
+// createUnlessFound begins a new incarnation once complete lists have shown that
+// none of this object's clusters is there. Without an owner tag there is nothing to
+// look for.
+func (in Input) createUnlessFound(message string) Plan {
+	if in.World.Owner.Key == "" {
+		return in.create(message)
+	}
+	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a look for one that was made for this object before"}
+	matches := in.ours()
+	switch {
+	case len(matches) == 1:
+		return Plan{Step: StepRecord, ClusterID: matches[0], Found: true, Verdict: verdict}
+	case len(matches) > 1:
+		return Plan{Verdict: in.duplicates(matches)}
+	case in.World.Search.CompleteLists >= enoughLists || in.Cluster.Spec.Suspend:
+		return in.create(message)
+	case in.World.ReadFailure != nil:
+		return Plan{Verdict: in.World.ReadFailure.Verdict()}
+	default:
+		return Plan{Verdict: verdict}
+	}
 }
 
 // create begins a new incarnation.

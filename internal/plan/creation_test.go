@@ -32,7 +32,7 @@ func TestACreationBeginsWithAnIntentOfItsOwn(t *testing.T) {
 			situation(), Intent{Token: uid + "-1", Incarnation: 1, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-37] an object whose cluster somebody deleted": {
-			situation(owning, gone(Missing), func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 4} }),
+			situation(owning, gone(Missing), searched(2), func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 4} }),
 			Intent{Token: uid + "-5", Incarnation: 5, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-07] an object whose creation was refused, when its pause is over": {
@@ -66,11 +66,11 @@ func at(now time.Time) change { return func(in *Input) { in.Now = now } }
 func byAnother(c *compute.ClusterDetails) { c.CreatorUserName = "you@example.com" }
 func inTheUI(c *compute.ClusterDetails)   { c.ClusterSource = compute.ClusterSourceUi }
 func beforeIntent(c *compute.ClusterDetails) {
-	c.StartTime = noon.Add(-time.Hour - 6*time.Minute).UnixMilli()
+	c.StartTime = noon.Add(-time.Hour - 17*time.Minute).UnixMilli()
 }
 
 func withSkew(c *compute.ClusterDetails) {
-	c.StartTime = noon.Add(-time.Hour - 4*time.Minute).UnixMilli()
+	c.StartTime = noon.Add(-time.Hour - 15*time.Minute).UnixMilli()
 }
 
 func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
@@ -148,14 +148,15 @@ func TestDuplicatesAreNamedInOrderAndInBounds(t *testing.T) {
 
 func TestWhenALostCreationMayBeLookedFor(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(ResolveAt(situation().Cluster, limits)).To(BeZero())
-	g.Expect(ResolveAt(situation(pendingSince(noon)).Cluster, limits)).To(Equal(resolvable))
-	g.Expect(ResolveAt(situation(pendingSince(noon), owning).Cluster, limits)).To(BeZero(), "it is known what became of it")
+	g.Expect(ResolveAt(situation().Cluster, limits, time.Time{})).To(BeZero())
+	g.Expect(ResolveAt(situation(pendingSince(noon)).Cluster, limits, time.Time{})).To(Equal(resolvable))
+	g.Expect(ResolveAt(situation(pendingSince(noon), owning).Cluster, limits, time.Time{})).To(BeZero(), "it is known what became of it")
 }
 
 func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(longPending, searched(1, match("old", beforeIntent), match(clusterID)))
+	in.World.Search.Matches[0].StartTime = noon.Add(-time.Hour - 17*time.Minute - time.Second).UnixMilli()
 	in.Cluster.Status.Creation.NotAfter = nil
 	in.Cluster.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour + limits.CreateWindow))
 	g.Expect(Make(in).ClusterID).To(Equal(clusterID))
@@ -164,9 +165,59 @@ func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
 func TestMissingIsNotBelievedOfANewCluster(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(pendingSince(noon), owning)
-	g.Expect(UnseenUntil(in.Cluster, limits)).To(Equal(resolvable), "[case-38]")
+	g.Expect(UnseenUntil(in.Cluster, limits, time.Time{})).To(Equal(resolvable), "[case-38]")
 	g.Expect(Make(in).Again).To(Equal(resolvable), "[case-38]")
 	in.Now = resolvable
 	g.Expect(Make(in).Again).To(BeZero())
-	g.Expect(UnseenUntil(situation(owning).Cluster, limits)).To(BeZero())
+	g.Expect(UnseenUntil(situation(owning).Cluster, limits, time.Time{})).To(BeZero())
+}
+
+func TestClocksApartMakeNoDifferenceToAMatch(t *testing.T) {
+	const apart = 15 * time.Minute
+	for name, row := range map[string]struct {
+		startedAt time.Time
+		skew      time.Duration
+		found     bool
+	}{
+		"[case-94] in step": {noon.Add(-time.Hour), 0, true},
+		"[case-94] the workspace is behind, and not measured":   {noon.Add(-time.Hour - apart), 0, true},
+		"[case-94] the workspace is behind, and measured":       {noon.Add(-time.Hour - apart), -apart, true},
+		"[case-94] the workspace is ahead":                      {noon.Add(-time.Hour + apart), apart, true},
+		"[case-94] the process of the intent was ahead of both": {noon.Add(-time.Hour - apart), apart, true},
+		"an older cluster": {noon.Add(-time.Hour - 2*apart), 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(longPending, searched(2, match(clusterID, func(c *compute.ClusterDetails) { c.StartTime = row.startedAt.UnixMilli() })))
+			in.World.ClockSkew = row.skew
+			g.Expect(Make(in).Step == StepRecord).To(Equal(row.found))
+		})
+	}
+}
+
+func TestAnotherClocksDeadlineIsNotReliedOn(t *testing.T) {
+	g := NewWithT(t)
+	for name, notAfter := range map[string]time.Time{
+		"[case-94] a clock behind ours":   noon.Add(-15 * time.Minute),
+		"[case-94] a clock ahead of ours": noon.Add(15 * time.Minute),
+	} {
+		in := situation(pendingSince(noon), searched(2))
+		in.Cluster.Status.Creation.NotAfter = new(metav1.NewTime(notAfter))
+		in.PendingSince = noon
+		plan := Make(in)
+		g.Expect(plan.Step).To(Equal(StepNone), name)
+		g.Expect(plan.Again).To(Equal(resolvable), name)
+		in.Now = resolvable
+		g.Expect(Make(in).Step).To(Equal(StepCreate), name)
+	}
+}
+
+func TestAnIDIsNotStoredOverAnotherLeadersAttempt(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(pendingSince(noon), func(in *Input) {
+		in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3", CreateAttempt: 2}
+	})
+	g.Expect(Make(in).Step).To(Equal(StepRecord), "[case-89]")
+	in.Last.CreateAttempt = 1
+	g.Expect(Make(in).Step).To(Equal(StepNone), "[case-89]")
 }

@@ -124,16 +124,25 @@ func whenTerminatedWhileLeaving(in Input) (Plan, bool) {
 	}
 }
 
+// deletionSteps are those of an object that is being deleted.
+var deletionSteps = []Step{StepTerminate, StepUnpin, StepPermanentDelete}
+
 // lookingBeforeLeaving is the plan while it is not known how the cluster is.
 func (in Input) lookingBeforeLeaving() Plan {
 	if failure := in.World.ReadFailure; failure != nil {
 		return Plan{Verdict: VerdictOn(in.Cluster, failure)}
 	}
-	return Plan{Verdict: deleting()}
+	if again := in.heldUntil(in.Last); !again.IsZero() && slices.Contains(deletionSteps, in.Last.Step) {
+		return Plan{Verdict: VerdictOn(in.Cluster, in.Last.Failure), Again: again}
+	}
+	return Plan{Verdict: deleting(), Again: in.stillUnseen()}
 }
 
 // whenPinnedWhileLeaving: the API deletes no pinned cluster.
 func whenPinnedWhileLeaving(in Input) (Plan, bool) {
+	if in.World.Presence != Present {
+		return Plan{}, false
+	}
 	pinned := in.Last.Failure != nil && in.Last.Failure.Class == databricks.ClassPinned
 	refused := in.Last.Step == StepUnpin && in.Last.Failure != nil
 	if !pinned && !refused {
@@ -144,6 +153,10 @@ func whenPinnedWhileLeaving(in Input) (Plan, bool) {
 
 // whenDeleting: delete for good, then see that it is gone.
 func whenDeleting(in Input) (Plan, bool) {
+	if in.World.Presence != Present {
+		// Whose the cluster is decides whether it may be deleted.
+		return in.lookingBeforeLeaving(), true
+	}
 	again := in.settles(StepPermanentDelete)
 	if unseen := in.stillUnseen(); !again.IsZero() && !unseen.IsZero() {
 		again = unseen

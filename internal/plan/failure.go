@@ -61,6 +61,19 @@ func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
 	return Input{Cluster: cluster}.withWayOut(verdict)
 }
 
+// Hold is what keeps a step from being sent, in the conditions' own reasons.
+type Hold struct{ Reason, Message string }
+
+// Verdict is what to report while the step waits. A deletion names the remedy where
+// the workspace's request limit is not the only thing that it waits for.
+func (h Hold) Verdict(cluster *v1alpha1.DatabricksCluster) Verdict {
+	verdict := Verdict{Reason: h.Reason, Message: h.Message}
+	if h.Reason == v1alpha1.ReasonRateLimited {
+		return verdict
+	}
+	return Input{Cluster: cluster}.withWayOut(verdict)
+}
+
 // pause is how long to hold back after so many failures in a row. What the
 // server asked for is the least.
 func (f *Failure) pause(failures int) time.Duration {

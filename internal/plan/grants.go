@@ -44,7 +44,7 @@ func (in Input) withGrants(next Plan) Plan {
 		return next
 	case grants.Seen:
 		wanted := drift.Grants(in.Cluster.Spec.AccessControlList, grants.Direct, in.World.Principal)
-		if drift.SameGrants(wanted, grants.Direct) {
+		if drift.SameGrants(wanted, grants.Direct) || !in.heldBack(SubjectPermissions).IsZero() {
 			return next
 		}
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"}

@@ -235,7 +235,7 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 		return in.changeLibraries(StepUninstallLibraries, state.Surplus, verdict), true
 	case up && len(state.Leaving) > 0 && in.strategyRestarts() && !in.restartedForLibraries():
 		return in.restartForLibraries(state), true
-	case len(missing) > 0:
+	case len(missing) > 0 && in.heldBack(SubjectLibraries).IsZero():
 		return in.changeLibraries(StepInstallLibraries, missing, installing(shownLibraries(missing))), true
 	default:
 		return Plan{}, false

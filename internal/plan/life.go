@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,10 +41,11 @@ func whenHostChanged(in Input) (Plan, bool) {
 	}}, true
 }
 
-// whenNotOurs: the cluster belongs to somebody else, or may not be managed.
+// whenNotOurs: the cluster belongs to another owner, or may not be managed. That
+// holds for a cluster that this object made, too: its owner tag may have been taken
+// over since.
 func whenNotOurs(in Input) (Plan, bool) {
-	observing := in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
-	if observing || in.Cluster.Spec.ClusterID == "" {
+	if in.observes() {
 		return Plan{}, false
 	}
 	why := in.ownedElsewhere()
@@ -53,13 +55,15 @@ func whenNotOurs(in Input) (Plan, bool) {
 	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonAlreadyManaged, Stalled: true, Message: why}}, true
 }
 
-// ownedElsewhere says why an adopted cluster is not to be managed; "" if it is.
+// ownedElsewhere is why a cluster is not to be managed; "" if it is.
 func (in Input) ownedElsewhere() string {
 	details := in.World.Details
+	present := in.World.Presence == Present
+	tagged := present && details.CustomTags[v1alpha1.OwnerTagKey] == in.World.Owner.Value && in.World.Owner.Value != ""
 	switch {
-	case in.World.Holder != "":
-		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.Cluster.Spec.ClusterID, in.World.Holder)
-	case in.World.Presence != Present:
+	case in.World.Holder != "" && !tagged:
+		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.World.Holder)
+	case !present:
 		return ""
 	case slices.Contains(madeByMachines, details.ClusterSource):
 		return fmt.Sprintf("cluster %s was made by a %s, which alone may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
@@ -70,6 +74,11 @@ func (in Input) ownedElsewhere() string {
 	}
 	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s",
 		details.ClusterId, tag, v1alpha1.AnnotationTakeOver, tag)
+}
+
+// clusterID is the object's cluster: the one on record, else the one it names.
+func (in Input) clusterID() string {
+	return cmp.Or(in.Cluster.Status.ClusterID, in.Cluster.Spec.ClusterID)
 }
 
 // madeByMachines are the sources whose clusters have a manager of their own.
@@ -154,9 +163,14 @@ func whenGone(in Input) (Plan, bool) {
 		}}, true
 	case in.World.Presence == Purged && !in.neededAgain():
 		return Plan{}, true
-	default:
-		return in.create(fmt.Sprintf("cluster %s does not exist any more; creating it again", in.Cluster.Status.ClusterID)), true
 	}
+	if until := in.heldBack(SubjectExistence); !until.IsZero() {
+		return Plan{Again: until, Verdict: Verdict{
+			Reason:  v1alpha1.ReasonContended,
+			Message: "the cluster was deleted again and again; the next one is created later",
+		}}, true
+	}
+	return in.createUnlessFound(fmt.Sprintf("cluster %s does not exist any more; creating it again", in.Cluster.Status.ClusterID)), true
 }
 
 // neededAgain tells a purged cluster that is wanted: by its run policy, by a
@@ -169,17 +183,20 @@ func (in Input) neededAgain() bool {
 
 // UnseenUntil is how long "missing" is not believed of a cluster that was just
 // created and has never been seen; zero once it was.
-func UnseenUntil(cluster *v1alpha1.DatabricksCluster, limits Limits) time.Time {
+//
+// firstSeen is when this process first saw that creation. It takes the place of the
+// creation's deadline, which another clock may have set; zero: it is not known.
+func UnseenUntil(cluster *v1alpha1.DatabricksCluster, limits Limits, firstSeen time.Time) time.Time {
 	creation := cluster.Status.Creation
 	if creation == nil || creation.NotAfter == nil {
 		return time.Time{}
 	}
-	return creation.NotAfter.Add(limits.RequestDeadline + limits.VisibilityGrace)
+	return limits.settledAt(creation.NotAfter.Time, firstSeen)
 }
 
 // stillUnseen is when "missing" will be believed; zero if it is already.
 func (in Input) stillUnseen() time.Time {
-	until := UnseenUntil(in.Cluster, in.Limits)
+	until := UnseenUntil(in.Cluster, in.Limits, in.PendingSince)
 	if in.Now.Before(until) {
 		return until
 	}

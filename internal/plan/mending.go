@@ -107,53 +107,75 @@ func (in Input) judged() bool {
 	return synced != nil && synced.ObservedGeneration == in.Cluster.Generation && synced.Reason != v1alpha1.ReasonNotCompared
 }
 
-// whenImmovable: the same change was accepted before and did not take. It is
-// not sent again: every time might restart the cluster.
+// whenImmovable: a change was accepted before and did not take effect. It is not
+// sent again: every time might restart the cluster.
 func whenImmovable(in Input) (Plan, bool) {
-	if !in.mends() {
+	if !in.mends() || len(in.due()) > 0 {
 		return Plan{}, false
 	}
-	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
-	known := stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation
-	tried := in.succeeded(StepUpdate) && in.Last.Generation == in.Cluster.Generation && in.Last.Differences == DigestOf(in.World.Differences)
-	if !known && !tried {
+	var immovable []drift.Difference
+	for _, difference := range in.World.Differences {
+		if in.immovable(difference) {
+			immovable = append(immovable, difference)
+		}
+	}
+	if len(immovable) == 0 {
 		return Plan{}, false
 	}
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonImmutableField,
 		Stalled: true,
-		Message: Differing(in.World.Differences) + ": the workspace accepted the change and did not make it; change it back, or create another cluster",
+		Message: Differing(immovable) + ": the workspace accepted the change and did not make it; change it back, or create another cluster",
 	}}, true
+}
+
+// immovable reports that a GET which began after the update shows that the
+// declared value was asked for and another one is in effect. Where the GET shows
+// that another value was asked for, others have set it back. What was found once
+// stays so until a GET shows otherwise.
+func (in Input) immovable(difference drift.Difference) bool {
+	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
+	known := stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation
+	if known {
+		return in.World.SpecAt.IsZero() || difference.AskedAsDesired()
+	}
+	tried := in.succeeded(StepUpdate) && in.Last.Generation == in.Cluster.Generation && in.World.SpecAt.After(in.Last.At)
+	return tried && difference.AskedAsDesired()
 }
 
 // whenSizeDiffers: a size is changed without a restart, and waits for nothing.
 func whenSizeDiffers(in Input) (Plan, bool) {
-	sizes := sizesOf(in.World.Differences)
-	alone := drift.OnlySize(in.World.Differences) || !in.mayRestart()
-	if !in.mends() || len(sizes) == 0 || in.World.Details.State != compute.StateRunning || !alone {
+	due := in.due()
+	sizes := sizesOf(due)
+	alone := drift.OnlySize(due) || !in.mayRestart()
+	if len(sizes) == 0 || in.World.Details.State != compute.StateRunning || !alone {
 		return Plan{}, false
 	}
 	return in.mend(Plan{
-		Step:      StepResize,
-		ClusterID: in.World.Details.ClusterId,
-		Verdict:   Verdict{Reason: v1alpha1.ReasonResizing, Message: Differing(sizes)},
+		Step:        StepResize,
+		ClusterID:   in.World.Details.ClusterId,
+		Differences: sizes,
+		Verdict:     Verdict{Reason: v1alpha1.ReasonResizing, Message: Differing(sizes)},
 	}), true
 }
 
 // whenDifferent: everything else is an update, of a cluster that is down, or of
 // one that may be restarted for it.
 func whenDifferent(in Input) (Plan, bool) {
-	if !in.mends() {
+	due := in.due()
+	if len(due) == 0 {
 		return Plan{}, false
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: Differing(in.World.Differences)}
+	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: Differing(due)}
+	update := Plan{Step: StepUpdate, ClusterID: in.World.Details.ClusterId, Differences: due, Verdict: verdict}
 	state := in.World.Details.State
 	switch {
 	case state == compute.StateTerminated:
-		return in.mend(Plan{Step: StepUpdate, ClusterID: in.World.Details.ClusterId, Verdict: verdict}), true
+		return in.mend(update), true
 	case state == compute.StateRunning && in.mayRestart():
-		return in.mend(Plan{Step: StepUpdate, ClusterID: in.World.Details.ClusterId, Verdict: verdict, Request: in.restarting()}), true
-	case state == compute.StateResizing && (in.mayRestart() || drift.OnlySize(in.World.Differences)):
+		update.Request = in.restarting()
+		return in.mend(update), true
+	case state == compute.StateResizing && (in.mayRestart() || drift.OnlySize(due)):
 		verdict.Message += "; waiting until the cluster has its size"
 		return Plan{Verdict: verdict}, true
 	default:
@@ -163,12 +185,12 @@ func whenDifferent(in Input) (Plan, bool) {
 
 // whenDeferred: a running cluster is not restarted for what differs, and works.
 func whenDeferred(in Input) (Plan, bool) {
-	librariesWait := in.librariesWait()
-	if len(in.World.Differences) == 0 && !librariesWait || in.observes() || !isUp(in.World.Details.State) {
+	librariesWait, differences := in.librariesWait(), in.withoutHeld()
+	if len(differences) == 0 && !librariesWait || in.observes() || !isUp(in.World.Details.State) {
 		return Plan{}, false
 	}
 	if in.changed() && in.mends() || librariesWait {
-		waiting := Differing(in.World.Differences)
+		waiting := Differing(differences)
 		if librariesWait {
 			waiting = strings.TrimPrefix(waiting+", /libraries", ", ")
 		}
@@ -180,7 +202,7 @@ func whenDeferred(in Input) (Plan, bool) {
 	}
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonDriftTolerated,
-		Message: Differing(in.World.Differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
+		Message: Differing(differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
 	}}, true
 }
 

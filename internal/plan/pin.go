@@ -12,7 +12,7 @@ func ManagesPin(cluster *v1alpha1.DatabricksCluster) bool {
 // rights or by the workspace's limit, is told and takes nothing away: the cluster
 // works all the same.
 func (in Input) withPin(next Plan) Plan {
-	if !ManagesPin(in.Cluster) || in.World.Pinned == nil || *in.World.Pinned == *in.Cluster.Spec.Pinned {
+	if !ManagesPin(in.Cluster) || in.World.Pinned == nil || *in.World.Pinned == *in.Cluster.Spec.Pinned || !in.heldBack(SubjectPin).IsZero() {
 		return next
 	}
 	step := StepPin

@@ -60,7 +60,7 @@ func Make(in Input) Plan {
 	if in.isLeaving() {
 		return in.first(leaving)
 	}
-	return in.unlessSuspended(in.first(living))
+	return in.unlessSuspended(in.withContention(in.first(living)))
 }
 
 // first is the answer of the first rule that knows the situation.
@@ -79,7 +79,7 @@ func (in Input) unlessSuspended(next Plan) Plan {
 	if !in.Cluster.Spec.Suspend || !next.Step.WritesToDatabricks() {
 		return next
 	}
-	held := Plan{ClusterID: next.ClusterID}
+	held := Plan{ClusterID: next.ClusterID, Contended: next.Contended}
 	if in.World.Presence != Present {
 		held.Verdict = Verdict{
 			Reason:  v1alpha1.ReasonSuspended,

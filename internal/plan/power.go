@@ -25,6 +25,9 @@ func whenKeptStopped(in Input) (Plan, bool) {
 	if in.Cluster.Spec.RunPolicy != v1alpha1.RunPolicyTerminated || in.observes() {
 		return Plan{}, false
 	}
+	if !in.heldBack(SubjectPower).IsZero() {
+		return Plan{}, false
+	}
 	switch in.World.Details.State {
 	case compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing:
 		return in.do(Plan{
@@ -64,6 +67,12 @@ func whenToRun(in Input) (Plan, bool) {
 			Reason:  v1alpha1.ReasonAutoterminationConflict,
 			Stalled: true,
 			Message: "runPolicy Running keeps the cluster up and autotermination_minutes, set by a policy or elsewhere, ends it; change one of the two",
+		}}, true
+	}
+	if until := in.heldBack(SubjectPower); !until.IsZero() {
+		return Plan{Again: until, Verdict: Verdict{
+			Reason:  v1alpha1.ReasonContended,
+			Message: "the cluster was stopped again and again, against runPolicy Running; the next start waits",
 		}}, true
 	}
 	if again := in.nextLaunch(); in.Now.Before(again) {

@@ -165,7 +165,7 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 		case pending(in.Cluster):
 			g.Expect(plan.Intent.Token).To(Equal(status.Creation.Token), "an unresolved creation keeps its token")
 			g.Expect(plan.Intent.Attempt).To(Equal(status.Creation.Attempt + 1))
-			g.Expect(in.Now.Before(ResolveAt(in.Cluster, limits))).To(BeFalse(), "before the waits are over")
+			g.Expect(in.Now.Before(ResolveAt(in.Cluster, limits, time.Time{}))).To(BeFalse(), "before the waits are over")
 			g.Expect(in.World.Owner.Key == "" || in.World.Search.CompleteLists >= enoughLists).To(BeTrue(), "before it was looked for")
 		case status.Creation != nil:
 			g.Expect(plan.Intent.Incarnation).To(Equal(status.Creation.Incarnation + 1))

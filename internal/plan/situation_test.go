@@ -162,7 +162,7 @@ var (
 	reconcilingReasons = []string{
 		v1alpha1.ReasonCreating, v1alpha1.ReasonStarting, v1alpha1.ReasonUpdating, v1alpha1.ReasonResizing, v1alpha1.ReasonRestarting,
 		v1alpha1.ReasonTerminating, v1alpha1.ReasonInstallingLibraries, v1alpha1.ReasonDeleting, v1alpha1.ReasonRetryingAfterError,
-		v1alpha1.ReasonRateLimited, v1alpha1.ReasonCredentialsNotReady, v1alpha1.ReasonUnknownState,
+		v1alpha1.ReasonRateLimited, v1alpha1.ReasonCredentialsNotReady, v1alpha1.ReasonUnknownState, v1alpha1.ReasonContended,
 	}
 	settledReasons = []string{
 		v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy, v1alpha1.ReasonObserved,

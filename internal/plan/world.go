@@ -17,9 +17,18 @@ type Input struct {
 	// Last is what was done last for this object by this process; zero: nothing.
 	Last Attempt
 	// Tried are the last attempts at the steps that hold up no other.
-	Tried  map[Step]Attempt
-	Limits Limits
-	Now    time.Time
+	Tried map[Step]Attempt
+	// Corrections are those counted so far, by status or, where they are newer, by
+	// this process.
+	Corrections []v1alpha1.Correction
+	// PendingSince is when this process first saw the creation that the status
+	// records; zero: not known, so its deadline is relied on.
+	PendingSince time.Time
+	// SearchFirst reports that the owner tag must be looked for before anything is
+	// created: the object is older than this process.
+	SearchFirst bool
+	Limits      Limits
+	Now         time.Time
 }
 
 // Limits are the spans of time that the creation protocol rests on.
@@ -31,6 +40,11 @@ type Limits struct {
 	// VisibilityGrace is how long a created cluster may stay unseen by lists
 	// and by GET.
 	VisibilityGrace time.Duration
+	// ContentionWindow is the span in which reversals are counted; 0 is an hour.
+	ContentionWindow time.Duration
+	// ContentionPause is the pause before the fourth correction within the window,
+	// from where it doubles; 0 is 2 minutes.
+	ContentionPause time.Duration
 	// LaunchPause is the first pause after a launch that failed; 0 is a minute.
 	LaunchPause time.Duration
 }
@@ -73,6 +87,10 @@ type World struct {
 	// SecretsRotated reports whether others were last sent.
 	SecretsDigest  string
 	SecretsRotated bool
+	// SpecAt is when the GET began whose spec was compared; zero: none was.
+	SpecAt time.Time
+	// ClockSkew is the workspace's clock minus ours; 0 where it was not measured.
+	ClockSkew time.Duration
 	// Compared tells that Differences was computed from a look at the cluster.
 	Compared bool
 	// Suspected tells that a list showed other differences than were known, and
@@ -159,8 +177,17 @@ type Plan struct {
 	Found bool
 	// Intent is what Create must persist before it may send anything.
 	Intent Intent
+	// Differences are those that the step corrects.
+	Differences []drift.Difference
 	// Libraries are those that the step installs or takes away.
 	Libraries []compute.Library
+	// Contended are the subjects that others set back for at least the fourth time
+	// within the window.
+	Contended []Contention
+	// Reversed are the subjects that were seen set back, Corrects those that the
+	// step corrects.
+	// Settled are those that are as declared again without a step.
+	Reversed, Corrects, Settled []string
 	// Grants are those that the step puts in place of all others.
 	Grants []drift.Grant
 	// LibrariesWait tells that ChangesDeferred is about libraries, too.
@@ -199,8 +226,9 @@ type Attempt struct {
 	Step Step
 	// ClusterID is what Create learned, kept in case it could not be persisted.
 	ClusterID string
-	// Token is the creation that ClusterID belongs to.
-	Token string
+	// Token and CreateAttempt are the creation that ClusterID belongs to.
+	Token         string
+	CreateAttempt int64
 	// Failure is how the step failed; nil: it succeeded.
 	Failure *Failure
 	// Failures counts how often in a row the step has failed.

@@ -94,6 +94,8 @@ func (s setter) synced() {
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, world.ReadFailure.Message)
 	case world.ReadFailure != nil:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable, world.ReadFailure.Message)
+	case isContended(s.in.Plan):
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonContended, contendedMessage(s.in))
 	case !world.Compared && s.keepsSynced():
 		s.keep()
 	case !world.Compared:

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -39,8 +40,12 @@ const (
 	// EventSpecDoubtful is a Warning: a value that the workspace will probably
 	// refuse, and those that may have been meant. The server decides.
 	EventSpecDoubtful = "SpecDoubtful"
-	EventSuspended    = "Suspended"
-	EventResumed      = "Resumed"
+	// EventClusterNotStored is a Warning: a cluster was created, and its object was
+	// replaced before the id was stored.
+	EventClusterNotStored = "ClusterNotStored"
+
+	EventSuspended = "Suspended"
+	EventResumed   = "Resumed"
 )
 
 // deeds tells what was done or found in this very pass, which no later one sees.
@@ -114,12 +119,12 @@ func stepEvent(in Input) (reason, note string) {
 		}
 		return EventCreated, "found cluster " + id + ", made by an earlier create call"
 	case plan.StepResize:
-		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.Differing(in.World.Differences)
+		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.Differing(in.Plan.Differences)
 	case plan.StepUpdate:
 		if isRunning(in.World.Details.State) {
-			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.Differing(in.World.Differences)
+			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.Differing(in.Plan.Differences)
 		}
-		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.World.Differences)
+		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.Plan.Differences)
 	case plan.StepRestart:
 		if in.Plan.Request == nil {
 			return EventRestartTriggered, in.Plan.Verdict.Message
@@ -162,10 +167,13 @@ func stateEvent(before, after v1alpha1.DatabricksClusterStatus) (reason, note st
 	}
 }
 
+// syncedWarnings are the reasons of Synced that are worth a warning.
+var syncedWarnings = []string{v1alpha1.ReasonDriftDetected, v1alpha1.ReasonServerNormalized, v1alpha1.ReasonContended}
+
 // warning is a condition that turned bad: Stalled, or Synced by drift.
 func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
-	bad := is != nil && (kind == v1alpha1.ConditionStalled || is.Reason == v1alpha1.ReasonDriftDetected || is.Reason == v1alpha1.ReasonServerNormalized)
+	bad := is != nil && (kind == v1alpha1.ConditionStalled || slices.Contains(syncedWarnings, is.Reason))
 	if !bad || (was != nil && was.Reason == is.Reason) {
 		return "", ""
 	}

@@ -67,7 +67,7 @@ func settleCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // mirror shows the cluster as it was last seen. While nobody has looked, what
 // was shown stays.
 func mirror(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	status.Selector = v1alpha1.LabelCluster + "=" + in.Cluster.Name
+	status.Selector = v1alpha1.SelectorFor(in.Cluster.Name)
 	status.Effective = effective(in, status)
 	switch in.World.Presence {
 	case plan.Present:

@@ -16,7 +16,10 @@ type Input struct {
 	World   plan.World
 	Plan    plan.Plan
 	Outcome Outcome
-	// Now is used for lastTransitionTime alone.
+	// Corrections are those counted so far; nil: those of the status.
+	Corrections []v1alpha1.Correction
+	Limits      plan.Limits
+	// Now is used for lastTransitionTime and the times of corrections.
 	Now time.Time
 }
 
@@ -29,6 +32,9 @@ type Outcome struct {
 	Created string
 	// Failure is how it failed; nil: it did not.
 	Failure *plan.Failure
+	// Held is what has kept the step from being sent for a while; nil: nothing, or
+	// not for long.
+	Held *plan.Hold
 	// Refused tells that a creation certainly did not happen, so its intent is
 	// void.
 	Refused bool
@@ -54,6 +60,7 @@ func Of(in Input) Report {
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)
 	recordPin(in, status)
+	recordCorrections(in, status)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation
 	return Report{Status: *status, Deeds: deeds(in), Events: events(in, before, *status)}
@@ -65,6 +72,8 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 	if failure := in.Outcome.Failure; failure != nil && !in.Plan.Aside {
 		// The next plan, made of the same failure, says the same.
 		verdict = plan.VerdictOn(in.Cluster, failure)
+	} else if held := in.Outcome.Held; held != nil && !in.Plan.Aside {
+		verdict = held.Verdict(in.Cluster)
 	} else if failed := stillFailing(in); failed != nil {
 		verdict = *failed
 	}

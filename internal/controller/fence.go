@@ -1,0 +1,57 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// errChanged ends a write whose decision rests on an object that the API server no
+// longer has so. Nothing was sent.
+var errChanged = fmt.Errorf("%w: the object has changed since it was read", cache.ErrNotSent)
+
+// fenced returns a call that is made only if the API server has the object, now, as
+// it was when the call was decided on. Writes that cannot be undone rest on it: the
+// cache may be behind.
+func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call call) call {
+	return func(ctx context.Context, api databricks.Writer) error {
+		var now v1alpha1.DatabricksCluster
+		err := a.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &now)
+		switch {
+		case client.IgnoreNotFound(err) != nil:
+			return fmt.Errorf("%w: read the object before a write that cannot be undone: %w", cache.ErrNotSent, err)
+		case err != nil || !sameIntent(cluster, &now):
+			return errChanged
+		}
+		return call(ctx, api)
+	}
+}
+
+// sameIntent reports that two versions of an object ask for the same. The generation
+// covers the specification; the rest is compared because a deletion must not rest on
+// the generation alone.
+func sameIntent(decided, now *v1alpha1.DatabricksCluster) bool {
+	holds := func(cluster *v1alpha1.DatabricksCluster) bool {
+		return slices.Contains(cluster.Finalizers, v1alpha1.FinalizerCluster)
+	}
+	annotated := func(key string) bool { return decided.Annotations[key] == now.Annotations[key] }
+	return decided.UID == now.UID &&
+		decided.Generation == now.Generation &&
+		decided.DeletionTimestamp.IsZero() == now.DeletionTimestamp.IsZero() &&
+		holds(decided) == holds(now) &&
+		plan.EffectiveDeletionPolicy(decided) == plan.EffectiveDeletionPolicy(now) &&
+		decided.Spec.DeletionProtection == now.Spec.DeletionProtection &&
+		decided.Status.ClusterID == now.Status.ClusterID &&
+		annotated(v1alpha1.AnnotationRequest) && annotated(v1alpha1.AnnotationTakeOver)
+}
+
+// isNotSent reports that a call was let through and sent nothing.
+func isNotSent(err error) bool { return errors.Is(err, cache.ErrNotSent) }

@@ -1,0 +1,458 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// The subjects of corrections that are no single field. A field's subject is its
+// path in the resource.
+const (
+	SubjectSize        = "size"
+	SubjectPower       = "power"
+	SubjectExistence   = "existence"
+	SubjectPin         = "pin"
+	SubjectPermissions = "permissions"
+	SubjectLibraries   = "libraries"
+)
+
+const (
+	// contentionWindow is the span in which reversals are counted.
+	contentionWindow = time.Hour
+	// contentionPause is the pause before the first correction that is delayed.
+	contentionPause = 2 * time.Minute
+	// tolerated is how many reversals within the window are corrected at once.
+	tolerated = 3
+	// maxSubjects bounds the single paths that a status counts; beyond it the
+	// differences of one field count together.
+	maxSubjects = 40
+)
+
+// Contention is one subject that others have set back for at least the fourth time
+// within the window.
+type Contention struct {
+	Subject string
+	// Difference is the field as it differs now; nil where it does not, or where
+	// the subject is no field.
+	Difference *drift.Difference
+	// Desired and Actual are the values of a subject that is no field; empty where
+	// it is as declared now.
+	Desired, Actual string
+}
+
+// reversal is one subject that is not as declared because of others.
+type reversal struct {
+	Contention
+	// isNew reports that it was not counted before.
+	isNew bool
+	// atOnce reports that it must be recorded when it is seen, because a later pass
+	// cannot tell it from a state that was never as declared.
+	atOnce bool
+	count  int32
+	// heldUntil is when it may be corrected; zero: now.
+	heldUntil time.Time
+}
+
+func (l Limits) contentionWindow() time.Duration {
+	if l.ContentionWindow > 0 {
+		return l.ContentionWindow
+	}
+	return contentionWindow
+}
+
+// correctionPause is the pause before a correction. It doubles with every reversal
+// beyond those that are tolerated, up to the window.
+func (l Limits) correctionPause(count int32) time.Duration {
+	if count <= tolerated {
+		return 0
+	}
+	pause := contentionPause
+	if l.ContentionPause > 0 {
+		pause = l.ContentionPause
+	}
+	for range min(count-tolerated-1, 16) {
+		pause = min(2*pause, l.contentionWindow())
+	}
+	return min(pause, l.contentionWindow())
+}
+
+// corrections are those counted for this generation: an edit begins anew.
+func (in Input) corrections() []v1alpha1.Correction {
+	switch {
+	case in.Cluster.Status.ObservedGeneration != in.Cluster.Generation:
+		return nil
+	case in.Corrections != nil:
+		return in.Corrections
+	default:
+		return in.Cluster.Status.Corrections
+	}
+}
+
+// counted is what is counted of a subject; nil: nothing, or no more.
+func (in Input) counted(subject string) *v1alpha1.Correction {
+	for _, entry := range in.corrections() {
+		if entry.Subject == subject && !isOver(entry, in.Now, in.Limits) {
+			return &entry
+		}
+	}
+	return nil
+}
+
+// isOver reports that the window has passed since a subject was last other than
+// declared. A reversal that waits for its correction goes on.
+func isOver(entry v1alpha1.Correction, now time.Time, limits Limits) bool {
+	end, ends := endOf(entry, limits)
+	return ends && !now.Before(end)
+}
+
+// endOf is when a subject is counted anew; ok is false while a reversal waits for
+// its correction, which may be as long as the window.
+func endOf(entry v1alpha1.Correction, limits Limits) (end time.Time, ok bool) {
+	if entry.CorrectedTime == nil {
+		return time.Time{}, false
+	}
+	end = entry.CorrectedTime.Time
+	if entry.LastTime != nil && entry.LastTime.After(end) {
+		end = entry.LastTime.Time
+	}
+	return end.Add(limits.contentionWindow()), true
+}
+
+// reverse judges a subject that is not as declared now. evidence reports that it
+// was as declared before.
+func (in Input) reverse(what Contention, evidence bool) reversal {
+	found := reversal{Contention: what}
+	entry := in.counted(what.Subject)
+	switch {
+	case entry == nil:
+		if found.isNew = evidence; found.isNew {
+			found.count = 1
+		}
+		return found
+	case entry.CorrectedTime != nil:
+		found.isNew = true
+		found.count = countedAgain(*entry, in.Now, in.Limits).Count
+		if pause := in.Limits.correctionPause(found.count); pause > 0 {
+			found.heldUntil = in.Now.Add(pause)
+		}
+	default:
+		found.count = entry.Count
+		if until := entry.LastTime.Add(in.Limits.correctionPause(entry.Count)); in.Now.Before(until) {
+			found.heldUntil = until
+		}
+	}
+	return found
+}
+
+// countedAgain is an entry with one more reversal. One that began before the window
+// keeps its last reversal only, unless the subject is contended already.
+func countedAgain(entry v1alpha1.Correction, now time.Time, limits Limits) v1alpha1.Correction {
+	if entry.Count <= tolerated && entry.FirstTime != nil && !now.Before(entry.FirstTime.Add(limits.contentionWindow())) {
+		entry.FirstTime, entry.Count = entry.LastTime, 1
+	}
+	entry.Count = min(entry.Count, 1<<20) + 1
+	entry.LastTime = new(metav1.NewTime(now.UTC().Truncate(time.Second)))
+	if entry.FirstTime == nil {
+		entry.FirstTime = entry.LastTime
+	}
+	entry.CorrectedTime = nil
+	return entry
+}
+
+// reversals are all subjects that others have set back.
+func (in Input) reversals() []reversal {
+	if in.observes() || in.Cluster.Spec.Suspend || in.isLeaving() {
+		return nil
+	}
+	var all []reversal
+	for i := range in.World.Differences {
+		difference := in.World.Differences[i]
+		if in.isReversed(difference) {
+			what := Contention{Subject: in.subjectOf(difference), Difference: &difference}
+			if !slices.ContainsFunc(all, func(one reversal) bool { return one.Subject == what.Subject }) {
+				all = append(all, in.reverse(what, true))
+			}
+		}
+	}
+	for _, judge := range []func() (Contention, bool, bool){in.powerReversed, in.existenceReversed, in.pinReversed, in.permissionsReversed, in.librariesReversed} {
+		what, differs, evidence := judge()
+		if !differs {
+			continue
+		}
+		found := in.reverse(what, evidence)
+		if found.count == 0 {
+			continue
+		}
+		found.atOnce = true
+		all = append(all, found)
+	}
+	return all
+}
+
+// isReversed reports that a difference is one that others made, shown by evidence
+// that began after the last update.
+func (in Input) isReversed(difference drift.Difference) bool {
+	if !in.mends() || in.changed() || in.immovable(difference) {
+		return false
+	}
+	return difference.Size || !in.succeeded(StepUpdate) || in.World.SpecAt.After(in.Last.At)
+}
+
+// subjectOf is what a difference counts for.
+func (in Input) subjectOf(difference drift.Difference) string {
+	if difference.Size {
+		return SubjectSize
+	}
+	path, entries := difference.SpecPath(), in.corrections()
+	const longest = 1024
+	known := slices.ContainsFunc(entries, func(entry v1alpha1.Correction) bool { return entry.Subject == path })
+	if !known && (len(entries) >= maxSubjects || len(path) > longest) {
+		return drift.SpecPointer([]string{difference.Field})
+	}
+	return path
+}
+
+// powerReversed: the cluster is up or down against its run policy.
+func (in Input) powerReversed() (what Contention, differs, evidence bool) {
+	if in.World.Presence != Present {
+		return Contention{}, false, false
+	}
+	state, before := in.World.Details.State, compute.State(in.Cluster.Status.State)
+	what = Contention{Subject: SubjectPower, Actual: string(state)}
+	same := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
+	switch in.Cluster.Spec.RunPolicy {
+	case v1alpha1.RunPolicyRunning:
+		what.Desired = string(compute.StateRunning)
+		started := in.succeeded(StepStart) && in.Last.Generation == in.Cluster.Generation
+		differs = state == compute.StateTerminated && endedWell(in.World.Details) && !in.endsByItself()
+		return what, differs, started || same && (isComingOrUp(before) || before == compute.StateTerminating)
+	case v1alpha1.RunPolicyTerminated:
+		what.Desired = string(compute.StateTerminated)
+		return what, isComingOrUp(state), same && (before == compute.StateTerminated || before == compute.StateTerminating)
+	default:
+		return Contention{}, false, false
+	}
+}
+
+func isComingOrUp(state compute.State) bool {
+	return isUp(state) || state == compute.StatePending || state == compute.StateRestarting
+}
+
+// existenceReversed: a cluster that this operator made was deleted elsewhere.
+func (in Input) existenceReversed() (what Contention, differs, evidence bool) {
+	gone := in.World.Presence == Missing && in.Cluster.Status.ClusterID != "" && !in.adopted() && !pending(in.Cluster)
+	return Contention{Subject: SubjectExistence, Desired: "a cluster", Actual: "none"}, gone, true
+}
+
+func (in Input) pinReversed() (what Contention, differs, evidence bool) {
+	if !ManagesPin(in.Cluster) || in.World.Pinned == nil || *in.World.Pinned == *in.Cluster.Spec.Pinned {
+		return Contention{}, false, false
+	}
+	words := map[bool]string{true: "pinned", false: "not pinned"}
+	shown := in.Cluster.Status.Pinned
+	was := shown != nil && *shown == *in.Cluster.Spec.Pinned && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
+	return Contention{Subject: SubjectPin, Desired: words[*in.Cluster.Spec.Pinned], Actual: words[*in.World.Pinned]}, true, was
+}
+
+func (in Input) permissionsReversed() (what Contention, differs, evidence bool) {
+	grants := in.World.Grants
+	if !ManagesGrants(in.Cluster) || !grants.Seen {
+		return Contention{}, false, false
+	}
+	wanted := drift.Grants(in.Cluster.Spec.AccessControlList, grants.Direct, in.World.Principal)
+	what = Contention{Subject: SubjectPermissions, Desired: "the declared list", Actual: "another list"}
+	return what, !drift.SameGrants(wanted, grants.Direct), grants.InPlace
+}
+
+func (in Input) librariesReversed() (what Contention, differs, evidence bool) {
+	if !ManagesLibraries(in.Cluster) || in.World.Presence != Present || !in.World.Libraries.Seen {
+		return Contention{}, false, false
+	}
+	recorded, missing := recordedLibraries(in.Cluster), LibrariesOf(in.Cluster, in.World).Missing
+	for _, library := range missing {
+		evidence = evidence || recorded[drift.LibraryIdentity(library)].Status != ""
+	}
+	what = Contention{Subject: SubjectLibraries, Desired: "installed", Actual: "not installed: " + shownLibraries(missing)}
+	return what, len(missing) > 0, evidence
+}
+
+// heldBack is until when a subject is not corrected; zero: it may be.
+func (in Input) heldBack(subject string) time.Time {
+	for _, one := range in.reversals() {
+		if one.Subject == subject {
+			return one.heldUntil
+		}
+	}
+	return time.Time{}
+}
+
+// due are the differences to correct now: without those that the workspace does
+// not take, and those that are held back because others set them back.
+func (in Input) due() []drift.Difference {
+	if !in.mends() {
+		return nil
+	}
+	var due []drift.Difference
+	held := in.heldSubjects()
+	for _, difference := range in.World.Differences {
+		if !in.immovable(difference) && !held[in.subjectOf(difference)] {
+			due = append(due, difference)
+		}
+	}
+	return due
+}
+
+func (in Input) heldSubjects() map[string]bool {
+	held := map[string]bool{}
+	for _, one := range in.reversals() {
+		if !one.heldUntil.IsZero() {
+			held[one.Subject] = true
+		}
+	}
+	return held
+}
+
+// withoutHeld are the differences that are not held back.
+func (in Input) withoutHeld() []drift.Difference {
+	held := in.heldSubjects()
+	if len(held) == 0 || in.changed() {
+		return in.World.Differences
+	}
+	var open []drift.Difference
+	for _, difference := range in.World.Differences {
+		if !held[in.subjectOf(difference)] {
+			open = append(open, difference)
+		}
+	}
+	return open
+}
+
+// withContention adds to a plan what others have set back, and when that is
+// corrected next.
+func (in Input) withContention(next Plan) Plan {
+	reversals := in.reversals()
+	next.Corrects = in.correctedBy(next, reversals)
+	seen := map[string]bool{}
+	for _, one := range reversals {
+		seen[one.Subject] = true
+		contended := one.count > tolerated
+		if contended {
+			next.Contended = append(next.Contended, one.Contention)
+		}
+		if one.isNew && (one.atOnce || contended || slices.Contains(next.Corrects, one.Subject)) {
+			next.Reversed = append(next.Reversed, one.Subject)
+		}
+		if !one.heldUntil.IsZero() && next.Step == StepNone {
+			next.Again = soonest(next.Again, one.heldUntil)
+		}
+	}
+	return in.withEarlier(next, seen)
+}
+
+// withEarlier adds the subjects that are as declared now.
+func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
+	if in.isLeaving() || in.Cluster.Spec.Suspend {
+		return next
+	}
+	for _, entry := range in.corrections() {
+		if seen[entry.Subject] {
+			continue
+		}
+		if entry.CorrectedTime == nil && in.World.Compared {
+			next.Settled = append(next.Settled, entry.Subject)
+		}
+		end, ends := endOf(entry, in.Limits)
+		if entry.Count <= tolerated || ends && !in.Now.Before(end) {
+			continue
+		}
+		next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
+		if ends && next.Step == StepNone {
+			next.Again = soonest(next.Again, end)
+		}
+	}
+	return next
+}
+
+// correctedBy are the subjects that a plan's step corrects.
+func (in Input) correctedBy(next Plan, reversals []reversal) []string {
+	subject := ""
+	switch next.Step {
+	case StepUpdate, StepResize:
+		var subjects []string
+		for _, difference := range next.Differences {
+			if name := in.subjectOf(difference); !slices.Contains(subjects, name) && in.isReversed(difference) {
+				subjects = append(subjects, name)
+			}
+		}
+		return subjects
+	case StepStart, StepTerminate:
+		subject = SubjectPower
+	case StepCreate, StepRecord:
+		subject = SubjectExistence
+	case StepPin, StepUnpin:
+		subject = SubjectPin
+	case StepSetGrants:
+		subject = SubjectPermissions
+	case StepInstallLibraries:
+		subject = SubjectLibraries
+	default:
+		return nil
+	}
+	known := in.counted(subject) != nil || slices.ContainsFunc(reversals, func(one reversal) bool { return one.Subject == subject })
+	if !known {
+		return nil
+	}
+	return []string{subject}
+}
+
+// Corrections are the counts after a plan: before are those so far, ran reports
+// that the plan's step went well. What is over is dropped when something else
+// changes, so that time alone writes nothing but the end of a contention.
+func (p Plan) Corrections(before []v1alpha1.Correction, ran bool, now time.Time, limits Limits) []v1alpha1.Correction {
+	after := make([]v1alpha1.Correction, 0, len(before))
+	changed := false
+	for _, entry := range before {
+		over := isOver(entry, now, limits)
+		changed = changed || over && entry.Count > tolerated
+		after = append(after, entry)
+	}
+	at := func(subject string) int {
+		return slices.IndexFunc(after, func(entry v1alpha1.Correction) bool { return entry.Subject == subject })
+	}
+	for _, subject := range p.Reversed {
+		i := at(subject)
+		if i < 0 || isOver(after[i], now, limits) {
+			fresh := v1alpha1.Correction{Subject: subject}
+			if i < 0 {
+				i, after = len(after), append(after, fresh)
+			}
+			after[i] = fresh
+		}
+		after[i], changed = countedAgain(after[i], now, limits), true
+	}
+	settled := p.Settled
+	if ran {
+		settled = append(slices.Clone(settled), p.Corrects...)
+	}
+	for _, subject := range settled {
+		if i := at(subject); i >= 0 && after[i].CorrectedTime == nil {
+			after[i].CorrectedTime, changed = new(metav1.NewTime(now.UTC().Truncate(time.Second))), true
+		}
+	}
+	if !changed {
+		return before
+	}
+	after = slices.DeleteFunc(after, func(entry v1alpha1.Correction) bool { return isOver(entry, now, limits) })
+	slices.SortFunc(after, func(a, b v1alpha1.Correction) int { return strings.Compare(a.Subject, b.Subject) })
+	if len(after) == 0 {
+		return nil
+	}
+	return after
+}

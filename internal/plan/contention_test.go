@@ -1,0 +1,200 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// differs has others have changed one owned field.
+func differs(path, field string, size bool) change {
+	return func(in *Input) {
+		in.World.Desired = drift.Tree{field: "ours"}
+		in.Cluster.Status.AppliedDigest = drift.Digest(in.World.Desired)
+		in.Cluster.Status.OwnedFields = drift.Owned(in.World.Desired)
+		in.World.Compared, in.World.SpecAt = true, in.Now
+		in.World.Differences = append(in.World.Differences, drift.Difference{
+			Path: path, Field: field, Desired: "ours", Actual: "theirs", Asked: "theirs", Size: size,
+		})
+	}
+}
+
+func policy(run v1alpha1.RunPolicy) change {
+	return spec(func(s *v1alpha1.DatabricksClusterSpec) { s.RunPolicy = run })
+}
+
+func shown(state compute.State) change {
+	return func(in *Input) { in.Cluster.Status.State = string(state) }
+}
+
+// fought plays an actor that sets a subject back at once, for as long as the
+// span lasts, and returns when it was corrected.
+func fought(t *testing.T, span time.Duration, changes ...change) (corrected []time.Duration, last Plan, counts []v1alpha1.Correction) {
+	t.Helper()
+	in := situation(changes...)
+	for end := noon.Add(span); in.Now.Before(end); {
+		in.World.SpecAt = in.Now
+		last = Make(in)
+		ran := last.Step.WritesToDatabricks()
+		counts = last.Corrections(in.Cluster.Status.Corrections, ran, in.Now, in.Limits)
+		in.Cluster.Status.Corrections = counts
+		switch {
+		case ran:
+			corrected = append(corrected, in.Now.Sub(noon))
+			in.Now = in.Now.Add(time.Second)
+		case last.Again.IsZero():
+			t.Fatalf("nothing brings the object back: %+v", last)
+		default:
+			in.Now = last.Again
+		}
+	}
+	return corrected, last, counts
+}
+
+func TestAFightIsFoughtEverMoreSlowly(t *testing.T) {
+	restarts := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
+	unpinned := func(in *Input) {
+		in.Cluster.Spec.Pinned, in.Cluster.Status.Pinned, in.World.Pinned = new(true), new(true), new(false)
+	}
+	uninstalled := func(in *Input) {
+		library := v1alpha1.Library{Whl: "/Workspace/a.whl"}
+		in.Cluster.Spec.Libraries = []v1alpha1.Library{library}
+		in.Cluster.Status.Libraries = []v1alpha1.LibraryStatus{{Library: library, Status: "INSTALLED"}}
+		in.World.Libraries.Seen = true
+	}
+	ungranted := func(in *Input) {
+		in.Cluster.Spec.AccessControlList = []v1alpha1.AccessControl{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}
+		in.World.Grants = Grants{Seen: true, InPlace: true}
+	}
+	for name, row := range map[string]struct {
+		subject string
+		changes []change
+	}{
+		"[case-90] [R13] a field":           {"/sparkConf/a", []change{owning, is("RUNNING"), restarts, differs("/spark_conf/a", "spark_conf", false)}},
+		"[case-90] [R13] a size":            {SubjectSize, []change{owning, is("RUNNING"), differs("/num_workers", "num_workers", true)}},
+		"[case-90] [R13] kept up":           {SubjectPower, []change{owning, is("TERMINATED", endedBy(compute.TerminationReasonTypeSuccess)), policy(v1alpha1.RunPolicyRunning), shown("RUNNING")}},
+		"[case-90] [R13] kept down":         {SubjectPower, []change{owning, is("RUNNING"), policy(v1alpha1.RunPolicyTerminated), shown("TERMINATED")}},
+		"[case-90] [R13] deleted elsewhere": {SubjectExistence, []change{owning, gone(Missing), searched(2)}},
+		"[case-90] [R13] a pin":             {SubjectPin, []change{owning, is("RUNNING"), unpinned}},
+		"[case-90] [R13] permissions":       {SubjectPermissions, []change{owning, is("RUNNING"), ungranted}},
+		"[case-90] [R13] libraries":         {SubjectLibraries, []change{owning, is("RUNNING"), uninstalled}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			corrected, last, counts := fought(t, 4*time.Hour, row.changes...)
+			g.Expect(last.Contended).To(HaveLen(1))
+			g.Expect(last.Contended[0].Subject).To(Equal(row.subject))
+			g.Expect(counts).To(HaveLen(1))
+			g.Expect(counts[0].Subject).To(Equal(row.subject))
+			g.Expect(corrected[2]).To(BeNumerically("<", 5*time.Second), "three are corrected at once")
+			for i := 4; i < len(corrected); i++ {
+				gap, before := corrected[i]-corrected[i-1], corrected[i-1]-corrected[i-2]
+				g.Expect(gap).To(BeNumerically(">=", min(2*before-2*time.Second, time.Hour)), "correction %d", i+1)
+			}
+			inFirstHour := 0
+			for _, at := range corrected {
+				if at < time.Hour {
+					inFirstHour++
+				}
+			}
+			g.Expect(inFirstHour).To(BeNumerically("<=", 8))
+			g.Expect(len(corrected)-inFirstHour).To(BeNumerically("<=", 4), "at most one an hour in the end")
+		})
+	}
+}
+
+// contended is a fight over a subject whose last reversal was a while ago.
+func contended(subject string, ago time.Duration) change {
+	return func(in *Input) {
+		at := new(metav1.NewTime(noon.Add(-ago)))
+		in.Cluster.Status.Corrections = []v1alpha1.Correction{{Subject: subject, Count: 5, FirstTime: at, LastTime: at, CorrectedTime: at}}
+	}
+}
+
+func TestAFightEnds(t *testing.T) {
+	field := []change{owning, is("RUNNING"), compared}
+	t.Run("[case-90] an hour after the last reversal", func(t *testing.T) {
+		g := NewWithT(t)
+		in := situation(append(field, contended("/sparkConf/a", 20*time.Minute))...)
+		plan := Make(in)
+		g.Expect(plan.Contended).To(HaveLen(1))
+		g.Expect(plan.Again).To(Equal(noon.Add(40 * time.Minute)))
+		in.Now = plan.Again
+		plan = Make(in)
+		g.Expect(plan.Contended).To(BeEmpty())
+		g.Expect(plan.Corrections(in.Cluster.Status.Corrections, false, in.Now, in.Limits)).To(BeNil())
+	})
+	t.Run("[case-90] with an edit of the object", func(t *testing.T) {
+		in := situation(append(field, contended("/sparkConf/a", time.Minute), newGeneration)...)
+		NewWithT(t).Expect(Make(in).Contended).To(BeEmpty())
+	})
+	t.Run("[case-90] what was set back three times within hours is corrected at once", func(t *testing.T) {
+		g := NewWithT(t)
+		in := situation(append(field, differs("/num_workers", "num_workers", true), contended(SubjectSize, 2*time.Hour))...)
+		in.Cluster.Status.Corrections[0].Count = 3
+		g.Expect(Make(in).Step).To(Equal(StepResize))
+	})
+}
+
+func TestAFightOverOneFieldLeavesTheOthers(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(
+		owning, is("TERMINATED"), differs("/spark_conf/a", "spark_conf", false), differs("/spark_conf/b", "spark_conf", false),
+		contended("/sparkConf/a", time.Second),
+	)
+	plan := Make(in)
+	g.Expect(plan.Step).To(Equal(StepUpdate))
+	g.Expect(Differing(plan.Differences)).To(Equal("/sparkConf/b"))
+	g.Expect(plan.Contended).To(HaveLen(1))
+}
+
+func TestTheUsersOwnEditIsNoReversal(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, is("TERMINATED"), differs("/spark_conf/a", "spark_conf", false))
+	in.Cluster.Status.AppliedDigest = Applying
+	plan := Make(in)
+	g.Expect(plan.Step).To(Equal(StepUpdate))
+	g.Expect(plan.Corrections(nil, true, noon, limits)).To(BeNil(), "[case-90]")
+}
+
+func TestTimeAloneWritesNoCount(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, is("RUNNING"), compared, contended(SubjectSize, 2*time.Hour))
+	in.Cluster.Status.Corrections[0].Count = 2
+	before := in.Cluster.Status.Corrections
+	g.Expect(Make(in).Corrections(before, false, noon, limits)).To(Equal(before), "[P7]")
+}
+
+func TestOnlyNewEvidenceMakesAFieldImmutable(t *testing.T) {
+	updated := func(in *Input) {
+		did(StepUpdate, time.Minute)(in)
+	}
+	restarts := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
+	asked := func(value any, at time.Time) change {
+		return func(in *Input) { in.World.Differences[0].Asked, in.World.SpecAt = value, at }
+	}
+	for name, row := range map[string]struct {
+		change change
+		step   Step
+		reason string
+	}{
+		"[case-63] ours was asked for and is not in effect": {asked("ours", noon), StepNone, v1alpha1.ReasonImmutableField},
+		"[case-63] a GET from before the update":            {asked("ours", noon.Add(-2*time.Minute)), StepUpdate, v1alpha1.ReasonUpdating},
+		"[case-63] no GET":                                  {asked(nil, time.Time{}), StepUpdate, v1alpha1.ReasonUpdating},
+		"[case-90] theirs was asked for since":              {asked("theirs", noon), StepUpdate, v1alpha1.ReasonUpdating},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, is("RUNNING"), restarts, updated, differs("/aws_attributes/first_on_demand", "aws_attributes", false), row.change)
+			plan := Make(in)
+			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
+		})
+	}
+}
