@@ -156,7 +156,7 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 	if len(c.getting) >= maxGets {
 		return nil, time.Time{}
 	}
-	for i, next := range c.gets {
+	for _, next := range c.gets {
 		e := c.entries[next.id]
 		if _, inFlight := c.getting[next.id]; e == nil || e.writing > 0 || inFlight {
 			continue
@@ -164,7 +164,6 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 		if held := c.heldUntil[next.priority]; held.After(now) {
 			return nil, held
 		}
-		c.gets = slices.Delete(c.gets, i, i+1)
 		return c.readOf(e, next.priority), time.Time{}
 	}
 	return nil, time.Time{}
@@ -175,10 +174,14 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 	return &read{
 		priority: priority, endpoint: endpointGet, resource: e.id, credential: c.credentialFor(e),
 		putOff: func(until time.Time) {
+			c.dropGet(e.id)
 			e.backoff.heldUntil(until)
 			c.planBy(until)
 		},
-		begin: func() { c.getting[e.id] = struct{}{} },
+		begin: func() {
+			c.dropGet(e.id)
+			c.getting[e.id] = struct{}{}
+		},
 		send: func(ctx context.Context, api databricks.Reader) (err error) {
 			got, err = api.Get(ctx, e.id)
 			if err == nil && (got.Details == nil || got.Details.ClusterId != e.id) {
@@ -198,6 +201,12 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 			}
 		},
 	}
+}
+
+// dropGet takes a cluster off the GETs to be made. One that the host's limit holds
+// stays among them.
+func (c *cache) dropGet(clusterID string) {
+	c.gets = slices.DeleteFunc(c.gets, func(g get) bool { return g.id == clusterID })
 }
 
 // takeGet takes the outcome of a GET.
