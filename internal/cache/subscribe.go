@@ -121,8 +121,8 @@ func (c *cache) request(key requestKey, clusterID string, after time.Time) {
 		return
 	}
 	e.requestedAt = time.Now()
-	if isTransient(e.health.err) || e.health.err == nil {
-		e.backoff = backoff{}
+	if !isTransient(e.health.err) {
+		e.backoff = backoff{} // something was changed about it
 	}
 	if key.source == getOnly {
 		c.wakeBy(e.requestedAt)
