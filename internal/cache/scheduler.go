@@ -106,8 +106,13 @@ func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 	if at := later(l.notBefore, c.heldUntil[l.priority]); at.After(now) {
 		return nil, at
 	}
-	if l.credential == nil || l.credential.isRejected() && l.pages == 0 {
+	switch {
+	case l.credential != nil && !l.credential.isRejected():
+	case l.pages == 0:
 		l.credential = c.rotate()
+	default: // its other pages cannot be fetched
+		c.beginList(l.priority, now)
+		l = c.lists.underway
 	}
 	var page databricks.ListPage
 	query := l.query()
