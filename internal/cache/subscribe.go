@@ -181,19 +181,15 @@ func (e *entry) satisfies(from source, after time.Time) bool {
 	return from == anySource || e.newest.Presence != Present && e.newest.StartedAt.After(after) || e.specification().StartedAt.After(after)
 }
 
-// outstanding returns the time after which a read must begin to satisfy the requests
-// that any source serves, whether there are such, and whether a GET is needed.
-func (e *entry) outstanding() (after time.Time, anyRead, get bool) {
+// outstanding returns the time after which a read of a source must begin to satisfy
+// the requests of it, and whether there are such.
+func (e *entry) outstanding(from source) (after time.Time, exist bool) {
 	for key, r := range e.requests {
-		switch {
-		case e.satisfies(key.source, r.after):
-		case key.source == getOnly:
-			get = true
-		default:
-			anyRead, after = true, later(after, r.after)
+		if key.source == from && !e.satisfies(from, r.after) {
+			after, exist = later(after, r.after), true
 		}
 	}
-	return after, anyRead, get
+	return after, exist
 }
 
 // search states the object's search and returns its result so far.
