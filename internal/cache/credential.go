@@ -143,7 +143,7 @@ func release(permit *ratelimit.Permit, err error, now time.Time) {
 	switch {
 	case err == nil:
 		permit.Release(now, ratelimit.Outcome{Kind: ratelimit.Served})
-	case !known, strings.HasPrefix(failed.Endpoint, "oidc/"):
+	case !known, errors.Is(err, ErrNotSent), strings.HasPrefix(failed.Endpoint, "oidc/"):
 		permit.Cancel(now) // nothing was sent to the endpoint: there was no token, or no intent
 	case failed.Class == databricks.ClassThrottled:
 		permit.Release(now, ratelimit.Outcome{Kind: ratelimit.Throttled, RetryAfter: failed.RetryAfter})
