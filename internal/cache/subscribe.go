@@ -156,9 +156,12 @@ func (c *cache) entry(clusterID string) *entry {
 	return e
 }
 
-// prune forgets an entry that no object is interested in and no write needs.
+// prune forgets an entry that no object is interested in and no write needs. A write
+// needs it as long as the newest complete list shows the cluster as it was before.
 func (c *cache) prune(e *entry) {
-	if !e.isNeeded() && e.writing == 0 && !time.Now().Before(e.validAfter) {
+	_, listed := c.lists.clusters[e.id]
+	outdated := listed && !e.wroteAt.IsZero() && !c.lists.startedAt.After(e.validAfter)
+	if !e.isNeeded() && e.writing == 0 && !outdated && !time.Now().Before(e.validAfter) {
 		delete(c.entries, e.id)
 	}
 }
