@@ -222,7 +222,9 @@ func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Ti
 	case err == nil:
 		observed.Presence, observed.Cluster = Present, trimmed(got.Details)
 		e.unlisted = e.absent > 0
-		e.acceptSpec(got.Spec, startedAt)
+		if e.acceptSpec(got.Spec, startedAt) {
+			c.markWatchers(e)
+		}
 		e.specDue = startedAt.Add(c.options.Deep - c.random(c.options.Deep/10))
 	case isPurged(err):
 		observed.Presence = Purged
