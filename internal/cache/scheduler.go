@@ -138,10 +138,10 @@ func (c *cache) takePage(l *listing, page databricks.ListPage, now time.Time, er
 	if c.lists.underway != l {
 		return // it was dropped meanwhile
 	}
-	if err != nil {
-		c.pageFailed(l, err, now)
-	} else {
+	if err == nil {
 		err = c.pageArrived(l, page, now)
+	} else if c.pageFailed(l, err, now); c.lists.pageSize < l.pageSize {
+		return // it begins again with smaller pages
 	}
 	changed := false
 	switch {
