@@ -45,8 +45,8 @@ type entry struct {
 	validAfter  time.Time
 	needsReread bool
 
-	// requestedAt is when a read was last requested, readAt when the last one began,
-	// whatever it returned.
+	// requestedAt is when a read was last requested, readAt when the last one began
+	// that did not fail, whatever it returned.
 	requestedAt, readAt time.Time
 	// stale marks what the slow cadence has reached.
 	stale bool

@@ -216,6 +216,7 @@ func (c *cache) dropGet(clusterID string) {
 
 // takeGet takes the outcome of a GET.
 func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Time, err error) {
+	readAt := e.readAt
 	e.readAt = later(e.readAt, startedAt)
 	observed := Observation{StartedAt: startedAt, CompletedAt: now, FromGet: true}
 	switch {
@@ -229,6 +230,7 @@ func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Ti
 	case isPurged(err):
 		observed.Presence = Purged
 	case databricks.ClassOf(err) != databricks.ClassMissing:
+		e.readAt = readAt // its backoff spaces the next
 		c.getFailed(e, err, now)
 		return
 	case !e.seen && !e.deleting && startedAt.Before(e.visibleBy(c.options.Grace)):
