@@ -11,8 +11,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// maxGets and maxLookups bound the reads of one kind in flight, so that one that is
-// not answered does not hold up the others.
+// maxGets bounds the GETs in flight and maxLookups the lookups of one endpoint, so that
+// an endpoint that does not answer does not hold up the others.
 const maxGets, maxLookups = 4, 2
 
 // read is one request that the scheduler may make now. Its functions but send are
