@@ -35,6 +35,8 @@ type remote struct {
 	unlisted map[string]bool
 	// withoutSpec are the clusters whose GETs return no spec.
 	withoutSpec map[string]bool
+	// specs are the specs that were set by hand.
+	specs map[string]json.RawMessage
 	// workspaceIDs are those that Me returns, by token.
 	workspaceIDs map[string]string
 	calls        []call
@@ -55,7 +57,7 @@ var errHang = errors.New("no answer")
 func newRemote() *remote {
 	return &remote{
 		latency: 20 * time.Millisecond, clusters: map[string]compute.ClusterDetails{},
-		unlisted: map[string]bool{}, withoutSpec: map[string]bool{}, workspaceIDs: map[string]string{},
+		unlisted: map[string]bool{}, withoutSpec: map[string]bool{}, specs: map[string]json.RawMessage{}, workspaceIDs: map[string]string{},
 	}
 }
 
@@ -88,6 +90,13 @@ func (r *remote) omitSpec(id string, omitted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.withoutSpec[id] = omitted
+}
+
+// editSpec changes what GETs return as a cluster's spec, and nothing else.
+func (r *remote) editSpec(id, spec string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.specs[id] = json.RawMessage(spec)
 }
 
 // log is what was called so far.
@@ -223,7 +232,7 @@ func (s *session) Permissions(ctx context.Context, id string) ([]compute.Cluster
 func (s *session) Get(ctx context.Context, id string) (databricks.Cluster, error) {
 	s.mu.Lock()
 	c, known := s.clusters[id]
-	omitted := s.withoutSpec[id]
+	omitted, spec := s.withoutSpec[id], s.specs[id]
 	s.mu.Unlock()
 	if err := s.take(ctx, call{kind: "get", id: id, token: s.token}); err != nil {
 		return databricks.Cluster{}, err
@@ -232,7 +241,11 @@ func (s *session) Get(ctx context.Context, id string) (databricks.Cluster, error
 		return databricks.Cluster{}, &databricks.Error{Class: databricks.ClassMissing, Code: "INVALID_PARAMETER_VALUE", Message: "Cluster " + id + " does not exist", Answered: true}
 	}
 	got := databricks.Cluster{Details: &c}
-	if !omitted {
+	switch {
+	case omitted:
+	case spec != nil:
+		got.Spec = spec
+	default:
 		got.Spec = json.RawMessage(fmt.Sprintf(`{"cluster_name":%q,"num_workers":%d}`, c.ClusterName, c.NumWorkers))
 	}
 	return got, nil
