@@ -33,7 +33,8 @@ func isPurged(err error) bool {
 
 // backoff spaces the attempts at something that fails.
 type backoff struct {
-	failures int
+	// failures counts all in a row, transient those since the last that was not.
+	failures, transient int
 	// at is when to try again; zero: at once.
 	at time.Time
 }
@@ -48,14 +49,15 @@ const (
 // failed records a failure at now.
 func (b *backoff) failed(err error, now time.Time) {
 	pause := lastRetry
-	if b.failures < 9 {
-		pause = min(firstRetry<<b.failures, lastRetry)
+	if b.transient < 9 {
+		pause = min(firstRetry<<b.transient, lastRetry)
 	}
 	b.failures++
+	b.transient++
 	b.at = now.Add(pause/2 + rand.N(pause/2))
 	switch {
 	case !isTransient(err):
-		b.at = now.Add(refusedRetry + rand.N(time.Minute))
+		b.at, b.transient = now.Add(refusedRetry+rand.N(time.Minute)), 0
 	case b.at.Before(now.Add(retryAfter(err))):
 		b.at = now.Add(min(retryAfter(err), lastRetry))
 	}

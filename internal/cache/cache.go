@@ -118,26 +118,25 @@ func (c *cache) markAll() {
 }
 
 // beginWrite invalidates everything cached about the cluster.
-func (c *cache) beginWrite(clusterID string, priority ratelimit.Priority) {
+func (c *cache) beginWrite(clusterID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if clusterID == "" {
 		return
 	}
-	e := c.entry(clusterID)
-	e.writing++
-	e.deleting = priority == ratelimit.PriorityTerminate
+	c.entry(clusterID).writing++
 }
 
 // endWrite records when a write was over, and from when on reads are valid.
-func (c *cache) endWrite(clusterID string, now, validAfter time.Time) {
+func (c *cache) endWrite(write Write, now, validAfter time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entries[clusterID]
+	e := c.entries[write.ClusterID]
 	if e == nil {
 		return
 	}
 	e.writing--
+	e.deleting = write.Priority == ratelimit.PriorityTerminate
 	e.needsReread = true
 	e.wroteAt, e.requestedAt = now, now
 	e.validAfter = later(e.validAfter, validAfter)

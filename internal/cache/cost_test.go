@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 func TestAQuietWorkspaceCostsPagesNotClusters(t *testing.T) {
@@ -21,73 +23,72 @@ func TestAQuietWorkspaceCostsPagesNotClusters(t *testing.T) {
 		{10000, 2 * time.Hour, 0.15 * 10000},
 	} {
 		t.Run("[P1] [P11] [case-60] "+fmt.Sprint(row.clusters), func(t *testing.T) {
-			inWorld(t, "", Options{}, func(t *testing.T, w *world) {
-				w.watchAll(w.remote.fill("c", row.clusters))
-				w.pass(20 * time.Minute)
-				w.newsOfAll()
+			withRegistry(t, "", func(t *testing.T, f *fixture) {
+				f.watch(f.remote.fill("c", row.clusters)...)
+				f.pass(20 * time.Minute)
+				f.notifiedObjects()
 				began := time.Now()
-				w.pass(row.span)
-				perHour := float64(w.remote.count("", began)) / row.span.Hours()
+				f.pass(row.span)
+				perHour := float64(f.remote.count("", began)) / row.span.Hours()
 				t.Logf("%.1f calls an hour, %.4f per cluster (target %.1f)", perHour, perHour/float64(row.clusters), row.perHour)
 				if perHour > row.perHour {
 					t.Errorf("%.1f calls an hour, more than %.1f", perHour, row.perHour)
 				}
-				if n := w.newsOfAll(); n != 0 {
-					t.Errorf("%d objects were told of nothing", n)
+				if n := f.notifiedObjects(); n != 0 {
+					t.Errorf("%d objects were notified of nothing", n)
 				}
 			})
 		})
 	}
 }
 
-func TestAChangeIsSeenWithinFiveMinutes(t *testing.T) {
-	inWorld(t, "[P1]", Options{}, func(t *testing.T, w *world) {
-		ids := w.remote.fill("c", 10000)
-		ws := w.watchAll(ids)
-		w.pass(20 * time.Minute)
+func TestAChangeIsObservedWithinFiveMinutes(t *testing.T) {
+	withRegistry(t, "[P1]", func(t *testing.T, f *fixture) {
+		ids := f.remote.fill("c", 10000)
+		f.watch(ids...)
+		f.pass(20 * time.Minute)
 		for i := range 20 {
 			id := ids[i*499]
-			w.remote.put(id, compute.StateTerminated)
+			f.remote.put(id, compute.StateTerminated)
 			began := time.Now()
-			for state(ws, id) != compute.StateTerminated {
-				w.pass(time.Second)
+			for f.state(id) != compute.StateTerminated {
+				f.pass(time.Second)
 			}
 			if took := time.Since(began); took > 5*time.Minute {
-				t.Errorf("a change was seen after %v", took)
+				t.Errorf("a change was observed after %v", took)
 			}
 		}
 	})
 }
 
 func TestARestartOfTenThousandCostsTwoLists(t *testing.T) {
-	inWorld(t, "[P3]", Options{}, func(t *testing.T, w *world) {
-		ids := w.remote.fill("c", 10000)
+	withRegistry(t, "[P3]", func(t *testing.T, f *fixture) {
+		ids := f.remote.fill("c", 10000)
 		began := time.Now()
 		for i, id := range ids { // as fast as workers would
-			w.connect(Object(id)).Watch(Object(id), id)
+			f.watch(id)
 			if i%1000 == 999 {
-				w.pass(time.Second)
+				f.pass(time.Second)
 			}
 		}
-		ws := w.connect("c-00000")
 		settled := func() bool {
 			for _, id := range ids {
-				if ws.Observe(id).Presence == Unknown {
+				if f.presence(id) == Unknown {
 					return false
 				}
 			}
 			return true
 		}
 		for !settled() {
-			w.pass(time.Second)
+			f.pass(time.Second)
 		}
-		calls := w.remote.count("", began)
+		calls := f.remote.count("", began)
 		t.Logf("settled after %v with %d calls", time.Since(began), calls)
 		if calls > 110 {
 			t.Errorf("%d calls until settled", calls)
 		}
-		w.pass(time.Until(began.Add(10 * time.Minute)))
-		calls = w.remote.count("", began)
+		f.pass(time.Until(began.Add(10 * time.Minute)))
+		calls = f.remote.count("", began)
 		t.Logf("%d calls in ten minutes", calls)
 		if calls > 220 {
 			t.Errorf("%d calls in ten minutes", calls)
@@ -96,17 +97,17 @@ func TestARestartOfTenThousandCostsTwoLists(t *testing.T) {
 }
 
 func TestFiveClustersAmongThousandsCostFiveGets(t *testing.T) {
-	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
-		w.remote.fill("foreign", 8000)
-		w.watchAll(w.remote.fill("c", 5))
-		w.pass(4 * time.Minute)
-		t.Logf("%d calls to learn", w.remote.count("", time.Time{}))
-		if n := w.remote.count("list", time.Time{}); n > 25 {
-			t.Errorf("%d pages to learn that lists are dear", n)
+	withRegistry(t, "", func(t *testing.T, f *fixture) {
+		f.remote.fill("foreign", 8000)
+		f.watch(f.remote.fill("c", 5)...)
+		f.pass(4 * time.Minute)
+		t.Logf("%d calls to learn", f.remote.count("", time.Time{}))
+		if n := f.remote.count("list", time.Time{}); n > 25 {
+			t.Errorf("%d pages to learn that lists cost more than GETs", n)
 		}
 		began := time.Now()
-		w.pass(time.Hour)
-		lists, gets := w.remote.count("list", began), w.remote.count("get", began)
+		f.pass(time.Hour)
+		lists, gets := f.remote.count("list", began), f.remote.count("get", began)
 		if lists != 0 || gets > 14*5+1 || gets < 12*5 {
 			t.Errorf("%d pages and %d GETs in an hour", lists, gets)
 		}
@@ -114,32 +115,31 @@ func TestFiveClustersAmongThousandsCostFiveGets(t *testing.T) {
 }
 
 func TestAHundredCreatesCostThreeCallsEach(t *testing.T) {
-	inWorld(t, "[P2]", Options{}, func(t *testing.T, w *world) {
-		w.watchAll(w.remote.fill("old", 10))
-		w.pass(30 * time.Second)
+	withRegistry(t, "[P2]", func(t *testing.T, f *fixture) {
+		f.watch(f.remote.fill("old", 10)...)
+		f.pass(30 * time.Second)
 		began := time.Now()
 		ids := make([]string, 100)
 		for i := range ids {
 			ids[i] = fmt.Sprintf("c-%03d", i)
-			ws := w.connect(Object(ids[i]))
-			w.do(ws, ClassChange, "", create(ids[i]))
-			ws.Watch(Object(ids[i]), ids[i])
+			ws := f.connect(Object(ids[i]))
+			f.mustWrite(ws, ratelimit.PriorityChange, "", create(ids[i]))
+			f.subscribe(Object(ids[i]), Interest{ClusterID: ids[i]})
 		}
-		ws := w.connect("old-00000")
-		w.pass(time.Until(began.Add(5 * time.Minute)))
+		f.pass(time.Until(began.Add(5 * time.Minute)))
 		running := time.Now()
 		for _, id := range ids {
-			w.remote.put(id, compute.StateRunning)
+			f.remote.put(id, compute.StateRunning)
 		}
 		for _, id := range ids {
-			for state(ws, id) != compute.StateRunning {
-				w.pass(100 * time.Millisecond)
+			for f.state(id) != compute.StateRunning {
+				f.pass(100 * time.Millisecond)
 			}
 		}
 		if late := time.Since(running); late > 10*time.Second {
-			t.Errorf("RUNNING was seen after %v", late)
+			t.Errorf("RUNNING was observed after %v", late)
 		}
-		calls := w.remote.count("", began)
+		calls := f.remote.count("", began)
 		t.Logf("%d calls for 100 creates", calls)
 		if calls > 300 {
 			t.Errorf("%d calls for 100 creates", calls)

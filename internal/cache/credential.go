@@ -143,7 +143,7 @@ func release(permit *ratelimit.Permit, err error, now time.Time) {
 	switch {
 	case err == nil:
 		permit.Release(now, ratelimit.Outcome{Kind: ratelimit.Served})
-	case !known, strings.HasPrefix(failed.Endpoint, "oidc/"):
+	case !known, errors.Is(err, ErrNotSent), strings.HasPrefix(failed.Endpoint, "oidc/"):
 		permit.Cancel(now) // nothing was sent to the endpoint: there was no token, or no intent
 	case failed.Class == databricks.ClassThrottled:
 		permit.Release(now, ratelimit.Outcome{Kind: ratelimit.Throttled, RetryAfter: failed.RetryAfter})
@@ -209,6 +209,8 @@ func (c *credential) identify(ctx context.Context) {
 		now := time.Now()
 		if databricks.ClassOf(err) == databricks.ClassUnauthenticated {
 			refusals++
+		} else {
+			refusals = 0
 		}
 		if c.identified(err, refusals, now) {
 			c.changed(c)
@@ -246,10 +248,12 @@ func (c *credential) identified(err error, refusals int, now time.Time) (changed
 	before, was := c.failure, c.acceptance
 	switch {
 	case err == nil:
+		first := c.acceptedAt.IsZero()
 		c.cleared = was == suspected
 		c.acceptance, c.acceptedAt, c.failure, c.identifying = accepted, now, nil, false
 		c.backoff.succeeded()
-		return was == rejected || was == suspected || before != nil || c.cache == nil
+		// A suspicion that is cleared changes nothing: calls that wait for it come back.
+		return first || was == rejected || before != nil
 	case databricks.ClassOf(err) == databricks.ClassUnauthenticated && refusals == 1 && was != rejected:
 		return false // one refusal is checked before it is believed
 	case databricks.ClassOf(err) == databricks.ClassUnauthenticated:
@@ -258,7 +262,7 @@ func (c *credential) identified(err error, refusals int, now time.Time) (changed
 	case was == suspected:
 		// Me does not answer, so nothing confirms the refusal.
 		c.acceptance, c.identifying = accepted, false
-		return true
+		return false
 	case was == rejected:
 		c.backoff.at = now.Add(c.options.Limits.ProbeRefused)
 		return false

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"time"
@@ -44,8 +45,8 @@ type entry struct {
 	validAfter  time.Time
 	needsReread bool
 
-	// requestedAt is when a read was last requested, readAt when the last one began,
-	// whatever it returned.
+	// requestedAt is when a read was last requested, readAt when the last one began
+	// that did not fail, whatever it returned.
 	requestedAt, readAt time.Time
 	// stale marks what the slow cadence has reached.
 	stale bool
@@ -90,17 +91,20 @@ func (e *entry) specification() Spec {
 }
 
 // acceptSpec takes the spec of a GET that began at startedAt. One without a spec
-// says nothing: what an earlier GET returned is not known to hold any more.
-func (e *entry) acceptSpec(spec json.RawMessage, startedAt time.Time) {
+// says nothing: what an earlier GET returned is not known to hold any more. It reports
+// whether the spec differs from the one that was known.
+func (e *entry) acceptSpec(spec json.RawMessage, startedAt time.Time) (changed bool) {
 	if !startedAt.After(e.specAt) {
-		return
+		return false
 	}
 	if spec == nil {
 		e.omitted++
 		e.spec, e.specAt = nil, time.Time{}
-		return
+		return false
 	}
+	changed = e.spec != nil && !bytes.Equal(e.spec, spec)
 	e.spec, e.specAt, e.omitted = spec, startedAt, 0
+	return changed
 }
 
 // accept takes an observation. It reports whether the cluster differs from before,

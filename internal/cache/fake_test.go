@@ -16,6 +16,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 // remote is a workspace that a test programs.
@@ -26,44 +27,76 @@ type remote struct {
 	mu sync.Mutex
 	// fault decides about a call before it has its effect; nil lets it pass.
 	fault func(made call) error
-	// edit changes a page before it is handed out; nil leaves it.
+	// edit changes a page before it is returned; nil leaves it.
 	edit     func(query databricks.ListQuery, page *databricks.ListPage)
 	clusters map[string]compute.ClusterDetails
 	// ids are those of clusters in order; nil: to be sorted anew.
 	ids      []string
 	unlisted map[string]bool
-	calls    []call
-	clients  map[string]bool
+	// withoutSpec are the clusters whose GETs return no spec.
+	withoutSpec map[string]bool
+	// specs are the specs that were set by hand.
+	specs map[string]json.RawMessage
+	// workspaceIDs are those that Me returns, by token.
+	workspaceIDs map[string]string
+	calls        []call
 	// libraryStatus is that of every cluster's library.
 	libraryStatus compute.LibraryInstallStatus
 }
 
-// call is what the remote saw.
+// call is one request that the remote received.
 type call struct {
 	kind, id, token string
 	at              time.Time
 	err             error
 }
 
+// errHang is the fault of a call that gets no answer until its deadline.
+var errHang = errors.New("no answer")
+
 func newRemote() *remote {
 	return &remote{
 		latency: 20 * time.Millisecond, clusters: map[string]compute.ClusterDetails{},
-		unlisted: map[string]bool{}, clients: map[string]bool{},
+		unlisted: map[string]bool{}, withoutSpec: map[string]bool{}, specs: map[string]json.RawMessage{}, workspaceIDs: map[string]string{},
 	}
 }
 
-// breakWith sets what decides about calls from now on.
-func (r *remote) breakWith(fault func(made call) error) {
+// failWith sets what decides about calls from now on.
+func (r *remote) failWith(fault func(made call) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fault = fault
 }
 
-// doctor sets what changes pages from now on.
-func (r *remote) doctor(edit func(query databricks.ListQuery, page *databricks.ListPage)) {
+// refuse makes the workspace refuse the tokens with 401 from now on.
+func (r *remote) refuse(tokens ...string) {
+	r.failWith(func(made call) error {
+		if slices.Contains(tokens, made.token) {
+			return errRefused
+		}
+		return nil
+	})
+}
+
+// editPages sets what changes pages from now on.
+func (r *remote) editPages(edit func(query databricks.ListQuery, page *databricks.ListPage)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.edit = edit
+}
+
+// omitSpec sets whether GETs of a cluster return its spec.
+func (r *remote) omitSpec(id string, omitted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.withoutSpec[id] = omitted
+}
+
+// editSpec changes what GETs return as a cluster's spec, and nothing else.
+func (r *remote) editSpec(id, spec string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.specs[id] = json.RawMessage(spec)
 }
 
 // log is what was called so far.
@@ -120,47 +153,47 @@ func (r *remote) take(ctx context.Context, made call) error {
 	made.err = err
 	r.calls = append(r.calls, made)
 	r.mu.Unlock()
-	select {
-	case <-time.After(r.latency):
-	case <-ctx.Done():
-		return &databricks.Error{Class: databricks.ClassAmbiguous, Message: "timed out"}
+	answered := time.After(r.latency)
+	if errors.Is(err, errHang) {
+		answered = nil
 	}
-	return err
+	select {
+	case <-answered:
+		return err
+	case <-ctx.Done():
+		return &databricks.Error{Class: databricks.ClassTransient, Message: "no answer within the deadline"}
+	}
+}
+
+// calledWhere counts the calls since a time that a condition selects.
+func (r *remote) calledWhere(since time.Time, selected func(call) bool) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, made := range r.calls {
+		if !made.at.Before(since) && selected(made) {
+			n++
+		}
+	}
+	return n
 }
 
 // count is how many calls of a kind were made since a time; "" counts all.
 func (r *remote) count(kind string, since time.Time) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := 0
-	for _, made := range r.calls {
-		if (kind == "" || made.kind == kind) && !made.at.Before(since) {
-			n++
-		}
-	}
-	return n
+	return r.calledWhere(since, func(made call) bool { return kind == "" || made.kind == kind })
 }
 
 // countOf is how many calls about one cluster were made since a time.
-func (r *remote) countOf(id string, since time.Time) (n int) {
-	for _, made := range r.log() {
-		if made.kind != "list" && made.id == id && !made.at.Before(since) {
-			n++
-		}
-	}
-	return n
+func (r *remote) countOf(id string, since time.Time) int {
+	return r.calledWhere(since, func(made call) bool { return made.kind != "list" && made.id == id })
+}
+
+// countBy is how many calls of a kind were made with a token since a time.
+func (r *remote) countBy(token, kind string, since time.Time) int {
+	return r.calledWhere(since, func(made call) bool { return made.token == token && (kind == "" || made.kind == kind) })
 }
 
 func (r *remote) failed(class databricks.Class, since time.Time) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := 0
-	for _, made := range r.calls {
-		if databricks.ClassOf(made.err) == class && !made.at.Before(since) {
-			n++
-		}
-	}
-	return n
+	return r.calledWhere(since, func(made call) bool { return databricks.ClassOf(made.err) == class })
 }
 
 // session is the remote as one credential reaches it.
@@ -170,7 +203,7 @@ type session struct {
 	token string
 }
 
-// LibraryStatuses tells one library of the cluster's own.
+// LibraryStatuses returns one library for each cluster.
 func (s *session) LibraryStatuses(ctx context.Context, id string) ([]compute.LibraryFullStatus, error) {
 	err := s.take(ctx, call{kind: "libraries", id: id, token: s.token})
 	if err != nil {
@@ -185,11 +218,13 @@ func (s *session) Me(ctx context.Context) (databricks.Principal, error) {
 	if err := s.take(ctx, call{kind: "me", token: s.token}); err != nil {
 		return databricks.Principal{}, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	name, _, _ := strings.Cut(s.token, "-")
-	return databricks.Principal{ID: name, UserName: name + "@example.com"}, nil
+	return databricks.Principal{ID: name, UserName: name + "@example.com", WorkspaceID: s.workspaceIDs[s.token]}, nil
 }
 
-// Permissions tells that nobody has a grant.
+// Permissions returns no grants.
 func (s *session) Permissions(ctx context.Context, id string) ([]compute.ClusterAccessControlResponse, error) {
 	return nil, s.take(ctx, call{kind: "permissions", id: id, token: s.token})
 }
@@ -197,20 +232,32 @@ func (s *session) Permissions(ctx context.Context, id string) ([]compute.Cluster
 func (s *session) Get(ctx context.Context, id string) (databricks.Cluster, error) {
 	s.mu.Lock()
 	c, known := s.clusters[id]
+	omitted, spec := s.withoutSpec[id], s.specs[id]
 	s.mu.Unlock()
 	if err := s.take(ctx, call{kind: "get", id: id, token: s.token}); err != nil {
 		return databricks.Cluster{}, err
 	}
 	if !known {
-		return databricks.Cluster{}, &databricks.Error{Class: databricks.ClassMissing, Code: "INVALID_PARAMETER_VALUE", Message: "Cluster " + id + " does not exist"}
+		return databricks.Cluster{}, &databricks.Error{Class: databricks.ClassMissing, Code: "INVALID_PARAMETER_VALUE", Message: "Cluster " + id + " does not exist", Answered: true}
 	}
-	spec, err := json.Marshal(compute.ClusterSpec{ClusterName: c.ClusterName, NumWorkers: c.NumWorkers})
-	return databricks.Cluster{Details: &c, Spec: spec}, err
+	got := databricks.Cluster{Details: &c}
+	switch {
+	case omitted:
+	case spec != nil:
+		got.Spec = spec
+	default:
+		got.Spec = json.RawMessage(fmt.Sprintf(`{"cluster_name":%q,"num_workers":%d}`, c.ClusterName, c.NumWorkers))
+	}
+	return got, nil
 }
 
 func (s *session) List(ctx context.Context, query databricks.ListQuery) (databricks.ListPage, error) {
+	kind := "list"
+	if query.PinnedOnly {
+		kind = "pins"
+	}
 	page := s.page(query)
-	err := s.take(ctx, call{kind: "list", id: query.PageToken, token: s.token})
+	err := s.take(ctx, call{kind: kind, id: query.PageToken, token: s.token})
 	return page, err
 }
 
@@ -265,172 +312,6 @@ func (s *session) write(ctx context.Context, kind, id string, effect func()) err
 	return err
 }
 
-// world is a registry that runs against remotes, in virtual time.
-type world struct {
-	t *testing.T
-	*Registry
-	remote *remote
-	// tokens are those dialled, by fingerprint.
-	tokens map[string]string
-	end    func()
-
-	mu   sync.Mutex
-	told map[Object]int
-}
-
-// inBubble runs a test in virtual time, under the tags of what it proves. That
-// all goroutines end with it is synctest's own rule.
-func inBubble(t *testing.T, tags string, test func(t *testing.T)) {
-	t.Helper()
-	if tags == "" {
-		synctest.Test(t, test)
-		return
-	}
-	t.Run(tags, func(t *testing.T) { synctest.Test(t, test) })
-}
-
-// inWorld runs a test in virtual time against one remote.
-func inWorld(t *testing.T, tags string, options Options, test func(t *testing.T, w *world)) {
-	t.Helper()
-	inBubble(t, tags, func(t *testing.T) {
-		w := &world{t: t, remote: newRemote(), tokens: map[string]string{}, told: map[Object]int{}}
-		options.Dial = func(config databricks.Config) (Client, error) {
-			return &session{remote: w.remote, token: w.tokens[config.Fingerprint()]}, nil
-		}
-		options.OnChange = func(objects []Object) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			for _, object := range objects {
-				w.told[object]++
-			}
-		}
-		w.Registry = NewRegistry(options)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			if err := w.Start(ctx); err != nil {
-				t.Error(err)
-			}
-		}()
-		w.end = func() { cancel(); <-ended }
-		defer w.end()
-		test(t, w)
-	})
-}
-
-// config is a credential: principal-anything.
-func (w *world) config(host, token string) databricks.Config {
-	w.t.Helper()
-	config, err := databricks.ParseSecret(map[string][]byte{"host": []byte(host), "token": []byte(token)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.tokens[config.Fingerprint()] = token
-	return config
-}
-
-const testHost = "https://adb-1.2.azuredatabricks.net"
-
-// connect connects an object as alice and fails the test where that fails.
-func (w *world) connect(object Object) *Workspace { return w.connectAs(object, "alice-1") }
-
-func (w *world) connectAs(object Object, token string) *Workspace {
-	w.t.Helper()
-	workspace, err := w.connectTo(object, testHost, token)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return workspace
-}
-
-// connectTo connects an object, and waits as long as it is told to.
-func (w *world) connectTo(object Object, host, token string) (*Workspace, error) {
-	w.t.Helper()
-	for range 100 {
-		workspace, err := w.Connect(object, w.config(host, token))
-		wait, ok := errors.AsType[*WaitError](err)
-		if !ok {
-			return workspace, err
-		}
-		<-time.After(time.Until(wait.At))
-	}
-	w.t.Fatal("never connected")
-	return nil, nil
-}
-
-// watchAll connects an object per cluster, named as it is.
-func (w *world) watchAll(ids []string) *Workspace {
-	var workspace *Workspace
-	for _, id := range ids {
-		workspace = w.connect(Object(id))
-		workspace.Watch(Object(id), id)
-	}
-	return workspace
-}
-
-// pass lets virtual time go by.
-func (w *world) pass(d time.Duration) {
-	<-time.After(d)
-	synctest.Wait()
-}
-
-// news is how often an object was told since the last time that was asked.
-func (w *world) news(object Object) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := w.told[object]
-	delete(w.told, object)
-	return n
-}
-
-// newsOfAll is how many objects were told since the last time, which is
-// forgotten.
-func (w *world) newsOfAll() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := len(w.told)
-	clear(w.told)
-	return n
-}
-
-// do makes a write that is expected to be let through and to succeed.
-func (w *world) do(workspace *Workspace, class WriteClass, id string, call func(context.Context, databricks.Writer) error) {
-	w.t.Helper()
-	for range 1000 {
-		err := w.Writers().Do(w.t.Context(), workspace, class, id, call)
-		if wait, ok := errors.AsType[*WaitError](err); ok {
-			<-time.After(time.Until(wait.At))
-			continue
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return
-	}
-	w.t.Fatal("never let through")
-}
-
-func start(id string) func(context.Context, databricks.Writer) error {
-	return func(ctx context.Context, api databricks.Writer) error { return api.Start(ctx, id) }
-}
-
-func terminate(id string) func(context.Context, databricks.Writer) error {
-	return func(ctx context.Context, api databricks.Writer) error { return api.Terminate(ctx, id) }
-}
-
-func permanentDelete(id string) func(context.Context, databricks.Writer) error {
-	return func(ctx context.Context, api databricks.Writer) error { return api.PermanentDelete(ctx, id) }
-}
-
-// state is a cluster's state as the mirror tells it.
-func state(w *Workspace, id string) compute.State {
-	if seen := w.Observe(id); seen.Cluster != nil {
-		return seen.Cluster.State
-	}
-	return ""
-}
-
 func (s *session) SparkVersions(ctx context.Context) ([]compute.SparkVersion, error) {
 	return nil, s.take(ctx, call{kind: "spark-versions", token: s.token})
 }
@@ -445,4 +326,252 @@ func (s *session) Policies(ctx context.Context) (map[string]string, error) {
 
 func (s *session) InstancePools(ctx context.Context) (map[string]string, error) {
 	return nil, s.take(ctx, call{kind: "instance-pools", token: s.token})
+}
+
+// fixture is a registry that runs against a remote, in virtual time, and the objects
+// that use it.
+type fixture struct {
+	t *testing.T
+	*Registry
+	remote *remote
+	// tokens are those of the dialled credentials, by fingerprint.
+	tokens map[string]string
+	// workspaces and interests are the objects' last.
+	workspaces map[Object]*Workspace
+	interests  map[Object]Interest
+	stop       func()
+
+	mu            sync.Mutex
+	notifications map[Object]int
+}
+
+// inBubble runs a test in virtual time, under the tags of what it proves. synctest
+// checks that all goroutines end with it.
+func inBubble(t *testing.T, tags string, test func(t *testing.T)) {
+	t.Helper()
+	if tags == "" {
+		synctest.Test(t, test)
+		return
+	}
+	t.Run(tags, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// withRegistry runs a test in virtual time against one remote.
+func withRegistry(t *testing.T, tags string, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	inBubble(t, tags, func(t *testing.T) {
+		f := &fixture{
+			t: t, remote: newRemote(), tokens: map[string]string{}, workspaces: map[Object]*Workspace{},
+			interests: map[Object]Interest{}, notifications: map[Object]int{},
+		}
+		f.Registry = NewRegistry(Options{
+			Dial: func(config databricks.Config) (Client, error) {
+				return &session{remote: f.remote, token: f.tokens[config.Fingerprint()]}, nil
+			},
+			OnChange: func(objects []Object) {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				for _, object := range objects {
+					f.notifications[object]++
+				}
+			},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if err := f.Start(ctx); err != nil {
+				t.Error(err)
+			}
+		}()
+		f.stop = func() { cancel(); <-ended }
+		defer f.stop()
+		test(t, f)
+	})
+}
+
+const testHost = "https://adb-1.2.azuredatabricks.net"
+
+// secret returns the config of a Secret's keys, whose requests the remote shows under
+// a token.
+func (f *fixture) secret(token string, keys map[string]string) databricks.Config {
+	f.t.Helper()
+	data := map[string][]byte{"host": []byte(testHost)}
+	for key, value := range keys {
+		data[key] = []byte(value)
+	}
+	config, err := databricks.ParseSecret(data)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.tokens[config.Fingerprint()] = token
+	return config
+}
+
+// client returns one of the secrets of an OAuth client: name-secret. All of one client
+// have the same authority.
+func (f *fixture) client(secret string) databricks.Config {
+	f.t.Helper()
+	name, _, _ := strings.Cut(secret, "-")
+	return f.secret(secret, map[string]string{"client_id": name, "client_secret": secret})
+}
+
+// token returns a personal access token of a user: user-token. Each is an authority
+// of its own.
+func (f *fixture) token(token string) databricks.Config {
+	f.t.Helper()
+	return f.secret(token, map[string]string{"token": token})
+}
+
+// connect connects an object with the first secret of the client alice.
+func (f *fixture) connect(object Object) *Workspace { return f.connectAs(object, "alice-1") }
+
+// connectAs connects an object with a secret of a client, and fails the test where
+// that fails.
+func (f *fixture) connectAs(object Object, secret string) *Workspace {
+	f.t.Helper()
+	return f.mustConnect(object, f.client(secret), "")
+}
+
+func (f *fixture) mustConnect(object Object, config databricks.Config, domain string) *Workspace {
+	f.t.Helper()
+	workspace, err := f.tryConnect(object, config, domain)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return workspace
+}
+
+// tryConnect connects an object, and comes back as long as it has to wait.
+func (f *fixture) tryConnect(object Object, config databricks.Config, domain string) (*Workspace, error) {
+	f.t.Helper()
+	for range 100 {
+		workspace, err := f.Connect(object, config, domain)
+		if wait, ok := errors.AsType[*WaitError](err); ok {
+			<-time.After(time.Until(wait.At))
+			continue
+		}
+		if err == nil {
+			f.workspaces[object] = workspace
+		}
+		return workspace, err
+	}
+	f.t.Fatal("never connected")
+	return nil, nil
+}
+
+// subscribe states an object's interest.
+func (f *fixture) subscribe(object Object, interest Interest) View {
+	f.t.Helper()
+	f.interests[object] = interest
+	return f.view(object)
+}
+
+// change changes a part of an object's interest.
+func (f *fixture) change(object Object, change func(*Interest)) View {
+	f.t.Helper()
+	interest := f.interests[object]
+	change(&interest)
+	return f.subscribe(object, interest)
+}
+
+// view is what an object's last interest is answered with now.
+func (f *fixture) view(object Object) View {
+	f.t.Helper()
+	return f.workspaces[object].Subscribe(f.interests[object])
+}
+
+// watch connects an object per cluster, named as it is, and returns the last one's
+// Workspace.
+func (f *fixture) watch(ids ...string) (workspace *Workspace) {
+	f.t.Helper()
+	for _, id := range ids {
+		workspace = f.connect(Object(id))
+		f.subscribe(Object(id), Interest{ClusterID: id})
+	}
+	return workspace
+}
+
+// presence is whether a cluster exists, as the object of its name sees it.
+func (f *fixture) presence(id string) Presence { return f.view(Object(id)).Cluster.Presence }
+
+// state is a cluster's state, as the object of its name sees it.
+func (f *fixture) state(id string) compute.State {
+	if observed := f.view(Object(id)).Cluster; observed.Cluster != nil {
+		return observed.Cluster.State
+	}
+	return ""
+}
+
+// pass lets virtual time go by.
+func (f *fixture) pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// notified is how often an object was notified since the last call for it.
+func (f *fixture) notified(object Object) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.notifications[object]
+	delete(f.notifications, object)
+	return n
+}
+
+// notifiedObjects is how many objects were notified since the last call.
+func (f *fixture) notifiedObjects() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.notifications)
+	clear(f.notifications)
+	return n
+}
+
+// running is how many caches and limiters there are.
+func (f *fixture) running() (caches, limiters int) {
+	all, limits := f.snapshot()
+	return len(all), len(limits)
+}
+
+type writeCall = func(context.Context, databricks.Writer) error
+
+// write makes a write once.
+func (f *fixture) write(workspace *Workspace, priority ratelimit.Priority, id string, call writeCall) error {
+	return f.Writers().Do(f.t.Context(), workspace, Write{Priority: priority, Endpoint: "clusters/test", ClusterID: id}, call)
+}
+
+// mustWrite makes a write that is expected to be let through and to succeed.
+func (f *fixture) mustWrite(workspace *Workspace, priority ratelimit.Priority, id string, call writeCall) {
+	f.t.Helper()
+	for range 1000 {
+		err := f.write(workspace, priority, id, call)
+		if wait, ok := errors.AsType[*WaitError](err); ok {
+			<-time.After(time.Until(wait.At))
+			continue
+		}
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		return
+	}
+	f.t.Fatal("never let through")
+}
+
+func start(id string) writeCall {
+	return func(ctx context.Context, api databricks.Writer) error { return api.Start(ctx, id) }
+}
+
+func terminate(id string) writeCall {
+	return func(ctx context.Context, api databricks.Writer) error { return api.Terminate(ctx, id) }
+}
+
+func permanentDelete(id string) writeCall {
+	return func(ctx context.Context, api databricks.Writer) error { return api.PermanentDelete(ctx, id) }
+}
+
+func create(id string) writeCall {
+	return func(ctx context.Context, api databricks.Writer) error {
+		_, err := api.Create(ctx, databricks.CreateRequest{CreateCluster: compute.CreateCluster{ClusterName: id}})
+		return err
+	}
 }

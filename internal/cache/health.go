@@ -8,8 +8,9 @@ import (
 
 // health follows how the reads of one domain fare: a cluster's, or the lists.
 type health struct {
-	err         error
-	failures    int
+	err error
+	// transient counts the transient failures in a row.
+	transient   int
 	since       time.Time
 	lastSuccess time.Time
 	// shown is the failure that objects were notified of.
@@ -32,9 +33,13 @@ func (h *health) failed(err error, now time.Time) (changed bool) {
 	if h.err == nil {
 		h.since = now
 	}
-	h.failures++
 	h.err = err
-	if isTransient(err) && h.failures < shownAfter {
+	if isTransient(err) {
+		h.transient++
+	} else {
+		h.transient = 0
+	}
+	if isTransient(err) && h.transient < shownAfter {
 		return false
 	}
 	changed = h.shown == nil || databricks.ClassOf(h.shown) != databricks.ClassOf(err)

@@ -165,14 +165,15 @@ func (l *lookups) retryAll() {
 // nextLookup returns the lookup to make first: of what is due, that which an object
 // waits for; or when the next one is due.
 func (c *cache) nextLookup(now time.Time) (*read, time.Time) {
-	if len(c.lookups.reading) >= maxLookups {
-		return nil, time.Time{}
+	inFlight := map[*endpoint]int{}
+	for key := range c.lookups.reading {
+		inFlight[key.endpoint]++
 	}
 	var first lookupKey
 	var priority ratelimit.Priority
 	var at time.Time
 	for key, found := range c.lookups.known {
-		if _, inFlight := c.lookups.reading[key]; inFlight {
+		if _, reading := c.lookups.reading[key]; reading || inFlight[key.endpoint] >= maxLookups {
 			continue
 		}
 		due, isAwaited := found.due(key.endpoint, c.options)

@@ -7,129 +7,138 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-func TestLibrariesAreAskedForWhileSomebodyWantsToKnow(t *testing.T) {
-	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
-		w.remote.put("c1", compute.StateRunning)
-		w.remote.libraryStatus = compute.LibraryInstallStatusInstalling
-		workspace := w.watchAll([]string{"c1"})
-		w.pass(time.Hour)
-		if asked := w.remote.count("libraries", time.Time{}); asked != 0 {
-			t.Fatalf("asked %d times for what nobody wants", asked)
+func TestLibrariesAreReadWhileAnObjectNeedsThem(t *testing.T) {
+	withRegistry(t, "", func(t *testing.T, f *fixture) {
+		f.remote.put("c1", compute.StateRunning)
+		f.remote.libraryStatus = compute.LibraryInstallStatusInstalling
+		f.watch("c1")
+		f.pass(time.Hour)
+		if asked := f.remote.count("libraries", time.Time{}); asked != 0 {
+			t.Fatalf("read %d times what no object needs", asked)
 		}
 
 		after := time.Now()
-		w.news("c1")
-		if look := workspace.Libraries("c1", "c1", after); !look.StartedAt.IsZero() {
-			t.Fatal("an answer before anybody asked")
+		f.notified("c1")
+		needed := Interest{ClusterID: "c1", Libraries: Lookup{Cadence: WhileChanging, After: after}}
+		if look := f.subscribe("c1", needed).Libraries; !look.StartedAt.IsZero() {
+			t.Fatal("an answer before the first read")
 		}
-		w.pass(time.Second)
-		look := workspace.Libraries("c1", "c1", after)
-		if len(look.Value) != 1 || w.news("c1") != 1 {
+		f.pass(time.Second)
+		look := f.view("c1").Libraries
+		if len(look.Value) != 1 || f.notified("c1") != 1 {
 			t.Fatalf("got %v", look)
 		}
-		w.pass(80 * time.Second)
-		if asked := w.remote.count("libraries", time.Time{}); asked < 9 || asked > 12 {
-			t.Errorf("asked %d times in 80 s, at a cadence of 8 s", asked)
+		f.pass(80 * time.Second)
+		if asked := f.remote.count("libraries", time.Time{}); asked < 9 || asked > 12 {
+			t.Errorf("read %d times in 80 s, at a cadence of 8 s", asked)
 		}
-		if told := w.news("c1"); told != 0 {
-			t.Errorf("told %d times of nothing new", told)
+		if n := f.notified("c1"); n != 0 {
+			t.Errorf("%d notifications of nothing new", n)
 		}
-		w.remote.mu.Lock()
-		w.remote.libraryStatus = compute.LibraryInstallStatusInstalled
-		w.remote.mu.Unlock()
-		w.pass(10 * time.Second)
-		if told := w.news("c1"); told != 1 {
-			t.Errorf("told %d times of one change", told)
+		f.remote.mu.Lock()
+		f.remote.libraryStatus = compute.LibraryInstallStatusInstalled
+		f.remote.mu.Unlock()
+		f.pass(10 * time.Second)
+		if n := f.notified("c1"); n != 1 {
+			t.Errorf("%d notifications of one change", n)
 		}
 
-		workspace.EndLibraries("c1")
+		f.subscribe("c1", Interest{ClusterID: "c1"})
 		ended := time.Now()
-		w.pass(time.Hour)
-		if asked := w.remote.count("libraries", ended); asked != 0 {
-			t.Errorf("asked %d times after the end", asked)
+		f.pass(time.Hour)
+		if asked := f.remote.count("libraries", ended); asked != 0 {
+			t.Errorf("read %d times after the end", asked)
 		}
-		if look := workspace.Libraries("c1", "c1", time.Time{}); !look.StartedAt.IsZero() {
-			t.Error("what nobody wanted was kept")
+		needed.Libraries.After = time.Time{}
+		if look := f.subscribe("c1", needed).Libraries; !look.StartedAt.IsZero() {
+			t.Error("an answer that no object needed was kept")
 		}
 	})
 }
 
-func TestWhatIsRefusedIsToldAndAskedSlowly(t *testing.T) {
-	inWorld(t, "", Options{}, func(t *testing.T, w *world) {
-		w.remote.put("c1", compute.StateRunning)
-		w.remote.breakWith(func(made call) error {
+func TestARefusedLookupShowsAndIsRetriedSlowly(t *testing.T) {
+	withRegistry(t, "", func(t *testing.T, f *fixture) {
+		f.remote.put("c1", compute.StateRunning)
+		f.remote.failWith(func(made call) error {
 			if made.kind == "libraries" {
 				return &databricks.Error{Class: databricks.ClassForbidden, Message: "no"}
 			}
 			return nil
 		})
-		workspace := w.watchAll([]string{"c1"})
-		w.pass(time.Minute)
-		w.news("c1")
+		workspace := f.watch("c1")
+		f.pass(time.Minute)
+		f.notified("c1")
 		after := time.Now()
-		workspace.Libraries("c1", "c1", after)
-		w.pass(time.Second)
-		if look := workspace.Libraries("c1", "c1", after); databricks.ClassOf(look.Err) != databricks.ClassForbidden || w.news("c1") != 1 {
+		needed := Interest{ClusterID: "c1", Libraries: Lookup{Cadence: WhileChanging, After: after}}
+		f.subscribe("c1", needed)
+		f.pass(time.Second)
+		if look := f.view("c1").Libraries; databricks.ClassOf(look.Err) != databricks.ClassForbidden || f.notified("c1") != 1 {
 			t.Fatalf("got %v", look)
 		}
-		w.pass(time.Hour)
-		if asked := w.remote.count("libraries", after); asked > 5 {
-			t.Errorf("asked %d times in an hour", asked)
+		f.pass(time.Hour)
+		if asked := f.remote.count("libraries", after); asked > 5 {
+			t.Errorf("read %d times in an hour", asked)
 		}
 		if health := workspace.Health(); health.Err != nil {
-			t.Errorf("the workspace is told to be ill: %v", health.Err)
+			t.Errorf("the failure of a lookup shows for the lists: %v", health.Err)
 		}
-		if told := w.news("c1"); told != 0 {
-			t.Errorf("told %d times of one refusal", told)
+		if n := f.notified("c1"); n != 0 {
+			t.Errorf("%d notifications of one refusal", n)
 		}
-		w.remote.breakWith(nil)
-		workspace.Libraries("c1", "c1", time.Now().Add(-time.Millisecond))
-		w.pass(time.Second)
-		if told := w.news("c1"); told != 1 {
-			t.Errorf("told %d times that it is there", told)
+		f.remote.failWith(nil)
+		needed.Libraries.After = time.Now().Add(-time.Millisecond)
+		f.subscribe("c1", needed)
+		f.pass(time.Second)
+		if n := f.notified("c1"); n != 1 {
+			t.Errorf("%d notifications of its success", n)
 		}
 	})
 }
 
-func TestANewCredentialIsTriedForEverythingAtOnce(t *testing.T) {
-	inWorld(t, "[R9]", Options{}, func(t *testing.T, w *world) {
-		w.remote.put("c1", compute.StateRunning)
-		workspace := w.watchAll([]string{"c1"})
-		w.pass(time.Minute)
-		w.remote.breakWith(func(made call) error {
+func TestANewCredentialRetriesLookupsAtOnce(t *testing.T) {
+	withRegistry(t, "[R9]", func(t *testing.T, f *fixture) {
+		f.remote.put("c1", compute.StateRunning)
+		f.watch("c1")
+		f.pass(time.Minute)
+		f.remote.failWith(func(made call) error {
 			if made.token == "alice-1" {
-				return &databricks.Error{Class: databricks.ClassUnauthenticated, StatusCode: 401, Message: "Invalid access token"}
+				return errRefused
 			}
 			return nil
 		})
-		workspace.Libraries("c1", "c1", time.Now())
-		w.pass(2 * time.Minute)
+		needed := Interest{ClusterID: "c1", Libraries: Lookup{Cadence: WhileChanging, After: time.Now()}}
+		f.subscribe("c1", needed)
+		f.pass(2 * time.Minute)
 		after := time.Now()
-		workspace = w.connectAs("c1", "alice-2")
-		w.pass(30 * time.Second)
-		if look := workspace.Libraries("c1", "c1", after); look.Err != nil || look.StartedAt.Before(after) {
+		f.connectAs("c1", "alice-2")
+		needed.Libraries.After = after
+		f.subscribe("c1", needed)
+		f.pass(30 * time.Second)
+		if look := f.view("c1").Libraries; look.Err != nil || look.StartedAt.Before(after) {
 			t.Errorf("got %+v of %v, half a minute after the new credential", look, after)
 		}
 	})
 }
 
-func TestWhatSomebodyWaitsForIsAskedFirst(t *testing.T) {
+func TestAnAwaitedLookupIsReadFirst(t *testing.T) {
 	now := time.Now()
-	asides := newAsides(&mirror{options: Options{}.withDefaults()})
-	pins, libraries := topic{question: &askPins}, topic{&askLibraries, "c1"}
-	asides.topics[pins] = &aside{firstAt: now.Add(-time.Hour)}
-	asides.topics[libraries] = &aside{wants: map[Object]want{"c1": {"c1", now.Add(-time.Second)}}}
-	if first, class, at := asides.next(now); first != libraries || class != classConfirm || at.After(now) {
-		t.Errorf("of what is due %v is asked first, as %v at %v", first, class, at)
+	c := &cache{options: Options{}.withDefaults(), lookups: newLookups()}
+	pins, libraries := lookupKey{endpoint: &pinsEndpoint}, lookupKey{&librariesEndpoint, "c1"}
+	c.lookups.known[pins] = &lookup{firstAt: now.Add(-time.Hour)}
+	c.lookups.known[libraries] = &lookup{needs: map[Object]need{"c1": {"c1", Lookup{WhileChanging, now.Add(-time.Second)}}}}
+	next := func() (*read, time.Time) { return c.nextLookup(now) }
+	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name || first.priority != ratelimit.PriorityConfirm {
+		t.Errorf("of the lookups that are due %+v is read first", first)
 	}
-	asides.heldUntil, asides.heldClass = now.Add(time.Minute), classSlowList
-	if first, _, at := asides.next(now); first != libraries || at.After(now) {
-		t.Errorf("it is held until %v with what nobody waits for", at)
+	c.hold(ratelimit.PrioritySlowList, now.Add(time.Minute))
+	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name {
+		t.Error("an awaited lookup is held with those that no object waits for")
 	}
-	asides.heldClass = classTerminate
-	if _, _, at := asides.next(now); at.Before(asides.heldUntil) {
-		t.Error("the gate is not listened to")
+	c.hold(ratelimit.PriorityTerminate, now.Add(time.Minute))
+	if first, at := next(); first != nil || at.Before(now.Add(time.Minute)) {
+		t.Error("the rate limiter's wait is ignored")
 	}
 }

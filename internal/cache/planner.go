@@ -128,12 +128,14 @@ func (c *cache) due(e *entry, now time.Time) (due, bool) {
 			next = d
 		}
 	}
-	after, anyRead, get := e.outstanding()
-	if anyRead || len(e.watchers) > 0 && (e.newest.Presence == Unknown || e.needsReread) {
+	after, outstanding := e.outstanding(anySource)
+	if outstanding || len(e.watchers) > 0 && (e.newest.Presence == Unknown || e.needsReread) {
 		consider(c.requested(e, later(after, e.validAfter), now))
 	}
-	if get {
-		consider(due{at: later(c.retriedAt(e, e.requestedAt), e.validAfter), priority: ratelimit.PriorityConfirm, get: true})
+	if after, outstanding := e.outstanding(getOnly); outstanding {
+		// A GET that began at that very time would not satisfy the request.
+		begins := later(after, e.validAfter).Add(time.Nanosecond)
+		consider(due{at: later(c.retriedAt(e, e.requestedAt), begins), priority: ratelimit.PriorityConfirm, get: true})
 	}
 	if e.isGone() || len(e.watchers) == 0 {
 		return next, needed

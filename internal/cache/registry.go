@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -189,7 +190,8 @@ func (r *Registry) establish(object Object, c *credential, principal databricks.
 		r.objects[object] = connection{established: c}
 		return &Workspace{cache: c.cache, credential: c, object: object}
 	}
-	c.cache = r.cacheOf(cacheKey{c.key.host, principal.WorkspaceID, c.key.domain, authority}, principal)
+	workspaceID := cmp.Or(principal.WorkspaceID, c.key.workspaceID)
+	c.cache = r.cacheOf(cacheKey{c.key.host, workspaceID, c.key.domain, authority}, principal)
 	c.mu.Lock()
 	c.limiter = c.cache.limiter
 	c.mu.Unlock()

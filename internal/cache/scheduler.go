@@ -11,8 +11,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// maxGets and maxLookups bound the reads of one kind in flight, so that one that is
-// not answered does not hold up the others.
+// maxGets bounds the GETs in flight and maxLookups the lookups of one endpoint, so that
+// an endpoint that does not answer does not hold up the others.
 const maxGets, maxLookups = 4, 2
 
 // read is one request that the scheduler may make now. Its functions but send are
@@ -106,8 +106,13 @@ func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 	if at := later(l.notBefore, c.heldUntil[l.priority]); at.After(now) {
 		return nil, at
 	}
-	if l.credential == nil || l.credential.isRejected() && l.pages == 0 {
+	switch {
+	case l.credential != nil && !l.credential.isRejected():
+	case l.pages == 0:
 		l.credential = c.rotate()
+	default: // its other pages cannot be fetched
+		c.beginList(l.priority, now)
+		l = c.lists.underway
 	}
 	var page databricks.ListPage
 	query := l.query()
@@ -133,10 +138,10 @@ func (c *cache) takePage(l *listing, page databricks.ListPage, now time.Time, er
 	if c.lists.underway != l {
 		return // it was dropped meanwhile
 	}
-	if err != nil {
-		c.pageFailed(l, err, now)
-	} else {
+	if err == nil {
 		err = c.pageArrived(l, page, now)
+	} else if c.pageFailed(l, err, now); c.lists.pageSize < l.pageSize {
+		return // it begins again with smaller pages
 	}
 	changed := false
 	switch {
@@ -156,7 +161,7 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 	if len(c.getting) >= maxGets {
 		return nil, time.Time{}
 	}
-	for i, next := range c.gets {
+	for _, next := range c.gets {
 		e := c.entries[next.id]
 		if _, inFlight := c.getting[next.id]; e == nil || e.writing > 0 || inFlight {
 			continue
@@ -164,7 +169,6 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 		if held := c.heldUntil[next.priority]; held.After(now) {
 			return nil, held
 		}
-		c.gets = slices.Delete(c.gets, i, i+1)
 		return c.readOf(e, next.priority), time.Time{}
 	}
 	return nil, time.Time{}
@@ -175,10 +179,14 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 	return &read{
 		priority: priority, endpoint: endpointGet, resource: e.id, credential: c.credentialFor(e),
 		putOff: func(until time.Time) {
+			c.dropGet(e.id)
 			e.backoff.heldUntil(until)
 			c.planBy(until)
 		},
-		begin: func() { c.getting[e.id] = struct{}{} },
+		begin: func() {
+			c.dropGet(e.id)
+			c.getting[e.id] = struct{}{}
+		},
 		send: func(ctx context.Context, api databricks.Reader) (err error) {
 			got, err = api.Get(ctx, e.id)
 			if err == nil && (got.Details == nil || got.Details.ClusterId != e.id) {
@@ -200,19 +208,29 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 	}
 }
 
+// dropGet takes a cluster off the GETs to be made. One that the host's limit holds
+// stays among them.
+func (c *cache) dropGet(clusterID string) {
+	c.gets = slices.DeleteFunc(c.gets, func(g get) bool { return g.id == clusterID })
+}
+
 // takeGet takes the outcome of a GET.
 func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Time, err error) {
+	readAt := e.readAt
 	e.readAt = later(e.readAt, startedAt)
 	observed := Observation{StartedAt: startedAt, CompletedAt: now, FromGet: true}
 	switch {
 	case err == nil:
 		observed.Presence, observed.Cluster = Present, trimmed(got.Details)
 		e.unlisted = e.absent > 0
-		e.acceptSpec(got.Spec, startedAt)
+		if e.acceptSpec(got.Spec, startedAt) {
+			c.markWatchers(e)
+		}
 		e.specDue = startedAt.Add(c.options.Deep - c.random(c.options.Deep/10))
 	case isPurged(err):
 		observed.Presence = Purged
 	case databricks.ClassOf(err) != databricks.ClassMissing:
+		e.readAt = readAt // its backoff spaces the next
 		c.getFailed(e, err, now)
 		return
 	case !e.seen && !e.deleting && startedAt.Before(e.visibleBy(c.options.Grace)):

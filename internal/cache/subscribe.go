@@ -121,8 +121,8 @@ func (c *cache) request(key requestKey, clusterID string, after time.Time) {
 		return
 	}
 	e.requestedAt = time.Now()
-	if isTransient(e.health.err) || e.health.err == nil {
-		e.backoff = backoff{}
+	if !isTransient(e.health.err) {
+		e.backoff = backoff{} // something was changed about it
 	}
 	if key.source == getOnly {
 		c.wakeBy(e.requestedAt)
@@ -156,9 +156,12 @@ func (c *cache) entry(clusterID string) *entry {
 	return e
 }
 
-// prune forgets an entry that no object is interested in and no write needs.
+// prune forgets an entry that no object is interested in and no write needs. A write
+// needs it as long as the newest complete list shows the cluster as it was before.
 func (c *cache) prune(e *entry) {
-	if !e.isNeeded() && e.writing == 0 && !time.Now().Before(e.validAfter) {
+	_, listed := c.lists.clusters[e.id]
+	outdated := listed && !e.wroteAt.IsZero() && !c.lists.startedAt.After(e.validAfter)
+	if !e.isNeeded() && e.writing == 0 && !outdated && !time.Now().Before(e.validAfter) {
 		delete(c.entries, e.id)
 	}
 }
@@ -181,19 +184,15 @@ func (e *entry) satisfies(from source, after time.Time) bool {
 	return from == anySource || e.newest.Presence != Present && e.newest.StartedAt.After(after) || e.specification().StartedAt.After(after)
 }
 
-// outstanding returns the time after which a read must begin to satisfy the requests
-// that any source serves, whether there are such, and whether a GET is needed.
-func (e *entry) outstanding() (after time.Time, anyRead, get bool) {
+// outstanding returns the time after which a read of a source must begin to satisfy
+// the requests of it, and whether there are such.
+func (e *entry) outstanding(from source) (after time.Time, exist bool) {
 	for key, r := range e.requests {
-		switch {
-		case e.satisfies(key.source, r.after):
-		case key.source == getOnly:
-			get = true
-		default:
-			anyRead, after = true, later(after, r.after)
+		if key.source == from && !e.satisfies(from, r.after) {
+			after, exist = later(after, r.after), true
 		}
 	}
-	return after, anyRead, get
+	return after, exist
 }
 
 // search states the object's search and returns its result so far.

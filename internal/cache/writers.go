@@ -49,7 +49,7 @@ func (s *Writers) Do(ctx context.Context, w *Workspace, write Write, call func(c
 	deadline := startedAt.Add(s.options.RequestDeadline)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	w.cache.beginWrite(write.ClusterID, write.Priority)
+	w.cache.beginWrite(write.ClusterID)
 	sent := errNoAnswer // unless call returns: it may panic
 	defer func() {
 		now := time.Now()
@@ -57,9 +57,9 @@ func (s *Writers) Do(ctx context.Context, w *Workspace, write Write, call func(c
 		case errors.Is(sent, ErrNotSent):
 			w.cache.cancelWrite(write.ClusterID)
 		case isUnclear(sent):
-			w.cache.endWrite(write.ClusterID, now, later(now, deadline.Add(s.options.Lag)))
+			w.cache.endWrite(write, now, later(now, deadline.Add(s.options.Lag)))
 		default:
-			w.cache.endWrite(write.ClusterID, now, now)
+			w.cache.endWrite(write, now, now)
 		}
 	}()
 	return w.credential.call(permit, Call{Endpoint: write.Endpoint, Priority: write.Priority}, func() error {

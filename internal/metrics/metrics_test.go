@@ -21,6 +21,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 const host = "https://adb-1.1.azuredatabricks.net"
@@ -45,12 +46,12 @@ func (m *inMemory) List(_ context.Context, list client.ObjectList, _ ...client.L
 
 // known are workspaces as they are at one moment.
 type known struct {
-	gates   []cache.GateState
-	mirrors []cache.MirrorState
+	limiters []ratelimit.State
+	caches   []cache.State
 }
 
-func (k *known) Gates() []cache.GateState     { return k.gates }
-func (k *known) Mirrors() []cache.MirrorState { return k.mirrors }
+func (k *known) Limiters() []ratelimit.State { return k.limiters }
+func (k *known) Caches() []cache.State       { return k.caches }
 
 // everything is a state in which there is something to tell by every metric.
 func everything() (*State, *inMemory, *known) {
@@ -69,14 +70,14 @@ func everything() (*State, *inMemory, *known) {
 	objects.clusters[3].Status.Host = ""
 	objects.workspaces[0].Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Connected"}}
 	world := &known{
-		gates: []cache.GateState{{
-			Host: host, Rate: 8, Learned: 10, BreakerOpen: true,
-			Classes: map[string]cache.ClassState{
+		limiters: []ratelimit.State{{
+			Name: host, Rate: 8, Learned: 10, HostUnavailable: true,
+			Priorities: map[string]ratelimit.PriorityState{
 				"change": {Granted: 5, Refused: 4, Throttled: 3, PausedUntil: time.Now().Add(time.Hour)},
 				"deep":   {PausedUntil: time.Now().Add(-time.Hour)},
 			},
 		}},
-		mirrors: []cache.MirrorState{{
+		caches: []cache.State{{
 			Host: host, Principal: "robot", Objects: 4, Watched: 3, Listed: 120, Pages: 2, ListedAt: time.Unix(500, 0),
 			Health: cache.Health{Err: errors.New("no answer"), LastSuccess: time.Unix(600, 0)},
 		}},
@@ -202,10 +203,10 @@ func TestALabelHasFewValues(t *testing.T) {
 	for _, status := range []int{0, 429, 777} {
 		state.Calls.Observer(host)(databricks.Call{Method: "GET", Endpoint: "clusters/list", StatusCode: status})
 	}
-	twin := world.mirrors[0]
-	world.mirrors = append(world.mirrors, twin) // another id of the same name
+	twin := world.caches[0]
+	world.caches = append(world.caches, twin) // another id of the same name
 	twin.Principal = "robot\xff"
-	world.mirrors = append(world.mirrors, twin)
+	world.caches = append(world.caches, twin)
 	series := gather(t, state)
 	for _, name := range []string{"none", "429", "other"} {
 		g.Expect(series).To(HaveKeyWithValue("requests_total["+name+" clusters/list "+host+" GET]", 1.0))
@@ -216,11 +217,11 @@ func TestALabelHasFewValues(t *testing.T) {
 func TestCountersComeBackWithTheirWorkspace(t *testing.T) {
 	g := NewWithT(t)
 	state, _, world := everything()
-	gates := world.gates
-	world.gates = nil
+	limiters := world.limiters
+	world.limiters = nil
 	series := gather(t, state)
 	g.Expect(series).NotTo(HaveKey(ContainSubstring("request")))
-	world.gates = gates
+	world.limiters = limiters
 	state.Calls.Observer(host)(databricks.Call{Method: "GET", Endpoint: "clusters/get", StatusCode: 200})
 	series = gather(t, state)
 	g.Expect(series).To(HaveKeyWithValue("requests_total[200 clusters/get "+host+" GET]", 1.0))
