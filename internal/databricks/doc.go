@@ -10,8 +10,9 @@
 //
 //   - api, errors: what the rest of the operator sees
 //   - client, clusters, principal: the calls
-//   - request, classify, apierror, retryafter: one request, and what its answer means
-//   - decode, clean: what a server says, made into values and into texts fit to be shown
+//   - request, classify, sentences, apierror, retryafter: one request, and what its answer means
+//   - decode, clean, hidden, requestid: what a server says, made into values and into texts fit to be shown
+//   - clock: the difference between the workspace's clock and the operator's
 //   - secret, config, auth, oauth, exchange: from a Secret or an identity to a bearer token
 //   - hosts, dial: where requests may go
 //

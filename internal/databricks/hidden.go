@@ -63,7 +63,7 @@ func collectTexts(document any, values *[]string, meets func(string) bool) {
 	switch document := document.(type) {
 	case string:
 		text := strings.TrimLeft(strings.TrimSpace(document), `\`)
-		if len(plain(text)) >= minHiddenBytes && meets(text) {
+		if len(plain(strings.ReplaceAll(text, `\`, ""))) >= minHiddenBytes && meets(text) {
 			*values = append(*values, text)
 		}
 	case []any:

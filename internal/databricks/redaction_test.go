@@ -145,7 +145,7 @@ func FuzzRedactQuotes(f *testing.F) {
 		escaped, _ := json.Marshal(value)
 		for _, quote := range []string{hidden[0], string(escaped)} {
 			shown := redactQuotes(plain(before+quote+after), hidden)
-			if clean := plain(hidden[0]); !strings.Contains(redacted, clean) && strings.Contains(shown, clean) {
+			if clean := plain(hidden[0]); !strings.Contains(clean, "*") && strings.Contains(shown, clean) {
 				t.Fatalf("%q shows %q", shown, clean)
 			}
 		}

@@ -28,7 +28,7 @@ var (
 	emptyBrackets  = regexp.MustCompile(`[(\[{<][\s,;:]*[)\]}>]`)
 	spaceBeforeEnd = regexp.MustCompile(`\s+([.,;:)\]}])`)
 	repeatedMark   = regexp.MustCompile(`([,;:])(?:\s*[,;:])+`)
-	markBeforeStop = regexp.MustCompile(`[,;:]\s*\.`)
+	markBeforeEnd  = regexp.MustCompile(`[,;:]\s*([.)\]}])`)
 )
 
 // withoutRequestIDs removes request and trace ids, and the punctuation that they
@@ -40,7 +40,7 @@ func withoutRequestIDs(text string) string {
 	}
 	stripped = emptyBrackets.ReplaceAllString(stripped, "")
 	stripped = repeatedMark.ReplaceAllString(stripped, "$1")
-	stripped = markBeforeStop.ReplaceAllString(stripped, ".")
+	stripped = markBeforeEnd.ReplaceAllString(stripped, "$1")
 	stripped = spaceBeforeEnd.ReplaceAllString(stripped, "$1")
 	return strings.TrimRight(strings.Join(strings.Fields(stripped), " "), " ,;:-")
 }
