@@ -137,7 +137,7 @@ func TestAFailingEndpointHoldsNoOther(t *testing.T) {
 			t.Errorf("the health of another endpoint is %+v", got)
 		}
 	})
-	t.Run("[case-68] and then the host is not blamed for a second failure", func(t *testing.T) {
+	t.Run("[case-68] and then a second failure does not open the host", func(t *testing.T) {
 		h := newHost(t)
 		for _, id := range []string{"x", "y", "x"} {
 			h.send(permissions(id), Failed)
@@ -150,7 +150,6 @@ func TestAFailingEndpointHoldsNoOther(t *testing.T) {
 }
 
 func TestWhatOpensABreaker(t *testing.T) {
-	createOf := func(flow string) Request { return create(flow) }
 	type step struct {
 		Request
 		kind OutcomeKind
@@ -168,12 +167,12 @@ func TestWhatOpensABreaker(t *testing.T) {
 			[]step{{get("x"), Failed}, {get("y"), Failed}, {get("z"), Served}, {get("x"), Failed}, {get("y"), Failed}, {get("x"), Failed}},
 			"clusters/get", "",
 		},
-		{"two flows without resources", []step{{createOf("a"), Failed}, {createOf("b"), Failed}, {createOf("a"), Failed}}, "clusters/create", ReasonEndpointUnavailable},
+		{"two flows without resources", []step{{create("a"), Failed}, {create("b"), Failed}, {create("a"), Failed}}, "clusters/create", ReasonEndpointUnavailable},
 		{"one flow without resources", []step{{list, Failed}, {list, Failed}, {list, Failed}}, "clusters/list", ReasonEndpointUnavailable},
 		{"two in a row", []step{{list, Failed}, {list, Failed}}, "clusters/list", ""},
 		{
 			"one flow while another is served",
-			[]step{{createOf("a"), Failed}, {createOf("b"), Served}, {createOf("a"), Failed}, {createOf("a"), Failed}, {createOf("a"), Failed}},
+			[]step{{create("a"), Failed}, {create("b"), Served}, {create("a"), Failed}, {create("a"), Failed}, {create("a"), Failed}},
 			"clusters/create", "",
 		},
 		{"answers of the service", []step{{get("x"), Answered}, {get("y"), Answered}, {list, Answered}, {get("z"), Answered}}, "clusters/get", ""},
