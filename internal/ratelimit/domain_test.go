@@ -139,10 +139,9 @@ func TestAFailingEndpointHoldsNoOther(t *testing.T) {
 	})
 	t.Run("[case-68] and then a second failure does not open the host", func(t *testing.T) {
 		h := newHost(t)
-		for _, id := range []string{"x", "y", "x"} {
-			h.send(permissions(id), Failed)
-		}
+		h.send(permissions("x"), Failed)
 		h.send(list, Served)
+		h.send(permissions("y"), Failed)
 		h.send(get("z"), Failed)
 		h.send(edit("a", "w"), Failed)
 		h.expect(list, "")
@@ -278,7 +277,9 @@ func TestOneProbeAtATime(t *testing.T) {
 	h.now = h.now.Add(lastProbeInterval) // no answer so far
 	h.expect(get("q"), "")
 	permit.Release(h.now, Outcome{Kind: Throttled}) // an answer all the same
-	h.expect(edit("a", "y"), "")
+	if got := h.Health(""); got.Reason != "" {
+		t.Errorf("after an answer it is %v", got.Reason)
+	}
 }
 
 func TestTerminatesPassBreakersSlowly(t *testing.T) {
@@ -314,7 +315,7 @@ func TestTerminatesPassBreakersSlowly(t *testing.T) {
 		waited := time.Hour
 		s.send(terminate("b", "z"), func(w time.Duration, _ Outcome) { waited = w })
 		s.run(s.now.Add(30 * time.Second))
-		if waited > 2*passInterval+grace {
+		if waited > 3*passInterval+grace {
 			t.Errorf("the terminate of another flow waited %v", waited)
 		}
 	})
@@ -333,6 +334,9 @@ func TestASinkholeGetsFewRequests(t *testing.T) {
 		again()
 	}
 	s.run(epoch.Add(10 * time.Minute))
+	if next := s.Health("").ProbeAt.Sub(s.now); next > lastProbeInterval*5/4 || lastProbeInterval > 30*time.Second {
+		t.Errorf("the next probe is due in %v", next)
+	}
 	if n := len(s.sent); n > 45 {
 		t.Errorf("%d requests into a sinkhole in ten minutes", n)
 	}
@@ -403,6 +407,25 @@ func TestFailuresOfOneFlowTakeNothingFromAnother(t *testing.T) {
 			t.Errorf("%d failures a minute", perMinute)
 		}
 		h.expect(terminate("a", "x"), "")
+	})
+	t.Run("[R17] nor from its own terminates and other resources", func(t *testing.T) {
+		h := newHost(t)
+		h.send(edit("a", "sick"), Failed)
+		h.send(edit("a", "well"), Served)
+		for range 1000 {
+			if permit, _ := h.Acquire(edit("a", "sick"), h.now); permit != nil {
+				permit.Release(h.now, Outcome{Kind: Failed})
+			}
+		}
+		h.expect(edit("a", "sick"), ReasonRetryBudget)
+		h.expect(edit("a", "well"), "")
+		for range 20 {
+			permit, wait := h.Acquire(terminate("a", "sick"), h.now)
+			if wait != nil {
+				t.Fatal(wait)
+			}
+			permit.Release(h.now, Outcome{Kind: Failed})
+		}
 	})
 	t.Run("half of them fail", func(t *testing.T) {
 		h := newHost(t)
