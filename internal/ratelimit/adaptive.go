@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// adaptiveRate learns how many requests a second a host accepts without being
-// told by it.
+// adaptiveRate learns how many requests a second a host accepts, from its 429s
+// alone.
 //
 // Until the first 429 the rate doubles while it is used up. A server that
 // answers 429 has an empty bucket, so between two of them it accepted exactly

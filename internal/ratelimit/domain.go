@@ -9,8 +9,8 @@ import "time"
 // in the wider domain. A success isolates all that failed before it: a resource
 // that fails while another of the same endpoint succeeds is its own explanation,
 // and so is an endpoint that fails while another one succeeds; what is isolated
-// is no evidence until it has succeeded itself. And a domain is not blamed for
-// one member alone, unless it is the only one.
+// is no evidence until it has succeeded itself. And a domain never opens on
+// the failures of one member, unless requests name no others.
 type domains struct {
 	host      breaker
 	endpoints map[string]*endpoint
@@ -71,7 +71,7 @@ func newDomains() domains {
 	return domains{endpoints: map[string]*endpoint{}}
 }
 
-// member is what a failure of the request is blamed on within its endpoint: the
+// member is what a failure of the request is attributed to within its endpoint: the
 // resource, or the flow of a request that names none.
 func (r Request) member() string {
 	if r.Resource != "" {
@@ -184,7 +184,7 @@ func (d *domains) alive(e *endpoint) (changed bool) {
 // failed takes a failure, and reports whether a breaker opened.
 func (d *domains) failed(r Request, kind OutcomeKind, now time.Time) (changed bool) {
 	e := d.endpoint(r.Endpoint)
-	if !e.blame(r.member(), now) {
+	if !e.recordFailure(r.member(), now) {
 		return false
 	}
 	if !e.breaker.isOpen() && e.isSick(now) {
@@ -202,9 +202,9 @@ func (d *domains) failed(r Request, kind OutcomeKind, now time.Time) (changed bo
 	return changed
 }
 
-// blame records a failure of a member. It reports whether that is evidence
+// recordFailure records a failure of a member. It reports whether that is evidence
 // against the endpoint.
-func (e *endpoint) blame(member string, now time.Time) bool {
+func (e *endpoint) recordFailure(member string, now time.Time) bool {
 	f := e.failing[member]
 	if f == nil || f.isOutdated(now) {
 		if len(e.failing) >= maxMembers {
@@ -248,7 +248,7 @@ func (e *endpoint) isSick(now time.Time) bool {
 	return failures >= evidence && (members > 1 || resources == 0)
 }
 
-// hostMember is what a failure of the request is blamed on within the host.
+// hostMember is what a failure of the request is attributed to within the host.
 func hostMember(r Request) string {
 	if r.Resource != "" {
 		return "resource/" + r.Resource

@@ -137,12 +137,11 @@ func TestAFailingEndpointHoldsNoOther(t *testing.T) {
 			t.Errorf("the health of another endpoint is %+v", got)
 		}
 	})
-	t.Run("[case-68] and then the host is not blamed for a second failure", func(t *testing.T) {
+	t.Run("[case-68] and then a second failure does not open the host", func(t *testing.T) {
 		h := newHost(t)
-		for _, id := range []string{"x", "y", "x"} {
-			h.send(permissions(id), Failed)
-		}
+		h.send(permissions("x"), Failed)
 		h.send(list, Served)
+		h.send(permissions("y"), Failed)
 		h.send(get("z"), Failed)
 		h.send(edit("a", "w"), Failed)
 		h.expect(list, "")
@@ -150,7 +149,6 @@ func TestAFailingEndpointHoldsNoOther(t *testing.T) {
 }
 
 func TestWhatOpensABreaker(t *testing.T) {
-	createOf := func(flow string) Request { return create(flow) }
 	type step struct {
 		Request
 		kind OutcomeKind
@@ -168,12 +166,12 @@ func TestWhatOpensABreaker(t *testing.T) {
 			[]step{{get("x"), Failed}, {get("y"), Failed}, {get("z"), Served}, {get("x"), Failed}, {get("y"), Failed}, {get("x"), Failed}},
 			"clusters/get", "",
 		},
-		{"two flows without resources", []step{{createOf("a"), Failed}, {createOf("b"), Failed}, {createOf("a"), Failed}}, "clusters/create", ReasonEndpointUnavailable},
+		{"two flows without resources", []step{{create("a"), Failed}, {create("b"), Failed}, {create("a"), Failed}}, "clusters/create", ReasonEndpointUnavailable},
 		{"one flow without resources", []step{{list, Failed}, {list, Failed}, {list, Failed}}, "clusters/list", ReasonEndpointUnavailable},
 		{"two in a row", []step{{list, Failed}, {list, Failed}}, "clusters/list", ""},
 		{
 			"one flow while another is served",
-			[]step{{createOf("a"), Failed}, {createOf("b"), Served}, {createOf("a"), Failed}, {createOf("a"), Failed}, {createOf("a"), Failed}},
+			[]step{{create("a"), Failed}, {create("b"), Served}, {create("a"), Failed}, {create("a"), Failed}, {create("a"), Failed}},
 			"clusters/create", "",
 		},
 		{"answers of the service", []step{{get("x"), Answered}, {get("y"), Answered}, {list, Answered}, {get("z"), Answered}}, "clusters/get", ""},
@@ -279,7 +277,9 @@ func TestOneProbeAtATime(t *testing.T) {
 	h.now = h.now.Add(lastProbeInterval) // no answer so far
 	h.expect(get("q"), "")
 	permit.Release(h.now, Outcome{Kind: Throttled}) // an answer all the same
-	h.expect(edit("a", "y"), "")
+	if got := h.Health(""); got.Reason != "" {
+		t.Errorf("after an answer it is %v", got.Reason)
+	}
 }
 
 func TestTerminatesPassBreakersSlowly(t *testing.T) {
@@ -315,7 +315,7 @@ func TestTerminatesPassBreakersSlowly(t *testing.T) {
 		waited := time.Hour
 		s.send(terminate("b", "z"), func(w time.Duration, _ Outcome) { waited = w })
 		s.run(s.now.Add(30 * time.Second))
-		if waited > 2*passInterval+grace {
+		if waited > 3*passInterval+grace {
 			t.Errorf("the terminate of another flow waited %v", waited)
 		}
 	})
@@ -334,6 +334,9 @@ func TestASinkholeGetsFewRequests(t *testing.T) {
 		again()
 	}
 	s.run(epoch.Add(10 * time.Minute))
+	if next := s.Health("").ProbeAt.Sub(s.now); next > lastProbeInterval*5/4 || lastProbeInterval > 30*time.Second {
+		t.Errorf("the next probe is due in %v", next)
+	}
 	if n := len(s.sent); n > 45 {
 		t.Errorf("%d requests into a sinkhole in ten minutes", n)
 	}
@@ -404,6 +407,25 @@ func TestFailuresOfOneFlowTakeNothingFromAnother(t *testing.T) {
 			t.Errorf("%d failures a minute", perMinute)
 		}
 		h.expect(terminate("a", "x"), "")
+	})
+	t.Run("[R17] nor from its own terminates and other resources", func(t *testing.T) {
+		h := newHost(t)
+		h.send(edit("a", "sick"), Failed)
+		h.send(edit("a", "well"), Served)
+		for range 1000 {
+			if permit, _ := h.Acquire(edit("a", "sick"), h.now); permit != nil {
+				permit.Release(h.now, Outcome{Kind: Failed})
+			}
+		}
+		h.expect(edit("a", "sick"), ReasonRetryBudget)
+		h.expect(edit("a", "well"), "")
+		for range 20 {
+			permit, wait := h.Acquire(terminate("a", "sick"), h.now)
+			if wait != nil {
+				t.Fatal(wait)
+			}
+			permit.Release(h.now, Outcome{Kind: Failed})
+		}
 	})
 	t.Run("half of them fail", func(t *testing.T) {
 		h := newHost(t)

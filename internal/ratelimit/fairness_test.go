@@ -108,13 +108,13 @@ func TestAFlowThatGoesAwayIsForgotten(t *testing.T) {
 		}
 	}
 	for i := range 100 { // these never come back
-		l.Acquire(create(fmt.Sprint("gone", i)), epoch)
+		_, _ = l.Acquire(create(fmt.Sprint("gone", i)), epoch)
 	}
 	now := epoch.Add(5 * time.Minute)
 	if permit, wait := l.Acquire(create("b"), now); permit == nil {
 		t.Errorf("held by flows that are gone: %v until %v", wait, wait.At)
 	}
-	l.Acquire(create("b"), now.Add(pruneInterval))
+	_, _ = l.Acquire(create("b"), now.Add(pruneInterval))
 	if n := len(l.queues[PriorityChange].flows); n != 1 {
 		t.Errorf("%d flows are remembered", n)
 	}

@@ -140,11 +140,11 @@ func (l *Limiter) grant(r Request, f *flow, now time.Time) *Permit {
 // refuse gives the request a time to ask again.
 func (l *Limiter) refuse(r Request, f *flow, h hold, now time.Time) *Wait {
 	q := &l.queues[r.Priority]
-	// Where many flows wait, each gets only its share of what the line is spread over.
-	share := time.Duration(max(1, q.waiting(now)/denseFlows))
+	// Where many flows wait, each fills only its share of the time.
+	spacing := time.Duration(max(1, q.waiting(now)/denseFlows) * int(h.spacing))
 	at := h.earliest
 	if !h.hasTurn || !f.takeTurn(at, now) {
-		at = f.line(h.earliest, h.spacing*share)
+		at = f.line(h.earliest, spacing)
 	}
 	f.reason = h.reason
 	if h.reason == ReasonRateLimited || h.reason == ReasonRetryAfter {

@@ -110,7 +110,7 @@ func TestDoGivesThePermitBack(t *testing.T) {
 					t.Error("the panic is lost")
 				}
 			}()
-			l.Do(create("a"), now, func() Outcome { panic("call") })
+			_ = l.Do(create("a"), now, func() Outcome { panic("call") })
 		}()
 		if n := l.State(epoch).WritesInFlight; n != 0 {
 			t.Errorf("%d writes are in flight", n)
@@ -130,7 +130,7 @@ func TestDoGivesThePermitBack(t *testing.T) {
 	})
 	t.Run("and calls nothing that is held", func(t *testing.T) {
 		l := New("host", Options{Burst: 1, Max: 1})
-		l.Do(create("a"), now, func() Outcome { return Outcome{Kind: Served} })
+		_ = l.Do(create("a"), now, func() Outcome { return Outcome{Kind: Served} })
 		if wait := l.Do(create("a"), now, func() Outcome { t.Error("called"); return Outcome{} }); wait == nil {
 			t.Error("no token was left, and it was sent")
 		}
@@ -173,7 +173,7 @@ func TestWhatWasNotSentCountsAsNothing(t *testing.T) {
 		if f, other := l.queues[PriorityChange].flows["b"], l.queues[PriorityChange].flows["a"]; !f.order.Before(other.order) {
 			t.Error("the turn is lost")
 		}
-		if permit, wait = l.Acquire(create("b"), now); wait != nil {
+		if _, wait = l.Acquire(create("b"), now); wait != nil {
 			t.Errorf("the token is lost: %v", wait)
 		}
 	})

@@ -23,13 +23,13 @@ type State struct {
 	WritesInFlight int
 	// Priorities are the requests by the name of their priority.
 	Priorities map[string]PriorityState
-	// Waits counts by reason the requests that were told to ask again.
+	// Waits counts by reason the requests that got a Wait.
 	Waits map[Reason]int64
 }
 
 // PriorityState counts the requests of a priority since the Limiter was made.
 type PriorityState struct {
-	// Granted were sent, Refused told to ask again, and Throttled answered with 429.
+	// Granted were sent, Refused got a Wait, and Throttled were answered with 429.
 	Granted, Refused, Throttled int64
 	// Waiting is how many flows wait.
 	Waiting int

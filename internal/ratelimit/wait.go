@@ -31,7 +31,7 @@ var reasonTexts = map[Reason][2]string{
 }
 
 // Wait is the error of a request that was not sent: it may be sent at At.
-type Wait struct {
+type Wait struct { //nolint:errname // it is an answer first, and an error only on its way out
 	// At is when to ask again; an earlier request gets the same answer.
 	At     time.Time
 	Reason Reason
