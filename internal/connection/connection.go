@@ -192,18 +192,18 @@ func (r *Resolver) Start(ctx context.Context) error {
 // is new to a source that was unusable at its last read. An object that is blocked
 // by a DatabricksWorkspace no longer uses any credential when Resolve returns.
 func (r *Resolver) Resolve(ctx context.Context, request Request) (Credential, *Blocked) {
-	user, connection := request.User, request.Connection
-	if connection != nil && connection.WorkspaceRef != nil {
+	user, declared := request.User, request.Connection
+	if declared != nil && declared.WorkspaceRef != nil {
 		return r.resolveReference(ctx, request)
 	}
 	r.releaseReference(user)
 	from := secretKey(user.Namespace, r.options.DefaultSecret)
 	switch {
-	case connection == nil:
-	case connection.SecretRef != nil:
-		from = secretKey(user.Namespace, connection.SecretRef.Name)
-	case connection.WorkloadIdentity != nil:
-		from = identityKey(user.Namespace, connection.WorkloadIdentity)
+	case declared == nil:
+	case declared.SecretRef != nil:
+		from = secretKey(user.Namespace, declared.SecretRef.Name)
+	case declared.WorkloadIdentity != nil:
+		from = identityKey(user.Namespace, declared.WorkloadIdentity)
 	}
 	config, blocked := r.lookup(ctx, user, from)
 	return Credential{Config: config, Source: from.source()}, blocked

@@ -120,8 +120,8 @@ func newPoller[K comparable, V any](options pollerOptions[K, V]) *poller[K, V] {
 // get records that an object uses a key and returns what is known of it.
 func (p *poller[K, V]) get(ctx context.Context, user User, key K) answer[V] {
 	p.mu.Lock()
-	current, begun := p.attach(user, key)
-	if p.shouldRead(key, current, begun) {
+	current, attached := p.attach(user, key)
+	if p.shouldRead(key, current, attached) {
 		current.reading = true
 		p.mu.Unlock()
 		p.load(ctx, key, current, user.key())
@@ -136,8 +136,8 @@ func (p *poller[K, V]) get(ctx context.Context, user User, key K) answer[V] {
 		return answer[V]{err: current.err}
 	}
 	since := current.since
-	if begun := p.users[user.key()].since; begun.After(since) {
-		since = begun
+	if usedSince := p.users[user.key()].since; usedSince.After(since) {
+		since = usedSince
 	}
 	return answer[V]{value: current.value, since: since}
 }
@@ -170,13 +170,13 @@ func (p *poller[K, V]) attach(user User, key K) (*entry[V], attachment) {
 
 // shouldRead reports whether the caller of get reads the key now. The caller holds
 // mu.
-func (p *poller[K, V]) shouldRead(key K, current *entry[V], use attachment) bool {
+func (p *poller[K, V]) shouldRead(key K, current *entry[V], attached attachment) bool {
 	switch {
 	case current.reading:
 		return false
 	case current.readAt.IsZero():
 		return true
-	case use == continued || !p.unusable(key, current):
+	case attached == continued || !p.unusable(key, current):
 		return false
 	case time.Since(current.readAt) < p.intervals.MinReread:
 		current.early = true
