@@ -215,9 +215,9 @@ func (d Difference) MayRewrite() bool {
 	return slices.Contains(rewritten, d.Path) || (isText && bothText && strings.EqualFold(want, have))
 }
 
-// AsksDesired reports whether the known spec asks for the desired value. A server
-// may leave 0 and false out of the spec.
-func (d Difference) AsksDesired() bool {
+// AskedAsDesired reports whether the spec, which must be known, asks for the desired
+// value. A server may leave 0 and false out of the spec.
+func (d Difference) AskedAsDesired() bool {
 	f, _ := rowOf(d.Field)
 	return (d.Asked == nil && isEmpty(d.Desired)) || (d.Asked != nil && f.equal(d.Desired, d.Asked))
 }

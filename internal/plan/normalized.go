@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -33,7 +34,8 @@ type NormalizedInput struct {
 // that the server made: it was asked for the desired value and keeps another
 // one. Nothing is ever sent for the latter. A difference is the server's
 //
-//   - if the spec asks for the desired value,
+//   - if the spec asks for the desired value, unless an update of it has just left
+//     the old value in effect,
 //   - if status.normalizedFields has it with these values,
 //   - if it is found by the first comparison after the create of this very
 //     specification, or
@@ -42,7 +44,13 @@ type NormalizedInput struct {
 //
 // Without a known spec only the recorded ones are.
 func SplitNormalized(in NormalizedInput) (differences, normalized []drift.Difference) {
-	normalized = slices.Clone(in.Found.Normalized)
+	for _, difference := range in.Found.Normalized {
+		if in.hadNoEffect(difference) {
+			differences = append(differences, difference)
+		} else {
+			normalized = append(normalized, difference)
+		}
+	}
 	for _, difference := range in.Found.Differences {
 		if in.isNormalized(difference) {
 			normalized = append(normalized, difference)
@@ -50,7 +58,9 @@ func SplitNormalized(in NormalizedInput) (differences, normalized []drift.Differ
 			differences = append(differences, difference)
 		}
 	}
-	sort.Slice(normalized, func(i, j int) bool { return normalized[i].Path < normalized[j].Path })
+	for _, list := range [][]drift.Difference{differences, normalized} {
+		sort.Slice(list, func(i, j int) bool { return list[i].Path < list[j].Path })
+	}
 	return differences, normalized
 }
 
@@ -65,6 +75,37 @@ func (in NormalizedInput) isNormalized(difference drift.Difference) bool {
 	return in.SpecKnown && (in.isFirstAfterCreate() || in.isMadeOfUpdate(difference, recorded != nil))
 }
 
+// hadNoEffect reports whether the last step was an update of a field that the
+// server accepted and that left the old value in effect, or was found to be one in
+// this generation: the field cannot be changed. At a path that was normalized
+// before, the old value is what the server makes of any.
+func (in NormalizedInput) hadNoEffect(difference drift.Difference) bool {
+	if recordOf(in.Cluster, difference) != nil || in.isFirstAfterCreate() {
+		return false
+	}
+	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
+	if stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation {
+		return true
+	}
+	was, sent := in.sent(difference)
+	return sent && sameJSON(was.Actual, difference.Actual)
+}
+
+// sent returns a difference as it was before the last step, if that was an update
+// which succeeded and was to correct it.
+func (in NormalizedInput) sent(difference drift.Difference) (was drift.Difference, ok bool) {
+	if in.Last.Step != StepUpdate || in.Last.Failure != nil || in.Last.Generation != in.Cluster.Generation {
+		return drift.Difference{}, false
+	}
+	at := slices.IndexFunc(in.Last.Corrected, func(was drift.Difference) bool {
+		return was.Path == difference.Path && sameJSON(was.Desired, difference.Desired)
+	})
+	if at < 0 {
+		return drift.Difference{}, false
+	}
+	return in.Last.Corrected[at], true
+}
+
 // isFirstAfterCreate reports whether nothing was compared since the create call
 // that asked for this very specification.
 func (in NormalizedInput) isFirstAfterCreate() bool {
@@ -76,18 +117,12 @@ func (in NormalizedInput) isFirstAfterCreate() bool {
 // user's change that the last step sent. At a path that was normalized before,
 // the server may also keep the old value.
 func (in NormalizedInput) isMadeOfUpdate(difference drift.Difference, normalizedBefore bool) bool {
-	updated := in.Last.Step == StepUpdate && in.Last.Failure == nil && in.Last.Generation == in.Cluster.Generation
-	if !updated || in.Cluster.Status.AppliedDigest != Applying || difference.Size {
+	was, sent := in.sent(difference)
+	if !sent || in.Cluster.Status.AppliedDigest != Applying || difference.Size {
 		return false
 	}
-	sent := slices.IndexFunc(in.Last.Corrected, func(was drift.Difference) bool {
-		return was.Path == difference.Path && sameJSON(was.Desired, difference.Desired)
-	})
-	if sent < 0 {
-		return false
-	}
-	moved := !sameJSON(in.Last.Corrected[sent].Actual, difference.Actual)
-	return normalizedBefore || (moved && (difference.AsksDesired() || difference.MayRewrite()))
+	moved := !sameJSON(was.Actual, difference.Actual)
+	return normalizedBefore || (moved && (difference.AskedAsDesired() || difference.MayRewrite()))
 }
 
 // recordOf returns what status.normalizedFields has of a path, or nil.

@@ -133,6 +133,15 @@ func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
 		"the user's update left the old value, which the server made before": {
 			[]change{recorded(t, namedFor("A@x"), namedFor("a@x")), updated("/single_user_name", "a@X", "a@x"), comparing(t, namedFor("a@X"), namedFor("a@x"), asks(namedFor("a@x")))}, true,
 		},
+		"the user's update left the old value, and the spec asks for ours": {
+			[]change{updated(firstOnDemand, 2.0, 1.0), comparing(t, demanding(2), demanding(1), asks(demanding(2)))}, false,
+		},
+		"it was found to be immovable by an earlier process": {
+			[]change{told(v1alpha1.ConditionStalled, v1alpha1.ReasonImmutableField), comparing(t, demanding(2), demanding(1), asks(demanding(2)))}, false,
+		},
+		"the user's update left the old value, which the server made before, and the spec asks for ours": {
+			[]change{recorded(t, namedFor("A@x"), namedFor("a@x")), updated("/single_user_name", "a@X", "a@x"), comparing(t, namedFor("a@X"), namedFor("a@x"), asks(namedFor("a@X")))}, true,
+		},
 		"a correction of others' changes met a second hand": {
 			[]change{
 				updated(firstOnDemand, 0.0, 2.0), applied(drift.Digest(demanding(0))), comparing(t, demanding(0), demanding(1), asks(demanding(1))),
