@@ -44,8 +44,8 @@ const (
 	// replaced before the id was stored.
 	EventClusterNotStored = "ClusterNotStored"
 
-	EventSuspended    = "Suspended"
-	EventResumed      = "Resumed"
+	EventSuspended = "Suspended"
+	EventResumed   = "Resumed"
 )
 
 // deeds tells what was done or found in this very pass, which no later one sees.
