@@ -327,6 +327,14 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	return done
 }
 
+// isNewest reports that the API server has no newer version of an object than the one
+// that was read: then no conflict is explained by it.
+func (a *actor) isNewest(ctx context.Context, cluster *v1alpha1.DatabricksCluster, read string) bool {
+	var now v1alpha1.DatabricksCluster
+	err := a.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &now)
+	return err == nil && now.UID == cluster.UID && now.ResourceVersion == read
+}
+
 // errTooLate ends a creation whose process was held up between its intent and
 // its call: somebody may already be looking for what it would have made.
 var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache.ErrNotSent)
@@ -362,7 +370,7 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	switch {
 	case err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token):
 		err = errDropped
-	case apierrors.IsConflict(err) && a.memory.conflicted(cluster, read):
+	case apierrors.IsConflict(err) && a.isNewest(ctx, cluster, read):
 		err = &refusedError{err}
 	}
 	a.kube.done(cluster, intentWrite, err)

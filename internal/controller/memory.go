@@ -55,10 +55,8 @@ type remembered struct {
 	// version is the resource version that this process wrote last, at versionAt.
 	version   string
 	versionAt time.Time
-	// stale counts the passes in a row that met an object which is not the newest,
-	// conflict is the version that the last conflict of an intent was about.
-	stale    int
-	conflict string
+	// stale counts the passes in a row that met an object which is not the newest.
+	stale int
 	// creation is the creation under way as it was seen last, first at creationAt.
 	creation   string
 	creationAt time.Time
@@ -243,16 +241,6 @@ func (m *memory) staleEnded(cluster *v1alpha1.DatabricksCluster) {
 		known.stale = 0
 		m.keep(cluster, known)
 	}
-}
-
-// conflicted notes a conflict about a version, and reports that there was one about
-// the same version before: then no newer object explains it.
-func (m *memory) conflicted(cluster *v1alpha1.DatabricksCluster, version string) bool {
-	known := m.of(cluster)
-	again := known.conflict == version
-	known.conflict = version
-	m.keep(cluster, known)
-	return again
 }
 
 // creationSince is when this process first saw the creation that is under way, or
