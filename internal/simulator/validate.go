@@ -185,9 +185,6 @@ func validateKind(s params) *refusal {
 			}
 		}
 	}
-	if trueIn(s, "is_single_node") && wholeOf(s, "num_workers") > 0 {
-		return invalid("num_workers must be 0 with is_single_node")
-	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ func (c *call) find() (*cluster, *refusal) {
 		found.settle(c.now)
 	}
 	switch {
-	case found == nil || found.deleted:
+	case found == nil || found.deleted || c.rights.hides(id):
 		return nil, c.missing(id)
 	case found.purged:
 		return nil, purgedLongAgo(id)
@@ -59,7 +59,7 @@ func (c *call) getCluster() (any, *refusal) {
 	if c.now.Before(found.created.Add(c.server.behaviour.UnseenByGet)) {
 		return nil, c.missing(found.id)
 	}
-	return found.details(c.now, true), nil
+	return found.details(c.now, c.fault == nil || !c.fault.SpecMissing), nil
 }
 
 func (c *call) createCluster() (any, *refusal) {
@@ -89,7 +89,7 @@ func (c *call) createCluster() (any, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	made := c.workspace.add(asked, settings, c.principal.UserName, "API", c.now)
+	made := c.workspace.add(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
 	made.libraries = libraries
 	made.installPolicyLibraries(c.now)
 	if c.principal.NotAdmin {
@@ -182,11 +182,11 @@ func (c *call) reconfigure(found *cluster, asked params) (any, *refusal) {
 		keepFirstOnDemand(found.settings, settings)
 	}
 	if behaviour.IdenticalEditIsNoOp && reflect.DeepEqual(found.settings, settings) {
-		found.spec = asked
+		found.spec = behaviour.specToKeep(asked, settings)
 		return params{}, nil
 	}
 	before := found.settings
-	c.workspace.configure(found, asked, settings)
+	c.workspace.configure(found, behaviour.specToKeep(asked, settings), settings)
 	found.note(c.now, "EDITED", params{
 		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
 		"cluster_size": sizeOf(settings), "previous_cluster_size": sizeOf(before), "user": c.principal.UserName,
