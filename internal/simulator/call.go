@@ -115,8 +115,10 @@ func (c *call) perform() *reply {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	c.now = s.now()
-	if r := c.allow(); r != nil {
-		return c.refused(r)
+	for _, check := range []func() *refusal{c.allow, c.disabled} {
+		if r := check(); r != nil {
+			return c.refused(r)
+		}
 	}
 	result, r := c.endpoint.handle(c)
 	if r != nil {

@@ -79,7 +79,12 @@ type Workspace struct {
 	// DefaultDataSecurityMode is set on clusters that name none, as a setting of
 	// the whole workspace would; empty returns none.
 	DefaultDataSecurityMode string
-	Principals              []Principal
+	// Principals are the users and service principals that may call, and be
+	// named in permissions.
+	Principals []Principal
+	// Groups are those that permissions may name beside "users", "admins" and
+	// the groups of Principals.
+	Groups []string
 	Policies                []Policy
 	Pools                   []Pool
 }
@@ -219,6 +224,18 @@ type Behaviour struct {
 	// OAuthTokenLife is how long an OAuth token lives; 0 is an hour. TimeScale
 	// does not shorten it.
 	OAuthTokenLife time.Duration `json:"-"`
+	// AnyPrincipalExists accepts every name in permissions; without it a name
+	// that the workspace does not have is refused.
+	AnyPrincipalExists bool `json:"any_principal_exists,omitempty"`
+	// UnknownPrincipalIsInvalid refuses such a name with 400
+	// INVALID_PARAMETER_VALUE instead of 404 RESOURCE_DOES_NOT_EXIST.
+	UnknownPrincipalIsInvalid bool `json:"unknown_principal_is_invalid,omitempty"`
+	// Permissions is what every call about permissions answers: PermissionsWork
+	// (default), PermissionsFail or PermissionsForbidden.
+	Permissions PermissionsRule `json:"permissions,omitempty"`
+	// ClusterLimit is how many clusters of a workspace may be in a state other
+	// than TERMINATED; a create beyond it is INVALID_STATE. 0 is no limit.
+	ClusterLimit int `json:"cluster_limit,omitempty"`
 	// PinLimit is how many clusters may be pinned; 0 is 100.
 	PinLimit int `json:"pin_limit,omitempty"`
 	// UnseenByGet and UnseenByList are how long a new cluster is unknown to

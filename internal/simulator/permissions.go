@@ -162,6 +162,9 @@ func (c *call) askedGrants() ([]grant, *refusal) {
 		if named[0].level == canNothing {
 			return nil, invalid("'%s' is not a valid permission level of a cluster", cmp.Or(asked, "(none)"))
 		}
+		if !c.workspace.exists(named[0].kind, named[0].name) {
+			return nil, c.unknownPrincipal(named[0].kind, named[0].name)
+		}
 		grants = append(grants, named[0])
 	}
 	return grants, nil

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -85,6 +86,9 @@ func (c *call) createCluster() (any, *refusal) {
 	if r := c.workspace.checkQuota(settings, c.principal.UserName, c.now); r != nil {
 		return nil, r
 	}
+	if r := c.workspace.checkClusterLimit(c.now); r != nil {
+		return nil, r
+	}
 	libraries, r := c.librariesToClone()
 	if r != nil {
 		return nil, r
@@ -104,6 +108,24 @@ func (c *call) createCluster() (any, *refusal) {
 	}
 	c.entry.ClusterID = made.id
 	return params{"cluster_id": made.id}, nil
+}
+
+// checkClusterLimit counts the workspace's clusters that are not TERMINATED.
+func (w *workspace) checkClusterLimit(now time.Time) *refusal {
+	limit := w.server.behaviour.ClusterLimit
+	if limit == 0 {
+		return nil
+	}
+	active := 0
+	for _, c := range slices.Clone(w.roster) { // settling may remove some
+		if c.settle(now); c.state != Terminated {
+			active++
+		}
+	}
+	if active >= limit {
+		return invalidState("The workspace has %d active clusters and may have %d at once", active, limit)
+	}
+	return nil
 }
 
 // add makes a TERMINATED cluster; its caller decides what happens to it.
@@ -295,7 +317,7 @@ func (c *call) deleteCluster() (any, *refusal) {
 	case r != nil:
 		return nil, r
 	case found.pinnedBy != nil:
-		return nil, invalid("Cannot delete pinned cluster %s, please unpin the cluster first", found.id)
+		return nil, invalid("Cannot delete pinned cluster %s. Please ask an admin to unpin the cluster first.", found.id)
 	}
 	found.remove(c.now)
 	return params{}, nil

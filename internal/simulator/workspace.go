@@ -15,6 +15,7 @@ type workspace struct {
 	cloud      Cloud
 	mode       string // data_security_mode of clusters that name none
 	principals []*principal
+	groups     []string
 	policies   []*policy
 	pools      []*Pool
 
@@ -40,7 +41,7 @@ func (s *Server) addWorkspace(w Workspace) *workspace {
 	}
 	made := &workspace{
 		server: s, name: name, id: id, cloud: w.Cloud,
-		mode: w.DefaultDataSecurityMode,
+		mode: w.DefaultDataSecurityMode, groups: w.Groups,
 		byID: map[string]*cluster{}, tokens: map[string]string{},
 	}
 	for _, p := range w.Principals {
@@ -61,7 +62,13 @@ func (w *workspace) addPrincipal(p Principal) {
 	made := &principal{Principal: p, number: number}
 	made.ID = cmp.Or(made.ID, fmt.Sprint(number))
 	made.DisplayName = cmp.Or(made.DisplayName, made.UserName)
-	w.principals = append(w.principals, made)
+	if at := slices.IndexFunc(w.principals, func(known *principal) bool { return known.UserName == p.UserName }); at >= 0 {
+		made.number, made.ID = w.principals[at].number, cmp.Or(p.ID, w.principals[at].ID)
+		*w.principals[at] = *made
+		made = w.principals[at]
+	} else {
+		w.principals = append(w.principals, made)
+	}
 	for _, token := range p.Tokens {
 		w.server.addCredential(Token{Value: token}, w, made)
 	}
