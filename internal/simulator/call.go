@@ -31,6 +31,7 @@ type call struct {
 	request  *http.Request
 	body     []byte
 	params   params
+	raw      params    // the JSON object as it came
 	refusal  *refusal  // why the request could not even be read
 	now      time.Time // the workspace's own
 	entry    Entry
@@ -195,6 +196,7 @@ func (c *call) decode() *refusal {
 			return malformed("Invalid JSON given in the body of the request - expected a map")
 		}
 	}
+	c.raw = raw
 	c.entry.ClusterID, _ = raw["cluster_id"].(string)
 	if id := c.request.PathValue("cluster_id"); id != "" {
 		c.entry.ClusterID = id

@@ -51,6 +51,7 @@ type cluster struct {
 
 	spec     params // what was last asked for, as GET's spec tells
 	settings params // what the server made of it
+	extra    params // see extras.go
 	// two of the settings, see configure
 	name        string
 	idleMinutes int64
@@ -131,7 +132,7 @@ func (c *cluster) details(now time.Time, withSpec bool) params {
 		d["cluster_log_status"] = params{"last_attempted": millis(c.restarted)}
 	}
 	if withSpec {
-		d["spec"] = behaviour.withoutSecrets(cloneParams(c.spec))
+		d["spec"] = behaviour.withoutSecrets(overlay(c.spec, c.extra))
 	}
 	if behaviour.QuotedInt64 {
 		quoteInt64(d)

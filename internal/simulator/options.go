@@ -85,8 +85,11 @@ type Workspace struct {
 	// Groups are those that permissions may name beside "users", "admins" and
 	// the groups of Principals.
 	Groups []string
-	Policies                []Policy
-	Pools                   []Pool
+	// ExtraSpec are fields of GET's spec that no documentation names. Every new
+	// cluster has them; see SetExtraSpec.
+	ExtraSpec map[string]any
+	Policies  []Policy
+	Pools     []Pool
 }
 
 // Principal is a user or service principal of a workspace.

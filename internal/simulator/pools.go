@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Pool is an instance pool of a workspace.
@@ -16,12 +17,40 @@ type Pool struct {
 	MaxCapacity      int64
 }
 
-func (w *workspace) addPool(p Pool) {
+// addPool adds a pool, or replaces the one of the same id.
+func (w *workspace) addPool(p Pool) (id string) {
 	w.serial++
 	if p.ID == "" {
 		p.ID = fmt.Sprintf("0101-120000-pool%d", w.serial)
 	}
+	if known := w.pool(p.ID); known != nil {
+		*known = p
+		return p.ID
+	}
 	w.pools = append(w.pools, &p)
+	return p.ID
+}
+
+// AddPool adds a pool to a workspace, or replaces the one of the same id, and
+// returns its id. An empty workspace name is the first.
+func (s *Server) AddPool(workspaceName string, p Pool) (id string, err error) {
+	err = s.inWorkspace(workspaceName, func(w *workspace) error {
+		id = w.addPool(p)
+		return nil
+	})
+	return id, err
+}
+
+// RemovePool removes a pool. Clusters of it go on; their next start ends with
+// INSTANCE_POOL_NOT_FOUND.
+func (s *Server) RemovePool(workspaceName, id string) error {
+	return s.inWorkspace(workspaceName, func(w *workspace) error {
+		if w.pool(id) == nil {
+			return fmt.Errorf("no pool %q in workspace %q", id, w.name)
+		}
+		w.pools = slices.DeleteFunc(w.pools, func(p *Pool) bool { return p.ID == id })
+		return nil
+	})
 }
 
 func (w *workspace) pool(id string) *Pool {

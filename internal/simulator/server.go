@@ -13,9 +13,11 @@ type Server struct {
 	options Options
 	clock   *Clock
 	mux     *http.ServeMux
-	log     *requestLog
-	closed  chan struct{}
-	once    sync.Once
+	// endpoints are the operations that need a credential, by name.
+	endpoints map[string]*endpoint
+	log       *requestLog
+	closed    chan struct{}
+	once      sync.Once
 
 	mutex        sync.Mutex // guards everything below, and every workspace
 	timings      Timings
@@ -37,6 +39,7 @@ func New(options Options) *Server {
 	s := &Server{
 		options:      options,
 		clock:        options.Clock,
+		endpoints:    map[string]*endpoint{},
 		log:          newRequestLog(options.LogSize),
 		closed:       make(chan struct{}),
 		timings:      *options.Timings,

@@ -95,6 +95,7 @@ func (c *call) createCluster() (any, *refusal) {
 	}
 	made := c.workspace.add(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
 	made.libraries = libraries
+	made.extra = overlay(c.workspace.extra, c.takeExtras(c.workspace.extra, ""))
 	made.installPolicyLibraries(c.now)
 	if c.principal.NotAdmin {
 		made.grants = []grant{{kind: c.principal.grantKind(), name: c.principal.UserName, level: canManage}}
@@ -176,7 +177,12 @@ func (c *call) editCluster() (any, *refusal) {
 	}
 	asked := cloneParams(c.params)
 	delete(asked, "cluster_id")
-	return c.reconfigure(found, asked)
+	extra := c.takeExtras(c.workspace.knownExtras(found), "")
+	answer, r := c.reconfigure(found, asked)
+	if r == nil {
+		found.extra = extra
+	}
+	return answer, r
 }
 
 // editable is the request's cluster, if edit and update may change it now.

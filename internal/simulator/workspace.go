@@ -16,6 +16,7 @@ type workspace struct {
 	mode       string // data_security_mode of clusters that name none
 	principals []*principal
 	groups     []string
+	extra      params // what new clusters have; see extras.go
 	policies   []*policy
 	pools      []*Pool
 
@@ -44,11 +45,18 @@ func (s *Server) addWorkspace(w Workspace) *workspace {
 		mode: w.DefaultDataSecurityMode, groups: w.Groups,
 		byID: map[string]*cluster{}, tokens: map[string]string{},
 	}
+	extra, err := decodeExtra(w.ExtraSpec)
+	if err != nil {
+		panic("simulator: " + err.Error()) // a mistake of the test
+	}
+	made.extra = extra
 	for _, p := range w.Principals {
 		made.addPrincipal(p)
 	}
 	for _, p := range w.Policies {
-		made.addPolicy(p)
+		if _, err := made.addPolicy(p); err != nil {
+			panic("simulator: " + err.Error()) // a mistake of the test
+		}
 	}
 	for _, p := range w.Pools {
 		made.addPool(p)
