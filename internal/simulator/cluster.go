@@ -49,9 +49,10 @@ type cluster struct {
 	// firstOwner is the owner tag it was made with.
 	firstOwner string
 
-	spec     params // what was last asked for, as GET's spec tells
-	settings params // what the server made of it
-	extra    params // see extras.go
+	spec      params // what was last asked for, as GET's spec tells
+	settings  params // what the server made of it
+	extra     params // see extras.go
+	resizedTo params // the size of the last resize, where spec does not have it; nil for none
 	// two of the settings, see configure
 	name        string
 	idleMinutes int64

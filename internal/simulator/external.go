@@ -172,6 +172,10 @@ func (s *Server) EditElsewhere(id string, changes map[string]any) error {
 			return err
 		}
 		for field, value := range changes {
+			if c.resizedTo != nil && clusterSize.field(field) != nil {
+				setSize(asked, c.resizedTo)
+				c.resizedTo = nil
+			}
 			delete(asked, field)
 			if value != nil {
 				asked[field] = given[field]

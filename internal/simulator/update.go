@@ -18,13 +18,17 @@ func (c *call) updateCluster() (any, *refusal) {
 	}
 	known := c.workspace.knownExtras(found)
 	givenExtras := c.takeExtras(known, "cluster")
-	asked, extra := cloneParams(found.spec), cloneParams(found.extra)
+	asked, extra, resized := cloneParams(found.spec), cloneParams(found.extra), found.resizedTo
 	if paths == "*" {
-		asked, extra = keepPolicyDefaults(found.spec, given), givenExtras
+		asked, extra, resized = keepPolicyDefaults(found.spec, given), givenExtras, nil
 	} else {
 		for path := range strings.SplitSeq(paths, ",") {
 			steps := strings.Split(path, ".")
 			maskExtras(extra, known, givenExtras, steps)
+			if resized != nil && clusterSize.field(steps[0]) != nil {
+				setSize(asked, resized)
+				resized = nil
+			}
 			if _, isExtra := known[steps[0]]; isExtra && clusterSpec.field(steps[0]) == nil {
 				continue
 			}
@@ -33,7 +37,7 @@ func (c *call) updateCluster() (any, *refusal) {
 			}
 		}
 	}
-	answer, r := c.reconfigure(found, asked)
+	answer, r := c.reconfigure(found, asked, resized)
 	if r == nil {
 		found.extra = extra
 	}

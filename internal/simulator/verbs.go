@@ -178,7 +178,7 @@ func (c *call) editCluster() (any, *refusal) {
 	asked := cloneParams(c.params)
 	delete(asked, "cluster_id")
 	extra := c.takeExtras(c.workspace.knownExtras(found), "")
-	answer, r := c.reconfigure(found, asked)
+	answer, r := c.reconfigure(found, asked, nil)
 	if r == nil {
 		found.extra = extra
 	}
@@ -199,21 +199,26 @@ func (c *call) editable() (*cluster, *refusal) {
 	return found, nil
 }
 
-// reconfigure replaces the specification; a RUNNING cluster restarts.
-func (c *call) reconfigure(found *cluster, asked params) (any, *refusal) {
+// reconfigure replaces the specification; a RUNNING cluster restarts. A size
+// that a resize gave it outlives an update of other fields: it is resized then.
+func (c *call) reconfigure(found *cluster, asked, resized params) (any, *refusal) {
 	settings, r := c.workspace.resolve(asked, found.creator)
 	if r != nil {
 		return nil, r
+	}
+	if resized != nil {
+		setSize(settings, resized)
 	}
 	behaviour := c.server.behaviour
 	if behaviour.FirstOnDemandIsFixed {
 		keepFirstOnDemand(found.settings, settings)
 	}
 	if behaviour.IdenticalEditIsNoOp && reflect.DeepEqual(found.settings, settings) {
-		found.spec = behaviour.specToKeep(asked, settings)
+		found.spec, found.resizedTo = behaviour.specToKeep(asked, settings), resized
 		return params{}, nil
 	}
 	before := found.settings
+	found.resizedTo = resized
 	c.workspace.configure(found, behaviour.specToKeep(asked, settings), settings)
 	found.note(c.now, "EDITED", params{
 		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
@@ -250,8 +255,9 @@ func (c *call) resizeCluster() (any, *refusal) {
 		return nil, unexpectedState(found.id, found.state)
 	}
 	setSize(found.settings, c.params)
-	if c.server.behaviour.ResizeShowsInSpec {
+	if found.resizedTo = sizeOf(c.params); c.server.behaviour.ResizeShowsInSpec {
 		setSize(found.spec, c.params)
+		found.resizedTo = nil
 	}
 	c.beginResize(found, "USER_REQUEST")
 	return params{}, nil

@@ -114,6 +114,9 @@ func (w *workspace) strike(c *cluster) {
 func (w *workspace) configure(c *cluster, spec, settings params) {
 	w.strike(c)
 	c.configure(spec, settings)
+	if c.resizedTo != nil {
+		setSize(c.settings, c.resizedTo)
+	}
 	w.enrol(c)
 }
 
