@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,4 +166,16 @@ func (b *bench) names(page map[string]any) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// parsed reads an object as the answers are read.
+func parsed(t *testing.T, text string) map[string]any {
+	t.Helper()
+	object := map[string]any{}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&object); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return object
 }

@@ -71,66 +71,68 @@ const (
 // Workspace is one Databricks workspace: its own clusters, limits and people.
 type Workspace struct {
 	// Name is how the log and the control endpoint call it.
-	Name string
+	Name string `json:"name,omitempty"`
 	// ID is the workspace id (X-Databricks-Org-Id); 0 gets one.
-	ID int64
+	ID int64 `json:"id,omitempty"`
 	// Cloud restricts node types and attributes; AnyCloud takes all.
-	Cloud Cloud
+	Cloud Cloud `json:"cloud,omitempty"`
 	// DefaultDataSecurityMode is set on clusters that name none, as a setting of
 	// the whole workspace would; empty returns none.
-	DefaultDataSecurityMode string
+	DefaultDataSecurityMode string `json:"default_data_security_mode,omitempty"`
 	// Principals are the users and service principals that may call, and be
 	// named in permissions.
-	Principals []Principal
+	Principals []Principal `json:"principals,omitempty"`
 	// Groups are those that permissions may name beside "users", "admins" and
 	// the groups of Principals.
-	Groups []string
+	Groups []string `json:"groups,omitempty"`
 	// ExtraSpec are fields of GET's spec that no documentation names. Every new
 	// cluster has them; see SetExtraSpec.
-	ExtraSpec map[string]any
-	Policies  []Policy
-	Pools     []Pool
+	ExtraSpec map[string]any `json:"extra_spec,omitempty"`
+	Policies  []Policy       `json:"policies,omitempty"`
+	Pools     []Pool         `json:"pools,omitempty"`
 }
 
 // Principal is a user or service principal of a workspace.
 type Principal struct {
 	// UserName is an e-mail address, or a service principal's application id.
-	UserName string
+	UserName string `json:"user_name"`
 	// ID is the SCIM id; empty gets one.
-	ID string
+	ID string `json:"id,omitempty"`
 	// DisplayName is what SCIM shows; empty is UserName.
-	DisplayName string
+	DisplayName string `json:"display_name,omitempty"`
 	// Tokens are personal access tokens, each with all of the principal's rights.
 	// A principal of the same name in another workspace may have the same ones.
-	Tokens []string
+	Tokens []string `json:"tokens,omitempty"`
 	// ScopedTokens are personal access tokens with names or fewer rights.
-	ScopedTokens []Token
-	// OAuthRights narrow what tokens may do that OAuth issues to the principal.
-	OAuthRights Rights
-	// Groups are those that the principal belongs to beside "users" and, for an
-	// administrator, "admins".
-	Groups []string
+	ScopedTokens []Token `json:"scoped_tokens,omitempty"`
 	// ClientSecret lets this service principal (its UserName is the client id)
 	// get tokens by client_credentials.
-	ClientSecret string
-	// Federation lets whoever holds such a token of another issuer exchange it
-	// for this principal's.
-	Federation *Federation
+	ClientSecret string `json:"client_secret,omitempty"`
+	// Federation lets the holder of such a token of another issuer exchange it
+	// for one of this principal.
+	Federation *Federation `json:"federation,omitempty"`
+	// OAuthRights narrow what tokens may do that OAuth issues to the principal.
+	OAuthRights Rights `json:"oauth_rights,omitzero"`
+	// Groups are those that the principal belongs to beside "users" and, for an
+	// administrator, "admins".
+	Groups []string `json:"groups,omitempty"`
 	// NotAdmin takes the rights of a workspace administrator away.
-	NotAdmin bool
+	NotAdmin bool `json:"not_admin,omitempty"`
 	// MayNotCreate takes the right to create clusters away from a principal
 	// that is no administrator.
-	MayNotCreate bool
+	MayNotCreate bool `json:"may_not_create,omitempty"`
 	// SeesOwnOnly hides clusters from get and list that this principal neither
 	// made nor was granted; for principals that are no administrator.
-	SeesOwnOnly bool
+	SeesOwnOnly bool `json:"sees_own_only,omitempty"`
 }
 
 // Federation is a federation policy: which foreign token stands for a
 // principal. Empty fields match everything. Signatures are not checked; expiry
 // is.
 type Federation struct {
-	Issuer, Subject, Audience string
+	Issuer   string `json:"issuer,omitempty"`
+	Subject  string `json:"subject,omitempty"`
+	Audience string `json:"audience,omitempty"`
 }
 
 // Timings are how long things take in a real workspace. A zero duration is

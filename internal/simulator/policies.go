@@ -11,7 +11,7 @@ import (
 // Policy is a cluster policy of a workspace.
 type Policy struct {
 	// ID is the policy_id; empty gets one.
-	ID          string `json:"policy_id"`
+	ID          string `json:"policy_id,omitempty"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	// Definition is JSON in Databricks' policy language: the types fixed,

@@ -9,12 +9,12 @@ import (
 // Pool is an instance pool of a workspace.
 type Pool struct {
 	// ID is the instance_pool_id; empty gets one.
-	ID   string
-	Name string
+	ID   string `json:"instance_pool_id,omitempty"`
+	Name string `json:"instance_pool_name,omitempty"`
 	// NodeTypeID is what clusters of the pool run on.
-	NodeTypeID       string
-	MinIdleInstances int64
-	MaxCapacity      int64
+	NodeTypeID       string `json:"node_type_id"`
+	MinIdleInstances int64  `json:"min_idle_instances,omitempty"`
+	MaxCapacity      int64  `json:"max_capacity,omitempty"`
 }
 
 // addPool adds a pool, or replaces the one of the same id.
