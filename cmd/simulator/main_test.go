@@ -151,3 +151,21 @@ func TestTokensAndClientsMakeWorkspacesAndPrincipals(t *testing.T) {
 	g.Expect(settings.options.Limits[1].Endpoint).To(Equal("clusters/get"))
 	g.Expect(settings.options.Limits[1].Burst).To(Equal(7))
 }
+
+func TestTheDocumentedFileIsReadAndEverySwitchIsDocumented(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "simulator.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, name := range simulator.BehaviourNames() {
+		g.Expect(string(page)).To(ContainSubstring("`"+name+"`"), "docs/simulator.md describes no %s", name)
+	}
+	_, after, found := strings.Cut(string(page), "```yaml\n")
+	g.Expect(found).To(BeTrue())
+	example, _, _ := strings.Cut(after, "```")
+	file := filepath.Join(t.TempDir(), "example.yaml")
+	g.Expect(os.WriteFile(file, []byte(example), 0o600)).To(Succeed())
+	settings, err := parseFlags([]string{"--config", file}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(settings.options.Faults).To(HaveLen(1))
+	g.Expect(simulator.New(settings.options).ClockOffset()).To(Equal(10 * time.Minute))
+}

@@ -28,7 +28,7 @@ func (s State) camelCase() string {
 	return string(s[:1]) + strings.ToLower(string(s[1:]))
 }
 
-// live tells that the driver is there.
+// live reports whether the driver is there.
 func (s State) live() bool {
 	return s == Running || s == Resizing || s == Restarting
 }
@@ -49,7 +49,7 @@ type cluster struct {
 	// firstOwner is the owner tag it was made with.
 	firstOwner string
 
-	spec      params // what was last asked for, as GET's spec tells
+	spec      params // what was last asked for, as GET shows under spec
 	settings  params // what the server made of it
 	extra     params // see extras.go
 	resizedTo params // the size of the last resize, where spec does not have it; nil for none

@@ -12,7 +12,7 @@ import (
 )
 
 // ControlPath is below what the simulator itself is controlled, in JSON. It
-// needs no credential: whoever reaches a simulator may do everything with it.
+// needs no credential: every client that reaches a simulator may do everything with it.
 const ControlPath = "/simulator/"
 
 // controlled is one entry of the control endpoint.
@@ -28,7 +28,7 @@ type controlled struct {
 func controls() []controlled {
 	return []controlled{
 		{"GET", "clusters", "all clusters ever made, oldest first, whatever became of them", listRecords},
-		{"POST", "clusters", `adds a cluster of somebody else's: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed},
+		{"POST", "clusters", `adds a cluster that the client under test did not make: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed},
 		{"GET", "owners", "how many clusters of each owner tag existed at once at most", listOwners},
 		{"GET", "clusters/{id}", "one cluster", oneRecord},
 		{"POST", "clusters/{id}/edit", "changes the given fields of the specification, null clears one; no restart", editElsewhere},
@@ -41,7 +41,7 @@ func controls() []controlled {
 		{"PUT", "clusters/{id}/extra", "replaces the fields of GET's spec that no documentation names; edit loses them, update keeps them", setExtra},
 		{"POST", "clusters/{id}/autoscale", `lets the platform resize it: {"workers"}`, autoscale},
 		{"GET", "faults", "the rules of what goes wrong, oldest first", listFaults},
-		{"POST", "faults", "adds a rule (the fields of simulator.Fault in snake_case, delay as a duration) and tells its name", addFault},
+		{"POST", "faults", "adds a rule (the fields of simulator.Fault in snake_case, delay as a duration) and returns its name", addFault},
 		{"DELETE", "faults", "removes all rules", clearFaults},
 		{"DELETE", "faults/{name}", "removes one", removeFault},
 		{"GET", "limits", "the request limits", listLimits},

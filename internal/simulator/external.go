@@ -30,10 +30,10 @@ type Record struct {
 	Settings map[string]any `json:"settings"`
 }
 
-// Exists tells that the API still knows the cluster.
+// Exists reports whether the API still knows the cluster.
 func (r Record) Exists() bool { return !r.Deleted && !r.Purged }
 
-// Seed is a cluster that somebody else made.
+// Seed is a cluster that the client under test did not make.
 type Seed struct {
 	// Workspace is a name; empty is the first.
 	Workspace string `json:"workspace,omitempty"`
@@ -98,7 +98,7 @@ func (c *cluster) record() Record {
 	}
 }
 
-// AddCluster makes a cluster as somebody else would and returns its id.
+// AddCluster makes a cluster as another client would and returns its id.
 func (s *Server) AddCluster(seed Seed) (string, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -132,7 +132,7 @@ func (s *Server) AddCluster(seed Seed) (string, error) {
 	if r != nil {
 		return "", r.err()
 	}
-	made := w.add(spec, settings, creator, source, s.now())
+	made := w.makeCluster(spec, settings, creator, source, s.now())
 	made.force(seed.State, s.now(), "")
 	return made.id, nil
 }
@@ -162,7 +162,7 @@ func conform(spec map[string]any) (params, error) {
 
 func (r *refusal) err() error { return fmt.Errorf("%s: %s", r.code, r.message) }
 
-// EditElsewhere sets fields of a cluster as if somebody had edited it in the
+// EditElsewhere sets fields of a cluster as another user would in the
 // UI; nil clears one. It does not restart the cluster.
 func (s *Server) EditElsewhere(id string, changes map[string]any) error {
 	return s.with(id, func(c *cluster, _ time.Time) error {
@@ -218,7 +218,7 @@ func (s *Server) Purge(id string) error {
 	})
 }
 
-// SetState puts a cluster into a state, also one that nobody has heard of; what
+// SetState puts a cluster into a state, also one that is not documented; what
 // follows by itself follows from there.
 func (s *Server) SetState(id string, state State, message string) error {
 	return s.with(id, func(c *cluster, now time.Time) error {

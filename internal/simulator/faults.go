@@ -1,12 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
 )
 
-// When is where in a request's life a fault strikes.
+// When is where in a request's life a fault takes effect.
 type When string
 
 const (
@@ -17,7 +18,7 @@ const (
 	// late or spoilt.
 	After When = "after"
 	// Late is Before, except that the operation is carried out after Delay even
-	// if the caller has gone: a write that lands when nobody waits for it.
+	// if the caller has gone: a write that takes effect after its caller gave up.
 	Late When = "late"
 )
 
@@ -69,7 +70,8 @@ type Fault struct {
 	SpecMissing bool `json:"spec_missing,omitempty"`
 	// Truncate cuts the true answer in half, which well-formed HTTP conceals.
 	Truncate bool `json:"truncate,omitempty"`
-	// HTML answers with the page of a login or a proxy, with Status (0: 200).
+	// HTML answers with the page of a login or a proxy, or with Body as a page,
+	// with Status (0: 200).
 	HTML bool `json:"html,omitempty"`
 
 	// List spoils the answer of a list.
@@ -235,7 +237,7 @@ func (c *call) hold(d time.Duration, regardless bool) bool {
 	}
 }
 
-// answers tells that the fault puts an answer of its own in place of the true one.
+// answers reports whether the fault puts an answer of its own in place of the true one.
 func (f *Fault) answers() bool {
 	return f.Status != 0 || f.Body != "" || f.Drop || f.HTML
 }
@@ -251,7 +253,8 @@ func (f *Fault) spoil(c *call, answer *reply) *reply {
 	case f.Drop:
 		return nil
 	case f.HTML:
-		answer = &reply{status: status, contentType: "text/html; charset=utf-8", header: c.header(), body: []byte(loginPage)}
+		page := cmp.Or(f.Body, loginPage)
+		answer = &reply{status: status, contentType: "text/html; charset=utf-8", header: c.header(), body: []byte(page)}
 	case f.Body != "":
 		answer = &reply{status: status, contentType: c.contentType(), header: c.header(), body: []byte(f.Body)}
 	case f.Status != 0:

@@ -176,7 +176,7 @@ func (c *cluster) remove(at time.Time) {
 }
 
 func (c *cluster) leave() {
-	c.workspace.strike(c)
+	c.workspace.remove(c)
 	c.workspace.server.owners.left(c.firstOwner)
 }
 
@@ -200,7 +200,7 @@ func endMessage(reason TerminationReason) string {
 	}
 }
 
-// stateMessage tells of progress while the cluster is on its way.
+// stateMessage describes the progress while the cluster is on its way.
 func (c *cluster) stateMessage(now time.Time) string {
 	if c.message != "" || (c.state != Pending && c.state != Restarting) {
 		return c.message

@@ -44,9 +44,9 @@ func (w *workspace) snapshot(now time.Time) []listed {
 // visible is what a caller's lists hold: everything active, pinned, or ended
 // within the retention. A nil reader sees all.
 func (w *workspace) visible(now time.Time, reader *session) []listed {
-	all := make([]listed, 0, len(w.roster))
+	all := make([]listed, 0, len(w.byName))
 	unseen := w.server.behaviour.UnseenByList
-	for _, c := range slices.Clone(w.roster) { // settling may strike some
+	for _, c := range slices.Clone(w.byName) { // settling may remove some
 		c.settle(now)
 		if c.purged || now.Before(c.created.Add(unseen)) {
 			continue
@@ -113,7 +113,7 @@ func (c *call) listClusters() (any, *refusal) {
 	}
 	all := c.filtered()
 	compare := comparators[order]
-	if order != "CLUSTER_NAME/ASC" { // the roster is in that order already
+	if order != "CLUSTER_NAME/ASC" { // byName is in that order already
 		slices.SortFunc(all, compare)
 	}
 	from := 0

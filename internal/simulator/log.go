@@ -23,7 +23,7 @@ type Entry struct {
 	Endpoint string `json:"endpoint"`
 	// Status is 0 where the connection was dropped.
 	Status int `json:"status"`
-	// Effect tells that the operation was carried out, whatever was answered.
+	// Effect reports whether the operation was carried out, whatever was answered.
 	Effect    bool   `json:"effect"`
 	Workspace string `json:"workspace,omitempty"`
 	Principal string `json:"principal,omitempty"`

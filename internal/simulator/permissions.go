@@ -58,7 +58,7 @@ type grant struct {
 
 var principalKinds = []string{"user_name", "group_name", "service_principal_name"}
 
-// grantKind tells users from service principals by their names.
+// grantKind is the kind of the principal in permissions, by the form of its name.
 func (p *principal) grantKind() string {
 	if strings.Contains(p.UserName, "@") {
 		return "user_name"

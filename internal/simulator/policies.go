@@ -118,7 +118,7 @@ func (w *workspace) checkQuota(settings params, user string, now time.Time) *ref
 		return nil
 	}
 	count := int64(0)
-	for _, c := range slices.Clone(w.roster) {
+	for _, c := range slices.Clone(w.byName) {
 		c.settle(now)
 		if c.creator == user && c.state != Terminated && textOf(c.settings, "policy_id") == id {
 			count++

@@ -64,7 +64,7 @@ func (w *workspace) pool(id string) *Pool {
 
 func (w *workspace) shownPool(p *Pool) params {
 	used := int64(0)
-	for _, c := range w.roster {
+	for _, c := range w.byName {
 		if c.state.live() && textOf(c.settings, "instance_pool_id") == p.ID {
 			used += c.executors
 		}

@@ -93,7 +93,7 @@ func (c *call) createCluster() (any, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	made := c.workspace.add(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
+	made := c.workspace.makeCluster(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
 	made.libraries = libraries
 	made.extra = overlay(c.workspace.extra, c.takeExtras(c.workspace.extra, ""))
 	made.installPolicyLibraries(c.now)
@@ -118,7 +118,7 @@ func (w *workspace) checkClusterLimit(now time.Time) *refusal {
 		return nil
 	}
 	active := 0
-	for _, c := range slices.Clone(w.roster) { // settling may remove some
+	for _, c := range slices.Clone(w.byName) { // settling may remove some
 		if c.settle(now); c.state != Terminated {
 			active++
 		}
@@ -129,15 +129,15 @@ func (w *workspace) checkClusterLimit(now time.Time) *refusal {
 	return nil
 }
 
-// add makes a TERMINATED cluster; its caller decides what happens to it.
-func (w *workspace) add(spec, settings params, creator, source string, now time.Time) *cluster {
+// makeCluster makes a TERMINATED cluster; its caller decides what follows.
+func (w *workspace) makeCluster(spec, settings params, creator, source string, now time.Time) *cluster {
 	made := &cluster{
 		workspace: w, id: w.newClusterID(), creator: creator, source: source,
 		created: now, autoscaledTo: -1,
 	}
 	made.configure(spec, settings)
 	made.enter(Terminated, now, "")
-	w.enrol(made)
+	w.add(made)
 	made.firstOwner = made.owner()
 	w.server.owners.made(made.firstOwner)
 	return made
@@ -372,7 +372,7 @@ func (c *call) pinnable() (*cluster, *refusal) {
 
 func (w *workspace) pinned() int {
 	count := 0
-	for _, c := range w.roster {
+	for _, c := range w.byName {
 		if c.pinnedBy != nil {
 			count++
 		}

@@ -21,7 +21,7 @@ type workspace struct {
 	pools      []*Pool
 
 	byID   map[string]*cluster // everything ever made
-	roster []*cluster          // what is not permanently deleted, by name and id
+	byName []*cluster          // what is not permanently deleted, by name and id
 	tokens map[string]string   // idempotency token to cluster id
 	serial int64               // of things made here, for ids and times apart
 }
@@ -94,33 +94,33 @@ func (w *workspace) principal(userName string) *principal {
 	return nil
 }
 
-// enrol puts a cluster into the roster, which stays sorted so that a page of a
+// add puts a cluster into byName, which stays sorted so that a page of a
 // list costs its own size.
-func (w *workspace) enrol(c *cluster) {
-	at, _ := slices.BinarySearchFunc(w.roster, c, byName)
-	w.roster = slices.Insert(w.roster, at, c)
+func (w *workspace) add(c *cluster) {
+	at, _ := slices.BinarySearchFunc(w.byName, c, compareByName)
+	w.byName = slices.Insert(w.byName, at, c)
 	w.byID[c.id] = c
 }
 
-// strike takes a cluster out of the roster; byID remembers it.
-func (w *workspace) strike(c *cluster) {
-	if at, found := slices.BinarySearchFunc(w.roster, c, byName); found {
-		w.roster = slices.Delete(w.roster, at, at+1)
+// remove takes a cluster out of byName; byID keeps it.
+func (w *workspace) remove(c *cluster) {
+	if at, found := slices.BinarySearchFunc(w.byName, c, compareByName); found {
+		w.byName = slices.Delete(w.byName, at, at+1)
 	}
 }
 
-// configure gives an enrolled cluster another specification; the roster stays
+// configure gives a cluster another specification; byName stays
 // in order.
 func (w *workspace) configure(c *cluster, spec, settings params) {
-	w.strike(c)
+	w.remove(c)
 	c.configure(spec, settings)
 	if c.resizedTo != nil {
 		setSize(c.settings, c.resizedTo)
 	}
-	w.enrol(c)
+	w.add(c)
 }
 
-func byName(a, b *cluster) int {
+func compareByName(a, b *cluster) int {
 	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 }
 
