@@ -2,15 +2,18 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
 
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
@@ -28,7 +31,8 @@ type settings struct {
 func parseFlags(args []string, out io.Writer) (settings, error) {
 	var s settings
 	var tokens, clients, limits []string
-	var cloud string
+	var groups, behaviour []string
+	var cloud, config string
 	flags := pflag.NewFlagSet("simulator", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {
@@ -38,16 +42,46 @@ Usage:
   simulator [flags]
 
 While it runs, GET %s on its address lists how to read and change it:
-clusters, faults, limits, clock, log.
+clusters, faults, limits, clock, log, workspaces, tokens, policies, pools.
 
+A file for --config is YAML or JSON:
+
+  workspaces:
+  - name: default
+    id: 7000000000000001
+    cloud: AWS
+    groups: [data]
+    principals:
+    - user_name: someone@example.com
+      tokens: [dapi-simulator]
+      scoped_tokens:
+      - {token: dapi-reads, name: reads, rights: {read_only: true}}
+    - user_name: 6f7c-app
+      federation: {issuer: "https://issuer", subject: "system:serviceaccount:a:b", audience: databricks}
+    policies:
+    - {policy_id: P1, name: small, definition: '{"num_workers": {"type": "range", "maxValue": 4}}'}
+    pools:
+    - {instance_pool_id: pool-1, instance_pool_name: warm, node_type_id: i3.xlarge}
+  behaviour: {rewrite_first_on_demand: true, permissions: internal_error}
+  limits: [{endpoint: clusters/get, rate: 5, burst: 10}]
+  faults: [{endpoint: clusters/create, status: 503, times: 1}]
+  timings: {launch: 5m}
+  clock_offset: 10m
+
+Switches of behaviour, all off by default (in --config or as --behaviour):
+%s
 Flags:
-%s`, simulator.ControlPath, flags.FlagUsages())
+%s`, simulator.ControlPath, switches(), flags.FlagUsages())
 	}
 	flags.StringVar(&s.options.ListenAddress, "listen-address", "127.0.0.1:8443", "host:port to serve TLS on; port 0 takes a free one")
 	flags.StringSliceVar(&s.options.Hostnames, "hostname", nil, "name or address in the certificate beside localhost and the listen address")
 	flags.StringVar(&s.caFile, "ca-file", "", "file to write the authority to that clients must trust (PEM); it is a new one at every start")
 	flags.StringArrayVar(&tokens, "token", []string{simulator.DefaultToken}, "personal access token, as [[workspace/]user=]token; give it several times for several principals and workspaces")
 	flags.StringArrayVar(&clients, "oauth-client", nil, "service principal for OAuth client credentials, as [workspace/]client-id=secret")
+	flags.StringArrayVar(&groups, "group", nil, "group that permissions may name, as [workspace/]group; users and admins always exist")
+	flags.StringVar(&config, "config", "", "file of workspaces, tokens, policies, pools, behaviour, limits, faults and timings; flags add to it")
+	flags.StringArrayVar(&behaviour, "behaviour", nil, "switch of behaviour, as name or name=value, such as rewrite_first_on_demand or cluster_limit=5")
+	flags.DurationVar(&s.options.ClockOffset, "clock-offset", 0, "how far the workspace's own time is ahead of this machine's; negative is behind")
 	flags.StringVar(&cloud, "cloud", "", "AWS, Azure or GCP: refuse node types and attributes of the other two (default: take all)")
 	flags.Float64Var(&s.options.TimeScale, "time-scale", 1, "how many times faster than in a real workspace launches, idle minutes and retention go; 60 makes a minute a second")
 	flags.StringArrayVar(&limits, "rate-limit", nil, "requests per second and workspace, as [endpoint=]rate[:burst], such as 10, clusters/get=5:10 or clusters/*=5; none by default")
@@ -64,12 +98,75 @@ Flags:
 	if err := s.check(); err != nil {
 		return s, err
 	}
-	var err error
-	if s.options.Workspaces, err = workspaces(tokens, clients, cloud); err != nil {
+	if err := s.configure(config, behaviour); err != nil {
 		return s, err
 	}
-	s.options.Limits, err = rateLimits(limits)
+	if len(s.options.Workspaces) > 0 && !flags.Changed("token") {
+		tokens = nil // the default is for a start without a configuration
+	}
+	where, err := cloudNamed(cloud)
+	if err != nil {
+		return s, err
+	}
+	if err := addPrincipals(&s.options.Workspaces, tokens, clients, where); err != nil {
+		return s, err
+	}
+	for _, flag := range groups {
+		workspace, group := splitPrincipal(flag)
+		w := workspaceOf(&s.options.Workspaces, workspace, where)
+		w.Groups = append(w.Groups, group)
+	}
+	more, err := rateLimits(limits)
+	s.options.Limits = append(s.options.Limits, more...)
 	return s, err
+}
+
+// configure reads the file of --config, and then the switches of --behaviour.
+func (s *settings) configure(file string, behaviour []string) error {
+	offset := s.options.ClockOffset
+	if file != "" {
+		data, err := os.ReadFile(file) //nolint:gosec // the file that the caller names
+		if err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
+		config, err := yaml.YAMLToJSON(data)
+		if err != nil {
+			return fmt.Errorf("--config %s: %w", file, err)
+		}
+		if err := s.options.Configure(config); err != nil {
+			return fmt.Errorf("--config %s: %w", file, err)
+		}
+	}
+	if offset != 0 {
+		s.options.ClockOffset = offset
+	}
+	for _, flag := range behaviour {
+		name, value, given := strings.Cut(flag, "=")
+		if !given {
+			value = "true"
+		}
+		if !json.Valid([]byte(value)) {
+			value = strconv.Quote(value)
+		}
+		if err := s.options.Configure(fmt.Appendf(nil, `{"behaviour":{%q:%s}}`, name, value)); err != nil {
+			return fmt.Errorf("--behaviour is %q; it must be name or name=value with a name that --help lists: %w", flag, err)
+		}
+	}
+	return nil
+}
+
+// switches are the names of the switches of behaviour, wrapped for --help.
+func switches() string {
+	var lines strings.Builder
+	line := " "
+	for _, name := range simulator.BehaviourNames() {
+		if len(line)+len(name) > 90 {
+			lines.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + name
+	}
+	return lines.String() + line + "\n"
 }
 
 func (s *settings) check() error {
@@ -85,37 +182,40 @@ func (s *settings) check() error {
 	return nil
 }
 
-// workspaces are who may come in, and where to.
-func workspaces(tokens, clients []string, cloud string) ([]simulator.Workspace, error) {
+func cloudNamed(cloud string) (simulator.Cloud, error) {
 	found := map[string]simulator.Cloud{
 		"": simulator.AnyCloud, "aws": simulator.AWS, "azure": simulator.Azure, "gcp": simulator.GCP,
 	}
 	where, known := found[strings.ToLower(cloud)]
 	if !known {
-		return nil, fmt.Errorf("--cloud is %q; it must be AWS, Azure or GCP", cloud)
+		return "", fmt.Errorf("--cloud is %q; it must be AWS, Azure or GCP", cloud)
 	}
-	var all []simulator.Workspace
+	return where, nil
+}
+
+// addPrincipals adds those of --token and --oauth-client to the workspaces.
+func addPrincipals(all *[]simulator.Workspace, tokens, clients []string, where simulator.Cloud) error {
 	for _, flag := range tokens {
 		who, token, named := strings.Cut(flag, "=")
 		if !named {
 			who, token = "", flag
 		}
 		if token == "" {
-			return nil, fmt.Errorf("--token is %q; it must be [[workspace/]user=]token", flag)
+			return fmt.Errorf("--token is %q; it must be [[workspace/]user=]token", flag)
 		}
 		workspace, user := splitPrincipal(who)
-		p := principalOf(&all, workspace, cmp.Or(user, simulator.DefaultUser), where)
+		p := principalOf(all, workspace, cmp.Or(user, simulator.DefaultUser), where)
 		p.Tokens = append(p.Tokens, token)
 	}
 	for _, flag := range clients {
 		who, secret, named := strings.Cut(flag, "=")
 		workspace, id := splitPrincipal(who)
 		if !named || id == "" || secret == "" {
-			return nil, fmt.Errorf("--oauth-client must be [workspace/]client-id=secret; it names no %s", missingPart(id))
+			return fmt.Errorf("--oauth-client must be [workspace/]client-id=secret; it names no %s", missingPart(id))
 		}
-		principalOf(&all, workspace, id, where).ClientSecret = secret
+		principalOf(all, workspace, id, where).ClientSecret = secret
 	}
-	return all, nil
+	return nil
 }
 
 func missingPart(id string) string {
@@ -134,12 +234,7 @@ func splitPrincipal(who string) (workspace, user string) {
 
 // principalOf is a principal of a workspace; both are made if need be.
 func principalOf(all *[]simulator.Workspace, workspace, user string, cloud simulator.Cloud) *simulator.Principal {
-	at := slices.IndexFunc(*all, func(w simulator.Workspace) bool { return w.Name == workspace })
-	if at < 0 {
-		*all = append(*all, simulator.Workspace{Name: workspace, Cloud: cloud})
-		at = len(*all) - 1
-	}
-	w := &(*all)[at]
+	w := workspaceOf(all, workspace, cloud)
 	for i := range w.Principals {
 		if w.Principals[i].UserName == user {
 			return &w.Principals[i]
@@ -147,6 +242,16 @@ func principalOf(all *[]simulator.Workspace, workspace, user string, cloud simul
 	}
 	w.Principals = append(w.Principals, simulator.Principal{UserName: user})
 	return &w.Principals[len(w.Principals)-1]
+}
+
+// workspaceOf is a workspace by name, made if need be.
+func workspaceOf(all *[]simulator.Workspace, name string, cloud simulator.Cloud) *simulator.Workspace {
+	at := slices.IndexFunc(*all, func(w simulator.Workspace) bool { return w.Name == name })
+	if at < 0 {
+		*all = append(*all, simulator.Workspace{Name: name, Cloud: cloud})
+		at = len(*all) - 1
+	}
+	return &(*all)[at]
 }
 
 func rateLimits(given []string) ([]simulator.Limit, error) {

@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. What a person or script wants to know goes to out,
+// run serves until ctx ends. The address goes to out,
 // the log to logs.
 func run(ctx context.Context, settings settings, out, logs io.Writer) error {
 	options := settings.options

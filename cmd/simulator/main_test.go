@@ -11,8 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
 // The binary's whole life: it says where it is, writes its authority, answers
@@ -57,7 +60,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	var help strings.Builder
 	_, err := parseFlags([]string{"--help"}, &help)
 	g.Expect(err).To(HaveOccurred())
-	for _, flag := range []string{"--listen-address", "--ca-file", "--token", "--oauth-client", "--time-scale", "--rate-limit", "/simulator/"} {
+	for _, flag := range []string{"--listen-address", "--ca-file", "--token", "--oauth-client", "--time-scale", "--rate-limit", "--config", "--behaviour", "--group", "--clock-offset", "rewrite_first_on_demand", "/simulator/"} {
 		g.Expect(help.String()).To(ContainSubstring(flag))
 	}
 }
@@ -75,6 +78,8 @@ func TestBadFlagsNameTheFlagTheValueAndTheWayOut(t *testing.T) {
 		"client":    {[]string{"--oauth-client", "id"}, `--oauth-client must be [workspace/]client-id=secret; it names no secret for "id"`},
 		"limit":     {[]string{"--rate-limit", "clusters/get=fast"}, `--rate-limit is "clusters/get=fast"`},
 		"burst":     {[]string{"--rate-limit", "5:0"}, `--rate-limit is "5:0"; its burst`},
+		"behaviour": {[]string{"--behaviour", "no_such"}, `--behaviour is "no_such"; it must be name or name=value`},
+		"config":    {[]string{"--config", "/no/such/file"}, "--config: open /no/such/file"},
 		"arguments": {[]string{"serve"}, `unexpected argument "serve"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,6 +87,51 @@ func TestBadFlagsNameTheFlagTheValueAndTheWayOut(t *testing.T) {
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(c.want)))
 		})
 	}
+}
+
+const configured = `
+workspaces:
+- name: prod
+  id: 11
+  groups: [data]
+  principals:
+  - user_name: a@b.c
+    tokens: [dapi-1]
+    scoped_tokens: [{token: dapi-2, name: reads, rights: {read_only: true}}]
+    federation: {issuer: "https://issuer", subject: s}
+  policies: [{policy_id: P1, name: small, definition: '{"num_workers": {"type": "fixed", "value": 1}}'}]
+  pools: [{instance_pool_id: pool-1, instance_pool_name: warm, node_type_id: i3.xlarge}]
+behaviour: {rewrite_first_on_demand: true}
+clock_offset: 5m
+`
+
+func TestAFileAndFlagsConfigureTheSameThings(t *testing.T) {
+	g := NewWithT(t)
+	file := filepath.Join(t.TempDir(), "simulator.yaml")
+	g.Expect(os.WriteFile(file, []byte(configured), 0o600)).To(Succeed())
+	settings, err := parseFlags([]string{
+		"--config", file, "--behaviour", "permissions=internal_error", "--behaviour", "cluster_limit=5", "--behaviour", "unseen_by_get=2s",
+		"--token", "prod/a@b.c=dapi-3", "--group", "prod/web", "--clock-offset", "-10m",
+	}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	options := settings.options
+	g.Expect(options.Workspaces).To(HaveLen(1))
+	w := options.Workspaces[0]
+	g.Expect(w.Groups).To(Equal([]string{"data", "web"}))
+	g.Expect(w.Principals[0].Tokens).To(Equal([]string{"dapi-1", "dapi-3"}))
+	g.Expect(w.Principals[0].ScopedTokens[0].Rights.ReadOnly).To(BeTrue())
+	g.Expect(w.Principals[0].Federation.Issuer).To(Equal("https://issuer"))
+	g.Expect(w.Policies[0].ID).To(Equal("P1"))
+	g.Expect(w.Pools[0].NodeTypeID).To(Equal("i3.xlarge"))
+	g.Expect(options.Behaviour).To(Equal(simulator.Behaviour{
+		RewriteFirstOnDemand: true, Permissions: simulator.PermissionsFail, ClusterLimit: 5, UnseenByGet: 2 * time.Second,
+	}))
+	g.Expect(options.ClockOffset).To(Equal(-10 * time.Minute))
+
+	settings, err = parseFlags([]string{"--config", file}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(settings.options.Workspaces).To(HaveLen(1), "the default token makes no second workspace")
+	g.Expect(settings.options.ClockOffset).To(Equal(5 * time.Minute))
 }
 
 func TestTokensAndClientsMakeWorkspacesAndPrincipals(t *testing.T) {
@@ -100,4 +150,22 @@ func TestTokensAndClientsMakeWorkspacesAndPrincipals(t *testing.T) {
 	g.Expect(settings.options.Limits[0].Endpoint).To(BeEmpty())
 	g.Expect(settings.options.Limits[1].Endpoint).To(Equal("clusters/get"))
 	g.Expect(settings.options.Limits[1].Burst).To(Equal(7))
+}
+
+func TestTheDocumentedFileIsReadAndEverySwitchIsDocumented(t *testing.T) {
+	g := NewWithT(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "simulator.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, name := range simulator.BehaviourNames() {
+		g.Expect(string(page)).To(ContainSubstring("`"+name+"`"), "docs/simulator.md describes no %s", name)
+	}
+	_, after, found := strings.Cut(string(page), "```yaml\n")
+	g.Expect(found).To(BeTrue())
+	example, _, _ := strings.Cut(after, "```")
+	file := filepath.Join(t.TempDir(), "example.yaml")
+	g.Expect(os.WriteFile(file, []byte(example), 0o600)).To(Succeed())
+	settings, err := parseFlags([]string{"--config", file}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(settings.options.Faults).To(HaveLen(1))
+	g.Expect(simulator.New(settings.options).ClockOffset()).To(Equal(10 * time.Minute))
 }

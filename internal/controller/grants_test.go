@@ -22,6 +22,14 @@ func toGroup(name string, level v1alpha1.PermissionLevel) v1alpha1.AccessControl
 	return v1alpha1.AccessControl{GroupName: name, PermissionLevel: level}
 }
 
+// withGroups makes groups exist in the workspace.
+func (r *rig) withGroups(names ...string) *rig {
+	for _, name := range names {
+		r.Expect(r.workspace.AddGroup("", name)).To(Succeed())
+	}
+	return r
+}
+
 // granted are the direct grants on a cluster but for the operator's own, as the
 // last answer to a PUT would have them.
 func (r *rig) granted(id string) map[string]string {
@@ -58,7 +66,7 @@ func TestGrants(t *testing.T) {
 	})
 
 	t.Run("[case-54] set, the direct grants are the list and our own; inherited ones are ignored; [] leaves but our own", func(t *testing.T) {
-		r := newRig(t)
+		r := newRig(t).withGroups("old", "engineers")
 		cluster := r.running()
 		id := cluster.Status.ClusterID
 		r.call(http.MethodPatch, "/api/2.0/permissions/clusters/"+id, `{"access_control_list": [
@@ -86,7 +94,7 @@ func TestGrants(t *testing.T) {
 	})
 
 	t.Run("[case-54] in place, a restart of the operator asks nothing; what others granted is taken back at the deep pace", func(t *testing.T) {
-		r := newRig(t)
+		r := newRig(t).withGroups("engineers", "intruders")
 		cluster := r.running(grants(toGroup("engineers", "CAN_RESTART")))
 		id := cluster.Status.ClusterID
 		r.Expect(r.granted(id)).To(HaveKeyWithValue("engineers", "CAN_RESTART"))
@@ -103,7 +111,7 @@ func TestGrants(t *testing.T) {
 	})
 
 	t.Run("[case-54] a refusal stalls with its text, is not repeated, and keeps nothing else back", func(t *testing.T) {
-		r := newRig(t)
+		r := newRig(t).withGroups("somebody")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/set", Status: http.StatusBadRequest, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Principal: GroupName(nobody) does not exist"})
 		r.start()
 		cluster := r.create(r.small("scratch", grants(toGroup("nobody", "CAN_RESTART")), libraries(pypi("a==1"))))
@@ -117,7 +125,7 @@ func TestGrants(t *testing.T) {
 	})
 
 	t.Run("[case-54] lists that may not be read are told", func(t *testing.T) {
-		r := newRig(t)
+		r := newRig(t).withGroups("engineers")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/get", Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no Manage permission"})
 		r.start()
 		cluster := r.create(r.small("scratch", grants(toGroup("engineers", "CAN_RESTART"))))

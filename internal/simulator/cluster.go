@@ -28,7 +28,7 @@ func (s State) camelCase() string {
 	return string(s[:1]) + strings.ToLower(string(s[1:]))
 }
 
-// live tells that the driver is there.
+// live reports whether the driver is there.
 func (s State) live() bool {
 	return s == Running || s == Resizing || s == Restarting
 }
@@ -49,8 +49,10 @@ type cluster struct {
 	// firstOwner is the owner tag it was made with.
 	firstOwner string
 
-	spec     params // what was last asked for, as GET's spec tells
-	settings params // what the server made of it
+	spec      params // what was last asked for, as GET shows under spec
+	settings  params // what the server made of it
+	extra     params // see extras.go
+	resizedTo params // the size of the last resize, where spec does not have it; nil for none
 	// two of the settings, see configure
 	name        string
 	idleMinutes int64
@@ -94,12 +96,16 @@ func (c *cluster) initialWorkers() int64 {
 	if scale, ok := c.settings["autoscale"].(params); ok {
 		return wholeOf(scale, "min_workers")
 	}
+	if trueIn(c.settings, "is_single_node") {
+		return 0 // whatever num_workers says beside it
+	}
 	return wholeOf(c.settings, "num_workers")
 }
 
 // details is the cluster as GET shows it; lists leave spec out.
 func (c *cluster) details(now time.Time, withSpec bool) params {
-	d := cloneParams(c.settings)
+	behaviour := c.workspace.server.behaviour
+	d := behaviour.withoutSecrets(cloneParams(c.settings))
 	d["cluster_id"] = c.id
 	d["creator_user_name"] = c.creator
 	d["cluster_source"] = c.source
@@ -123,10 +129,13 @@ func (c *cluster) details(now time.Time, withSpec bool) params {
 		d["pinned_by_user_name"] = decimal(c.pinnedBy.number)
 	}
 	c.describeNodes(d)
-	if withSpec {
-		d["spec"] = cloneParams(c.spec)
+	if c.settings["cluster_log_conf"] != nil && c.state.live() {
+		d["cluster_log_status"] = params{"last_attempted": millis(c.restarted)}
 	}
-	if c.workspace.server.behaviour.QuotedInt64 {
+	if withSpec {
+		d["spec"] = behaviour.withoutSecrets(overlay(c.spec, c.extra))
+	}
+	if behaviour.QuotedInt64 {
 		quoteInt64(d)
 	}
 	return d

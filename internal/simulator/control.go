@@ -12,7 +12,7 @@ import (
 )
 
 // ControlPath is below what the simulator itself is controlled, in JSON. It
-// needs no credential: whoever reaches a simulator may do everything with it.
+// needs no credential: every client that reaches a simulator may do everything with it.
 const ControlPath = "/simulator/"
 
 // controlled is one entry of the control endpoint.
@@ -28,7 +28,7 @@ type controlled struct {
 func controls() []controlled {
 	return []controlled{
 		{"GET", "clusters", "all clusters ever made, oldest first, whatever became of them", listRecords},
-		{"POST", "clusters", `adds a cluster of somebody else's: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed},
+		{"POST", "clusters", `adds a cluster that the client under test did not make: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed},
 		{"GET", "owners", "how many clusters of each owner tag existed at once at most", listOwners},
 		{"GET", "clusters/{id}", "one cluster", oneRecord},
 		{"POST", "clusters/{id}/edit", "changes the given fields of the specification, null clears one; no restart", editElsewhere},
@@ -37,9 +37,11 @@ func controls() []controlled {
 		{"POST", "clusters/{id}/purge", "makes it one that ended more than 30 days ago", onCluster((*Server).Purge)},
 		{"POST", "clusters/{id}/state", `puts it into any state: {"state", "message"}`, setState},
 		{"POST", "clusters/{id}/touch", "is activity: the idle minutes begin anew", onCluster((*Server).Touch)},
+		{"POST", "clusters/{id}/call/{group}/{verb}", `calls an endpoint of the API, such as clusters/resize, as another user; the body as a client would send it, without cluster_id`, callElsewhere},
+		{"PUT", "clusters/{id}/extra", "replaces the fields of GET's spec that no documentation names; edit loses them, update keeps them", setExtra},
 		{"POST", "clusters/{id}/autoscale", `lets the platform resize it: {"workers"}`, autoscale},
 		{"GET", "faults", "the rules of what goes wrong, oldest first", listFaults},
-		{"POST", "faults", "adds a rule (the fields of simulator.Fault in snake_case, delay as a duration) and tells its name", addFault},
+		{"POST", "faults", "adds a rule (the fields of simulator.Fault in snake_case, delay as a duration) and returns its name", addFault},
 		{"DELETE", "faults", "removes all rules", clearFaults},
 		{"DELETE", "faults/{name}", "removes one", removeFault},
 		{"GET", "limits", "the request limits", listLimits},
@@ -49,11 +51,21 @@ func controls() []controlled {
 		{"GET", "timings", "how long things take, before the time scale", getTimings},
 		{"PATCH", "timings", `changes some of {"launch", "pool_launch", "restart", "resize", "terminate", "library_install", "retention"}`, setTimings},
 		{"GET", "clock", "the simulator's time", getClock},
-		{"POST", "clock", `moves it: {"advance": "30m"}`, advanceClock},
+		{"POST", "clock", `moves it: {"advance": "30m"}, or makes the workspaces' own time differ: {"offset": "-15m"}`, advanceClock},
 		{"GET", "requests", "the log, oldest first; ?after=<sequence> and ?endpoint=clusters/create narrow it", listRequests},
 		{"DELETE", "requests", "empties the log", clearRequests},
-		{"POST", "tokens", `gives a principal one more token: {"workspace", "user_name", "token"}`, addToken},
+		{"POST", "tokens", `gives a principal one more token: {"workspace", "user_name", "token", "name", "rights": {"read_only", "may_not_create", "refused": ["permissions/*"], "hidden_clusters": []}}`, addToken},
+		{"PATCH", "tokens", `replaces the rights of a token: {"token", "rights"}`, setRights},
 		{"DELETE", "tokens", `revokes a token of any kind: {"token"}; without one, all OAuth tokens`, revokeToken},
+		{"GET", "workspaces", "the workspaces of this host, with their principals, groups, policies and pools, without secrets", listWorkspaces},
+		{"POST", "principals", `adds or replaces a user or service principal: {"workspace", "user_name", "client_secret", "federation": {"issuer", "subject", "audience"}, "groups", "not_admin", …}`, addPrincipal},
+		{"DELETE", "principals", `removes one: {"workspace", "user_name"}`, removePrincipal},
+		{"POST", "groups", `makes a group exist: {"workspace", "group_name"}`, addGroup},
+		{"DELETE", "groups", `removes one: {"workspace", "group_name"}`, removeGroup},
+		{"POST", "policies", `adds or replaces a policy: {"workspace", "policy_id", "name", "definition", "max_clusters_per_user", "libraries"}`, addPolicy},
+		{"DELETE", "policies/{id}", "removes one; ?workspace= names another workspace than the first", removePolicy},
+		{"POST", "pools", `adds or replaces a pool: {"workspace", "instance_pool_id", "instance_pool_name", "node_type_id", "min_idle_instances", "max_capacity"}`, addPool},
+		{"DELETE", "pools/{id}", "removes one; ?workspace= names another workspace than the first", removePool},
 	}
 }
 
@@ -230,20 +242,24 @@ func setTimings(s *Server, r *http.Request) (any, error) {
 }
 
 func getClock(s *Server, _ *http.Request) (any, error) {
-	return params{"now": s.clock.Now(), "time_scale": s.options.TimeScale}, nil
+	return params{"now": s.clock.Now(), "offset": wireDuration(s.ClockOffset()), "time_scale": s.options.TimeScale}, nil
 }
 
 func advanceClock(s *Server, r *http.Request) (any, error) {
 	var asked struct {
-		Advance wireDuration `json:"advance"`
+		Advance wireDuration  `json:"advance"`
+		Offset  *wireDuration `json:"offset"`
 	}
 	if err := readInto(r, &asked); err != nil {
 		return nil, err
 	}
-	if asked.Advance <= 0 {
+	if asked.Advance < 0 || (asked.Advance == 0 && asked.Offset == nil) {
 		return nil, errors.New(`advance must be a positive duration such as "30m"`)
 	}
 	s.clock.Advance(time.Duration(asked.Advance))
+	if asked.Offset != nil {
+		s.SetClockOffset(time.Duration(*asked.Offset))
+	}
 	return getClock(s, r)
 }
 
@@ -271,7 +287,7 @@ func clearRequests(s *Server, _ *http.Request) (any, error) {
 type tokenWire struct {
 	Workspace string `json:"workspace"`
 	UserName  string `json:"user_name"`
-	Token     string `json:"token"`
+	Token
 }
 
 func addToken(s *Server, r *http.Request) (any, error) {
@@ -279,10 +295,18 @@ func addToken(s *Server, r *http.Request) (any, error) {
 	if err := readInto(r, &wire); err != nil {
 		return nil, err
 	}
-	if wire.Token == "" {
+	if wire.Value == "" {
 		return nil, errors.New("token is missing")
 	}
-	return nil, s.AddToken(wire.Workspace, wire.UserName, wire.Token)
+	return nil, s.AddScopedToken(wire.Workspace, wire.UserName, wire.Token)
+}
+
+func setRights(s *Server, r *http.Request) (any, error) {
+	var wire tokenWire
+	if err := readInto(r, &wire); err != nil {
+		return nil, err
+	}
+	return nil, s.SetTokenRights(wire.Value, wire.Rights)
 }
 
 func revokeToken(s *Server, r *http.Request) (any, error) {
@@ -290,10 +314,10 @@ func revokeToken(s *Server, r *http.Request) (any, error) {
 	if err := readInto(r, &wire); err != nil {
 		return nil, err
 	}
-	if wire.Token == "" {
+	if wire.Value == "" {
 		s.RevokeOAuthTokens()
 		return nil, nil
 	}
-	s.RevokeToken(wire.Token)
+	s.RevokeToken(wire.Value)
 	return nil, nil
 }

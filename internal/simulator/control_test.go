@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -65,6 +66,76 @@ func TestEverythingIsControlledOverHTTP(t *testing.T) {
 	outside.ok(http.MethodDelete, "/simulator/requests", "")
 	b.Expect(strings.TrimSpace(outside.call(http.MethodGet, "/simulator/requests?after=0", "").raw)).To(Equal("[]"))
 	b.Expect(outside.call(http.MethodGet, "/simulator/clusters", "").raw).To(ContainSubstring("renamed"))
+}
+
+func TestWorkspacesAreControlledOverHTTP(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	outside := b.as("")
+	id := b.running("one")
+
+	outside.ok(http.MethodPost, "/simulator/tokens", `{"user_name":"`+simulator.DefaultUser+`","token":"reads","name":"a's","rights":{"read_only":true}}`)
+	b.as("reads").refused(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "may only read")
+	outside.ok(http.MethodPatch, "/simulator/tokens", `{"token":"reads","rights":{}}`)
+	b.as("reads").ok(http.MethodPost, createPath, createBody)
+	b.Expect(outside.call(http.MethodGet, "/simulator/requests", "").raw).To(ContainSubstring(`"token":"a's"`))
+
+	outside.ok(http.MethodPost, "/simulator/principals", `{"user_name":"app","client_secret":"hidden-secret","federation":{"subject":"s"},"groups":["data"]}`)
+	outside.ok(http.MethodPost, "/simulator/groups", `{"group_name":"web"}`)
+	granted := `{"access_control_list":[{"group_name":"data","permission_level":"CAN_RESTART"},{"group_name":"web","permission_level":"CAN_RESTART"}]}`
+	b.ok(http.MethodPut, permissions(id), granted)
+	outside.ok(http.MethodDelete, "/simulator/groups", `{"group_name":"web"}`)
+	b.Expect(b.call(http.MethodPut, permissions(id), granted).status).To(Equal(404))
+	b.Expect(b.s.AddPrincipal("default", simulator.Principal{UserName: "other"})).To(Succeed())
+	outside.ok(http.MethodDelete, "/simulator/principals", `{"user_name":"other"}`)
+
+	policy, _ := outside.ok(http.MethodPost, "/simulator/policies", `{"name":"small","definition":"{}"}`)["policy_id"].(string)
+	pool, _ := outside.ok(http.MethodPost, "/simulator/pools", `{"instance_pool_name":"warm","node_type_id":"i3.xlarge"}`)["instance_pool_id"].(string)
+	b.ok(http.MethodPost, createPath, `{"policy_id":"`+policy+`","instance_pool_id":"`+pool+`","spark_version":"16.4.x-scala2.12","num_workers":1}`)
+	shown := outside.call(http.MethodGet, "/simulator/workspaces", "").raw
+	b.Expect(shown).To(And(ContainSubstring(`"instance_pool_name":"warm"`), ContainSubstring(`"user_name":"app"`), ContainSubstring(`"name":"small"`)))
+	b.Expect(shown).NotTo(Or(ContainSubstring("hidden-secret"), ContainSubstring(simulator.DefaultToken), ContainSubstring("reads")))
+	outside.ok(http.MethodDelete, "/simulator/policies/"+policy, "")
+	outside.ok(http.MethodDelete, "/simulator/pools/"+pool, "")
+
+	outside.ok(http.MethodPut, "/simulator/clusters/"+id+"/extra", `{"future":1}`)
+	b.Expect(b.get(id)["spec"]).To(HaveKeyWithValue("future", number("1")))
+	outside.ok(http.MethodPost, "/simulator/clusters/"+id+"/call/clusters/resize", `{"num_workers":2}`)
+	b.Expect(b.state(id)).To(Equal("RESIZING"))
+	b.Expect(outside.call(http.MethodPost, "/simulator/clusters/"+id+"/call/clusters/resize", `{"num_workers":3}`).raw).To(ContainSubstring("INVALID_STATE"))
+	b.Expect(outside.ok(http.MethodPost, "/simulator/clock", `{"offset":"-15m"}`)).To(HaveKeyWithValue("offset", "-15m0s"))
+	b.Expect(b.s.ClockOffset().Minutes()).To(BeEquivalentTo(-15))
+}
+
+func TestOptionsAreConfiguredByJSON(t *testing.T) {
+	options := simulator.Options{Behaviour: simulator.Behaviour{StartIsNoOp: true}, Limits: []simulator.Limit{{Rate: 1000}}}
+	g := NewWithT(t)
+	g.Expect(options.Configure([]byte(`{
+		"workspaces": [
+			{"name": "a", "id": 1, "groups": ["data"], "principals": [{"user_name": "u@x", "tokens": ["dapi-simulator"], "scoped_tokens": [{"token": "t", "rights": {"read_only": true}}]}],
+			 "policies": [{"policy_id": "P", "name": "p", "definition": "{}"}], "pools": [{"instance_pool_id": "pool", "node_type_id": "i3.xlarge"}]},
+			{"name": "b", "id": 2}],
+		"behaviour": {"rewrite_first_on_demand": true, "registry_password": "masked", "unseen_by_get": "1s"},
+		"faults": [{"endpoint": "clusters/create", "status": 503, "delay": "1ms", "times": 1}],
+		"timings": {"launch": "0s"}, "clock_offset": "1m"}`))).To(Succeed())
+	g.Expect(options.Behaviour).To(Equal(simulator.Behaviour{
+		StartIsNoOp: true, RewriteFirstOnDemand: true, RegistryPassword: simulator.SecretMasked, UnseenByGet: time.Second,
+	}))
+	g.Expect(options.Limits).To(HaveLen(1))
+	b := newBench(t, options)
+	b.Expect(b.call(http.MethodPost, createPath, createBody).status).To(Equal(503))
+	id := b.create("one")
+	b.advance(time.Second)
+	b.Expect(b.state(id)).To(Equal("RUNNING"))
+	b.Expect(b.s.Timings().Restart).To(Equal(simulator.DefaultTimings().Restart))
+
+	for config, message := range map[string]string{
+		`{"workspace": []}`:                       `unknown field "workspace"`,
+		`{"behaviour": {"no_such_switch": true}}`: `unknown field "no_such_switch"`,
+		`{"workspaces": [{"name": "w", "policies": [{"name": "p", "definition": "{"}]}]}`: `policy "p" of workspace "w"`,
+	} {
+		g.Expect(options.Configure([]byte(config))).To(MatchError(ContainSubstring(message)), config)
+	}
+	g.Expect(simulator.BehaviourNames()).To(ContainElements("rewrite_first_on_demand", "oauth_token_life", "cluster_limit"))
 }
 
 func TestControlSaysWhatItCannotDo(t *testing.T) {

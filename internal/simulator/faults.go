@@ -1,12 +1,13 @@
 package simulator
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
 )
 
-// When is where in a request's life a fault strikes.
+// When is where in a request's life a fault takes effect.
 type When string
 
 const (
@@ -17,7 +18,7 @@ const (
 	// late or spoilt.
 	After When = "after"
 	// Late is Before, except that the operation is carried out after Delay even
-	// if the caller has gone: a write that lands when nobody waits for it.
+	// if the caller has gone: a write that takes effect after its caller gave up.
 	Late When = "late"
 )
 
@@ -31,7 +32,9 @@ type Fault struct {
 	Workspace string `json:"workspace,omitempty"`
 	// Principal is a user name.
 	Principal string `json:"principal,omitempty"`
-	Method    string `json:"method,omitempty"`
+	// Token is the name or the fingerprint of a token; see Token.
+	Token  string `json:"token,omitempty"`
+	Method string `json:"method,omitempty"`
 	// Endpoint is a pattern such as "clusters/create", "clusters/*" or "*".
 	Endpoint string `json:"endpoint,omitempty"`
 	// Path is an exact path, such as one version's.
@@ -52,7 +55,9 @@ type Fault struct {
 	// Delay holds the request (Before, Late) or its answer (After) in the
 	// caller's time; alone, it is the whole fault.
 	Delay time.Duration `json:"-"`
-	// Status answers with an error of this status, ErrorCode and Message.
+	// Status answers with an error of this status, ErrorCode and Message. An
+	// ErrorCode of digits is a number on the wire, as in
+	// {"error_code":403,"message":"Invalid access token."}.
 	Status    int               `json:"status,omitempty"`
 	ErrorCode string            `json:"error_code,omitempty"`
 	Message   string            `json:"message,omitempty"`
@@ -61,9 +66,12 @@ type Fault struct {
 	Body string `json:"body,omitempty"`
 	// Drop closes the connection without an answer.
 	Drop bool `json:"drop,omitempty"`
+	// SpecMissing leaves spec out of the answer of a get.
+	SpecMissing bool `json:"spec_missing,omitempty"`
 	// Truncate cuts the true answer in half, which well-formed HTTP conceals.
 	Truncate bool `json:"truncate,omitempty"`
-	// HTML answers with the page of a login or a proxy, with Status (0: 200).
+	// HTML answers with the page of a login or a proxy, or with Body as a page,
+	// with Status (0: 200).
 	HTML bool `json:"html,omitempty"`
 
 	// List spoils the answer of a list.
@@ -149,7 +157,7 @@ func (b *faultBook) add(f Fault) string {
 	if f.List != nil && f.List.Stale {
 		rule.stale = map[*workspace][]listed{}
 		for _, w := range b.server.workspaces {
-			rule.stale[w] = w.snapshot(b.server.clock.Now())
+			rule.stale[w] = w.snapshot(b.server.now())
 		}
 	}
 	b.rules = append(b.rules, rule)
@@ -180,6 +188,7 @@ func (f *Fault) matches(c *call) bool {
 	name, _ := c.params["cluster_name"].(string)
 	return fits(f.Workspace, c.entry.Workspace) &&
 		fits(f.Principal, c.entry.Principal) &&
+		fits(f.Token, c.entry.Token) &&
 		fits(f.Method, c.entry.Method) &&
 		fits(f.Path, c.entry.Path) &&
 		fits(f.ClusterID, c.entry.ClusterID) &&
@@ -228,7 +237,7 @@ func (c *call) hold(d time.Duration, regardless bool) bool {
 	}
 }
 
-// answers tells that the fault puts an answer of its own in place of the true one.
+// answers reports whether the fault puts an answer of its own in place of the true one.
 func (f *Fault) answers() bool {
 	return f.Status != 0 || f.Body != "" || f.Drop || f.HTML
 }
@@ -244,7 +253,8 @@ func (f *Fault) spoil(c *call, answer *reply) *reply {
 	case f.Drop:
 		return nil
 	case f.HTML:
-		answer = &reply{status: status, contentType: "text/html; charset=utf-8", header: http.Header{}, body: []byte(loginPage)}
+		page := cmp.Or(f.Body, loginPage)
+		answer = &reply{status: status, contentType: "text/html; charset=utf-8", header: c.header(), body: []byte(page)}
 	case f.Body != "":
 		answer = &reply{status: status, contentType: c.contentType(), header: c.header(), body: []byte(f.Body)}
 	case f.Status != 0:

@@ -55,6 +55,8 @@ func TestSpoiltAnswers(t *testing.T) {
 	b.Expect(err).NotTo(HaveOccurred())
 	b.Expect(a.status).To(Equal(200))
 	b.Expect(a.raw).To(HavePrefix("<!doctype html>"))
+	a, _ = spoil(simulator.Fault{HTML: true, Status: 400, Body: "<pre>Worker environment not ready</pre>"})
+	b.Expect([]any{a.status, a.raw, a.header.Get("Content-Type")}).To(Equal([]any{400, "<pre>Worker environment not ready</pre>", "text/html; charset=utf-8"}))
 	a, _ = spoil(simulator.Fault{Truncate: true})
 	b.Expect(a.status).To(Equal(200))
 	b.Expect(a.raw).To(HavePrefix(`{"`))

@@ -65,6 +65,19 @@ func (c *cluster) launch(at time.Time, fault *faultRule) {
 	}
 	c.reason, c.terminated, c.executors = nil, time.Time{}, 0
 	c.expect(fault)
+	c.missPools()
+}
+
+// missPools makes the launch end where a pool of the cluster is gone.
+func (c *cluster) missPools() {
+	for _, field := range []string{"instance_pool_id", "driver_instance_pool_id"} {
+		if id := textOf(c.settings, field); id != "" && c.workspace.pool(id) == nil {
+			c.launchEnds = &TerminationReason{
+				Code: "INSTANCE_POOL_NOT_FOUND", Type: "CLIENT_ERROR",
+				Parameters: map[string]string{"instance_pool_id": id},
+			}
+		}
+	}
 }
 
 // restart begins a restart: what ran is lost.
@@ -94,6 +107,10 @@ func (c *cluster) launched(at time.Time) {
 	target := c.initialWorkers()
 	c.executors = max(0, target-int64(c.missingNodes))
 	c.applyLibraryRemovals()
+	if c.settings["init_scripts"] != nil {
+		c.note(at, "INIT_SCRIPTS_STARTED", params{})
+		c.note(at, "INIT_SCRIPTS_FINISHED", params{})
+	}
 	c.note(at, "RUNNING", params{"current_num_workers": c.executors, "target_num_workers": target})
 	c.note(at, "DRIVER_HEALTHY", params{})
 }
@@ -159,7 +176,7 @@ func (c *cluster) remove(at time.Time) {
 }
 
 func (c *cluster) leave() {
-	c.workspace.strike(c)
+	c.workspace.remove(c)
 	c.workspace.server.owners.left(c.firstOwner)
 }
 
@@ -183,7 +200,7 @@ func endMessage(reason TerminationReason) string {
 	}
 }
 
-// stateMessage tells of progress while the cluster is on its way.
+// stateMessage describes the progress while the cluster is on its way.
 func (c *cluster) stateMessage(now time.Time) string {
 	if c.message != "" || (c.state != Pending && c.state != Restarting) {
 		return c.message

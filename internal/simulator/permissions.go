@@ -58,12 +58,16 @@ type grant struct {
 
 var principalKinds = []string{"user_name", "group_name", "service_principal_name"}
 
-// grantKind tells users from service principals by their names.
+// grantKind is the kind of the principal in permissions, by the form of its name.
 func (p *principal) grantKind() string {
 	if strings.Contains(p.UserName, "@") {
 		return "user_name"
 	}
 	return "service_principal_name"
+}
+
+func (p *principal) isIn(group string) bool {
+	return group == "users" || slices.Contains(p.Groups, group)
 }
 
 func (c *cluster) levelOf(p *principal) level {
@@ -72,7 +76,7 @@ func (c *cluster) levelOf(p *principal) level {
 	}
 	held := canNothing
 	for _, g := range c.grants {
-		if (g.kind == p.grantKind() && g.name == p.UserName) || (g.kind == "group_name" && g.name == "users") {
+		if (g.kind == p.grantKind() && g.name == p.UserName) || (g.kind == "group_name" && p.isIn(g.name)) {
 			held = max(held, g.level)
 		}
 	}
@@ -157,6 +161,9 @@ func (c *call) askedGrants() ([]grant, *refusal) {
 		named[0].level = levelNamed(asked)
 		if named[0].level == canNothing {
 			return nil, invalid("'%s' is not a valid permission level of a cluster", cmp.Or(asked, "(none)"))
+		}
+		if !c.workspace.exists(named[0].kind, named[0].name) {
+			return nil, c.unknownPrincipal(named[0].kind, named[0].name)
 		}
 		grants = append(grants, named[0])
 	}

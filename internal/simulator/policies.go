@@ -1,10 +1,8 @@
 package simulator
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,12 +11,15 @@ import (
 // Policy is a cluster policy of a workspace.
 type Policy struct {
 	// ID is the policy_id; empty gets one.
-	ID          string `json:"policy_id"`
+	ID          string `json:"policy_id,omitempty"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	// Definition is JSON in Databricks' policy language; the types fixed,
-	// forbidden, unlimited, allowlist, blocklist, regex and range are applied
-	// to paths without wildcards, the rest is ignored.
+	// Definition is JSON in Databricks' policy language: the types fixed,
+	// forbidden, unlimited, allowlist, blocklist, regex and range on the fields of
+	// a cluster, list elements and wildcards included (init_scripts.0.…,
+	// init_scripts.*.…, custom_tags.*), cluster_log_conf.type, .path and .region,
+	// cluster_type, and the auto: values of spark_version. dbus_per_hour is
+	// ignored, hidden changes nothing.
 	Definition string `json:"definition"`
 	// MaxClustersPerUser bounds a user's clusters that are not TERMINATED; 0 is
 	// no bound.
@@ -33,33 +34,53 @@ type Policy struct {
 type policy struct {
 	Policy
 	created time.Time
-	rules   map[string]policyRule
+	rules   []policyRule // in the order they are applied
+	// malformed is a definition that is JSON and no policy.
+	malformed bool
 }
 
-type policyRule struct {
-	Type       string   `json:"type"`
-	Value      any      `json:"value"`
-	Values     []any    `json:"values"`
-	Pattern    string   `json:"pattern"`
-	Min        *float64 `json:"minValue"`
-	Max        *float64 `json:"maxValue"`
-	Default    any      `json:"defaultValue"`
-	IsOptional bool     `json:"isOptional"`
-}
-
-// addPolicy panics on a definition that is not JSON: it is a test's own mistake.
-func (w *workspace) addPolicy(p Policy) {
+// addPolicy adds a policy, or replaces the one of the same id.
+func (w *workspace) addPolicy(p Policy) (id string, err error) {
+	rules, malformed, err := parseDefinition(p.Definition)
+	if err != nil {
+		return "", fmt.Errorf("policy %q: %w", p.Name, err)
+	}
 	w.serial++
 	if p.ID == "" {
 		p.ID = fmt.Sprintf("%016X", w.serial)
 	}
-	made := &policy{Policy: p, created: w.server.clock.Now(), rules: map[string]policyRule{}}
-	if p.Definition != "" {
-		if err := json.Unmarshal([]byte(p.Definition), &made.rules); err != nil {
-			panic(fmt.Sprintf("simulator: definition of policy %q: %v", p.Name, err))
-		}
+	made := &policy{Policy: p, created: w.server.now(), rules: rules, malformed: malformed}
+	if known := w.policy(p.ID); known != nil {
+		made.created = known.created
+		*known = *made
+		return p.ID, nil
 	}
 	w.policies = append(w.policies, made)
+	return p.ID, nil
+}
+
+// AddPolicy adds a policy to a workspace, or replaces the one of the same id;
+// clusters under it stay as they are until they are edited. It returns the id,
+// and an error for a definition that is not JSON. An empty workspace name is the
+// first.
+func (s *Server) AddPolicy(workspaceName string, p Policy) (id string, err error) {
+	err = s.inWorkspace(workspaceName, func(w *workspace) error {
+		id, err = w.addPolicy(p)
+		return err
+	})
+	return id, err
+}
+
+// RemovePolicy removes a policy. Clusters under it go on, and start; an edit of
+// one is refused until it names another.
+func (s *Server) RemovePolicy(workspaceName, id string) error {
+	return s.inWorkspace(workspaceName, func(w *workspace) error {
+		if w.policy(id) == nil {
+			return fmt.Errorf("no policy %q in workspace %q", id, w.name)
+		}
+		w.policies = slices.DeleteFunc(w.policies, func(p *policy) bool { return p.ID == id })
+		return nil
+	})
 }
 
 func (w *workspace) policy(id string) *policy {
@@ -82,79 +103,11 @@ func (w *workspace) applyPolicy(settings params, withDefaults bool) *refusal {
 	if p == nil {
 		return invalid("'%s' is not a valid cluster policy ID", id)
 	}
-	for _, path := range sortedKeys(p.rules) {
-		if r := p.rules[path].apply(settings, path, withDefaults); r != nil {
-			return r
-		}
+	if p.malformed {
+		return invalid("Requests for the policy %s cannot be satisfied due to the malformed policy definition. "+
+			"Please contact your administrator to fix the policy.", p.Name)
 	}
-	return nil
-}
-
-func (r policyRule) apply(settings params, path string, withDefaults bool) *refusal {
-	place, s := placeOf(path)
-	if s == nil || s.kind == kindRecord || s.kind == kindList {
-		return nil // no field of a cluster (cluster_type, dbus_per_hour, wildcards)
-	}
-	value, there := lookUp(settings, place)
-	switch {
-	case !there && r.Type == "fixed":
-		put(settings, place, s.convert(r.Value))
-		return nil
-	case !there && withDefaults && r.Default != nil:
-		put(settings, place, s.convert(r.Default))
-		return nil
-	case !there && (r.Type == "forbidden" || r.IsOptional):
-		return nil
-	case !there:
-		return violation(path, "the value must be present")
-	}
-	return r.check(path, value, s)
-}
-
-func (r policyRule) check(path string, value any, s *shape) *refusal {
-	shown := fmt.Sprint(value)
-	isOne := func(allowed any) bool { return s.convert(allowed) == value }
-	switch r.Type {
-	case "fixed":
-		if !isOne(r.Value) {
-			return violation(path, fmt.Sprintf("the value must be %v (is %q)", r.Value, shown))
-		}
-	case "forbidden":
-		return violation(path, fmt.Sprintf("the value must not be present (is %q)", shown))
-	case "allowlist":
-		if !slices.ContainsFunc(r.Values, isOne) {
-			return violation(path, fmt.Sprintf("the value must be one of %v (is %q)", r.Values, shown))
-		}
-	case "blocklist":
-		if slices.ContainsFunc(r.Values, isOne) {
-			return violation(path, fmt.Sprintf("the value must not be one of %v (is %q)", r.Values, shown))
-		}
-	case "regex":
-		if pattern, err := regexp.Compile("^(?:" + r.Pattern + ")$"); err == nil && !pattern.MatchString(shown) {
-			return violation(path, fmt.Sprintf("the value must match %s (is %q)", r.Pattern, shown))
-		}
-	case "range":
-		n, isNumber := asFloat(value)
-		if isNumber && ((r.Min != nil && n < *r.Min) || (r.Max != nil && n > *r.Max)) {
-			return violation(path, fmt.Sprintf("the value must be %s (is %q)", r.bounds(), shown))
-		}
-	}
-	return nil
-}
-
-func (r policyRule) bounds() string {
-	switch {
-	case r.Min == nil:
-		return fmt.Sprintf("at most %v", *r.Max)
-	case r.Max == nil:
-		return fmt.Sprintf("at least %v", *r.Min)
-	default:
-		return fmt.Sprintf("between %v and %v", *r.Min, *r.Max)
-	}
-}
-
-func violation(path, what string) *refusal {
-	return invalid("Cluster validation error: Validation failed for %s, %s", path, what)
+	return p.applyRules(w, settings, withDefaults)
 }
 
 // checkQuota counts the caller's clusters under the policy.
@@ -165,7 +118,7 @@ func (w *workspace) checkQuota(settings params, user string, now time.Time) *ref
 		return nil
 	}
 	count := int64(0)
-	for _, c := range slices.Clone(w.roster) {
+	for _, c := range slices.Clone(w.byName) {
 		c.settle(now)
 		if c.creator == user && c.state != Terminated && textOf(c.settings, "policy_id") == id {
 			count++
@@ -176,75 +129,6 @@ func (w *workspace) checkQuota(settings params, user string, now time.Time) *ref
 			"The policy %s allows %d clusters per user and %s has %d", p.Name, p.MaxClustersPerUser, user, count)
 	}
 	return nil
-}
-
-// placeOf is where in a specification a policy's path leads, and what stands
-// there. Keys of spark_conf and tags contain dots of their own.
-func placeOf(path string) ([]string, *shape) {
-	s := clusterSpec
-	var place []string
-	for rest := path; ; {
-		if s.kind == kindTable {
-			return append(place, rest), text
-		}
-		step, after, more := strings.Cut(rest, ".")
-		s = s.field(step)
-		if s == nil {
-			return nil, nil
-		}
-		place = append(place, step)
-		if !more {
-			return place, s
-		}
-		rest = after
-	}
-}
-
-func lookUp(p params, place []string) (any, bool) {
-	for _, step := range place[:len(place)-1] {
-		p, _ = p[step].(params)
-	}
-	v, there := p[place[len(place)-1]]
-	return v, there
-}
-
-func put(p params, place []string, value any) {
-	for _, step := range place[:len(place)-1] {
-		p = within(p, step)
-	}
-	p[place[len(place)-1]] = value
-}
-
-// convert is a policy's JSON value as the field has it: policies write numbers
-// and booleans as such or as texts.
-func (s *shape) convert(value any) any {
-	switch s.kind {
-	case kindWhole:
-		if n, ok := value.(float64); ok {
-			return int64(n)
-		}
-		var n int64
-		if _, err := fmt.Sscan(fmt.Sprint(value), &n); err == nil {
-			return n
-		}
-	case kindBoolean:
-		return fmt.Sprint(value) == "true"
-	case kindText:
-		return fmt.Sprint(value)
-	case kindNumber, kindList, kindTable, kindRecord:
-	}
-	return value
-}
-
-func asFloat(value any) (float64, bool) {
-	switch n := value.(type) {
-	case int64:
-		return float64(n), true
-	case float64:
-		return n, true
-	default:
-		return 0, false
-	}
 }
 
 func (p *policy) shown() params {

@@ -3,25 +3,54 @@ package simulator
 import (
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Pool is an instance pool of a workspace.
 type Pool struct {
 	// ID is the instance_pool_id; empty gets one.
-	ID   string
-	Name string
+	ID   string `json:"instance_pool_id,omitempty"`
+	Name string `json:"instance_pool_name,omitempty"`
 	// NodeTypeID is what clusters of the pool run on.
-	NodeTypeID       string
-	MinIdleInstances int64
-	MaxCapacity      int64
+	NodeTypeID       string `json:"node_type_id"`
+	MinIdleInstances int64  `json:"min_idle_instances,omitempty"`
+	MaxCapacity      int64  `json:"max_capacity,omitempty"`
 }
 
-func (w *workspace) addPool(p Pool) {
+// addPool adds a pool, or replaces the one of the same id.
+func (w *workspace) addPool(p Pool) (id string) {
 	w.serial++
 	if p.ID == "" {
 		p.ID = fmt.Sprintf("0101-120000-pool%d", w.serial)
 	}
+	if known := w.pool(p.ID); known != nil {
+		*known = p
+		return p.ID
+	}
 	w.pools = append(w.pools, &p)
+	return p.ID
+}
+
+// AddPool adds a pool to a workspace, or replaces the one of the same id, and
+// returns its id. An empty workspace name is the first.
+func (s *Server) AddPool(workspaceName string, p Pool) (id string, err error) {
+	err = s.inWorkspace(workspaceName, func(w *workspace) error {
+		id = w.addPool(p)
+		return nil
+	})
+	return id, err
+}
+
+// RemovePool removes a pool. Clusters of it go on; their next start ends with
+// INSTANCE_POOL_NOT_FOUND.
+func (s *Server) RemovePool(workspaceName, id string) error {
+	return s.inWorkspace(workspaceName, func(w *workspace) error {
+		if w.pool(id) == nil {
+			return fmt.Errorf("no pool %q in workspace %q", id, w.name)
+		}
+		w.pools = slices.DeleteFunc(w.pools, func(p *Pool) bool { return p.ID == id })
+		return nil
+	})
 }
 
 func (w *workspace) pool(id string) *Pool {
@@ -35,7 +64,7 @@ func (w *workspace) pool(id string) *Pool {
 
 func (w *workspace) shownPool(p *Pool) params {
 	used := int64(0)
-	for _, c := range w.roster {
+	for _, c := range w.byName {
 		if c.state.live() && textOf(c.settings, "instance_pool_id") == p.ID {
 			used += c.executors
 		}
@@ -48,7 +77,7 @@ func (w *workspace) shownPool(p *Pool) params {
 		"min_idle_instances": p.MinIdleInstances, "idle_instance_autotermination_minutes": int64(60),
 		"enable_elastic_disk": true, "state": "ACTIVE",
 		"default_tags": params{
-			"Vendor": "Databricks", "InstancePoolCreator": "", "InstancePoolName": p.Name, "InstancePoolId": p.ID,
+			"Vendor": "Databricks", "DatabricksInstancePoolCreatorId": "0", "DatabricksInstancePoolId": p.ID,
 		},
 		"stats": params{
 			"used_count": used, "idle_count": p.MinIdleInstances,
@@ -69,7 +98,7 @@ func (c *call) getPool() (any, *refusal) {
 	}
 	p := c.workspace.pool(id)
 	if p == nil {
-		return nil, refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: %s", id)
+		return nil, refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: %s.", id)
 	}
 	return c.workspace.shownPool(p), nil
 }

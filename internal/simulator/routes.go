@@ -8,11 +8,16 @@ import (
 // bodies; everything else stays on its own.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
+	on := func(method, path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
+		served := &endpoint{name: name, accepts: accepts, handle: handle}
+		s.endpoints[name] = served
+		mux.Handle(method+" "+path, s.serve(served))
+	}
 	get := func(path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
-		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: accepts, handle: handle}))
+		on(http.MethodGet, path, name, accepts, handle)
 	}
 	post := func(path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
-		mux.Handle("POST "+path, s.serve(&endpoint{name: name, accepts: accepts, handle: handle}))
+		on(http.MethodPost, path, name, accepts, handle)
 	}
 	for _, version := range []string{"/api/2.0/", "/api/2.1/"} {
 		post(version+"clusters/create", "clusters/create", createParams, (*call).createCluster)
@@ -43,8 +48,8 @@ func (s *Server) routes() *http.ServeMux {
 	const grants = "/api/2.0/permissions/clusters/{cluster_id}"
 	get(grants, "permissions/get", noParams, (*call).getPermissions)
 	get(grants+"/permissionLevels", "permissions/levels", noParams, (*call).permissionLevels)
-	mux.Handle("PUT "+grants, s.serve(&endpoint{name: "permissions/set", accepts: permissionsParams, handle: (*call).setPermissions}))
-	mux.Handle("PATCH "+grants, s.serve(&endpoint{name: "permissions/update", accepts: permissionsParams, handle: (*call).updatePermissions}))
+	on(http.MethodPut, grants, "permissions/set", permissionsParams, (*call).setPermissions)
+	on(http.MethodPatch, grants, "permissions/update", permissionsParams, (*call).updatePermissions)
 
 	get("/api/2.0/policies/clusters/get", "policies/get", policyParams, (*call).getPolicy)
 	get("/api/2.0/policies/clusters/list", "policies/list", policyListParams, (*call).listPolicies)

@@ -81,7 +81,7 @@ func (r *Service) Shutdown(ctx context.Context) error {
 	return r.http.Shutdown(ctx)
 }
 
-// Client trusts the simulator's authority and nobody else.
+// Client trusts the simulator's authority and no other.
 func (r *Service) Client() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.CAPEM)

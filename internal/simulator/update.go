@@ -16,17 +16,32 @@ func (c *call) updateCluster() (any, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	asked := cloneParams(found.spec)
+	known := c.workspace.knownExtras(found)
+	givenExtras := c.takeExtras(known, "cluster")
+	asked, extra, resized := cloneParams(found.spec), cloneParams(found.extra), found.resizedTo
 	if paths == "*" {
-		asked = keepPolicyDefaults(found.spec, given)
-		return c.reconfigure(found, asked)
-	}
-	for path := range strings.SplitSeq(paths, ",") {
-		if r := applyMask(asked, given, path); r != nil {
-			return nil, r
+		asked, extra, resized = keepPolicyDefaults(found.spec, given), givenExtras, nil
+	} else {
+		for path := range strings.SplitSeq(paths, ",") {
+			steps := strings.Split(path, ".")
+			maskExtras(extra, known, givenExtras, steps)
+			if resized != nil && clusterSize.field(steps[0]) != nil {
+				setSize(asked, resized)
+				resized = nil
+			}
+			if _, isExtra := known[steps[0]]; isExtra && clusterSpec.field(steps[0]) == nil {
+				continue
+			}
+			if r := applyMask(asked, given, path); r != nil {
+				return nil, r
+			}
 		}
 	}
-	return c.reconfigure(found, asked)
+	answer, r := c.reconfigure(found, asked, resized)
+	if r == nil {
+		found.extra = extra
+	}
+	return answer, r
 }
 
 // keepPolicyDefaults: update cannot say apply_policy_default_values, so a full

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,7 +20,7 @@ func (c *call) find() (*cluster, *refusal) {
 		found.settle(c.now)
 	}
 	switch {
-	case found == nil || found.deleted:
+	case found == nil || found.deleted || c.rights.hides(id):
 		return nil, c.missing(id)
 	case found.purged:
 		return nil, purgedLongAgo(id)
@@ -59,7 +60,7 @@ func (c *call) getCluster() (any, *refusal) {
 	if c.now.Before(found.created.Add(c.server.behaviour.UnseenByGet)) {
 		return nil, c.missing(found.id)
 	}
-	return found.details(c.now, true), nil
+	return found.details(c.now, c.fault == nil || !c.fault.SpecMissing), nil
 }
 
 func (c *call) createCluster() (any, *refusal) {
@@ -85,12 +86,16 @@ func (c *call) createCluster() (any, *refusal) {
 	if r := c.workspace.checkQuota(settings, c.principal.UserName, c.now); r != nil {
 		return nil, r
 	}
+	if r := c.workspace.checkClusterLimit(c.now); r != nil {
+		return nil, r
+	}
 	libraries, r := c.librariesToClone()
 	if r != nil {
 		return nil, r
 	}
-	made := c.workspace.add(asked, settings, c.principal.UserName, "API", c.now)
+	made := c.workspace.makeCluster(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
 	made.libraries = libraries
+	made.extra = overlay(c.workspace.extra, c.takeExtras(c.workspace.extra, ""))
 	made.installPolicyLibraries(c.now)
 	if c.principal.NotAdmin {
 		made.grants = []grant{{kind: c.principal.grantKind(), name: c.principal.UserName, level: canManage}}
@@ -106,15 +111,33 @@ func (c *call) createCluster() (any, *refusal) {
 	return params{"cluster_id": made.id}, nil
 }
 
-// add makes a TERMINATED cluster; its caller decides what happens to it.
-func (w *workspace) add(spec, settings params, creator, source string, now time.Time) *cluster {
+// checkClusterLimit counts the workspace's clusters that are not TERMINATED.
+func (w *workspace) checkClusterLimit(now time.Time) *refusal {
+	limit := w.server.behaviour.ClusterLimit
+	if limit == 0 {
+		return nil
+	}
+	active := 0
+	for _, c := range slices.Clone(w.byName) { // settling may remove some
+		if c.settle(now); c.state != Terminated {
+			active++
+		}
+	}
+	if active >= limit {
+		return invalidState("The workspace has %d active clusters and may have %d at once", active, limit)
+	}
+	return nil
+}
+
+// makeCluster makes a TERMINATED cluster; its caller decides what follows.
+func (w *workspace) makeCluster(spec, settings params, creator, source string, now time.Time) *cluster {
 	made := &cluster{
 		workspace: w, id: w.newClusterID(), creator: creator, source: source,
 		created: now, autoscaledTo: -1,
 	}
 	made.configure(spec, settings)
 	made.enter(Terminated, now, "")
-	w.enrol(made)
+	w.add(made)
 	made.firstOwner = made.owner()
 	w.server.owners.made(made.firstOwner)
 	return made
@@ -154,7 +177,12 @@ func (c *call) editCluster() (any, *refusal) {
 	}
 	asked := cloneParams(c.params)
 	delete(asked, "cluster_id")
-	return c.reconfigure(found, asked)
+	extra := c.takeExtras(c.workspace.knownExtras(found), "")
+	answer, r := c.reconfigure(found, asked, nil)
+	if r == nil {
+		found.extra = extra
+	}
+	return answer, r
 }
 
 // editable is the request's cluster, if edit and update may change it now.
@@ -171,22 +199,27 @@ func (c *call) editable() (*cluster, *refusal) {
 	return found, nil
 }
 
-// reconfigure replaces the specification; a RUNNING cluster restarts.
-func (c *call) reconfigure(found *cluster, asked params) (any, *refusal) {
+// reconfigure replaces the specification; a RUNNING cluster restarts. A size
+// that a resize gave it outlives an update of other fields: it is resized then.
+func (c *call) reconfigure(found *cluster, asked, resized params) (any, *refusal) {
 	settings, r := c.workspace.resolve(asked, found.creator)
 	if r != nil {
 		return nil, r
+	}
+	if resized != nil {
+		setSize(settings, resized)
 	}
 	behaviour := c.server.behaviour
 	if behaviour.FirstOnDemandIsFixed {
 		keepFirstOnDemand(found.settings, settings)
 	}
 	if behaviour.IdenticalEditIsNoOp && reflect.DeepEqual(found.settings, settings) {
-		found.spec = asked
+		found.spec, found.resizedTo = behaviour.specToKeep(asked, settings), resized
 		return params{}, nil
 	}
 	before := found.settings
-	c.workspace.configure(found, asked, settings)
+	found.resizedTo = resized
+	c.workspace.configure(found, behaviour.specToKeep(asked, settings), settings)
 	found.note(c.now, "EDITED", params{
 		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
 		"cluster_size": sizeOf(settings), "previous_cluster_size": sizeOf(before), "user": c.principal.UserName,
@@ -222,8 +255,9 @@ func (c *call) resizeCluster() (any, *refusal) {
 		return nil, unexpectedState(found.id, found.state)
 	}
 	setSize(found.settings, c.params)
-	if c.server.behaviour.ResizeShowsInSpec {
+	if found.resizedTo = sizeOf(c.params); c.server.behaviour.ResizeShowsInSpec {
 		setSize(found.spec, c.params)
+		found.resizedTo = nil
 	}
 	c.beginResize(found, "USER_REQUEST")
 	return params{}, nil
@@ -295,7 +329,7 @@ func (c *call) deleteCluster() (any, *refusal) {
 	case r != nil:
 		return nil, r
 	case found.pinnedBy != nil:
-		return nil, invalid("Cannot delete pinned cluster %s, please unpin the cluster first", found.id)
+		return nil, invalid("Cannot delete pinned cluster %s. Please ask an admin to unpin the cluster first.", found.id)
 	}
 	found.remove(c.now)
 	return params{}, nil
@@ -338,7 +372,7 @@ func (c *call) pinnable() (*cluster, *refusal) {
 
 func (w *workspace) pinned() int {
 	count := 0
-	for _, c := range w.roster {
+	for _, c := range w.byName {
 		if c.pinnedBy != nil {
 			count++
 		}

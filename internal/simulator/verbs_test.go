@@ -234,3 +234,25 @@ func TestChangeOwnerIsForAdministrators(t *testing.T) {
 	b.ok(http.MethodPost, "/api/2.1/clusters/change-owner", `{"cluster_id":"`+id+`","owner_username":"new@example.com"}`)
 	b.Expect(b.get(id)).To(HaveKeyWithValue("creator_user_name", "new@example.com"))
 }
+
+func TestAnUpdateOfOtherFieldsKeepsTheSizeOfAResize(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	id := b.running("one")
+	b.ok(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id":"`+id+`","num_workers":3}`)
+	b.advance(simulator.DefaultTimings().Resize)
+	update := func(body string) {
+		b.ok(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`",`+body+`}`)
+		b.advance(simulator.DefaultTimings().Restart)
+	}
+	update(`"update_mask":"custom_tags","cluster":{"custom_tags":{"a":"b"}}`)
+	got := b.get(id)
+	b.Expect(got).To(HaveKeyWithValue("num_workers", number("3")))
+	b.Expect(got["executors"]).To(HaveLen(3))
+	b.Expect(got["spec"]).To(HaveKeyWithValue("num_workers", number("1")))
+	b.Expect(b.s.TagElsewhere(id, "c", "d")).To(Succeed())
+	b.Expect(b.get(id)).To(HaveKeyWithValue("num_workers", number("3")))
+	update(`"update_mask":"num_workers,autoscale","cluster":{"autoscale":{"min_workers":1,"max_workers":2}}`)
+	b.Expect(b.get(id)).NotTo(HaveKey("num_workers"))
+	b.ok(http.MethodPost, "/api/2.1/clusters/edit", `{"cluster_id":"`+id+`",`+small+`,"num_workers":2}`)
+	b.Expect(b.get(id)).To(HaveKeyWithValue("num_workers", number("2")))
+}

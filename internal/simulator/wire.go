@@ -2,6 +2,9 @@ package simulator
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -75,4 +78,19 @@ func (w timingsWire) timings() Timings {
 		Resize: time.Duration(w.Resize), Terminate: time.Duration(w.Terminate),
 		LibraryInstall: time.Duration(w.LibraryInstall), Retention: time.Duration(w.Retention),
 	}
+}
+
+// BehaviourNames are the names of Behaviour's switches, in JSON.
+func BehaviourNames() []string {
+	var names []string
+	for _, of := range []reflect.Type{reflect.TypeFor[Behaviour](), reflect.TypeFor[behaviourWire]()} {
+		for i := range of.NumField() {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if name != "" && name != "-" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }

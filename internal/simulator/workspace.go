@@ -15,11 +15,13 @@ type workspace struct {
 	cloud      Cloud
 	mode       string // data_security_mode of clusters that name none
 	principals []*principal
+	groups     []string
+	extra      params // what new clusters have; see extras.go
 	policies   []*policy
 	pools      []*Pool
 
 	byID   map[string]*cluster // everything ever made
-	roster []*cluster          // what is not permanently deleted, by name and id
+	byName []*cluster          // what is not permanently deleted, by name and id
 	tokens map[string]string   // idempotency token to cluster id
 	serial int64               // of things made here, for ids and times apart
 }
@@ -40,14 +42,21 @@ func (s *Server) addWorkspace(w Workspace) *workspace {
 	}
 	made := &workspace{
 		server: s, name: name, id: id, cloud: w.Cloud,
-		mode: cmp.Or(w.DefaultDataSecurityMode, "SINGLE_USER"),
+		mode: w.DefaultDataSecurityMode, groups: w.Groups,
 		byID: map[string]*cluster{}, tokens: map[string]string{},
 	}
+	extra, err := decodeExtra(w.ExtraSpec)
+	if err != nil {
+		panic("simulator: " + err.Error()) // a mistake of the test
+	}
+	made.extra = extra
 	for _, p := range w.Principals {
 		made.addPrincipal(p)
 	}
 	for _, p := range w.Policies {
-		made.addPolicy(p)
+		if _, err := made.addPolicy(p); err != nil {
+			panic("simulator: " + err.Error()) // a mistake of the test
+		}
 	}
 	for _, p := range w.Pools {
 		made.addPool(p)
@@ -61,43 +70,64 @@ func (w *workspace) addPrincipal(p Principal) {
 	made := &principal{Principal: p, number: number}
 	made.ID = cmp.Or(made.ID, fmt.Sprint(number))
 	made.DisplayName = cmp.Or(made.DisplayName, made.UserName)
-	w.principals = append(w.principals, made)
+	if at := slices.IndexFunc(w.principals, func(known *principal) bool { return known.UserName == p.UserName }); at >= 0 {
+		made.number, made.ID = w.principals[at].number, cmp.Or(p.ID, w.principals[at].ID)
+		*w.principals[at] = *made
+		made = w.principals[at]
+	} else {
+		w.principals = append(w.principals, made)
+	}
 	for _, token := range p.Tokens {
-		w.server.credentials[token] = &session{workspace: w, principal: made}
+		w.server.addCredential(Token{Value: token}, w, made)
+	}
+	for _, token := range p.ScopedTokens {
+		w.server.addCredential(token, w, made)
 	}
 }
 
-// enrol puts a cluster into the roster, which stays sorted so that a page of a
+func (w *workspace) principal(userName string) *principal {
+	for _, p := range w.principals {
+		if p.UserName == userName {
+			return p
+		}
+	}
+	return nil
+}
+
+// add puts a cluster into byName, which stays sorted so that a page of a
 // list costs its own size.
-func (w *workspace) enrol(c *cluster) {
-	at, _ := slices.BinarySearchFunc(w.roster, c, byName)
-	w.roster = slices.Insert(w.roster, at, c)
+func (w *workspace) add(c *cluster) {
+	at, _ := slices.BinarySearchFunc(w.byName, c, compareByName)
+	w.byName = slices.Insert(w.byName, at, c)
 	w.byID[c.id] = c
 }
 
-// strike takes a cluster out of the roster; byID remembers it.
-func (w *workspace) strike(c *cluster) {
-	if at, found := slices.BinarySearchFunc(w.roster, c, byName); found {
-		w.roster = slices.Delete(w.roster, at, at+1)
+// remove takes a cluster out of byName; byID keeps it.
+func (w *workspace) remove(c *cluster) {
+	if at, found := slices.BinarySearchFunc(w.byName, c, compareByName); found {
+		w.byName = slices.Delete(w.byName, at, at+1)
 	}
 }
 
-// configure gives an enrolled cluster another specification; the roster stays
+// configure gives a cluster another specification; byName stays
 // in order.
 func (w *workspace) configure(c *cluster, spec, settings params) {
-	w.strike(c)
+	w.remove(c)
 	c.configure(spec, settings)
-	w.enrol(c)
+	if c.resizedTo != nil {
+		setSize(c.settings, c.resizedTo)
+	}
+	w.add(c)
 }
 
-func byName(a, b *cluster) int {
+func compareByName(a, b *cluster) int {
 	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 }
 
 // newClusterID has the form of a real one: MMDD-HHMMSS and eight letters.
 func (w *workspace) newClusterID() string {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-	stamp := w.server.clock.Now().UTC().Format("0102-150405")
+	stamp := w.server.now().UTC().Format("0102-150405")
 	for {
 		suffix := make([]byte, 8)
 		for i := range suffix {

@@ -30,10 +30,10 @@ type Record struct {
 	Settings map[string]any `json:"settings"`
 }
 
-// Exists tells that the API still knows the cluster.
+// Exists reports whether the API still knows the cluster.
 func (r Record) Exists() bool { return !r.Deleted && !r.Purged }
 
-// Seed is a cluster that somebody else made.
+// Seed is a cluster that the client under test did not make.
 type Seed struct {
 	// Workspace is a name; empty is the first.
 	Workspace string `json:"workspace,omitempty"`
@@ -52,7 +52,7 @@ type Seed struct {
 func (s *Server) Clusters() []Record {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	now := s.clock.Now()
+	now := s.now()
 	records := []Record{}
 	for _, w := range s.workspaces {
 		for _, c := range w.byID {
@@ -83,7 +83,7 @@ func (s *Server) Cluster(id string) (Record, bool) {
 func (s *Server) anyCluster(id string) *cluster {
 	for _, w := range s.workspaces {
 		if c := w.byID[id]; c != nil {
-			c.settle(s.clock.Now())
+			c.settle(s.now())
 			return c
 		}
 	}
@@ -98,7 +98,7 @@ func (c *cluster) record() Record {
 	}
 }
 
-// AddCluster makes a cluster as somebody else would and returns its id.
+// AddCluster makes a cluster as another client would and returns its id.
 func (s *Server) AddCluster(seed Seed) (string, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -132,8 +132,8 @@ func (s *Server) AddCluster(seed Seed) (string, error) {
 	if r != nil {
 		return "", r.err()
 	}
-	made := w.add(spec, settings, creator, source, s.clock.Now())
-	made.force(seed.State, s.clock.Now(), "")
+	made := w.makeCluster(spec, settings, creator, source, s.now())
+	made.force(seed.State, s.now(), "")
 	return made.id, nil
 }
 
@@ -162,7 +162,7 @@ func conform(spec map[string]any) (params, error) {
 
 func (r *refusal) err() error { return fmt.Errorf("%s: %s", r.code, r.message) }
 
-// EditElsewhere sets fields of a cluster as if somebody had edited it in the
+// EditElsewhere sets fields of a cluster as another user would in the
 // UI; nil clears one. It does not restart the cluster.
 func (s *Server) EditElsewhere(id string, changes map[string]any) error {
 	return s.with(id, func(c *cluster, _ time.Time) error {
@@ -172,6 +172,10 @@ func (s *Server) EditElsewhere(id string, changes map[string]any) error {
 			return err
 		}
 		for field, value := range changes {
+			if c.resizedTo != nil && clusterSize.field(field) != nil {
+				setSize(asked, c.resizedTo)
+				c.resizedTo = nil
+			}
 			delete(asked, field)
 			if value != nil {
 				asked[field] = given[field]
@@ -214,7 +218,7 @@ func (s *Server) Purge(id string) error {
 	})
 }
 
-// SetState puts a cluster into a state, also one that nobody has heard of; what
+// SetState puts a cluster into a state, also one that is not documented; what
 // follows by itself follows from there.
 func (s *Server) SetState(id string, state State, message string) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
@@ -251,7 +255,7 @@ func (s *Server) with(id string, change func(*cluster, time.Time) error) error {
 	if c == nil || c.deleted || c.purged {
 		return fmt.Errorf("there is no cluster %q", id)
 	}
-	return change(c, s.clock.Now())
+	return change(c, s.now())
 }
 
 // force puts the cluster into a state as if it had got there by itself.

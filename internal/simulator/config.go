@@ -1,0 +1,57 @@
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// configWire is a configuration as JSON.
+type configWire struct {
+	Workspaces  []Workspace   `json:"workspaces"`
+	Behaviour   behaviourWire `json:"behaviour"`
+	Limits      []Limit       `json:"limits"`
+	Faults      []faultWire   `json:"faults"`
+	Timings     timingsWire   `json:"timings"`
+	ClockOffset wireDuration  `json:"clock_offset"`
+}
+
+// Configure reads a JSON object into the options: "workspaces", "behaviour",
+// "limits", "faults", "timings" and "clock_offset", each with the names that the
+// control endpoint has. What the object leaves out stays as it is; names that
+// are not known are an error.
+func (o *Options) Configure(config []byte) error {
+	timings := DefaultTimings()
+	if o.Timings != nil {
+		timings = *o.Timings
+	}
+	wire := configWire{
+		Behaviour: newBehaviourWire(o.Behaviour), Timings: newTimingsWire(timings), ClockOffset: wireDuration(o.ClockOffset),
+	}
+	decoder := json.NewDecoder(bytes.NewReader(config))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&wire); err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	for _, w := range wire.Workspaces {
+		for _, p := range w.Policies {
+			if _, _, err := parseDefinition(p.Definition); err != nil {
+				return fmt.Errorf("policy %q of workspace %q: %w", p.Name, w.Name, err)
+			}
+		}
+	}
+	timings = wire.Timings.timings()
+	o.Behaviour, o.Timings, o.ClockOffset = wire.Behaviour.behaviour(), &timings, time.Duration(wire.ClockOffset)
+	if wire.Workspaces != nil {
+		o.Workspaces = wire.Workspaces
+	}
+	if wire.Limits != nil {
+		o.Limits = wire.Limits
+	}
+	for _, fault := range wire.Faults {
+		fault.Fault.Delay = time.Duration(fault.Delay)
+		o.Faults = append(o.Faults, fault.Fault)
+	}
+	return nil
+}

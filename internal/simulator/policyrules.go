@@ -1,0 +1,415 @@
+package simulator
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The policy definition language: attribute paths, one rule each.
+
+// every stands in a path for each key of a map, element of a list or field of
+// an object that has no rule of its own.
+const every = "*"
+
+type policyRule struct {
+	Type       string   `json:"type"`
+	Value      any      `json:"value"`
+	Values     []any    `json:"values"`
+	Pattern    string   `json:"pattern"`
+	Min        *float64 `json:"minValue"`
+	Max        *float64 `json:"maxValue"`
+	Default    any      `json:"defaultValue"`
+	IsOptional bool     `json:"isOptional"`
+
+	path  string
+	steps []string
+	shape *shape // of what stands at the path
+}
+
+// parseDefinition reads a definition. A definition that is JSON of another
+// shape is kept by a workspace and makes every request under it fail.
+func parseDefinition(definition string) (rules []policyRule, malformed bool, err error) {
+	if definition == "" {
+		return nil, false, nil
+	}
+	if !json.Valid([]byte(definition)) {
+		return nil, false, fmt.Errorf("the definition is not JSON: %s", definition)
+	}
+	byPath := map[string]policyRule{}
+	if json.Unmarshal([]byte(definition), &byPath) != nil {
+		return nil, true, nil
+	}
+	translateLogRules(byPath)
+	for path, rule := range byPath {
+		rule.path = path
+		rule.steps, rule.shape = pathIn(clusterSpec, path)
+		rules = append(rules, rule)
+	}
+	slices.SortFunc(rules, func(a, b policyRule) int { return comparePaths(a.path, b.path) })
+	return rules, false, nil
+}
+
+// comparePaths sorts list indices by number, and rules for every element after
+// those for one.
+func comparePaths(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
+		m, err1 := strconv.Atoi(a)
+		n, err2 := strconv.Atoi(b)
+		if err1 == nil && err2 == nil {
+			return cmp.Compare(m, n)
+		}
+		return cmp.Or(compareBool(a == every, b == every), strings.Compare(a, b))
+	})
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
+}
+
+// translateLogRules turns the policy language's own names for log delivery
+// (cluster_log_conf.type, .path, .region) into the paths of the API.
+func translateLogRules(rules map[string]policyRule) {
+	kind, typed := rules["cluster_log_conf.type"]
+	delete(rules, "cluster_log_conf.type")
+	where := every
+	if fixed, ok := kind.Value.(string); typed && kind.Type == "fixed" && ok {
+		where = strings.ToLower(fixed)
+	}
+	if where == "none" {
+		rules["cluster_log_conf"] = policyRule{Type: "forbidden"}
+		return
+	}
+	if where != every {
+		for _, other := range []string{"dbfs", "s3", "volumes"} {
+			if other != where {
+				rules["cluster_log_conf."+other] = policyRule{Type: "forbidden"}
+			}
+		}
+	}
+	for name, translated := range map[string]string{"path": ".destination", "region": ".region"} {
+		if rule, there := rules["cluster_log_conf."+name]; there {
+			delete(rules, "cluster_log_conf."+name)
+			rules["cluster_log_conf."+where+translated] = rule
+		}
+	}
+}
+
+// pathIn is where in a shape a policy's path leads, and what stands there; nil
+// for what is no field of a cluster. Keys of spark_conf and tags contain dots of
+// their own.
+func pathIn(s *shape, path string) ([]string, *shape) {
+	var steps []string
+	for rest := path; ; {
+		if s.kind == kindTable {
+			return append(steps, rest), text
+		}
+		step, after, more := strings.Cut(rest, ".")
+		s = s.inner(step)
+		if s == nil {
+			return nil, nil
+		}
+		steps = append(steps, step)
+		if !more {
+			return steps, s
+		}
+		rest = after
+	}
+}
+
+// inner is the shape of one field, or of a list's elements. For every field of
+// a record it is the first that has fields of its own.
+func (s *shape) inner(step string) *shape {
+	switch s.kind {
+	case kindList:
+		if _, err := strconv.Atoi(step); err == nil || step == every {
+			return s.item
+		}
+	case kindRecord:
+		if step != every {
+			return s.field(step)
+		}
+		for _, name := range sortedKeys(s.fields) {
+			if s.fields[name].kind == kindRecord {
+				return s.fields[name]
+			}
+		}
+		return text
+	case kindText, kindWhole, kindNumber, kindBoolean, kindTable:
+	}
+	return nil
+}
+
+// applyRules fills in fixed values, and default ones if asked to, and refuses
+// what a rule does not allow.
+func (p *policy) applyRules(w *workspace, settings params, withDefaults bool) *refusal {
+	for _, rule := range p.rules {
+		var r *refusal
+		switch {
+		case rule.path == "cluster_type":
+			r = rule.check(rule.path, "all-purpose", text, w)
+		case rule.steps == nil: // dbus_per_hour
+		case slices.Contains(rule.steps, every):
+			r = p.checkEach(rule, settings, w)
+		default:
+			r = rule.apply(settings, withDefaults, w)
+		}
+		if r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// checkEach applies a rule with a wildcard to everything it stands for.
+func (p *policy) checkEach(rule policyRule, settings params, w *workspace) *refusal {
+	for _, steps := range expand(settings, rule.steps) {
+		path := strings.Join(steps, ".")
+		if p.hasRuleFor(rule, steps) {
+			continue
+		}
+		value, _ := lookUp(settings, steps)
+		if r := rule.check(path, value, rule.shape, w); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// hasRuleFor reports whether a rule without a wildcard rules what a wildcard
+// stands for: the same key, or anything of the same element.
+func (p *policy) hasRuleFor(wild policyRule, steps []string) bool {
+	upTo := slices.Index(wild.steps, every) + 1
+	return slices.ContainsFunc(p.rules, func(rule policyRule) bool {
+		return len(rule.steps) >= upTo && slices.Equal(rule.steps[:upTo], steps[:upTo])
+	})
+}
+
+// expand is every path without wildcards that steps stand for in a value.
+func expand(value any, steps []string) [][]string {
+	if len(steps) == 0 {
+		return [][]string{nil}
+	}
+	names := []string{steps[0]}
+	if steps[0] == every {
+		names = namesIn(value)
+	}
+	var all [][]string
+	for _, name := range names {
+		inner, there := step(value, name)
+		if !there {
+			continue
+		}
+		for _, rest := range expand(inner, steps[1:]) {
+			all = append(all, append([]string{name}, rest...))
+		}
+	}
+	return all
+}
+
+func namesIn(value any) []string {
+	switch v := value.(type) {
+	case params:
+		return slices.Sorted(maps.Keys(v))
+	case []any:
+		names := make([]string, len(v))
+		for i := range v {
+			names[i] = strconv.Itoa(i)
+		}
+		return names
+	default:
+		return nil
+	}
+}
+
+// step is a field of an object or an element of a list.
+func step(value any, name string) (any, bool) {
+	switch v := value.(type) {
+	case params:
+		inner, there := v[name]
+		return inner, there
+	case []any:
+		i, err := strconv.Atoi(name)
+		if err != nil || i < 0 || i >= len(v) {
+			return nil, false
+		}
+		return v[i], true
+	default:
+		return nil, false
+	}
+}
+
+func lookUp(value any, steps []string) (any, bool) {
+	for _, name := range steps {
+		inner, there := step(value, name)
+		if !there {
+			return nil, false
+		}
+		value = inner
+	}
+	return value, true
+}
+
+// put sets a value, and makes the objects and list elements on the way to it.
+func put(value any, steps []string, s *shape, final any) any {
+	if len(steps) == 0 {
+		return final
+	}
+	inner, _ := step(value, steps[0])
+	if s.kind == kindList {
+		elements, _ := value.([]any)
+		i, _ := strconv.Atoi(steps[0])
+		for len(elements) <= i {
+			elements = append(elements, params{})
+		}
+		elements[i] = put(inner, steps[1:], s.item, final)
+		return elements
+	}
+	object, ok := value.(params)
+	if !ok {
+		object = params{}
+	}
+	object[steps[0]] = put(inner, steps[1:], cmp.Or(s.field(steps[0]), text), final)
+	return object
+}
+
+func (r policyRule) apply(settings params, withDefaults bool, w *workspace) *refusal {
+	if r.Type == "fixed" && w.server.behaviour.PolicyListsReplace {
+		r.replaceElement(settings, w)
+	}
+	value, there := lookUp(settings, r.steps)
+	switch {
+	case !there && r.Type == "fixed":
+		put(settings, r.steps, clusterSpec, w.ruleValue(r.path, r.Value, r.shape))
+		return nil
+	case !there && withDefaults && r.Default != nil:
+		put(settings, r.steps, clusterSpec, w.ruleValue(r.path, r.Default, r.shape))
+		return nil
+	case !there && (r.Type == "forbidden" || r.IsOptional):
+		return nil
+	case !there:
+		return violation(r.path, "the value must be present")
+	}
+	return r.check(r.path, value, r.shape, w)
+}
+
+// replaceElement takes the element out of which the rule fixes a part, unless
+// that part is as it must be.
+func (r policyRule) replaceElement(settings params, w *workspace) {
+	at := slices.IndexFunc(r.steps, func(name string) bool { _, err := strconv.Atoi(name); return err == nil })
+	if at < 1 || at+1 > len(r.steps) {
+		return
+	}
+	if list, isList := lookUp(settings, r.steps[:at]); !isList || namesIn(list) == nil {
+		return
+	}
+	value, there := lookUp(settings, r.steps)
+	if _, exists := lookUp(settings, r.steps[:at+1]); !exists || (there && value == w.ruleValue(r.path, r.Value, r.shape)) {
+		return
+	}
+	put(settings, r.steps[:at+1], clusterSpec, params{})
+}
+
+// ruleValue is a value of a rule as the field has it: policies write numbers
+// and booleans as such or as texts, and runtime versions as auto:latest-lts.
+func (w *workspace) ruleValue(path string, value any, s *shape) any {
+	converted := s.convert(value)
+	if version, ok := converted.(string); ok && path == "spark_version" {
+		return resolveVersion(version)
+	}
+	return converted
+}
+
+func (r policyRule) check(path string, value any, s *shape, w *workspace) *refusal {
+	shown := fmt.Sprint(value)
+	isOne := func(allowed any) bool {
+		if s.kind == kindRecord || s.kind == kindList {
+			return true // only forbidden is about whole objects
+		}
+		return w.ruleValue(path, allowed, s) == value
+	}
+	switch r.Type {
+	case "fixed":
+		if !isOne(r.Value) {
+			return violation(path, fmt.Sprintf("the value must be %v (is %q)", r.Value, shown))
+		}
+	case "forbidden":
+		return violation(path, fmt.Sprintf("the value must not be present (is %q)", shown))
+	case "allowlist":
+		if !slices.ContainsFunc(r.Values, isOne) {
+			return violation(path, fmt.Sprintf("the value must be one of %v (is %q)", r.Values, shown))
+		}
+	case "blocklist":
+		if slices.ContainsFunc(r.Values, isOne) {
+			return violation(path, fmt.Sprintf("the value must not be one of %v (is %q)", r.Values, shown))
+		}
+	case "regex":
+		if pattern, err := regexp.Compile("^(?:" + r.Pattern + ")$"); err == nil && !pattern.MatchString(shown) {
+			return violation(path, fmt.Sprintf("the value must match %s (is %q)", r.Pattern, shown))
+		}
+	case "range":
+		n, isNumber := asFloat(value)
+		if isNumber && ((r.Min != nil && n < *r.Min) || (r.Max != nil && n > *r.Max)) {
+			return violation(path, fmt.Sprintf("the value must be %s (is %q)", r.bounds(), shown))
+		}
+	}
+	return nil
+}
+
+func (r policyRule) bounds() string {
+	switch {
+	case r.Min == nil:
+		return fmt.Sprintf("at most %v", *r.Max)
+	case r.Max == nil:
+		return fmt.Sprintf("at least %v", *r.Min)
+	default:
+		return fmt.Sprintf("between %v and %v", *r.Min, *r.Max)
+	}
+}
+
+func violation(path, what string) *refusal {
+	return invalid("Cluster validation error: Validation failed for %s, %s", path, what)
+}
+
+// convert is a policy's JSON value as a field of this shape has it.
+func (s *shape) convert(value any) any {
+	switch s.kind {
+	case kindWhole:
+		if n, ok := value.(float64); ok {
+			return int64(n)
+		}
+		var n int64
+		if _, err := fmt.Sscan(fmt.Sprint(value), &n); err == nil {
+			return n
+		}
+	case kindBoolean:
+		return fmt.Sprint(value) == "true"
+	case kindText:
+		return fmt.Sprint(value)
+	case kindNumber, kindList, kindTable, kindRecord:
+	}
+	return value
+}
+
+func asFloat(value any) (float64, bool) {
+	switch n := value.(type) {
+	case int64:
+		return float64(n), true
+	case float64:
+		return n, true
+	default:
+		return 0, false
+	}
+}
