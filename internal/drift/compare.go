@@ -292,10 +292,6 @@ func sorted(value any) []string {
 	return out
 }
 
-// AskedAsDesired reports that what was last asked of the workspace is what was
-// declared, although something else is in effect.
-func (d Difference) AskedAsDesired() bool { return d.Asked != nil && holds(d.Desired, d.Asked) }
-
 // SpecPath is where the difference is in the resource, as a JSON Pointer into
 // spec.
 func (d Difference) SpecPath() string { return SpecPointer(splitPointer(d.Path)) }
