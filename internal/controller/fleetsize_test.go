@@ -1,0 +1,256 @@
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// size is how many objects exist beside those of a test.
+type size int
+
+const (
+	// alone is a namespace with the objects of the test and no other.
+	alone size = iota
+	// inFleet is twelve objects in three namespaces of one workspace: the
+	// test's, four of its namespace, four of another namespace with the same
+	// token, three of a third one with a token of another user. There are more
+	// of them than a list has pages, so a list is what reads them, and the
+	// operator was restarted once before the scenario begins.
+	inFleet
+)
+
+// eachSize runs a scenario with its objects alone and once more in a fleet.
+func eachSize(t *testing.T, name string, scenario func(t *testing.T, size size)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { scenario(t, alone) })
+	t.Run("[R18] in a fleet: "+name, func(t *testing.T) { scenario(t, inFleet) })
+}
+
+// rig makes a rig of this size; no operator runs yet.
+func (s size) rig(t *testing.T, simulated ...simulator.Options) *rig {
+	t.Helper()
+	if s == alone {
+		return newRig(t, simulated...)
+	}
+	options := simulator.Options{}
+	if len(simulated) > 0 {
+		options = simulated[0]
+	}
+	r := newRig(t, withStranger(options))
+	r.settleFleet()
+	return r
+}
+
+const (
+	strangerUser  = "stranger@example.com"
+	strangerToken = "dapi-stranger"
+)
+
+// withStranger gives the first workspace a second user.
+func withStranger(options simulator.Options) simulator.Options {
+	stranger := simulator.Principal{UserName: strangerUser, Tokens: []string{strangerToken}}
+	if len(options.Workspaces) == 0 {
+		options.Workspaces = []simulator.Workspace{{
+			Name:       "default",
+			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
+		}}
+	}
+	options.Workspaces = slices.Clone(options.Workspaces)
+	options.Workspaces[0].Principals = append(slices.Clone(options.Workspaces[0].Principals), stranger)
+	return options
+}
+
+// fleet is the objects of a rig that are not the test's.
+type fleet struct {
+	bystanders []*v1alpha1.DatabricksCluster
+	// conditions are the bystanders' conditions with their messages, clusters
+	// what the workspace had made of them, when the test began.
+	conditions map[client.ObjectKey][]string
+	clusters   map[string]simulator.Record
+	// users are whose token made each of these clusters.
+	users map[string]string
+	// ownNamespaceSuffers announces that the test takes something from its own
+	// namespace, such as the Secret.
+	ownNamespaceSuffers bool
+	checked             bool
+}
+
+// settleFleet makes the bystanders and lets an operator bring them to rest,
+// which then stops: the test's own operator finds them there.
+func (r *rig) settleFleet() {
+	r.t.Helper()
+	beside, apart := r.newNamespace(), r.newNamespace()
+	r.tenants = append(r.tenants, beside, apart)
+	r.putSecretIn(beside, defaultSecret, r.workspace.URL, simulator.DefaultToken)
+	r.putSecretIn(apart, defaultSecret, r.workspace.URL, strangerToken)
+	for _, namespace := range []string{beside, apart} {
+		watchStatuses(r, r.record, namespace)
+	}
+	timings := r.timings
+	r.takes(func(t *simulator.Timings) { t.Launch = 0 })
+	r.start()
+	made := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, users: map[string]string{}}
+	users := map[string]string{r.namespace: simulator.DefaultUser, beside: simulator.DefaultUser, apart: strangerUser}
+	for namespace, count := range map[string]int{r.namespace: 4, beside: 4, apart: 3} {
+		for i := range count {
+			bystander := r.small(fmt.Sprintf("bystander-%d", i))
+			bystander.Namespace = namespace
+			if i%2 == 0 {
+				sparkConf("spark.ui.enabled", "false")(&bystander.Spec)
+			}
+			made.bystanders = append(made.bystanders, r.create(bystander))
+		}
+	}
+	for _, bystander := range made.bystanders {
+		r.becomes(bystander, "Ready=Running")
+		r.Eventually(func() string { return r.get(bystander).Status.AppliedDigest }).ShouldNot(BeEmpty())
+		now := r.get(bystander)
+		made.conditions[client.ObjectKeyFromObject(bystander)] = told(now)
+		record, _ := r.workspace.Cluster(now.Status.ClusterID)
+		made.clusters[record.ID], made.users[record.ID] = record, users[now.Namespace]
+	}
+	r.stop()
+	r.takes(func(t *simulator.Timings) { *t = timings })
+	r.workspace.ClearRequests()
+	r.workspace.setAside(made.clusters)
+	r.fleet = made
+}
+
+// told are an object's conditions with their messages.
+func told(cluster *v1alpha1.DatabricksCluster) []string {
+	all := conditions(cluster)
+	for i := range cluster.Status.Conditions {
+		all[i] += ": " + cluster.Status.Conditions[i].Message
+	}
+	return all
+}
+
+// halfway restarts the operator where there is a fleet.
+func (r *rig) halfway() {
+	r.t.Helper()
+	if r.fleet == nil {
+		return
+	}
+	r.stop()
+	r.start()
+}
+
+// fleetIsAsBefore fails the test if its scenario has left a trace on the
+// bystanders: a write, another condition, or a call for one user's cluster
+// with the other user's credential.
+func (r *rig) fleetIsAsBefore() {
+	if r.fleet.checked || r.t.Failed() {
+		return
+	}
+	r.fleet.checked = true
+	for id, before := range r.fleet.clusters {
+		now, _ := r.workspace.Cluster(id)
+		r.Expect(now).To(Equal(before), "a bystander's cluster has changed")
+	}
+	for _, entry := range r.workspace.all() {
+		user, known := r.fleet.users[entry.ClusterID]
+		if !known {
+			r.Expect(entry.ClusterID == "" || entry.Principal != strangerUser).To(BeTrue(), "%s %s with another user's credential", entry.Endpoint, entry.ClusterID)
+			continue
+		}
+		r.Expect(reads).To(ContainElement(entry.Endpoint), "a write to a bystander's cluster")
+		r.Expect(entry.Principal).To(Equal(user), "%s of a bystander's cluster with another user's credential", entry.Endpoint)
+	}
+	if r.log.isStopping() {
+		return
+	}
+	r.workspace.ClearFaults()
+	r.workspace.SetLimits()
+	for _, bystander := range r.fleet.bystanders {
+		if bystander.Namespace == r.namespace && r.fleet.ownNamespaceSuffers {
+			continue
+		}
+		now := &v1alpha1.DatabricksCluster{}
+		r.Eventually(func(g Gomega) {
+			g.Expect(r.api.Get(context.Background(), client.ObjectKeyFromObject(bystander), now)).To(Succeed())
+			g.Expect(told(now)).To(Equal(r.fleet.conditions[client.ObjectKeyFromObject(bystander)]))
+		}).Should(Succeed())
+	}
+}
+
+// reads are the endpoints that change nothing.
+var reads = []string{
+	"clusters/get", "clusters/list", "clusters/events", "libraries/cluster-status", "libraries/all-cluster-statuses", "permissions/get",
+}
+
+// watchedWorkspace is a simulated workspace whose log outlives ClearRequests
+// and shows a test its own objects only.
+type watchedWorkspace struct {
+	*simulator.Service
+
+	mu      sync.Mutex // guards the rest
+	cleared []simulator.Entry
+	aside   map[string]simulator.Record
+}
+
+func (w *watchedWorkspace) setAside(clusters map[string]simulator.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.aside, w.cleared = clusters, nil
+}
+
+// ClearRequests empties the log that a test sees.
+func (w *watchedWorkspace) ClearRequests() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.aside) > 0 {
+		w.cleared = append(w.cleared, w.Service.Requests()...)
+	}
+	w.Service.ClearRequests()
+}
+
+// all are the requests since the fleet was settled.
+func (w *watchedWorkspace) all() []simulator.Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append(slices.Clone(w.cleared), w.Service.Requests()...)
+}
+
+// Requests are the requests that are not about a bystander or a bystander's
+// credential.
+func (w *watchedWorkspace) Requests() []simulator.Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.Service.Requests()
+	if len(w.aside) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(e simulator.Entry) bool {
+		_, bystander := w.aside[e.ClusterID]
+		return bystander || e.Principal == strangerUser
+	})
+}
+
+// RequestsTo are those of Requests to one endpoint.
+func (w *watchedWorkspace) RequestsTo(endpoint string) []simulator.Entry {
+	return slices.DeleteFunc(w.Requests(), func(e simulator.Entry) bool { return e.Endpoint != endpoint })
+}
+
+// Clusters are the clusters that were made but for the bystanders'.
+func (w *watchedWorkspace) Clusters() []simulator.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(w.Service.Clusters(), func(c simulator.Record) bool {
+		_, bystander := w.aside[c.ID]
+		return bystander
+	})
+}
+
+// requestsOf are the requests about one cluster, whoever's it is.
+func (w *watchedWorkspace) requestsOf(id string) []simulator.Entry {
+	return slices.DeleteFunc(w.all(), func(e simulator.Entry) bool { return e.ClusterID != id })
+}

@@ -1,0 +1,223 @@
+package controller_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// The bound on reconciles of one object without news is 20 a minute at the
+// default intervals. The rig shortens the intervals 60 to 600 times (requests
+// 60, fast lists 160, slow lists 675), so its minute is 600 ms. The bound of 3 a
+// second would be 3 in 10 ms, which the scheduler of a busy machine alone
+// exceeds, so the rig checks the bound of the minute only.
+const (
+	scaledMinute  = 600 * time.Millisecond
+	mostReconcile = 20
+)
+
+// maxLogLines bounds what is kept of the operator's log.
+const maxLogLines = 4000
+
+// operatorLog keeps everything that the operators of one test log, at every
+// level, and records errors, panics and hot loops.
+type operatorLog struct {
+	// mark describes what is not the operator's doing about an object: a change
+	// of it is news.
+	mark func(key client.ObjectKey) string
+
+	mu     sync.Mutex // guards everything below
+	lines  []string
+	faults []string
+	// stopping is true from the moment the operator is asked to stop until it
+	// starts again.
+	stopping bool
+	// passes are the reconciles of each object since its last news.
+	passes map[client.ObjectKey]*passes
+}
+
+type passes struct {
+	mark  string
+	times []time.Time
+	told  bool
+}
+
+func newOperatorLog() *operatorLog {
+	return &operatorLog{passes: map[client.ObjectKey]*passes{}}
+}
+
+// watchOperator fails the test on a recovered panic, on an error that the
+// framework logs and on a hot loop, and shows the log of a failed test.
+func watchOperator(r *rig) *operatorLog {
+	log := newOperatorLog()
+	log.mark = r.news
+	r.t.Cleanup(func() {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		for _, fault := range log.faults {
+			if r.kubernetesFails && strings.HasPrefix(fault, "error: ") {
+				continue
+			}
+			r.t.Errorf("[R19] %s", fault)
+		}
+		if r.t.Failed() {
+			r.t.Logf("the operator's log, at every level:\n%s", strings.Join(log.lines, "\n"))
+		}
+	})
+	return log
+}
+
+// news describes an object as others than the operator made it, and its cluster
+// as the workspace has it.
+func (r *rig) news(key client.ObjectKey) string {
+	version := r.record.newest(key)
+	if version == nil {
+		return ""
+	}
+	record, _ := r.workspace.Cluster(version.Status.ClusterID)
+	told, err := json.Marshal([]any{version.Generation, version.DeletionTimestamp, version.Annotations, version.Labels, record})
+	if err != nil {
+		return err.Error()
+	}
+	return string(told)
+}
+
+// logger is the logger of an operator that starts now.
+func (l *operatorLog) logger() logr.Logger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopping = false
+	return logr.New(&logSink{Formatter: funcr.NewFormatter(funcr.Options{Verbosity: 10, LogTimestamp: true, TimestampFormat: "15:04:05.000"}), log: l})
+}
+
+// stop marks that the operator is about to stop: what breaks off then is no error.
+func (l *operatorLog) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopping = true
+}
+
+// isStopping reports whether no operator runs.
+func (l *operatorLog) isStopping() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopping
+}
+
+// find returns the lines that contain a text.
+func (l *operatorLog) find(text string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.lines), func(line string) bool { return !strings.Contains(line, text) })
+}
+
+func (l *operatorLog) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep(line)
+	if strings.Contains(line, "Observed a panic") {
+		l.faults = append(l.faults, "panic: "+line)
+	}
+}
+
+func (l *operatorLog) addError(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep("ERROR " + line)
+	switch {
+	case strings.Contains(line, "panic"):
+		l.faults = append(l.faults, "panic: "+line)
+	case !l.stopping:
+		l.faults = append(l.faults, "error: "+line)
+	}
+}
+
+func (l *operatorLog) keep(line string) {
+	if len(l.lines) >= maxLogLines {
+		l.lines = slices.Delete(l.lines, 0, maxLogLines/4)
+	}
+	l.lines = append(l.lines, line)
+}
+
+// reconciles counts one reconcile of an object.
+func (l *operatorLog) reconciles(key client.ObjectKey) {
+	mark := l.mark(key)
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := l.passes[key]
+	if seen == nil || seen.mark != mark {
+		seen = &passes{mark: mark}
+		l.passes[key] = seen
+	}
+	seen.times = slices.DeleteFunc(append(seen.times, now), func(at time.Time) bool { return now.Sub(at) > scaledMinute })
+	if len(seen.times) > mostReconcile && !seen.told && !l.stopping {
+		seen.told = true
+		l.faults = append(l.faults, fmt.Sprintf("hot loop: %s was reconciled %d times in %s without news", key, len(seen.times), scaledMinute))
+	}
+}
+
+// logSink hands every line to an operatorLog, with the object it is about.
+type logSink struct {
+	funcr.Formatter
+	log    *operatorLog
+	object client.ObjectKey
+	kind   string
+}
+
+func (s *logSink) WithName(name string) logr.LogSink {
+	made := *s
+	made.AddName(name)
+	return &made
+}
+
+func (s *logSink) WithValues(values ...any) logr.LogSink {
+	made := *s
+	made.AddValues(values)
+	for i := 0; i+1 < len(values); i += 2 {
+		value, _ := values[i+1].(string)
+		switch values[i] {
+		case "controller":
+			made.kind = value
+		case "namespace":
+			made.object.Namespace = value
+		case "name":
+			made.object.Name = value
+		}
+	}
+	return &made
+}
+
+func (s *logSink) Info(level int, text string, values ...any) {
+	if text == "Reconciling" && s.kind == "databrickscluster" {
+		s.log.reconciles(s.object)
+	}
+	prefix, line := s.FormatInfo(level, text, values)
+	s.log.add(prefix + " " + line)
+}
+
+func (s *logSink) Error(err error, text string, values ...any) {
+	prefix, line := s.FormatError(err, text, values)
+	s.log.addError(prefix + " " + line)
+}
+
+// newest is the last version of an object that the watch has shown, nil for
+// none.
+func (k *record) newest(key client.ObjectKey) *v1alpha1.DatabricksCluster {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	seen := k.newestOf[key]
+	if seen == nil {
+		return nil
+	}
+	return seen
+}
