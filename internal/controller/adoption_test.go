@@ -101,6 +101,7 @@ func TestAdoption(t *testing.T) {
 
 	eachSize(t, "[case-55] nothing is taken while nobody can say whether another object has it", func(t *testing.T, size size) {
 		r := size.rig(t)
+		r.kubernetesFails = true
 		var silent atomic.Bool
 		r.intercept.List = func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			if _, asks := list.(*v1alpha1.DatabricksClusterList); asks && silent.Load() {

@@ -121,6 +121,7 @@ func TestDeletion(t *testing.T) {
 
 	eachSize(t, "[case-44] without credentials the deletion says the way out, and takes it", func(t *testing.T, size size) {
 		r := size.rig(t)
+		r.ownNamespaceSuffers = true
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
@@ -137,6 +138,7 @@ func TestDeletion(t *testing.T) {
 
 	eachSize(t, "[case-44] a Secret that comes back lets the deletion go on", func(t *testing.T, size size) {
 		r := size.rig(t)
+		r.ownNamespaceSuffers = true
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
@@ -148,8 +150,8 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.live()).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-45] an object that never had a cluster goes without credentials", func(t *testing.T, size size) {
-		r := size.rig(t)
+	t.Run("[case-45] an object that never had a cluster goes without credentials", func(t *testing.T) {
+		r := newRig(t)
 		r.start()
 		cluster := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) {
 			s.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "nowhere"}}

@@ -56,8 +56,8 @@ func TestRefusedCreates(t *testing.T) {
 		r.becomes(r.create(r.small("scratch")), "Stalled=PolicyViolation")
 	})
 
-	eachSize(t, "[case-08] a 403 stalls with the API's text", func(t *testing.T, size size) {
-		r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
+	t.Run("[case-08] a 403 stalls with the API's text", func(t *testing.T) {
+		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
 			{UserName: "reader@example.com", Tokens: []string{simulator.DefaultToken}, NotAdmin: true, MayNotCreate: true},
 		}}}})
 		r.start()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -78,9 +79,6 @@ type fleet struct {
 	clusters   map[string]simulator.Record
 	// users are whose token made each of these clusters.
 	users map[string]string
-	// ownNamespaceSuffers announces that the test takes something from its own
-	// namespace, such as the Secret.
-	ownNamespaceSuffers bool
 	checked             bool
 }
 
@@ -95,8 +93,10 @@ func (r *rig) settleFleet() {
 	for _, namespace := range []string{beside, apart} {
 		watchStatuses(r, r.record, namespace)
 	}
-	timings := r.timings
+	timings, limits, mirror := r.timings, r.options.Limits, r.mirror
 	r.takes(func(t *simulator.Timings) { t.Launch = 0 })
+	r.patient()
+	r.options.Limits.CreateWindow = 20 * time.Second
 	r.start()
 	made := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, users: map[string]string{}}
 	users := map[string]string{r.namespace: simulator.DefaultUser, beside: simulator.DefaultUser, apart: strangerUser}
@@ -120,6 +120,7 @@ func (r *rig) settleFleet() {
 	}
 	r.stop()
 	r.takes(func(t *simulator.Timings) { *t = timings })
+	r.options.Limits, r.mirror = limits, mirror
 	r.workspace.ClearRequests()
 	r.workspace.setAside(made.clusters)
 	r.fleet = made
@@ -165,13 +166,13 @@ func (r *rig) fleetIsAsBefore() {
 		r.Expect(reads).To(ContainElement(entry.Endpoint), "a write to a bystander's cluster")
 		r.Expect(entry.Principal).To(Equal(user), "%s of a bystander's cluster with another user's credential", entry.Endpoint)
 	}
-	if r.log.isStopping() {
+	if r.log.isStopped() {
 		return
 	}
 	r.workspace.ClearFaults()
 	r.workspace.SetLimits()
 	for _, bystander := range r.fleet.bystanders {
-		if bystander.Namespace == r.namespace && r.fleet.ownNamespaceSuffers {
+		if bystander.Namespace == r.namespace && r.ownNamespaceSuffers {
 			continue
 		}
 		now := &v1alpha1.DatabricksCluster{}

@@ -94,6 +94,9 @@ type rig struct {
 	// kubernetesFails announces that the test makes the API server fail, so that
 	// the errors which the framework logs are no fault of the operator.
 	kubernetesFails bool
+	// ownNamespaceSuffers announces that the test takes something from its whole
+	// namespace, such as the Secret.
+	ownNamespaceSuffers bool
 	// fleet is what exists beside the test's own objects; nil for nothing.
 	fleet *fleet
 }
@@ -218,6 +221,7 @@ func (r *rig) start() {
 	options := r.options
 	options.Scope = r.scope()
 	r.Expect(controller.Setup(mgr, cache.NewRegistry(mirror), news, options)).To(Succeed())
+	run := r.log.run()
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := mgr.Start(ctx); err != nil {
@@ -229,7 +233,7 @@ func (r *rig) start() {
 	r.killed = killed
 	r.stop = func() {
 		once.Do(func() {
-			r.log.stop()
+			r.log.stop(run)
 			cancel()
 			running.Wait()
 		})
