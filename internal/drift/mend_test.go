@@ -107,7 +107,7 @@ func (w workspace) mended(id string, owned []string, spec *v1alpha1.ClusterSpec,
 func TestFromAnySpecificationToAnyOther(t *testing.T) {
 	for name, whole := range map[string]bool{"update with a mask": false, "edit with the whole": true} {
 		t.Run("[R14] [case-22] [case-24] one "+name+" ends where a fresh create would", func(t *testing.T) {
-			w := newWorkspace(t)
+			w := newWorkspace(t, "older workspace")
 			rapid.Check(t, func(rt *rapid.T) {
 				from, to := legalSpec(rt, "from"), legalSpec(rt, "to")
 				id := w.create(from)

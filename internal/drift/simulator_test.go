@@ -21,9 +21,19 @@ type workspace struct {
 	s *simulator.Server
 }
 
-func newWorkspace(t *testing.T) workspace {
+// workspaceKinds are what workspaces return unasked: nothing, as observed last,
+// and what older ones fill in.
+var workspaceKinds = map[string]func(*simulator.Options){
+	"current workspace": func(*simulator.Options) {},
+	"older workspace": func(o *simulator.Options) {
+		o.Behaviour = simulator.Behaviour{ReturnsWorkloadType: true, ReturnsRuntimeEngine: true, ReturnsDeltaPreview: true, ConcreteZone: true}
+		o.Workspaces[0].DefaultDataSecurityMode = "SINGLE_USER"
+	},
+}
+
+func newWorkspace(t *testing.T, kind string) workspace {
 	t.Helper()
-	s := simulator.New(simulator.Options{
+	options := simulator.Options{
 		Clock: simulator.NewManualClock(time.Date(2026, time.March, 18, 15, 17, 52, 0, time.UTC)),
 		Workspaces: []simulator.Workspace{{
 			Principals: []simulator.Principal{{UserName: "me@example.com", Tokens: []string{simulator.DefaultToken}}},
@@ -34,7 +44,9 @@ func newWorkspace(t *testing.T) workspace {
 				"node_type_id": {"type": "unlimited", "defaultValue": "i3.xlarge"}}`}},
 			Pools: []simulator.Pool{{ID: "pool", Name: "pool", NodeTypeID: "m5.large"}},
 		}},
-	})
+	}
+	workspaceKinds[kind](&options)
+	s := simulator.New(options)
 	t.Cleanup(s.Close)
 	return workspace{NewWithT(t), t, s}
 }
@@ -167,10 +179,17 @@ var declared = map[string]struct {
 	},
 }
 
+func onEveryKind(t *testing.T, name string, run func(t *testing.T, kind string)) {
+	t.Helper()
+	for kind := range workspaceKinds {
+		t.Run(name+" "+kind, func(t *testing.T) { run(t, kind) })
+	}
+}
+
 func TestAClusterAsItWasMadeIsAsDeclared(t *testing.T) {
 	for name, row := range declared {
-		t.Run(name, func(t *testing.T) {
-			w := newWorkspace(t)
+		onEveryKind(t, name, func(t *testing.T, kind string) {
+			w := newWorkspace(t, kind)
 			id := w.create(&row.spec)
 			w.s.Clock().Advance(10 * time.Minute)
 			deep, flat := w.differences(&row.spec, id)
@@ -182,8 +201,8 @@ func TestAClusterAsItWasMadeIsAsDeclared(t *testing.T) {
 
 func TestAnEditElsewhereIsFound(t *testing.T) {
 	for name, row := range declared {
-		t.Run("[case-21] "+name, func(t *testing.T) {
-			w := newWorkspace(t)
+		onEveryKind(t, "[case-21] "+name, func(t *testing.T, kind string) {
+			w := newWorkspace(t, kind)
 			id := w.create(&row.spec)
 			w.s.Clock().Advance(10 * time.Minute)
 			w.Expect(w.s.EditElsewhere(id, row.edit)).To(Succeed())

@@ -31,9 +31,11 @@ type call struct {
 	request  *http.Request
 	body     []byte
 	params   params
-	refusal  *refusal // why the request could not even be read
-	now      time.Time
+	refusal  *refusal  // why the request could not even be read
+	now      time.Time // the workspace's own
 	entry    Entry
+	// workspaceID is the X-Databricks-Org-Id of the answer.
+	workspaceID string
 
 	*session // who calls; nil for open endpoints and bad credentials
 	fault    *faultRule
@@ -49,8 +51,8 @@ type reply struct {
 
 func (s *Server) serve(e *endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{server: s, endpoint: e, request: r, now: s.clock.Now()}
-		c.entry = Entry{Time: c.now, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Endpoint: e.name}
+		c := &call{server: s, endpoint: e, request: r}
+		c.entry = Entry{Time: s.clock.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Endpoint: e.name}
 		c.read()
 		answer := c.answer()
 		if answer == nil {
@@ -84,12 +86,16 @@ func (c *call) admit() *refusal {
 	s := c.server
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	c.now = s.now()
+	c.workspaceID = s.workspaceID(c.request, nil)
+	c.entry.Token = s.tokenName(bearerToken(c.request))
 	if !c.endpoint.open {
 		session, r := s.identify(c.request, c.now)
 		if r != nil {
 			return r
 		}
 		c.session = session
+		c.workspaceID = s.workspaceID(c.request, session)
 		c.entry.Workspace = session.workspace.name
 		c.entry.Principal = session.principal.UserName
 	}
@@ -108,7 +114,12 @@ func (c *call) perform() *reply {
 	s := c.server
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	c.now = s.clock.Now()
+	c.now = s.now()
+	for _, check := range []func() *refusal{c.allow, c.disabled} {
+		if r := check(); r != nil {
+			return c.refused(r)
+		}
+	}
 	result, r := c.endpoint.handle(c)
 	if r != nil {
 		return c.refused(r)
@@ -131,8 +142,9 @@ func (c *call) refused(r *refusal) *reply {
 
 func (c *call) header() http.Header {
 	header := http.Header{}
-	if c.session != nil {
-		header.Set("X-Databricks-Org-Id", decimal(c.workspace.id))
+	header.Set("Date", c.now.UTC().Format(http.TimeFormat))
+	if c.workspaceID != "" {
+		header.Set("X-Databricks-Org-Id", c.workspaceID)
 	}
 	return header
 }
@@ -174,7 +186,9 @@ func (c *call) read() {
 func (c *call) decode() *refusal {
 	raw := map[string]any{}
 	if c.request.Method == http.MethodGet {
-		raw = fromQuery(c.request.URL.Query(), c.endpoint.accepts)
+		query := c.request.URL.Query()
+		query.Del("o") // names the workspace
+		raw = fromQuery(query, c.endpoint.accepts)
 	}
 	if len(bytes.TrimSpace(c.body)) > 0 {
 		if err := decodeObject(c.body, raw); err != nil {

@@ -94,12 +94,16 @@ func (c *cluster) initialWorkers() int64 {
 	if scale, ok := c.settings["autoscale"].(params); ok {
 		return wholeOf(scale, "min_workers")
 	}
+	if trueIn(c.settings, "is_single_node") {
+		return 0 // whatever num_workers says beside it
+	}
 	return wholeOf(c.settings, "num_workers")
 }
 
 // details is the cluster as GET shows it; lists leave spec out.
 func (c *cluster) details(now time.Time, withSpec bool) params {
-	d := cloneParams(c.settings)
+	behaviour := c.workspace.server.behaviour
+	d := behaviour.withoutSecrets(cloneParams(c.settings))
 	d["cluster_id"] = c.id
 	d["creator_user_name"] = c.creator
 	d["cluster_source"] = c.source
@@ -123,10 +127,13 @@ func (c *cluster) details(now time.Time, withSpec bool) params {
 		d["pinned_by_user_name"] = decimal(c.pinnedBy.number)
 	}
 	c.describeNodes(d)
-	if withSpec {
-		d["spec"] = cloneParams(c.spec)
+	if c.settings["cluster_log_conf"] != nil && c.state.live() {
+		d["cluster_log_status"] = params{"last_attempted": millis(c.restarted)}
 	}
-	if c.workspace.server.behaviour.QuotedInt64 {
+	if withSpec {
+		d["spec"] = behaviour.withoutSecrets(cloneParams(c.spec))
+	}
+	if behaviour.QuotedInt64 {
 		quoteInt64(d)
 	}
 	return d

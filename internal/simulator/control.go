@@ -230,7 +230,7 @@ func setTimings(s *Server, r *http.Request) (any, error) {
 }
 
 func getClock(s *Server, _ *http.Request) (any, error) {
-	return params{"now": s.clock.Now(), "time_scale": s.options.TimeScale}, nil
+	return params{"now": s.clock.Now(), "offset": wireDuration(s.ClockOffset()), "time_scale": s.options.TimeScale}, nil
 }
 
 func advanceClock(s *Server, r *http.Request) (any, error) {

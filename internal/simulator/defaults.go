@@ -20,6 +20,7 @@ func (w *workspace) resolve(asked params, creator string) (params, *refusal) {
 		return nil, r
 	}
 	w.fillDefaults(settings, creator)
+	w.server.behaviour.rewrite(settings)
 	return settings, nil
 }
 
@@ -33,19 +34,30 @@ func asSingleNode(settings params) {
 
 func (w *workspace) fillDefaults(settings params, creator string) {
 	w.fillNodeTypes(settings)
+	settings["disk_spec"] = params{"disk_count": int64(0)}
 	setDefault(settings, "cluster_name", "")
 	setDefault(settings, "autotermination_minutes", int64(0))
 	setDefault(settings, "enable_local_disk_encryption", false)
-	within(settings, "spark_conf")
-	setDefault(settings["spark_conf"].(params), "spark.databricks.delta.preview.enabled", "true") //nolint:forcetypeassert // made above
 	w.fillAccessMode(settings, creator)
-	version := textOf(settings, "spark_version")
-	setDefault(settings, "runtime_engine", engineOf(version))
-	settings["effective_spark_version"] = version
-	clients := within(within(settings, "workload_type"), "clients")
-	setDefault(clients, "jobs", true)
-	setDefault(clients, "notebooks", true)
+	settings["effective_spark_version"] = textOf(settings, "spark_version")
+	w.fillOlderDefaults(settings)
 	w.fillCloud(settings)
+}
+
+// fillOlderDefaults fills in what only some workspaces return unasked.
+func (w *workspace) fillOlderDefaults(settings params) {
+	behaviour := w.server.behaviour
+	if behaviour.ReturnsDeltaPreview {
+		setDefault(within(settings, "spark_conf"), "spark.databricks.delta.preview.enabled", "true")
+	}
+	if behaviour.ReturnsRuntimeEngine {
+		setDefault(settings, "runtime_engine", engineOf(textOf(settings, "spark_version")))
+	}
+	if behaviour.ReturnsWorkloadType {
+		clients := within(within(settings, "workload_type"), "clients")
+		setDefault(clients, "jobs", true)
+		setDefault(clients, "notebooks", true)
+	}
 }
 
 func (w *workspace) fillNodeTypes(settings params) {
@@ -63,10 +75,9 @@ func (w *workspace) fillNodeTypes(settings params) {
 	setDefault(settings, "driver_node_type_id", worker)
 	settings["instance_source"] = params{"node_type_id": worker}
 	settings["driver_instance_source"] = params{"node_type_id": settings["driver_node_type_id"]}
-	settings["disk_spec"] = params{"disk_count": int64(0)}
 }
 
-// fillAccessMode echoes the old names of access modes, and makes the caller
+// fillAccessMode echoes the old names of access modes, and makes the creator
 // the single user where none is named.
 func (w *workspace) fillAccessMode(settings params, creator string) {
 	mode := cmp.Or(textOf(settings, "data_security_mode"), w.mode)
@@ -80,6 +91,9 @@ func (w *workspace) fillAccessMode(settings params, creator string) {
 		if trueIn(settings, "use_ml_runtime") || strings.Contains(textOf(settings, "spark_version"), "-ml-") {
 			mode = "SINGLE_USER"
 		}
+	}
+	if mode == "" {
+		return
 	}
 	settings["data_security_mode"] = mode
 	if mode == "SINGLE_USER" {
@@ -116,7 +130,8 @@ func (w *workspace) fillCloud(settings params) {
 		setDefault(attributes, "availability", "SPOT_WITH_FALLBACK")
 		setDefault(attributes, "spot_bid_price_percent", int64(100))
 		setDefault(attributes, "ebs_volume_count", int64(0))
-		if zone := textOf(attributes, "zone_id"); zone == "" || zone == "auto" {
+		setDefault(attributes, "zone_id", "auto")
+		if zone := textOf(attributes, "zone_id"); zone == "auto" && w.server.behaviour.ConcreteZone {
 			attributes["zone_id"] = "us-west-2c"
 		}
 	}

@@ -25,16 +25,45 @@ func TestServerDefaultsAreFilledInAndStayOutOfSpec(t *testing.T) {
 	got := b.get(id)
 	b.Expect(got).To(fields(map[string]any{
 		"driver_node_type_id": "i3.xlarge", "enable_elastic_disk": false, "enable_local_disk_encryption": false,
-		"single_user_name": simulator.DefaultUser, "data_security_mode": "SINGLE_USER", "runtime_engine": "STANDARD",
 		"cluster_source": "API", "autotermination_minutes": number("0"),
-		"spark_conf":     map[string]any{"spark.databricks.delta.preview.enabled": "true"},
-		"workload_type":  map[string]any{"clients": map[string]any{"jobs": true, "notebooks": true}},
+		"disk_spec":       map[string]any{"disk_count": number("0")},
+		"instance_source": map[string]any{"node_type_id": "i3.xlarge"}, "driver_instance_source": map[string]any{"node_type_id": "i3.xlarge"},
+		"effective_spark_version": "16.4.x-scala2.12", "init_scripts_safe_mode": false, "last_activity_time": number("0"),
 		"default_tags":   map[string]any{"Vendor": "Databricks", "Creator": simulator.DefaultUser, "ClusterName": "plain", "ClusterId": id},
-		"aws_attributes": map[string]any{"availability": "SPOT_WITH_FALLBACK", "zone_id": "us-west-2c", "first_on_demand": number("1"), "spot_bid_price_percent": number("100"), "ebs_volume_count": number("0")},
+		"aws_attributes": map[string]any{"availability": "SPOT_WITH_FALLBACK", "zone_id": "auto", "first_on_demand": number("1"), "spot_bid_price_percent": number("100"), "ebs_volume_count": number("0")},
 	}))
+	for _, field := range []string{"workload_type", "runtime_engine", "spark_conf", "data_security_mode", "single_user_name"} {
+		b.Expect(got).NotTo(HaveKey(field))
+	}
 	b.Expect(got["spec"]).To(Equal(map[string]any{
 		"cluster_name": "plain", "spark_version": "16.4.x-scala2.12", "node_type_id": "i3.xlarge", "num_workers": number("1"),
 	}))
+	b.advance(simulator.DefaultTimings().Launch)
+	b.Expect(b.get(id)).To(HaveKeyWithValue("driver_healthy", true))
+}
+
+func TestWhatOlderWorkspacesReturnUnaskedIsSelectable(t *testing.T) {
+	b := newBench(t, simulator.Options{
+		Behaviour: simulator.Behaviour{ReturnsWorkloadType: true, ReturnsRuntimeEngine: true, ReturnsDeltaPreview: true, ConcreteZone: true},
+		Workspaces: []simulator.Workspace{{
+			DefaultDataSecurityMode: "SINGLE_USER",
+			Principals:              []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
+		}},
+	})
+	got := b.get(b.create("older"))
+	b.Expect(got).To(fields(map[string]any{
+		"single_user_name": simulator.DefaultUser, "data_security_mode": "SINGLE_USER", "runtime_engine": "STANDARD",
+		"spark_conf":    map[string]any{"spark.databricks.delta.preview.enabled": "true"},
+		"workload_type": map[string]any{"clients": map[string]any{"jobs": true, "notebooks": true}},
+	}))
+	b.Expect(got["aws_attributes"]).To(HaveKeyWithValue("zone_id", "us-west-2c"))
+}
+
+func TestASingleNodeMayNameAWorkerAndHasNone(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	got := b.get(b.running("single", `"num_workers":1`, `"kind":"CLASSIC_PREVIEW"`, `"is_single_node":true`))
+	b.Expect(got).To(HaveKeyWithValue("num_workers", number("1")))
+	b.Expect(got).NotTo(HaveKey("executors"))
 }
 
 func TestAttributesFollowTheCloud(t *testing.T) {

@@ -52,7 +52,7 @@ type Seed struct {
 func (s *Server) Clusters() []Record {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	now := s.clock.Now()
+	now := s.now()
 	records := []Record{}
 	for _, w := range s.workspaces {
 		for _, c := range w.byID {
@@ -83,7 +83,7 @@ func (s *Server) Cluster(id string) (Record, bool) {
 func (s *Server) anyCluster(id string) *cluster {
 	for _, w := range s.workspaces {
 		if c := w.byID[id]; c != nil {
-			c.settle(s.clock.Now())
+			c.settle(s.now())
 			return c
 		}
 	}
@@ -132,8 +132,8 @@ func (s *Server) AddCluster(seed Seed) (string, error) {
 	if r != nil {
 		return "", r.err()
 	}
-	made := w.add(spec, settings, creator, source, s.clock.Now())
-	made.force(seed.State, s.clock.Now(), "")
+	made := w.add(spec, settings, creator, source, s.now())
+	made.force(seed.State, s.now(), "")
 	return made.id, nil
 }
 
@@ -251,7 +251,7 @@ func (s *Server) with(id string, change func(*cluster, time.Time) error) error {
 	if c == nil || c.deleted || c.purged {
 		return fmt.Errorf("there is no cluster %q", id)
 	}
-	return change(c, s.clock.Now())
+	return change(c, s.now())
 }
 
 // force puts the cluster into a state as if it had got there by itself.

@@ -31,7 +31,9 @@ type Fault struct {
 	Workspace string `json:"workspace,omitempty"`
 	// Principal is a user name.
 	Principal string `json:"principal,omitempty"`
-	Method    string `json:"method,omitempty"`
+	// Token is the name or the fingerprint of a token; see Token.
+	Token  string `json:"token,omitempty"`
+	Method string `json:"method,omitempty"`
 	// Endpoint is a pattern such as "clusters/create", "clusters/*" or "*".
 	Endpoint string `json:"endpoint,omitempty"`
 	// Path is an exact path, such as one version's.
@@ -52,7 +54,9 @@ type Fault struct {
 	// Delay holds the request (Before, Late) or its answer (After) in the
 	// caller's time; alone, it is the whole fault.
 	Delay time.Duration `json:"-"`
-	// Status answers with an error of this status, ErrorCode and Message.
+	// Status answers with an error of this status, ErrorCode and Message. An
+	// ErrorCode of digits is a number on the wire, as in
+	// {"error_code":403,"message":"Invalid access token."}.
 	Status    int               `json:"status,omitempty"`
 	ErrorCode string            `json:"error_code,omitempty"`
 	Message   string            `json:"message,omitempty"`
@@ -61,6 +65,8 @@ type Fault struct {
 	Body string `json:"body,omitempty"`
 	// Drop closes the connection without an answer.
 	Drop bool `json:"drop,omitempty"`
+	// SpecMissing leaves spec out of the answer of a get.
+	SpecMissing bool `json:"spec_missing,omitempty"`
 	// Truncate cuts the true answer in half, which well-formed HTTP conceals.
 	Truncate bool `json:"truncate,omitempty"`
 	// HTML answers with the page of a login or a proxy, with Status (0: 200).
@@ -149,7 +155,7 @@ func (b *faultBook) add(f Fault) string {
 	if f.List != nil && f.List.Stale {
 		rule.stale = map[*workspace][]listed{}
 		for _, w := range b.server.workspaces {
-			rule.stale[w] = w.snapshot(b.server.clock.Now())
+			rule.stale[w] = w.snapshot(b.server.now())
 		}
 	}
 	b.rules = append(b.rules, rule)
@@ -180,6 +186,7 @@ func (f *Fault) matches(c *call) bool {
 	name, _ := c.params["cluster_name"].(string)
 	return fits(f.Workspace, c.entry.Workspace) &&
 		fits(f.Principal, c.entry.Principal) &&
+		fits(f.Token, c.entry.Token) &&
 		fits(f.Method, c.entry.Method) &&
 		fits(f.Path, c.entry.Path) &&
 		fits(f.ClusterID, c.entry.ClusterID) &&
@@ -244,7 +251,7 @@ func (f *Fault) spoil(c *call, answer *reply) *reply {
 	case f.Drop:
 		return nil
 	case f.HTML:
-		answer = &reply{status: status, contentType: "text/html; charset=utf-8", header: http.Header{}, body: []byte(loginPage)}
+		answer = &reply{status: status, contentType: "text/html; charset=utf-8", header: c.header(), body: []byte(loginPage)}
 	case f.Body != "":
 		answer = &reply{status: status, contentType: c.contentType(), header: c.header(), body: []byte(f.Body)}
 	case f.Status != 0:

@@ -68,7 +68,7 @@ var clusterSpec = clusterSize.with(record(map[string]*shape{
 		"clients": record(map[string]*shape{"jobs": boolean, "notebooks": boolean}),
 	}),
 	"virtual_cluster_size": text,
-	"cluster_mount_info": list(record(map[string]*shape{
+	"cluster_mount_infos": list(record(map[string]*shape{
 		"network_filesystem_info": record(map[string]*shape{"server_address": text, "mount_options": text}),
 		"remote_mount_dir_path":   text, "local_mount_dir_path": text,
 	})),

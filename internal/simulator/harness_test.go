@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,6 +24,8 @@ type bench struct {
 	t     *testing.T
 	s     *simulator.Server
 	token string
+	// header is sent with every request.
+	header http.Header
 }
 
 func newBench(t *testing.T, options simulator.Options) *bench {
@@ -52,6 +56,7 @@ func (b *bench) send(method, path, body string) (answer, error) {
 	b.t.Helper()
 	request, err := http.NewRequestWithContext(b.t.Context(), method, "https://simulator.test"+path, bytes.NewReader([]byte(body)))
 	b.Expect(err).NotTo(HaveOccurred())
+	maps.Copy(request.Header, b.header)
 	if b.token != "" {
 		request.Header.Set("Authorization", "Bearer "+b.token)
 	}
@@ -85,13 +90,15 @@ func (b *bench) ok(method, path, body string) map[string]any {
 }
 
 // refused is a call that must fail with this status, code and text.
-func (b *bench) refused(method, path, body string, status int, code, message string) {
+func (b *bench) refused(method, path, body string, status int, code any, message string) {
 	b.t.Helper()
 	a := b.call(method, path, body)
 	b.Expect(a.status).To(Equal(status), a.raw)
 	b.Expect(a.body).To(HaveKeyWithValue("error_code", code))
 	b.Expect(a.body).To(HaveKeyWithValue("message", ContainSubstring(message)))
 }
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 const small = `"spark_version":"16.4.x-scala2.12","node_type_id":"i3.xlarge"`
 

@@ -1,31 +1,65 @@
 package simulator
 
 import (
-	"fmt"
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
-// session is who a credential stands for, and where.
+// session is the principal that a credential stands for, in one workspace.
 type session struct {
 	workspace *workspace
 	principal *principal
+	// rights narrow what the credential may do.
+	rights Rights
 	// expires is zero for a personal access token.
 	expires time.Time
 }
 
-func (s *Server) identify(r *http.Request, now time.Time) (*session, *refusal) {
+// workspaceHeaders name the workspace of a request on a host with several.
+var workspaceHeaders = []string{"X-Databricks-Workspace-Id", "X-Databricks-Org-Id"}
+
+// askedWorkspace is the workspace id that the request names; empty for none.
+func askedWorkspace(r *http.Request) string {
+	asked := ""
+	for _, name := range workspaceHeaders {
+		asked = cmp.Or(asked, r.Header.Get(name))
+	}
+	return cmp.Or(asked, r.URL.Query().Get("o"))
+}
+
+func bearerToken(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return token
+}
+
+// identify finds the session of the request's credential, in the workspace that
+// the request names; without one, in the first workspace that takes the
+// credential.
+func (s *Server) identify(r *http.Request, now time.Time) (*session, *refusal) {
+	token := bearerToken(r)
+	if token == "" {
 		return nil, refuse(http.StatusUnauthorized, "UNAUTHENTICATED",
 			"Credential was not sent or was of an unsupported type for this API.")
 	}
-	if known, ok := s.credentials[token]; ok {
-		return known, nil
+	sessions := s.credentials[token]
+	if len(sessions) == 0 {
+		sessions = s.accessTokens[token]
 	}
-	if issued, ok := s.accessTokens[token]; ok && now.Before(issued.expires) {
-		return issued, nil
+	asked := askedWorkspace(r)
+	if asked == "" && s.behaviour.WorkspaceIDRequired {
+		return nil, invalid("X-Databricks-Workspace-Id is missing: this host serves several workspaces")
+	}
+	for _, known := range sessions {
+		expired := !known.expires.IsZero() && !now.Before(known.expires)
+		if !expired && known.workspace.answersTo(asked) {
+			return known, nil
+		}
 	}
 	if s.behaviour.BadTokenIsForbidden {
 		return nil, refuse(http.StatusForbidden, "403", "Invalid access token.")
@@ -33,37 +67,26 @@ func (s *Server) identify(r *http.Request, now time.Time) (*session, *refusal) {
 	return nil, refuse(http.StatusUnauthorized, "UNAUTHENTICATED", "Invalid access token.")
 }
 
-// AddToken gives a principal one more personal access token.
-func (s *Server) AddToken(workspaceName, userName, token string) error {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	for _, w := range s.workspaces {
-		if w.name != workspaceName && workspaceName != "" {
-			continue
-		}
-		for _, p := range w.principals {
-			if p.UserName == userName {
-				s.credentials[token] = &session{workspace: w, principal: p}
-				return nil
-			}
-		}
+// answersTo reports whether a request that names this workspace id is for the
+// workspace. On a host with one workspace the id is not looked at.
+func (w *workspace) answersTo(id string) bool {
+	return id == "" || len(w.server.workspaces) == 1 || id == decimal(w.id)
+}
+
+// workspaceID is the value of X-Databricks-Org-Id in an answer to the request;
+// empty where the request belongs to no workspace. Server.mutex is held.
+func (s *Server) workspaceID(r *http.Request, known *session) string {
+	if known != nil {
+		return decimal(known.workspace.id)
 	}
-	return fmt.Errorf("no principal %q in workspace %q", userName, workspaceName)
-}
-
-// RevokeToken makes a personal access token or an OAuth token invalid at once.
-func (s *Server) RevokeToken(token string) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	delete(s.credentials, token)
-	delete(s.accessTokens, token)
-}
-
-// RevokeOAuthTokens makes every issued OAuth token invalid at once.
-func (s *Server) RevokeOAuthTokens() {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	clear(s.accessTokens)
+	if len(s.workspaces) == 1 {
+		return decimal(s.workspaces[0].id)
+	}
+	asked := askedWorkspace(r)
+	if slices.ContainsFunc(s.workspaces, func(w *workspace) bool { return decimal(w.id) == asked }) {
+		return asked
+	}
+	return ""
 }
 
 // me is SCIM's answer to who the caller is.
@@ -72,6 +95,10 @@ func (c *call) me() (any, *refusal) {
 	groups := []any{params{"display": "users", "value": "5001", "$ref": "Groups/5001", "type": "direct"}}
 	if !p.NotAdmin {
 		groups = append(groups, params{"display": "admins", "value": "5002", "$ref": "Groups/5002", "type": "direct"})
+	}
+	for i, name := range p.Groups {
+		id := decimal(int64(5003 + i))
+		groups = append(groups, params{"display": name, "value": id, "$ref": "Groups/" + id, "type": "direct"})
 	}
 	me := params{
 		"schemas":     []any{"urn:ietf:params:scim:schemas:core:2.0:User"},

@@ -50,7 +50,7 @@ func TestBadCredentialsAreRefused(t *testing.T) {
 	b.as("").refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "Credential was not sent")
 	b.as("wrong").refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "Invalid access token.")
 	b.s.SetBehaviour(simulator.Behaviour{BadTokenIsForbidden: true})
-	b.as("wrong").refused(http.MethodGet, listPath, "", 403, "403", "Invalid access token.")
+	b.as("wrong").refused(http.MethodGet, listPath, "", 403, number("403"), "Invalid access token.")
 }
 
 func TestTokensAreRotated(t *testing.T) {

@@ -186,7 +186,7 @@ func (c *call) libraryStatus() (any, *refusal) {
 
 func (c *call) allLibraryStatuses() (any, *refusal) {
 	shown := []any{}
-	for _, l := range c.workspace.visible(c.now, c.principal) {
+	for _, l := range c.workspace.visible(c.now, c.session) {
 		if statuses := l.seen.libraryStatuses(c.now); len(statuses) > 0 {
 			shown = append(shown, params{"cluster_id": l.id, "library_statuses": statuses})
 		}

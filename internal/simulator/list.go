@@ -41,9 +41,9 @@ func (w *workspace) snapshot(now time.Time) []listed {
 	return all
 }
 
-// visible is what a principal's lists hold: everything active, pinned, or
-// ended within the retention. A nil principal sees all.
-func (w *workspace) visible(now time.Time, p *principal) []listed {
+// visible is what a caller's lists hold: everything active, pinned, or ended
+// within the retention. A nil reader sees all.
+func (w *workspace) visible(now time.Time, reader *session) []listed {
 	all := make([]listed, 0, len(w.roster))
 	unseen := w.server.behaviour.UnseenByList
 	for _, c := range slices.Clone(w.roster) { // settling may strike some
@@ -51,12 +51,20 @@ func (w *workspace) visible(now time.Time, p *principal) []listed {
 		if c.purged || now.Before(c.created.Add(unseen)) {
 			continue
 		}
-		if p != nil && p.NotAdmin && p.SeesOwnOnly && c.levelOf(p) < canAttach {
+		if reader != nil && !c.visibleTo(reader) {
 			continue
 		}
 		all = append(all, c.listed())
 	}
 	return all
+}
+
+func (c *cluster) visibleTo(reader *session) bool {
+	p := reader.principal
+	if p.NotAdmin && p.SeesOwnOnly && c.levelOf(p) < canAttach {
+		return false
+	}
+	return !reader.rights.hides(c.id)
 }
 
 // cursor is what a page token says: where the page before ended, in the order
@@ -184,7 +192,7 @@ func (c *call) orderAndCursor() (string, *cursor, *refusal) {
 func (c *call) filtered() []listed {
 	all := c.staleList()
 	if all == nil {
-		all = c.workspace.visible(c.now, c.principal)
+		all = c.workspace.visible(c.now, c.session)
 	}
 	filter, _ := c.params["filter_by"].(params)
 	if len(filter) == 0 {

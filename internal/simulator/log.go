@@ -27,6 +27,9 @@ type Entry struct {
 	Effect    bool   `json:"effect"`
 	Workspace string `json:"workspace,omitempty"`
 	Principal string `json:"principal,omitempty"`
+	// Token is the name of the token that the request carried, or its
+	// TokenFingerprint where it has none; never its value.
+	Token string `json:"token,omitempty"`
 	// ClusterID is the cluster named by the request, or made by it.
 	ClusterID string `json:"cluster_id,omitempty"`
 	// Owner is the owner tag of a create.

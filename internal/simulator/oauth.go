@@ -23,11 +23,17 @@ func (c *call) databricksConfig() (any, *refusal) {
 		"host_type":     "workspace",
 		"token_federation_default_oidc_audiences": []any{c.host() + "/oidc/v1/token"},
 	}
-	// One address with several workspaces has no id and no cloud of its own.
-	if all := c.server.workspaces; len(all) == 1 {
-		config["workspace_id"] = decimal(all[0].id)
-		if all[0].cloud != AnyCloud {
-			config["cloud"] = string(all[0].cloud)
+	if len(c.server.workspaces) > 1 {
+		config["host_type"] = "unified"
+	}
+	// A host with several workspaces has no id and no cloud of its own.
+	for _, w := range c.server.workspaces {
+		if decimal(w.id) != c.workspaceID {
+			continue
+		}
+		config["workspace_id"] = decimal(w.id)
+		if w.cloud != AnyCloud {
+			config["cloud"] = string(w.cloud)
 		}
 	}
 	return config, nil
@@ -49,7 +55,7 @@ func (c *call) token() (any, *refusal) {
 	if err != nil {
 		return nil, oauthRefusal(http.StatusBadRequest, "invalid_request", "The body is not a form")
 	}
-	var found *session
+	var found []*session
 	var r *refusal
 	switch grant := form.Get("grant_type"); grant {
 	case "client_credentials":
@@ -65,7 +71,7 @@ func (c *call) token() (any, *refusal) {
 	return c.issue(found), nil
 }
 
-func (c *call) clientCredentials(form url.Values) (*session, *refusal) {
+func (c *call) clientCredentials(form url.Values) ([]*session, *refusal) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := c.request.BasicAuth(); ok {
 		// RFC 6749 2.3.1: each half is form-encoded first.
@@ -76,17 +82,16 @@ func (c *call) clientCredentials(form url.Values) (*session, *refusal) {
 			id = ""
 		}
 	}
-	for _, w := range c.server.workspaces {
-		for _, p := range w.principals {
-			if p.ClientSecret != "" && p.UserName == id && p.ClientSecret == secret {
-				return &session{workspace: w, principal: p}, nil
-			}
-		}
+	found := c.sessionsOf(func(p *principal) bool {
+		return p.ClientSecret != "" && p.UserName == id && p.ClientSecret == secret
+	})
+	if len(found) > 0 {
+		return found, nil
 	}
 	return nil, oauthRefusal(http.StatusUnauthorized, "invalid_client", "Client authentication failed")
 }
 
-func (c *call) exchange(form url.Values) (*session, *refusal) {
+func (c *call) exchange(form url.Values) ([]*session, *refusal) {
 	if got := form.Get("subject_token_type"); got != "urn:ietf:params:oauth:token-type:jwt" {
 		return nil, oauthRefusal(http.StatusBadRequest, "invalid_request", fmt.Sprintf("Subject token type %q is not supported", got))
 	}
@@ -98,14 +103,32 @@ func (c *call) exchange(form url.Values) (*session, *refusal) {
 		return nil, oauthRefusal(http.StatusBadRequest, "invalid_grant", "The subject token has expired")
 	}
 	clientID := form.Get("client_id")
+	found := c.sessionsOf(func(p *principal) bool {
+		return p.Federation != nil && (clientID == "" || clientID == p.UserName) && p.Federation.accepts(claims)
+	})
+	if len(found) > 0 {
+		return found, nil
+	}
+	return nil, oauthRefusal(http.StatusBadRequest, "invalid_grant", "No federation policy matches the subject token")
+}
+
+// sessionsOf are sessions of the first principal that fits, in every workspace
+// that has it and that the request may mean.
+func (c *call) sessionsOf(fits func(*principal) bool) []*session {
+	asked := askedWorkspace(c.request)
+	var found []*session
 	for _, w := range c.server.workspaces {
+		if !w.answersTo(asked) {
+			continue
+		}
 		for _, p := range w.principals {
-			if p.Federation != nil && (clientID == "" || clientID == p.UserName) && p.Federation.accepts(claims) {
-				return &session{workspace: w, principal: p}, nil
+			if fits(p) && (len(found) == 0 || found[0].principal.UserName == p.UserName) {
+				found = append(found, &session{workspace: w, principal: p, rights: p.OAuthRights})
+				break
 			}
 		}
 	}
-	return nil, oauthRefusal(http.StatusBadRequest, "invalid_grant", "No federation policy matches the subject token")
+	return found
 }
 
 type claims struct {
@@ -154,20 +177,25 @@ func (f *Federation) accepts(c claims) bool {
 }
 
 // issue makes a new token; earlier ones live on until they expire.
-func (c *call) issue(found *session) params {
+func (c *call) issue(found []*session) params {
 	s := c.server
 	life := s.behaviour.OAuthTokenLife
 	if life == 0 {
 		life = time.Hour
 	}
 	for token, issued := range s.accessTokens {
-		if !c.now.Before(issued.expires) {
+		if !c.now.Before(issued[0].expires) {
 			delete(s.accessTokens, token)
+			delete(s.tokenNames, token)
 		}
 	}
 	token := fmt.Sprintf("eyJ-simulator-%016x%016x", s.random.Uint64(), s.random.Uint64())
-	s.accessTokens[token] = &session{workspace: found.workspace, principal: found.principal, expires: c.now.Add(life)}
-	c.entry.Workspace, c.entry.Principal = found.workspace.name, found.principal.UserName
+	for _, one := range found {
+		one.expires = c.now.Add(life)
+	}
+	s.accessTokens[token] = found
+	s.tokenNames[token] = "oauth:" + found[0].principal.UserName
+	c.entry.Workspace, c.entry.Principal, c.entry.Token = found[0].workspace.name, found[0].principal.UserName, s.tokenNames[token]
 	answer := params{"access_token": token, "token_type": "Bearer", "scope": "all-apis", "expires_in": int64(life / time.Second)}
 	if s.behaviour.QuotedExpiresIn {
 		answer["expires_in"] = decimal(int64(life / time.Second))

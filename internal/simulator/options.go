@@ -8,11 +8,16 @@ import (
 // Options say what to simulate. The zero value is one workspace with one
 // administrator, whose token is DefaultToken, on a running clock.
 type Options struct {
-	// Workspaces behind this one address; a caller's credential says which one
-	// it gets to see. None: one workspace with one administrator.
+	// Workspaces behind this one address. A request reaches the one that its
+	// X-Databricks-Workspace-Id or X-Databricks-Org-Id header or ?o= names, and
+	// without them the first that takes its credential. None: one workspace with
+	// one administrator.
 	Workspaces []Workspace
 	// Clock is the simulator's time; nil is NewClock.
 	Clock *Clock
+	// ClockOffset is how far the workspace's own time (the Date header and every
+	// timestamp) is ahead of Clock; negative is behind. See SetClockOffset.
+	ClockOffset time.Duration
 	// TimeScale is how many times faster than in a real workspace everything
 	// goes: launches, idle minutes, retention. 0 is 1.
 	TimeScale float64
@@ -71,10 +76,15 @@ type Workspace struct {
 	ID int64
 	// Cloud restricts node types and attributes; AnyCloud takes all.
 	Cloud Cloud
-	// DefaultDataSecurityMode is set on clusters that name none; empty is
-	// SINGLE_USER.
+	// DefaultDataSecurityMode is set on clusters that name none, as a setting of
+	// the whole workspace would; empty returns none.
 	DefaultDataSecurityMode string
-	Principals              []Principal
+	// Principals are the users and service principals that may call, and be
+	// named in permissions.
+	Principals []Principal
+	// Groups are those that permissions may name beside "users", "admins" and
+	// the groups of Principals.
+	Groups []string
 	Policies                []Policy
 	Pools                   []Pool
 }
@@ -87,8 +97,16 @@ type Principal struct {
 	ID string
 	// DisplayName is what SCIM shows; empty is UserName.
 	DisplayName string
-	// Tokens are personal access tokens.
+	// Tokens are personal access tokens, each with all of the principal's rights.
+	// A principal of the same name in another workspace may have the same ones.
 	Tokens []string
+	// ScopedTokens are personal access tokens with names or fewer rights.
+	ScopedTokens []Token
+	// OAuthRights narrow what tokens may do that OAuth issues to the principal.
+	OAuthRights Rights
+	// Groups are those that the principal belongs to beside "users" and, for an
+	// administrator, "admins".
+	Groups []string
 	// ClientSecret lets this service principal (its UserName is the client id)
 	// get tokens by client_credentials.
 	ClientSecret string
@@ -155,12 +173,40 @@ type Behaviour struct {
 	SizeEditResizes bool `json:"size_edit_resizes,omitempty"`
 	// ResizeShowsInSpec writes a resize into GET's spec too.
 	ResizeShowsInSpec bool `json:"resize_shows_in_spec,omitempty"`
+	// ReturnsWorkloadType, ReturnsRuntimeEngine and ReturnsDeltaPreview fill in
+	// workload_type, runtime_engine and
+	// spark_conf["spark.databricks.delta.preview.enabled"] where the request left
+	// them out, as older workspaces did. Workspace.DefaultDataSecurityMode is the
+	// same for data_security_mode.
+	ReturnsWorkloadType  bool `json:"returns_workload_type,omitempty"`
+	ReturnsRuntimeEngine bool `json:"returns_runtime_engine,omitempty"`
+	ReturnsDeltaPreview  bool `json:"returns_delta_preview,omitempty"`
+	// ConcreteZone makes zone_id "auto" of AWS a zone, as older recordings show.
+	ConcreteZone bool `json:"concrete_zone,omitempty"`
 	// FirstOnDemandIsFixed keeps first_on_demand as the cluster was created.
 	FirstOnDemandIsFixed bool `json:"first_on_demand_is_fixed,omitempty"`
+	// RewriteFirstOnDemand makes a first_on_demand of 0 a 1, as was observed on
+	// single-node clusters on Azure.
+	RewriteFirstOnDemand bool `json:"rewrite_first_on_demand,omitempty"`
+	// LowerCaseUserNames writes single_user_name in lower case.
+	LowerCaseUserNames bool `json:"lower_case_user_names,omitempty"`
+	// PolicyListsReplace makes an element of a list that a policy fixes replace
+	// the element asked for, instead of refusing the request.
+	PolicyListsReplace bool `json:"policy_lists_replace,omitempty"`
+	// SpecShowsRewritten shows the values of RewriteFirstOnDemand,
+	// LowerCaseUserNames and PolicyListsReplace in GET's spec too; without it
+	// spec keeps what was asked.
+	SpecShowsRewritten bool `json:"spec_shows_rewritten,omitempty"`
+	// RegistryPassword is what GET shows of docker_image.basic_auth.password, at
+	// the top and in spec: SecretShown (default), SecretMasked or SecretHidden.
+	RegistryPassword SecretRule `json:"registry_password,omitempty"`
 	// LegacySizeText answers a missing size with the older text.
 	LegacySizeText bool `json:"legacy_size_text,omitempty"`
-	// BadTokenIsForbidden answers 403 "Invalid access token." instead of 401.
+	// BadTokenIsForbidden answers 403 {"error_code":403,"message":"Invalid access
+	// token."}, with a number for a code, instead of 401 UNAUTHENTICATED.
 	BadTokenIsForbidden bool `json:"bad_token_is_forbidden,omitempty"`
+	// WorkspaceIDRequired refuses requests that name no workspace.
+	WorkspaceIDRequired bool `json:"workspace_id_required,omitempty"`
 	// MissingIsNotFound answers 404 RESOURCE_DOES_NOT_EXIST for an unknown
 	// cluster instead of 400 INVALID_PARAMETER_VALUE.
 	MissingIsNotFound bool `json:"missing_is_not_found,omitempty"`
@@ -178,6 +224,18 @@ type Behaviour struct {
 	// OAuthTokenLife is how long an OAuth token lives; 0 is an hour. TimeScale
 	// does not shorten it.
 	OAuthTokenLife time.Duration `json:"-"`
+	// AnyPrincipalExists accepts every name in permissions; without it a name
+	// that the workspace does not have is refused.
+	AnyPrincipalExists bool `json:"any_principal_exists,omitempty"`
+	// UnknownPrincipalIsInvalid refuses such a name with 400
+	// INVALID_PARAMETER_VALUE instead of 404 RESOURCE_DOES_NOT_EXIST.
+	UnknownPrincipalIsInvalid bool `json:"unknown_principal_is_invalid,omitempty"`
+	// Permissions is what every call about permissions answers: PermissionsWork
+	// (default), PermissionsFail or PermissionsForbidden.
+	Permissions PermissionsRule `json:"permissions,omitempty"`
+	// ClusterLimit is how many clusters of a workspace may be in a state other
+	// than TERMINATED; a create beyond it is INVALID_STATE. 0 is no limit.
+	ClusterLimit int `json:"cluster_limit,omitempty"`
 	// PinLimit is how many clusters may be pinned; 0 is 100.
 	PinLimit int `json:"pin_limit,omitempty"`
 	// UnseenByGet and UnseenByList are how long a new cluster is unknown to

@@ -66,13 +66,17 @@ func (p *principal) grantKind() string {
 	return "service_principal_name"
 }
 
+func (p *principal) isIn(group string) bool {
+	return group == "users" || slices.Contains(p.Groups, group)
+}
+
 func (c *cluster) levelOf(p *principal) level {
 	if !p.NotAdmin {
 		return canManage
 	}
 	held := canNothing
 	for _, g := range c.grants {
-		if (g.kind == p.grantKind() && g.name == p.UserName) || (g.kind == "group_name" && g.name == "users") {
+		if (g.kind == p.grantKind() && g.name == p.UserName) || (g.kind == "group_name" && p.isIn(g.name)) {
 			held = max(held, g.level)
 		}
 	}
@@ -157,6 +161,9 @@ func (c *call) askedGrants() ([]grant, *refusal) {
 		named[0].level = levelNamed(asked)
 		if named[0].level == canNothing {
 			return nil, invalid("'%s' is not a valid permission level of a cluster", cmp.Or(asked, "(none)"))
+		}
+		if !c.workspace.exists(named[0].kind, named[0].name) {
+			return nil, c.unknownPrincipal(named[0].kind, named[0].name)
 		}
 		grants = append(grants, named[0])
 	}

@@ -14,6 +14,10 @@ func permissions(id string) string { return "/api/2.0/permissions/clusters/" + i
 
 func TestGrantsAreReplacedByPutAndMergedByPatch(t *testing.T) {
 	b := newBench(t, simulator.Options{})
+	for _, name := range []string{"u@x", "app"} {
+		b.Expect(b.s.AddPrincipal("", simulator.Principal{UserName: name})).To(Succeed())
+	}
+	b.Expect(b.s.AddGroup("", "g")).To(Succeed())
 	id := b.create("one")
 	inherited := map[string]any{"group_name": "admins", "all_permissions": []any{map[string]any{
 		"permission_level": "CAN_MANAGE", "inherited": true, "inherited_from_object": []any{"/clusters/"},
@@ -61,6 +65,72 @@ func TestWhatAGrantAllows(t *testing.T) {
 	b.Expect([]int{get(), post("restart"), post("permanent-delete"), post("pin")}).To(Equal([]int{200, 200, 403, 403}))
 	grant("CAN_MANAGE")
 	b.Expect([]int{post("pin"), post("permanent-delete")}).To(Equal([]int{403, 200}))
+}
+
+func TestAPrincipalThatDoesNotExistIsRefused(t *testing.T) {
+	b := newBench(t, twoPrincipals())
+	id := b.create("one")
+	body := func(kind, name string) string {
+		return `{"access_control_list":[{"` + kind + `":"` + name + `","permission_level":"CAN_RESTART"}]}`
+	}
+	put := func(kind, name string) { b.ok(http.MethodPut, permissions(id), body(kind, name)) }
+	put("user_name", "admin@example.com")
+	put("service_principal_name", "app-1")
+	put("group_name", "users")
+	for kind, shown := range map[string]string{"user_name": "UserName", "group_name": "GroupName", "service_principal_name": "ServicePrincipalName"} {
+		b.refused(http.MethodPatch, permissions(id), body(kind, "nope"), 404, "RESOURCE_DOES_NOT_EXIST", "Principal: "+shown+"(nope) does not exist")
+	}
+	b.refused(http.MethodPut, permissions(id), body("user_name", "app-1"), 404, "RESOURCE_DOES_NOT_EXIST", "UserName(app-1)")
+	b.Expect(b.ok(http.MethodGet, permissions(id), "")["access_control_list"]).To(HaveLen(2)) // nothing of the refused
+	b.s.SetBehaviour(simulator.Behaviour{UnknownPrincipalIsInvalid: true})
+	b.refused(http.MethodPut, permissions(id), body("user_name", "x@y"), 400, "INVALID_PARAMETER_VALUE", "Principal: UserName(x@y) does not exist")
+	b.s.SetBehaviour(simulator.Behaviour{AnyPrincipalExists: true})
+	put("user_name", "x@y")
+	b.s.SetBehaviour(simulator.Behaviour{})
+	b.Expect(b.s.AddGroup("", "data")).To(Succeed())
+	put("group_name", "data")
+	b.Expect(b.s.RemoveGroup("", "data")).To(Succeed())
+	b.Expect(b.s.RemovePrincipal("", "app-1")).To(Succeed())
+	b.refused(http.MethodPut, permissions(id), body("group_name", "data"), 404, "RESOURCE_DOES_NOT_EXIST", "")
+	b.as("app-token").refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
+}
+
+func TestATierWithoutPermissionsRefusesInEitherWay(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	id := b.create("one")
+	for rule, refusal := range map[simulator.PermissionsRule]struct {
+		status        int
+		code, message string
+	}{
+		simulator.PermissionsFail:      {500, "INTERNAL_ERROR", "FEATURE_DISABLED: ACLs for cluster are disabled or not available in this tier"},
+		simulator.PermissionsForbidden: {403, "PERMISSION_DENIED", "ACL is not supported in your workspace."},
+	} {
+		b.s.SetBehaviour(simulator.Behaviour{Permissions: rule})
+		b.refused(http.MethodGet, permissions(id), "", refusal.status, refusal.code, refusal.message)
+		b.refused(http.MethodPut, permissions(id), `{"access_control_list":[]}`, refusal.status, refusal.code, refusal.message)
+		b.refused(http.MethodGet, permissions(id)+"/permissionLevels", "", refusal.status, refusal.code, refusal.message)
+		b.get(id)
+	}
+}
+
+func TestAGroupOfThePrincipalCounts(t *testing.T) {
+	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
+		{UserName: "admin@x", Tokens: []string{simulator.DefaultToken}},
+		{UserName: "member@x", Tokens: []string{"member"}, NotAdmin: true, Groups: []string{"data"}},
+	}}}})
+	id := b.create("one")
+	b.as("member").refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 403, "PERMISSION_DENIED", "")
+	b.ok(http.MethodPut, permissions(id), `{"access_control_list":[{"group_name":"data","permission_level":"CAN_ATTACH_TO"}]}`)
+	b.as("member").get(id)
+}
+
+func TestTheClusterLimitIsAnInvalidState(t *testing.T) {
+	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{ClusterLimit: 1}})
+	id := b.create("one")
+	b.refused(http.MethodPost, createPath, createBody, 400, "INVALID_STATE", "1 active clusters")
+	b.verb("delete", id)
+	b.advance(simulator.DefaultTimings().Terminate)
+	b.create("two")
 }
 
 func TestACreatorManagesItsCluster(t *testing.T) {

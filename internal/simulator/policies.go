@@ -53,7 +53,7 @@ func (w *workspace) addPolicy(p Policy) {
 	if p.ID == "" {
 		p.ID = fmt.Sprintf("%016X", w.serial)
 	}
-	made := &policy{Policy: p, created: w.server.clock.Now(), rules: map[string]policyRule{}}
+	made := &policy{Policy: p, created: w.server.now(), rules: map[string]policyRule{}}
 	if p.Definition != "" {
 		if err := json.Unmarshal([]byte(p.Definition), &made.rules); err != nil {
 			panic(fmt.Sprintf("simulator: definition of policy %q: %v", p.Name, err))

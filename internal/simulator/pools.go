@@ -48,7 +48,7 @@ func (w *workspace) shownPool(p *Pool) params {
 		"min_idle_instances": p.MinIdleInstances, "idle_instance_autotermination_minutes": int64(60),
 		"enable_elastic_disk": true, "state": "ACTIVE",
 		"default_tags": params{
-			"Vendor": "Databricks", "InstancePoolCreator": "", "InstancePoolName": p.Name, "InstancePoolId": p.ID,
+			"Vendor": "Databricks", "DatabricksInstancePoolCreatorId": "0", "DatabricksInstancePoolId": p.ID,
 		},
 		"stats": params{
 			"used_count": used, "idle_count": p.MinIdleInstances,
@@ -69,7 +69,7 @@ func (c *call) getPool() (any, *refusal) {
 	}
 	p := c.workspace.pool(id)
 	if p == nil {
-		return nil, refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: %s", id)
+		return nil, refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: %s.", id)
 	}
 	return c.workspace.shownPool(p), nil
 }

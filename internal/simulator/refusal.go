@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // refusal is an error answer of the API.
@@ -20,6 +21,9 @@ func (r *refusal) body() map[string]any {
 		return map[string]any{"error": r.code, "error_description": r.message}
 	}
 	body := map[string]any{"error_code": r.code, "message": r.message}
+	if number, err := strconv.Atoi(r.code); err == nil {
+		body["error_code"] = number // as some front ends of the API have it
+	}
 	if len(r.details) > 0 {
 		body["details"] = r.details
 	}

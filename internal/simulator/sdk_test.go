@@ -163,6 +163,7 @@ func TestTheSDKManagesLibrariesGrantsPoliciesAndPools(t *testing.T) {
 		Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 		Policies:   []simulator.Policy{{ID: "P1", Name: "team", Definition: `{"autotermination_minutes":{"type":"fixed","value":20}}`}},
 		Pools:      []simulator.Pool{{ID: "pool-1", Name: "warm", NodeTypeID: "i3.xlarge"}},
+		Groups:     []string{"engineers"},
 	}}}
 	c := newSDK(t, options, byToken())
 	ctx := t.Context()

@@ -21,8 +21,10 @@ type Server struct {
 	timings      Timings
 	behaviour    Behaviour
 	workspaces   []*workspace
-	credentials  map[string]*session
-	accessTokens map[string]*session
+	credentials  map[string][]*session // by token, one session per workspace
+	accessTokens map[string][]*session // those that OAuth issued
+	tokenNames   map[string]string     // of tokens that have or had a session
+	clockOffset  time.Duration
 	limits       *limiter
 	faults       *faultBook
 	owners       *ownerBook
@@ -39,8 +41,10 @@ func New(options Options) *Server {
 		closed:       make(chan struct{}),
 		timings:      *options.Timings,
 		behaviour:    options.Behaviour,
-		credentials:  map[string]*session{},
-		accessTokens: map[string]*session{},
+		credentials:  map[string][]*session{},
+		accessTokens: map[string][]*session{},
+		tokenNames:   map[string]string{},
+		clockOffset:  options.ClockOffset,
 		limits:       newLimiter(options.Limits),
 		owners:       newOwnerBook(),
 		random:       rand.New(rand.NewPCG(options.Seed, 0)), //nolint:gosec // repeatable on purpose
@@ -66,6 +70,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call twice.
 func (s *Server) Close() {
 	s.once.Do(func() { close(s.closed) })
+}
+
+// now is the workspace's own time: Options.Clock and the offset. Server.mutex
+// is held.
+func (s *Server) now() time.Time { return s.clock.Now().Add(s.clockOffset) }
+
+// SetClockOffset makes the workspace's own time differ from Options.Clock: the
+// Date header and every timestamp follow, the request log does not.
+func (s *Server) SetClockOffset(offset time.Duration) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.clockOffset = offset
+}
+
+// ClockOffset is how far the workspace's own time is ahead of Options.Clock.
+func (s *Server) ClockOffset() time.Duration {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.clockOffset
 }
 
 // span is how long something takes here that takes d in a real workspace.

@@ -53,7 +53,7 @@ func (w *workspace) validateSize(s params) *refusal {
 func (w *workspace) validateRuntime(s params) *refusal {
 	version := textOf(s, "spark_version")
 	switch {
-	case version == "":
+	case s["spark_version"] == nil:
 		return invalid("Cluster validation error: Missing required field: spark_version")
 	case !sparkVersion.MatchString(version):
 		return invalid("Invalid spark version %s.", version)
@@ -96,7 +96,7 @@ func (w *workspace) validatePools(s params, pool, driverPool string) *refusal {
 	}
 	for _, id := range []string{pool, driverPool} {
 		if id != "" && w.pool(id) == nil {
-			return invalid("Can't find an instance pool with id: %s", id)
+			return invalid("Cluster validation error: Can't find an instance pool with id: %s.", id)
 		}
 	}
 	return nil
@@ -184,9 +184,6 @@ func validateKind(s params) *refusal {
 				return invalid("%s can only be specified with kind", field)
 			}
 		}
-	}
-	if trueIn(s, "is_single_node") && wholeOf(s, "num_workers") > 0 {
-		return invalid("num_workers must be 0 with is_single_node")
 	}
 	return nil
 }

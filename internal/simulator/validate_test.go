@@ -54,7 +54,6 @@ func TestBadSpecificationsAreRefused(t *testing.T) {
 		"S3 logs, no role":   {base + `"cluster_log_conf":{"s3":{"destination":"s3://a","region":"b"}}`, "instance_profile_arn"},
 		"two clouds":         {base + `"aws_attributes":{},"gcp_attributes":{}`, "Only one of aws_attributes, gcp_attributes"},
 		"single without":     {base + `"is_single_node":true`, "is_single_node can only be specified with kind"},
-		"single and workers": {base + `"kind":"CLASSIC_PREVIEW","is_single_node":true`, "num_workers must be 0"},
 		"unknown policy":     {base + `"policy_id":""`, "'' is not a valid cluster policy ID"},
 		"half a login":       {base + `"docker_image":{"url":"a","basic_auth":{"username":"u"}}`, "basic_auth"},
 		"unknown enum":       {base + `"data_security_mode":"OPEN"`, `data_security_mode: "OPEN" is not one of`},

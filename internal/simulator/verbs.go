@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,7 +20,7 @@ func (c *call) find() (*cluster, *refusal) {
 		found.settle(c.now)
 	}
 	switch {
-	case found == nil || found.deleted:
+	case found == nil || found.deleted || c.rights.hides(id):
 		return nil, c.missing(id)
 	case found.purged:
 		return nil, purgedLongAgo(id)
@@ -59,7 +60,7 @@ func (c *call) getCluster() (any, *refusal) {
 	if c.now.Before(found.created.Add(c.server.behaviour.UnseenByGet)) {
 		return nil, c.missing(found.id)
 	}
-	return found.details(c.now, true), nil
+	return found.details(c.now, c.fault == nil || !c.fault.SpecMissing), nil
 }
 
 func (c *call) createCluster() (any, *refusal) {
@@ -85,11 +86,14 @@ func (c *call) createCluster() (any, *refusal) {
 	if r := c.workspace.checkQuota(settings, c.principal.UserName, c.now); r != nil {
 		return nil, r
 	}
+	if r := c.workspace.checkClusterLimit(c.now); r != nil {
+		return nil, r
+	}
 	libraries, r := c.librariesToClone()
 	if r != nil {
 		return nil, r
 	}
-	made := c.workspace.add(asked, settings, c.principal.UserName, "API", c.now)
+	made := c.workspace.add(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
 	made.libraries = libraries
 	made.installPolicyLibraries(c.now)
 	if c.principal.NotAdmin {
@@ -104,6 +108,24 @@ func (c *call) createCluster() (any, *refusal) {
 	}
 	c.entry.ClusterID = made.id
 	return params{"cluster_id": made.id}, nil
+}
+
+// checkClusterLimit counts the workspace's clusters that are not TERMINATED.
+func (w *workspace) checkClusterLimit(now time.Time) *refusal {
+	limit := w.server.behaviour.ClusterLimit
+	if limit == 0 {
+		return nil
+	}
+	active := 0
+	for _, c := range slices.Clone(w.roster) { // settling may remove some
+		if c.settle(now); c.state != Terminated {
+			active++
+		}
+	}
+	if active >= limit {
+		return invalidState("The workspace has %d active clusters and may have %d at once", active, limit)
+	}
+	return nil
 }
 
 // add makes a TERMINATED cluster; its caller decides what happens to it.
@@ -182,11 +204,11 @@ func (c *call) reconfigure(found *cluster, asked params) (any, *refusal) {
 		keepFirstOnDemand(found.settings, settings)
 	}
 	if behaviour.IdenticalEditIsNoOp && reflect.DeepEqual(found.settings, settings) {
-		found.spec = asked
+		found.spec = behaviour.specToKeep(asked, settings)
 		return params{}, nil
 	}
 	before := found.settings
-	c.workspace.configure(found, asked, settings)
+	c.workspace.configure(found, behaviour.specToKeep(asked, settings), settings)
 	found.note(c.now, "EDITED", params{
 		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
 		"cluster_size": sizeOf(settings), "previous_cluster_size": sizeOf(before), "user": c.principal.UserName,
@@ -295,7 +317,7 @@ func (c *call) deleteCluster() (any, *refusal) {
 	case r != nil:
 		return nil, r
 	case found.pinnedBy != nil:
-		return nil, invalid("Cannot delete pinned cluster %s, please unpin the cluster first", found.id)
+		return nil, invalid("Cannot delete pinned cluster %s. Please ask an admin to unpin the cluster first.", found.id)
 	}
 	found.remove(c.now)
 	return params{}, nil

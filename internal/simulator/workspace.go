@@ -15,6 +15,7 @@ type workspace struct {
 	cloud      Cloud
 	mode       string // data_security_mode of clusters that name none
 	principals []*principal
+	groups     []string
 	policies   []*policy
 	pools      []*Pool
 
@@ -40,7 +41,7 @@ func (s *Server) addWorkspace(w Workspace) *workspace {
 	}
 	made := &workspace{
 		server: s, name: name, id: id, cloud: w.Cloud,
-		mode: cmp.Or(w.DefaultDataSecurityMode, "SINGLE_USER"),
+		mode: w.DefaultDataSecurityMode, groups: w.Groups,
 		byID: map[string]*cluster{}, tokens: map[string]string{},
 	}
 	for _, p := range w.Principals {
@@ -61,10 +62,28 @@ func (w *workspace) addPrincipal(p Principal) {
 	made := &principal{Principal: p, number: number}
 	made.ID = cmp.Or(made.ID, fmt.Sprint(number))
 	made.DisplayName = cmp.Or(made.DisplayName, made.UserName)
-	w.principals = append(w.principals, made)
-	for _, token := range p.Tokens {
-		w.server.credentials[token] = &session{workspace: w, principal: made}
+	if at := slices.IndexFunc(w.principals, func(known *principal) bool { return known.UserName == p.UserName }); at >= 0 {
+		made.number, made.ID = w.principals[at].number, cmp.Or(p.ID, w.principals[at].ID)
+		*w.principals[at] = *made
+		made = w.principals[at]
+	} else {
+		w.principals = append(w.principals, made)
 	}
+	for _, token := range p.Tokens {
+		w.server.addCredential(Token{Value: token}, w, made)
+	}
+	for _, token := range p.ScopedTokens {
+		w.server.addCredential(token, w, made)
+	}
+}
+
+func (w *workspace) principal(userName string) *principal {
+	for _, p := range w.principals {
+		if p.UserName == userName {
+			return p
+		}
+	}
+	return nil
 }
 
 // enrol puts a cluster into the roster, which stays sorted so that a page of a
@@ -97,7 +116,7 @@ func byName(a, b *cluster) int {
 // newClusterID has the form of a real one: MMDD-HHMMSS and eight letters.
 func (w *workspace) newClusterID() string {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-	stamp := w.server.clock.Now().UTC().Format("0102-150405")
+	stamp := w.server.now().UTC().Format("0102-150405")
 	for {
 		suffix := make([]byte, 8)
 		for i := range suffix {
