@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -77,9 +78,10 @@ type fleet struct {
 	// what the workspace had made of them, when the test began.
 	conditions map[client.ObjectKey][]string
 	clusters   map[string]simulator.Record
-	// users are whose token made each of these clusters.
-	users map[string]string
-	checked             bool
+	// tokens are the fingerprints of the tokens that may be used for each of
+	// these clusters.
+	tokens  map[string]string
+	checked bool
 }
 
 // settleFleet makes the bystanders and lets an operator bring them to rest,
@@ -98,8 +100,8 @@ func (r *rig) settleFleet() {
 	r.patient()
 	r.options.Limits.CreateWindow = 20 * time.Second
 	r.start()
-	made := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, users: map[string]string{}}
-	users := map[string]string{r.namespace: simulator.DefaultUser, beside: simulator.DefaultUser, apart: strangerUser}
+	made := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, tokens: map[string]string{}}
+	tokens := map[string]string{r.namespace: simulator.DefaultToken, beside: simulator.DefaultToken, apart: strangerToken}
 	for namespace, count := range map[string]int{r.namespace: 4, beside: 4, apart: 3} {
 		for i := range count {
 			bystander := r.small(fmt.Sprintf("bystander-%d", i))
@@ -116,7 +118,7 @@ func (r *rig) settleFleet() {
 		now := r.get(bystander)
 		made.conditions[client.ObjectKeyFromObject(bystander)] = told(now)
 		record, _ := r.workspace.Cluster(now.Status.ClusterID)
-		made.clusters[record.ID], made.users[record.ID] = record, users[now.Namespace]
+		made.clusters[record.ID], made.tokens[record.ID] = record, simulator.TokenFingerprint(tokens[now.Namespace])
 	}
 	r.stop()
 	r.takes(func(t *simulator.Timings) { *t = timings })
@@ -158,13 +160,17 @@ func (r *rig) fleetIsAsBefore() {
 		r.Expect(now).To(Equal(before), "a bystander's cluster has changed")
 	}
 	for _, entry := range r.workspace.all() {
-		user, known := r.fleet.users[entry.ClusterID]
+		token, known := r.fleet.tokens[entry.ClusterID]
 		if !known {
-			r.Expect(entry.ClusterID == "" || entry.Principal != strangerUser).To(BeTrue(), "%s %s with another user's credential", entry.Endpoint, entry.ClusterID)
+			record, _ := r.workspace.Cluster(entry.ClusterID)
+			mixed := strings.HasPrefix(record.Name, r.namespace+"/") && entry.Token == simulator.TokenFingerprint(strangerToken)
+			r.Expect(mixed).To(BeFalse(), "%s of the test's cluster with another user's token", entry.Endpoint)
 			continue
 		}
 		r.Expect(reads).To(ContainElement(entry.Endpoint), "a write to a bystander's cluster")
-		r.Expect(entry.Principal).To(Equal(user), "%s of a bystander's cluster with another user's credential", entry.Endpoint)
+		if record := r.fleet.clusters[entry.ClusterID]; !r.ownNamespaceSuffers || !strings.HasPrefix(record.Name, r.namespace+"/") {
+			r.Expect(entry.Token).To(Equal(token), "%s of a bystander's cluster with another's token", entry.Endpoint)
+		}
 	}
 	if r.log.isStopped() {
 		return

@@ -162,6 +162,8 @@ func (r *rig) newNamespace() string {
 func (r *rig) newWorkspace(options simulator.Options) *watchedWorkspace {
 	r.t.Helper()
 	options.Timings = &r.timings
+	// Tests name groups and users as they like.
+	options.Behaviour.AnyPrincipalExists = true
 	service, err := simulator.Start(context.Background(), options)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.t.Cleanup(func() { r.Expect(service.Close()).To(Succeed()) })
