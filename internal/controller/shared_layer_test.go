@@ -332,6 +332,9 @@ func TestOneEndpointFails(t *testing.T) {
 	}
 	for endpoint, uses := range endpoints {
 		for what, fault := range faults {
+			if endpoint != "permissions/*" && fault.ErrorCode == "" {
+				continue // one endpoint stands for the others
+			}
 			t.Run("[R18] [case-68] "+endpoint+" answers "+what+": creates, deletes and lists of others go on", func(t *testing.T) {
 				r := inFleet.rig(t)
 				fault.Endpoint = endpoint
