@@ -159,7 +159,7 @@ func (l *operatorLog) addError(run *operatorRun, line string) {
 
 // lateAnswers are what a busy machine alone causes, because the rig shortens the
 // deadlines of the operator and not the answers of the API server.
-var lateAnswers = []string{"context deadline exceeded", "the deadline of the creation has passed"}
+var lateAnswers = []string{"context deadline exceeded", "would exceed context deadline", "the deadline of the creation has passed"}
 
 func (l *operatorLog) keep(line string) {
 	if len(l.lines) >= maxLogLines {
@@ -171,6 +171,9 @@ func (l *operatorLog) keep(line string) {
 // reconciles counts one reconcile of an object.
 func (l *operatorLog) reconciles(key client.ObjectKey) {
 	mark := l.mark(key)
+	if mark == "" {
+		return // no watch shows this object's news
+	}
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -236,9 +239,5 @@ func (s *logSink) Error(err error, text string, values ...any) {
 func (k *record) newest(key client.ObjectKey) *v1alpha1.DatabricksCluster {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	seen := k.newestOf[key]
-	if seen == nil {
-		return nil
-	}
-	return seen
+	return k.newestOf[key]
 }

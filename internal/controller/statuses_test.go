@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/gomega"
@@ -25,10 +26,13 @@ type record struct {
 	versions map[string][]*v1alpha1.DatabricksCluster
 	// newestOf is the newest version of every object, also of other namespaces.
 	newestOf map[client.ObjectKey]*v1alpha1.DatabricksCluster
+	// said are the conditions with their messages that each object has shown, a
+	// text per version.
+	said map[client.ObjectKey][]string
 }
 
 func newRecord() *record {
-	return &record{versions: map[string][]*v1alpha1.DatabricksCluster{}, newestOf: map[client.ObjectKey]*v1alpha1.DatabricksCluster{}}
+	return &record{versions: map[string][]*v1alpha1.DatabricksCluster{}, newestOf: map[client.ObjectKey]*v1alpha1.DatabricksCluster{}, said: map[client.ObjectKey][]string{}}
 }
 
 // watchStatuses holds every status that the operator ever writes in this test
@@ -48,7 +52,9 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 				continue
 			}
 			kept.mu.Lock()
-			kept.newestOf[client.ObjectKeyFromObject(cluster)] = cluster
+			key := client.ObjectKeyFromObject(cluster)
+			kept.newestOf[key] = cluster
+			kept.said[key] = append(kept.said[key], strings.Join(told(cluster), "; "))
 			if namespace == r.namespace {
 				kept.versions[cluster.Name] = append(kept.versions[cluster.Name], cluster)
 			}
