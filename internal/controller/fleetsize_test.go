@@ -48,7 +48,7 @@ func (s size) rig(t *testing.T, simulated ...simulator.Options) *rig {
 		options = simulated[0]
 	}
 	r := newRig(t, withStranger(options))
-	r.settleFleet()
+	r.settleFleet(4, group{simulator.DefaultToken, 4}, group{strangerToken, 3})
 	return r
 }
 
@@ -84,15 +84,23 @@ type fleet struct {
 	checked bool
 }
 
-// settleFleet makes the bystanders and lets an operator bring them to rest,
-// which then stops: the test's own operator finds them there.
-func (r *rig) settleFleet() {
+// group is the bystanders of one namespace.
+type group struct {
+	token string
+	count int
+}
+
+// settleFleet makes the bystanders of this namespace and of others and lets an
+// operator bring them to rest, which then stops: the test's own operator finds
+// them there.
+func (r *rig) settleFleet(own int, others ...group) {
 	r.t.Helper()
-	beside, apart := r.newNamespace(), r.newNamespace()
-	r.tenants = append(r.tenants, beside, apart)
-	r.putSecretIn(beside, defaultSecret, r.workspace.URL, simulator.DefaultToken)
-	r.putSecretIn(apart, defaultSecret, r.workspace.URL, strangerToken)
-	for _, namespace := range []string{beside, apart} {
+	groups := map[string]group{r.namespace: {simulator.DefaultToken, own}}
+	for _, other := range others {
+		namespace := r.newNamespace()
+		groups[namespace] = other
+		r.tenants = append(r.tenants, namespace)
+		r.putSecretIn(namespace, defaultSecret, r.workspace.URL, other.token)
 		watchStatuses(r, r.record, namespace)
 	}
 	timings, limits, mirror := r.timings, r.options.Limits, r.mirror
@@ -101,9 +109,8 @@ func (r *rig) settleFleet() {
 	r.options.Limits.CreateWindow = 20 * time.Second
 	r.start()
 	made := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, tokens: map[string]string{}}
-	tokens := map[string]string{r.namespace: simulator.DefaultToken, beside: simulator.DefaultToken, apart: strangerToken}
-	for namespace, count := range map[string]int{r.namespace: 4, beside: 4, apart: 3} {
-		for i := range count {
+	for namespace, members := range groups {
+		for i := range members.count {
 			bystander := r.small(fmt.Sprintf("bystander-%d", i))
 			bystander.Namespace = namespace
 			if i%2 == 0 {
@@ -118,7 +125,7 @@ func (r *rig) settleFleet() {
 		now := r.get(bystander)
 		made.conditions[client.ObjectKeyFromObject(bystander)] = told(now)
 		record, _ := r.workspace.Cluster(now.Status.ClusterID)
-		made.clusters[record.ID], made.tokens[record.ID] = record, simulator.TokenFingerprint(tokens[now.Namespace])
+		made.clusters[record.ID], made.tokens[record.ID] = record, simulator.TokenFingerprint(groups[now.Namespace].token)
 	}
 	r.stop()
 	r.takes(func(t *simulator.Timings) { *t = timings })

@@ -31,8 +31,8 @@ const (
 	shownLogLines = 400
 )
 
-// operatorLog keeps everything that the operators of one test log, at every
-// level, and records errors, panics and hot loops.
+// operatorLog keeps everything that the operators of one test log, at the
+// level of debugging (5; from 6 on clients dump whole answers), and records errors, panics and hot loops.
 type operatorLog struct {
 	// mark describes what is not the operator's doing about an object: a change
 	// of it is news.
@@ -79,7 +79,7 @@ func watchOperator(r *rig) *operatorLog {
 			r.t.Errorf("[R19] %s", fault)
 		}
 		if r.t.Failed() {
-			r.t.Logf("the operator's log, at every level:\n%s", strings.Join(log.lines[max(0, len(log.lines)-shownLogLines):], "\n"))
+			r.t.Logf("the operator's log at level 5:\n%s", strings.Join(log.lines[max(0, len(log.lines)-shownLogLines):], "\n"))
 		}
 	})
 	return log
@@ -105,7 +105,7 @@ func (l *operatorLog) logger() logr.Logger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.current = &operatorRun{}
-	return logr.New(&logSink{run: l.current, Formatter: funcr.NewFormatter(funcr.Options{Verbosity: 10, LogTimestamp: true, TimestampFormat: "15:04:05.000"}), log: l})
+	return logr.New(&logSink{run: l.current, Formatter: funcr.NewFormatter(funcr.Options{Verbosity: 5, LogTimestamp: true, TimestampFormat: "15:04:05.000"}), log: l})
 }
 
 // run is the operator that was started last.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,8 @@ type rig struct {
 	// ownNamespaceSuffers announces that the test takes something from its whole
 	// namespace, such as the Secret.
 	ownNamespaceSuffers bool
+	// refusing is true while a test has the API server refuse what it names.
+	refusing *atomic.Bool
 	// fleet is what exists beside the test's own objects; nil for nothing.
 	fleet *fleet
 }
@@ -107,9 +110,10 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	t.Parallel()
 	r := &rig{
-		Gomega: NewWithT(t),
-		t:      t,
-		kube:   as(operatorName),
+		Gomega:   NewWithT(t),
+		t:        t,
+		kube:     as(operatorName),
+		refusing: &atomic.Bool{},
 		options: controller.Options{
 			OperatorID: operatorID,
 			OwnerTag:   true,
