@@ -81,6 +81,11 @@ ifeq ($(PKG)$(RUN),./...)
 	done
 endif
 
+.PHONY: reliability
+reliability: export RELIABILITY_DOC := $(if $(DOC),$(CURDIR)/docs/reliability.md)
+reliability: controlplane ## Measure what a fault in one namespace does to the others (two minutes)
+	go test -count=1 -timeout=10m -run '^TestBlastRadius$$' -v ./internal/controller | grep -E '^ *\||^(---|FAIL|ok)|_test.go'
+
 .PHONY: bench
 bench: controlplane ## Measure every promise of performance and print it beside its target (half an hour)
 ##. SHORT=1 takes three minutes, with 1,000 objects instead of 10,000; DOC=1 writes docs/performance.md

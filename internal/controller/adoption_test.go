@@ -33,8 +33,8 @@ func (r *rig) adopting(name, id string, change ...specChange) *v1alpha1.Databric
 }
 
 func TestAdoption(t *testing.T) {
-	t.Run("[case-55] an equal cluster is adopted without a write, and kept when the object goes", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-55] an equal cluster is adopted without a write, and kept when the object goes", func(t *testing.T, size size) {
+		r := size.rig(t)
 		id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 2}})
 		r.start()
 		cluster := r.create(r.adopting("adopted", id, fixed(2)))
@@ -47,8 +47,8 @@ func TestAdoption(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("[case-55] differences are told before the first write, and the owner tag comes with it", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-55] differences are told before the first write, and the owner tag comes with it", func(t *testing.T, size size) {
+		r := size.rig(t)
 		id := r.theirs(simulator.Seed{State: "TERMINATED", Spec: map[string]any{"spark_conf": map[string]any{"theirs": "1"}}})
 		r.start()
 		cluster := r.create(r.adopting("adopted", id, sparkConf("ours", "1")))
@@ -61,8 +61,8 @@ func TestAdoption(t *testing.T) {
 		r.Expect(r.record.toldDrift("adopted")).To(ContainElement("/sparkConf/ours"))
 	})
 
-	t.Run("[case-55] with Warn an adopted cluster's differences are only told", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-55] with Warn an adopted cluster's differences are only told", func(t *testing.T, size size) {
+		r := size.rig(t)
 		id := r.theirs(simulator.Seed{State: "RUNNING"})
 		r.start()
 		cluster := r.create(r.adopting("adopted", id, sparkConf("ours", "1"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn }))
@@ -72,8 +72,8 @@ func TestAdoption(t *testing.T) {
 		r.Consistently(r.writes).Should(BeEmpty())
 	})
 
-	t.Run("[case-55] [S12] a cluster with another object's owner tag is not taken, unless that was said", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-55] [S12] a cluster with another object's owner tag is not taken, unless that was said", func(t *testing.T, size size) {
+		r := size.rig(t)
 		owner := "deadbeef-11111111-2222-3333-4444-555555555555"
 		id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: owner}}})
 		r.start()
@@ -87,8 +87,8 @@ func TestAdoption(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("[case-55] two objects never manage one cluster: the older one keeps it", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-55] two objects never manage one cluster: the older one keeps it", func(t *testing.T, size size) {
+		r := size.rig(t)
 		id := r.theirs(simulator.Seed{State: "RUNNING"})
 		r.start()
 		first := r.create(r.adopting("first", id, fixed(1)))
@@ -99,8 +99,9 @@ func TestAdoption(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("[case-55] nothing is taken while nobody can say whether another object has it", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-55] nothing is taken while nobody can say whether another object has it", func(t *testing.T, size size) {
+		r := size.rig(t)
+		r.kubernetesFails = true
 		var silent atomic.Bool
 		r.intercept.List = func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			if _, asks := list.(*v1alpha1.DatabricksClusterList); asks && silent.Load() {
@@ -121,8 +122,8 @@ func TestAdoption(t *testing.T) {
 	})
 
 	for _, source := range []string{"JOB", "PIPELINE"} {
-		t.Run("[case-55] a cluster made by a "+source+" is not managed", func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, "[case-55] a cluster made by a "+source+" is not managed", func(t *testing.T, size size) {
+			r := size.rig(t)
 			id := r.theirs(simulator.Seed{State: "RUNNING", Source: source})
 			r.start()
 			r.becomes(r.create(r.adopting("adopted", id, fixed(1))), "Stalled=AlreadyManaged")
@@ -130,8 +131,8 @@ func TestAdoption(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-37] an adopted cluster that is gone is not created again", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-37] an adopted cluster that is gone is not created again", func(t *testing.T, size size) {
+		r := size.rig(t)
 		id := r.theirs(simulator.Seed{State: "RUNNING"})
 		r.start()
 		cluster := r.create(r.adopting("adopted", id, fixed(1)))

@@ -20,6 +20,7 @@ func (r *rig) running(change ...specChange) *v1alpha1.DatabricksCluster {
 	cluster := r.create(r.small("scratch", change...))
 	ready := r.becomes(cluster, "Ready=Running")
 	r.Eventually(func() string { return r.get(cluster).Status.AppliedDigest }).ShouldNot(BeEmpty())
+	r.halfway()
 	r.workspace.ClearRequests()
 	return ready
 }
@@ -79,8 +80,8 @@ func TestResizes(t *testing.T) {
 		{"[case-13] autoscale to fixed", autoscale(1, 3), fixed(2), map[string]any{"num_workers": 2.0}},
 	}
 	for _, c := range cases {
-		t.Run(c.name+" on RUNNING is one resize with the desired kind only", func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, c.name+" on RUNNING is one resize with the desired kind only", func(t *testing.T, size size) {
+			r := size.rig(t)
 			cluster := r.running(c.before)
 			r.editSpec(cluster, c.then)
 			r.inSync(cluster)
@@ -92,8 +93,8 @@ func TestResizes(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-14] the platform's own autoscaling is no difference", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-14] the platform's own autoscaling is no difference", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(autoscale(1, 5))
 		r.Expect(r.workspace.Autoscale(cluster.Status.ClusterID, 4)).To(Succeed())
 		r.Eventually(func() int32 { return *r.get(cluster).Status.NumWorkers }).Should(BeEquivalentTo(4))
@@ -101,8 +102,8 @@ func TestResizes(t *testing.T) {
 		r.inSync(cluster)
 	})
 
-	t.Run("[case-15] a size changed on TERMINATED is one update, and the cluster stays down", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-15] a size changed on TERMINATED is one update, and the cluster stays down", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
 		r.becomes(cluster, "Ready=TerminatedNormally")
@@ -113,8 +114,8 @@ func TestResizes(t *testing.T) {
 		r.Expect(r.workspace.RequestsTo("clusters/update")[0].Body).To(ContainSubstring(`"num_workers":5`))
 	})
 
-	t.Run("[case-16] a resize that meets INVALID_STATE looks again, then updates", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-16] a resize that meets INVALID_STATE looks again, then updates", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/resize", Status: http.StatusBadRequest, ErrorCode: "INVALID_STATE", Message: "Cluster is not running"})
 		r.editSpec(cluster, fixed(4))
@@ -124,8 +125,8 @@ func TestResizes(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("[case-17] size and configuration together are one update", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-17] size and configuration together are one update", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
 			fixed(3)(s)
@@ -137,8 +138,8 @@ func TestResizes(t *testing.T) {
 }
 
 func TestUpdates(t *testing.T) {
-	t.Run("[case-10] a mode that is echoed by its old name is no difference; a real change is one update", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-10] a mode that is echoed by its old name is no difference; a real change is one update", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.DataSecurityMode = "DATA_SECURITY_MODE_STANDARD" })
 		r.Expect(r.get(cluster).Status.Effective.DataSecurityMode).To(Equal("USER_ISOLATION"))
 		r.Expect(r.writes()).To(BeEmpty())
@@ -193,8 +194,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.get(cluster).Status.State).To(Equal("TERMINATED"))
 	})
 
-	t.Run("[case-18] a change in a busy state is applied once, when the cluster is stable", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-18] a change in a busy state is applied once, when the cluster is stable", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.takes(func(t *simulator.Timings) { t.Launch = time.Hour })
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -207,8 +208,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create", "update"}))
 	})
 
-	t.Run("[case-19] a cluster that ends while an update waits gets it all the same", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-19] a cluster that ends while an update waits gets it all the same", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
 			s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
 		})
@@ -219,8 +220,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("[case-20] OnTermination defers a change and names it; a size is changed all the same", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-20] OnTermination defers a change and names it; a size is changed all the same", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
 			s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
 		})
@@ -237,8 +238,8 @@ func TestUpdates(t *testing.T) {
 		r.becomes(cluster, "Ready=ChangesDeferred")
 	})
 
-	t.Run("[case-22] a removed key and a removed block are cleared, once; others' keys stay", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-22] a removed key and a removed block are cleared, once; others' keys stay", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true", "spark.ui.enabled", "false"), func(s *v1alpha1.DatabricksClusterSpec) {
 			s.ClusterLogConf = &v1alpha1.ClusterLogConf{Volumes: &v1alpha1.StorageDestination{Destination: "/Volumes/a/b/c"}}
 		})
@@ -257,8 +258,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("[case-23] a change to an explicit false arrives and does not drift", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-23] a change to an explicit false arrives and does not drift", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.EnableElasticDisk = new(true) })
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.EnableElasticDisk = new(false) })
 		r.inSync(cluster)
@@ -266,8 +267,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("[case-24] another pool takes the driver along; a node type clears both pools", func(t *testing.T) {
-		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{
+	eachSize(t, "[case-24] another pool takes the driver along; a node type clears both pools", func(t *testing.T, size size) {
+		r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{{
 			Pools:      []simulator.Pool{{ID: "pool-a", NodeTypeID: "i3.xlarge"}, {ID: "pool-b", NodeTypeID: "i3.2xlarge"}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
 		}}})
@@ -287,8 +288,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update", "update"}))
 	})
 
-	t.Run("[case-25] an update under a policy keeps what the policy set, and does not make it ours", func(t *testing.T) {
-		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{
+	eachSize(t, "[case-25] an update under a policy keeps what the policy set, and does not make it ours", func(t *testing.T, size size) {
+		r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{{
 			Policies:   []simulator.Policy{{ID: "P1", Definition: `{"spark_conf.spark.injected": {"type": "fixed", "value": "yes"}}`}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
 		}}})
@@ -300,8 +301,8 @@ func TestUpdates(t *testing.T) {
 		r.Expect(record.Spec["spark_conf"]).NotTo(HaveKey("spark.injected"))
 	})
 
-	t.Run("[case-26] there and back ends where it began", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-26] there and back ends where it began", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true"))
 		r.editSpec(cluster, sparkConf("spark.speculation", "false"))
 		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
@@ -363,8 +364,8 @@ func TestDrift(t *testing.T) {
 		{v1alpha1.DriftPolicyCorrectWithRestart, "Ready=Running", []string{"update"}},
 	}
 	for _, p := range policies {
-		t.Run("[case-21] [R13] an owned field edited elsewhere on RUNNING, by policy "+string(p.policy), func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, "[case-21] [R13] an owned field edited elsewhere on RUNNING, by policy "+string(p.policy), func(t *testing.T, size size) {
+			r := size.rig(t)
 			cluster := r.running(sparkConf("spark.speculation", "true"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = p.policy })
 			r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
 			if p.writes == nil {
@@ -385,16 +386,16 @@ func TestDrift(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-21] drift of a size is mended without a restart; with Warn it is only told", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-21] drift of a size is mended without a restart; with Warn it is only told", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.call(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id": "`+cluster.Status.ClusterID+`", "num_workers": 7}`)
 		r.Eventually(r.writes).Should(Equal([]string{"resize", "resize"}))
 		r.inSync(cluster)
 	})
 
-	t.Run("[case-21] drift that waited is mended when the cluster is down", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-21] drift that waited is mended when the cluster is down", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true"))
 		r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
 		r.becomes(cluster, "Ready=DriftTolerated")
@@ -403,8 +404,8 @@ func TestDrift(t *testing.T) {
 		r.inSync(cluster)
 	})
 
-	t.Run("[case-21] a field that is not ours is left alone", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-21] a field that is not ours is left alone", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running()
 		r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_env_vars": map[string]any{"THEIRS": "1"}})).To(Succeed())
 		r.Consistently(r.writes).Should(BeEmpty())

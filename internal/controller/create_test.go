@@ -18,8 +18,8 @@ import (
 )
 
 func TestCreateOnce(t *testing.T) {
-	t.Run("[case-01] a new object is one create, with token and owner tag, its id stored before anything waits", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-01] a new object is one create, with token and owner tag, its id stored before anything waits", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.takes(func(t *simulator.Timings) { t.Launch = time.Hour })
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -48,8 +48,8 @@ func TestCreateOnce(t *testing.T) {
 		"an answer that is late": {Delay: 2 * time.Second},
 	}
 	for what, fault := range lostAnswers {
-		t.Run("[case-02] [R2] the create's answer is lost by "+what, func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, "[case-02] [R2] the create's answer is lost by "+what, func(t *testing.T, size size) {
+			r := size.rig(t)
 			fault.Endpoint, fault.When, fault.Times = "clusters/create", simulator.After, 1
 			r.workspace.AddFault(fault)
 			r.start()
@@ -61,8 +61,8 @@ func TestCreateOnce(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-02] a create that never arrived is made again with the same token", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-02] a create that never arrived is made again with the same token", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Drop: true})
 		r.start()
 		r.becomes(r.create(r.small("scratch")), "Ready=Running")
@@ -72,8 +72,8 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("[case-02] [R3] the operator dies between the create and the storing of its id", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-02] [R3] the operator dies between the create and the storing of its id", func(t *testing.T, size size) {
+		r := size.rig(t)
 		reached := r.dieBefore(func(cluster *v1alpha1.DatabricksCluster) bool { return cluster.Status.ClusterID != "" })
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -89,8 +89,8 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(ready.Status.ClusterID).To(Equal(r.live()[0].ID))
 	})
 
-	t.Run("[case-02] [R3] its cluster ended elsewhere before the restart", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-02] [R3] its cluster ended elsewhere before the restart", func(t *testing.T, size size) {
+		r := size.rig(t)
 		reached := r.dieBefore(func(cluster *v1alpha1.DatabricksCluster) bool { return cluster.Status.ClusterID != "" })
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -105,8 +105,8 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(r.calls("clusters/create")).To(Equal(1))
 	})
 
-	t.Run("[case-02] without an owner tag the token resolves a lost answer", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-02] without an owner tag the token resolves a lost answer", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.options.OwnerTag = false
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 		r.start()
@@ -231,8 +231,8 @@ func TestCreateOnTheWire(t *testing.T) {
 		}, map[string]any{"autotermination_minutes": 0.0, "enable_elastic_disk": false}, nil},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, workspaceWith)
+		eachSize(t, c.name, func(t *testing.T, size size) {
+			r := size.rig(t, workspaceWith)
 			r.start()
 			ready := r.becomes(r.create(r.small("scratch", c.change)), "Ready=Running")
 			sent := body(t, r.workspace.RequestsTo("clusters/create")[0].Body)

@@ -17,8 +17,8 @@ func TestDeletion(t *testing.T) {
 		return func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = policy }
 	}
 
-	t.Run("[case-40] Delete deletes for good, sees that it is gone, and lets the object go", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-40] Delete deletes for good, sees that it is gone, and lets the object go", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		r.remove(cluster)
@@ -28,8 +28,8 @@ func TestDeletion(t *testing.T) {
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("Deleted"))
 	})
 
-	t.Run("[case-40] the finalizer stays until a GET says that the cluster is gone", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-40] the finalizer stays until a GET says that the cluster is gone", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/get", Status: http.StatusInternalServerError})
 		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/list", Skip: 3, Status: http.StatusInternalServerError})
 		r.start()
@@ -42,8 +42,8 @@ func TestDeletion(t *testing.T) {
 		r.gone(cluster)
 	})
 
-	t.Run("[case-41] a pinned cluster is unpinned first", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-41] a pinned cluster is unpinned first", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		r.pinElsewhere(cluster.Status.ClusterID)
@@ -53,8 +53,8 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create", "pin", "unpin", "permanent-delete"}))
 	})
 
-	t.Run("[case-41] without the right to unpin the deletion is blocked, with the way out", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-41] without the right to unpin the deletion is blocked, with the way out", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		r.pinElsewhere(cluster.Status.ClusterID)
@@ -70,8 +70,8 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("[case-42] Terminate stops the cluster and leaves it", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-42] Terminate stops the cluster and leaves it", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch", withPolicy(v1alpha1.DeletionPolicyTerminate))), "Ready=Running")
 		r.remove(cluster)
@@ -81,8 +81,8 @@ func TestDeletion(t *testing.T) {
 		r.Eventually(func() string { return string(r.live()[0].State) }).Should(Equal("TERMINATED"))
 	})
 
-	t.Run("[case-42] Retain leaves the cluster as it is, and says so", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-42] Retain leaves the cluster as it is, and says so", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch", withPolicy(v1alpha1.DeletionPolicyRetain))), "Ready=Running")
 		r.remove(cluster)
@@ -94,8 +94,8 @@ func TestDeletion(t *testing.T) {
 
 	for _, tagged := range []bool{true, false} {
 		name := map[bool]string{true: "found by its tag", false: "learned by repeating its token"}[tagged]
-		t.Run("[case-43] deleted while the create is in flight, the cluster is "+name+" and deleted", func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, "[case-43] deleted while the create is in flight, the cluster is "+name+" and deleted", func(t *testing.T, size size) {
+			r := size.rig(t)
 			r.options.OwnerTag = tagged
 			r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 			r.start()
@@ -108,8 +108,8 @@ func TestDeletion(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-43] deleted after a create that never arrived, nothing is made", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-43] deleted after a create that never arrived, nothing is made", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Drop: true})
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -119,8 +119,9 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.workspace.Clusters()).To(BeEmpty())
 	})
 
-	t.Run("[case-44] without credentials the deletion says the way out, and takes it", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-44] without credentials the deletion says the way out, and takes it", func(t *testing.T, size size) {
+		r := size.rig(t)
+		r.ownNamespaceSuffers = true
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
@@ -135,8 +136,9 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("[case-44] a Secret that comes back lets the deletion go on", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-44] a Secret that comes back lets the deletion go on", func(t *testing.T, size size) {
+		r := size.rig(t)
+		r.ownNamespaceSuffers = true
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}

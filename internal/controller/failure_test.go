@@ -17,16 +17,16 @@ import (
 )
 
 func TestRefusedCreates(t *testing.T) {
-	t.Run("[case-06] what admission refuses is never sent", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-06] what admission refuses is never sent", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		bad := r.small("bad", func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(5)) })
 		r.Expect(r.api.Create(t.Context(), bad)).To(MatchError(ContainSubstring("autoterminationMinutes")))
 		r.Consistently(r.workspace.Requests).Should(BeEmpty())
 	})
 
-	t.Run("[case-07] a 400 stalls with the API's text, without a hot loop, until the spec changes", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-07] a 400 stalls with the API's text, without a hot loop, until the spec changes", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{
 			Name: "refuse", Endpoint: "clusters/create", Status: http.StatusBadRequest,
 			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Node type i3.xlarge is not supported.",
@@ -46,8 +46,8 @@ func TestRefusedCreates(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("[case-07] a policy's refusal is called by its name", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-07] a policy's refusal is called by its name", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{
 			Endpoint: "clusters/create", Status: http.StatusBadRequest,
 			ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Cluster validation error: Validation failed for num_workers, must be fixed",
@@ -66,8 +66,8 @@ func TestRefusedCreates(t *testing.T) {
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(Equal(1))
 	})
 
-	t.Run("[case-08] a 429 is waited out as the server asks, by all objects of the host together", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-08] a 429 is waited out as the server asks, by all objects of the host together", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{
 			Endpoint: "clusters/create", Times: 1, Status: http.StatusTooManyRequests,
 			ErrorCode: "RESOURCE_EXHAUSTED", Message: "Too many requests", Header: map[string]string{"Retry-After": "1"},
@@ -95,8 +95,8 @@ func TestRefusedCreates(t *testing.T) {
 }
 
 func TestEndsAndStates(t *testing.T) {
-	t.Run("[case-27] a cluster that ended by inactivity is Ready under Manual, and not started", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-27] a cluster that ended by inactivity is Ready under Manual, and not started", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		running := r.becomes(cluster, "Ready=Running")
@@ -134,8 +134,8 @@ func TestEndsAndStates(t *testing.T) {
 		r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
 	})
 
-	t.Run("[case-34] an unknown state and an unknown termination code are shown and tolerated", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-34] an unknown state and an unknown termination code are shown and tolerated", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		running := r.becomes(cluster, "Ready=Running")
@@ -154,8 +154,8 @@ func TestEndsAndStates(t *testing.T) {
 }
 
 func TestMissing(t *testing.T) {
-	t.Run("[case-38] just after a create, missing is waited out", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-38] just after a create, missing is waited out", func(t *testing.T, size size) {
+		r := size.rig(t)
 		behaviour := r.workspace.Behaviour()
 		behaviour.UnseenByGet, behaviour.UnseenByList = 600_000_000, 600_000_000
 		r.workspace.SetBehaviour(behaviour)
@@ -164,8 +164,8 @@ func TestMissing(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("[case-39] a list without the cluster creates nothing and drops nothing", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-39] a list without the cluster creates nothing and drops nothing", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.becomes(cluster, "Ready=Running")
@@ -176,8 +176,8 @@ func TestMissing(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("[case-37] a cluster that somebody deleted is created again, with a new incarnation", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-37] a cluster that somebody deleted is created again, with a new incarnation", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		first := r.becomes(cluster, "Ready=Running")
@@ -188,8 +188,8 @@ func TestMissing(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("[case-37] a cluster that Databricks purged is Ready at no cost", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-37] a cluster that Databricks purged is Ready at no cost", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		first := r.becomes(cluster, "Ready=Running")
@@ -200,8 +200,8 @@ func TestMissing(t *testing.T) {
 }
 
 func TestQuiet(t *testing.T) {
-	t.Run("[case-09] passes over an unchanged cluster write nothing anywhere", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-09] passes over an unchanged cluster write nothing anywhere", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		ready := r.becomes(cluster, "Ready=Running")
@@ -256,8 +256,8 @@ func counted(conflicts *atomic.Int64, err error) error {
 }
 
 func TestTheSameNameAgain(t *testing.T) {
-	t.Run("[case-59] [R5] a new object of the same name has its own cluster", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-59] [R5] a new object of the same name has its own cluster", func(t *testing.T, size size) {
+		r := size.rig(t)
 		var orphans atomic.Int64
 		r.options.OnOrphans = func(byHost map[string]int) { orphans.Store(int64(byHost[r.workspace.URL])) }
 		r.start()

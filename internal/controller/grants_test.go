@@ -56,8 +56,8 @@ func (r *rig) granted(id string) map[string]string {
 }
 
 func TestGrants(t *testing.T) {
-	t.Run("[case-54] unset, nobody even looks", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-54] unset, nobody even looks", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.mirror.Deep = 200 * time.Millisecond
 		r.running()
 		r.Consistently(func() int {
@@ -65,8 +65,8 @@ func TestGrants(t *testing.T) {
 		}).Should(BeZero())
 	})
 
-	t.Run("[case-54] set, the direct grants are the list and our own; inherited ones are ignored; [] leaves but our own", func(t *testing.T) {
-		r := newRig(t).withGroups("old", "engineers")
+	eachSize(t, "[case-54] set, the direct grants are the list and our own; inherited ones are ignored; [] leaves but our own", func(t *testing.T, size size) {
+		r := size.rig(t).withGroups("old", "engineers")
 		cluster := r.running()
 		id := cluster.Status.ClusterID
 		r.call(http.MethodPatch, "/api/2.0/permissions/clusters/"+id, `{"access_control_list": [
@@ -93,8 +93,8 @@ func TestGrants(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("[case-54] in place, a restart of the operator asks nothing; what others granted is taken back at the deep pace", func(t *testing.T) {
-		r := newRig(t).withGroups("engineers", "intruders")
+	eachSize(t, "[case-54] in place, a restart of the operator asks nothing; what others granted is taken back at the deep pace", func(t *testing.T, size size) {
+		r := size.rig(t).withGroups("engineers", "intruders")
 		cluster := r.running(grants(toGroup("engineers", "CAN_RESTART")))
 		id := cluster.Status.ClusterID
 		r.Expect(r.granted(id)).To(HaveKeyWithValue("engineers", "CAN_RESTART"))
@@ -110,8 +110,8 @@ func TestGrants(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("[case-54] a refusal stalls with its text, is not repeated, and keeps nothing else back", func(t *testing.T) {
-		r := newRig(t).withGroups("somebody")
+	eachSize(t, "[case-54] a refusal stalls with its text, is not repeated, and keeps nothing else back", func(t *testing.T, size size) {
+		r := size.rig(t).withGroups("somebody")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/set", Status: http.StatusBadRequest, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Principal: GroupName(nobody) does not exist"})
 		r.start()
 		cluster := r.create(r.small("scratch", grants(toGroup("nobody", "CAN_RESTART")), libraries(pypi("a==1"))))
@@ -124,8 +124,8 @@ func TestGrants(t *testing.T) {
 		r.Eventually(func() map[string]string { return r.granted(r.get(cluster).Status.ClusterID) }).Should(HaveKey("somebody"))
 	})
 
-	t.Run("[case-54] lists that may not be read are told", func(t *testing.T) {
-		r := newRig(t).withGroups("engineers")
+	eachSize(t, "[case-54] lists that may not be read are told", func(t *testing.T, size size) {
+		r := size.rig(t).withGroups("engineers")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/get", Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no Manage permission"})
 		r.start()
 		cluster := r.create(r.small("scratch", grants(toGroup("engineers", "CAN_RESTART"))))

@@ -24,9 +24,9 @@ func onTermination(s *v1alpha1.DatabricksClusterSpec) {
 }
 
 // withLibraries is a world in which a library takes a moment to install.
-func withLibraries(t *testing.T, simulated ...simulator.Options) *rig {
+func withLibraries(t *testing.T, size size, simulated ...simulator.Options) *rig {
 	t.Helper()
-	r := newRig(t, simulated...)
+	r := size.rig(t, simulated...)
 	r.takes(func(t *simulator.Timings) { t.LibraryInstall = 150 * time.Millisecond })
 	return r
 }
@@ -75,8 +75,8 @@ func (r *rig) anotherSecond(cluster *v1alpha1.DatabricksCluster) {
 }
 
 func TestLibraries(t *testing.T) {
-	t.Run("[case-47] a library added on RUNNING is installed and nothing else, and its progress told", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-47] a library added on RUNNING is installed and nothing else, and its progress told", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		cluster := r.running()
 		r.takes(func(t *simulator.Timings) { t.LibraryInstall = time.Hour })
 		r.editSpec(cluster, libraries(pypi("simplejson==3.8.0")))
@@ -97,8 +97,8 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()).To(HaveLen(1))
 	})
 
-	t.Run("[case-47] libraries of a new object are installed when its cluster runs, and again told after a restart", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-47] libraries of a new object are installed when its cluster runs, and again told after a restart", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		r.start()
 		cluster := r.create(r.small("scratch", libraries(pypi("a==1"), pypi("b==2"))))
 		r.becomes(cluster, "Ready=Running")
@@ -115,8 +115,8 @@ func TestLibraries(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("[case-48] libraries changed on TERMINATED are asked for; the cluster stays down and nobody waits", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-48] libraries changed on TERMINATED are asked for; the cluster stays down and nobody waits", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
@@ -133,8 +133,8 @@ func TestLibraries(t *testing.T) {
 		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"a==2": "INSTALLED", "b==1": "INSTALLED"}))
 	})
 
-	t.Run("[case-48] a library taken away from a cluster that died does not start it", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-48] a library taken away from a cluster that died does not start it", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1"), pypi("b==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.end(cluster.Status.ClusterID, "SPOT_INSTANCE_TERMINATION", "CLOUD_FAILURE")
@@ -146,8 +146,8 @@ func TestLibraries(t *testing.T) {
 		r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
 	})
 
-	t.Run("[case-49] removed and changed libraries on RUNNING are uninstalled, with one restart for all", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-49] removed and changed libraries on RUNNING are uninstalled, with one restart for all", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1"), pypi("b==1"), pypi("c==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.workspace.ClearRequests()
@@ -158,8 +158,8 @@ func TestLibraries(t *testing.T) {
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("RestartTriggered"))
 	})
 
-	t.Run("[case-49] by OnTermination the restart waits and is told; what needs none goes first", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-49] by OnTermination the restart waits and is told; what needs none goes first", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1")), onTermination)
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.workspace.ClearRequests()
@@ -178,8 +178,8 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.get(cluster).Status.PendingChanges).To(BeEmpty())
 	})
 
-	t.Run("[case-50] libraries of others, of a policy and for all clusters are neither touched nor waited for", func(t *testing.T) {
-		r := withLibraries(t, simulator.Options{Workspaces: []simulator.Workspace{{
+	eachSize(t, "[case-50] libraries of others, of a policy and for all clusters are neither touched nor waited for", func(t *testing.T, size size) {
+		r := withLibraries(t, size, simulator.Options{Workspaces: []simulator.Workspace{{
 			Policies:   []simulator.Policy{{ID: "P1", Definition: `{}`, Libraries: []map[string]any{{"jar": "/Volumes/policy.jar"}}}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
 		}}})
@@ -198,8 +198,8 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.get(cluster).Status.Libraries).To(BeEmpty())
 	})
 
-	t.Run("[case-50] a removed library that a policy brings back is let go of, not fought over", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-50] a removed library that a policy brings back is let go of, not fought over", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1")), onTermination)
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.editSpec(cluster, libraries())
@@ -214,7 +214,7 @@ func TestLibraries(t *testing.T) {
 	})
 
 	t.Run("libraries that are not declared any more at all stay, and are not spoken of", func(t *testing.T) {
-		r := withLibraries(t)
+		r := withLibraries(t, alone)
 		cluster := r.running(libraries(pypi("a==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
 		r.workspace.ClearRequests()
@@ -224,8 +224,8 @@ func TestLibraries(t *testing.T) {
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) + len(r.changes()) }).Should(BeZero())
 	})
 
-	t.Run("[case-51] a library that fails is told with its messages, and not asked for again", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-51] a library that fails is told with its messages, and not asked for again", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "libraries/install", Times: 1, FailLibraries: "No matching distribution found for a==9"})
 		r.start()
 		cluster := r.create(r.small("scratch", libraries(pypi("a==9"))))
@@ -243,8 +243,8 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()[2:]).To(Equal([]string{"libraries/uninstall", "clusters/restart", "libraries/install"}))
 	})
 
-	t.Run("[case-52] two requirements files, and one coordinate with other exclusions, are libraries of their own", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-52] two requirements files, and one coordinate with other exclusions, are libraries of their own", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		maven := func(exclusions ...string) v1alpha1.Library {
 			return v1alpha1.Library{Maven: &v1alpha1.MavenLibrary{Coordinates: "org:art:1", Exclusions: exclusions}}
 		}
@@ -265,8 +265,8 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.workspace.RequestsTo("libraries/uninstall")[0].Body).To(And(ContainSubstring(`["x:y"]`), Not(ContainSubstring("x:z"))))
 	})
 
-	t.Run("[case-53] attributes and libraries changed together: update, RUNNING again, then libraries", func(t *testing.T) {
-		r := withLibraries(t)
+	eachSize(t, "[case-53] attributes and libraries changed together: update, RUNNING again, then libraries", func(t *testing.T, size size) {
+		r := withLibraries(t, size)
 		r.takes(func(t *simulator.Timings) { t.Restart = time.Hour })
 		cluster := r.running()
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
@@ -282,7 +282,7 @@ func TestLibraries(t *testing.T) {
 	})
 
 	t.Run("suspended, nothing is installed; observed, nothing is even looked at", func(t *testing.T) {
-		r := withLibraries(t)
+		r := withLibraries(t, alone)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = false })
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
 			s.Suspend = true

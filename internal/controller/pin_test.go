@@ -28,8 +28,8 @@ func (r *rig) pinLists() int {
 }
 
 func TestPin(t *testing.T) {
-	t.Run("[case-46] pinned toggled is pin or unpin, and nothing else", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-46] pinned toggled is pin or unpin, and nothing else", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running()
 		r.Expect(r.pinLists()).To(BeZero())
 		r.editSpec(cluster, pinned(true))
@@ -44,8 +44,8 @@ func TestPin(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"pin", "unpin"}))
 	})
 
-	t.Run("[case-46] a pin that somebody took is put back; one that is there is left alone, also after a restart of the operator", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-46] a pin that somebody took is put back; one that is there is left alone, also after a restart of the operator", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(pinned(true))
 		r.Eventually(func() *bool { return r.get(cluster).Status.Pinned }).Should(HaveValue(BeTrue()))
 		r.workspace.ClearRequests()
@@ -62,8 +62,8 @@ func TestPin(t *testing.T) {
 		"a 403":   {Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "Only workspace administrators can pin and unpin clusters"},
 	}
 	for what, fault := range refusals {
-		t.Run("[case-46] "+what+" is told, tried slowly, and takes nothing from the rest", func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, "[case-46] "+what+" is told, tried slowly, and takes nothing from the rest", func(t *testing.T, size size) {
+			r := size.rig(t)
 			fault.Endpoint = "clusters/pin"
 			r.workspace.AddFault(fault)
 			cluster := r.running(pinned(true))
@@ -84,8 +84,8 @@ func TestPin(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-46] the pins of a whole workspace cost one list per interval", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-46] the pins of a whole workspace cost one list per interval", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.mirror.Slow = time.Hour
 		r.start()
 		var all []*v1alpha1.DatabricksCluster

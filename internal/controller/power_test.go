@@ -21,16 +21,16 @@ func runs(policy v1alpha1.RunPolicy) specChange {
 }
 
 func TestRunPolicy(t *testing.T) {
-	t.Run("[case-28] Terminated on a new object: created, then terminated, and that is all", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-28] Terminated on a new object: created, then terminated, and that is all", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch", runs(v1alpha1.RunPolicyTerminated)))
 		r.becomes(cluster, "Ready=TerminatedByRunPolicy")
 		r.Consistently(r.writes).Should(Equal([]string{"create", "delete"}))
 	})
 
-	t.Run("[case-29] only the run policy toggled: only start or terminate is called", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-29] only the run policy toggled: only start or terminate is called", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(0)) })
 		r.editSpec(cluster, runs(v1alpha1.RunPolicyTerminated))
 		r.becomes(cluster, "Ready=TerminatedByRunPolicy")
@@ -39,8 +39,8 @@ func TestRunPolicy(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"delete", "start"}))
 	})
 
-	t.Run("[case-30] a start that meets a cluster already starting is taken as done", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-30] a start that meets a cluster already starting is taken as done", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
 		r.workspace.AddFault(simulator.Fault{
 			Endpoint: "clusters/start", When: simulator.After, Times: 1, Status: http.StatusBadRequest,
@@ -52,8 +52,8 @@ func TestRunPolicy(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"start"}))
 	})
 
-	t.Run("[case-31] an update on RUNNING needs no start", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-31] an update on RUNNING needs no start", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
 		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
 		r.inSync(cluster)
@@ -61,8 +61,8 @@ func TestRunPolicy(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("[case-32] a stockout at launch is started again on the same id, with growing pauses", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-32] a stockout at launch is started again on the same id, with growing pauses", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.options.Limits.LaunchPause = 300 * time.Millisecond
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
 		stockout := &simulator.TerminationReason{Code: "CLOUD_PROVIDER_RESOURCE_STOCKOUT", Type: "CLOUD_FAILURE"}
@@ -73,8 +73,8 @@ func TestRunPolicy(t *testing.T) {
 		r.Expect(ready.Status.ClusterID).To(Equal(cluster.Status.ClusterID))
 	})
 
-	t.Run("[case-32] an init script that fails stalls with code and parameters, without a loop", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-32] an init script that fails stalls with code and parameters, without a loop", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Launch: &simulator.TerminationReason{
 			Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR", Parameters: map[string]string{"instance_id": "i-1"},
 		}})
@@ -89,8 +89,8 @@ func TestRunPolicy(t *testing.T) {
 	})
 
 	for _, policy := range []v1alpha1.RunPolicy{v1alpha1.RunPolicyManual, v1alpha1.RunPolicyRunning} {
-		t.Run("[case-33] the fix of a failed launch is an update and a start on the same id, under "+string(policy), func(t *testing.T) {
-			r := newRig(t)
+		eachSize(t, "[case-33] the fix of a failed launch is an update and a start on the same id, under "+string(policy), func(t *testing.T, size size) {
+			r := size.rig(t)
 			r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Launch: &simulator.TerminationReason{Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR"}})
 			r.start()
 			cluster := r.create(r.small("scratch", runs(policy)))
@@ -132,8 +132,8 @@ func TestRequests(t *testing.T) {
 		}).Should(Equal(v1alpha1.RequestStatus{Value: value, Phase: phase}))
 	}
 
-	t.Run("[case-35] restart, terminate and start are done once each, and answered; the same token again does nothing", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-35] restart, terminate and start are done once each, and answered; the same token again does nothing", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running()
 		// A restart is told from the one before by the second it happened in.
 		first := r.get(cluster).Status.LastRestartedTime
@@ -150,8 +150,8 @@ func TestRequests(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"restart", "delete", "start"}))
 	})
 
-	t.Run("[case-35] a restart with pending changes is their update", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-35] a restart with pending changes is their update", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
 			s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
 		})
@@ -162,8 +162,8 @@ func TestRequests(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("[case-35] what came with a copied manifest is refused, and so is what fights the run policy", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-35] what came with a copied manifest is refused, and so is what fights the run policy", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.start()
 		copied := r.small("copied", runs(v1alpha1.RunPolicyRunning))
 		copied.Annotations = map[string]string{v1alpha1.AnnotationRequest: "restart@old"}
@@ -179,8 +179,8 @@ func TestRequests(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("[case-35] reconcile ends the pause after a refused create", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-35] reconcile ends the pause after a refused create", func(t *testing.T, size size) {
+		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no"})
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -190,8 +190,8 @@ func TestRequests(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("[case-36] suspended: changes pile up, state is mirrored, resuming applies the last one; deletion works", func(t *testing.T) {
-		r := newRig(t)
+	eachSize(t, "[case-36] suspended: changes pile up, state is mirrored, resuming applies the last one; deletion works", func(t *testing.T, size size) {
+		r := size.rig(t)
 		cluster := r.running()
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true })
 		r.becomes(cluster, "Suspended=Suspended")

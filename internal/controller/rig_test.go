@@ -8,11 +8,11 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/testr"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,7 +76,7 @@ type rig struct {
 	api client.Client
 	// kube is how the operator reaches the API server.
 	kube      *restConfig
-	workspace *simulator.Service
+	workspace *watchedWorkspace
 	namespace string
 	// hosts may be reached beside the workspace.
 	hosts []string
@@ -92,6 +92,17 @@ type rig struct {
 	stop, kill func()
 	killed     chan struct{}
 	record     *record
+	log        *operatorLog
+	// kubernetesFails announces that the test makes the API server fail, so that
+	// the errors which the framework logs are no fault of the operator.
+	kubernetesFails bool
+	// ownNamespaceSuffers announces that the test takes something from its whole
+	// namespace, such as the Secret.
+	ownNamespaceSuffers bool
+	// refusing is true while a test has the API server refuse what it names.
+	refusing *atomic.Bool
+	// fleet is what exists beside the test's own objects; nil for nothing.
+	fleet *fleet
 }
 
 // newRig makes a world in which everything goes fast and no operator runs yet;
@@ -100,9 +111,10 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	t.Parallel()
 	r := &rig{
-		Gomega: NewWithT(t),
-		t:      t,
-		kube:   as(operatorName),
+		Gomega:   NewWithT(t),
+		t:        t,
+		kube:     as(operatorName),
+		refusing: &atomic.Bool{},
 		options: controller.Options{
 			OperatorID: operatorID,
 			OwnerTag:   true,
@@ -139,7 +151,9 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	}
 	r.workspace = r.newWorkspace(options)
 	r.putSecret(defaultSecret, r.workspace.URL, simulator.DefaultToken)
-	r.record = watchStatuses(r)
+	r.record = newRecord()
+	r.log = watchOperator(r)
+	watchStatuses(r, r.record, r.namespace)
 	return r
 }
 
@@ -150,13 +164,15 @@ func (r *rig) newNamespace() string {
 	return namespace.Name
 }
 
-func (r *rig) newWorkspace(options simulator.Options) *simulator.Service {
+func (r *rig) newWorkspace(options simulator.Options) *watchedWorkspace {
 	r.t.Helper()
 	options.Timings = &r.timings
+	// Tests name groups and users as they like.
+	options.Behaviour.AnyPrincipalExists = true
 	service, err := simulator.Start(context.Background(), options)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.t.Cleanup(func() { r.Expect(service.Close()).To(Succeed()) })
-	return service
+	return &watchedWorkspace{Service: service}
 }
 
 // takes changes how long things take in the workspace, also what is under way: a
@@ -190,7 +206,7 @@ func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	mgr, err := ctrl.NewManager(r.kube, ctrl.Options{
 		Scheme:                  kubernetes.Scheme,
-		Logger:                  r.logger(),
+		Logger:                  r.log.logger(),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:  "0",
 		Cache:                   r.cached(),
@@ -212,6 +228,7 @@ func (r *rig) start() {
 	options := r.options
 	options.Scope = r.scope()
 	r.Expect(controller.Setup(mgr, cache.NewRegistry(mirror), news, options)).To(Succeed())
+	run := r.log.run()
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := mgr.Start(ctx); err != nil {
@@ -223,6 +240,7 @@ func (r *rig) start() {
 	r.killed = killed
 	r.stop = func() {
 		once.Do(func() {
+			r.log.stop(run)
 			cancel()
 			running.Wait()
 		})
@@ -233,6 +251,9 @@ func (r *rig) start() {
 		r.stop()
 	}
 	r.t.Cleanup(r.kill)
+	if r.fleet != nil {
+		r.t.Cleanup(r.fleetIsAsBefore)
+	}
 }
 
 // scope is what the operator works on.
@@ -253,14 +274,6 @@ func (r *rig) cached() ctrlcache.Options {
 
 // labelCase tells the test of an object that has no namespace.
 const labelCase = "case"
-
-// logger shows the operator's log where a test is run alone and verbosely.
-func (r *rig) logger() logr.Logger {
-	if os.Getenv("OPERATOR_LOG") == "" {
-		return logr.Discard()
-	}
-	return testr.NewWithOptions(r.t, testr.Options{Verbosity: 1})
-}
 
 // dialer makes clients that trust the simulators and nothing else.
 func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
@@ -317,11 +330,17 @@ func (r *rig) remove(cluster *v1alpha1.DatabricksCluster) {
 	r.Expect(r.api.Delete(r.t.Context(), cluster)).To(Succeed())
 }
 
-// becomes waits for a condition's reason, such as Ready=Running.
+// becomes waits for a condition's reason, such as Ready=Running, of the object's
+// current generation, and returns the object that has it.
 func (r *rig) becomes(cluster *v1alpha1.DatabricksCluster, want string) *v1alpha1.DatabricksCluster {
 	r.t.Helper()
-	r.Eventually(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement(want))
-	return r.get(cluster)
+	var now *v1alpha1.DatabricksCluster
+	r.Eventually(func(g Gomega) {
+		now = r.get(cluster)
+		g.Expect(conditions(now)).To(ContainElement(want))
+		g.Expect(now.Status.ObservedGeneration).To(Equal(now.Generation), "the conditions %v are about another generation", conditions(now))
+	}).Should(Succeed())
+	return now
 }
 
 // gone waits until the object does not exist.

@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	. "github.com/onsi/gomega"
@@ -23,17 +24,25 @@ type restConfig = rest.Config
 type record struct {
 	mu       sync.Mutex
 	versions map[string][]*v1alpha1.DatabricksCluster
+	// newestOf is the newest version of every object, also of other namespaces.
+	newestOf map[client.ObjectKey]*v1alpha1.DatabricksCluster
+	// said are the conditions with their messages that each object has shown, a
+	// text per version.
+	said map[client.ObjectKey][]string
+}
+
+func newRecord() *record {
+	return &record{versions: map[string][]*v1alpha1.DatabricksCluster{}, newestOf: map[client.ObjectKey]*v1alpha1.DatabricksCluster{}, said: map[client.ObjectKey][]string{}}
 }
 
 // watchStatuses holds every status that the operator ever writes in this test
 // against the rules by which other tools read it, and every write to what is
 // the operator's to write.
-func watchStatuses(r *rig) *record {
-	kept := &record{versions: map[string][]*v1alpha1.DatabricksCluster{}}
+func watchStatuses(r *rig, kept *record, namespace string) {
 	watcher, err := client.NewWithWatch(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
 	r.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
-	stream, err := watcher.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(r.namespace))
+	stream, err := watcher.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
 	r.Expect(err).NotTo(HaveOccurred())
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -43,7 +52,12 @@ func watchStatuses(r *rig) *record {
 				continue
 			}
 			kept.mu.Lock()
-			kept.versions[cluster.Name] = append(kept.versions[cluster.Name], cluster)
+			key := client.ObjectKeyFromObject(cluster)
+			kept.newestOf[key] = cluster
+			kept.said[key] = append(kept.said[key], strings.Join(told(cluster), "; "))
+			if namespace == r.namespace {
+				kept.versions[cluster.Name] = append(kept.versions[cluster.Name], cluster)
+			}
 			kept.mu.Unlock()
 			for _, broken := range conformance.BrokenRules(cluster) {
 				r.t.Errorf("%s, generation %d: %s\nconditions: %v", cluster.Name, cluster.Generation, broken, conditions(cluster))
@@ -61,7 +75,6 @@ func watchStatuses(r *rig) *record {
 		stream.Stop()
 		reading.Wait()
 	})
-	return kept
 }
 
 // isReadyUncompared tells an object that looks done before it was held against

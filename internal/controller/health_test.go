@@ -1,0 +1,243 @@
+package controller_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// The bound on reconciles of one object without news is 20 a minute at the
+// default intervals. The rig shortens the intervals 60 to 600 times (requests
+// 60, fast lists 160, slow lists 675), so its minute is 600 ms. The bound of 3 a
+// second would be 3 in 10 ms, which the scheduler of a busy machine alone
+// exceeds, so the rig checks the bound of the minute only.
+const (
+	scaledMinute  = 600 * time.Millisecond
+	mostReconcile = 20
+)
+
+// maxLogLines bounds what is kept of the log, shownLogLines what a failed test shows.
+const (
+	maxLogLines   = 4000
+	shownLogLines = 400
+)
+
+// operatorLog keeps everything that the operators of one test log, at the
+// level of debugging (5; from 6 on clients dump whole answers), and records errors, panics and hot loops.
+type operatorLog struct {
+	// mark describes what is not the operator's doing about an object: a change
+	// of it is news.
+	mark func(key client.ObjectKey) string
+
+	mu     sync.Mutex // guards everything below
+	lines  []string
+	faults []string
+	// current is the operator that runs or ran last.
+	current *operatorRun
+	// passes are the reconciles of each object since its last news.
+	passes map[client.ObjectKey]*passes
+}
+
+// operatorRun is one life of an operator. operatorLog.mu guards it.
+type operatorRun struct {
+	// stopping is true from the moment it is asked to stop: what breaks off then
+	// is no error.
+	stopping bool
+}
+
+type passes struct {
+	mark  string
+	times []time.Time
+	told  bool
+}
+
+func newOperatorLog() *operatorLog {
+	return &operatorLog{passes: map[client.ObjectKey]*passes{}}
+}
+
+// watchOperator fails the test on a recovered panic, on an error that the
+// framework logs and on a hot loop, and shows the log of a failed test.
+func watchOperator(r *rig) *operatorLog {
+	log := newOperatorLog()
+	log.mark = r.news
+	r.t.Cleanup(func() {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		for _, fault := range log.faults {
+			if r.kubernetesFails && strings.HasPrefix(fault, "error: ") {
+				continue
+			}
+			r.t.Errorf("[R19] %s", fault)
+		}
+		if r.t.Failed() {
+			r.t.Logf("the operator's log at level 5:\n%s", strings.Join(log.lines[max(0, len(log.lines)-shownLogLines):], "\n"))
+		}
+	})
+	return log
+}
+
+// news describes an object as others than the operator made it, and its cluster
+// as the workspace has it.
+func (r *rig) news(key client.ObjectKey) string {
+	version := r.record.newest(key)
+	if version == nil {
+		return ""
+	}
+	record, _ := r.workspace.Cluster(version.Status.ClusterID)
+	told, err := json.Marshal([]any{version.Generation, version.DeletionTimestamp, version.Annotations, version.Labels, record})
+	if err != nil {
+		return err.Error()
+	}
+	return string(told)
+}
+
+// logger is the logger of an operator that starts now.
+func (l *operatorLog) logger() logr.Logger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current = &operatorRun{}
+	return logr.New(&logSink{run: l.current, Formatter: funcr.NewFormatter(funcr.Options{Verbosity: 5, LogTimestamp: true, TimestampFormat: "15:04:05.000"}), log: l})
+}
+
+// run is the operator that was started last.
+func (l *operatorLog) run() *operatorRun {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// stop marks that an operator is about to stop.
+func (l *operatorLog) stop(run *operatorRun) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	run.stopping = true
+}
+
+// isStopped reports whether the operator that was started last was stopped.
+func (l *operatorLog) isStopped() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current == nil || l.current.stopping
+}
+
+// find returns the lines that contain a text.
+func (l *operatorLog) find(text string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.lines), func(line string) bool { return !strings.Contains(line, text) })
+}
+
+func (l *operatorLog) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep(line)
+	if strings.Contains(line, "Observed a panic") {
+		l.faults = append(l.faults, "panic: "+line)
+	}
+}
+
+func (l *operatorLog) addError(run *operatorRun, line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keep("ERROR " + line)
+	switch {
+	case strings.Contains(line, "panic"):
+		l.faults = append(l.faults, "panic: "+line)
+	case !run.stopping && !slices.ContainsFunc(lateAnswers, func(text string) bool { return strings.Contains(line, text) }):
+		l.faults = append(l.faults, "error: "+line)
+	}
+}
+
+// lateAnswers are what a busy machine alone causes, because the rig shortens the
+// deadlines of the operator and not the answers of the API server.
+var lateAnswers = []string{"context deadline exceeded", "would exceed context deadline", "the deadline of the creation has passed"}
+
+func (l *operatorLog) keep(line string) {
+	if len(l.lines) >= maxLogLines {
+		l.lines = slices.Delete(l.lines, 0, maxLogLines/4)
+	}
+	l.lines = append(l.lines, line)
+}
+
+// reconciles counts one reconcile of an object.
+func (l *operatorLog) reconciles(key client.ObjectKey) {
+	mark := l.mark(key)
+	if mark == "" {
+		return // no watch shows this object's news
+	}
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := l.passes[key]
+	if seen == nil || seen.mark != mark {
+		seen = &passes{mark: mark}
+		l.passes[key] = seen
+	}
+	seen.times = slices.DeleteFunc(append(seen.times, now), func(at time.Time) bool { return now.Sub(at) > scaledMinute })
+	if len(seen.times) > mostReconcile && !seen.told {
+		seen.told = true
+		l.faults = append(l.faults, fmt.Sprintf("hot loop: %s was reconciled %d times in %s without news", key, len(seen.times), scaledMinute))
+	}
+}
+
+// logSink hands every line to an operatorLog, with the object it is about.
+type logSink struct {
+	funcr.Formatter
+	log    *operatorLog
+	run    *operatorRun
+	object client.ObjectKey
+	kind   string
+}
+
+func (s *logSink) WithName(name string) logr.LogSink {
+	made := *s
+	made.AddName(name)
+	return &made
+}
+
+func (s *logSink) WithValues(values ...any) logr.LogSink {
+	made := *s
+	made.AddValues(values)
+	for i := 0; i+1 < len(values); i += 2 {
+		value, _ := values[i+1].(string)
+		switch values[i] {
+		case "controller":
+			made.kind = value
+		case "namespace":
+			made.object.Namespace = value
+		case "name":
+			made.object.Name = value
+		}
+	}
+	return &made
+}
+
+func (s *logSink) Info(level int, text string, values ...any) {
+	if text == "Reconciling" && s.kind == "databrickscluster" {
+		s.log.reconciles(s.object)
+	}
+	prefix, line := s.FormatInfo(level, text, values)
+	s.log.add(prefix + " " + line)
+}
+
+func (s *logSink) Error(err error, text string, values ...any) {
+	prefix, line := s.FormatError(err, text, values)
+	s.log.addError(s.run, prefix+" "+line)
+}
+
+// newest is the last version of an object that the watch has shown, nil for
+// none.
+func (k *record) newest(key client.ObjectKey) *v1alpha1.DatabricksCluster {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.newestOf[key]
+}
