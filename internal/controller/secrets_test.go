@@ -1,0 +1,58 @@
+package controller_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+func TestARotatedRegistryPasswordIsSent(t *testing.T) {
+	t.Run("[case-77]", func(t *testing.T) {
+		r := newRig(t)
+		puller := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: "puller"},
+			Data:       map[string][]byte{"username": []byte("u"), "password": []byte("hunter2")},
+		}
+		r.Expect(r.api.Create(t.Context(), puller)).To(Succeed())
+		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
+			s.DockerImage = &v1alpha1.DockerImage{URL: "r/i:1", BasicAuthSecretRef: &v1alpha1.LocalSecretReference{Name: "puller"}}
+		})
+		before := r.inSync(cluster).Status.SecretsDigest
+		r.Expect(before).NotTo(BeEmpty())
+
+		puller.Data["password"] = []byte("hunter3")
+		r.Expect(r.api.Update(t.Context(), puller)).To(Succeed())
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) {
+			c.Annotations = map[string]string{v1alpha1.AnnotationRequest: v1alpha1.RequestReconcile + "@1"}
+		})
+		r.Eventually(r.writes).Should(Equal([]string{"update"}))
+		r.Eventually(func() string { return r.get(cluster).Status.SecretsDigest }).Should(And(HavePrefix("v1:"), Not(Equal(before))))
+		after := r.inSync(cluster)
+		record, _ := r.workspace.Cluster(cluster.Status.ClusterID)
+		image, _ := record.Settings["docker_image"].(map[string]any)
+		r.Expect(image["basic_auth"]).To(HaveKeyWithValue("password", "hunter3"))
+		r.stop()
+		r.start()
+		r.Consistently(r.writes).Should(Equal([]string{"update"}))
+		r.Expect(r.get(cluster).Status.SecretsDigest).To(Equal(after.Status.SecretsDigest))
+	})
+}
+
+func TestAStatusOfAnOlderVersionCausesNoWrite(t *testing.T) {
+	t.Run("[case-80]", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running(sparkConf("spark.speculation", "true"))
+		r.inSync(cluster)
+		r.stop()
+		older := r.get(cluster)
+		older.Status.AppliedDigest, older.Status.SecretsDigest, older.Status.NormalizedFields = "0123456789abcdef", "", nil
+		r.Expect(r.api.Status().Update(t.Context(), older)).To(Succeed())
+		r.start()
+		r.Eventually(func() string { return r.get(cluster).Status.AppliedDigest }).Should(HavePrefix("v1:"))
+		r.Consistently(r.writes).Should(BeEmpty())
+	})
+}
