@@ -70,6 +70,9 @@ the names, the namespace, the labels and the service account of this release.
 {{- end }}
 {{- if eq $object.kind "ValidatingAdmissionPolicyBinding" }}
 {{- $_ := set $object.spec "policyName" (include "databricks-operator.named" (dict "root" $root "name" $object.spec.policyName)) }}
+{{- with $object.spec.paramRef }}
+{{- $_ := set . "name" (include "databricks-operator.named" (dict "root" $root "name" .name)) }}
+{{- end }}
 {{- end }}
 {{- $objects = append $objects $object }}
 {{- end }}

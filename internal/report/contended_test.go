@@ -1,0 +1,100 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+)
+
+// fought is the running object whose field others set back again and again.
+func fought(difference drift.Difference) *history {
+	h := newHistory().created().sees("RUNNING")
+	return h.tell(Input{
+		World: plan.World{Presence: plan.Present, Details: h.input.World.Details, Desired: desired, Compared: true, Differences: []drift.Difference{difference}},
+		Plan: plan.Plan{
+			Contended: []plan.Contention{{Subject: difference.SpecPath(), Difference: &difference}},
+			Reversed:  []string{difference.SpecPath()},
+		},
+	})
+}
+
+func TestAFightIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	h := fought(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
+	synced := h.condition(v1alpha1.ConditionSynced)
+	g.Expect(synced.Reason).To(Equal(v1alpha1.ReasonContended), "[case-90]")
+	g.Expect(synced.Message).To(And(ContainSubstring("/numWorkers"), ContainSubstring(`"2"`), ContainSubstring(`"7"`), ContainSubstring("more than three times within an hour")))
+	g.Expect(h.readiness()).To(Equal("True Running"), "[case-90] Ready is as the state says")
+	g.Expect(h.last.Events).To(ContainElement(HaveField("Reason", v1alpha1.ReasonContended)))
+
+	said := synced.Message
+	h.tell(Input{
+		World: plan.World{Presence: plan.Present, Details: h.input.World.Details, Desired: desired, Compared: true},
+		Plan:  plan.Plan{Contended: []plan.Contention{{Subject: "/numWorkers"}}},
+	})
+	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(Equal(said), "between two reversals")
+	g.Expect(h.last.Events).To(BeEmpty())
+}
+
+func TestAFightTellsNoSecret(t *testing.T) {
+	g := NewWithT(t)
+	h := fought(drift.Difference{Path: "/spark_conf/key", Field: "spark_conf", Desired: "canary-1", Actual: "canary-2"})
+	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(And(ContainSubstring("[redacted]"), Not(ContainSubstring("canary"))), "[case-76]")
+}
+
+func TestCorrectionsAreCountedUntilTheObjectIsEdited(t *testing.T) {
+	g := NewWithT(t)
+	h := fought(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
+	g.Expect(h.cluster.Status.Corrections).To(HaveLen(1))
+	g.Expect(h.cluster.Status.Corrections[0].Count).To(BeEquivalentTo(1))
+	h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(3)) })
+	h.world(plan.World{Presence: plan.Present, Details: h.input.World.Details})
+	g.Expect(h.cluster.Status.Corrections).To(BeEmpty(), "[case-90]")
+}
+
+func TestAStepThatWaitsSaysForWhat(t *testing.T) {
+	g := NewWithT(t)
+	waiting := Input{
+		World:   plan.World{Host: host},
+		Plan:    plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Outcome: Outcome{Held: &plan.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
+	}
+	h := newHistory().tell(waiting)
+	g.Expect(h.readiness()).To(Equal("False Reconciling RateLimited"), "[case-73]")
+	before := h.cluster.Status.DeepCopy()
+	h.tell(waiting)
+	g.Expect(&h.cluster.Status).To(Equal(before), "[case-78] the same words again")
+
+	waiting.Plan.Aside = true
+	running := newHistory().created().sees("RUNNING")
+	waiting.World = running.input.World
+	waiting.Plan.Verdict = plan.Verdict{}
+	g.Expect(running.tell(waiting).readiness()).To(Equal("True Running"), "a pin that waits takes nothing away")
+}
+
+func TestADeletionThatWaitsNamesTheRemedy(t *testing.T) {
+	g := NewWithT(t)
+	h := newHistory().created()
+	h.cluster.DeletionTimestamp = &h.cluster.CreationTimestamp
+	hold := plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: the credential was refused"}
+	g.Expect(hold.Verdict(h.cluster).Message).To(And(HavePrefix(hold.Message), ContainSubstring("deletionPolicy: Retain")), "[case-44] [case-73]")
+}
+
+func TestASelectorIsValidWhateverTheName(t *testing.T) {
+	g := NewWithT(t)
+	seen := map[string]bool{}
+	for _, name := range []string{"etl", strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 63) + "b", strings.Repeat("a.", 100) + "z", strings.Repeat("x", 253)} {
+		key, value, _ := strings.Cut(v1alpha1.SelectorFor(name), "=")
+		g.Expect(key).To(Equal(v1alpha1.LabelCluster))
+		g.Expect(validation.IsValidLabelValue(value)).To(BeEmpty(), name)
+		g.Expect(seen).NotTo(HaveKey(value), name)
+		seen[value] = true
+	}
+	g.Expect(v1alpha1.SelectorFor("etl")).To(HaveSuffix("=etl"))
+}
