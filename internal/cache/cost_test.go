@@ -84,8 +84,8 @@ func TestARestartOfTenThousandCostsTwoLists(t *testing.T) {
 		}
 		calls := f.remote.count("", began)
 		t.Logf("settled after %v with %d calls", time.Since(began), calls)
-		if calls > 110 {
-			t.Errorf("%d calls until settled", calls)
+		if gets := f.remote.count("get", began); calls > 110 || gets > 0 {
+			t.Errorf("%d calls until settled, of which %d GETs", calls, gets)
 		}
 		f.pass(time.Until(began.Add(10 * time.Minute)))
 		calls = f.remote.count("", began)

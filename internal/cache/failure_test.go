@@ -428,3 +428,37 @@ func TestAPageOverTheBoundIsNoFailureWhileItCanBeHalved(t *testing.T) {
 		}
 	})
 }
+
+func TestClustersWhoseGetsHangDoNotHoldUpOthers(t *testing.T) {
+	withRegistry(t, "[case-67]", func(t *testing.T, f *fixture) {
+		ids := f.remote.fill("c", 20)
+		f.watch(ids...)
+		f.pass(time.Minute)
+		f.remote.failWith(func(made call) error {
+			if made.kind == "get" && made.id < ids[6] {
+				return errHang
+			}
+			return nil
+		})
+		for _, id := range ids {
+			f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
+		}
+		f.pass(15 * time.Minute)
+		for _, id := range ids {
+			if failing := f.view(Object(id)).Health.Err != nil; failing != (id < ids[6]) {
+				t.Errorf("%s fails: %v", id, failing)
+			}
+		}
+		// The first GET that works again closes the breaker of the endpoint.
+		f.subscribe(Object(ids[10]), Interest{ClusterID: ids[10], SpecAfter: time.Now()})
+		f.pass(time.Minute)
+		for round := range 60 {
+			asked := time.Now()
+			f.subscribe(Object(ids[10]), Interest{ClusterID: ids[10], SpecAfter: asked})
+			f.pass(5 * time.Second)
+			if got := f.view(Object(ids[10])); !got.Spec.StartedAt.After(asked) || got.Health.Err != nil {
+				t.Fatalf("round %d: spec of %v, health %v", round, got.Spec.StartedAt, got.Health.Err)
+			}
+		}
+	})
+}

@@ -467,14 +467,6 @@ func (f *fixture) subscribe(object Object, interest Interest) View {
 	return f.view(object)
 }
 
-// change changes a part of an object's interest.
-func (f *fixture) change(object Object, change func(*Interest)) View {
-	f.t.Helper()
-	interest := f.interests[object]
-	change(&interest)
-	return f.subscribe(object, interest)
-}
-
 // view is what an object's last interest is answered with now.
 func (f *fixture) view(object Object) View {
 	f.t.Helper()

@@ -12,8 +12,9 @@ import (
 )
 
 // maxGets bounds the GETs in flight and maxLookups the lookups of one endpoint, so that
-// an endpoint that does not answer does not hold up the others.
-const maxGets, maxLookups = 4, 2
+// an endpoint that does not answer does not hold up the others. maxFailingGets of the
+// GETs may be of clusters whose last one failed.
+const maxGets, maxFailingGets, maxLookups = 4, 2, 2
 
 // read is one request that the scheduler may make now. Its functions but send are
 // called under the cache's lock.
@@ -161,9 +162,13 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 	if len(c.getting) >= maxGets {
 		return nil, time.Time{}
 	}
+	failing := c.failingGets()
 	for _, next := range c.gets {
 		e := c.entries[next.id]
 		if _, inFlight := c.getting[next.id]; e == nil || e.writing > 0 || inFlight {
+			continue
+		}
+		if e.health.err != nil && failing >= maxFailingGets {
 			continue
 		}
 		if held := c.heldUntil[next.priority]; held.After(now) {
@@ -172,6 +177,16 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 		return c.readOf(e, next.priority), time.Time{}
 	}
 	return nil, time.Time{}
+}
+
+// failingGets is how many of the GETs in flight are of clusters whose last one failed.
+func (c *cache) failingGets() (n int) {
+	for id := range c.getting {
+		if e := c.entries[id]; e != nil && e.health.err != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
