@@ -42,8 +42,8 @@ func parseDefinition(definition string) (rules []policyRule, malformed bool, err
 		return nil, false, fmt.Errorf("the definition is not JSON: %s", definition)
 	}
 	byPath := map[string]policyRule{}
-	if json.Unmarshal([]byte(definition), &byPath) != nil {
-		return nil, true, nil
+	if malformed = json.Unmarshal([]byte(definition), &byPath) != nil; malformed {
+		return nil, malformed, nil
 	}
 	translateLogRules(byPath)
 	for path, rule := range byPath {
