@@ -26,17 +26,8 @@ type settings struct {
 	verbose   bool
 }
 
-// parseFlags reads the command line. Its errors name the flag, the value and
-// the way out. Help goes to out.
-func parseFlags(args []string, out io.Writer) (settings, error) {
-	var s settings
-	var tokens, clients, limits []string
-	var groups, behaviour []string
-	var cloud, config string
-	flags := pflag.NewFlagSet("simulator", pflag.ContinueOnError)
-	flags.SortFlags = false
-	flags.Usage = func() {
-		_, _ = fmt.Fprintf(out, `A Databricks workspace to develop and test against, offline.
+// usage has the control path, the switches and the flags put in.
+const usage = `A Databricks workspace to develop and test against, offline.
 
 Usage:
   simulator [flags]
@@ -71,7 +62,19 @@ A file for --config is YAML or JSON:
 Switches of behaviour, all off by default (in --config or as --behaviour):
 %s
 Flags:
-%s`, simulator.ControlPath, switches(), flags.FlagUsages())
+%s`
+
+// parseFlags reads the command line. Its errors name the flag, the value and
+// the way out. Help goes to out.
+func parseFlags(args []string, out io.Writer) (settings, error) {
+	var s settings
+	var tokens, clients, limits []string
+	var groups, behaviour []string
+	var cloud, config string
+	flags := pflag.NewFlagSet("simulator", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() {
+		_, _ = fmt.Fprintf(out, usage, simulator.ControlPath, switches(), flags.FlagUsages())
 	}
 	flags.StringVar(&s.options.ListenAddress, "listen-address", "127.0.0.1:8443", "host:port to serve TLS on; port 0 takes a free one")
 	flags.StringSliceVar(&s.options.Hostnames, "hostname", nil, "name or address in the certificate beside localhost and the listen address")
@@ -133,7 +136,7 @@ func (s *settings) configure(file string, behaviour []string) error {
 		if err != nil {
 			return fmt.Errorf("--config %s: %w", file, err)
 		}
-		if err := s.options.Configure(config); err != nil {
+		if s.options, err = s.options.Configured(config); err != nil {
 			return fmt.Errorf("--config %s: %w", file, err)
 		}
 	}
@@ -148,7 +151,8 @@ func (s *settings) configure(file string, behaviour []string) error {
 		if !json.Valid([]byte(value)) {
 			value = strconv.Quote(value)
 		}
-		if err := s.options.Configure(fmt.Appendf(nil, `{"behaviour":{%q:%s}}`, name, value)); err != nil {
+		var err error
+		if s.options, err = s.options.Configured(fmt.Appendf(nil, `{"behaviour":{%q:%s}}`, name, value)); err != nil {
 			return fmt.Errorf("--behaviour is %q; it must be name or name=value with a name that --help lists: %w", flag, err)
 		}
 	}

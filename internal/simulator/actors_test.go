@@ -49,6 +49,6 @@ func TestAnotherUserChangesAClusterOutsideTheLogTheFaultsAndTheLimits(t *testing
 	b.Expect(b.ok(http.MethodGet, permissions(id), "")["access_control_list"]).To(HaveLen(2))
 	b.Expect(b.s.UnpinElsewhere(id)).To(Succeed())
 	b.Expect(b.get(id)).NotTo(HaveKey("pinned_by_user_name"))
-	events := b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","event_types":["RESIZING"]}`)["events"].([]any) //nolint:forcetypeassert // it fails the test
-	b.Expect(within(t, events[0].(map[string]any), "details")).To(HaveKeyWithValue("user", simulator.OtherUser))                        //nolint:forcetypeassert // it fails the test
+	events := b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","event_types":["RESIZING"]}`)["events"].([]any)
+	b.Expect(within(t, events[0].(map[string]any), "details")).To(HaveKeyWithValue("user", simulator.OtherUser))
 }

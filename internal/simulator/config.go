@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -17,11 +18,11 @@ type configWire struct {
 	ClockOffset wireDuration  `json:"clock_offset"`
 }
 
-// Configure reads a JSON object into the options: "workspaces", "behaviour",
+// Configured is the options with a JSON object read into them: "workspaces", "behaviour",
 // "limits", "faults", "timings" and "clock_offset", each with the names that the
 // control endpoint has. What the object leaves out stays as it is; names that
 // are not known are an error.
-func (o *Options) Configure(config []byte) error {
+func (o Options) Configured(config []byte) (Options, error) {
 	timings := DefaultTimings()
 	if o.Timings != nil {
 		timings = *o.Timings
@@ -32,12 +33,12 @@ func (o *Options) Configure(config []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(config))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&wire); err != nil {
-		return fmt.Errorf("read the configuration: %w", err)
+		return o, fmt.Errorf("read the configuration: %w", err)
 	}
 	for _, w := range wire.Workspaces {
 		for _, p := range w.Policies {
 			if _, _, err := parseDefinition(p.Definition); err != nil {
-				return fmt.Errorf("policy %q of workspace %q: %w", p.Name, w.Name, err)
+				return o, fmt.Errorf("policy %q of workspace %q: %w", p.Name, w.Name, err)
 			}
 		}
 	}
@@ -51,7 +52,7 @@ func (o *Options) Configure(config []byte) error {
 	}
 	for _, fault := range wire.Faults {
 		fault.Fault.Delay = time.Duration(fault.Delay)
-		o.Faults = append(o.Faults, fault.Fault)
+		o.Faults = append(slices.Clip(o.Faults), fault.Fault)
 	}
-	return nil
+	return o, nil
 }

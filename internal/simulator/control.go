@@ -28,7 +28,10 @@ type controlled struct {
 func controls() []controlled {
 	return []controlled{
 		{"GET", "clusters", "all clusters ever made, oldest first, whatever became of them", listRecords},
-		{"POST", "clusters", `adds a cluster that the client under test did not make: {"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed},
+		{
+			"POST", "clusters", `adds a cluster that the client under test did not make: ` +
+				`{"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed,
+		},
 		{"GET", "owners", "how many clusters of each owner tag existed at once at most", listOwners},
 		{"GET", "clusters/{id}", "one cluster", oneRecord},
 		{"POST", "clusters/{id}/edit", "changes the given fields of the specification, null clears one; no restart", editElsewhere},
@@ -37,7 +40,10 @@ func controls() []controlled {
 		{"POST", "clusters/{id}/purge", "makes it one that ended more than 30 days ago", onCluster((*Server).Purge)},
 		{"POST", "clusters/{id}/state", `puts it into any state: {"state", "message"}`, setState},
 		{"POST", "clusters/{id}/touch", "is activity: the idle minutes begin anew", onCluster((*Server).Touch)},
-		{"POST", "clusters/{id}/call/{group}/{verb}", `calls an endpoint of the API, such as clusters/resize, as another user; the body as a client would send it, without cluster_id`, callElsewhere},
+		{
+			"POST", "clusters/{id}/call/{group}/{verb}", "calls an endpoint of the API, such as clusters/resize, as another user; " +
+				"the body as a client would send it, without cluster_id", callElsewhere,
+		},
 		{"PUT", "clusters/{id}/extra", "replaces the fields of GET's spec that no documentation names; edit loses them, update keeps them", setExtra},
 		{"POST", "clusters/{id}/autoscale", `lets the platform resize it: {"workers"}`, autoscale},
 		{"GET", "faults", "the rules of what goes wrong, oldest first", listFaults},
@@ -54,17 +60,26 @@ func controls() []controlled {
 		{"POST", "clock", `moves it: {"advance": "30m"}, or makes the workspaces' own time differ: {"offset": "-15m"}`, advanceClock},
 		{"GET", "requests", "the log, oldest first; ?after=<sequence> and ?endpoint=clusters/create narrow it", listRequests},
 		{"DELETE", "requests", "empties the log", clearRequests},
-		{"POST", "tokens", `gives a principal one more token: {"workspace", "user_name", "token", "name", "rights": {"read_only", "may_not_create", "refused": ["permissions/*"], "hidden_clusters": []}}`, addToken},
+		{
+			"POST", "tokens", `gives a principal one more token: {"workspace", "user_name", "token", "name", ` +
+				`"rights": {"read_only", "may_not_create", "refused": ["permissions/*"], "hidden_clusters": []}}`, addToken,
+		},
 		{"PATCH", "tokens", `replaces the rights of a token: {"token", "rights"}`, setRights},
 		{"DELETE", "tokens", `revokes a token of any kind: {"token"}; without one, all OAuth tokens`, revokeToken},
 		{"GET", "workspaces", "the workspaces of this host, with their principals, groups, policies and pools, without secrets", listWorkspaces},
-		{"POST", "principals", `adds or replaces a user or service principal: {"workspace", "user_name", "client_secret", "federation": {"issuer", "subject", "audience"}, "groups", "not_admin", …}`, addPrincipal},
+		{
+			"POST", "principals", `adds or replaces a user or service principal: {"workspace", "user_name", "client_secret", ` +
+				`"federation": {"issuer", "subject", "audience"}, "groups", "not_admin", …}`, addPrincipal,
+		},
 		{"DELETE", "principals", `removes one: {"workspace", "user_name"}`, removePrincipal},
 		{"POST", "groups", `makes a group exist: {"workspace", "group_name"}`, addGroup},
 		{"DELETE", "groups", `removes one: {"workspace", "group_name"}`, removeGroup},
 		{"POST", "policies", `adds or replaces a policy: {"workspace", "policy_id", "name", "definition", "max_clusters_per_user", "libraries"}`, addPolicy},
 		{"DELETE", "policies/{id}", "removes one; ?workspace= names another workspace than the first", removePolicy},
-		{"POST", "pools", `adds or replaces a pool: {"workspace", "instance_pool_id", "instance_pool_name", "node_type_id", "min_idle_instances", "max_capacity"}`, addPool},
+		{
+			"POST", "pools", `adds or replaces a pool: {"workspace", "instance_pool_id", "instance_pool_name", ` +
+				`"node_type_id", "min_idle_instances", "max_capacity"}`, addPool,
+		},
 		{"DELETE", "pools/{id}", "removes one; ?workspace= names another workspace than the first", removePool},
 	}
 }

@@ -107,16 +107,17 @@ func TestWorkspacesAreControlledOverHTTP(t *testing.T) {
 }
 
 func TestOptionsAreConfiguredByJSON(t *testing.T) {
-	options := simulator.Options{Behaviour: simulator.Behaviour{StartIsNoOp: true}, Limits: []simulator.Limit{{Rate: 1000}}}
+	given := simulator.Options{Behaviour: simulator.Behaviour{StartIsNoOp: true}, Limits: []simulator.Limit{{Rate: 1000}}}
 	g := NewWithT(t)
-	g.Expect(options.Configure([]byte(`{
+	options, err := given.Configured([]byte(`{
 		"workspaces": [
 			{"name": "a", "id": 1, "groups": ["data"], "principals": [{"user_name": "u@x", "tokens": ["dapi-simulator"], "scoped_tokens": [{"token": "t", "rights": {"read_only": true}}]}],
 			 "policies": [{"policy_id": "P", "name": "p", "definition": "{}"}], "pools": [{"instance_pool_id": "pool", "node_type_id": "i3.xlarge"}]},
 			{"name": "b", "id": 2}],
 		"behaviour": {"rewrite_first_on_demand": true, "registry_password": "masked", "unseen_by_get": "1s"},
 		"faults": [{"endpoint": "clusters/create", "status": 503, "delay": "1ms", "times": 1}],
-		"timings": {"launch": "0s"}, "clock_offset": "1m"}`))).To(Succeed())
+		"timings": {"launch": "0s"}, "clock_offset": "1m"}`))
+	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(options.Behaviour).To(Equal(simulator.Behaviour{
 		StartIsNoOp: true, RewriteFirstOnDemand: true, RegistryPassword: simulator.SecretMasked, UnseenByGet: time.Second,
 	}))
@@ -133,7 +134,8 @@ func TestOptionsAreConfiguredByJSON(t *testing.T) {
 		`{"behaviour": {"no_such_switch": true}}`: `unknown field "no_such_switch"`,
 		`{"workspaces": [{"name": "w", "policies": [{"name": "p", "definition": "{"}]}]}`: `policy "p" of workspace "w"`,
 	} {
-		g.Expect(options.Configure([]byte(config))).To(MatchError(ContainSubstring(message)), config)
+		_, err := options.Configured([]byte(config))
+		g.Expect(err).To(MatchError(ContainSubstring(message)), config)
 	}
 	g.Expect(simulator.BehaviourNames()).To(ContainElements("rewrite_first_on_demand", "oauth_token_life", "cluster_limit"))
 }

@@ -85,3 +85,15 @@ func TestAPageOfEventsIsBounded(t *testing.T) {
 		b.Expect(b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`",`+body+`}`)["events"]).To(HaveLen(want), body)
 	}
 }
+
+func TestInitScriptsHaveEventsBeforeRunning(t *testing.T) {
+	b := newBench(t, simulator.Options{})
+	id := b.running("scripted", `"init_scripts":[{"workspace":{"destination":"/a.sh"}}]`)
+	events, _ := b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","order":"ASC"}`)["events"].([]any)
+	var kinds []any
+	for _, e := range events {
+		one, _ := e.(map[string]any)
+		kinds = append(kinds, one["type"])
+	}
+	b.Expect(kinds).To(Equal([]any{"CREATING", "INIT_SCRIPTS_STARTED", "INIT_SCRIPTS_FINISHED", "RUNNING", "DRIVER_HEALTHY"}))
+}

@@ -73,6 +73,20 @@ func TestAFixedElementOfAListCanReplaceWhatWasAsked(t *testing.T) {
 	b.Expect(got["spec"]).To(HaveKeyWithValue("init_scripts", replaced))
 }
 
+func TestAReplacedElementGetsEveryPartThatIsFixed(t *testing.T) {
+	b := newUnderPolicy(t, `{
+		"init_scripts.1.s3.destination": {"type": "fixed", "value": "s3://a"}, "init_scripts.1.s3.region": {"type": "fixed", "value": "us-west-2"},
+		"ssh_public_keys.0": {"type": "fixed", "value": "k"}}`)
+	b.s.SetBehaviour(simulator.Behaviour{PolicyListsReplace: true})
+	const first, second = `{"workspace":{"destination":"/mine.sh"}}`, `{"s3":{"destination":"s3://b","region":"eu-west-1","enable_encryption":true}}`
+	got := b.makes(runtime + `,"init_scripts":[` + first + `,` + second + `],"ssh_public_keys":["mine","other"]`)
+	b.Expect(got["init_scripts"]).To(Equal([]any{
+		map[string]any{"workspace": map[string]any{"destination": "/mine.sh"}},
+		map[string]any{"s3": map[string]any{"destination": "s3://a", "region": "us-west-2"}},
+	}))
+	b.Expect(got["ssh_public_keys"]).To(Equal([]any{"k", "other"}))
+}
+
 func TestAWildcardRulesWhatHasNoRuleOfItsOwn(t *testing.T) {
 	b := newUnderPolicy(t, `{
 		"custom_tags.team": {"type": "allowlist", "values": ["data", "web"], "isOptional": true},

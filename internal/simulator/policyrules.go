@@ -42,8 +42,8 @@ func parseDefinition(definition string) (rules []policyRule, malformed bool, err
 		return nil, false, fmt.Errorf("the definition is not JSON: %s", definition)
 	}
 	byPath := map[string]policyRule{}
-	if json.Unmarshal([]byte(definition), &byPath) != nil {
-		return nil, true, nil
+	if malformed = json.Unmarshal([]byte(definition), &byPath) != nil; malformed {
+		return nil, malformed, nil
 	}
 	translateLogRules(byPath)
 	for path, rule := range byPath {
@@ -305,21 +305,29 @@ func (r policyRule) apply(settings params, withDefaults bool, w *workspace) *ref
 	return r.check(r.path, value, r.shape, w)
 }
 
-// replaceElement takes the element out of which the rule fixes a part, unless
-// that part is as it must be.
+// replaceElement empties the list element of which the rule fixes a part, where
+// the element is of another kind or that part has another value.
 func (r policyRule) replaceElement(settings params, w *workspace) {
 	at := slices.IndexFunc(r.steps, func(name string) bool { _, err := strconv.Atoi(name); return err == nil })
-	if at < 1 || at+1 > len(r.steps) {
+	if at < 1 {
 		return
 	}
-	if list, isList := lookUp(settings, r.steps[:at]); !isList || namesIn(list) == nil {
+	list, _ := lookUp(settings, r.steps[:at])
+	element, exists := step(list, r.steps[at])
+	if _, isList := list.([]any); !isList || !exists {
 		return
 	}
+	fixed := w.ruleValue(r.path, r.Value, r.shape)
+	object, isObject := element.(params)
+	if !isObject {
+		put(settings, r.steps, clusterSpec, fixed)
+		return
+	}
+	_, sameKind := object[r.steps[at+1]]
 	value, there := lookUp(settings, r.steps)
-	if _, exists := lookUp(settings, r.steps[:at+1]); !exists || (there && value == w.ruleValue(r.path, r.Value, r.shape)) {
-		return
+	if !sameKind || (there && value != fixed) {
+		put(settings, r.steps[:at+1], clusterSpec, params{})
 	}
-	put(settings, r.steps[:at+1], clusterSpec, params{})
 }
 
 // ruleValue is a value of a rule as the field has it: policies write numbers

@@ -84,8 +84,8 @@ func (w timingsWire) timings() Timings {
 func BehaviourNames() []string {
 	var names []string
 	for _, of := range []reflect.Type{reflect.TypeFor[Behaviour](), reflect.TypeFor[behaviourWire]()} {
-		for i := range of.NumField() {
-			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		for field := range of.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && name != "-" {
 				names = append(names, name)
 			}
