@@ -73,6 +73,9 @@ type Health struct {
 	Since time.Time
 	// LastSuccess is when a read last succeeded.
 	LastSuccess time.Time
+	// OfCluster marks a failure of the GETs of one cluster, which lists may still
+	// return.
+	OfCluster bool
 }
 
 // SearchResult is the state of a search for clusters by a tag, in complete lists.

@@ -90,6 +90,16 @@ func (c *credential) rejection() error {
 	return c.failure
 }
 
+// clockSkew is the workspace's clock minus the operator's, by its last answers.
+func (c *credential) clockSkew() time.Duration {
+	clock, measures := c.client.(interface{ ClockSkew() (time.Duration, bool) })
+	if !measures {
+		return 0
+	}
+	skew, _ := clock.ClockSkew()
+	return skew
+}
+
 // acquire takes a permit for a call, or returns when to come back.
 func (c *credential) acquire(r ratelimit.Request, now time.Time) (*ratelimit.Permit, *WaitError) {
 	c.mu.Lock()

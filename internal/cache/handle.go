@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"time"
+
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
@@ -22,6 +24,9 @@ func (w *Workspace) Principal() databricks.Principal { return w.cache.principal 
 // before, and returns what is known now. It is idempotent. The object is notified
 // when something of it changes or arrives.
 func (w *Workspace) Subscribe(interest Interest) View { return w.cache.subscribe(w.object, interest) }
+
+// ClockSkew is the workspace's clock minus the operator's; 0 where it was not measured.
+func (w *Workspace) ClockSkew() time.Duration { return w.credential.clockSkew() }
 
 // Health is how the lists of the workspace fare.
 func (w *Workspace) Health() Health {

@@ -21,6 +21,8 @@ type State struct {
 	FailingClusters int
 	// RejectedCredentials is how many credentials the workspace refuses.
 	RejectedCredentials int
+	// ClockSkew is the workspace's clock minus the operator's.
+	ClockSkew time.Duration
 }
 
 // Limiters returns the state of the rate limiter of each workspace, in no order.
@@ -60,6 +62,9 @@ func (c *cache) state() State {
 	for _, with := range c.credentials {
 		if with.isRejected() {
 			state.RejectedCredentials++
+		}
+		if skew := with.clockSkew(); skew.Abs() > state.ClockSkew.Abs() {
+			state.ClockSkew = skew
 		}
 	}
 	return state

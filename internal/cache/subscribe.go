@@ -70,7 +70,7 @@ func (c *cache) healthOf(e *entry) Health {
 	if own.Err == nil && lists.Err != nil && !e.newest.StartedAt.After(lists.Since) {
 		return lists
 	}
-	own.LastSuccess = later(own.LastSuccess, lists.LastSuccess)
+	own.LastSuccess, own.OfCluster = later(own.LastSuccess, lists.LastSuccess), own.Err != nil
 	return own
 }
 

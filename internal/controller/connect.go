@@ -46,6 +46,18 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	seen.workspace = found
 	seen.Principal, seen.WorkspaceID = found.Principal().UserName, found.Principal().WorkspaceID
+	seen.ClockSkew = found.ClockSkew()
+	if seen.isElsewhere(cluster) {
+		// Nothing is requested of a workspace that the object does not belong to.
+		seen.workspace = nil
+	}
+}
+
+// isElsewhere reports whether the credential leads to another workspace behind the
+// same host than the one that the object is bound to.
+func (s *scene) isElsewhere(cluster *v1alpha1.DatabricksCluster) bool {
+	bound := cluster.Status.WorkspaceID
+	return bound != "" && s.WorkspaceID != "" && bound != s.WorkspaceID
 }
 
 // userOf returns the object as a user of a credential.

@@ -119,6 +119,7 @@ func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if health := seen.view.Health; health.Err != nil {
 		seen.ReadFailure, seen.ReadFailingSince = failureOf(health.Err), health.Since
+		seen.ReadFailureOfCluster = health.OfCluster
 		r.connections.MarkRejected(userOf(cluster), seen.ReadFailure.Class)
 	} else {
 		r.connections.MarkAccepted(userOf(cluster))

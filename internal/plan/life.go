@@ -29,15 +29,18 @@ func whenUnreachable(in Input) (Plan, bool) {
 // whenHostChanged: the credentials name another workspace than the one the
 // cluster was created in. There the cluster is not missing; it never was.
 func whenHostChanged(in Input) (Plan, bool) {
-	bound := in.Cluster.Status.Host
-	if bound == "" || in.World.Host == "" || bound == in.World.Host {
+	bound, now := in.Cluster.Status.Host, in.World.Host
+	if bound == now {
+		bound, now = in.Cluster.Status.WorkspaceID, in.World.WorkspaceID
+	}
+	if bound == "" || now == "" || bound == now {
 		return Plan{}, false
 	}
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonHostChanged,
 		Stalled: true,
 		Message: fmt.Sprintf("the cluster lives in %s, the credentials now name %s; restore the host, "+
-			"or delete this object with deletionPolicy: Retain and create it anew", bound, in.World.Host),
+			"or delete this object with deletionPolicy: Retain and create it anew", bound, now),
 	}}, true
 }
 
@@ -208,6 +211,9 @@ func (in Input) adopted() bool {
 	return in.Cluster.Spec.ClusterID != "" || in.Cluster.Status.Adopted
 }
 
+// refusals are the failures that do not pass by themselves.
+var refusals = []databricks.Class{databricks.ClassUnauthenticated, databricks.ClassForbidden, databricks.ClassHost}
+
 // whenReadsAreRefused: the workspace does not answer, or refuses to. A passing
 // failure does not take Ready away; a refused credential does at once.
 func whenReadsAreRefused(in Input) (Plan, bool) {
@@ -217,9 +223,13 @@ func whenReadsAreRefused(in Input) (Plan, bool) {
 	}
 	tooLong := in.World.ReadFailingSince.Add(readsFailTooLong)
 	evaluated := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
-	refused := failure.Class == databricks.ClassUnauthenticated || failure.Class == databricks.ClassForbidden || failure.Class == databricks.ClassHost
+	listed := in.World.ReadFailureOfCluster && in.World.Presence == Present
+	refused := slices.Contains(refusals, failure.Class) && !listed
 	if refused || !evaluated || !in.Now.Before(tooLong) {
 		return Plan{Verdict: failure.Verdict()}, true
+	}
+	if listed {
+		return Plan{}, false
 	}
 	var plan Plan
 	if in.World.Presence == Present {

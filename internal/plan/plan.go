@@ -60,7 +60,19 @@ func Make(in Input) Plan {
 	if in.isLeaving() {
 		return in.first(leaving)
 	}
-	return in.unlessSuspended(in.withContention(in.first(living)))
+	return in.unlessSuspended(in.withContention(in.untilReadsFailTooLong(in.first(living))))
+}
+
+// untilReadsFailTooLong brings the object back when failing reads of its cluster take
+// Ready away.
+func (in Input) untilReadsFailTooLong(next Plan) Plan {
+	if in.World.ReadFailure == nil || !in.World.ReadFailureOfCluster {
+		return next
+	}
+	if tooLong := in.World.ReadFailingSince.Add(readsFailTooLong); in.Now.Before(tooLong) {
+		next.Again = soonest(next.Again, tooLong)
+	}
+	return next
 }
 
 // first is the answer of the first rule that knows the situation.

@@ -59,6 +59,9 @@ type World struct {
 	// ReadFailure is what the workspace's reads have failed with lately; nil
 	// when they succeed.
 	ReadFailure *Failure
+	// ReadFailureOfCluster marks one of the GETs of this cluster alone, which lists
+	// may still return.
+	ReadFailureOfCluster bool
 	// ReadFailingSince is when that began.
 	ReadFailingSince time.Time
 	// Presence tells whether the object's cluster exists, Details how it is.
