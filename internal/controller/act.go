@@ -75,15 +75,14 @@ const holdReported = 5 * time.Second
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
 	done := a.carryOut(ctx, cluster, seen, next)
 	if done.hold == nil {
-		a.memory.waitEnded(cluster)
+		a.memory.holdEnded(cluster)
 		return done
 	}
-	reported := a.memory.waitSince(cluster, next.Step).Add(holdReported)
-	if time.Now().Before(reported) {
-		done.wait = earliest(done.wait, reported)
-		return done
+	said, reportAt := a.memory.hold(cluster, next.Step, *done.hold, time.Now())
+	if said == nil {
+		done.wait = earliest(done.wait, reportAt)
 	}
-	done.Held = done.hold
+	done.Held = said
 	return done
 }
 
@@ -212,7 +211,7 @@ func holdOf(wait *cache.WaitError) *plan.Hold {
 	hold := &plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Reason}
 	switch wait.Domain {
 	case cache.DomainLimit:
-		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Reason
+		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit"
 	case cache.DomainCredential, cache.DomainHost, "":
 	default:
 		hold.Message = fmt.Sprintf("waiting: %s (%s)", wait.Reason, wait.Domain)
