@@ -76,15 +76,14 @@ const holdReported = 5 * time.Second
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
 	done := a.carryOut(ctx, cluster, seen, next)
 	if done.hold == nil {
-		a.memory.waitEnded(cluster)
+		a.memory.holdEnded(cluster)
 		return done
 	}
-	reported := a.memory.waitSince(cluster, next.Step).Add(holdReported)
-	if time.Now().Before(reported) {
-		done.wait = earliest(done.wait, reported)
-		return done
+	said, reportAt := a.memory.hold(cluster, next.Step, *done.hold, time.Now())
+	if said == nil {
+		done.wait = earliest(done.wait, reportAt)
 	}
-	done.Held = done.hold
+	done.Held = said
 	return done
 }
 

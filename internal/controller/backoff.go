@@ -99,8 +99,8 @@ func (k *kubeWrites) held(cluster *v1alpha1.DatabricksCluster, kind writeKind) e
 	return err
 }
 
-// admit lets a write through, or returns a *heldWrite. Whoever was let through must
-// call done.
+// admit lets a write through, or returns a *heldWrite. The caller must call done with
+// the outcome of a write that was let through.
 func (k *kubeWrites) admit(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -160,11 +160,13 @@ func (k *kubeWrites) done(cluster *v1alpha1.DatabricksCluster, kind writeKind, e
 	}
 }
 
-type writeFailure bool
+// writeFailure is how a write failed.
+type writeFailure int
 
+// The failures of a write: the API server refused it, or failed itself.
 const (
-	refusedWrite writeFailure = false
-	failedWrite  writeFailure = true
+	refusedWrite writeFailure = iota
+	failedWrite
 )
 
 // failed counts a failure. Those of attempts that began before it count once.
@@ -182,7 +184,7 @@ func (k *kubeWrites) failed(name string, how writeFailure) {
 		return
 	}
 	scope.failures++
-	scope.retrying, scope.isServer = false, bool(how)
+	scope.retrying, scope.isServer = false, how == failedWrite
 	scope.next = now.Add(k.pause(scope.failures))
 }
 
@@ -231,7 +233,7 @@ func isAnswer(err error) bool {
 	return ok
 }
 
-// next is when a write of an object may be attempted again; zero: now.
+// nextFor is when a write of an object may be attempted again; zero: now.
 func (k *kubeWrites) nextFor(cluster *v1alpha1.DatabricksCluster) time.Time {
 	var next time.Time
 	for _, kind := range []writeKind{intentWrite, objectWrite} {

@@ -23,8 +23,12 @@ var errChanged = fmt.Errorf("%w: the object has changed since it was read", cach
 // cache may be behind.
 func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call call) call {
 	return func(ctx context.Context, api databricks.Writer) error {
+		if err := a.kube.admit(cluster, objectWrite); err != nil {
+			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
+		}
 		var now v1alpha1.DatabricksCluster
 		err := a.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &now)
+		a.kube.done(cluster, objectWrite, err)
 		switch {
 		case client.IgnoreNotFound(err) != nil:
 			return fmt.Errorf("%w: read the object before a write that cannot be undone: %w", cache.ErrNotSent, err)

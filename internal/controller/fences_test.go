@@ -378,6 +378,21 @@ func TestALostIDIsFoundByTag(t *testing.T) {
 	}
 }
 
+func TestASecondClusterOfALivingObjectIsReported(t *testing.T) {
+	t.Run("[case-93]", func(t *testing.T) {
+		r := newRig(t)
+		var orphans atomic.Int64
+		r.options.OnOrphans = func(byHost map[string]int) { orphans.Store(int64(byHost[r.workspace.URL])) }
+		cluster := r.running()
+		r.Consistently(orphans.Load).Should(BeZero())
+		twin := r.theirs(simulator.Seed{Source: "API", State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(cluster.UID)}}})
+		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", Status: http.StatusServiceUnavailable})
+		r.Eventually(orphans.Load).Should(Equal(int64(1)))
+		r.Expect(r.workspace.DeleteElsewhere(twin)).To(Succeed())
+		r.Eventually(orphans.Load).Should(BeZero())
+	})
+}
+
 func TestWhatHoldsAStepUpIsSaid(t *testing.T) {
 	t.Run("[case-73] within ten seconds, by its reason", func(t *testing.T) {
 		r := newRig(t)

@@ -63,9 +63,8 @@ type remembered struct {
 	// searchAt is since when the owner tag must be looked for, deletionAt since when
 	// the object is being deleted; zero: it is not.
 	searchAt, deletionAt time.Time
-	// waiting is the step that could not be sent, since waitingSince.
-	waiting      plan.Step
-	waitingSince time.Time
+	// waiting is the step that could not be sent, and why.
+	waiting waiting
 	// corrections are those that could not be stored in the status; nil: all were.
 	corrections []v1alpha1.Correction
 }
@@ -293,20 +292,46 @@ func (m *memory) deletionSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 	return known.deletionAt
 }
 
-// waitSince is since when a step has waited to be sent.
-func (m *memory) waitSince(cluster *v1alpha1.DatabricksCluster, step plan.Step) time.Time {
-	known := m.of(cluster)
-	if known.waitingSince.IsZero() || known.waiting != step {
-		known.waiting, known.waitingSince = step, time.Now()
-		m.keep(cluster, known)
-	}
-	return known.waitingSince
+// waiting is a step that could not be sent.
+type waiting struct {
+	step  plan.Step
+	since time.Time
+	// latest is what held it up last, without a change since latestSince, said what
+	// the conditions say.
+	latest, said plan.Hold
+	latestSince  time.Time
 }
 
-// waitEnded notes that no step waits.
-func (m *memory) waitEnded(cluster *v1alpha1.DatabricksCluster) {
-	if known := m.of(cluster); known.waiting != plan.StepNone {
-		known.waiting, known.waitingSince = plan.StepNone, time.Time{}
+// hold notes what holds a step up, and returns what the conditions say of it: nothing
+// before the step has waited for a while, and another reason only once that has
+// lasted as long, so that reasons which alternate write no status. reportAt is when
+// there is something to say; zero: it is said.
+func (m *memory) hold(cluster *v1alpha1.DatabricksCluster, step plan.Step, hold plan.Hold, now time.Time) (said *plan.Hold, reportAt time.Time) {
+	known := m.of(cluster)
+	w := &known.waiting
+	if w.step != step {
+		*w = waiting{step: step, since: now}
+	}
+	if w.latest != hold {
+		w.latest, w.latestSince = hold, now
+	}
+	switch isSaid := w.said != (plan.Hold{}); {
+	case !isSaid && now.Before(w.since.Add(holdReported)):
+		reportAt = w.since.Add(holdReported)
+	case !isSaid, !now.Before(w.latestSince.Add(holdReported)):
+		w.said = hold
+	}
+	m.keep(cluster, known)
+	if reportAt.IsZero() {
+		said = &w.said
+	}
+	return said, reportAt
+}
+
+// holdEnded notes that no step waits.
+func (m *memory) holdEnded(cluster *v1alpha1.DatabricksCluster) {
+	if known := m.of(cluster); known.waiting.step != plan.StepNone {
+		known.waiting = waiting{}
 		m.keep(cluster, known)
 	}
 }

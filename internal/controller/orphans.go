@@ -27,8 +27,9 @@ type orphans struct {
 	logger logr.Logger
 	// found is told how many there are, by host.
 	found func(byHost map[string]int)
-	// told are those that were told before.
-	told map[cache.Tagged]bool
+	// told are those that were told before, duplicates those that the last look found
+	// beside the cluster of a living object.
+	told, duplicates map[cache.Tagged]bool
 }
 
 // surveysPerLook spaces the lists that are made for the report alone: every 6
@@ -72,18 +73,25 @@ func (o *orphans) look(ctx context.Context) error {
 	if err := o.reader.List(ctx, &objects); err != nil {
 		return fmt.Errorf("list the objects: %w", err)
 	}
-	known := map[string]bool{}
+	known, living := map[string]bool{}, map[string]*v1alpha1.DatabricksCluster{}
 	for i := range objects.Items {
 		object := &objects.Items[i]
-		known[string(object.UID)] = true
+		living[string(object.UID)] = object
 		known[object.Status.ClusterID] = true
 		known[object.Spec.ClusterID] = true
 	}
-	counts, found := map[string]int{}, map[cache.Tagged]bool{}
+	counts, found, duplicates := map[string]int{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}
 	for _, tagged := range o.registry.Tagged(v1alpha1.OwnerTagKey) {
 		operator, uid, _ := strings.Cut(tagged.Value, "-")
-		if operator != o.operatorID || known[uid] || known[tagged.ClusterID] {
+		if operator != o.operatorID || known[tagged.ClusterID] {
 			continue
+		}
+		if object := living[uid]; object != nil {
+			duplicates[tagged] = hasAnother(object)
+			if !duplicates[tagged] || !o.duplicates[tagged] {
+				// A list may be older than the id that was just stored.
+				continue
+			}
 		}
 		counts[tagged.Host]++
 		found[tagged] = true
@@ -91,7 +99,14 @@ func (o *orphans) look(ctx context.Context) error {
 			o.logger.Info("cluster belongs to no object", "host", tagged.Host, "clusterID", tagged.ClusterID, "owner", tagged.Value)
 		}
 	}
-	o.told = found
+	o.told, o.duplicates = found, duplicates
 	o.found(counts)
 	return nil
+}
+
+// hasAnother reports that an object has a cluster on record and no creation under
+// way, so that a cluster which carries its tag is one too many.
+func hasAnother(object *v1alpha1.DatabricksCluster) bool {
+	creation := object.Status.Creation
+	return object.Status.ClusterID != "" && (creation == nil || creation.Token == "")
 }
