@@ -103,6 +103,10 @@ type effect struct {
 	latency map[string]time.Duration
 }
 
+// callSlack is how many reads of nine quiet objects may fall due in one run and
+// not in the other.
+const callSlack = 4
+
 // noise is what a busy machine adds to a latency that is measured once. Two
 // tokens of the rig's rate are 4 ms.
 const noise = 3 * time.Second
@@ -131,7 +135,7 @@ func TestBlastRadius(t *testing.T) {
 			t.Errorf("%s: nothing was measured", b.fault)
 			continue
 		}
-		if measured.statements > 0 || measured.calls > without.calls+2 {
+		if measured.statements > 0 || measured.calls > without.calls+callSlack {
 			t.Errorf("%s: the neighbours have %d calls (%d without the fault) and %d statements of it", b.fault, measured.calls, without.calls, measured.statements)
 		}
 		for kind, took := range measured.latency {
@@ -191,8 +195,8 @@ func (b blast) measure(t *testing.T) effect {
 	// What the fault goes on doing is seen over a while.
 	r.Eventually(time.After(3 * time.Second)).WithTimeout(time.Minute).Should(Receive())
 	measured.statements, measured.calls = len(said.others()), r.workspace.callsOf(quiet, r)-before
-	for _, statement := range said.others() {
-		t.Logf("a neighbour says: %s", statement)
+	if others := said.others(); len(others) > 0 {
+		t.Logf("a neighbour says: %s", others[0])
 	}
 	// What was edited is not as before.
 	r.fleet.checked = true

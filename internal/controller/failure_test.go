@@ -17,8 +17,8 @@ import (
 )
 
 func TestRefusedCreates(t *testing.T) {
-	eachSize(t, "[case-06] what admission refuses is never sent", func(t *testing.T, size size) {
-		r := size.rig(t)
+	t.Run("[case-06] what admission refuses is never sent", func(t *testing.T) {
+		r := newRig(t)
 		r.start()
 		bad := r.small("bad", func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(5)) })
 		r.Expect(r.api.Create(t.Context(), bad)).To(MatchError(ContainSubstring("autoterminationMinutes")))
