@@ -41,9 +41,9 @@ func parseDefinition(definition string) (rules []policyRule, malformed bool, err
 	if !json.Valid([]byte(definition)) {
 		return nil, false, fmt.Errorf("the definition is not JSON: %s", definition)
 	}
-	byPath := map[string]policyRule{}
-	if malformed = json.Unmarshal([]byte(definition), &byPath) != nil; malformed {
-		return nil, malformed, nil
+	byPath, isPolicy := rulesIn(definition)
+	if !isPolicy {
+		return nil, true, nil
 	}
 	translateLogRules(byPath)
 	for path, rule := range byPath {
@@ -53,6 +53,11 @@ func parseDefinition(definition string) (rules []policyRule, malformed bool, err
 	}
 	slices.SortFunc(rules, func(a, b policyRule) int { return comparePaths(a.path, b.path) })
 	return rules, false, nil
+}
+
+func rulesIn(definition string) (byPath map[string]policyRule, isPolicy bool) {
+	err := json.Unmarshal([]byte(definition), &byPath)
+	return byPath, err == nil
 }
 
 // comparePaths sorts list indices by number, and rules for every element after
