@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
@@ -229,12 +230,17 @@ var writeOnly = []string{
 	"/azure_attributes/log_analytics_info/log_analytics_primary_key",
 }
 
-// isMasked reports whether a server shows a secret as a mask, such as *** or
+// isMasked reports whether a server shows a secret as a mask, such as ***, •••• or
 // [REDACTED].
 func isMasked(value any) bool {
 	text, ok := value.(string)
+	if !ok {
+		return false
+	}
 	lower := strings.ToLower(text)
-	return ok && (text == "" || strings.Contains(text, "**") || strings.Contains(lower, "redacted") || strings.Contains(lower, "hidden"))
+	first, _ := utf8.DecodeRuneInString(text)
+	oneRune := strings.Trim(text, string(first)) == ""
+	return oneRune || strings.Contains(text, "**") || strings.Contains(lower, "redacted") || strings.Contains(lower, "hidden")
 }
 
 // isEmpty reports whether a value is 0, false or without members: the API leaves

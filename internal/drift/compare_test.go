@@ -183,7 +183,7 @@ func TestCompare(t *testing.T) {
 			},
 			effective: Tree{
 				"docker_image":     map[string]any{"url": "i", "basic_auth": map[string]any{"username": "***", "password": "[REDACTED]"}},
-				"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_primary_key": "********"}},
+				"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_primary_key": "••••"}},
 			},
 			asked: Tree{"docker_image": map[string]any{"url": "i", "basic_auth": map[string]any{"username": "***", "password": "***"}}},
 		},

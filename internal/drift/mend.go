@@ -95,6 +95,20 @@ func Edit(clusterID string, correction Correction) (json.RawMessage, error) {
 	return encode(full)
 }
 
+// change is an update in the making: what the mask names and cluster lacks is
+// cleared.
+type change struct {
+	desired, asked Tree
+	// spec holds the bytes of asked.
+	spec    object
+	cluster Tree
+	mask    []string
+	// normalized are the paths that are not sent on their own account.
+	normalized []string
+	// removed are the keys of maps that are declared no more, by map.
+	removed map[string][]string
+}
+
 // paths are the places that the mask names.
 func (c *change) paths() [][]string {
 	paths := make([][]string, 0, len(c.mask))
@@ -116,20 +130,6 @@ func (c *change) valueAt(path []string) any {
 		of = memberType(of, name)
 	}
 	return withUnknown(value, c.spec.at(path), of)
-}
-
-// change is an update in the making: what the mask names and cluster lacks is
-// cleared.
-type change struct {
-	desired, asked Tree
-	// spec holds the bytes of asked.
-	spec    object
-	cluster Tree
-	mask    []string
-	// normalized are the paths that are not sent on their own account.
-	normalized []string
-	// removed are the keys of maps that are declared no more, by map.
-	removed map[string][]string
 }
 
 // newChange returns the change that makes a correction.

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -84,7 +85,7 @@ func (w workspace) mended(id string, owned []string, spec *v1alpha1.ClusterSpec,
 	w.t.Helper()
 	desired := mustDesire(w.t, spec)
 	observed := w.observed(w.get(id))
-	differences = append(Compare(desired, observed).Differences, Removed(owned, desired, observed)...)
+	differences = slices.Concat(Compare(desired, observed).Differences, Removed(owned, desired, observed))
 	if len(differences) == 0 {
 		return nil
 	}

@@ -31,30 +31,31 @@ func (o object) at(path []string) json.RawMessage {
 	return objectOf(value).at(path[1:])
 }
 
-// set returns the object with a value at a path of keys; a nil value removes what
-// is there.
+// set puts a value at a path of keys; a nil value removes what is there.
 func (o object) set(path []string, value any) error {
-	if len(path) == 1 {
-		if value == nil {
-			delete(o, path[0])
+	if len(path) == 0 {
+		return nil
+	}
+	name, below := path[0], path[1:]
+	if len(below) > 0 {
+		member := objectOf(o[name])
+		if member == nil && value == nil {
 			return nil
 		}
-		raw, err := encode(value)
-		o[path[0]] = raw
-		return err
-	}
-	member := objectOf(o[path[0]])
-	if member == nil {
-		if value == nil {
-			return nil
+		if member == nil {
+			member = object{}
 		}
-		member = object{}
+		if err := member.set(below, value); err != nil {
+			return err
+		}
+		value = member
 	}
-	if err := member.set(path[1:], value); err != nil {
-		return err
+	if value == nil {
+		delete(o, name)
+		return nil
 	}
-	raw, err := encode(member)
-	o[path[0]] = raw
+	raw, err := encode(value)
+	o[name] = raw
 	return err
 }
 

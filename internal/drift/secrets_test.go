@@ -2,6 +2,7 @@ package drift
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -95,6 +96,16 @@ func TestDigest(t *testing.T) {
 	for _, other := range []string{"0123456789abcdef", "v2:0123456789abcdef", "applying", ""} {
 		g.Expect(KnownDigest(other)).To(BeFalse(), other)
 	}
+}
+
+func TestAFieldThatIsNotSetHasNoPartInTheDigest(t *testing.T) {
+	t.Run("[case-80]", func(t *testing.T) {
+		g := NewWithT(t)
+		g.Expect(Digest(mustDesire(t, &v1alpha1.ClusterSpec{}))).To(Equal(Digest(Tree{})))
+		for field := range reflect.TypeFor[v1alpha1.ClusterSpec]().Fields() {
+			g.Expect(field.Tag.Get("json")).To(ContainSubstring(",omit"), field.Name)
+		}
+	})
 }
 
 func TestDigestOfAWholeSpecification(t *testing.T) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -172,7 +173,7 @@ func normalizedDigest(uid types.UID, difference drift.Difference) string {
 func sameJSON(a, b any) bool {
 	one, errOne := json.Marshal(a)
 	other, errOther := json.Marshal(b)
-	return errOne == nil && errOther == nil && string(one) == string(other)
+	return errOne == nil && errOther == nil && bytes.Equal(one, other)
 }
 
 // Changed reports whether a declared specification is another one than that whose
