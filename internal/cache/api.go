@@ -184,6 +184,9 @@ type WaitError struct {
 	At time.Time
 	// Reason classifies what holds the call up.
 	Reason ratelimit.Reason
+	// Domain is the endpoint or the workspace that is concerned; empty for the
+	// credential's own reasons.
+	Domain string
 	// Message explains it; it is constant for a reason and a domain.
 	Message string
 	// Since is when a workspace was first asked that has not answered yet, where

@@ -111,6 +111,12 @@ func (c *cache) markWatchers(e *entry) {
 	}
 }
 
+func (c *cache) markChanged(objects []Object) {
+	for _, object := range objects {
+		c.changed[object] = struct{}{}
+	}
+}
+
 func (c *cache) markAll() {
 	for object := range c.subscribers {
 		c.changed[object] = struct{}{}

@@ -114,7 +114,7 @@ func (c *credential) acquire(r ratelimit.Request, now time.Time) (*ratelimit.Per
 	}
 	permit, wait := limiter.Acquire(r, now)
 	if wait != nil {
-		return nil, &WaitError{At: wait.At, Reason: wait.Reason, Message: wait.Error()}
+		return nil, &WaitError{At: wait.At, Reason: wait.Reason, Domain: wait.Domain, Message: wait.Error()}
 	}
 	return permit, nil
 }

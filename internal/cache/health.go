@@ -47,6 +47,19 @@ func (h *health) failed(err error, now time.Time) (changed bool) {
 	return changed
 }
 
+// block shows at once that reads are kept from being made. It reports whether a
+// failure was not shown before.
+func (h *health) block(err error, now time.Time) (changed bool) {
+	if h.shown != nil {
+		return false
+	}
+	if h.err == nil {
+		h.since = now
+	}
+	h.err, h.shown = err, err
+	return true
+}
+
 // state returns what may be shown.
 func (h *health) state() Health {
 	if h.shown == nil {

@@ -60,6 +60,8 @@ type lookup struct {
 	// err is why the newest request failed.
 	err     error
 	backoff backoff
+	// blocked is the open breaker that keeps it from being read; nil: none.
+	blocked error
 }
 
 // need is for whose cluster an object needs a lookup, and how new it must be.
@@ -257,10 +259,29 @@ func (f *lookup) serves(n need) bool {
 
 // shownErr is the failure that may be shown.
 func (f *lookup) shownErr() error {
+	if f.err == nil {
+		return f.blocked
+	}
 	if isTransient(f.err) && f.backoff.failures < shownAfter {
 		return nil
 	}
 	return f.err
+}
+
+// block records an open breaker, and returns the objects that wait and did not know.
+func (f *lookup) block(err error) (waiting []Object) {
+	if f.blocked != nil || f.err != nil {
+		return nil
+	}
+	for object, n := range f.needs {
+		if !f.serves(n) {
+			waiting = append(waiting, object)
+		}
+	}
+	if len(waiting) > 0 {
+		f.blocked = err
+	}
+	return waiting
 }
 
 // takeLookup takes the outcome of a request, and marks the objects for which that
@@ -270,7 +291,7 @@ func (c *cache) takeLookup(key lookupKey, found *lookup, answer any, complete bo
 	if found.partial == nil {
 		found.begunAt = startedAt
 	}
-	found.err = err
+	found.err, found.blocked = err, nil
 	switch {
 	case err != nil:
 		found.partial = nil

@@ -63,6 +63,7 @@ func (c *cache) start(ctx context.Context, r *read, now time.Time, calls *sync.W
 		} else {
 			r.putOff(wait.At)
 		}
+		c.block(wait, now)
 		return
 	}
 	r.begin()
@@ -87,6 +88,28 @@ func (c *cache) start(ctx context.Context, r *read, now time.Time, calls *sync.W
 func (c *cache) hold(priority ratelimit.Priority, until time.Time) {
 	for p := priority; p < priorities; p++ {
 		c.heldUntil[p] = later(c.heldUntil[p], until)
+	}
+}
+
+// block shows an open breaker to the objects that wait for what it keeps from being
+// read.
+func (c *cache) block(wait *WaitError, now time.Time) {
+	ofHost := wait.Reason == ratelimit.ReasonHostUnavailable
+	if !ofHost && wait.Reason != ratelimit.ReasonEndpointUnavailable {
+		return
+	}
+	err := &databricks.Error{Class: databricks.ClassTransient, Message: wait.Message}
+	for _, e := range c.entries {
+		_, anyRead := e.outstanding(anySource)
+		_, get := e.outstanding(getOnly)
+		if isOfGets := wait.Domain == endpointGet; (get || anyRead) && (ofHost || isOfGets) && e.health.block(err, now) {
+			c.markWatchers(e)
+		}
+	}
+	for key, found := range c.lookups.known {
+		if ofHost || wait.Domain == key.endpoint.name {
+			c.markChanged(found.block(err))
+		}
 	}
 }
 
