@@ -221,7 +221,7 @@ func outcomeOf(err error) outcome {
 func holdOf(wait *cache.WaitError) *plan.Hold {
 	hold := &plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
 	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
-		hold.Reason = v1alpha1.ReasonRateLimited
+		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Message
 	}
 	return hold
 }

@@ -115,7 +115,11 @@ func whenBinding(in Input) (Plan, bool) {
 	}
 	switch in.World.Presence {
 	case Present:
-		return Plan{Step: StepRecord, ClusterID: named, Adopted: true}, true
+		bound := Plan{Step: StepRecord, ClusterID: named, Adopted: true}
+		if !in.World.Compared && in.World.Desired != nil {
+			bound.Verdict = notYetCompared()
+		}
+		return bound, true
 	case Missing, Purged:
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonAdoptionTargetNotFound,

@@ -95,16 +95,21 @@ func whenUncompared(in Input) (Plan, bool) {
 	if in.World.Compared || in.World.Desired == nil {
 		return Plan{}, false
 	}
-	if in.judged() {
+	if WasCompared(in.Cluster) {
 		return Plan{}, in.World.Suspected
 	}
-	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}}, true
+	return Plan{Verdict: notYetCompared()}, true
 }
 
-// judged tells that this generation was held against the cluster before.
-func (in Input) judged() bool {
-	synced := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionSynced)
-	return synced != nil && synced.ObservedGeneration == in.Cluster.Generation && synced.Reason != v1alpha1.ReasonNotCompared
+// WasCompared reports whether this generation was compared with its cluster before.
+func WasCompared(cluster *v1alpha1.DatabricksCluster) bool {
+	synced := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionSynced)
+	return synced != nil && synced.ObservedGeneration == cluster.Generation && synced.Reason != v1alpha1.ReasonNotCompared
+}
+
+// notYetCompared is the verdict on an object that is about to be compared.
+func notYetCompared() Verdict {
+	return Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}
 }
 
 // whenImmovable: a change was accepted before and did not take effect. It is not

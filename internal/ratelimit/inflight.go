@@ -1,5 +1,10 @@
 package ratelimit
 
+import (
+	"slices"
+	"time"
+)
+
 const (
 	// maxWrites is how many writes may be in flight. More would take the workers
 	// from other hosts while this one is silent, and no host that answers needs
@@ -7,12 +12,26 @@ const (
 	maxWrites = 6
 	// maxChanges is how many of those may be no terminates.
 	maxChanges = 4
+	// lastUnansweredPause bounds how long a request waits for writes that are not
+	// answered before it asks again. Until then it waits half of their age, so that
+	// a service that is quick costs no time, and one that is silent few attempts.
+	lastUnansweredPause = 5 * time.Second
 )
 
 // inFlight counts the writes that have not been answered yet. One flow may use
 // all places but one.
 type inFlight struct {
 	total, changes flight
+	// since are when the writes were sent, the oldest first.
+	since []time.Time
+}
+
+// pause returns when to ask again for a place.
+func (i *inFlight) pause(now time.Time) time.Duration {
+	if len(i.since) == 0 {
+		return 0
+	}
+	return min(now.Sub(i.since[0])/2, lastUnansweredPause)
 }
 
 // flight counts requests, in all and by flow.
@@ -36,19 +55,24 @@ func (i *inFlight) free(p Priority, flow string) (own, all int) {
 	return own, all
 }
 
-func (i *inFlight) add(r Request) {
+func (i *inFlight) add(r Request, now time.Time) {
 	if !r.Priority.isWrite() {
 		return
 	}
+	i.since = append(i.since, now)
 	i.total.add(r.Flow, 1)
 	if r.Priority == PriorityChange {
 		i.changes.add(r.Flow, 1)
 	}
 }
 
-func (i *inFlight) remove(r Request) {
+// remove takes out a write that was sent at a time.
+func (i *inFlight) remove(r Request, at time.Time) {
 	if !r.Priority.isWrite() {
 		return
+	}
+	if n := slices.IndexFunc(i.since, at.Equal); n >= 0 {
+		i.since = slices.Delete(i.since, n, n+1)
 	}
 	i.total.add(r.Flow, -1)
 	if r.Priority == PriorityChange {

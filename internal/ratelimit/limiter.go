@@ -128,7 +128,7 @@ func (l *Limiter) grant(r Request, f *flow, now time.Time) *Permit {
 	p := &Permit{limiter: l, request: r, at: now, order: f.order, wantingSince: q.wantingSince, last: l.last}
 	aged := r.Priority > PriorityChange && l.impatient(now) == r.Priority
 	l.bucket.take(now)
-	l.writes.add(r)
+	l.writes.add(r, now)
 	p.sending = l.domains.sent(r, now)
 	f.served(now)
 	q.granted++
@@ -253,7 +253,7 @@ func (l *Limiter) heldByWrites(r Request, f *flow, now time.Time) *hold {
 	if own > 0 && all == 1 && t.ahead == 0 {
 		return nil
 	}
-	return &hold{earliest: now.Add(l.token() / 2), spacing: l.token(), reason: ReasonUnanswered, domain: l.name}
+	return &hold{earliest: now.Add(max(l.token()/2, l.writes.pause(now))), spacing: l.token(), reason: ReasonUnanswered, domain: l.name}
 }
 
 // heldByRate holds what the rate does not allow now, or what has not the turn.

@@ -56,7 +56,7 @@ func (p *Permit) Release(now time.Time, o Outcome) {
 		return
 	}
 	p.returned = true
-	l.writes.remove(p.request)
+	l.writes.remove(p.request, p.at)
 	switch o.Kind {
 	case Served, Answered:
 		l.budgets.succeeded(l.budgetOf(p.request), now)
@@ -81,7 +81,7 @@ func (p *Permit) Cancel(now time.Time) {
 	p.returned = true
 	q := &l.queues[p.request.Priority]
 	q.granted--
-	l.writes.remove(p.request)
+	l.writes.remove(p.request, p.at)
 	l.bucket.giveBack(now)
 	l.domains.unsent(p.sending, now)
 	if f := q.flows[p.request.Flow]; f != nil && f.order.Equal(p.at) {
