@@ -21,7 +21,7 @@ import (
 // second would be 3 in 10 ms, which the scheduler of a busy machine alone
 // exceeds, so the rig checks the bound of the minute only.
 const (
-	passWindow  = 600 * time.Millisecond
+	passWindow    = 600 * time.Millisecond
 	mostReconcile = 20
 )
 
