@@ -22,7 +22,7 @@ import (
 // exceeds, so the rig checks the bound of the minute only, doubled: what an object's
 // own steps take is not shortened.
 const (
-	scaledMinute  = 600 * time.Millisecond
+	passWindow    = 600 * time.Millisecond
 	mostReconcile = 40
 )
 
@@ -183,10 +183,10 @@ func (l *operatorLog) reconciles(key client.ObjectKey) {
 		seen = &passes{mark: mark}
 		l.passes[key] = seen
 	}
-	seen.times = slices.DeleteFunc(append(seen.times, now), func(at time.Time) bool { return now.Sub(at) > scaledMinute })
+	seen.times = slices.DeleteFunc(append(seen.times, now), func(at time.Time) bool { return now.Sub(at) > passWindow })
 	if len(seen.times) > mostReconcile && !seen.told {
 		seen.told = true
-		l.faults = append(l.faults, fmt.Sprintf("hot loop: %s was reconciled %d times in %s without news", key, len(seen.times), scaledMinute))
+		l.faults = append(l.faults, fmt.Sprintf("hot loop: %s was reconciled %d times in %s without news", key, len(seen.times), passWindow))
 	}
 }
 

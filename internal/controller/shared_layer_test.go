@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -563,9 +564,7 @@ func TestOwners(t *testing.T) {
 		record, _ := r.workspace.Cluster(id)
 		tags := map[string]any{}
 		if set, ok := record.Spec["custom_tags"].(map[string]any); ok {
-			for key, value := range set {
-				tags[key] = value
-			}
+			maps.Copy(tags, set)
 		}
 		tags[v1alpha1.OwnerTagKey] = owner
 		r.Expect(r.workspace.EditElsewhere(id, map[string]any{"custom_tags": tags})).To(Succeed())

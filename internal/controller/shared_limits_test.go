@@ -111,7 +111,8 @@ func TestWhatHoldsAnObjectUpIsSaid(t *testing.T) {
 		says  string
 	}{
 		{
-			"a Retry-After", simulator.Fault{Endpoint: "clusters/create", Status: http.StatusTooManyRequests, ErrorCode: "RESOURCE_EXHAUSTED", Header: map[string]string{"Retry-After": "120"}},
+			"a Retry-After",
+			simulator.Fault{Endpoint: "clusters/create", Status: http.StatusTooManyRequests, ErrorCode: "RESOURCE_EXHAUSTED", Header: map[string]string{"Retry-After": "120"}},
 			v1alpha1.ReasonRateLimited,
 		},
 		{"creates that fail", simulator.Fault{Endpoint: "clusters/create", Status: http.StatusServiceUnavailable}, ""},
@@ -197,6 +198,6 @@ func TestAWorkspaceThatIsWellByHalves(t *testing.T) {
 		for _, statement := range said.others() {
 			r.Expect(statement).NotTo(ContainSubstring("Ready!="))
 		}
-		r.Expect(len(r.live())).To(Equal(4))
+		r.Expect(r.live()).To(HaveLen(4))
 	})
 }

@@ -196,8 +196,8 @@ func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)
-		if h.input.Plan.Step == plan.StepOwn {
-			t.Skip("what it persists is a fact of the next report")
+		if made := h.input.Plan; made.Step == plan.StepOwn || len(made.Reversed)+len(made.Corrects)+len(made.Settled) > 0 {
+			t.Skip("what it persists is a fact of the next plan")
 		}
 		first, again := h.last, h.input
 		again.Cluster = h.cluster.DeepCopy()
