@@ -38,6 +38,8 @@ func fast(o Options) time.Duration { return o.Fast }
 
 func slow(o Options) time.Duration { return o.Slow }
 
+func permissionsEvery(o Options) time.Duration { return min(permissionsInterval, o.Deep) }
+
 func always(span time.Duration) func(Options) time.Duration {
 	return func(Options) time.Duration { return span }
 }
@@ -59,7 +61,7 @@ var librariesEndpoint = endpoint{
 var permissionsEndpoint = endpoint{
 	name: "permissions/clusters",
 	every: map[Cadence]func(Options) time.Duration{
-		WhileChanging: always(permissionsInterval), WhileQuiet: always(permissionsInterval),
+		WhileChanging: permissionsEvery, WhileQuiet: permissionsEvery,
 	},
 	priority: ratelimit.PriorityDeep,
 	spread:   true,
