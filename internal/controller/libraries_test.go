@@ -91,7 +91,9 @@ func TestLibraries(t *testing.T) {
 
 		// From now on they are read at the quiet pace alone.
 		asked := len(r.workspace.RequestsTo("libraries/cluster-status"))
-		atMost := func(more int) { r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) }).Should(BeNumerically("<=", asked+more)) }
+		atMost := func(more int) {
+			r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) }).Should(BeNumerically("<=", asked+more))
+		}
 		atMost(1)
 		r.stop()
 		r.start()

@@ -67,6 +67,9 @@ const (
 	passInterval = 3 * time.Second
 )
 
+// ownMember is the member of the operator's own requests that name no resource.
+var ownMember = Request{}.member()
+
 func newDomains() domains {
 	return domains{endpoints: map[string]*endpoint{}}
 }
@@ -232,20 +235,22 @@ func (e *endpoint) isIsolated(member string) bool {
 	return f != nil && f.isolated
 }
 
-// isSick reports whether the failures in a row are evidence against the endpoint.
+// isSick reports whether the failures in a row are evidence against the endpoint: of
+// two members, or of the operator's own requests that name no resource, such as lists.
+// One namespace whose requests fail is slowed by its retry budget alone.
 func (e *endpoint) isSick(now time.Time) bool {
-	failures, members, resources := 0, 0, 0
+	failures, members, own := 0, 0, 0
 	for member, f := range e.failing {
 		if f.isolated || f.isOutdated(now) {
 			continue
 		}
 		failures += f.failures
 		members++
-		if member[0] == 'r' {
-			resources++
+		if member == ownMember {
+			own++
 		}
 	}
-	return failures >= evidence && (members > 1 || resources == 0)
+	return failures >= evidence && (members > 1 || own > 0)
 }
 
 // hostMember is what a failure of the request is attributed to within the host.
