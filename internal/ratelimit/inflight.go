@@ -12,10 +12,12 @@ const (
 	maxWrites = 6
 	// maxChanges is how many of those may be no terminates.
 	maxChanges = 4
-	// lastUnansweredPause bounds how long a request waits for writes that are not
-	// answered before it asks again. Until then it waits half of their age, so that
-	// a service that is quick costs no time, and one that is silent few attempts.
-	lastUnansweredPause = 5 * time.Second
+	// A request that waits for writes which are not answered asks again after half of
+	// their age, so that a service that is quick costs no time, and one that is silent
+	// few attempts: at most after ownUnansweredPause where they are its own flow's,
+	// and after otherUnansweredPause where they are others', or it is a terminate.
+	ownUnansweredPause   = 5 * time.Second
+	otherUnansweredPause = time.Second
 )
 
 // inFlight counts the writes that have not been answered yet. One flow may use
@@ -26,12 +28,16 @@ type inFlight struct {
 	since []time.Time
 }
 
-// pause returns when to ask again for a place.
-func (i *inFlight) pause(now time.Time) time.Duration {
+// pause returns when a request whose flow has so many free places asks again.
+func (i *inFlight) pause(p Priority, own int, now time.Time) time.Duration {
+	longest := otherUnansweredPause
+	if own <= 0 && p != PriorityTerminate {
+		longest = ownUnansweredPause
+	}
 	if len(i.since) == 0 {
 		return 0
 	}
-	return min(now.Sub(i.since[0])/2, lastUnansweredPause)
+	return min(now.Sub(i.since[0])/2, longest)
 }
 
 // flight counts requests, in all and by flow.

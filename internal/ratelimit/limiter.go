@@ -253,7 +253,8 @@ func (l *Limiter) heldByWrites(r Request, f *flow, now time.Time) *hold {
 	if own > 0 && all == 1 && t.ahead == 0 {
 		return nil
 	}
-	return &hold{earliest: now.Add(max(l.token()/2, l.writes.pause(now))), spacing: l.token(), reason: ReasonUnanswered, domain: l.name}
+	pause := max(l.token()/2, l.writes.pause(r.Priority, own, now))
+	return &hold{earliest: now.Add(pause), spacing: l.token(), reason: ReasonUnanswered, domain: l.name}
 }
 
 // heldByRate holds what the rate does not allow now, or what has not the turn.
