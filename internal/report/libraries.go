@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
 const (
@@ -26,6 +27,9 @@ const EventLibrariesInstalled = "LibrariesInstalled"
 // recordLibraries names the declared libraries and how far they are. One that is
 // declared no more stays named until it is gone: it is ours to take away.
 func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	if _, oversized := specsize.Excess(in.Cluster); oversized {
+		return // the libraries that it declares are not in the cache
+	}
 	gone := in.World.Presence == plan.Missing || in.World.Presence == plan.Purged
 	if !plan.ManagesLibraries(in.Cluster) || gone {
 		status.Libraries = nil
@@ -77,6 +81,9 @@ func identityOf(library v1alpha1.Library) string {
 // librariesReady tells whether every declared library is installed.
 func (s setter) librariesReady() {
 	const kind = v1alpha1.ConditionLibrariesReady
+	if _, oversized := specsize.Excess(s.in.Cluster); oversized {
+		return
+	}
 	if !plan.ManagesLibraries(s.in.Cluster) {
 		s.remove(kind)
 		return
