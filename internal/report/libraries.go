@@ -81,15 +81,16 @@ func identityOf(library v1alpha1.Library) string {
 // librariesReady tells whether every declared library is installed.
 func (s setter) librariesReady() {
 	const kind = v1alpha1.ConditionLibrariesReady
-	if _, oversized := specsize.Excess(s.in.Cluster); oversized {
-		return
-	}
 	if !plan.ManagesLibraries(s.in.Cluster) {
 		s.remove(kind)
 		return
 	}
 	if !isRunning(compute.State(s.status.State)) {
 		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonNotRunning, "libraries are installed while the cluster runs")
+		return
+	}
+	if message, oversized := specsize.Excess(s.in.Cluster); oversized {
+		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonInvalidSpec, message)
 		return
 	}
 	if s.in.World.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
