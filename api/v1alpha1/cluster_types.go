@@ -104,11 +104,11 @@ type ClusterSpec struct {
 
 	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most
 	// 44, one less than Databricks allows: databricks-operator-owner is the
-	// operator's. Owned key by key.
+	// operator's. Names of 127 and values of 255 characters. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=44
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="!('databricks-operator-owner' in self)",message="the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"
-	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 256 && self[name].size() <= 256)",message="names in customTags are at most 256 characters long and values 256"
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 127 && self[name].size() <= 255)",message="names in customTags are at most 127 characters long and values 255"
 	CustomTags map[string]string `json:"customTags,omitempty"`
 
 	// Clusters API `ssh_public_keys`: public keys that may log in to the nodes as

@@ -15,6 +15,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
 // observation is the facts, and the workspace they are about, for the actor.
@@ -82,6 +83,11 @@ func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
 // declare spells the specification as the Clusters API does.
 func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	if !cluster.DeletionTimestamp.IsZero() {
+		return
+	}
+	if message, oversized := specsize.Excess(cluster); oversized {
+		// What was dropped from the cached copy must not read like a change.
+		seen.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
 		return
 	}
 	secrets, trouble := r.secrets.resolve(ctx, cluster)

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
 // Scope is which DatabricksClusters an operator works on. The others do not
@@ -49,9 +50,11 @@ func CacheOptions(scope Scope) ctrlcache.Options {
 
 // slim drops from an object what the operator never looks at, and what is often
 // the larger part of it: who owns which field, and annotations that are not this
-// group's, such as the whole object as it was last applied. What is missing from
-// the cache is missing on both sides of a patch, so that no patch touches it; to
-// update such an object would delete it, which the operator has no right to.
+// group's, such as the whole object as it was last applied. The large fields of an
+// oversized specification are dropped, too. What is missing from the cache is missing
+// on both sides of a patch, so that no patch touches it; to update such an object
+// would delete it, which the operator has no right to. An object that was slimmed
+// before stays as it is.
 func slim(in any) (any, error) {
 	object, err := meta.Accessor(in)
 	if err != nil {
@@ -60,10 +63,17 @@ func slim(in any) (any, error) {
 	if object.GetManagedFields() != nil {
 		object.SetManagedFields(nil)
 	}
-	all := object.GetAnnotations()
-	if len(all) == 0 {
-		return in, nil
+	if all := object.GetAnnotations(); len(all) > 0 {
+		object.SetAnnotations(ownAnnotations(all))
 	}
+	if cluster, ok := in.(*v1alpha1.DatabricksCluster); ok {
+		specsize.Trim(cluster)
+	}
+	return in, nil
+}
+
+// ownAnnotations returns the annotations of this group; nil for none.
+func ownAnnotations(all map[string]string) map[string]string {
 	var own map[string]string
 	for key, value := range all {
 		if !strings.HasPrefix(key, v1alpha1.GroupName+"/") {
@@ -74,8 +84,7 @@ func slim(in any) (any, error) {
 		}
 		own[key] = value
 	}
-	object.SetAnnotations(own)
-	return in, nil
+	return own
 }
 
 var _ toolscache.TransformFunc = slim

@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
 const (
@@ -26,6 +27,9 @@ const EventLibrariesInstalled = "LibrariesInstalled"
 // recordLibraries names the declared libraries and how far they are. One that is
 // declared no more stays named until it is gone: it is ours to take away.
 func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	if _, oversized := specsize.Excess(in.Cluster); oversized {
+		return // the libraries that it declares are not in the cache
+	}
 	gone := in.World.Presence == plan.Missing || in.World.Presence == plan.Purged
 	if !plan.ManagesLibraries(in.Cluster) || gone {
 		status.Libraries = nil
@@ -83,6 +87,10 @@ func (s setter) librariesReady() {
 	}
 	if !isRunning(compute.State(s.status.State)) {
 		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonNotRunning, "libraries are installed while the cluster runs")
+		return
+	}
+	if message, oversized := specsize.Excess(s.in.Cluster); oversized {
+		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonInvalidSpec, message)
 		return
 	}
 	if s.in.World.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {

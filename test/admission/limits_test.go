@@ -28,11 +28,11 @@ func long(n, number int) string {
 	return fmt.Sprintf("%0*d", n, number)
 }
 
-// named is n entries of a map: names of 256 characters, values of the given length.
-func named(n, length int) map[string]any {
+// named is n entries of a map, with names and values of the given lengths.
+func named(n, name, value int) map[string]any {
 	entries := map[string]any{}
 	for i := range n {
-		entries[long(256, i)] = long(length, i)
+		entries[long(name, i)] = long(value, i)
 	}
 	return entries
 }
@@ -49,14 +49,22 @@ func items(n int, item func(int) any) []any {
 var boundRules = []rule{
 	{
 		name:     "names and values of maps are bounded",
-		accepted: []string{`{sparkConf: {` + long(256, 1) + `: "` + long(2048, 1) + `"}, sparkEnvVars: {X: "` + long(4096, 1) + `"}, customTags: {k: "` + long(256, 1) + `"}}`},
+		accepted: []string{`{sparkConf: {` + long(256, 1) + `: "` + long(2048, 1) + `"}, sparkEnvVars: {X: "` + long(4096, 1) + `"}, customTags: {` + long(127, 1) + `: "` + long(255, 1) + `"}}`},
 		refused: []refused{
 			{`{sparkConf: {k: "` + long(2049, 1) + `"}}`, []string{"spec.sparkConf: Forbidden: names in sparkConf are at most 256 characters long and values 2048"}},
 			{`{sparkConf: {k` + long(256, 1) + `: x}}`, []string{"spec.sparkConf: Forbidden: names in sparkConf are at most 256 characters long and values 2048"}},
 			{`{sparkEnvVars: {k: "` + long(4097, 1) + `"}}`, []string{"spec.sparkEnvVars: Forbidden: names in sparkEnvVars are at most 256 characters long and values 4096"}},
-			{`{customTags: {k: "` + long(257, 1) + `"}}`, []string{"spec.customTags: Forbidden: names in customTags are at most 256 characters long and values 256"}},
+			{`{customTags: {k: "` + long(256, 1) + `"}}`, []string{"spec.customTags: Forbidden: names in customTags are at most 127 characters long and values 255"}},
+			{`{customTags: {k` + long(127, 1) + `: x}}`, []string{"spec.customTags: Forbidden: names in customTags are at most 127 characters long and values 255"}},
 			{`{sparkConf: {` + numbered(201, `k%d: x`) + `}}`, []string{"spec.sparkConf: Too many: 201: must have at most 200 items"}},
 			{`{sparkEnvVars: {` + numbered(101, `k%d: x`) + `}}`, []string{"spec.sparkEnvVars: Too many: 101: must have at most 100 items"}},
+		},
+	},
+	{
+		name:     "a spec is bounded in all [P16] [S17]",
+		accepted: []string{`{sparkConf: {` + numbered(130, `k%d: "`+long(2000, 1)+`"`) + `}}`},
+		refused: []refused{
+			{`{sparkConf: {` + numbered(140, `k%d: "`+long(2000, 1)+`"`) + `}}`, []string{tooLarge}},
 		},
 	},
 	{
@@ -70,33 +78,110 @@ var boundRules = []rule{
 	},
 }
 
+// tooLarge is the refusal of a spec whose fields are within their own bounds.
+const tooLarge = "spec: Forbidden: the spec is larger than 256 KiB in all: shorten sparkConf, sparkEnvVars and libraries; " +
+	"what is long belongs in files that initScripts or a requirements.txt read"
+
+// fullest is a spec with as many items as the bounds allow.
+func fullest(t *testing.T) map[string]any {
+	t.Helper()
+	spec := changed(t, plain, `{pinned: true}`)
+	spec["clusterName"] = long(255, 1)
+	spec["sparkConf"] = named(200, 40, 400)
+	spec["sparkEnvVars"] = named(100, 40, 400)
+	spec["customTags"] = named(44, 127, 255)
+	spec["sshPublicKeys"] = items(10, func(i int) any { return long(800, i) })
+	spec["initScripts"] = items(10, func(i int) any {
+		return map[string]any{"s3": map[string]any{"destination": long(200, i), "kmsKey": long(100, i), "endpoint": long(100, i)}}
+	})
+	spec["accessControlList"] = items(100, func(i int) any {
+		return map[string]any{"servicePrincipalName": long(36, i), "permissionLevel": "CAN_ATTACH_TO"}
+	})
+	spec["libraries"] = items(100, func(i int) any {
+		return map[string]any{"maven": map[string]any{
+			"coordinates": long(60, i), "repo": long(60, i), "exclusions": items(20, func(j int) any { return long(20, j) }),
+		}}
+	})
+	return spec
+}
+
+// longest makes the large fields of a spec as long as their own bounds allow.
+func longest(spec map[string]any) {
+	spec["sparkConf"] = named(200, 256, 2048)
+	spec["sparkEnvVars"] = named(100, 256, 4096)
+	spec["sshPublicKeys"] = items(10, func(i int) any { return long(4096, i) })
+	spec["initScripts"] = items(10, func(i int) any {
+		return map[string]any{"s3": map[string]any{"destination": long(1024, i), "kmsKey": long(2048, i), "endpoint": long(512, i)}}
+	})
+	spec["accessControlList"] = items(100, func(i int) any {
+		return map[string]any{"servicePrincipalName": long(256, i), "permissionLevel": "CAN_ATTACH_TO"}
+	})
+	spec["libraries"] = items(100, func(i int) any {
+		return map[string]any{"maven": map[string]any{
+			"coordinates": long(256, i), "repo": long(512, i), "exclusions": items(20, func(j int) any { return long(128, j) }),
+		}}
+	})
+}
+
 // The rules are checked within the API server's budget of time, and the object
 // fits into etcd with what else is kept about it, however much a user makes of
 // the bounds.
 func TestBounds(t *testing.T) {
-	t.Run("the largest legal object is stored [S13]", func(t *testing.T) {
+	t.Run("an object with as many items as are legal is stored [S13]", func(t *testing.T) {
 		g := NewWithT(t)
 
-		largest := changed(t, plain, `{pinned: true}`)
-		largest["clusterName"] = long(255, 1)
-		largest["sparkConf"] = named(200, 2048)
-		largest["sparkEnvVars"] = named(100, 4096)
-		largest["customTags"] = named(44, 256)
-		largest["sshPublicKeys"] = items(10, func(i int) any { return long(4096, i) })
-		largest["initScripts"] = items(10, func(i int) any {
-			return map[string]any{"s3": map[string]any{"destination": long(1024, i), "kmsKey": long(2048, i), "endpoint": long(512, i)}}
-		})
-		largest["accessControlList"] = items(100, func(i int) any {
-			return map[string]any{"servicePrincipalName": long(256, i), "permissionLevel": "CAN_ATTACH_TO"}
-		})
-		largest["libraries"] = items(100, func(i int) any {
-			return map[string]any{"maven": map[string]any{
-				"coordinates": long(256, i), "repo": long(512, i), "exclusions": items(20, func(j int) any { return long(128, j) }),
-			}}
-		})
-
-		cluster := created(t, "largest", largest)
+		cluster := created(t, "largest", fullest(t))
 		cluster.SetLabels(map[string]string{"touched": "once"})
 		g.Expect(api.Update(t.Context(), cluster)).To(Succeed())
+	})
+	t.Run("a spec larger than 256 KiB is refused for that alone [P16] [S17]", func(t *testing.T) {
+		g := NewWithT(t)
+
+		all := fullest(t)
+		longest(all)
+		g.Expect(refusals(t, api.Create(t.Context(), object("longest", all)))).To(ConsistOf(tooLarge))
+	})
+	t.Run("256 KiB are counted over all fields [P16] [S17]", func(t *testing.T) {
+		g := NewWithT(t)
+
+		// 100 × 2,000 of sparkConf, almost 62,144 of another field, and 120 of one more.
+		fields := map[string]func(spec map[string]any){
+			"sparkEnvVars": func(spec map[string]any) { spec["sparkEnvVars"] = named(30, 10, 2060) },
+			"libraries": func(spec map[string]any) {
+				spec["libraries"] = items(61, func(i int) any { return map[string]any{"whl": long(1018, i)} })
+			},
+			"maven": func(spec map[string]any) {
+				spec["libraries"] = items(61, func(i int) any {
+					return map[string]any{"maven": map[string]any{
+						"coordinates": long(18, i), "exclusions": items(10, func(j int) any { return long(100, j) }),
+					}}
+				})
+			},
+		}
+		for name, fill := range fields {
+			spec := changed(t, plain, `{}`)
+			spec["sparkConf"] = named(100, 10, 1990)
+			fill(spec)
+			g.Expect(refusals(t, api.Create(t.Context(), object("counted-"+strings.ToLower(name), spec)))).To(BeEmpty(), name)
+			spec["customTags"] = named(1, 20, 100)
+			g.Expect(refusals(t, api.Create(t.Context(), object("counted-too", spec)))).To(ConsistOf(tooLarge), name)
+		}
+		spec := changed(t, plain, `{}`)
+		spec["sparkConf"] = named(124, 100, 2000)
+		g.Expect(refusals(t, api.Create(t.Context(), object("counted-before", spec)))).To(BeEmpty())
+		for name, value := range map[string]any{
+			"sshPublicKeys": items(10, func(i int) any { return long(2000, i) }),
+			"initScripts": items(10, func(i int) any {
+				return map[string]any{"volumes": map[string]any{"destination": long(1000, i)}}
+			}),
+			"accessControlList": items(50, func(i int) any {
+				return map[string]any{"groupName": long(200, i), "permissionLevel": "CAN_RESTART"}
+			}),
+		} {
+			more := changed(t, plain, `{}`)
+			more["sparkConf"] = spec["sparkConf"]
+			more[name] = value
+			g.Expect(refusals(t, api.Create(t.Context(), object("counted-after", more)))).To(ConsistOf(tooLarge), name)
+		}
 	})
 }

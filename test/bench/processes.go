@@ -29,11 +29,13 @@ type spans struct {
 	repeats int
 	// arrivals is how many objects arrive at an idle operator.
 	arrivals int
+	// oversized is how many objects have a specification of 900 KB.
+	oversized int
 }
 
 var (
-	shortSpans = spans{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12}
-	fullSpans  = spans{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40}
+	shortSpans = spans{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 60}
+	fullSpans  = spans{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 240}
 )
 
 const (
@@ -74,6 +76,7 @@ func (p *processes) measure(ctx context.Context) (err error) {
 		{"objects that arrive while nothing else is to be done", p.arrivalsIdle},
 		{"objects that arrive while all others are looked at again", p.arrivalsInDrain},
 		{"a leader that is killed", p.failover},
+		{"specifications of 900 KB", p.sizes},
 	}
 	for _, step := range steps {
 		began := time.Now()
@@ -450,6 +453,13 @@ func (p *processes) failover(ctx context.Context) error {
 		figures.Median("P12.settled", p.spans.objects, settled...),
 	)
 	return nil
+}
+
+// sizes is P16, with a control plane of its own: the others have objects already.
+func (p *processes) sizes(ctx context.Context) error {
+	measured, err := measureSizes(ctx, p.binaries, p.spans.oversized)
+	p.measured.Add(measured...)
+	return err
 }
 
 // waits lets an operator fill its caches, see another one's lease and wait for it.

@@ -1,0 +1,92 @@
+package controller_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// admittedOversized gives a specification a Spark configuration of 704 KiB that the
+// schema admits: it counts characters, of which these have four bytes each.
+func admittedOversized(s *v1alpha1.DatabricksClusterSpec) {
+	s.SparkConf = map[string]string{}
+	for i := range 100 {
+		s.SparkConf[fmt.Sprintf("spark.oversized.%03d", i)] = strings.Repeat("😀", 1800)
+	}
+}
+
+// excess is what an object with that configuration is told first.
+const excess = "spec is 706 KiB; at most 256 KiB in all: spec.sparkConf has 705 KiB; shorten them"
+
+func TestAnOversizedSpecIsNotWorkedOn(t *testing.T) {
+	t.Run("a new object [P16] [S17]", func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		cluster := r.create(r.small("oversized", admittedOversized))
+		now := r.becomes(cluster, "Stalled=InvalidSpec")
+		r.Expect(message(now, v1alpha1.ConditionStalled)).To(Equal(excess))
+		r.Consistently(r.writes).Should(BeEmpty())
+		r.Expect(r.get(cluster).Spec).To(Equal(cluster.Spec), "what is not in the cache is still in the object")
+		r.Expect(r.get(cluster).Annotations).To(BeEmpty())
+
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.SparkConf = map[string]string{"spark.speculation": "true"} })
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.writes()).To(Equal([]string{"create"}))
+		r.Expect(conditions(r.get(cluster))).NotTo(ContainElement(HavePrefix("Stalled=")))
+		r.Expect(r.live()[0].Settings["spark_conf"]).To(HaveKeyWithValue("spark.speculation", "true"))
+	})
+	t.Run("an object that has a cluster [P16] [S17]", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running(sparkConf("spark.speculation", "true"), func(s *v1alpha1.DatabricksClusterSpec) {
+			s.Libraries = []v1alpha1.Library{{Jar: "/Volumes/a.jar"}}
+		})
+		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
+		before := r.inSync(cluster)
+
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) {
+			admittedOversized(&c.Spec)
+			c.Spec.NumWorkers = new(int32(3))
+			c.Spec.Libraries = nil
+			for i := range 20 {
+				c.Spec.Libraries = append(c.Spec.Libraries, v1alpha1.Library{Jar: "/Volumes/" + strings.Repeat(string(rune('a'+i)), 200)})
+			}
+			c.Annotations = map[string]string{v1alpha1.AnnotationRequest: v1alpha1.RequestRestart + "@1"}
+		})
+		now := r.becomes(cluster, "Stalled=InvalidSpec")
+		r.Expect(message(now, v1alpha1.ConditionStalled)).To(HavePrefix("spec is 710 KiB; at most 256 KiB in all: spec.sparkConf has 705 KiB, spec.libraries has 5 KiB"))
+		r.Expect(conditions(now)).To(ContainElement("LibrariesReady?=InvalidSpec"))
+		r.Consistently(r.writes).Should(BeEmpty())
+		r.stop()
+		r.start()
+		r.Consistently(r.writes).Should(BeEmpty())
+		now = r.get(cluster)
+		r.Expect(now.Status.Libraries).To(Equal(before.Status.Libraries))
+		r.Expect(now.Status.OwnedFields).To(Equal(before.Status.OwnedFields))
+		r.Expect(now.Spec.Libraries).To(HaveLen(20))
+
+		// The state is still mirrored.
+		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
+		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("TERMINATED"))
+
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) {
+			c.Annotations = nil
+			c.Spec.SparkConf, c.Spec.Libraries, c.Spec.NumWorkers = before.Spec.SparkConf, before.Spec.Libraries, before.Spec.NumWorkers
+		})
+		r.Eventually(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement("Synced=InSync"))
+		r.Expect(conditions(r.get(cluster))).NotTo(ContainElement(HavePrefix("Stalled=")))
+		r.Expect(r.writes()).To(BeEmpty())
+	})
+	t.Run("deletion goes on [P16] [S17]", func(t *testing.T) {
+		r := newRig(t)
+		cluster := r.running()
+		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { admittedOversized(&c.Spec) })
+		r.becomes(cluster, "Stalled=InvalidSpec")
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.live()).To(BeEmpty())
+	})
+}

@@ -1,0 +1,99 @@
+package specsize_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/specsize"
+)
+
+// clusterOf is an object whose Spark configuration has a size, in bytes.
+func clusterOf(size int) *v1alpha1.DatabricksCluster {
+	cluster := &v1alpha1.DatabricksCluster{}
+	cluster.UID, cluster.ResourceVersion = "u", "7"
+	cluster.Spec.SparkConf = map[string]string{"k": strings.Repeat("x", size-1)}
+	return cluster
+}
+
+func TestOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec v1alpha1.DatabricksClusterSpec
+		want int
+	}{
+		"nothing":           {},
+		"numbers":           {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{NumWorkers: new(int32(1_000_000))}}, 0},
+		"text":              {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{ClusterName: "four"}}, 4},
+		"bytes, no runes":   {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{ClusterName: "😀"}}, 4},
+		"keys and values":   {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{SparkConf: map[string]string{"ab": "cde", "f": ""}}}, 6},
+		"structs in a list": {v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{Libraries: []v1alpha1.Library{{Jar: "ab"}, {Maven: &v1alpha1.MavenLibrary{Coordinates: "c", Exclusions: []string{"d", "ef"}}}}}}, 6},
+		"behind a pointer":  {v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{Connection: &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "abc"}}}}, 3},
+	} {
+		t.Run(name+" [P16]", func(t *testing.T) {
+			NewWithT(t).Expect(specsize.Of(&c.spec)).To(Equal(c.want))
+		})
+	}
+}
+
+func TestTrim(t *testing.T) {
+	t.Run("a specification within the limit is left alone [P16]", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := clusterOf(specsize.Limit)
+		before := cluster.DeepCopy()
+		specsize.Trim(cluster)
+		g.Expect(cluster).To(Equal(before))
+		_, oversized := specsize.Excess(cluster)
+		g.Expect(oversized).To(BeFalse())
+	})
+	t.Run("an oversized one loses its large fields and nothing else [P16] [S17]", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := clusterOf(specsize.Limit)
+		cluster.Spec.SparkEnvVars = map[string]string{"A": strings.Repeat("x", 100<<10)}
+		cluster.Spec.CustomTags = map[string]string{"team": "data"}
+		cluster.Spec.Libraries = []v1alpha1.Library{{Jar: strings.Repeat("x", 3<<10)}}
+		cluster.Spec.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: strings.Repeat("x", 2<<10)}}
+		cluster.Spec.ClusterID, cluster.Spec.DeletionPolicy = "0318-151752-abed99", v1alpha1.DeletionPolicyTerminate
+		cluster.Status.ClusterID = "0318-151752-abed99"
+		expected := cluster.DeepCopy()
+		expected.Spec.SparkConf, expected.Spec.SparkEnvVars = map[string]string{}, map[string]string{}
+		expected.Spec.Libraries = []v1alpha1.Library{}
+
+		specsize.Trim(cluster)
+		message, oversized := specsize.Excess(cluster)
+		g.Expect(oversized).To(BeTrue())
+		g.Expect(message).To(Equal("spec is 362 KiB; at most 256 KiB in all: spec.sparkConf has 256 KiB, spec.sparkEnvVars has 101 KiB, spec.libraries has 3 KiB; shorten them"))
+		expected.Annotations = cluster.Annotations
+		g.Expect(cluster).To(Equal(expected))
+	})
+	t.Run("a trimmed object stays what it is [P16]", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := clusterOf(specsize.Limit + 1)
+		specsize.Trim(cluster)
+		before := cluster.DeepCopy()
+		specsize.Trim(cluster)
+		g.Expect(cluster).To(Equal(before))
+	})
+	t.Run("another version of the object is measured again [P16]", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := clusterOf(specsize.Limit + 1)
+		specsize.Trim(cluster)
+		smaller := clusterOf(10)
+		smaller.ResourceVersion, smaller.Annotations = "8", maps.Clone(cluster.Annotations)
+		_, oversized := specsize.Excess(smaller)
+		g.Expect(oversized).To(BeFalse(), "a mark that a user wrote")
+		specsize.Trim(smaller)
+		g.Expect(smaller.Annotations).To(BeEmpty())
+		g.Expect(smaller.Spec).To(Equal(clusterOf(10).Spec))
+	})
+}
+
+func BenchmarkOf(b *testing.B) {
+	cluster := clusterOf(100)
+	cluster.Spec.CustomTags = map[string]string{"team": "data", "cost-center": "4711"}
+	for b.Loop() {
+		specsize.Of(&cluster.Spec)
+	}
+}
