@@ -54,7 +54,8 @@ func (f *flow) ask(now time.Time, token time.Duration) {
 
 // waits reports whether a request of the flow is still expected.
 func (f *flow) waits(now time.Time) bool {
-	return !f.last.IsZero() && !now.After(f.last.Add(grace)) && !now.After(later(f.first, f.askedAt).Add(f.spacing+grace))
+	expected := later(later(f.first, f.askedAt).Add(f.spacing), f.turnAt)
+	return !f.last.IsZero() && !now.After(f.last.Add(grace)) && !now.After(expected.Add(grace))
 }
 
 // soon reports whether the next request of the flow is expected about now, at a

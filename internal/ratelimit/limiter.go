@@ -180,9 +180,9 @@ func (l *Limiter) heldByBreaker(r Request, f *flow, now time.Time) *hold {
 		return &h
 	}
 	t := l.queues[r.Priority].turn(f, now, passInterval, func(_ string, other *flow) bool {
-		return other.reason == ReasonHostUnavailable || other.reason == ReasonEndpointUnavailable
+		return other.reason == ReasonHostUnavailable || other.reason == ReasonEndpointUnavailable || other.reason == ReasonUnanswered
 	})
-	if !now.Before(l.domains.passAt) && (!t.yields || now.Sub(l.domains.passAt) > grace) {
+	if !now.Before(l.domains.passAt) && (t.ahead == 0 || now.Sub(l.domains.passAt) > grace) {
 		return nil
 	}
 	h.hasTurn, h.spacing = t.ahead == 0, 2*passInterval
