@@ -44,6 +44,9 @@ const (
 	lastRetry  = 5 * time.Minute
 	// refusedRetry is the pause after a failure that a person has to correct.
 	refusedRetry = 16 * time.Minute
+	// firstRefusedRetry is the first pause after the GET of one cluster was refused;
+	// it doubles up to refusedRetry.
+	firstRefusedRetry = 5 * time.Second
 )
 
 // failed records a failure at now.
@@ -61,6 +64,17 @@ func (b *backoff) failed(err error, now time.Time) {
 	case b.at.Before(now.Add(retryAfter(err))):
 		b.at = now.Add(min(retryAfter(err), lastRetry))
 	}
+}
+
+// refused records a refusal that concerns one cluster alone, at now.
+func (b *backoff) refused(now time.Time) {
+	pause := refusedRetry
+	if b.failures < 8 {
+		pause = min(firstRefusedRetry<<b.failures, refusedRetry)
+	}
+	b.failures++
+	b.transient = 0
+	b.at = now.Add(pause + rand.N(pause/16))
 }
 
 // heldUntil puts the next attempt off without a failure.

@@ -223,7 +223,7 @@ func TestACallThatStaysRefusedIsForbiddenForThatCallOnly(t *testing.T) {
 		if n := f.notifiedObjects(); n != 0 {
 			t.Errorf("%d objects were notified in three hours", n)
 		}
-		if me, gets := f.remote.count("me", began), f.remote.countOf(ids[0], began); me > 13 || gets > 26 {
+		if me, gets := f.remote.count("me", began), f.remote.countOf(ids[0], began); me > 16 || gets > 32 {
 			t.Errorf("%d calls of Me, %d GETs", me, gets)
 		}
 		for _, id := range ids[1:] {

@@ -289,7 +289,11 @@ func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Ti
 
 // getFailed records why a cluster could not be read; that says nothing about others.
 func (c *cache) getFailed(e *entry, err error, now time.Time) {
-	e.backoff.failed(err, now)
+	if isTransient(err) {
+		e.backoff.failed(err, now)
+	} else {
+		e.backoff.refused(now)
+	}
 	if e.health.failed(err, now) {
 		c.log.Info("health of a cluster's reads changed", "clusterID", e.id, "error", err)
 		c.markWatchers(e)

@@ -427,7 +427,7 @@ func TestOneClusterFails(t *testing.T) {
 			fault.Name, fault.Endpoint, fault.ClusterID = "sick", "clusters/get", r.get(sick).Status.ClusterID
 			r.workspace.AddFault(fault)
 			r.editSpec(sick, sparkConf("spark.speculation", "true"))
-			r.Eventually(func() int { return len(r.failed("clusters/get")) }).Should(BeNumerically(">=", 2))
+			r.Eventually(func() int { return len(r.failed("clusters/get")) }).Should(BeNumerically(">=", 1))
 			r.Eventually(func() []string { return conditions(r.get(sick)) }).WithTimeout(soon).ShouldNot(ContainElement("Synced=InSync"))
 			if fault.Message != "" {
 				r.Eventually(func() string { return strings.Join(told(r.get(sick)), "\n") }).WithTimeout(soon).Should(ContainSubstring(fault.Message))
@@ -543,7 +543,8 @@ func TestTextOfASpec(t *testing.T) {
 			r.becomes(r.small(fmt.Sprintf("odd-%02d", i)), "Stalled=InvalidSpec")
 		}
 		r.Expect(before.others()).To(BeEmpty())
-		r.Expect(len(r.workspace.RequestsTo("clusters/create"))).To(BeNumerically("<=", many+2))
+		// Each is tried once by each of the two operators, and the neighbours' two.
+		r.Expect(len(r.workspace.RequestsTo("clusters/create"))).To(BeNumerically("<=", 2*many+2))
 	})
 
 	for _, text := range []string{"401 Unauthorized", "Invalid access token.", "PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST", "connection refused", "RESOURCE_EXHAUSTED too many requests"} {
@@ -761,7 +762,11 @@ func TestFightsInAFleet(t *testing.T) {
 		r := newRig(t)
 		id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 1}})
 		r.start()
-		first := r.create(r.adopting("first", id, fixed(2)))
+		// The owner tag goes with the first change that restarts anyway.
+		first := r.create(r.adopting("first", id, func(s *v1alpha1.DatabricksClusterSpec) {
+			fixed(2)(s)
+			sparkConf("spark.speculation", "true")(s)
+		}))
 		r.inSync(first)
 		namespace := r.newNamespace()
 		r.putSecretIn(namespace, defaultSecret, r.workspace.URL, simulator.DefaultToken)
@@ -838,7 +843,7 @@ func TestAnIntentThatCannotBePersistedInAFleet(t *testing.T) {
 			for i := range 3 {
 				r.create(r.small(fmt.Sprintf("intent-%d", i)))
 			}
-			r.Eventually(attempts.Load).Should(BeNumerically(">=", 3))
+			r.Eventually(attempts.Load).Should(BeNumerically(">=", 2))
 			r.serves(r.tenants[0])
 			r.Expect(r.workspace.RequestsTo("clusters/create")).To(HaveLen(1))
 			// The first attempts follow each other sooner; afterwards the pause has

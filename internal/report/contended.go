@@ -38,14 +38,16 @@ func contendedMessage(in Input) string {
 			subjects = append(subjects, fmt.Sprintf("and %d more", len(in.Plan.Contended)-maxContended))
 			break
 		}
-		words := one.Subject
+		var words string
 		if difference := one.Difference; difference != nil {
 			current = true
 			words = fmt.Sprintf("%s (%q in spec, set back to %q)", difference.SpecPath(),
 				shownValue(*difference, difference.Desired), shownValue(*difference, difference.Actual))
 		} else if one.Desired != "" {
 			current = true
-			words = fmt.Sprintf("%s (%q by spec, set back to %q)", one.Subject, one.Desired, databricks.PlainText(one.Actual))
+			words = fmt.Sprintf("%s (%q by spec, set back to %q)", fieldOf(one.Subject), one.Desired, databricks.PlainText(one.Actual))
+		} else {
+			words = fieldOf(one.Subject)
 		}
 		subjects = append(subjects, words)
 	}
@@ -54,6 +56,24 @@ func contendedMessage(in Input) string {
 	}
 	return strings.Join(subjects, ", ") + ": set back elsewhere more than three times within an hour, so it is corrected ever more slowly; " +
 		"find what changes it, or change the spec"
+}
+
+// fieldOf is the field of the resource that a subject is declared by.
+func fieldOf(subject string) string {
+	if field, known := subjectFields[subject]; known {
+		return field
+	}
+	return subject
+}
+
+// subjectFields are the fields by which the subjects are declared that are none
+// themselves.
+var subjectFields = map[string]string{
+	plan.SubjectPower:       "runPolicy",
+	plan.SubjectPin:         "pinned",
+	plan.SubjectPermissions: "accessControlList",
+	plan.SubjectLibraries:   "libraries",
+	plan.SubjectExistence:   "the existence of the cluster",
 }
 
 // isContended reports that others keep setting back what this object declares.
