@@ -118,7 +118,7 @@ const (
 // Secret changes.
 const (
 	// ReasonInvalidSpec means that Databricks refused the specification; the message is its own. Change
-	// the field it names.
+	// the field it names. Or the spec is larger than 256 KiB in all.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonPolicyViolation means that the cluster policy refuses a value. Change the value or the policy.
 	ReasonPolicyViolation = "PolicyViolation"

@@ -6,8 +6,11 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/controller"
 )
 
 // admittedOversized gives a specification a Spark configuration of 704 KiB that the
@@ -88,5 +91,46 @@ func TestAnOversizedSpecIsNotWorkedOn(t *testing.T) {
 		r.remove(cluster)
 		r.gone(cluster)
 		r.Expect(r.live()).To(BeEmpty())
+	})
+}
+
+func TestTheCacheTransform(t *testing.T) {
+	transformed := func(g Gomega, cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
+		out, err := controller.CacheOptions(controller.Scope{}).DefaultTransform(cluster)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(out).To(BeIdenticalTo(cluster))
+		return cluster
+	}
+	stored := func(change func(*v1alpha1.DatabricksClusterSpec)) *v1alpha1.DatabricksCluster {
+		cluster := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{
+			Name: "stored", UID: "u", ResourceVersion: "7",
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
+			Annotations:   map[string]string{"example.com/note": "long", v1alpha1.AnnotationRequest: "restart@1"},
+		}}
+		cluster.Spec.ClusterName = "etl"
+		change(&cluster.Spec)
+		return cluster
+	}
+	t.Run("keeps a specification within the limit [P16]", func(t *testing.T) {
+		g := NewWithT(t)
+		now := transformed(g, stored(sparkConf("spark.speculation", "true")))
+		g.Expect(now.ManagedFields).To(BeNil())
+		g.Expect(now.Annotations).To(Equal(map[string]string{v1alpha1.AnnotationRequest: "restart@1"}))
+		g.Expect(now.Spec.SparkConf).To(Equal(map[string]string{"spark.speculation": "true"}))
+	})
+	t.Run("drops the large fields of an oversized one, of which no patch has any [P16] [S17]", func(t *testing.T) {
+		g := NewWithT(t)
+		now := transformed(g, stored(admittedOversized))
+		g.Expect(now.Spec.SparkConf).To(BeEmpty())
+		g.Expect(now.Spec.ClusterName).To(Equal("etl"))
+		again := transformed(g, now.DeepCopy())
+		g.Expect(again).To(Equal(now))
+
+		finalized := now.DeepCopy()
+		finalized.Finalizers = []string{v1alpha1.FinalizerCluster}
+		g.Expect(client.MergeFrom(now).Data(finalized)).To(MatchJSON(`{"metadata":{"finalizers":["` + v1alpha1.FinalizerCluster + `"]}}`))
+		reported := now.DeepCopy()
+		reported.Status.State = "RUNNING"
+		g.Expect(client.MergeFrom(now).Data(reported)).To(MatchJSON(`{"status":{"state":"RUNNING"}}`))
 	})
 }

@@ -34,8 +34,8 @@ type spans struct {
 }
 
 var (
-	shortSpans = spans{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 60}
-	fullSpans  = spans{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 240}
+	shortSpans = spans{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40}
+	fullSpans  = spans{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120}
 )
 
 const (
@@ -453,13 +453,6 @@ func (p *processes) failover(ctx context.Context) error {
 		figures.Median("P12.settled", p.spans.objects, settled...),
 	)
 	return nil
-}
-
-// sizes is P16, with a control plane of its own: the others have objects already.
-func (p *processes) sizes(ctx context.Context) error {
-	measured, err := measureSizes(ctx, p.binaries, p.spans.oversized)
-	p.measured.Add(measured...)
-	return err
 }
 
 // waits lets an operator fill its caches, see another one's lease and wait for it.

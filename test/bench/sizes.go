@@ -15,7 +15,6 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
-	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
 // oversized returns an object with a specification of 900 KB: as much text as its
@@ -46,61 +45,72 @@ func entries(count int, value string) map[string]string {
 	return all
 }
 
-// measureSizes is P16: what an editor with specifications of 900 KB costs an operator
-// that has nothing else to do, as they arrive and again after a restart.
-func measureSizes(ctx context.Context, binaries programs.Binaries, objects int) (all []figures.Figure, err error) {
-	r, err := newRig(ctx, binaries, 0)
+// sizes is P16: what an editor with specifications of 900 KB costs an operator that
+// has nothing else to do, as they arrive and, in a full run, again after a restart. It
+// has a control plane of its own, because the others have objects already.
+func (p *processes) sizes(ctx context.Context) (err error) {
+	r, err := newRig(ctx, p.binaries, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.stop()) }()
-	p := &processes{rig: r}
-	one, empty, err := p.startAtRest(ctx, 0)
+	apart := &processes{rig: r, spans: p.spans, measured: p.measured}
+	one, empty, err := apart.startAtRest(ctx, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	refused := names("refused", objects)
-	admitted, err := r.createSome(ctx, refused, oversized)
+	objects, stored, err := apart.applyOversized(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// Only what is in the API server can cost memory.
-	stored := float64(admitted) * specSize(oversized(refused[0]))
-	large := names("large", objects)
-	if admitted, err = r.createSome(ctx, large, oversizedInBytes); err != nil {
-		return nil, err
+	if err := apart.rests(ctx, one, objects); err != nil {
+		return err
 	}
-	if admitted != objects {
-		return nil, fmt.Errorf("%d of %d objects were created", admitted, objects)
-	}
-	stored += float64(objects) * specSize(oversizedInBytes(large[0]))
-	if err := p.rests(ctx, one, objects); err != nil {
-		return nil, err
-	}
-	arrived, err := one.highest()
+	highest, err := one.highest()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.allStalled(ctx, large); err != nil {
-		return nil, err
-	}
-	if err := one.Stop(); err != nil {
-		return nil, err
-	}
-	_, restarted, err := p.startAtRest(ctx, objects)
-	if err != nil {
-		return nil, err
+	p.measured.Add(figures.Figure{Key: "P16.arrived", Value: (highest - empty) / stored})
+	if p.spans.afterRestart > 0 {
+		if err := one.Stop(); err != nil {
+			return err
+		}
+		if _, highest, err = apart.startAtRest(ctx, objects); err != nil {
+			return err
+		}
+		p.measured.Add(figures.Figure{Key: "P16.restarted", Value: (highest - empty) / stored})
 	}
 	calls, err := r.calls(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return []figures.Figure{
-		{Key: "P16.admitted", Value: stored/specSize(oversizedInBytes(large[0])) - float64(objects)},
-		{Key: "P16.arrived", Value: (arrived - empty) / stored},
-		{Key: "P16.restarted", Value: (restarted - empty) / stored},
-		{Key: "P16.writes", Value: float64(writes(calls))},
-	}, nil
+	p.measured.Add(figures.Figure{Key: "P16.writes", Value: float64(writes(calls))})
+	return r.allStalled(ctx, names("large", p.spans.oversized))
+}
+
+// applyOversized creates objects that are over the bound, with and without the schema
+// knowing it. It returns how many the API server has, and the size of their
+// specifications as they are stored, in MiB.
+func (p *processes) applyOversized(ctx context.Context) (objects int, stored float64, err error) {
+	for prefix, object := range map[string]func(name string) *v1alpha1.DatabricksCluster{"refused": oversized, "large": oversizedInBytes} {
+		admitted, err := p.createSome(ctx, names(prefix, p.spans.oversized), object)
+		if err != nil {
+			return 0, 0, err
+		}
+		if prefix == "refused" {
+			p.measured.Add(figures.Figure{Key: "P16.admitted", Value: float64(admitted)})
+		}
+		size, err := specSize(object(prefix))
+		if err != nil {
+			return 0, 0, err
+		}
+		objects += admitted
+		stored += float64(admitted) * size
+	}
+	if objects < p.spans.oversized {
+		return 0, 0, fmt.Errorf("%d of %d objects were created", objects, p.spans.oversized)
+	}
+	return objects, stored, nil
 }
 
 // startAtRest starts an operator, waits until it has looked at so many objects, and
@@ -157,12 +167,12 @@ func (r *rig) allStalled(ctx context.Context, all []string) error {
 }
 
 // specSize is the size of a specification as it is stored, in MiB.
-func specSize(object *v1alpha1.DatabricksCluster) float64 {
+func specSize(object *v1alpha1.DatabricksCluster) (float64, error) {
 	content, err := json.Marshal(object.Spec)
 	if err != nil {
-		panic(err) // it has neither channels nor functions
+		return 0, fmt.Errorf("encode a specification: %w", err)
 	}
-	return float64(len(content)) / (1 << 20)
+	return float64(len(content)) / (1 << 20), nil
 }
 
 // highest is the most memory that the process has had, in MiB.

@@ -30,9 +30,10 @@ func TestEveryPromiseHasARow(t *testing.T) {
 		g.Expect(row.Key).To(HavePrefix(row.ID + "."))
 	}
 	var wanted []string
-	for i := range 12 {
+	for i := range 13 {
 		wanted = append(wanted, fmt.Sprintf("P%d", i+1))
 	}
+	wanted = append(wanted, "P16")
 	g.Expect(ids).To(Equal(wanted))
 	slices.Sort(keys)
 	g.Expect(slices.Compact(slices.Clone(keys))).To(Equal(keys), "a key has one row")
