@@ -276,7 +276,7 @@ func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Ti
 	default:
 		observed.Presence = Missing
 	}
-	if err == nil && got.Spec == nil {
+	if _, isNeeded := e.outstanding(getOnly); isNeeded && err == nil && got.Spec == nil {
 		c.getFailed(e, errOmitted, now)
 	} else {
 		e.backoff.succeeded()

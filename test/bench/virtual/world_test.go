@@ -313,13 +313,16 @@ func (p plain) cluster() compute.ClusterDetails {
 }
 
 func (c *courier) Get(ctx context.Context, id string) (databricks.Cluster, error) {
-	var got plain
+	var got struct {
+		plain
+		Spec json.RawMessage `json:"spec"`
+	}
 	err := c.ask(ctx, http.MethodGet, "/api/2.1/clusters/get", url.Values{"cluster_id": {id}}, id, nil, &got)
 	if err != nil {
 		return databricks.Cluster{}, err
 	}
 	cluster := got.cluster()
-	return databricks.Cluster{Details: &cluster}, nil
+	return databricks.Cluster{Details: &cluster, Spec: got.Spec}, nil
 }
 
 // raw is a GET whose answer is only compared.
