@@ -122,8 +122,8 @@ func textOf(value reflect.Value) int {
 			return textOf(value.Elem())
 		}
 	case reflect.Struct:
-		for i := range value.NumField() {
-			size += textOf(value.Field(i))
+		for _, field := range value.Fields() {
+			size += textOf(field)
 		}
 	case reflect.Slice:
 		for i := range value.Len() {
