@@ -113,6 +113,10 @@ type Lookup struct {
 	Cadence Cadence
 	// After is the time after which the read must have begun; zero: any serves.
 	After time.Time
+	// OutdatedBefore is the time up to which answers are outdated, because of a write
+	// since. The object waits for none that is newer, and is notified of the first one,
+	// even if it equals what was read before the write; zero: none is outdated.
+	OutdatedBefore time.Time
 }
 
 // Cadence is how often something is read again.

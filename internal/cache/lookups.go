@@ -224,7 +224,7 @@ func (c *cache) credentialOf(found *lookup) *credential {
 		if with == nil || with.isRejected() {
 			continue
 		}
-		if !found.serves(n) {
+		if found.isAwaitedBy(n) {
 			return with
 		}
 		some = with
@@ -243,7 +243,7 @@ func (f *lookup) due(e *endpoint, options Options) (at time.Time, isAwaited bool
 	}
 	at = later(f.firstAt, f.startedAt.Add(e.every[cadence](options)))
 	for _, n := range f.needs {
-		if outstanding := !f.serves(n) && !n.After.IsZero(); outstanding && (!isAwaited || n.After.Before(at)) {
+		if outstanding := f.isAwaitedBy(n) && !n.After.IsZero(); outstanding && (!isAwaited || n.After.Before(at)) {
 			at, isAwaited = n.After, true
 		}
 	}
@@ -253,8 +253,15 @@ func (f *lookup) due(e *endpoint, options Options) (at time.Time, isAwaited bool
 	return later(at, f.backoff.at), isAwaited
 }
 
+// serves reports whether the answer may be shown to an object.
 func (f *lookup) serves(n need) bool {
-	return !f.startedAt.IsZero() && f.startedAt.After(n.After)
+	return !f.startedAt.IsZero() && f.startedAt.After(later(n.After, n.OutdatedBefore))
+}
+
+// isAwaitedBy reports whether an object waits for a newer answer. For one that is only
+// outdated the next read by cadence suffices.
+func (f *lookup) isAwaitedBy(n need) bool {
+	return f.startedAt.IsZero() || !f.startedAt.After(n.After)
 }
 
 // shownErr is the failure that may be shown.
@@ -274,7 +281,7 @@ func (f *lookup) block(err error) (waiting []Object) {
 		return nil
 	}
 	for object, n := range f.needs {
-		if !f.serves(n) {
+		if f.isAwaitedBy(n) {
 			waiting = append(waiting, object)
 		}
 	}

@@ -123,12 +123,41 @@ func TestANewCredentialRetriesLookupsAtOnce(t *testing.T) {
 	})
 }
 
+// What equals the answer of before an object's write is news: another actor has undone
+// the write.
+func TestAnAnswerThatEqualsTheOneBeforeAWriteNotifies(t *testing.T) {
+	withRegistry(t, "", func(t *testing.T, f *fixture) {
+		f.remote.put("c1", compute.StateRunning)
+		f.watch("c1")
+		needed := Interest{ClusterID: "c1", Permissions: Lookup{Cadence: WhileQuiet, After: time.Now()}}
+		f.subscribe("c1", needed)
+		f.pass(time.Minute)
+		wroteAt := time.Now()
+		f.notified("c1")
+		needed.Permissions = Lookup{Cadence: WhileQuiet, OutdatedBefore: wroteAt}
+		if look := f.subscribe("c1", needed).Permissions; !look.StartedAt.IsZero() {
+			t.Errorf("the view shows what was read at %v, before the write at %v", look.StartedAt, wroteAt)
+		}
+		f.pass(5 * time.Hour)
+		if read := f.remote.count("permissions", wroteAt); read != 0 {
+			t.Errorf("read %d times before the cadence came round, though no object waits", read)
+		}
+		f.pass(2 * time.Hour)
+		if n := f.notified("c1"); n != 1 {
+			t.Errorf("%d notifications of the first answer since the write", n)
+		}
+		if look := f.view("c1").Permissions; !look.StartedAt.After(wroteAt) {
+			t.Errorf("the view shows what was read at %v", look.StartedAt)
+		}
+	})
+}
+
 func TestAnAwaitedLookupIsReadFirst(t *testing.T) {
 	now := time.Now()
 	c := &cache{options: Options{}.withDefaults(), lookups: newLookups()}
 	pins, libraries := lookupKey{endpoint: &pinsEndpoint}, lookupKey{&librariesEndpoint, "c1"}
 	c.lookups.known[pins] = &lookup{firstAt: now.Add(-time.Hour)}
-	c.lookups.known[libraries] = &lookup{needs: map[Object]need{"c1": {"c1", Lookup{WhileChanging, now.Add(-time.Second)}}}}
+	c.lookups.known[libraries] = &lookup{needs: map[Object]need{"c1": {"c1", Lookup{Cadence: WhileChanging, After: now.Add(-time.Second)}}}}
 	next := func() (*read, time.Time) { return c.nextLookup(now) }
 	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name || first.priority != ratelimit.PriorityConfirm {
 		t.Errorf("of the lookups that are due %+v is read first", first)

@@ -21,15 +21,26 @@ type holders struct {
 	scope           Scope
 }
 
-// of is the object that manages the same cluster of a host already, or of two that do
-// the older one; "" for none.
-func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id, host string) (string, error) {
+// workspacePlace is where a cluster lives: ids of clusters are unique in it. The
+// workspace id is empty where it is not known.
+type workspacePlace struct{ host, workspaceID string }
+
+// has reports whether an object's cluster may live there.
+func (p workspacePlace) has(cluster *v1alpha1.DatabricksCluster) bool {
+	bound := cluster.Status
+	sameHost := bound.Host == "" || bound.Host == p.host
+	return sameHost && (bound.WorkspaceID == "" || p.workspaceID == "" || bound.WorkspaceID == p.workspaceID)
+}
+
+// of is the object that manages the same cluster of a workspace already, or of two
+// that do the older one; "" for none.
+func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string, in workspacePlace) (string, error) {
 	all, err := h.all(ctx, cluster, id)
 	if err != nil {
 		return "", err
 	}
 	for _, other := range all {
-		rival := other.UID != cluster.UID && holdsCluster(&other) && (other.Status.Host == "" || other.Status.Host == host)
+		rival := other.UID != cluster.UID && holdsCluster(&other) && in.has(&other)
 		if rival && other.Status.ClusterID == id && (cluster.Status.ClusterID != id || older(&other, cluster)) {
 			return client.ObjectKeyFromObject(&other).String(), nil
 		}

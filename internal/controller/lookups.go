@@ -20,13 +20,13 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	isNew := seen.Desired != nil && r.memory.doubting(cluster)
 	seen.interest.Libraries = r.librariesNeed(cluster, seen)
 	seen.interest.Permissions = r.permissionsNeed(cluster, seen)
-	seen.interest.Pins = when(plan.ManagesPin(cluster), cache.WhileQuiet)
+	seen.interest.Pins = r.pinsNeed(cluster)
 	if isNew {
 		seen.interest.Catalog = catalogNeed(&cluster.Spec)
 	}
 	seen.subscribe()
 	if seen.Presence == plan.Present {
-		r.libraries(cluster, seen)
+		r.libraries(seen)
 		r.pin(cluster, seen)
 		r.permissions(cluster, seen)
 	}
@@ -35,12 +35,12 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	}
 }
 
-// when returns a lookup that any read serves, where it is needed.
-func when(needed bool, cadence cache.Cadence) cache.Lookup {
+// quietIf returns the cadence of a lookup that any read serves, where it is needed.
+func quietIf(needed bool) cache.Cadence {
 	if !needed {
-		return cache.Lookup{}
+		return cache.NotNeeded
 	}
-	return cache.Lookup{Cadence: cadence}
+	return cache.WhileQuiet
 }
 
 // librariesNeed reads the libraries of a cluster closely while they change, and
@@ -61,7 +61,7 @@ func (r *Reconciler) librariesNeed(cluster *v1alpha1.DatabricksCluster, seen *sc
 	}
 }
 
-func (r *Reconciler) libraries(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+func (r *Reconciler) libraries(seen *scene) {
 	look := seen.view.Libraries
 	if look.Err != nil {
 		seen.Libraries.Failure = failureOf(look.Err)
@@ -69,6 +69,15 @@ func (r *Reconciler) libraries(cluster *v1alpha1.DatabricksCluster, seen *scene)
 	if !look.StartedAt.IsZero() {
 		seen.Libraries = plan.Libraries{Seen: true, Statuses: look.Value}
 	}
+}
+
+// pinsNeed reads the pins of the workspace at the pace of its lists.
+func (r *Reconciler) pinsNeed(cluster *v1alpha1.DatabricksCluster) cache.Lookup {
+	if !plan.ManagesPin(cluster) {
+		return cache.Lookup{}
+	}
+	_, at := r.memory.pinned(cluster)
+	return cache.Lookup{Cadence: cache.WhileQuiet, OutdatedBefore: at}
 }
 
 // pin takes whether the cluster is pinned. What the workspace was last seen to return
@@ -100,10 +109,14 @@ func (r *Reconciler) permissionsNeed(cluster *v1alpha1.DatabricksCluster, seen *
 	if !seen.Grants.InPlace {
 		after = r.memory.generationSince(cluster)
 	}
-	if !done && !refused {
+	var outdated time.Time
+	switch {
+	case done:
+		outdated = set.At
+	case !refused:
 		after = latest(after, set.At)
 	}
-	return cache.Lookup{Cadence: cache.WhileQuiet, After: after}
+	return cache.Lookup{Cadence: cache.WhileQuiet, After: after, OutdatedBefore: outdated}
 }
 
 func (r *Reconciler) permissions(cluster *v1alpha1.DatabricksCluster, seen *scene) {
@@ -126,8 +139,8 @@ func catalogNeed(spec *v1alpha1.DatabricksClusterSpec) cache.CatalogLookup {
 	pooled := spec.InstancePoolID != "" || spec.DriverInstancePoolID != ""
 	return cache.CatalogLookup{
 		Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet,
-		Policies:      when(spec.PolicyID != "", cache.WhileQuiet).Cadence,
-		InstancePools: when(pooled, cache.WhileQuiet).Cadence,
+		Policies:      quietIf(spec.PolicyID != ""),
+		InstancePools: quietIf(pooled),
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -65,10 +66,8 @@ func run(ctx context.Context, o options) error {
 	if err := b.recall(); err != nil {
 		return err
 	}
-	if o.only != "processes" {
-		if err := b.virtual(ctx); err != nil {
-			return err
-		}
+	if err := b.withoutClock(ctx); err != nil {
+		return err
 	}
 	if o.only != "virtual" {
 		if err := b.processes(ctx); err != nil {
@@ -130,6 +129,53 @@ func (b *bench) say(format string, arguments ...any) {
 	fmt.Fprintf(os.Stderr, "bench: %4.0f s  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, arguments...))
 }
 
+// withoutClock measures what does not depend on how busy the machine is: at once.
+func (b *bench) withoutClock(ctx context.Context) error {
+	var beside sync.WaitGroup
+	var failed error
+	sizes := figures.Set{}
+	if b.only != "virtual" {
+		beside.Go(func() { failed = b.sizes(ctx, sizes) })
+	}
+	var err error
+	if b.only != "processes" {
+		err = b.virtual(ctx)
+	}
+	beside.Wait()
+	for _, figure := range sizes {
+		b.measured.Add(figure)
+	}
+	return errors.Join(err, failed)
+}
+
+// sizes measures P16, with a control plane of its own.
+func (b *bench) sizes(ctx context.Context, into figures.Set) error {
+	directory, err := os.MkdirTemp("", "databricks-operator-bench-")
+	if err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(directory) }()
+	binaries, err := programs.Build(ctx, directory)
+	if err != nil {
+		return err
+	}
+	r, err := newRig(ctx, binaries, 0)
+	if err != nil {
+		return err
+	}
+	err = (&processes{rig: r, spans: b.spans(), measured: into}).sizes(ctx)
+	b.say("specifications of 900 KB")
+	return errors.Join(err, r.stop())
+}
+
+// spans are those of the run.
+func (b *bench) spans() spans {
+	if b.short {
+		return shortSpans
+	}
+	return fullSpans
+}
+
 // virtual measures what takes hours, in virtual time: tests, since virtual time
 // is to be had in tests alone.
 func (b *bench) virtual(ctx context.Context) error {
@@ -175,26 +221,18 @@ func (b *bench) processes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	spans := fullSpans
-	if b.short {
-		spans = shortSpans
-	}
 	b.say("a control plane and a workspace run")
-	return (&processes{rig: r, spans: spans, measured: b.measured, say: b.say, keep: b.remember}).measure(ctx)
+	return (&processes{rig: r, spans: b.spans(), measured: b.measured, say: b.say, keep: b.remember}).measure(ctx)
 }
 
 // about says what was measured, and where.
 func (b *bench) about(ctx context.Context) figures.Run {
-	objects := fullSpans.objects
-	if b.short {
-		objects = shortSpans.objects
-	}
 	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 	if err != nil {
 		commit = []byte("unknown")
 	}
 	return figures.Run{
-		Short: b.short, Objects: objects,
+		Short: b.short, Objects: b.spans().objects,
 		Machine: fmt.Sprintf("%d cores, %s", runtime.NumCPU(), memory()),
 		Go:      runtime.Version(), Commit: string(bytes.TrimSpace(commit)),
 		Date: b.began.Format("2 January 2006"), Took: time.Since(b.began).Round(time.Second).String(),

@@ -76,7 +76,6 @@ func (p *processes) measure(ctx context.Context) (err error) {
 		{"objects that arrive while nothing else is to be done", p.arrivalsIdle},
 		{"objects that arrive while all others are looked at again", p.arrivalsInDrain},
 		{"a leader that is killed", p.failover},
-		{"specifications of 900 KB", p.sizes},
 	}
 	for _, step := range steps {
 		began := time.Now()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -46,24 +45,17 @@ func entries(count int, value string) map[string]string {
 }
 
 // sizes is P16: what an editor with specifications of 900 KB costs an operator that
-// has nothing else to do, as they arrive and, in a full run, again after a restart. It
-// has a control plane of its own, because the others have objects already.
-func (p *processes) sizes(ctx context.Context) (err error) {
-	r, err := newRig(ctx, p.binaries, 0)
+// has nothing else to do, as they arrive and, in a full run, again after a restart.
+func (p *processes) sizes(ctx context.Context) error {
+	one, empty, err := p.startAtRest(ctx, 0)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.stop()) }()
-	apart := &processes{rig: r, spans: p.spans, measured: p.measured}
-	one, empty, err := apart.startAtRest(ctx, 0)
+	objects, stored, err := p.applyOversized(ctx)
 	if err != nil {
 		return err
 	}
-	objects, stored, err := apart.applyOversized(ctx)
-	if err != nil {
-		return err
-	}
-	if err := apart.rests(ctx, one, objects); err != nil {
+	if err := p.rests(ctx, one, objects); err != nil {
 		return err
 	}
 	highest, err := one.highest()
@@ -75,17 +67,17 @@ func (p *processes) sizes(ctx context.Context) (err error) {
 		if err := one.Stop(); err != nil {
 			return err
 		}
-		if _, highest, err = apart.startAtRest(ctx, objects); err != nil {
+		if _, highest, err = p.startAtRest(ctx, objects); err != nil {
 			return err
 		}
 		p.measured.Add(figures.Figure{Key: "P16.restarted", Value: (highest - empty) / stored})
 	}
-	calls, err := r.calls(ctx)
+	calls, err := p.calls(ctx)
 	if err != nil {
 		return err
 	}
 	p.measured.Add(figures.Figure{Key: "P16.writes", Value: float64(writes(calls))})
-	return r.allStalled(ctx, names("large", p.spans.oversized))
+	return p.allStalled(ctx, names("large", p.spans.oversized))
 }
 
 // applyOversized creates objects that are over the bound, with and without the schema

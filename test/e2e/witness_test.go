@@ -244,6 +244,16 @@ func nameOfPatch(body []byte) string {
 			} `json:"creation"`
 		} `json:"status"`
 	}
+	var operations []struct {
+		Path string `json:"path"`
+	}
+	if json.Unmarshal(body, &operations) == nil {
+		for _, operation := range operations {
+			if operation.Path == "/status/clusterID" {
+				return "id"
+			}
+		}
+	}
 	if err := json.Unmarshal(body, &patch); err != nil {
 		return "unknown"
 	}
