@@ -80,16 +80,6 @@ func (c *credential) isRejected() bool {
 	return c.acceptance == rejected
 }
 
-// rejection is why the workspace refuses the credential; nil: it does not.
-func (c *credential) rejection() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.acceptance != rejected {
-		return nil
-	}
-	return c.failure
-}
-
 // clockSkew is the workspace's clock minus the operator's, by its last answers.
 func (c *credential) clockSkew() time.Duration {
 	clock, measures := c.client.(interface{ ClockSkew() (time.Duration, bool) })
@@ -109,7 +99,10 @@ func (c *credential) acquire(r ratelimit.Request, now time.Time) (*ratelimit.Per
 	case rejected:
 		return nil, &WaitError{At: later(retryAt, now.Add(firstRetry)), Reason: ReasonCredentialRejected, Message: "the workspace refuses the credential"}
 	case suspected:
-		return nil, &WaitError{At: now.Add(firstRetry), Reason: ReasonCredentialUnconfirmed, Message: "the workspace refused a call and is asked whether it still accepts the credential"}
+		return nil, &WaitError{
+			At: now.Add(firstRetry), Reason: ReasonCredentialUnconfirmed,
+			Message: "the workspace refused a call and is asked whether it still accepts the credential",
+		}
 	case accepted:
 	}
 	permit, wait := limiter.Acquire(r, now)
@@ -120,6 +113,8 @@ func (c *credential) acquire(r ratelimit.Request, now time.Time) (*ratelimit.Per
 }
 
 // The reasons of waits that concern one credential, beside the rate limiter's.
+//
+//nolint:gosec // the names of reasons, no credentials
 const (
 	// ReasonCredentialRejected: the workspace refuses the credential.
 	ReasonCredentialRejected ratelimit.Reason = "CredentialRejected"

@@ -26,12 +26,12 @@ const (
 // errDropped is an intent that the API server accepted and did not keep.
 var errDropped = errors.New("the API server accepted the intent to create and did not keep it")
 
-// heldWrite is a write to the API server that was not attempted: others failed
+// heldWriteError is a write to the API server that was not attempted: others failed
 // lately. It may be attempted at until.
-type heldWrite struct{ until time.Time }
+type heldWriteError struct{ until time.Time }
 
 // Error says why nothing was attempted.
-func (*heldWrite) Error() string {
+func (*heldWriteError) Error() string {
 	return "writes to the API server have failed; waiting before another one"
 }
 
@@ -90,7 +90,7 @@ func scopesOf(cluster *v1alpha1.DatabricksCluster, kind writeKind) []string {
 	return []string{processScope, serverScope(cluster), refusalScope(cluster, kind)}
 }
 
-// held returns the *heldWrite of a write that may not be attempted now; nil: it may.
+// held returns the *heldWriteError of a write that may not be attempted now; nil: it may.
 // It counts nothing.
 func (k *kubeWrites) held(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
 	k.mu.Lock()
@@ -99,7 +99,7 @@ func (k *kubeWrites) held(cluster *v1alpha1.DatabricksCluster, kind writeKind) e
 	return err
 }
 
-// admit lets a write through, or returns a *heldWrite. The caller must call done with
+// admit lets a write through, or returns a *heldWriteError. The caller must call done with
 // the outcome of a write that was let through.
 func (k *kubeWrites) admit(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
 	k.mu.Lock()
@@ -125,12 +125,12 @@ func (k *kubeWrites) judge(cluster *v1alpha1.DatabricksCluster, kind writeKind) 
 			continue
 		}
 		if now.Before(scope.next) {
-			return nil, &heldWrite{until: scope.next}
+			return nil, &heldWriteError{until: scope.next}
 		}
 		failing = append(failing, scope)
 	}
 	if next := k.lastRetry.Add(retrySpacing); len(failing) > 0 && now.Before(next) {
-		return nil, &heldWrite{until: next}
+		return nil, &heldWriteError{until: next}
 	}
 	return failing, nil
 }
@@ -237,7 +237,7 @@ func isAnswer(err error) bool {
 func (k *kubeWrites) nextFor(cluster *v1alpha1.DatabricksCluster) time.Time {
 	var next time.Time
 	for _, kind := range []writeKind{intentWrite, objectWrite} {
-		if held, ok := errors.AsType[*heldWrite](k.held(cluster, kind)); ok && held.until.After(next) {
+		if held, ok := errors.AsType[*heldWriteError](k.held(cluster, kind)); ok && held.until.After(next) {
 			next = held.until
 		}
 	}

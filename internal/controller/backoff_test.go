@@ -52,7 +52,7 @@ func TestWritesThatFailAreFew(t *testing.T) {
 					}
 					cluster := named(fmt.Sprint("team-", i%row.namespaces), fmt.Sprint("c", i))
 					err := writes.admit(cluster, intentWrite)
-					if held, ok := errors.AsType[*heldWrite](err); ok {
+					if held, ok := errors.AsType[*heldWriteError](err); ok {
 						due[i] = held.until
 						continue
 					}

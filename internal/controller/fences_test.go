@@ -367,7 +367,7 @@ func TestALostIDIsFoundByTag(t *testing.T) {
 			r := newRig(t)
 			cluster := r.running()
 			r.stop()
-			time.Sleep(time.Until(cluster.CreationTimestamp.Add(time.Second)))
+			r.Eventually(time.Now).Should(BeTemporally(">=", cluster.CreationTimestamp.Add(time.Second)))
 			r.patchStatus(cluster, merge)
 			r.start()
 			r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).Should(Equal(cluster.Status.ClusterID))

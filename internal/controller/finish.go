@@ -182,7 +182,7 @@ func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Durati
 // other failure of the Kubernetes API back when it may be attempted again. None of
 // them goes to the queue's own backoff, which begins with milliseconds.
 func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksCluster, err error) (ctrl.Result, error) {
-	held, isHeld := errors.AsType[*heldWrite](err)
+	held, isHeld := errors.AsType[*heldWriteError](err)
 	switch {
 	case isHeld:
 		return ctrl.Result{RequeueAfter: max(time.Until(retryAt(held.until)), soon)}, nil

@@ -26,7 +26,7 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	}
 	seen.subscribe()
 	if seen.Presence == plan.Present {
-		r.libraries(cluster, seen)
+		r.libraries(seen)
 		r.pin(cluster, seen)
 		r.permissions(cluster, seen)
 	}
@@ -61,7 +61,7 @@ func (r *Reconciler) librariesNeed(cluster *v1alpha1.DatabricksCluster, seen *sc
 	}
 }
 
-func (r *Reconciler) libraries(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+func (r *Reconciler) libraries(seen *scene) {
 	look := seen.view.Libraries
 	if look.Err != nil {
 		seen.Libraries.Failure = failureOf(look.Err)

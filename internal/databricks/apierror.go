@@ -26,7 +26,7 @@ type apiError struct {
 
 // fromDatabricks reports whether the workspace itself wrote the body. A JSON object
 // with a message alone may be a proxy's where the status is 5xx.
-func (e apiError) fromDatabricks(status int) bool {
+func (e *apiError) fromDatabricks(status int) bool {
 	if e.json {
 		return e.typed || e.message != "" && status < http.StatusInternalServerError
 	}

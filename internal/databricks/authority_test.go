@@ -49,8 +49,9 @@ func TestAnAuthorityIsATokenAClientOrAnIdentity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			g.Expect(tc.one.Authority() == tc.other.Authority()).To(Equal(tc.authority))
-			g.Expect(tc.one.Fingerprint() == tc.other.Fingerprint()).To(Equal(tc.credential))
+			sameAuthority, sameCredential := tc.one.Authority() == tc.other.Authority(), tc.one.Fingerprint() == tc.other.Fingerprint()
+			g.Expect(sameAuthority).To(Equal(tc.authority))
+			g.Expect(sameCredential).To(Equal(tc.credential))
 			g.Expect(tc.one.Authority()).NotTo(Or(BeEmpty(), Equal(tc.one.Fingerprint()), ContainSubstring(canary)))
 		})
 	}

@@ -69,6 +69,6 @@ func TestACallHasTheDateOfItsAnswer(t *testing.T) {
 	})
 	err := read(t.Context(), server.client(t, func(c Call) { calls = append(calls, c) }))
 	g.Expect(calls[0].ServerDate).To(Equal(time.Date(2026, 11, 22, 15, 0, 30, 0, time.UTC)))
-	g.Expect(err.(*Error).Endpoint).To(Equal(calls[0].Endpoint)) //nolint:errorlint,forcetypeassert // the type is promised
+	g.Expect(err.(*Error).Endpoint).To(Equal(calls[0].Endpoint)) //nolint:errorlint // the type is promised
 	g.Expect(calls[0].Endpoint).To(Equal("clusters/get"))
 }

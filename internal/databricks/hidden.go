@@ -176,7 +176,7 @@ func unicodeEscapeLength(text string, r rune) int {
 			return 0
 		}
 		number, err := strconv.ParseUint(rest[1:5], 16, 16)
-		if err != nil || uint16(number) != unit {
+		if err != nil || number != uint64(unit) {
 			return 0
 		}
 		length += len("u0000")

@@ -88,7 +88,10 @@ func (o *oauth) token(ctx context.Context) (string, error) {
 		token, _ := result.Val.(string)
 		return token, result.Err
 	case <-ctx.Done():
-		return "", &Error{Class: ClassTransient, Message: "no token within the deadline", Method: http.MethodPost, Path: usualEndpoint, Endpoint: tokenEndpoint, cause: ctx.Err()}
+		return "", &Error{
+			Class: ClassTransient, Message: "no token within the deadline",
+			Method: http.MethodPost, Path: usualEndpoint, Endpoint: tokenEndpoint, cause: ctx.Err(),
+		}
 	}
 }
 

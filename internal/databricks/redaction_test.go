@@ -56,7 +56,7 @@ func quotes() map[string]func(sent string) string {
 		encoded, _ := json.Marshal(text)
 		return string(encoded)
 	}
-	ascii := func(text string) string { return strconv.QuoteToASCII(text) }
+	ascii := strconv.QuoteToASCII
 	return map[string]func(string) string{
 		"JSON message": func(s string) string {
 			return `{"error_code":"INVALID_PARAMETER_VALUE","message":` + encode("bad: "+s) + `}`
@@ -67,7 +67,7 @@ func quotes() map[string]func(sent string) string {
 		"values":                 func(string) string { return `{"message":` + encode(fmt.Sprint(secretValues())) + `}` },
 		"raw":                    func(s string) string { return "bad: " + s },
 		"page":                   func(s string) string { return "<pre>bad: " + s + "</pre>" },
-		"code":                   func(s string) string { return `{"error_code":` + encode(secretValues()["conf"]) + `}` },
+		"code":                   func(string) string { return `{"error_code":` + encode(secretValues()["conf"]) + `}` },
 		"cut short":              func(string) string { return `{"message":` + encode("bad: "+secretValues()["conf"][:15]+"...") + `}` },
 		"cut short by the end":   func(string) string { return `{"message":` + encode("bad: "+secretValues()["conf"][:15]) + `}` },
 		"a value and its repeat": func(string) string { v := secretValues()["short"]; return `{"message":` + encode(v+v+" "+v) + `}` },

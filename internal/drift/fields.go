@@ -75,7 +75,7 @@ var fields = []field{
 	{name: "init_scripts", kind: sequence, removal: clears},
 	{name: "cluster_log_conf", kind: block, removal: clears},
 	{name: "aws_attributes", kind: block, removal: clears, dotted: true},
-	{name: "azure_attributes", kind: block, removal: clears, dotted: true, secret: "log_analytics_info/log_analytics_primary_key"}, //nolint:gosec // the name of a field, no credential
+	{name: "azure_attributes", kind: block, removal: clears, dotted: true, secret: "log_analytics_info/log_analytics_primary_key"}, //nolint:gosec // a field
 	{name: "gcp_attributes", kind: block, removal: clears, dotted: true},
 	{name: "enable_elastic_disk", kind: scalar, removal: clears},
 	{name: "enable_local_disk_encryption", kind: scalar, removal: clears},

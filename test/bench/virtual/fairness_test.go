@@ -80,11 +80,13 @@ func neighbourCalls(resized, deleted string) []neighbourCall {
 			return err
 		}},
 		{
-			"resize", cache.Write{Priority: ratelimit.PriorityChange, Endpoint: "clusters/resize", ClusterID: resized},
+			"resize",
+			cache.Write{Priority: ratelimit.PriorityChange, Endpoint: "clusters/resize", ClusterID: resized},
 			func(ctx context.Context, api databricks.Writer) error { return api.Start(ctx, resized) },
 		},
 		{
-			"delete", cache.Write{Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/delete", ClusterID: deleted},
+			"delete",
+			cache.Write{Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/delete", ClusterID: deleted},
 			func(ctx context.Context, api databricks.Writer) error { return api.Terminate(ctx, deleted) },
 		},
 	}
