@@ -97,6 +97,8 @@ type Interest struct {
 	// SpecAfter is the time after which a GET must have begun; zero: no GET is
 	// needed.
 	SpecAfter time.Time
+	// Purpose is what the reads are for that After and SpecAfter request.
+	Purpose Purpose
 	// Search looks for clusters by a custom tag; the zero value looks for none.
 	Search Query
 	// Libraries and Permissions are those of the cluster; Pins are the pinned
@@ -106,6 +108,17 @@ type Interest struct {
 	// of policies and pools where the object names one.
 	Catalog CatalogLookup
 }
+
+// Purpose is what a read is for that an object waits for.
+type Purpose int
+
+const (
+	// ToKeep: the object is kept as declared.
+	ToKeep Purpose = iota
+	// ToDelete: the object is being deleted. Where the service asked for a pause that it
+	// did not ask of terminates, the read is not held either.
+	ToDelete
+)
 
 // Lookup is an interest in what a list of clusters does not show.
 type Lookup struct {

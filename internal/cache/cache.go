@@ -54,6 +54,8 @@ type cache struct {
 	planAt time.Time
 	// heldUntil is until when the limiter lets no request of a priority pass.
 	heldUntil [priorities]time.Time
+	// pausedUntil is until when the service asked for a pause of some requests.
+	pausedUntil time.Time
 }
 
 // cacheKey says whose data a cache holds: objects share one only where they have the
@@ -182,7 +184,7 @@ func (c *cache) retryAll() {
 		e.backoff.succeeded()
 	}
 	c.lookups.retryAll()
-	c.heldUntil = [priorities]time.Time{}
+	c.heldUntil, c.pausedUntil = [priorities]time.Time{}, time.Time{}
 	c.planBy(time.Now())
 	c.signal()
 }

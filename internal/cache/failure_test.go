@@ -373,6 +373,27 @@ func TestADeleteThatWasNotSentDoesNotEndTheGrace(t *testing.T) {
 	})
 }
 
+func TestARetryAfterHoldsUpNoReadThatADeletionWaitsFor(t *testing.T) {
+	for name, fleet := range map[string]int{"[case-73] few clusters": 1, "[case-73] more clusters than are read one by one": 300} {
+		withRegistry(t, name, func(t *testing.T, f *fixture) {
+			ids := f.remote.fill("c", fleet)
+			ws := f.watch(ids...)
+			f.pass(time.Minute)
+			throttled := &databricks.Error{Class: databricks.ClassThrottled, Answered: true, RetryAfter: 2 * time.Minute}
+			_ = f.write(ws, ratelimit.PriorityChange, "", func(context.Context, databricks.Writer) error { return throttled })
+			since := time.Now()
+			f.subscribe(Object(ids[0]), Interest{ClusterID: ids[0], After: since, Purpose: ToDelete})
+			f.pass(10 * time.Second)
+			if got := f.view(Object(ids[0])).Cluster; !got.StartedAt.After(since) {
+				t.Errorf("the cluster was read last at %v, before the deletion at %v", got.StartedAt, since)
+			}
+			if n := f.remote.count("", since); n != 1 {
+				t.Errorf("%d calls while the service asked for none, of which one is for the deletion", n)
+			}
+		})
+	}
+}
+
 func TestAListFromBeforeAWriteIsNotUsedForAnObjectThatComesBack(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		ids := f.remote.fill("c", 20)

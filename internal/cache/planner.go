@@ -89,7 +89,7 @@ func (c *cache) collect(now time.Time) (light []lightRead) {
 		case !needed:
 		case d.at.After(now):
 			c.planBy(d.at)
-		case d.get:
+		case d.get, now.Before(c.pausedUntil) && e.isAwaitedByDeletion():
 			c.gets = append(c.gets, get{e.id, d.priority})
 		default:
 			light = append(light, lightRead{get{e.id, d.priority}, d.after})

@@ -58,10 +58,14 @@ func (c *cache) dispatch(ctx context.Context, calls *sync.WaitGroup) time.Time {
 func (c *cache) start(ctx context.Context, r *read, now time.Time, calls *sync.WaitGroup) {
 	permit, wait := r.credential.acquire(ratelimit.Request{Priority: r.priority, Endpoint: r.endpoint, Resource: r.resource}, now)
 	if wait != nil {
-		if isOfHost(wait.Reason) {
+		if isOfHost(wait.Reason) && wait.Domain != r.endpoint {
 			c.hold(r.priority, wait.At)
 		} else {
 			r.putOff(wait.At)
+		}
+		if wait.Reason == ratelimit.ReasonRetryAfter && wait.At.After(c.pausedUntil) {
+			c.pausedUntil = wait.At
+			c.wakeBy(now) // what a deletion waits for is read by GET
 		}
 		c.block(wait, now)
 		return
@@ -180,8 +184,9 @@ func (c *cache) takePage(l *listing, page databricks.ListPage, now time.Time, er
 	}
 }
 
-// nextGet returns the most urgent GET that is due, or when one may be made.
-func (c *cache) nextGet(now time.Time) (*read, time.Time) {
+// nextGet returns the most urgent GET that is due, or when one may be made. While the
+// service asks for a pause, what a deletion waits for is read like a terminate is sent.
+func (c *cache) nextGet(now time.Time) (due *read, held time.Time) {
 	if len(c.getting) >= maxGets {
 		return nil, time.Time{}
 	}
@@ -194,12 +199,19 @@ func (c *cache) nextGet(now time.Time) (*read, time.Time) {
 		if e.health.err != nil && failing >= maxFailingGets {
 			continue
 		}
-		if held := c.heldUntil[next.priority]; held.After(now) {
-			return nil, held
+		until := c.heldUntil[next.priority]
+		if !until.After(now) {
+			return c.readOf(e, next.priority), time.Time{}
 		}
-		return c.readOf(e, next.priority), time.Time{}
+		held = sooner(held, until)
+		if !now.Before(c.pausedUntil) {
+			return nil, held // and so are those after it
+		}
+		if e.isAwaitedByDeletion() && !c.heldUntil[ratelimit.PriorityTerminate].After(now) {
+			return c.readOf(e, ratelimit.PriorityTerminate), time.Time{}
+		}
 	}
-	return nil, time.Time{}
+	return nil, held
 }
 
 // failingGets is how many of the GETs in flight are of clusters whose last one failed.

@@ -22,7 +22,8 @@ type requestKey struct {
 
 // readRequest is a read that an object waits for.
 type readRequest struct {
-	after time.Time
+	after   time.Time
+	purpose Purpose
 	// notified: the object was notified that it is there. The request is kept so that
 	// the same interest, stated in the pass that hears of it, is no new request.
 	notified bool
@@ -52,8 +53,8 @@ func (c *cache) subscribe(object Object, interest Interest) View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watch(object, interest.ClusterID)
-	c.request(requestKey{object, anySource}, interest.ClusterID, interest.After)
-	c.request(requestKey{object, getOnly}, interest.ClusterID, interest.SpecAfter)
+	c.request(requestKey{object, anySource}, interest.ClusterID, readRequest{after: interest.After, purpose: interest.Purpose})
+	c.request(requestKey{object, getOnly}, interest.ClusterID, readRequest{after: interest.SpecAfter, purpose: interest.Purpose})
 	view := View{Health: c.lists.health.state()}
 	if e := c.entries[interest.ClusterID]; e != nil {
 		view.Cluster, view.Spec, view.Health = e.observation(), e.specification(), c.healthOf(e)
@@ -105,19 +106,18 @@ func (c *cache) unwatch(object Object) {
 // request asks for a read that began after a time, and cancels the request of
 // before where that is zero. The object is notified once for each time asked for,
 // also where the read was there already.
-func (c *cache) request(key requestKey, clusterID string, after time.Time) {
-	if clusterID == "" || after.IsZero() {
+func (c *cache) request(key requestKey, clusterID string, wanted readRequest) {
+	if clusterID == "" || wanted.after.IsZero() {
 		c.cancel(key)
 		return
 	}
 	e := c.entry(clusterID)
-	if r := e.requests[key]; r != nil && r.after.Equal(after) {
+	if r := e.requests[key]; r != nil && r.after.Equal(wanted.after) && r.purpose == wanted.purpose {
 		return
 	}
-	r := &readRequest{after: after}
-	e.requests[key] = r
-	if e.satisfies(key.source, after) {
-		r.notified = true // the answer of this very call shows it
+	e.requests[key] = &wanted
+	if e.satisfies(key.source, wanted.after) {
+		wanted.notified = true // the answer of this very call shows it
 		return
 	}
 	e.requestedAt = time.Now()
@@ -193,6 +193,16 @@ func (e *entry) outstanding(from source) (after time.Time, exist bool) {
 		}
 	}
 	return after, exist
+}
+
+// isAwaitedByDeletion reports whether an object that is being deleted waits for a read.
+func (e *entry) isAwaitedByDeletion() bool {
+	for key, r := range e.requests {
+		if r.purpose == ToDelete && !e.satisfies(key.source, r.after) {
+			return true
+		}
+	}
+	return false
 }
 
 // search states the object's search and returns its result so far.

@@ -112,6 +112,10 @@ const soonAgain = 5 * time.Second
 // pass needed stays needed until this one has found otherwise.
 func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 	seen.interest = r.memory.interest(cluster)
+	seen.interest.Purpose = cache.ToKeep
+	if !cluster.DeletionTimestamp.IsZero() {
+		seen.interest.Purpose = cache.ToDelete
+	}
 	plan.Needs(plan.NeedsInput{
 		Cluster: cluster, ClusterID: clusterID(cluster), Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
 		ReadAfter: r.memory.lookAfter(cluster), BaseAfter: r.memory.baseAfter(cluster),

@@ -145,10 +145,15 @@ func whenUnseen(in Input) (Plan, bool) {
 	if in.World.Presence != Unknown {
 		return Plan{}, false
 	}
-	if in.World.ReadFailure != nil {
+	failure := in.World.ReadFailure
+	if failure != nil && in.Cluster.Status.State != "" {
 		return whenReadsAreRefused(in)
 	}
 	plan := Plan{Again: in.stillUnseen()}
+	if failure != nil {
+		plan.Verdict = failure.Verdict()
+		return plan, true
+	}
 	if in.Cluster.Status.State == "" {
 		plan.Verdict = creating()
 	}

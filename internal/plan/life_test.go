@@ -89,6 +89,7 @@ func TestLife(t *testing.T) {
 		"reads fail for a moment, and it runs":                    {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
 		"reads fail for a moment, and it launches":                {[]change{owning, is("PENDING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, v1alpha1.ReasonStarting, false, noon.Add(14 * time.Minute)},
 		"reads fail for a moment, and nobody looked":              {[]change{owning, readsFail(databricks.ClassThrottled, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
+		"[case-73] reads fail, and a new one was never seen":      {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
 		"reads fail for long":                                     {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, 15*time.Minute)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
 		"[case-08] reads are throttled for long":                  {[]change{owning, is("RUNNING"), readsFail(databricks.ClassThrottled, 15*time.Minute)}, StepNone, v1alpha1.ReasonRateLimited, false, time.Time{}},
 		"reads fail while nothing is known of this generation":    {[]change{owning, newGeneration, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},

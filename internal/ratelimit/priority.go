@@ -7,7 +7,8 @@ type Priority int
 
 const (
 	// PriorityTerminate is for requests that end costs: terminate, permanent-delete
-	// and unpin. They pass open breakers, slowly.
+	// and unpin, and the read that one of them waits for while Retry-After holds reads.
+	// They pass open breakers, slowly.
 	PriorityTerminate Priority = iota
 	// PriorityChange is for all other writes: create, start, edit, update, resize,
 	// restart and pin.
