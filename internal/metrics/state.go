@@ -61,12 +61,11 @@ func (s *State) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	inUse := map[string]bool{}
-	for _, limiter := range s.Workspaces.Limiters() {
-		if !inUse[limiter.Name] {
-			collectLimiter(ch, limiter, time.Now())
-		}
+	limiters := s.Workspaces.Limiters()
+	for _, limiter := range limiters {
 		inUse[limiter.Name] = true
 	}
+	collectLimiters(ch, limiters, time.Now())
 	s.Calls.collect(ch, inUse)
 	collectCaches(ch, s.Workspaces.Caches())
 	s.Orphans.collect(ch)

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -27,12 +28,59 @@ var (
 		"How much longer the workspace wants no requests of the class, as its Retry-After says; 0 where it may be asked.", labelHost, "class")
 )
 
+var (
+	gateWaits = newDesc("gate_waits_total",
+		"Requests that were held before they were sent, by workspace and by what held them.", labelHost, "reason")
+	gateEndpoint = newDesc("gate_endpoint_unavailable",
+		"1 for each endpoint of the workspace that does not answer and is only probed.", labelHost, "endpoint")
+)
+
+// collectLimiters adds up the limiters of one host: several workspaces may be behind
+// it.
+func collectLimiters(ch chan<- prometheus.Metric, limiters []ratelimit.State, now time.Time) {
+	byHost := map[string]*ratelimit.State{}
+	for i := range limiters {
+		sum := byHost[limiters[i].Name]
+		if sum == nil {
+			byHost[limiters[i].Name] = &limiters[i]
+			continue
+		}
+		addLimiter(sum, limiters[i])
+	}
+	for _, limiter := range byHost {
+		collectLimiter(ch, *limiter, now)
+	}
+}
+
+func addLimiter(sum *ratelimit.State, other ratelimit.State) {
+	sum.Rate, sum.Learned = sum.Rate+other.Rate, sum.Learned+other.Learned
+	sum.HostUnavailable = sum.HostUnavailable || other.HostUnavailable
+	sum.UnavailableEndpoints = slices.Compact(slices.Sorted(slices.Values(slices.Concat(sum.UnavailableEndpoints, other.UnavailableEndpoints))))
+	for reason, count := range other.Waits {
+		sum.Waits[reason] += count
+	}
+	for name, state := range other.Priorities {
+		added := sum.Priorities[name]
+		added.Granted, added.Refused, added.Throttled = added.Granted+state.Granted, added.Refused+state.Refused, added.Throttled+state.Throttled
+		if state.PausedUntil.After(added.PausedUntil) {
+			added.PausedUntil = state.PausedUntil
+		}
+		sum.Priorities[name] = added
+	}
+}
+
 func collectLimiter(ch chan<- prometheus.Metric, limiter ratelimit.State, now time.Time) {
 	ch <- gauge(gateAllowed, limiter.Rate, limiter.Name)
 	if limiter.Learned > 0 {
 		ch <- gauge(gateLearned, limiter.Learned, limiter.Name)
 	}
 	ch <- yes(gateBreaker, limiter.HostUnavailable, limiter.Name)
+	for _, endpoint := range limiter.UnavailableEndpoints {
+		ch <- gauge(gateEndpoint, 1, limiter.Name, endpoint)
+	}
+	for reason, count := range limiter.Waits {
+		ch <- counter(gateWaits, count, limiter.Name, string(reason))
+	}
 	for class, state := range limiter.Priorities {
 		ch <- counter(gateGranted, state.Granted, limiter.Name, class)
 		ch <- counter(gateRefused, state.Refused, limiter.Name, class)
@@ -56,30 +104,74 @@ var (
 		"When the last complete list began; absent before the first one. A few clusters are read one by one, without lists.", labelHost, labelPrincipal)
 	mirrorFailing = newDesc("mirror_failing",
 		"1 while the reads of the workspace fail.", labelHost, labelPrincipal)
+	mirrorFailingClusters = newDesc("mirror_failing_clusters",
+		"Clusters that cannot be read one by one, although the workspace answers.", labelHost, labelPrincipal)
+	mirrorRejected = newDesc("mirror_rejected_credentials",
+		"Credentials that the workspace refuses.", labelHost, labelPrincipal)
+	mirrorSkew = newDesc("mirror_clock_skew_seconds",
+		"Clock of the workspace minus the operator's, by the Date of its answers.", labelHost, labelPrincipal)
 )
 
 // labelPrincipal is the user or service principal whose credential reads.
 const labelPrincipal = "principal"
 
+// cachePlace is what the series of caches are told apart by.
+type cachePlace struct{ host, principal string }
+
+// collectCaches adds up the caches of one principal: each of its credentials may have
+// one of its own.
 func collectCaches(ch chan<- prometheus.Metric, caches []cache.State) {
-	type place struct{ host, principal string }
-	seen := map[place]bool{}
-	for _, m := range caches {
-		at := place{m.Host, strings.ToValidUTF8(m.Principal, "?")}
-		if seen[at] {
-			continue // names are what the server says, and one series is all a name has
+	byPlace := map[cachePlace]*cache.State{}
+	for i := range caches {
+		// Names are what the server sends, and one series is all a name has.
+		at := cachePlace{caches[i].Host, strings.ToValidUTF8(caches[i].Principal, "?")}
+		if sum := byPlace[at]; sum != nil {
+			addCache(sum, caches[i])
+			continue
 		}
-		seen[at] = true
-		ch <- gauge(mirrorObjects, m.Objects, at.host, at.principal)
-		ch <- gauge(mirrorWatched, m.Watched, at.host, at.principal)
-		ch <- yes(mirrorFailing, m.Health.Err != nil, at.host, at.principal)
-		if !m.Health.LastSuccess.IsZero() {
-			ch <- instant(mirrorRead, m.Health.LastSuccess, at.host, at.principal)
-		}
-		if !m.ListedAt.IsZero() {
-			ch <- gauge(mirrorListed, m.Listed, at.host, at.principal)
-			ch <- gauge(mirrorPages, m.Pages, at.host, at.principal)
-			ch <- instant(mirrorListedAt, m.ListedAt, at.host, at.principal)
-		}
+		byPlace[at] = &caches[i]
+	}
+	for at, c := range byPlace {
+		collectCache(ch, at, *c)
+	}
+}
+
+// addCache adds a cache to another. Of what is a matter of age the older one counts.
+func addCache(sum *cache.State, other cache.State) {
+	sum.Objects, sum.Watched = sum.Objects+other.Objects, sum.Watched+other.Watched
+	sum.FailingClusters, sum.RejectedCredentials = sum.FailingClusters+other.FailingClusters, sum.RejectedCredentials+other.RejectedCredentials
+	sum.Listed, sum.Pages = max(sum.Listed, other.Listed), max(sum.Pages, other.Pages)
+	sum.ListedAt = older(sum.ListedAt, other.ListedAt)
+	sum.Health.LastSuccess = older(sum.Health.LastSuccess, other.Health.LastSuccess)
+	if sum.Health.Err == nil {
+		sum.Health.Err = other.Health.Err
+	}
+	if other.ClockSkew.Abs() > sum.ClockSkew.Abs() {
+		sum.ClockSkew = other.ClockSkew
+	}
+}
+
+// older returns the earlier of two times; zero is none.
+func older(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func collectCache(ch chan<- prometheus.Metric, at cachePlace, c cache.State) {
+	ch <- gauge(mirrorObjects, c.Objects, at.host, at.principal)
+	ch <- gauge(mirrorWatched, c.Watched, at.host, at.principal)
+	ch <- yes(mirrorFailing, c.Health.Err != nil, at.host, at.principal)
+	ch <- gauge(mirrorFailingClusters, c.FailingClusters, at.host, at.principal)
+	ch <- gauge(mirrorRejected, c.RejectedCredentials, at.host, at.principal)
+	ch <- gauge(mirrorSkew, c.ClockSkew.Seconds(), at.host, at.principal)
+	if !c.Health.LastSuccess.IsZero() {
+		ch <- instant(mirrorRead, c.Health.LastSuccess, at.host, at.principal)
+	}
+	if !c.ListedAt.IsZero() {
+		ch <- gauge(mirrorListed, c.Listed, at.host, at.principal)
+		ch <- gauge(mirrorPages, c.Pages, at.host, at.principal)
+		ch <- instant(mirrorListedAt, c.ListedAt, at.host, at.principal)
 	}
 }
