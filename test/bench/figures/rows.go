@@ -106,7 +106,7 @@ var Rows = []Row{
 	{ID: "P12", Figure: "of it until the lease is the next one's", Unit: "s", Key: "P12.lease", At: all},
 	{ID: "P12", Figure: "GETs of the changed cluster until then", Key: "P12.gets", Most: atMost(1), At: all},
 	{ID: "P12", Figure: "calls by the next leader until settled", Key: "P12.settled", Most: atMost(110), At: all},
-	{ID: "P13", Figure: "wait of a create of another namespace behind 1,000", Unit: "tokens", Key: "P13.creates.create", Most: atMost(2), Anchor: firstRelease},
+	{ID: "P13", Figure: "wait of another namespace's create behind 1,000 more", Unit: "tokens", Key: "P13.creates.create", Most: atMost(2), Anchor: firstRelease},
 	{ID: "P13", Figure: "of its resize", Unit: "tokens", Key: "P13.creates.resize", Most: atMost(2), Anchor: firstRelease},
 	{ID: "P13", Figure: "of its delete", Unit: "tokens", Key: "P13.creates.delete", Most: atMost(2), Anchor: firstRelease},
 	{ID: "P13", Figure: "wait of its create behind 1,000 refused creates", Unit: "tokens", Key: "P13.refused.create", Most: atMost(2), Anchor: firstRelease},
