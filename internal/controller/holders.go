@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
 // holders finds the objects that manage one cluster. An object may be out of this
@@ -21,20 +22,27 @@ type holders struct {
 	scope           Scope
 }
 
-// of is the object that manages the same cluster of a host already, or of two that do
-// the older one; "" for none.
-func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id, host string) (string, error) {
+// of is the object that manages the same cluster of a workspace already, or of two that
+// do the older one; "" for none.
+func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string, in plan.World) (string, error) {
 	all, err := h.all(ctx, cluster, id)
 	if err != nil {
 		return "", err
 	}
 	for _, other := range all {
-		rival := other.UID != cluster.UID && holdsCluster(&other) && (other.Status.Host == "" || other.Status.Host == host)
+		rival := other.UID != cluster.UID && holdsCluster(&other) && mayBeIn(&other, in)
 		if rival && other.Status.ClusterID == id && (cluster.Status.ClusterID != id || older(&other, cluster)) {
 			return client.ObjectKeyFromObject(&other).String(), nil
 		}
 	}
 	return "", nil
+}
+
+// mayBeIn reports whether an object's cluster may be in a workspace. Several workspaces
+// share a host, and an object of an older version has no workspace id on record.
+func mayBeIn(cluster *v1alpha1.DatabricksCluster, in plan.World) bool {
+	host, id := cluster.Status.Host, cluster.Status.WorkspaceID
+	return (host == "" || host == in.Host) && (id == "" || in.WorkspaceID == "" || id == in.WorkspaceID)
 }
 
 // holdsCluster reports that an object keeps others from managing its cluster.

@@ -138,7 +138,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	if id == "" {
 		return
 	}
-	holder, err := r.holders.of(ctx, cluster, id, seen.Host)
+	holder, err := r.holders.of(ctx, cluster, id, seen.World)
 	if err != nil {
 		// Whose the cluster is decides whether it may be written to.
 		again := time.Now().Add(soonAgain)
