@@ -35,7 +35,7 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(ready.Status.Host).To(Equal(r.workspace.URL))
 		r.Expect(ready.Status.Creation.Token).To(BeEmpty())
 		r.Expect(conditions(ready)).To(ConsistOf("Ready=Running", "Synced=InSync", "Running=Running"))
-		r.Expect(r.record.states("scratch")).To(Equal([]string{"PENDING", "RUNNING"}))
+		r.Eventually(func() []string { return r.record.states("scratch") }).Should(Equal([]string{"PENDING", "RUNNING"}))
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ConsistOf("Created", "Started"))
 	})
 
