@@ -12,6 +12,8 @@ type breaker struct {
 	openSince time.Time
 	// probeAt is when the next probe may be sent.
 	probeAt time.Time
+	// probedAt is when the last probe was sent, or the breaker opened.
+	probedAt time.Time
 	// interval is the time from one probe to the next, before jitter.
 	interval time.Duration
 	// suited is set when a request that is known to work was held since the last
@@ -23,9 +25,10 @@ type breaker struct {
 type suitability int
 
 const (
-	// unproven requests have not succeeded before, or are among those that opened
-	// the breaker.
+	// unproven requests are among those that failed.
 	unproven suitability = iota
+	// untried requests have neither failed nor succeeded.
+	untried
 	// knownToWork requests have succeeded before, and are not among those that
 	// opened the breaker.
 	knownToWork
@@ -43,7 +46,7 @@ func (b *breaker) isOpen() bool { return !b.openSince.IsZero() }
 
 // trip opens the breaker.
 func (b *breaker) trip(now time.Time) {
-	*b = breaker{openSince: now, interval: firstProbeInterval}
+	*b = breaker{openSince: now, probedAt: now, interval: firstProbeInterval}
 	b.probeAt = now.Add(jittered(b.interval))
 }
 
@@ -61,8 +64,11 @@ func (b *breaker) hold(s suitability, now time.Time) time.Time {
 		return time.Time{}
 	}
 	at := b.probeAt
-	if s == unproven && b.suited {
+	switch {
+	case s == unproven && b.suited:
 		at = at.Add(probeGrace)
+	case s != unproven: // what failed before has lengthened the interval
+		at = sooner(at, b.probedAt.Add(firstProbeInterval))
 	}
 	if !now.Before(at) {
 		return time.Time{}
@@ -77,7 +83,14 @@ func (b *breaker) hold(s suitability, now time.Time) time.Time {
 // whether this one is answered by then or not.
 func (b *breaker) probed(now time.Time) {
 	b.interval = min(time.Duration(probeGrowth*float64(b.interval)), lastProbeInterval)
-	b.probeAt, b.suited = now.Add(jittered(b.interval)), false
+	b.probeAt, b.probedAt, b.suited = now.Add(jittered(b.interval)), now, false
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // jittered returns a span of a quarter more or less, so that operators do not

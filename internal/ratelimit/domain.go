@@ -106,10 +106,15 @@ func (d *domains) hold(r Request, now time.Time) (until time.Time, reason Reason
 
 // suits returns how well the request serves as a probe of its endpoint.
 func (e *endpoint) suits(r Request) suitability {
-	if _, worked := e.working[r.member()]; worked && e.failing[r.member()] == nil {
+	_, worked := e.working[r.member()]
+	switch {
+	case e.failing[r.member()] != nil:
+		return unproven
+	case worked:
 		return knownToWork
+	default:
+		return untried
 	}
-	return unproven
 }
 
 // suitsHost returns how well the request serves as a probe of the host.
@@ -117,7 +122,10 @@ func (d *domains) suitsHost(r Request) suitability {
 	if d.row.endpoints[r.Endpoint] && d.row.members[hostMember(r)] {
 		return unproven
 	}
-	return d.endpoint(r.Endpoint).suits(r)
+	if d.endpoint(r.Endpoint).suits(r) == knownToWork {
+		return knownToWork
+	}
+	return unproven
 }
 
 // sending is what a request was to the breakers when it was sent.
@@ -138,7 +146,7 @@ func (d *domains) sent(r Request, now time.Time) (s sending) {
 		if r.Priority == PriorityTerminate {
 			s.pass, d.passAt = true, now.Add(passInterval)
 		}
-		if !now.Before(b.probeAt) {
+		if r.Priority != PriorityTerminate || !now.Before(b.probeAt) {
 			b.probed(now)
 			s.probes = append(s.probes, b)
 		}

@@ -34,3 +34,33 @@ func TestTheFailingCreatesOfOneFlowHoldUpNoOther(t *testing.T) {
 		t.Error("two flows that fail open no breaker")
 	}
 }
+
+func TestAClusterThatDidNotFailIsTheNextProbe(t *testing.T) {
+	l, now := New("w", Options{}), time.Unix(1000, 0)
+	get := func(id string) (*Permit, *Wait) {
+		return l.Acquire(Request{Priority: PriorityConfirm, Endpoint: "clusters/get", Resource: id}, now)
+	}
+	for i := range 100 { // the probes of failing clusters lengthen the interval
+		permit, wait := get([]string{"a", "b", "c"}[i%3])
+		if wait != nil {
+			now = wait.At
+			continue
+		}
+		permit.Release(now, Outcome{Kind: Failed})
+	}
+	if l.Health("clusters/get").Reason != ReasonEndpointUnavailable {
+		t.Fatal("the breaker of the endpoint is not open")
+	}
+	permit, wait := get("healthy")
+	if permit == nil && wait.At.Sub(now) > firstProbeInterval {
+		t.Fatalf("a cluster that did not fail waits %s", wait.At.Sub(now))
+	}
+	if permit == nil {
+		now = wait.At
+		permit, _ = get("healthy")
+	}
+	permit.Release(now, Outcome{Kind: Served})
+	if l.Health("clusters/get").Reason != "" {
+		t.Error("an answer left the breaker open")
+	}
+}
