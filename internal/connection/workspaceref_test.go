@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
@@ -52,7 +53,9 @@ func TestAuthorityDomains(t *testing.T) {
 
 func TestAllowedNamespaces(t *testing.T) {
 	request := connection.Request{User: object("a"), Connection: references("prod")}
-	refused := And(HaveField("Reason", v1alpha1.ReasonPermissionDenied), HaveField("Stalled", true))
+	refused := func() gomegatypes.GomegaMatcher {
+		return And(HaveField("Reason", v1alpha1.ReasonPermissionDenied), HaveField("Stalled", true))
+	}
 
 	t.Run("[case-70] a namespace that is not allowed gets no credential, and one that no longer is loses it at once", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
@@ -61,7 +64,7 @@ func TestAllowedNamespaces(t *testing.T) {
 				r.change(func(k *kubernetes) { k.namespaces[tenant] = map[string]string{"team": "a"} })
 				r.share("prod", rule)
 				credential, blocked := r.resolver.Resolve(t.Context(), request)
-				r.Expect(blocked).To(refused)
+				r.Expect(blocked).To(refused())
 				r.Expect(credential).To(BeZero())
 			}
 			r.Expect(r.readsOf(operatorNamespace, "shared")).To(BeEmpty())
@@ -71,7 +74,7 @@ func TestAllowedNamespaces(t *testing.T) {
 			r.Expect(blocked).To(BeNil())
 			r.share("prod", names("team-b"))
 			credential, blocked := r.resolver.Resolve(t.Context(), request)
-			r.Expect(blocked).To(refused)
+			r.Expect(blocked).To(refused())
 			r.Expect(credential).To(BeZero())
 			after(time.Hour)
 			r.Expect(r.readsOf(operatorNamespace, "shared")).To(HaveLen(1), "the credential is kept for no object")
@@ -92,7 +95,7 @@ func TestAllowedNamespaces(t *testing.T) {
 			after(5 * time.Minute)
 			r.Expect(r.events()).To(HaveLen(20))
 			_, blocked := r.resolver.Resolve(t.Context(), connection.Request{User: objects(1)[0], Connection: references("prod")})
-			r.Expect(blocked).To(refused)
+			r.Expect(blocked).To(refused())
 		})
 	})
 
@@ -118,7 +121,7 @@ func TestAllowedNamespaces(t *testing.T) {
 			adopting := request
 			adopting.AdoptionField = "spec.clusterID"
 			_, blocked := r.resolver.Resolve(t.Context(), adopting)
-			r.Expect(blocked).To(refused)
+			r.Expect(blocked).To(refused())
 			r.Expect(blocked.Message).To(And(HavePrefix("spec.clusterID: "), ContainSubstring("allowAdoption")))
 		})
 	})
