@@ -31,7 +31,7 @@ func TestDeletion(t *testing.T) {
 	eachSize(t, "[case-40] the finalizer stays until a GET says that the cluster is gone", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/get", Status: http.StatusInternalServerError})
-		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/list", Skip: 3, Status: http.StatusInternalServerError})
+		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/list", Skip: 12, Status: http.StatusInternalServerError})
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(BeEmpty())

@@ -44,6 +44,8 @@ func documentedMetrics(t *testing.T) []string {
 // minutes, or takes more clusters than one; the tests of internal/metrics have
 // them.
 var notInAQuietWorkspace = map[string]bool{
+	"databricks_operator_gate_endpoint_unavailable":                  true,
+	"databricks_operator_gate_waits_total":                           true,
 	"databricks_operator_gate_learned_requests_per_second":           true,
 	"databricks_operator_mirror_listed_clusters":                     true,
 	"databricks_operator_mirror_list_pages":                          true,
