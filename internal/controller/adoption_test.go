@@ -99,7 +99,7 @@ func TestAdoption(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-55] nothing is taken while nobody can say whether another object has it", func(t *testing.T, size size) {
+	eachSize(t, "[case-55] a cluster is not adopted while it is not known whether another object manages it", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.kubernetesFails = true
 		var silent atomic.Bool

@@ -170,20 +170,27 @@ func TestWritesThatCannotBeUndoneRestOnTheNewestObject(t *testing.T) {
 	}
 }
 
+// holdFirstID holds the first patch that stores a cluster's id until release is
+// closed, and closes storing when it has begun.
+func (r *rig) holdFirstID() (storing, release chan struct{}) {
+	storing, release = make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+		if cluster, ok := object.(*v1alpha1.DatabricksCluster); ok && cluster.Status.ClusterID != "" {
+			once.Do(func() {
+				close(storing)
+				<-release
+			})
+		}
+		return inner.SubResource(sub).Patch(ctx, object, patch, options...)
+	}
+	return storing, release
+}
+
 func TestAnIDLearnedLate(t *testing.T) {
 	t.Run("[case-89] never lands on another object of the same name", func(t *testing.T) {
 		r := newRig(t)
-		storing, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			if cluster, ok := object.(*v1alpha1.DatabricksCluster); ok && cluster.Status.ClusterID != "" {
-				once.Do(func() {
-					close(storing)
-					<-release
-				})
-			}
-			return inner.SubResource(sub).Patch(ctx, object, patch, options...)
-		}
+		storing, release := r.holdFirstID()
 		r.start()
 		first := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = v1alpha1.DeletionPolicyRetain }))
 		<-storing
@@ -206,17 +213,7 @@ func TestAnIDLearnedLate(t *testing.T) {
 
 	t.Run("[case-89] lands although its object was edited meanwhile", func(t *testing.T) {
 		r := newRig(t)
-		storing, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			if cluster, ok := object.(*v1alpha1.DatabricksCluster); ok && cluster.Status.ClusterID != "" {
-				once.Do(func() {
-					close(storing)
-					<-release
-				})
-			}
-			return inner.SubResource(sub).Patch(ctx, object, patch, options...)
-		}
+		storing, release := r.holdFirstID()
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		<-storing

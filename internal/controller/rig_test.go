@@ -105,11 +105,18 @@ type rig struct {
 	fleet *fleet
 }
 
-// newRig makes a world in which everything goes fast and no operator runs yet;
-// simulated is the workspace, where it is to be a particular one.
+// newRig makes a rig in which everything goes fast and no operator runs yet, for a
+// test that runs beside others; simulated is the workspace, where it is to be a
+// particular one.
 func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	t.Parallel()
+	return newSerialRig(t, simulated...)
+}
+
+// newSerialRig makes a rig for a test that measures time and runs alone.
+func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
+	t.Helper()
 	r := &rig{
 		Gomega:   NewWithT(t),
 		t:        t,
