@@ -104,7 +104,7 @@ type effect struct {
 
 // callSlack is how many reads of nine quiet objects may fall due in one run and
 // not in the other.
-const callSlack = 4
+const callSlack = 2
 
 // noise is what the machine adds to a latency that is measured once; an endpoint
 // that fails for two clusters adds the 2 s until its first probe. Two tokens of the
