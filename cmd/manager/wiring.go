@@ -50,7 +50,7 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	news, calls, orphans := &controller.News{}, metrics.NewCalls(), &metrics.Orphans{}
+	news, calls, orphans := &controller.EventSource{}, metrics.NewCalls(), &metrics.Orphans{}
 	o.workspace.Dial = dialer(o, calls)
 	o.workspace.OnChange = news.Changed
 	o.workspace.Logger = mgr.GetLogger().WithName("workspace")

@@ -28,10 +28,10 @@ type actor struct {
 	// uncached reads what the API server has now.
 	uncached client.Reader
 	// kube spaces the writes to the API server that fail.
-	kube    *kubeWrites
-	writers *cache.Writers
-	memory  *memory
-	options Options
+	kube     *kubeWrites
+	writers  *cache.Writers
+	attempts *attemptStore
+	options  Options
 	// withoutUpdate are the hosts that do not know clusters/update.
 	withoutUpdate hosts
 }
@@ -73,13 +73,13 @@ const holdReported = 5 * time.Second
 
 // act does one thing: at most one call to Databricks that writes. A step that has
 // waited for a while says what holds it up.
-func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
-	done := a.carryOut(ctx, cluster, seen, next)
+func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
+	done := a.carryOut(ctx, cluster, observed, next)
 	if done.hold == nil {
-		a.memory.holdEnded(cluster)
+		a.attempts.holdEnded(cluster)
 		return done
 	}
-	said, reportAt := a.memory.hold(cluster, next.Step, *done.hold, time.Now())
+	said, reportAt := a.attempts.hold(cluster, next.Step, *done.hold, time.Now())
 	if said == nil {
 		done.wait = earliest(done.wait, reportAt)
 	}
@@ -94,56 +94,56 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
+func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
 	switch next.Step {
 	case plan.StepAddFinalizer:
 		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
-	case plan.StepRelease:
+	case plan.StepRemoveFinalizer:
 		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
-	case plan.StepRecord, plan.StepOwn, plan.StepOwnLibraries, plan.StepNoteRequest:
+	case plan.StepStoreClusterID, plan.StepPersistOwnership, plan.StepPersistLibraries, plan.StepAcknowledgeRequest:
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case plan.StepCreate:
-		return a.create(ctx, cluster, seen, next)
+		return a.create(ctx, cluster, observed, next)
 	case plan.StepTerminate:
-		return a.write(ctx, seen, next, ends("clusters/delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, ends("clusters/delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return api.Terminate(ctx, next.ClusterID)
 		}))
 	case plan.StepPublish:
-		return a.publish(ctx, cluster, seen)
+		return a.publish(ctx, cluster, observed)
 	case plan.StepPin:
-		return a.write(ctx, seen, next, changes("clusters/pin"), func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, changes("clusters/pin"), func(ctx context.Context, api databricks.Writer) error {
 			return api.Pin(ctx, next.ClusterID)
 		})
 	case plan.StepUnpin:
-		return a.write(ctx, seen, next, ends("clusters/unpin"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, ends("clusters/unpin"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return api.Unpin(ctx, next.ClusterID)
 		}))
 	case plan.StepPermanentDelete:
-		return a.write(ctx, seen, next, ends("clusters/permanent-delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, ends("clusters/permanent-delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return missingIsDone(api.PermanentDelete(ctx, next.ClusterID))
 		}))
 	case plan.StepStart:
-		return a.write(ctx, seen, next, changes("clusters/start"), func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, changes("clusters/start"), func(ctx context.Context, api databricks.Writer) error {
 			return busyIsDone(api.Start(ctx, next.ClusterID))
 		})
 	case plan.StepRestart:
-		return a.write(ctx, seen, next, changes("clusters/restart"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, changes("clusters/restart"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
 			return api.Restart(ctx, next.ClusterID)
 		}))
 	case plan.StepResize:
-		return a.resize(ctx, seen, next)
+		return a.resize(ctx, observed, next)
 	case plan.StepUpdate:
-		return a.update(ctx, cluster, seen, next)
-	case plan.StepSetGrants:
-		return a.write(ctx, seen, next, changes("permissions/clusters"), func(ctx context.Context, api databricks.Writer) error {
-			return api.SetPermissions(ctx, next.ClusterID, next.Grants)
+		return a.update(ctx, cluster, observed, next)
+	case plan.StepSetPermissions:
+		return a.write(ctx, observed, next, changes("permissions/clusters"), func(ctx context.Context, api databricks.Writer) error {
+			return api.SetPermissions(ctx, next.ClusterID, next.Permissions)
 		})
 	case plan.StepInstallLibraries:
-		return a.write(ctx, seen, next, changes("libraries/install"), func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, changes("libraries/install"), func(ctx context.Context, api databricks.Writer) error {
 			return api.InstallLibraries(ctx, next.ClusterID, next.Libraries)
 		})
 	case plan.StepUninstallLibraries:
-		return a.write(ctx, seen, next, changes("libraries/uninstall"), func(ctx context.Context, api databricks.Writer) error {
+		return a.write(ctx, observed, next, changes("libraries/uninstall"), func(ctx context.Context, api databricks.Writer) error {
 			return api.UninstallLibraries(ctx, next.ClusterID, next.Libraries)
 		})
 	default:
@@ -180,7 +180,7 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	if err != nil {
 		return outcome{err: fmt.Errorf("patch finalizers: %w", err)}
 	}
-	a.memory.versioned(cluster)
+	a.attempts.recordVersion(cluster)
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
@@ -197,9 +197,9 @@ func ends(endpoint string) cache.Write {
 }
 
 // write makes one call that changes a cluster.
-func (a *actor) write(ctx context.Context, seen scene, next plan.Plan, write cache.Write, call call) outcome {
+func (a *actor) write(ctx context.Context, observed observation, next plan.Plan, write cache.Write, call call) outcome {
 	write.ClusterID = next.ClusterID
-	return outcomeOf(a.writers.Do(ctx, seen.workspace, write, call))
+	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, call))
 }
 
 // outcomeOf tells a call that had no turn from one that failed.
@@ -226,12 +226,12 @@ func holdOf(wait *cache.WaitError) *plan.Hold {
 	return hold
 }
 
-func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome {
-	body, err := drift.Resize(next.ClusterID, seen.Desired)
+func (a *actor) resize(ctx context.Context, observed observation, next plan.Plan) outcome {
+	body, err := drift.Resize(next.ClusterID, observed.Desired)
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, seen, next, changes("clusters/resize"), func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, observed, next, changes("clusters/resize"), func(ctx context.Context, api databricks.Writer) error {
 		return api.Resize(ctx, body)
 	})
 }
@@ -240,24 +240,24 @@ func (a *actor) resize(ctx context.Context, seen scene, next plan.Plan) outcome 
 // looked up for this very change: there is no other guard against what was
 // changed elsewhere meanwhile. A workspace that does not know clusters/update
 // gets the whole specification.
-func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
-	if since := a.memory.mending(cluster, next.Differences); seen.SpecAt.Before(since) || !seen.observed.SpecKnown() {
-		seen.interest.SpecAfter = since
-		seen.subscribe()
+func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
+	if since := a.attempts.correctingSince(cluster, next.Differences); observed.SpecAt.Before(since) || !observed.base.SpecKnown() {
+		observed.interest.SpecAfter = since
+		observed.subscribe()
 		return outcome{}
 	}
-	if a.withoutUpdate.has(seen.Host) || drift.NeedsEdit(seen.Desired, next.Differences) {
-		return a.edit(ctx, cluster, seen, next)
+	if a.withoutUpdate.has(observed.Host) || drift.NeedsEdit(observed.Desired, next.Differences) {
+		return a.edit(ctx, cluster, observed, next)
 	}
-	resource, mask, err := drift.Update(correction(seen, next))
+	resource, mask, err := drift.Update(correction(observed, next))
 	if err != nil {
 		return invalid(err)
 	}
-	done := a.write(ctx, seen, next, changes("clusters/update"), a.fencedIfRunning(cluster, seen, func(ctx context.Context, api databricks.Writer) error {
+	done := a.write(ctx, observed, next, changes("clusters/update"), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
 		return api.Update(ctx, databricks.UpdateRequest{ClusterID: next.ClusterID, Cluster: resource, UpdateMask: mask})
 	}))
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
-		a.withoutUpdate.add(seen.Host)
+		a.withoutUpdate.add(observed.Host)
 		return outcome{wait: time.Now()}
 	}
 	return done
@@ -265,26 +265,26 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 
 // correction is what is to be changed, on top of what the cluster was last asked to
 // be.
-func correction(seen scene, next plan.Plan) drift.Correction {
+func correction(observed observation, next plan.Plan) drift.Correction {
 	return drift.Correction{
-		Desired: seen.Desired, Observed: seen.observed, Differences: next.Differences, Normalized: seen.Normalized, Owner: seen.Owner,
+		Desired: observed.Desired, Observed: observed.base, Differences: next.Differences, Normalized: observed.Normalized, Owner: observed.Owner,
 	}
 }
 
 // fencedIfRunning fences a change that restarts a running cluster.
-func (a *actor) fencedIfRunning(cluster *v1alpha1.DatabricksCluster, seen scene, call call) call {
-	if seen.Details.State == compute.StateTerminated {
+func (a *actor) fencedIfRunning(cluster *v1alpha1.DatabricksCluster, observed observation, call call) call {
+	if observed.Details.State == compute.StateTerminated {
 		return call
 	}
 	return a.fenced(cluster, call)
 }
 
-func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
-	body, err := drift.Edit(next.ClusterID, correction(seen, next))
+func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
+	body, err := drift.Edit(next.ClusterID, correction(observed, next))
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, seen, next, changes("clusters/edit"), a.fencedIfRunning(cluster, seen, func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, observed, next, changes("clusters/edit"), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
 		return api.Edit(ctx, next.ClusterID, body)
 	}))
 }
@@ -300,8 +300,8 @@ func invalid(err error) outcome {
 // alone may send the create, at once, and not after the intent's deadline. The
 // id is persisted with the status that finish writes. An answer that was lost
 // leaves the intent: nobody creates again before it is known what became of it.
-func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan) outcome {
-	body, err := drift.Creation(seen.Desired, cluster.Namespace+"/"+cluster.Name, seen.Owner)
+func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
+	body, err := drift.Creation(observed.Desired, cluster.Namespace+"/"+cluster.Name, observed.Owner)
 	if err != nil {
 		return invalid(err)
 	}
@@ -309,8 +309,8 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 		return outcome{err: err}
 	}
 	var created string
-	err = a.writers.Do(ctx, seen.workspace, changes("clusters/create"), func(ctx context.Context, api databricks.Writer) error {
-		if err := a.declare(ctx, cluster, seen, next.Intent); err != nil {
+	err = a.writers.Do(ctx, observed.workspace, changes("clusters/create"), func(ctx context.Context, api databricks.Writer) error {
+		if err := a.declare(ctx, cluster, observed, next.Intent); err != nil {
 			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
 		}
 		if !time.Now().Before(cluster.Status.Creation.NotAfter.Time) {
@@ -340,7 +340,7 @@ var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache
 
 // declare persists the intent to create. A conflict means that this process did
 // not see the newest object, and must not create.
-func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, intent plan.Intent) error {
+func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent plan.Intent) error {
 	if err := a.kube.admit(cluster, intentWrite); err != nil {
 		return err
 	}
@@ -348,11 +348,11 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	notAfter := metav1.NewTime(intent.NotAfter)
 	cluster.Status.ClusterID = ""
-	cluster.Status.Host = seen.Host
-	cluster.Status.OwnedFields = drift.Owned(seen.Desired)
-	digest := drift.Digest(seen.Desired)
+	cluster.Status.Host = observed.Host
+	cluster.Status.OwnedFields = drift.Owned(observed.Desired)
+	digest := drift.Digest(observed.Desired)
 	if before := cluster.Status.Creation; before == nil || before.Token != intent.Token {
-		cluster.Status.SecretsDigest = seen.SecretsDigest
+		cluster.Status.SecretsDigest = observed.SecretsDigest
 	} else if before.Digest != digest {
 		// An earlier call of this creation asked for another specification.
 		digest = ""
@@ -376,7 +376,7 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	if err != nil {
 		return fmt.Errorf("persist the intent to create: %w", err)
 	}
-	a.memory.versioned(cluster)
-	a.memory.creationSince(cluster)
+	a.attempts.recordVersion(cluster)
+	a.attempts.creationSince(cluster)
 	return nil
 }

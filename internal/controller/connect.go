@@ -21,17 +21,17 @@ import (
 )
 
 // connect finds the object's workspace, or why there is none to speak to.
-func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
+func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	credential, blocked := r.connections.Resolve(ctx, requestOf(cluster))
 	if blocked != nil {
 		// What an earlier credential reached is released with it.
 		r.registry.Release(objectOf(cluster))
-		seen.Trouble, seen.unansweredUntil = blockedBy(blocked)
+		observed.Blocked, observed.unansweredUntil = blockedBy(blocked)
 		return
 	}
 	config := credential.Config
-	seen.Host, seen.Credential = config.Host(), config.Fingerprint()
-	if bound := cluster.Status.Host; bound != "" && bound != seen.Host {
+	observed.Host, observed.Credential = config.Host(), config.Fingerprint()
+	if bound := cluster.Status.Host; bound != "" && bound != observed.Host {
 		// Nothing is asked of a workspace that the object does not belong to.
 		r.registry.Release(objectOf(cluster))
 		r.connections.MarkRejected(userOf(cluster), databricks.ClassHost)
@@ -39,23 +39,23 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	found, err := r.registry.Connect(objectOf(cluster), config, credential.Source.Domain())
 	if err != nil {
-		if seen.unansweredUntil = r.options.patience(err); seen.unansweredUntil.IsZero() {
-			seen.Trouble = r.unconnected(cluster, err)
+		if observed.unansweredUntil = r.options.firstAnswerBy(err); observed.unansweredUntil.IsZero() {
+			observed.Blocked = r.unconnected(cluster, err)
 		}
 		return
 	}
-	seen.workspace = found
-	seen.Principal, seen.WorkspaceID = found.Principal().UserName, found.Principal().WorkspaceID
-	seen.ClockSkew = found.ClockSkew()
-	if seen.isElsewhere(cluster) {
+	observed.workspace = found
+	observed.Principal, observed.WorkspaceID = found.Principal().UserName, found.Principal().WorkspaceID
+	observed.ClockSkew = found.ClockSkew()
+	if observed.isElsewhere(cluster) {
 		// Nothing is requested of a workspace that the object does not belong to.
-		seen.workspace = nil
+		observed.workspace = nil
 	}
 }
 
 // isElsewhere reports whether the credential leads to another workspace behind the
 // same host than the one that the object is bound to.
-func (s *scene) isElsewhere(cluster *v1alpha1.DatabricksCluster) bool {
+func (s *observation) isElsewhere(cluster *v1alpha1.DatabricksCluster) bool {
 	bound := cluster.Status.WorkspaceID
 	return bound != "" && s.WorkspaceID != "" && bound != s.WorkspaceID
 }
@@ -86,42 +86,42 @@ func requestOf(cluster *v1alpha1.DatabricksCluster) connection.Request {
 
 // blockedBy returns why there is no credential. While a source is read for the
 // first time it returns the deadline of that read instead.
-func blockedBy(blocked *connection.Blocked) (trouble *plan.Trouble, unansweredUntil time.Time) {
+func blockedBy(blocked *connection.Blocked) (trouble *plan.Blocked, unansweredUntil time.Time) {
 	if blocked.Pending {
 		return nil, blocked.RetryAt
 	}
-	return &plan.Trouble{
-		Reason:  blocked.Reason,
-		Message: blocked.Message,
-		Stalled: blocked.Stalled,
-		Again:   blocked.RetryAt,
+	return &plan.Blocked{
+		Reason:    blocked.Reason,
+		Message:   blocked.Message,
+		Stalled:   blocked.Stalled,
+		RequeueAt: blocked.RetryAt,
 	}, time.Time{}
 }
 
 // unconnected is why a credential does not lead to its workspace.
-func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Trouble {
+func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Blocked {
 	failure := failureOf(err)
 	r.connections.MarkRejected(userOf(cluster), failure.Class)
 	if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 		return stillWaiting(cluster.Status.Conditions, wait, r.options.ConnectPause)
 	}
-	return troubleOf(failure, r.options.ConnectPause)
+	return blockedOf(failure, r.options.ConnectPause)
 }
 
-// troubleOf is a failure to connect, to be tried again after a pause at least.
-func troubleOf(failure *plan.Failure, pause time.Duration) *plan.Trouble {
+// blockedOf is a failure to connect, to be tried again after a pause at least.
+func blockedOf(failure *plan.Failure, pause time.Duration) *plan.Blocked {
 	verdict := failure.Verdict()
-	return &plan.Trouble{
-		Reason:  verdict.Reason,
-		Message: verdict.Message,
-		Stalled: verdict.Stalled,
-		Again:   time.Now().Add(max(pause, failure.RetryAfter)),
+	return &plan.Blocked{
+		Reason:    verdict.Reason,
+		Message:   verdict.Message,
+		Stalled:   verdict.Stalled,
+		RequeueAt: time.Now().Add(max(pause, failure.RetryAfter)),
 	}
 }
 
-// patience is until when a workspace that has never answered is no trouble yet;
+// firstAnswerBy is until when a workspace that has never answered is no trouble yet;
 // zero: it is, or has passed.
-func (o Options) patience(err error) time.Time {
+func (o Options) firstAnswerBy(err error) time.Time {
 	wait, waits := errors.AsType[*cache.WaitError](err)
 	if !waits || wait.Since.IsZero() {
 		return time.Time{}
@@ -134,25 +134,25 @@ func (o Options) patience(err error) time.Time {
 
 // stillWaiting keeps saying why the workspace could not be reached while it has
 // not answered. Its answer is news, so that there is no hurry to ask again.
-func stillWaiting(said []metav1.Condition, wait *cache.WaitError, pause time.Duration) *plan.Trouble {
+func stillWaiting(said []metav1.Condition, wait *cache.WaitError, pause time.Duration) *plan.Blocked {
 	again := latest(wait.At, time.Now().Add(pause))
 	for i := range said {
 		was := &said[i]
 		stalled := was.Type == v1alpha1.ConditionStalled
 		if stalled || was.Type == v1alpha1.ConditionReconciling {
-			return &plan.Trouble{Reason: was.Reason, Message: was.Message, Stalled: stalled, Again: again}
+			return &plan.Blocked{Reason: was.Reason, Message: was.Message, Stalled: stalled, RequeueAt: again}
 		}
 	}
-	return &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Message, Again: again}
+	return &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Message, RequeueAt: again}
 }
 
 // secretReader reads the values that a specification names, uncached and from
 // the object's own namespace.
 type secretReader struct{ reader client.Reader }
 
-func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (drift.Secrets, *plan.Trouble) {
+func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (drift.Secrets, *plan.Blocked) {
 	var values drift.Secrets
-	var trouble *plan.Trouble
+	var trouble *plan.Blocked
 	if image := cluster.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
 		name := image.BasicAuthSecretRef.Name
 		if values.DockerUsername, trouble = s.value(ctx, cluster, "spec.dockerImage.basicAuthSecretRef", name, "username"); trouble != nil {
@@ -173,8 +173,8 @@ func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksC
 // secretPause is how soon a Secret that a specification names is looked for again.
 const secretPause = 20 * time.Second
 
-func (s secretReader) value(ctx context.Context, cluster *v1alpha1.DatabricksCluster, field, name, key string) (string, *plan.Trouble) {
-	trouble := &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Again: time.Now().Add(secretPause)}
+func (s secretReader) value(ctx context.Context, cluster *v1alpha1.DatabricksCluster, field, name, key string) (string, *plan.Blocked) {
+	trouble := &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, RequeueAt: time.Now().Add(secretPause)}
 	var object corev1.Secret
 	err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object)
 	if err != nil {

@@ -312,7 +312,7 @@ func TestUpdates(t *testing.T) {
 		r.Consistently(func() int { return len(r.writes()) }).Should(BeNumerically("<=", 2))
 	})
 
-	t.Run("a workspace that does not know update gets the whole specification, and is remembered", func(t *testing.T) {
+	t.Run("a workspace that does not know update gets the whole specification, and is attemptState", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/update", Status: http.StatusNotFound, ErrorCode: "ENDPOINT_NOT_FOUND", Message: "No API found for 'POST /clusters/update'"})

@@ -56,7 +56,7 @@ func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
 
 	t.Run("[case-82] the tag moves while the object is deleted, and the cluster stays", func(t *testing.T) {
 		r := newRig(t)
-		r.mirror.Slow = time.Hour
+		r.cacheOptions.Slow = time.Hour
 		cluster := r.running()
 		r.retag(cluster.Status.ClusterID, anotherOwner)
 		r.remove(cluster)
@@ -89,7 +89,7 @@ func TestAHolderGoes(t *testing.T) {
 	for name, goes := range holders {
 		t.Run("[case-83] the holder "+name+", and the other object takes the cluster at once", func(t *testing.T) {
 			r := newRig(t)
-			r.mirror.Slow = time.Hour
+			r.cacheOptions.Slow = time.Hour
 			id := r.theirs(simulator.Seed{State: "RUNNING"})
 			r.start()
 			first := r.create(r.adopting("first", id, fixed(1)))

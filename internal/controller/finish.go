@@ -25,48 +25,48 @@ const soon = time.Nanosecond
 
 // finish writes what is new about an object and says when to return to it.
 func (r *Reconciler) finish(
-	ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan, done outcome, told report.Report,
+	ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan, done outcome, reported report.Report,
 ) (ctrl.Result, error) {
-	r.remember(ctx, cluster, seen, next, done)
-	r.tell(cluster, told.Deeds)
+	r.recordStep(ctx, cluster, observed, next, done)
+	r.emit(cluster, reported.ActionEvents)
 	if done.err != nil {
-		r.memory.keepCorrections(cluster, told.Status.Corrections)
+		r.attempts.keepCorrections(cluster, reported.Status.Corrections)
 		return r.retry(ctx, cluster, done.err)
 	}
 	result := resultOf(next, done)
-	released := next.Step == plan.StepRelease
+	released := next.Step == plan.StepRemoveFinalizer
 	switch {
 	case released:
 		r.forget(client.ObjectKeyFromObject(cluster))
 	case next.Step == plan.StepAddFinalizer:
 		// What there is to tell is told with the next step.
-	case r.memory.wroteSince(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, told.Status):
+	case r.attempts.wroteWithin(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, reported.Status):
 		if result.RequeueAfter == 0 || result.RequeueAfter > r.options.Coalesce {
 			result.RequeueAfter = r.options.Coalesce
 		}
 		return result, nil
 	default:
-		if err := r.write(ctx, cluster, told.Status); err != nil {
-			r.memory.keepCorrections(cluster, told.Status.Corrections)
+		if err := r.write(ctx, cluster, reported.Status); err != nil {
+			r.attempts.keepCorrections(cluster, reported.Status.Corrections)
 			return r.retry(ctx, cluster, err)
 		}
 	}
-	r.memory.keepCorrections(cluster, nil)
-	r.memory.staleEnded(cluster)
+	r.attempts.keepCorrections(cluster, nil)
+	r.attempts.staleEnded(cluster)
 	if next.Request != nil && next.Request.Phase == v1alpha1.RequestSucceeded && requestsReconcile(next) {
-		r.memory.forget(client.ObjectKeyFromObject(cluster))
-		r.memory.versioned(cluster)
-		r.memory.readAgain(cluster)
+		r.attempts.forget(client.ObjectKeyFromObject(cluster))
+		r.attempts.recordVersion(cluster)
+		r.attempts.readAgain(cluster)
 	}
-	r.tell(cluster, told.Events)
+	r.emit(cluster, reported.Events)
 	if released {
 		return ctrl.Result{}, nil
 	}
 	return result, nil
 }
 
-func (r *Reconciler) tell(cluster *v1alpha1.DatabricksCluster, told []report.Event) {
-	for _, event := range told {
+func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []report.Event) {
+	for _, event := range all {
 		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
 	}
 }
@@ -75,8 +75,8 @@ func requestsReconcile(next plan.Plan) bool {
 	return strings.HasPrefix(next.Request.Value, v1alpha1.RequestReconcile+"@")
 }
 
-// remember notes a step that wrote to Databricks, and logs it.
-func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene, next plan.Plan, done outcome) {
+// recordStep stores a step that wrote to Databricks, and logs it.
+func (r *Reconciler) recordStep(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan, done outcome) {
 	if !done.Ran {
 		return
 	}
@@ -86,12 +86,12 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 	} else {
 		logger.Info("step done")
 	}
-	if !next.Step.WritesToDatabricks() && !next.Aside {
+	if !next.Step.WritesToDatabricks() && !next.NonBlocking {
 		return
 	}
-	note := r.memory.tried
-	if next.Aside {
-		note = r.memory.triedAside
+	note := r.attempts.recordAttempt
+	if next.NonBlocking {
+		note = r.attempts.recordSideAttempt
 	}
 	note(cluster, plan.Attempt{
 		Step:      next.Step,
@@ -102,11 +102,11 @@ func (r *Reconciler) remember(ctx context.Context, cluster *v1alpha1.DatabricksC
 		Failure:       done.Failure,
 		At:            time.Now(),
 		Generation:    cluster.Generation,
-		Credential:    seen.Credential,
+		Credential:    observed.Credential,
 
-		Differences:   plan.DigestOf(seen.Differences),
-		Corrected:     seen.Differences,
-		SecretsDigest: seen.SecretsDigest,
+		Differences:   plan.DiffDigest(observed.Differences),
+		Corrected:     observed.Differences,
+		SecretsDigest: observed.SecretsDigest,
 		Libraries:     next.Libraries,
 	})
 }
@@ -142,8 +142,8 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	if err != nil {
 		return fmt.Errorf("patch status: %w", err)
 	}
-	r.memory.versioned(cluster)
-	r.memory.wrote(cluster)
+	r.attempts.recordVersion(cluster)
+	r.attempts.wrote(cluster)
 	return nil
 }
 
@@ -174,7 +174,7 @@ const maxStalePause = 10 * time.Second
 // a watch may hang.
 func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Duration {
 	const doublings = 10
-	times := min(r.memory.staleAgain(cluster), doublings)
+	times := min(r.attempts.staleAgain(cluster), doublings)
 	return min(r.options.ConflictPause<<times, maxStalePause)
 }
 
@@ -207,8 +207,8 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 		return ctrl.Result{RequeueAfter: max(time.Until(done.wait), soon)}
 	case done.Ran:
 		return ctrl.Result{RequeueAfter: soon}
-	case !next.Again.IsZero():
-		return ctrl.Result{RequeueAfter: max(time.Until(next.Again), soon)}
+	case !next.RequeueAt.IsZero():
+		return ctrl.Result{RequeueAfter: max(time.Until(next.RequeueAt), soon)}
 	default:
 		return ctrl.Result{}
 	}
@@ -216,7 +216,7 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 
 // forget drops what is kept about an object that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
-	r.memory.forget(key)
+	r.attempts.forget(key)
 	r.connections.Release(clusterUser(key))
 	r.registry.Release(cache.Object(key.String()))
 }

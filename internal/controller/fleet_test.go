@@ -16,7 +16,7 @@ func TestAQuietFleet(t *testing.T) {
 		const objects, passes = 200, 20
 		r := newRig(t)
 		r.patient()
-		r.mirror.Slow = 100 * time.Millisecond
+		r.cacheOptions.Slow = 100 * time.Millisecond
 		r.start()
 		for i := range objects {
 			r.create(r.small(fmt.Sprintf("fleet-%03d", i), everyDefault))

@@ -103,7 +103,7 @@ func (r *rig) settleFleet(own int, others ...group) {
 		r.putSecretIn(namespace, defaultSecret, r.workspace.URL, other.token)
 		watchStatuses(r, r.record, namespace)
 	}
-	timings, limits, mirror := r.timings, r.options.Limits, r.mirror
+	timings, limits, cacheOptions := r.timings, r.options.Limits, r.cacheOptions
 	r.takes(func(t *simulator.Timings) { t.Launch = 0 })
 	r.patient()
 	r.options.Limits.CreateWindow = 20 * time.Second
@@ -129,7 +129,7 @@ func (r *rig) settleFleet(own int, others ...group) {
 	}
 	r.stop()
 	r.takes(func(t *simulator.Timings) { *t = timings })
-	r.options.Limits, r.mirror = limits, mirror
+	r.options.Limits, r.cacheOptions = limits, cacheOptions
 	r.workspace.ClearRequests()
 	r.workspace.setAside(made.clusters)
 	r.fleet = made

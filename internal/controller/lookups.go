@@ -16,22 +16,22 @@ import (
 // lookUp takes what is known beside the cluster itself: libraries, pin, permissions,
 // and for a new specification what the workspace offers. Only what the object
 // declares is requested.
-func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	isNew := seen.Desired != nil && r.memory.doubting(cluster)
-	seen.interest.Libraries = r.librariesNeed(cluster, seen)
-	seen.interest.Permissions = r.permissionsNeed(cluster, seen)
-	seen.interest.Pins = r.pinsNeed(cluster)
+func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	isNew := observed.Desired != nil && r.attempts.needsAdvice(cluster)
+	observed.interest.Libraries = r.librariesNeed(cluster, observed)
+	observed.interest.Permissions = r.permissionsNeed(cluster, observed)
+	observed.interest.Pins = r.pinsNeed(cluster)
 	if isNew {
-		seen.interest.Catalog = catalogNeed(&cluster.Spec)
+		observed.interest.Catalog = catalogNeed(&cluster.Spec)
 	}
-	seen.subscribe()
-	if seen.Presence == plan.Present {
-		r.libraries(seen)
-		r.pin(cluster, seen)
-		r.permissions(cluster, seen)
+	observed.subscribe()
+	if observed.Presence == plan.Present {
+		r.libraries(observed)
+		r.pin(cluster, observed)
+		r.permissions(cluster, observed)
 	}
 	if isNew {
-		r.advise(cluster, seen)
+		r.advise(cluster, observed)
 	}
 }
 
@@ -45,29 +45,29 @@ func quietIf(needed bool) cache.Cadence {
 
 // librariesNeed reads the libraries of a cluster closely while they change, and
 // seldom while they are as declared, to see what was changed elsewhere.
-func (r *Reconciler) librariesNeed(cluster *v1alpha1.DatabricksCluster, seen *scene) cache.Lookup {
-	tried := r.memory.last(cluster).At
+func (r *Reconciler) librariesNeed(cluster *v1alpha1.DatabricksCluster, observed *observation) cache.Lookup {
+	tried := r.attempts.last(cluster).At
 	switch {
 	case !plan.ManagesLibraries(cluster):
 		return cache.Lookup{}
-	case seen.Presence == plan.Unknown:
+	case observed.Presence == plan.Unknown:
 		return cache.Lookup{Cadence: cache.WhileChanging, After: tried}
-	case seen.Presence != plan.Present:
+	case observed.Presence != plan.Present:
 		return cache.Lookup{}
-	case plan.NeedsLibraries(cluster, seen.Details):
-		return cache.Lookup{Cadence: cache.WhileChanging, After: latest(seen.view.Cluster.ChangedAt, tried)}
+	case plan.NeedsLibraries(cluster, observed.Details):
+		return cache.Lookup{Cadence: cache.WhileChanging, After: latest(observed.view.Cluster.ChangedAt, tried)}
 	default:
 		return cache.Lookup{Cadence: cache.WhileQuiet, After: tried}
 	}
 }
 
-func (r *Reconciler) libraries(seen *scene) {
-	look := seen.view.Libraries
+func (r *Reconciler) libraries(observed *observation) {
+	look := observed.view.Libraries
 	if look.Err != nil {
-		seen.Libraries.Failure = failureOf(look.Err)
+		observed.Libraries.Failure = failureOf(look.Err)
 	}
 	if !look.StartedAt.IsZero() {
-		seen.Libraries = plan.Libraries{Seen: true, Statuses: look.Value}
+		observed.Libraries = plan.Libraries{Seen: true, Statuses: look.Value}
 	}
 }
 
@@ -76,38 +76,38 @@ func (r *Reconciler) pinsNeed(cluster *v1alpha1.DatabricksCluster) cache.Lookup 
 	if !plan.ManagesPin(cluster) {
 		return cache.Lookup{}
 	}
-	_, at := r.memory.pinned(cluster)
+	_, at := r.attempts.pinned(cluster)
 	return cache.Lookup{Cadence: cache.WhileQuiet, OutdatedBefore: at}
 }
 
-// pin takes whether the cluster is pinned. What the workspace was last seen to return
+// pin takes whether the cluster is pinned. What the workspace was last observed to return
 // is older than what was done since.
-func (r *Reconciler) pin(cluster *v1alpha1.DatabricksCluster, seen *scene) {
+func (r *Reconciler) pin(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if !plan.ManagesPin(cluster) {
 		return
 	}
-	look := seen.view.Pins
-	switch done, at := r.memory.pinned(cluster); {
+	look := observed.view.Pins
+	switch done, at := r.attempts.pinned(cluster); {
 	case at.After(look.StartedAt):
-		seen.Pinned = &done
+		observed.Pinned = &done
 	case !look.StartedAt.IsZero():
-		seen.Pinned = new(look.Value[seen.Details.ClusterId])
+		observed.Pinned = new(look.Value[observed.Details.ClusterId])
 	}
 }
 
 // permissionsNeed reads the permissions when the specification is new or they were
 // just set, and seldom while they are in place.
-func (r *Reconciler) permissionsNeed(cluster *v1alpha1.DatabricksCluster, seen *scene) cache.Lookup {
-	if !plan.ManagesGrants(cluster) {
+func (r *Reconciler) permissionsNeed(cluster *v1alpha1.DatabricksCluster, observed *observation) cache.Lookup {
+	if !plan.ManagesPermissions(cluster) {
 		return cache.Lookup{}
 	}
-	set := r.memory.asides(cluster)[plan.StepSetGrants]
+	set := r.attempts.sideAttempts(cluster)[plan.StepSetPermissions]
 	refused := set.Failure != nil && set.Failure.Class != databricks.ClassAmbiguous
 	done := set.Failure == nil && !set.At.IsZero() && set.Generation == cluster.Generation
-	seen.Grants.InPlace = done || plan.GrantsInPlace(cluster)
+	observed.Permissions.InPlace = done || plan.PermissionsInPlace(cluster)
 	var after time.Time
-	if !seen.Grants.InPlace {
-		after = r.memory.generationSince(cluster)
+	if !observed.Permissions.InPlace {
+		after = r.attempts.generationSince(cluster)
 	}
 	var outdated time.Time
 	switch {
@@ -119,18 +119,18 @@ func (r *Reconciler) permissionsNeed(cluster *v1alpha1.DatabricksCluster, seen *
 	return cache.Lookup{Cadence: cache.WhileQuiet, After: after, OutdatedBefore: outdated}
 }
 
-func (r *Reconciler) permissions(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	if !plan.ManagesGrants(cluster) {
+func (r *Reconciler) permissions(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	if !plan.ManagesPermissions(cluster) {
 		return
 	}
-	set := r.memory.asides(cluster)[plan.StepSetGrants]
+	set := r.attempts.sideAttempts(cluster)[plan.StepSetPermissions]
 	refused := set.Failure != nil && set.Failure.Class != databricks.ClassAmbiguous
-	look := seen.view.Permissions
+	look := observed.view.Permissions
 	if look.Err != nil {
-		seen.Grants.Failure = failureOf(look.Err)
+		observed.Permissions.Failure = failureOf(look.Err)
 	}
 	if !look.StartedAt.IsZero() && (refused || look.StartedAt.After(set.At)) {
-		seen.Grants.Seen, seen.Grants.Direct = true, drift.DirectGrants(look.Value)
+		observed.Permissions.Seen, observed.Permissions.Direct = true, drift.DirectPermissions(look.Value)
 	}
 }
 
@@ -146,13 +146,13 @@ func catalogNeed(spec *v1alpha1.DatabricksClusterSpec) cache.CatalogLookup {
 
 // advise compares a new specification with what the workspace offers, once. What does
 // not fit is shown, with what may have been meant; the server decides.
-func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	spec, offered, needed := &cluster.Spec, seen.view.Catalog, seen.interest.Catalog
+func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	spec, offered, needed := &cluster.Spec, observed.view.Catalog, observed.interest.Catalog
 	if isPending(needed.Versions, offered.Versions) || isPending(needed.NodeTypes, offered.NodeTypes) ||
 		isPending(needed.Policies, offered.Policies) || isPending(needed.InstancePools, offered.InstancePools) {
 		return
 	}
-	r.memory.doubted(cluster)
+	r.attempts.advised(cluster)
 	problems := append(
 		sparkversion.Problems(sparkversion.Desired{
 			SparkVersion:     spec.SparkVersion,
@@ -167,7 +167,7 @@ func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, seen *scene) {
 		)...,
 	)
 	for _, problem := range problems {
-		seen.Doubts = append(seen.Doubts, problem.Message)
+		observed.Advice = append(observed.Advice, problem.Message)
 	}
 }
 

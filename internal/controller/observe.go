@@ -19,8 +19,8 @@ import (
 )
 
 // observation is the facts, and the workspace they are about, for the actor.
-type scene struct {
-	plan.World
+type observation struct {
+	plan.Observation
 	// workspace is nil where there is none to call.
 	workspace *cache.Workspace
 	// unansweredUntil is how long the workspace is given for its first answer; zero:
@@ -29,36 +29,36 @@ type scene struct {
 	// interest is what the object needs to know, and view what is known of it.
 	interest cache.Interest
 	view     cache.View
-	// observed is the cluster with the spec that it was compared with: the base of a
+	// base is the cluster with the spec that it was compared with: the base of a
 	// change.
-	observed drift.Observed
+	base drift.Observed
 	// output is the object's own ConfigMap; nil: it has none yet.
 	output *corev1.ConfigMap
 }
 
 // subscribe states what the object needs to know by now, and takes what is known.
-func (s *scene) subscribe() { s.view = s.workspace.Subscribe(s.interest) }
+func (o *observation) subscribe() { o.view = o.workspace.Subscribe(o.interest) }
 
 // observe gathers the facts about an object. It calls no workspace; what is not
 // known yet is requested of the cache.
-func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCluster) scene {
-	seen := scene{World: plan.World{Owner: r.ownerTag(cluster)}}
+func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCluster) observation {
+	observed := observation{Observation: plan.Observation{Owner: r.ownerTag(cluster)}}
 	if !plan.NeedsWorkspace(cluster) {
-		return seen
+		return observed
 	}
-	r.connect(ctx, cluster, &seen)
-	if seen.workspace == nil {
-		return seen
+	r.connect(ctx, cluster, &observed)
+	if observed.workspace == nil {
+		return observed
 	}
-	r.declare(ctx, cluster, &seen)
-	r.need(cluster, &seen)
-	r.look(ctx, cluster, &seen)
-	r.search(cluster, &seen)
-	r.compare(cluster, &seen)
-	r.lookUp(cluster, &seen)
-	r.output(ctx, cluster, &seen)
-	r.memory.keepInterest(cluster, seen.interest)
-	return seen
+	r.declare(ctx, cluster, &observed)
+	r.need(cluster, &observed)
+	r.look(ctx, cluster, &observed)
+	r.search(cluster, &observed)
+	r.compare(cluster, &observed)
+	r.lookUp(cluster, &observed)
+	r.output(ctx, cluster, &observed)
+	r.attempts.keepInterest(cluster, observed.interest)
+	return observed
 }
 
 // ownerTag is the custom tag of the clusters made for an object; its key is
@@ -81,28 +81,28 @@ func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
 }
 
 // declare spells the specification as the Clusters API does.
-func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
+func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if !cluster.DeletionTimestamp.IsZero() {
 		return
 	}
 	if message, oversized := specsize.Excess(cluster); oversized {
 		// What was dropped from the cached copy must not read like a change.
-		seen.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
+		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
 		return
 	}
 	secrets, trouble := r.secrets.resolve(ctx, cluster)
 	if trouble != nil {
-		seen.Trouble = trouble
+		observed.Blocked = trouble
 		return
 	}
 	desired, err := drift.Desired(&cluster.Spec.ClusterSpec, secrets)
 	if err != nil {
-		seen.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 		return
 	}
-	seen.Desired = desired
-	seen.SecretsDigest = r.memory.secretsDigest(cluster, secrets, desired)
-	seen.SecretsRotated = plan.SecretsRotated(cluster, seen.SecretsDigest, r.memory.last(cluster))
+	observed.Desired = desired
+	observed.SecretsDigest = r.attempts.secretsDigest(cluster, secrets, desired)
+	observed.SecretsRotated = plan.SecretsRotated(cluster, observed.SecretsDigest, r.attempts.last(cluster))
 }
 
 // soonAgain is when the API server is asked again for what it did not answer.
@@ -110,27 +110,27 @@ const soonAgain = 5 * time.Second
 
 // need states what the next decision needs to know of the cluster. What else the last
 // pass needed stays needed until this one has found otherwise.
-func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	seen.interest = r.memory.interest(cluster)
-	seen.interest.Purpose = cache.ToKeep
+func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	observed.interest = r.attempts.interest(cluster)
+	observed.interest.Purpose = cache.ToKeep
 	if !cluster.DeletionTimestamp.IsZero() {
-		seen.interest.Purpose = cache.ToDelete
+		observed.interest.Purpose = cache.ToDelete
 	}
 	plan.Needs(plan.NeedsInput{
-		Cluster: cluster, ClusterID: clusterID(cluster), Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
-		ReadAfter: r.memory.lookAfter(cluster), BaseAfter: r.memory.baseAfter(cluster),
-		GenerationSeenAt: r.memory.generationSince(cluster),
-	}, &seen.interest)
-	seen.subscribe()
+		Cluster: cluster, ClusterID: clusterID(cluster), Desired: observed.Desired, SecretsRotated: observed.SecretsRotated,
+		ReadAfter: r.attempts.readAfter(cluster), BaseAfter: r.attempts.baseAfter(cluster),
+		GenerationSeenAt: r.attempts.generationSince(cluster),
+	}, &observed.interest)
+	observed.subscribe()
 }
 
 // look takes what is known of the object's cluster, where that is no older than what
 // was done to it.
-func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	if health := seen.view.Health; health.Err != nil {
-		seen.ReadFailure, seen.ReadFailingSince = failureOf(health.Err), health.Since
-		seen.ReadFailureOfCluster = health.OfCluster
-		r.connections.MarkRejected(userOf(cluster), seen.ReadFailure.Class)
+func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	if health := observed.view.Health; health.Err != nil {
+		observed.ReadFailure, observed.ReadFailingSince = failureOf(health.Err), health.Since
+		observed.ReadFailureOfCluster = health.OfCluster
+		r.connections.MarkRejected(userOf(cluster), observed.ReadFailure.Class)
 	} else {
 		r.connections.MarkAccepted(userOf(cluster))
 	}
@@ -138,30 +138,30 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	if id == "" {
 		return
 	}
-	holder, err := r.holders.of(ctx, cluster, id, workspacePlace{seen.Host, seen.WorkspaceID})
+	holder, err := r.conflicts.of(ctx, cluster, id, workspacePlace{observed.Host, observed.WorkspaceID})
 	if err != nil {
 		// Whose the cluster is decides whether it may be written to.
 		again := time.Now().Add(soonAgain)
-		seen.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), Again: again}
+		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), RequeueAt: again}
 		return
 	}
-	seen.Holder = holder
-	observed := seen.view.Cluster
-	lastKnown := observed.Presence == cache.Present && seen.ReadFailure != nil
+	observed.ManagedBy = holder
+	read := observed.view.Cluster
+	lastKnown := read.Presence == cache.Present && observed.ReadFailure != nil
 	if !cluster.DeletionTimestamp.IsZero() && !lastKnown {
 		// Whose the cluster is must be known as of the deletion; while reads fail, as of
 		// the last one.
-		seen.interest.After = latest(seen.interest.After, r.memory.deletionSince(cluster))
+		observed.interest.After = latest(observed.interest.After, r.attempts.deletionSince(cluster))
 	}
-	if isGone(observed) {
-		unseen := plan.UnseenUntil(cluster, r.options.Limits, r.memory.creationSince(cluster))
-		seen.interest.After = latest(seen.interest.After, unseen)
+	if isGone(read) {
+		unseen := plan.MissingAcceptedAt(cluster, r.options.Limits, r.attempts.creationSince(cluster))
+		observed.interest.After = latest(observed.interest.After, unseen)
 	}
-	seen.subscribe()
-	if observed.Presence == cache.Unknown || !observed.StartedAt.After(seen.interest.After) {
+	observed.subscribe()
+	if read.Presence == cache.Unknown || !read.StartedAt.After(observed.interest.After) {
 		return
 	}
-	seen.Presence, seen.Details = presences[observed.Presence], observed.Cluster
+	observed.Presence, observed.Details = presences[read.Presence], read.Cluster
 }
 
 var presences = map[cache.Presence]plan.Presence{
@@ -171,8 +171,8 @@ var presences = map[cache.Presence]plan.Presence{
 }
 
 // isGone reports whether a GET returned that the cluster does not exist.
-func isGone(observed cache.Observation) bool {
-	return observed.Presence == cache.Missing || observed.Presence == cache.Purged
+func isGone(read cache.Observation) bool {
+	return read.Presence == cache.Missing || read.Presence == cache.Purged
 }
 
 func latest(a, b time.Time) time.Time {
@@ -184,49 +184,49 @@ func latest(a, b time.Time) time.Time {
 
 // search looks for the owner tag while a creation's end is not known, and before one
 // that may not be the first.
-func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	after := plan.ResolveAt(cluster, r.options.Limits, r.memory.creationSince(cluster))
-	needed := plan.NeedsSearch(cluster, seen.Presence, r.originOf(cluster))
-	if !needed || time.Now().Before(after) || seen.Owner.Key == "" {
-		r.memory.searchEnded(cluster)
-		seen.interest.Search = cache.Query{}
+func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	after := plan.ResolveAt(cluster, r.options.Limits, r.attempts.creationSince(cluster))
+	needed := plan.NeedsSearch(cluster, observed.Presence, r.originOf(cluster))
+	if !needed || time.Now().Before(after) || observed.Owner.Key == "" {
+		r.attempts.searchEnded(cluster)
+		observed.interest.Search = cache.Query{}
 		return
 	}
-	seen.interest.Search = cache.Query{
-		Tag: seen.Owner.Key, Value: seen.Owner.Value, After: latest(after, r.memory.searchSince(cluster)),
+	observed.interest.Search = cache.Query{
+		Tag: observed.Owner.Key, Value: observed.Owner.Value, After: latest(after, r.attempts.searchSince(cluster)),
 	}
-	seen.subscribe()
-	seen.Search = plan.Search{CompleteLists: seen.view.Search.CompleteLists}
-	for _, match := range seen.view.Search.Matches {
-		seen.Search.Matches = append(seen.Search.Matches, match.Cluster)
+	observed.subscribe()
+	observed.Search = plan.Search{CompleteLists: observed.view.Search.CompleteLists}
+	for _, match := range observed.view.Search.Matches {
+		observed.Search.Matches = append(observed.Search.Matches, match.Cluster)
 	}
 }
 
 // compare finds where the cluster is not as declared, or requests the GET that the
 // comparison needs.
-func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, seen *scene) {
-	if seen.Presence != plan.Present || seen.Desired == nil {
+func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	if observed.Presence != plan.Present || observed.Desired == nil {
 		return
 	}
 	found, err := plan.Compare(plan.CompareInput{
-		Cluster: cluster, Desired: seen.Desired, SecretsRotated: seen.SecretsRotated,
-		Details: seen.Details, ReadAt: seen.view.Cluster.StartedAt,
-		Spec: seen.view.Spec.JSON, SpecAt: seen.view.Spec.StartedAt,
-		GenerationSeenAt: r.memory.generationSince(cluster), Judged: r.memory.judged(cluster), Last: r.memory.last(cluster),
+		Cluster: cluster, Desired: observed.Desired, SecretsRotated: observed.SecretsRotated,
+		Details: observed.Details, ReadAt: observed.view.Cluster.StartedAt,
+		Spec: observed.view.Spec.JSON, SpecAt: observed.view.Spec.StartedAt,
+		GenerationSeenAt: r.attempts.generationSince(cluster), ComparedSpec: r.attempts.comparedSpec(cluster), Last: r.attempts.last(cluster),
 	})
 	if err != nil {
-		seen.ReadFailure = &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}
+		observed.ReadFailure = &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}
 		return
 	}
 	if !found.Compared {
-		seen.interest.SpecAfter = latest(seen.interest.SpecAfter, found.SpecAfter)
-		seen.subscribe()
-		seen.Suspected = true
+		observed.interest.SpecAfter = latest(observed.interest.SpecAfter, found.SpecAfter)
+		observed.subscribe()
+		observed.UnconfirmedDiff = true
 		return
 	}
-	r.memory.judge(cluster, found)
-	seen.Compared, seen.Differences, seen.Normalized = true, found.Differences, found.Normalized
-	seen.observed, seen.SpecAt, seen.SpecKnown = found.Observed, found.SpecAt, found.Observed.SpecKnown()
+	r.attempts.recordComparison(cluster, found)
+	observed.Compared, observed.Differences, observed.Normalized = true, found.Differences, found.Normalized
+	observed.base, observed.SpecAt, observed.SpecKnown = found.Observed, found.SpecAt, found.Observed.SpecKnown()
 }
 
 // clusterID is the object's cluster: the one on record, else the one it names.

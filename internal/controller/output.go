@@ -22,7 +22,7 @@ import (
 
 // output looks at the ConfigMap that tells workloads where the cluster is: by its
 // name and uncached, since the operator may list none.
-func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen *scene) {
+func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if plan.Published(cluster) == nil {
 		return
 	}
@@ -31,32 +31,32 @@ func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksClu
 	switch err := r.secrets.reader.Get(ctx, name, found); {
 	case apierrors.IsNotFound(err):
 	case err != nil:
-		seen.Output.Failure = kubernetesFailure("read", name.Name, err)
+		observed.Output.Failure = kubernetesFailure("read", name.Name, err)
 	case !metav1.IsControlledBy(found, cluster):
-		seen.Output.Foreign = true
+		observed.Output.Foreign = true
 	default:
-		seen.Output.Data, seen.output = found.Data, found
+		observed.Output.Data, observed.output = found.Data, found
 	}
 }
 
 // publish writes the ConfigMap. What it says beside is left alone; the lock makes
 // one that was exchanged meanwhile fail.
-func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, seen scene) outcome {
+func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation) outcome {
 	name := cluster.Spec.OutputConfigMap.Name
 	wanted := plan.Published(cluster)
-	if seen.output == nil {
+	if observed.output == nil {
 		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: name}, Data: wanted}
 		if err := controllerutil.SetControllerReference(cluster, made, a.client.Scheme()); err != nil {
 			return outcome{err: fmt.Errorf("own ConfigMap %s: %w", name, err)}
 		}
 		return published(name, a.client.Create(ctx, made))
 	}
-	before := client.MergeFromWithOptions(seen.output.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	if seen.output.Data == nil {
-		seen.output.Data = map[string]string{}
+	before := client.MergeFromWithOptions(observed.output.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	if observed.output.Data == nil {
+		observed.output.Data = map[string]string{}
 	}
-	maps.Copy(seen.output.Data, wanted)
-	return published(name, a.client.Patch(ctx, seen.output, before))
+	maps.Copy(observed.output.Data, wanted)
+	return published(name, a.client.Patch(ctx, observed.output, before))
 }
 
 func published(name string, err error) outcome {

@@ -86,7 +86,7 @@ func TestPin(t *testing.T) {
 
 	eachSize(t, "[case-46] the pins of a whole workspace cost one list per interval", func(t *testing.T, size size) {
 		r := size.rig(t)
-		r.mirror.Slow = time.Hour
+		r.cacheOptions.Slow = time.Hour
 		r.start()
 		var all []*v1alpha1.DatabricksCluster
 		for _, name := range []string{"a", "b", "c", "d", "e"} {

@@ -63,7 +63,7 @@ func TestRunPolicy(t *testing.T) {
 
 	eachSize(t, "[case-32] a stockout at launch is started again on the same id, with growing pauses", func(t *testing.T, size size) {
 		r := size.rig(t)
-		r.options.Limits.LaunchPause = 300 * time.Millisecond
+		r.options.Limits.LaunchBackoff = 300 * time.Millisecond
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
 		stockout := &simulator.TerminationReason{Code: "CLOUD_PROVIDER_RESOURCE_STOCKOUT", Type: "CLOUD_FAILURE"}
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/start", Times: 2, Launch: stockout})

@@ -29,9 +29,9 @@ type Reconciler struct {
 	registry    *cache.Registry
 	connections *connection.Resolver
 	secrets     secretReader
-	holders     holders
+	conflicts   conflicts
 	actor       *actor
-	memory      *memory
+	attempts    *attemptStore
 	kube        *kubeWrites
 	startedAt   time.Time
 	recorder    events.EventRecorder
@@ -51,26 +51,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if r.memory.isAhead(cluster) {
+	if r.attempts.isAhead(cluster) {
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
 
-	scene := r.observe(ctx, cluster)
-	if until := scene.unansweredUntil; !until.IsZero() {
+	observed := r.observe(ctx, cluster)
+	if until := observed.unansweredUntil; !until.IsZero() {
 		// Nothing is known yet, so nothing is said: after a restart that is so of all.
 		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
 	}
-	corrections := r.memory.corrections(cluster)
+	corrections := r.attempts.corrections(cluster)
 	next := plan.Make(plan.Input{
-		Cluster: cluster,
-		World:   scene.World,
-		Last:    r.memory.last(cluster),
-		Tried:   r.memory.asides(cluster),
-		Limits:  r.options.Limits,
-		Now:     time.Now(),
+		Cluster:      cluster,
+		Observed:     observed.Observation,
+		Last:         r.attempts.last(cluster),
+		SideAttempts: r.attempts.sideAttempts(cluster),
+		Limits:       r.options.Limits,
+		Now:          time.Now(),
 
 		Corrections:  corrections,
-		PendingSince: r.memory.creationSince(cluster),
+		PendingSince: r.attempts.creationSince(cluster),
 		SearchFirst:  r.originOf(cluster) == plan.OlderThanProcess,
 	})
 	if next.Step.WritesToDatabricks() {
@@ -79,16 +79,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), r.options.Limits.RequestDeadline+writeDeadline)
 		defer cancel()
 	}
-	outcome := r.actor.act(ctx, cluster, scene, next)
-	told := report.Of(report.Input{
-		Cluster: cluster,
-		World:   scene.World,
-		Plan:    next,
-		Outcome: outcome.Outcome,
-		Limits:  r.options.Limits,
-		Now:     time.Now(),
+	outcome := r.actor.act(ctx, cluster, observed, next)
+	reported := report.Of(report.Input{
+		Cluster:  cluster,
+		Observed: observed.Observation,
+		Plan:     next,
+		Outcome:  outcome.Outcome,
+		Limits:   r.options.Limits,
+		Now:      time.Now(),
 
 		Corrections: corrections,
 	})
-	return r.finish(ctx, cluster, scene, next, outcome, told)
+	return r.finish(ctx, cluster, observed, next, outcome, reported)
 }

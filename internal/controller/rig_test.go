@@ -81,10 +81,10 @@ type rig struct {
 	// hosts may be reached beside the workspace.
 	hosts []string
 	// tenants are other namespaces in which the operator works, too.
-	tenants []string
-	timings simulator.Timings
-	options controller.Options
-	mirror  cache.Options
+	tenants      []string
+	timings      simulator.Timings
+	options      controller.Options
+	cacheOptions cache.Options
 	// intercept stands between the operator and the API server.
 	intercept interceptor.Funcs
 	// stop ends the operator as a signal does; kill as kill -9 does: what its
@@ -138,7 +138,7 @@ func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
 			ConnectPause:      200 * time.Millisecond,
 			ConnectDeadline:   2 * time.Second,
 		},
-		mirror: cache.Options{
+		cacheOptions: cache.Options{
 			Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,
 			RequestDeadline: 500 * time.Millisecond, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
 			Limits: cache.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
@@ -228,13 +228,13 @@ func (r *rig) start() {
 		},
 	})
 	r.Expect(err).NotTo(HaveOccurred())
-	news := &controller.News{}
-	mirror := r.mirror
-	mirror.Dial = r.dialer()
-	mirror.OnChange = news.Changed
+	changes := &controller.EventSource{}
+	cacheOptions := r.cacheOptions
+	cacheOptions.Dial = r.dialer()
+	cacheOptions.OnChange = changes.Changed
 	options := r.options
 	options.Scope = r.scope()
-	r.Expect(controller.Setup(mgr, cache.NewRegistry(mirror), news, options)).To(Succeed())
+	r.Expect(controller.Setup(mgr, cache.NewRegistry(cacheOptions), changes, options)).To(Succeed())
 	run := r.log.run()
 	var running sync.WaitGroup
 	running.Go(func() {

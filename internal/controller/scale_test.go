@@ -28,7 +28,7 @@ import (
 func TestASilentHostHoldsNoOther(t *testing.T) {
 	t.Run("[R7] [R8] fifty objects of a silent host, and one of a healthy workspace", func(t *testing.T) {
 		r := newRig(t)
-		r.mirror.RequestDeadline, r.options.ConnectDeadline = 30*time.Second, time.Minute
+		r.cacheOptions.RequestDeadline, r.options.ConnectDeadline = 30*time.Second, time.Minute
 		silent, reached := listenSilently(t)
 		r.hosts = []string{silent}
 		r.putSecret("silent", silent, simulator.DefaultToken)
@@ -50,7 +50,7 @@ func TestASilentHostHoldsNoOther(t *testing.T) {
 
 	t.Run("what has no answer in time is told, and its arrival is news", func(t *testing.T) {
 		r := newRig(t)
-		r.mirror.RequestDeadline, r.options.ConnectDeadline = time.Minute, 300*time.Millisecond
+		r.cacheOptions.RequestDeadline, r.options.ConnectDeadline = time.Minute, 300*time.Millisecond
 		name := r.workspace.AddFault(simulator.Fault{Endpoint: "scim/me", Delay: 3 * time.Second})
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -191,7 +191,7 @@ func TestWhatAPersonWaitsForComesFirst(t *testing.T) {
 
 // patient has calls to the workspace not give up on a machine that is busy.
 func (r *rig) patient() {
-	r.mirror.RequestDeadline, r.options.Limits.RequestDeadline = 10*time.Second, 10*time.Second
+	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = 10*time.Second, 10*time.Second
 }
 
 // ready are the names of the objects that are Ready with their cluster running.
@@ -272,7 +272,7 @@ func TestARestartOfAFleet(t *testing.T) {
 		const objects, pages = 200, 2
 		r := newRig(t)
 		r.patient()
-		r.mirror.Slow = time.Minute
+		r.cacheOptions.Slow = time.Minute
 		made := &traffic{}
 		r.kube = made.observed(kubernetes.Config)
 		r.start()

@@ -34,8 +34,8 @@ type Options struct {
 	// OperatorNamespace is where their credentials are, OperatorServiceAccount
 	// whom the operator runs as there; empty where that is not known.
 	OperatorNamespace, OperatorServiceAccount string
-	// Figures is how often the figures of a DatabricksWorkspace may change: 1 min.
-	Figures time.Duration
+	// Usage is how often the figures of a DatabricksWorkspace may change: 1 min.
+	Usage time.Duration
 	// Workers is how many objects are reconciled at once: 8.
 	Workers int
 	Limits  plan.Limits
@@ -67,7 +67,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	orDefault(&o.DefaultSecret, "databricks-credentials")
 	orDefault(&o.Workers, 8)
-	orDefault(&o.Figures, time.Minute)
+	orDefault(&o.Usage, time.Minute)
 	orDefault(&o.Limits.CreateWindow, 10*time.Second)
 	orDefault(&o.Limits.RequestDeadline, 30*time.Second)
 	orDefault(&o.Limits.VisibilityGrace, 30*time.Second)
@@ -99,7 +99,7 @@ const (
 
 // Setup wires the controller into the manager. news carries what the registry
 // hears of clusters; registry must tell it.
-func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Options) error {
+func Setup(mgr ctrl.Manager, registry *cache.Registry, news *EventSource, options Options) error {
 	options = options.withDefaults()
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexClusterID, byClusterID); err != nil {
 		return fmt.Errorf("index clusters by id: %w", err)
@@ -108,7 +108,7 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 		return fmt.Errorf("index clusters by the id they name: %w", err)
 	}
 	news.clusters.awaited = awaitedIn(mgr.GetCache())
-	remembered, kube := newMemory(), newKubeWrites(options.WriteBackoff)
+	attemptState, kube := newAttemptStore(), newKubeWrites(options.WriteBackoff)
 	connections := connection.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetClient().SubResource("token"), connection.Options{
 		DefaultSecret:          options.DefaultSecret,
 		Workspaces:             options.Workspaces,
@@ -122,12 +122,12 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *News, options Optio
 		registry:    registry,
 		connections: connections,
 		secrets:     secretReader{reader: mgr.GetAPIReader()},
-		holders:     holders{cache: mgr.GetClient(), uncached: mgr.GetAPIReader(), scope: options.Scope},
+		conflicts:   conflicts{cache: mgr.GetClient(), uncached: mgr.GetAPIReader(), scope: options.Scope},
 		actor: &actor{
 			client: mgr.GetClient(), uncached: mgr.GetAPIReader(), kube: kube,
-			writers: registry.Writers(), memory: remembered, options: options,
+			writers: registry.Writers(), attempts: attemptState, options: options,
 		},
-		memory:    remembered,
+		attempts:  attemptState,
 		kube:      kube,
 		startedAt: time.Now(),
 		recorder:  mgr.GetEventRecorder("databricks-operator"),

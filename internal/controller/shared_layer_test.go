@@ -370,7 +370,7 @@ func TestOneEndpointFails(t *testing.T) {
 					r.patient()
 				}
 				// No list comes between the failures, as at the default intervals.
-				r.mirror.Slow = time.Minute
+				r.cacheOptions.Slow = time.Minute
 				r.start()
 				for i := range 6 {
 					r.create(r.small(fmt.Sprintf("user-%d", i)))
@@ -456,7 +456,7 @@ func TestSharedCredentials(t *testing.T) {
 	for _, p := range passing {
 		t.Run("[R18] [case-69] "+p.name+", once, changes nothing", func(t *testing.T) {
 			r := inFleet.rig(t)
-			r.mirror.Limits.ProbeRefused = time.Hour
+			r.cacheOptions.Limits.ProbeRefused = time.Hour
 			r.start()
 			r.lists(1)
 			before := r.statements(r.fleet.bystanders)
@@ -726,7 +726,7 @@ func TestFightsInAFleet(t *testing.T) {
 	for _, f := range fights {
 		t.Run("[R18] [case-90] [R13] "+f.name+" is set back for the fourth time: Contended, and no further correction at once", func(t *testing.T) {
 			r := inFleet.rig(t)
-			r.mirror.Deep = 300 * time.Millisecond
+			r.cacheOptions.Deep = 300 * time.Millisecond
 			cluster := r.running(correcting, f.want)
 			id := cluster.Status.ClusterID
 			r.Eventually(func() bool { return f.undone(r, id) }).Should(BeFalse())

@@ -87,8 +87,8 @@ func TestManyCreatesOfOneNamespace(t *testing.T) {
 		const rate, creates = 5, 100
 		r.patient()
 		r.options.Limits.CreateWindow = time.Minute
-		r.mirror.Limits.Start, r.mirror.Limits.Max, r.mirror.Limits.Burst = rate, rate, 1
-		r.mirror.Slow = time.Minute
+		r.cacheOptions.Limits.Start, r.cacheOptions.Limits.Max, r.cacheOptions.Limits.Burst = rate, rate, 1
+		r.cacheOptions.Slow = time.Minute
 		r.start()
 		edited, _ := r.bySubject()
 		creating(creates, unchanged)(r)

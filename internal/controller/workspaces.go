@@ -34,7 +34,7 @@ type workspaces struct {
 	client      client.Client
 	registry    *cache.Registry
 	connections *connection.Resolver
-	figures     *figures
+	figures     *usageSampler
 	options     Options
 
 	mu sync.Mutex
@@ -45,7 +45,7 @@ type workspaces struct {
 // indexWorkspaceRef finds objects by the workspace that they refer to.
 const indexWorkspaceRef = "spec.connection.workspaceRef.name"
 
-func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, connections *connection.Resolver, news *News, options Options) error {
+func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, connections *connection.Resolver, news *EventSource, options Options) error {
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexWorkspaceRef, byWorkspaceRef)
 	if err != nil {
 		return fmt.Errorf("index clusters by workspace: %w", err)
@@ -53,7 +53,7 @@ func setupWorkspaces(mgr ctrl.Manager, registry *cache.Registry, connections *co
 	if options.ForeignWorkspaceStatus {
 		return nil
 	}
-	figures := newFigures(mgr.GetClient(), registry, news.workspaces.add, options.Figures)
+	figures := newUsageSampler(mgr.GetClient(), registry, news.workspaces.add, options.Usage)
 	if err := mgr.Add(figures); err != nil {
 		return fmt.Errorf("add the figures to the manager: %w", err)
 	}
@@ -93,7 +93,7 @@ func byWorkspaceRef(object client.Object) []string {
 // usersOf brings back the objects that refer to a workspace that came, went or
 // changed: as news, since they may be thousands. What is there when a process
 // begins is no change.
-func usersOf(reader client.Reader, news *News) handler.EventHandler {
+func usersOf(reader client.Reader, news *EventSource) handler.EventHandler {
 	tell := func(ctx context.Context, name string) {
 		users, err := usersOfWorkspace(ctx, reader, name)
 		if err != nil {
@@ -159,7 +159,7 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		// Nothing is known yet, so nothing is said.
 		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
 	}
-	facts.Figures = w.figures.of(request.NamespacedName)
+	facts.Usage = w.figures.of(request.NamespacedName)
 	again, err := w.write(ctx, declared, report.OfWorkspace(facts))
 	switch {
 	case apierrors.IsNotFound(err):
@@ -168,8 +168,8 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		// The newer object may differ in its status alone, of which nobody hears.
 		return ctrl.Result{RequeueAfter: w.options.ConflictPause}, nil
 	}
-	if trouble := facts.Trouble; trouble != nil && !trouble.Again.IsZero() {
-		again = earlier(again, max(time.Until(trouble.Again), soon))
+	if trouble := facts.Blocked; trouble != nil && !trouble.RequeueAt.IsZero() {
+		again = earlier(again, max(time.Until(trouble.RequeueAt), soon))
 	}
 	if facts.Failure != nil {
 		again = earlier(again, max(time.Until(facts.FailingSince.Add(report.ReadsFailTooLong)), 0))
@@ -189,11 +189,11 @@ func (w *workspaces) connect(
 	if blocked != nil {
 		w.registry.Release(object)
 		w.figures.forget(key)
-		facts.Trouble, unansweredUntil = blockedBy(blocked)
+		facts.Blocked, unansweredUntil = blockedBy(blocked)
 		return unansweredUntil
 	}
 	found, err := w.registry.Connect(object, credential.Config, credential.Source.Domain())
-	if until := w.options.patience(err); !until.IsZero() {
+	if until := w.options.firstAnswerBy(err); !until.IsZero() {
 		return until
 	}
 	if err != nil {
@@ -201,10 +201,10 @@ func (w *workspaces) connect(
 		failure := failureOf(err)
 		w.connections.MarkRejected(user, failure.Class)
 		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
-			facts.Trouble = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
+			facts.Blocked = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
 			return time.Time{}
 		}
-		facts.Trouble = troubleOf(failure, w.options.ConnectPause)
+		facts.Blocked = blockedOf(failure, w.options.ConnectPause)
 		return time.Time{}
 	}
 	principal := found.Principal()
@@ -225,15 +225,15 @@ func workspaceUser(key types.NamespacedName) connection.User {
 	return connection.User{Kind: "DatabricksWorkspace", Name: key.Name}
 }
 
-// write patches the status where it says something new. Figures alone are worth
+// write patches the status where it says something new. Usage alone are worth
 // a write from time to time only; it returns when that is, 0 for not at all.
 func (w *workspaces) write(ctx context.Context, declared *v1alpha1.DatabricksWorkspace, status v1alpha1.DatabricksWorkspaceStatus) (time.Duration, error) {
 	if equality.Semantic.DeepEqual(declared.Status, status) {
 		return 0, nil
 	}
 	key := client.ObjectKeyFromObject(declared)
-	if equality.Semantic.DeepEqual(report.WithoutFigures(declared.Status), report.WithoutFigures(status)) {
-		if wait := w.options.Figures - w.sinceFigures(key); wait > 0 {
+	if equality.Semantic.DeepEqual(report.WithoutUsage(declared.Status), report.WithoutUsage(status)) {
+		if wait := w.options.Usage - w.sinceUsage(key); wait > 0 {
 			return wait, nil
 		}
 	}
@@ -249,7 +249,7 @@ func (w *workspaces) write(ctx context.Context, declared *v1alpha1.DatabricksWor
 	return 0, nil
 }
 
-func (w *workspaces) sinceFigures(key types.NamespacedName) time.Duration {
+func (w *workspaces) sinceUsage(key types.NamespacedName) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Since(w.figuresAt[key])

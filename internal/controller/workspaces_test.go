@@ -32,7 +32,7 @@ func platform(t *testing.T) *rig {
 	r.options.Workspaces = true
 	r.options.OperatorNamespace = r.newNamespace()
 	r.options.OperatorServiceAccount = "operator"
-	r.options.Figures = 50 * time.Millisecond
+	r.options.Usage = 50 * time.Millisecond
 	r.putSecretIn(r.options.OperatorNamespace, sharedSecret, r.workspace.URL, platformToken)
 	return r
 }
@@ -322,7 +322,7 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 
 	t.Run("a changed number of users is not a write each", func(t *testing.T) {
 		r := platform(t)
-		r.options.Figures = 500 * time.Millisecond
+		r.options.Usage = 500 * time.Millisecond
 		r.start()
 		shared := r.share()
 		r.workspaceBecomes(shared, "Ready=Connected")
@@ -337,7 +337,7 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 			versions[now.ResourceVersion] = true
 			return now.Status.Clusters
 		}).Should(HaveValue(BeEquivalentTo(20)))
-		most := 2 + int(time.Since(begin)/r.options.Figures)
+		most := 2 + int(time.Since(begin)/r.options.Usage)
 		r.Expect(len(versions)).To(BeNumerically("<=", most))
 	})
 

@@ -53,14 +53,14 @@ func (s *State) collectObjects(ctx context.Context, ch chan<- prometheus.Metric)
 	if err := s.Reader.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		return
 	}
-	fleet, kinds := newFleet(), newLedger()
+	clusterStats, kinds := newClusterStats(), newObjectStats()
 	kinds.expect(kindCluster)
 	for i := range all.Items {
 		object := &all.Items[i]
-		fleet.add(&object.Status)
+		clusterStats.add(&object.Status)
 		kinds.add(kindCluster, object, object.Status.ObservedGeneration, object.Status.Conditions)
 	}
-	fleet.collect(ch)
+	clusterStats.collect(ch)
 	defer kinds.collect(ch)
 	if !s.SharedWorkspaces {
 		return
@@ -76,27 +76,27 @@ func (s *State) collectObjects(ctx context.Context, ch chan<- prometheus.Metric)
 	}
 }
 
-// fleet counts clusters.
-type fleet struct {
+// clusterStats counts clusters.
+type clusterStats struct {
 	states map[[2]string]int // by host and state
-	hosts  map[string]*site
+	hosts  map[string]*hostStats
 	open   int
 	// deadline is the earliest of the open creations; nil: none.
 	deadline *metav1.Time
 }
 
-// site is the clusters of one workspace.
-type site struct{ workers, drifted, fields, deferred int }
+// hostStats is the clusters of one workspace.
+type hostStats struct{ workers, drifted, fields, deferred int }
 
-func newFleet() *fleet {
-	return &fleet{states: map[[2]string]int{}, hosts: map[string]*site{}}
+func newClusterStats() *clusterStats {
+	return &clusterStats{states: map[[2]string]int{}, hosts: map[string]*hostStats{}}
 }
 
-func (f *fleet) add(status *v1alpha1.DatabricksClusterStatus) {
+func (f *clusterStats) add(status *v1alpha1.DatabricksClusterStatus) {
 	f.states[[2]string{status.Host, state(status.State)}]++
 	at := f.hosts[status.Host]
 	if at == nil {
-		at = &site{}
+		at = &hostStats{}
 		f.hosts[status.Host] = at
 	}
 	if status.NumWorkers != nil {
@@ -115,7 +115,7 @@ func (f *fleet) add(status *v1alpha1.DatabricksClusterStatus) {
 	}
 }
 
-func (f *fleet) collect(ch chan<- prometheus.Metric) {
+func (f *clusterStats) collect(ch chan<- prometheus.Metric) {
 	for key, count := range f.states {
 		ch <- gauge(clusters, count, key[0], key[1])
 	}
@@ -147,28 +147,28 @@ func state(told string) string {
 	}
 }
 
-// ledger counts objects of every kind by what all kinds have.
-type ledger struct {
-	kinds      map[string]*tally
+// objectStats counts objects of every kind by what all kinds have.
+type objectStats struct {
+	kinds      map[string]*counts
 	conditions map[condition]int
 }
 
 type condition struct{ kind, name, status, reason string }
 
-type tally struct {
+type counts struct {
 	unobserved, deleting int
 	// oldest is when the longest deletion began; nil: there is none.
 	oldest *metav1.Time
 }
 
-func newLedger() *ledger {
-	return &ledger{kinds: map[string]*tally{}, conditions: map[condition]int{}}
+func newObjectStats() *objectStats {
+	return &objectStats{kinds: map[string]*counts{}, conditions: map[condition]int{}}
 }
 
 // expect has a kind told of even if there is no object of it.
-func (l *ledger) expect(kind string) { l.kinds[kind] = &tally{} }
+func (l *objectStats) expect(kind string) { l.kinds[kind] = &counts{} }
 
-func (l *ledger) add(kind string, object metav1.Object, observed int64, has []metav1.Condition) {
+func (l *objectStats) add(kind string, object metav1.Object, observed int64, has []metav1.Condition) {
 	of := l.kinds[kind]
 	if observed != object.GetGeneration() {
 		of.unobserved++
@@ -182,7 +182,7 @@ func (l *ledger) add(kind string, object metav1.Object, observed int64, has []me
 	}
 }
 
-func (l *ledger) collect(ch chan<- prometheus.Metric) {
+func (l *objectStats) collect(ch chan<- prometheus.Metric) {
 	for kind, of := range l.kinds {
 		ch <- gauge(unobserved, of.unobserved, kind)
 		ch <- gauge(deleting, of.deleting, kind)

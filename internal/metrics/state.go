@@ -19,8 +19,8 @@ const (
 	labelHost = "host"
 )
 
-// patience bounds the look at the objects, which are in memory.
-const patience = 5 * time.Second
+// listTimeout bounds the look at the objects, which are in memory.
+const listTimeout = 5 * time.Second
 
 // State is a collector of what is so at the moment of a scrape.
 type State struct {
@@ -58,7 +58,7 @@ func (s *State) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (s *State) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), listTimeout)
 	defer cancel()
 	inUse := map[string]bool{}
 	limiters := s.Workspaces.Limiters()

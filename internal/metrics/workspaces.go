@@ -12,26 +12,26 @@ import (
 )
 
 var (
-	gateAllowed = newDesc("gate_allowed_requests_per_second",
+	limiterAllowed = newDesc("gate_allowed_requests_per_second",
 		"Rate of requests that the operator allows itself at the moment, by workspace.", labelHost)
-	gateLearned = newDesc("gate_learned_requests_per_second",
+	limiterLearned = newDesc("gate_learned_requests_per_second",
 		"Rate of requests that the workspace bears, as its 429s have shown; absent where it has not shown it.", labelHost)
-	gateBreaker = newDesc("gate_breaker_open",
+	limiterBreaker = newDesc("gate_breaker_open",
 		"1 while the workspace does not answer as one, so that it is only tried now and then.", labelHost)
-	gateGranted = newDesc("gate_granted_total",
+	limiterGranted = newDesc("gate_granted_total",
 		"Requests that were let through, by workspace and class.", labelHost, "class")
-	gateRefused = newDesc("gate_refused_total",
+	limiterRefused = newDesc("gate_refused_total",
 		"Times that a request was told to come back later, before it was sent, by workspace and class.", labelHost, "class")
-	gateThrottled = newDesc("gate_throttled_total",
+	limiterThrottled = newDesc("gate_throttled_total",
 		"Requests that the workspace answered with 429, by workspace and class.", labelHost, "class")
-	gatePaused = newDesc("gate_paused_seconds",
+	limiterPaused = newDesc("gate_paused_seconds",
 		"How much longer the workspace wants no requests of the class, as its Retry-After says; 0 where it may be asked.", labelHost, "class")
 )
 
 var (
-	gateWaits = newDesc("gate_waits_total",
+	limiterWaits = newDesc("gate_waits_total",
 		"Requests that were held before they were sent, by workspace and by what held them.", labelHost, "reason")
-	gateEndpoint = newDesc("gate_endpoint_unavailable",
+	limiterEndpoint = newDesc("gate_endpoint_unavailable",
 		"1 for each endpoint of the workspace that does not answer and is only probed.", labelHost, "endpoint")
 )
 
@@ -70,45 +70,45 @@ func addLimiter(sum *ratelimit.State, other ratelimit.State) {
 }
 
 func collectLimiter(ch chan<- prometheus.Metric, limiter ratelimit.State, now time.Time) {
-	ch <- gauge(gateAllowed, limiter.Rate, limiter.Name)
+	ch <- gauge(limiterAllowed, limiter.Rate, limiter.Name)
 	if limiter.Learned > 0 {
-		ch <- gauge(gateLearned, limiter.Learned, limiter.Name)
+		ch <- gauge(limiterLearned, limiter.Learned, limiter.Name)
 	}
-	ch <- yes(gateBreaker, limiter.HostUnavailable, limiter.Name)
+	ch <- yes(limiterBreaker, limiter.HostUnavailable, limiter.Name)
 	for _, endpoint := range limiter.UnavailableEndpoints {
-		ch <- gauge(gateEndpoint, 1, limiter.Name, endpoint)
+		ch <- gauge(limiterEndpoint, 1, limiter.Name, endpoint)
 	}
 	for reason, count := range limiter.Waits {
-		ch <- counter(gateWaits, count, limiter.Name, string(reason))
+		ch <- counter(limiterWaits, count, limiter.Name, string(reason))
 	}
 	for class, state := range limiter.Priorities {
-		ch <- counter(gateGranted, state.Granted, limiter.Name, class)
-		ch <- counter(gateRefused, state.Refused, limiter.Name, class)
-		ch <- counter(gateThrottled, state.Throttled, limiter.Name, class)
-		ch <- gauge(gatePaused, max(state.PausedUntil.Sub(now), 0).Seconds(), limiter.Name, class)
+		ch <- counter(limiterGranted, state.Granted, limiter.Name, class)
+		ch <- counter(limiterRefused, state.Refused, limiter.Name, class)
+		ch <- counter(limiterThrottled, state.Throttled, limiter.Name, class)
+		ch <- gauge(limiterPaused, max(state.PausedUntil.Sub(now), 0).Seconds(), limiter.Name, class)
 	}
 }
 
 var (
-	mirrorObjects = newDesc("mirror_objects",
+	cacheObjects = newDesc("mirror_objects",
 		"Objects that use the workspace, by workspace and principal.", labelHost, labelPrincipal)
-	mirrorWatched = newDesc("mirror_watched_clusters",
+	cacheWatched = newDesc("mirror_watched_clusters",
 		"Clusters of the workspace that belong to an object, by workspace and principal.", labelHost, labelPrincipal)
-	mirrorListed = newDesc("mirror_listed_clusters",
+	cacheListed = newDesc("mirror_listed_clusters",
 		"Clusters that the last complete list of the workspace had, anybody's.", labelHost, labelPrincipal)
-	mirrorPages = newDesc("mirror_list_pages",
+	cachePages = newDesc("mirror_list_pages",
 		"Pages, and so requests, that a complete list of the workspace takes.", labelHost, labelPrincipal)
-	mirrorRead = newDesc("mirror_read_timestamp_seconds",
+	cacheRead = newDesc("mirror_read_timestamp_seconds",
 		"When the workspace was last read with success: what is known of its clusters is that old. Absent before the first time.", labelHost, labelPrincipal)
-	mirrorListedAt = newDesc("mirror_listed_timestamp_seconds",
+	cacheListedAt = newDesc("mirror_listed_timestamp_seconds",
 		"When the last complete list began; absent before the first one. A few clusters are read one by one, without lists.", labelHost, labelPrincipal)
-	mirrorFailing = newDesc("mirror_failing",
+	cacheFailing = newDesc("mirror_failing",
 		"1 while the reads of the workspace fail.", labelHost, labelPrincipal)
-	mirrorFailingClusters = newDesc("mirror_failing_clusters",
+	cacheFailingClusters = newDesc("mirror_failing_clusters",
 		"Clusters that cannot be read one by one, although the workspace answers.", labelHost, labelPrincipal)
-	mirrorRejected = newDesc("mirror_rejected_credentials",
+	cacheRejected = newDesc("mirror_rejected_credentials",
 		"Credentials that the workspace refuses.", labelHost, labelPrincipal)
-	mirrorSkew = newDesc("mirror_clock_skew_seconds",
+	cacheSkew = newDesc("mirror_clock_skew_seconds",
 		"Clock of the workspace minus the operator's, by the Date of its answers.", labelHost, labelPrincipal)
 )
 
@@ -160,18 +160,18 @@ func older(a, b time.Time) time.Time {
 }
 
 func collectCache(ch chan<- prometheus.Metric, at cachePlace, c cache.State) {
-	ch <- gauge(mirrorObjects, c.Objects, at.host, at.principal)
-	ch <- gauge(mirrorWatched, c.Watched, at.host, at.principal)
-	ch <- yes(mirrorFailing, c.Health.Err != nil, at.host, at.principal)
-	ch <- gauge(mirrorFailingClusters, c.FailingClusters, at.host, at.principal)
-	ch <- gauge(mirrorRejected, c.RejectedCredentials, at.host, at.principal)
-	ch <- gauge(mirrorSkew, c.ClockSkew.Seconds(), at.host, at.principal)
+	ch <- gauge(cacheObjects, c.Objects, at.host, at.principal)
+	ch <- gauge(cacheWatched, c.Watched, at.host, at.principal)
+	ch <- yes(cacheFailing, c.Health.Err != nil, at.host, at.principal)
+	ch <- gauge(cacheFailingClusters, c.FailingClusters, at.host, at.principal)
+	ch <- gauge(cacheRejected, c.RejectedCredentials, at.host, at.principal)
+	ch <- gauge(cacheSkew, c.ClockSkew.Seconds(), at.host, at.principal)
 	if !c.Health.LastSuccess.IsZero() {
-		ch <- instant(mirrorRead, c.Health.LastSuccess, at.host, at.principal)
+		ch <- instant(cacheRead, c.Health.LastSuccess, at.host, at.principal)
 	}
 	if !c.ListedAt.IsZero() {
-		ch <- gauge(mirrorListed, c.Listed, at.host, at.principal)
-		ch <- gauge(mirrorPages, c.Pages, at.host, at.principal)
-		ch <- instant(mirrorListedAt, c.ListedAt, at.host, at.principal)
+		ch <- gauge(cacheListed, c.Listed, at.host, at.principal)
+		ch <- gauge(cachePages, c.Pages, at.host, at.principal)
+		ch <- instant(cacheListedAt, c.ListedAt, at.host, at.principal)
 	}
 }

@@ -27,15 +27,15 @@ type CompareInput struct {
 	SpecAt time.Time
 	// GenerationSeenAt is when this process first saw this generation.
 	GenerationSeenAt time.Time
-	// Judged is what the last comparison of this process with a known spec found.
-	Judged Judged
+	// ComparedSpec is what the last comparison of this process with a known spec found.
+	ComparedSpec ComparedSpec
 	// Last is the last step of this process for the object.
 	Last Attempt
 }
 
-// Judged is what a GET's spec was last used to judge: while the effective view is the
+// ComparedSpec is what a GET's spec was last used to judge: while the effective view is the
 // same, the same spec gives the same result, and no other GET is needed.
-type Judged struct {
+type ComparedSpec struct {
 	// Effective is the digest of the differences that the effective view shows.
 	Effective string
 	// SpecAt is when the GET began.
@@ -54,8 +54,8 @@ type Comparison struct {
 	// is then when that GET began.
 	Observed drift.Observed
 	SpecAt   time.Time
-	// Judged is to be remembered for the next comparison.
-	Judged Judged
+	// ComparedSpec is to be remembered for the next comparison.
+	ComparedSpec ComparedSpec
 }
 
 // Compare compares an object with its cluster. A list shows the effective values
@@ -70,8 +70,8 @@ func Compare(in CompareInput) (Comparison, error) {
 		return Comparison{}, err
 	}
 	effective, recorded := in.split(observed.WithoutSpec())
-	digest := DigestOf(effective)
-	isSame := digest == in.Judged.Effective && in.SpecAt.Equal(in.Judged.SpecAt)
+	digest := DiffDigest(effective)
+	isSame := digest == in.ComparedSpec.Effective && in.SpecAt.Equal(in.ComparedSpec.SpecAt)
 	changed := in.SecretsRotated || Changed(in.Cluster.Status.AppliedDigest, in.Desired)
 	switch {
 	case !observed.SpecKnown(), changed && !in.SpecAt.After(in.GenerationSeenAt):
@@ -81,10 +81,10 @@ func Compare(in CompareInput) (Comparison, error) {
 	isKept := !changed || in.isJustCreated()
 	if len(effective) == 0 && isKept && !drift.MayBeLeft(in.Cluster.Status.OwnedFields, in.Desired) {
 		return Comparison{
-			Compared: true, Normalized: recorded, Observed: observed.WithoutSpec(), Judged: in.Judged,
+			Compared: true, Normalized: recorded, Observed: observed.WithoutSpec(), ComparedSpec: in.ComparedSpec,
 		}, nil
 	}
-	needed := Comparison{SpecAfter: in.ReadAt, Judged: in.Judged}
+	needed := Comparison{SpecAfter: in.ReadAt, ComparedSpec: in.ComparedSpec}
 	if changed && !in.SpecAt.After(in.GenerationSeenAt) {
 		needed.SpecAfter = in.GenerationSeenAt
 	}
@@ -101,7 +101,7 @@ func (in CompareInput) full(observed drift.Observed, effective string) Compariso
 	}
 	return Comparison{
 		Compared: true, Differences: differences, Normalized: normalized,
-		Observed: observed, SpecAt: in.SpecAt, Judged: Judged{Effective: effective, SpecAt: in.SpecAt},
+		Observed: observed, SpecAt: in.SpecAt, ComparedSpec: ComparedSpec{Effective: effective, SpecAt: in.SpecAt},
 	}
 }
 

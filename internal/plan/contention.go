@@ -26,8 +26,8 @@ const (
 const (
 	// contentionWindow is the span in which reversals are counted.
 	contentionWindow = time.Hour
-	// contentionPause is the pause before the first correction that is delayed.
-	contentionPause = 2 * time.Minute
+	// contentionBackoff is the pause before the first correction that is delayed.
+	contentionBackoff = 2 * time.Minute
 	// tolerated is how many reversals within the window are corrected at once.
 	tolerated = 3
 	// maxSubjects bounds the single paths that a status counts; beyond it the
@@ -56,8 +56,8 @@ type reversal struct {
 	// cannot tell it from a state that was never as declared.
 	atOnce bool
 	count  int32
-	// heldUntil is when it may be corrected; zero: now.
-	heldUntil time.Time
+	// backoffUntil is when it may be corrected; zero: now.
+	backoffUntil time.Time
 }
 
 func (l Limits) contentionWindow() time.Duration {
@@ -67,15 +67,15 @@ func (l Limits) contentionWindow() time.Duration {
 	return contentionWindow
 }
 
-// correctionPause is the pause before a correction. It doubles with every reversal
+// correctionBackoff is the pause before a correction. It doubles with every reversal
 // beyond those that are tolerated, up to the window.
-func (l Limits) correctionPause(count int32) time.Duration {
+func (l Limits) correctionBackoff(count int32) time.Duration {
 	if count <= tolerated {
 		return 0
 	}
-	pause := contentionPause
-	if l.ContentionPause > 0 {
-		pause = l.ContentionPause
+	pause := contentionBackoff
+	if l.ContentionBackoff > 0 {
+		pause = l.ContentionBackoff
 	}
 	for range min(count-tolerated-1, 16) {
 		pause = min(2*pause, l.contentionWindow())
@@ -139,13 +139,13 @@ func (in Input) reverse(what Contention, evidence bool) reversal {
 	case entry.CorrectedTime != nil:
 		found.isNew = true
 		found.count = countedAgain(*entry, in.Now, in.Limits).Count
-		if pause := in.Limits.correctionPause(found.count); pause > 0 {
-			found.heldUntil = in.Now.Add(pause)
+		if pause := in.Limits.correctionBackoff(found.count); pause > 0 {
+			found.backoffUntil = in.Now.Add(pause)
 		}
 	default:
 		found.count = entry.Count
-		if until := entry.LastTime.Add(in.Limits.correctionPause(entry.Count)); in.Now.Before(until) {
-			found.heldUntil = until
+		if until := entry.LastTime.Add(in.Limits.correctionBackoff(entry.Count)); in.Now.Before(until) {
+			found.backoffUntil = until
 		}
 	}
 	return found
@@ -168,12 +168,12 @@ func countedAgain(entry v1alpha1.Correction, now time.Time, limits Limits) v1alp
 
 // reversals are all subjects that others have set back.
 func (in Input) reversals() []reversal {
-	if in.observes() || in.Cluster.Spec.Suspend || in.isLeaving() {
+	if in.observes() || in.Cluster.Spec.Suspend || in.isDeleting() {
 		return nil
 	}
 	var all []reversal
-	for i := range in.World.Differences {
-		difference := in.World.Differences[i]
+	for i := range in.Observed.Differences {
+		difference := in.Observed.Differences[i]
 		if in.isReversed(difference) {
 			what := Contention{Subject: in.subjectOf(difference), Difference: &difference}
 			if !slices.ContainsFunc(all, func(one reversal) bool { return one.Subject == what.Subject }) {
@@ -199,10 +199,10 @@ func (in Input) reversals() []reversal {
 // isReversed reports that a difference is one that others made, shown by evidence
 // that began after the last update.
 func (in Input) isReversed(difference drift.Difference) bool {
-	if !in.mends() || in.changed() || in.immovable(difference) {
+	if !in.needsCorrection() || in.changed() || in.hadNoEffect(difference) {
 		return false
 	}
-	return difference.Size || !in.succeeded(StepUpdate) || in.World.SpecAt.After(in.Last.At)
+	return difference.Size || !in.succeeded(StepUpdate) || in.Observed.SpecAt.After(in.Last.At)
 }
 
 // subjectOf is what a difference counts for.
@@ -221,17 +221,17 @@ func (in Input) subjectOf(difference drift.Difference) string {
 
 // powerReversed: the cluster is up or down against its run policy.
 func (in Input) powerReversed() (what Contention, differs, evidence bool) {
-	if in.World.Presence != Present {
+	if in.Observed.Presence != Present {
 		return Contention{}, false, false
 	}
-	state, before := in.World.Details.State, compute.State(in.Cluster.Status.State)
+	state, before := in.Observed.Details.State, compute.State(in.Cluster.Status.State)
 	what = Contention{Subject: SubjectPower, Actual: string(state)}
 	same := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
 	switch in.Cluster.Spec.RunPolicy {
 	case v1alpha1.RunPolicyRunning:
 		what.Desired = string(compute.StateRunning)
 		started := in.succeeded(StepStart) && in.Last.Generation == in.Cluster.Generation
-		differs = state == compute.StateTerminated && endedWell(in.World.Details) && !in.endsByItself()
+		differs = state == compute.StateTerminated && endedWell(in.Observed.Details) && !in.endsByItself()
 		return what, differs, started || same && (isComingOrUp(before) || before == compute.StateTerminating)
 	case v1alpha1.RunPolicyTerminated:
 		what.Desired = string(compute.StateTerminated)
@@ -247,35 +247,35 @@ func isComingOrUp(state compute.State) bool {
 
 // existenceReversed: a cluster that this operator made was deleted elsewhere.
 func (in Input) existenceReversed() (what Contention, differs, evidence bool) {
-	gone := in.World.Presence == Missing && in.Cluster.Status.ClusterID != "" && !in.adopted() && !pending(in.Cluster)
+	gone := in.Observed.Presence == Missing && in.Cluster.Status.ClusterID != "" && !in.adopted() && !pending(in.Cluster)
 	return Contention{Subject: SubjectExistence, Desired: "a cluster", Actual: "none"}, gone, true
 }
 
 func (in Input) pinReversed() (what Contention, differs, evidence bool) {
-	if !ManagesPin(in.Cluster) || in.World.Pinned == nil || *in.World.Pinned == *in.Cluster.Spec.Pinned {
+	if !ManagesPin(in.Cluster) || in.Observed.Pinned == nil || *in.Observed.Pinned == *in.Cluster.Spec.Pinned {
 		return Contention{}, false, false
 	}
 	words := map[bool]string{true: "pinned", false: "not pinned"}
 	shown := in.Cluster.Status.Pinned
 	was := shown != nil && *shown == *in.Cluster.Spec.Pinned && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
-	return Contention{Subject: SubjectPin, Desired: words[*in.Cluster.Spec.Pinned], Actual: words[*in.World.Pinned]}, true, was
+	return Contention{Subject: SubjectPin, Desired: words[*in.Cluster.Spec.Pinned], Actual: words[*in.Observed.Pinned]}, true, was
 }
 
 func (in Input) permissionsReversed() (what Contention, differs, evidence bool) {
-	grants := in.World.Grants
-	if !ManagesGrants(in.Cluster) || !grants.Seen {
+	grants := in.Observed.Permissions
+	if !ManagesPermissions(in.Cluster) || !grants.Seen {
 		return Contention{}, false, false
 	}
-	wanted := drift.Grants(in.Cluster.Spec.AccessControlList, grants.Direct, in.World.Principal)
+	wanted := drift.Permissions(in.Cluster.Spec.AccessControlList, grants.Direct, in.Observed.Principal)
 	what = Contention{Subject: SubjectPermissions, Desired: "the declared list", Actual: "another list"}
-	return what, !drift.SameGrants(wanted, grants.Direct), grants.InPlace
+	return what, !drift.SamePermissions(wanted, grants.Direct), grants.InPlace
 }
 
 func (in Input) librariesReversed() (what Contention, differs, evidence bool) {
-	if !ManagesLibraries(in.Cluster) || in.World.Presence != Present || !in.World.Libraries.Seen {
+	if !ManagesLibraries(in.Cluster) || in.Observed.Presence != Present || !in.Observed.Libraries.Seen {
 		return Contention{}, false, false
 	}
-	recorded, missing := recordedLibraries(in.Cluster), LibrariesOf(in.Cluster, in.World).Missing
+	recorded, missing := recordedLibraries(in.Cluster), LibrariesOf(in.Cluster, in.Observed).Missing
 	for _, library := range missing {
 		evidence = evidence || recorded[drift.LibraryIdentity(library)].Status != ""
 	}
@@ -287,7 +287,7 @@ func (in Input) librariesReversed() (what Contention, differs, evidence bool) {
 func (in Input) heldBack(subject string) time.Time {
 	for _, one := range in.reversals() {
 		if one.Subject == subject {
-			return one.heldUntil
+			return one.backoffUntil
 		}
 	}
 	return time.Time{}
@@ -296,13 +296,13 @@ func (in Input) heldBack(subject string) time.Time {
 // due are the differences to correct now: without those that the workspace does
 // not take, and those that are held back because others set them back.
 func (in Input) due() []drift.Difference {
-	if !in.mends() {
+	if !in.needsCorrection() {
 		return nil
 	}
 	var due []drift.Difference
 	held := in.heldSubjects()
-	for _, difference := range in.World.Differences {
-		if !in.immovable(difference) && !held[in.subjectOf(difference)] {
+	for _, difference := range in.Observed.Differences {
+		if !in.hadNoEffect(difference) && !held[in.subjectOf(difference)] {
 			due = append(due, difference)
 		}
 	}
@@ -312,7 +312,7 @@ func (in Input) due() []drift.Difference {
 func (in Input) heldSubjects() map[string]bool {
 	held := map[string]bool{}
 	for _, one := range in.reversals() {
-		if !one.heldUntil.IsZero() {
+		if !one.backoffUntil.IsZero() {
 			held[one.Subject] = true
 		}
 	}
@@ -323,10 +323,10 @@ func (in Input) heldSubjects() map[string]bool {
 func (in Input) withoutHeld() []drift.Difference {
 	held := in.heldSubjects()
 	if len(held) == 0 || in.changed() {
-		return in.World.Differences
+		return in.Observed.Differences
 	}
 	var open []drift.Difference
-	for _, difference := range in.World.Differences {
+	for _, difference := range in.Observed.Differences {
 		if !held[in.subjectOf(difference)] {
 			open = append(open, difference)
 		}
@@ -349,8 +349,8 @@ func (in Input) withContention(next Plan) Plan {
 		if one.isNew && (one.atOnce || contended || slices.Contains(next.Corrects, one.Subject)) {
 			next.Reversed = append(next.Reversed, one.Subject)
 		}
-		if !one.heldUntil.IsZero() && next.Step == StepNone {
-			next.Again = soonest(next.Again, one.heldUntil)
+		if !one.backoffUntil.IsZero() && next.Step == StepNone {
+			next.RequeueAt = soonest(next.RequeueAt, one.backoffUntil)
 		}
 	}
 	return in.withEarlier(next, seen)
@@ -358,14 +358,14 @@ func (in Input) withContention(next Plan) Plan {
 
 // withEarlier adds the subjects that are as declared now.
 func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
-	if in.isLeaving() || in.Cluster.Spec.Suspend {
+	if in.isDeleting() || in.Cluster.Spec.Suspend {
 		return next
 	}
 	for _, entry := range in.corrections() {
 		if seen[entry.Subject] {
 			continue
 		}
-		if entry.CorrectedTime == nil && in.World.Compared {
+		if entry.CorrectedTime == nil && in.Observed.Compared {
 			next.Settled = append(next.Settled, entry.Subject)
 		}
 		end, ends := endOf(entry, in.Limits)
@@ -374,7 +374,7 @@ func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
 		}
 		next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
 		if ends && next.Step == StepNone {
-			next.Again = soonest(next.Again, end)
+			next.RequeueAt = soonest(next.RequeueAt, end)
 		}
 	}
 	return next
@@ -394,11 +394,11 @@ func (in Input) correctedBy(next Plan, reversals []reversal) []string {
 		return subjects
 	case StepStart, StepTerminate:
 		subject = SubjectPower
-	case StepCreate, StepRecord:
+	case StepCreate, StepStoreClusterID:
 		subject = SubjectExistence
 	case StepPin, StepUnpin:
 		subject = SubjectPin
-	case StepSetGrants:
+	case StepSetPermissions:
 		subject = SubjectPermissions
 	case StepInstallLibraries:
 		subject = SubjectLibraries

@@ -15,11 +15,11 @@ import (
 // differs has others have changed one owned field.
 func differs(path, field string, size bool) change {
 	return func(in *Input) {
-		in.World.Desired = drift.Tree{field: "ours"}
-		in.Cluster.Status.AppliedDigest = drift.Digest(in.World.Desired)
-		in.Cluster.Status.OwnedFields = drift.Owned(in.World.Desired)
-		in.World.Compared, in.World.SpecAt = true, in.Now
-		in.World.Differences = append(in.World.Differences, drift.Difference{
+		in.Observed.Desired = drift.Tree{field: "ours"}
+		in.Cluster.Status.AppliedDigest = drift.Digest(in.Observed.Desired)
+		in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)
+		in.Observed.Compared, in.Observed.SpecAt = true, in.Now
+		in.Observed.Differences = append(in.Observed.Differences, drift.Difference{
 			Path: path, Field: field, Desired: "ours", Actual: "theirs", Asked: "theirs", Size: size,
 		})
 	}
@@ -39,7 +39,7 @@ func fought(t *testing.T, span time.Duration, changes ...change) (corrected []ti
 	t.Helper()
 	in := situation(changes...)
 	for end := noon.Add(span); in.Now.Before(end); {
-		in.World.SpecAt = in.Now
+		in.Observed.SpecAt = in.Now
 		last = Make(in)
 		ran := last.Step.WritesToDatabricks()
 		counts = last.Corrections(in.Cluster.Status.Corrections, ran, in.Now, in.Limits)
@@ -48,10 +48,10 @@ func fought(t *testing.T, span time.Duration, changes ...change) (corrected []ti
 		case ran:
 			corrected = append(corrected, in.Now.Sub(noon))
 			in.Now = in.Now.Add(time.Second)
-		case last.Again.IsZero():
+		case last.RequeueAt.IsZero():
 			t.Fatalf("nothing brings the object back: %+v", last)
 		default:
-			in.Now = last.Again
+			in.Now = last.RequeueAt
 		}
 	}
 	return corrected, last, counts
@@ -60,17 +60,17 @@ func fought(t *testing.T, span time.Duration, changes ...change) (corrected []ti
 func TestAFightIsFoughtEverMoreSlowly(t *testing.T) {
 	restarts := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
 	unpinned := func(in *Input) {
-		in.Cluster.Spec.Pinned, in.Cluster.Status.Pinned, in.World.Pinned = new(true), new(true), new(false)
+		in.Cluster.Spec.Pinned, in.Cluster.Status.Pinned, in.Observed.Pinned = new(true), new(true), new(false)
 	}
 	uninstalled := func(in *Input) {
 		library := v1alpha1.Library{Whl: "/Workspace/a.whl"}
 		in.Cluster.Spec.Libraries = []v1alpha1.Library{library}
 		in.Cluster.Status.Libraries = []v1alpha1.LibraryStatus{{Library: library, Status: "INSTALLED"}}
-		in.World.Libraries.Seen = true
+		in.Observed.Libraries.Seen = true
 	}
 	ungranted := func(in *Input) {
 		in.Cluster.Spec.AccessControlList = []v1alpha1.AccessControl{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}
-		in.World.Grants = Grants{Seen: true, InPlace: true}
+		in.Observed.Permissions = Permissions{Seen: true, InPlace: true}
 	}
 	for name, row := range map[string]struct {
 		subject string
@@ -124,8 +124,8 @@ func TestAFightEnds(t *testing.T) {
 		in := situation(append(field, contended("/sparkConf/a", 20*time.Minute))...)
 		plan := Make(in)
 		g.Expect(plan.Contended).To(HaveLen(1))
-		g.Expect(plan.Again).To(Equal(noon.Add(40 * time.Minute)))
-		in.Now = plan.Again
+		g.Expect(plan.RequeueAt).To(Equal(noon.Add(40 * time.Minute)))
+		in.Now = plan.RequeueAt
 		plan = Make(in)
 		g.Expect(plan.Contended).To(BeEmpty())
 		g.Expect(plan.Corrections(in.Cluster.Status.Corrections, false, in.Now, in.Limits)).To(BeNil())
@@ -150,7 +150,7 @@ func TestAFightOverOneFieldLeavesTheOthers(t *testing.T) {
 	)
 	plan := Make(in)
 	g.Expect(plan.Step).To(Equal(StepUpdate))
-	g.Expect(Differing(plan.Differences)).To(Equal("/sparkConf/b"))
+	g.Expect(DiffPaths(plan.Differences)).To(Equal("/sparkConf/b"))
 	g.Expect(plan.Contended).To(HaveLen(1))
 }
 
@@ -177,7 +177,7 @@ func TestOnlyNewEvidenceMakesAFieldImmutable(t *testing.T) {
 	}
 	restarts := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
 	asked := func(value any, at time.Time) change {
-		return func(in *Input) { in.World.Differences[0].Asked, in.World.SpecAt = value, at }
+		return func(in *Input) { in.Observed.Differences[0].Asked, in.Observed.SpecAt = value, at }
 	}
 	for name, row := range map[string]struct {
 		change change

@@ -89,8 +89,8 @@ func Token(cluster *v1alpha1.DatabricksCluster, incarnation int64) string {
 	return fmt.Sprintf("%s-%d", cluster.UID, incarnation)
 }
 
-// whenLearned: this process created a cluster and could not yet persist its id.
-func whenLearned(in Input) (Plan, bool) {
+// whenCreatedButNotStored: this process created a cluster and could not yet persist its id.
+func whenCreatedButNotStored(in Input) (Plan, bool) {
 	if !pending(in.Cluster) || in.Last.ClusterID == "" || in.Last.Token != in.Cluster.Status.Creation.Token {
 		return Plan{}, false
 	}
@@ -99,10 +99,10 @@ func whenLearned(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	verdict := creating()
-	if in.isLeaving() {
+	if in.isDeleting() {
 		verdict = deleting()
 	}
-	return Plan{Step: StepRecord, ClusterID: in.Last.ClusterID, Verdict: verdict}, true
+	return Plan{Step: StepStoreClusterID, ClusterID: in.Last.ClusterID, Verdict: verdict}, true
 }
 
 // whenResolving: a creation was begun by an earlier process, or its answer was
@@ -112,25 +112,25 @@ func whenResolving(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: "finding out whether an earlier create call made a cluster"}
-	if in.isLeaving() {
+	if in.isDeleting() {
 		verdict.Reason = v1alpha1.ReasonDeleting
 	}
 	if at := ResolveAt(in.Cluster, in.Limits, in.PendingSince); in.Now.Before(at) {
-		return Plan{Verdict: verdict, Again: at}, true
+		return Plan{Verdict: verdict, RequeueAt: at}, true
 	}
-	if in.World.Owner.Key == "" {
+	if in.Observed.Owner.Key == "" {
 		return repeatCreation(in, verdict), true
 	}
 	matches := in.ours()
 	switch {
 	case len(matches) == 1:
-		return Plan{Step: StepRecord, ClusterID: matches[0], Found: true, Verdict: verdict}, true
+		return Plan{Step: StepStoreClusterID, ClusterID: matches[0], Found: true, Verdict: verdict}, true
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}, true
-	case in.World.Search.CompleteLists < enoughLists:
+	case in.Observed.Search.CompleteLists < enoughLists:
 		return Plan{Verdict: verdict}, true
-	case in.isLeaving():
-		return Plan{Step: StepRelease}, true
+	case in.isDeleting():
+		return Plan{Step: StepRemoveFinalizer}, true
 	default:
 		return repeatCreation(in, verdict), true
 	}
@@ -143,7 +143,7 @@ func (in Input) duplicates(ids []string) Verdict {
 	if len(ids) > shown {
 		named += ", …"
 	}
-	return in.withWayOut(Verdict{
+	return in.withRemedy(Verdict{
 		Reason:  v1alpha1.ReasonDuplicateClusters,
 		Stalled: true,
 		Message: fmt.Sprintf("%d clusters carry this object's owner tag: %s; delete all but one in the workspace", len(ids), named),
@@ -154,7 +154,7 @@ func (in Input) duplicates(ids []string) Verdict {
 // active cluster made by the lost call is returned rather than doubled.
 func repeatCreation(in Input, verdict Verdict) Plan {
 	creation := in.Cluster.Status.Creation
-	return in.do(Plan{
+	return in.withBackoff(Plan{
 		Step:    StepCreate,
 		Verdict: verdict,
 		Intent: Intent{
@@ -173,10 +173,10 @@ func (in Input) ours() []string {
 	if pending(in.Cluster) {
 		begun = deadline(in.Cluster).Add(-in.Limits.CreateWindow)
 	}
-	earliest := begun.Add(min(in.World.ClockSkew, 0) - clockSkew)
+	earliest := begun.Add(min(in.Observed.ClockSkew, 0) - clockSkew)
 	var ids []string
-	for _, match := range in.World.Search.Matches {
-		byUs := match.CreatorUserName == in.World.Principal && match.ClusterSource == compute.ClusterSourceApi
+	for _, match := range in.Observed.Search.Matches {
+		byUs := match.CreatorUserName == in.Observed.Principal && match.ClusterSource == compute.ClusterSourceApi
 		if match.ClusterId == in.Cluster.Status.ClusterID {
 			continue // a list may still show what a GET has found to be gone
 		}
@@ -188,8 +188,8 @@ func (in Input) ours() []string {
 	return ids
 }
 
-// whenUncreated: the object has no cluster yet.
-func whenUncreated(in Input) (Plan, bool) {
+// whenNotCreated: the object has no cluster yet.
+func whenNotCreated(in Input) (Plan, bool) {
 	if in.Cluster.Status.ClusterID != "" {
 		return Plan{}, false
 	}
@@ -203,20 +203,20 @@ func whenUncreated(in Input) (Plan, bool) {
 // none of this object's clusters is there. Without an owner tag there is nothing to
 // look for.
 func (in Input) createUnlessFound(message string) Plan {
-	if in.World.Owner.Key == "" {
+	if in.Observed.Owner.Key == "" {
 		return in.create(message)
 	}
 	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a look for one that was made for this object before"}
 	matches := in.ours()
 	switch {
 	case len(matches) == 1:
-		return Plan{Step: StepRecord, ClusterID: matches[0], Found: true, Verdict: verdict}
+		return Plan{Step: StepStoreClusterID, ClusterID: matches[0], Found: true, Verdict: verdict}
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}
-	case in.World.Search.CompleteLists >= enoughLists || in.Cluster.Spec.Suspend:
+	case in.Observed.Search.CompleteLists >= enoughLists || in.Cluster.Spec.Suspend:
 		return in.create(message)
-	case in.World.ReadFailure != nil:
-		return Plan{Verdict: in.World.ReadFailure.Verdict()}
+	case in.Observed.ReadFailure != nil:
+		return Plan{Verdict: in.Observed.ReadFailure.Verdict()}
 	default:
 		return Plan{Verdict: verdict}
 	}
@@ -228,7 +228,7 @@ func (in Input) create(message string) Plan {
 	if creation := in.Cluster.Status.Creation; creation != nil {
 		incarnation = creation.Incarnation + 1
 	}
-	return in.do(Plan{
+	return in.withBackoff(Plan{
 		Step:    StepCreate,
 		Verdict: Verdict{Reason: v1alpha1.ReasonCreating, Message: message},
 		Intent: Intent{

@@ -84,12 +84,12 @@ func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
 	}{
 		"[case-02] its answer is remembered by this process": {
 			[]change{pendingSince(noon), func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
-			StepRecord, clusterID, v1alpha1.ReasonCreating,
+			StepStoreClusterID, clusterID, v1alpha1.ReasonCreating,
 			time.Time{},
 		},
 		"[case-43] its answer is remembered while the object is deleted": {
 			[]change{pendingSince(noon), deleted, func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
-			StepRecord, clusterID, v1alpha1.ReasonDeleting,
+			StepStoreClusterID, clusterID, v1alpha1.ReasonDeleting,
 			time.Time{},
 		},
 		"[case-02] an answer to another token is nobody's": {
@@ -104,21 +104,21 @@ func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
 		},
 		"[case-02] nobody looked yet":                  {[]change{longPending}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
 		"[case-02] one list may have missed it":        {[]change{longPending, searched(1)}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] one list shows it":                  {[]change{longPending, searched(1, match(clusterID))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] a workspace's clock is behind":      {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list shows it":                  {[]change{longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] a workspace's clock is behind":      {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
 		"[case-02] two lists do not":                   {[]change{longPending, searched(2)}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
 		"another principal's tag is a forgery":         {[]change{longPending, searched(2, match("x", byAnother))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
 		"a tag put on in the UI is a forgery":          {[]change{longPending, searched(2, match("x", inTheUI))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
 		"an older cluster's tag is a copy":             {[]change{longPending, searched(2, match("x", beforeIntent))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] forgeries hide no cluster of ours":  {[]change{longPending, searched(1, match("x", byAnother), match(clusterID))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] forgeries hide no cluster of ours":  {[]change{longPending, searched(1, match("x", byAnother), match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
 		"[case-02] two clusters take a person":         {[]change{longPending, searched(2, match("b"), match("a"))}, StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
 		"[case-43] the object is deleted meanwhile":    {append(leaving, pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2)), StepNone, "", v1alpha1.ReasonDeleting, resolvable},
 		"[case-43] deleted, and one list is too few":   {append(leaving, longPending, searched(1)), StepNone, "", v1alpha1.ReasonDeleting, time.Time{}},
-		"[case-43] deleted, and nothing was made":      {append(leaving, longPending, searched(2)), StepRelease, "", "", time.Time{}},
-		"[case-43] deleted, and found by its tag":      {append(leaving, longPending, searched(1, match(clusterID))), StepRecord, clusterID, v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and nothing was made":      {append(leaving, longPending, searched(2)), StepRemoveFinalizer, "", "", time.Time{}},
+		"[case-43] deleted, and found by its tag":      {append(leaving, longPending, searched(1, match(clusterID))), StepStoreClusterID, clusterID, v1alpha1.ReasonDeleting, time.Time{}},
 		"[case-43] deleted, and learned by its token":  {append(leaving, longPending, untagged), StepCreate, "", v1alpha1.ReasonDeleting, time.Time{}},
 		"[case-43] deleted, and two clusters are ours": {append(leaving, longPending, searched(2, match("b"), match("a"))), StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
-		"[case-36] suspended: what was made is found":  {[]change{suspended, longPending, searched(1, match(clusterID))}, StepRecord, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-36] suspended: what was made is found":  {[]change{suspended, longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
 		"[case-36] suspended: nothing is made again":   {[]change{suspended, longPending, searched(2)}, StepNone, "", v1alpha1.ReasonSuspended, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
 			g.Expect(plan.Step).To(Equal(row.step))
 			g.Expect(plan.ClusterID).To(Equal(row.id))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
-			g.Expect(plan.Again).To(Equal(row.again))
+			g.Expect(plan.RequeueAt).To(Equal(row.again))
 			g.Expect(plan.Verdict.Stalled).To(Equal(row.reason == v1alpha1.ReasonDuplicateClusters))
 		})
 	}
@@ -143,7 +143,7 @@ func TestDuplicatesAreNamedInOrderAndInBounds(t *testing.T) {
 		many = append(many, match(strings.Repeat("x", 100)))
 	}
 	g.Expect(len(Make(situation(longPending, searched(2, many...))).Verdict.Message)).To(BeNumerically("<", 2000))
-	g.Expect(Make(situation(deleted, longPending, searched(2, match("b"), match("a")))).Verdict.Message).To(ContainSubstring(wayOut))
+	g.Expect(Make(situation(deleted, longPending, searched(2, match("b"), match("a")))).Verdict.Message).To(ContainSubstring(remedy))
 }
 
 func TestWhenALostCreationMayBeLookedFor(t *testing.T) {
@@ -156,7 +156,7 @@ func TestWhenALostCreationMayBeLookedFor(t *testing.T) {
 func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(longPending, searched(1, match("old", beforeIntent), match(clusterID)))
-	in.World.Search.Matches[0].StartTime = noon.Add(-time.Hour - 17*time.Minute - time.Second).UnixMilli()
+	in.Observed.Search.Matches[0].StartTime = noon.Add(-time.Hour - 17*time.Minute - time.Second).UnixMilli()
 	in.Cluster.Status.Creation.NotAfter = nil
 	in.Cluster.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour + limits.CreateWindow))
 	g.Expect(Make(in).ClusterID).To(Equal(clusterID))
@@ -165,11 +165,11 @@ func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
 func TestMissingIsNotBelievedOfANewCluster(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(pendingSince(noon), owning)
-	g.Expect(UnseenUntil(in.Cluster, limits, time.Time{})).To(Equal(resolvable), "[case-38]")
-	g.Expect(Make(in).Again).To(Equal(resolvable), "[case-38]")
+	g.Expect(MissingAcceptedAt(in.Cluster, limits, time.Time{})).To(Equal(resolvable), "[case-38]")
+	g.Expect(Make(in).RequeueAt).To(Equal(resolvable), "[case-38]")
 	in.Now = resolvable
-	g.Expect(Make(in).Again).To(BeZero())
-	g.Expect(UnseenUntil(situation(owning).Cluster, limits, time.Time{})).To(BeZero())
+	g.Expect(Make(in).RequeueAt).To(BeZero())
+	g.Expect(MissingAcceptedAt(situation(owning).Cluster, limits, time.Time{})).To(BeZero())
 }
 
 func TestClocksApartMakeNoDifferenceToAMatch(t *testing.T) {
@@ -189,8 +189,8 @@ func TestClocksApartMakeNoDifferenceToAMatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			in := situation(longPending, searched(2, match(clusterID, func(c *compute.ClusterDetails) { c.StartTime = row.startedAt.UnixMilli() })))
-			in.World.ClockSkew = row.skew
-			found := Make(in).Step == StepRecord
+			in.Observed.ClockSkew = row.skew
+			found := Make(in).Step == StepStoreClusterID
 			g.Expect(found).To(Equal(row.found))
 		})
 	}
@@ -207,7 +207,7 @@ func TestAnotherClocksDeadlineIsNotReliedOn(t *testing.T) {
 		in.PendingSince = noon
 		plan := Make(in)
 		g.Expect(plan.Step).To(Equal(StepNone), name)
-		g.Expect(plan.Again).To(Equal(resolvable), name)
+		g.Expect(plan.RequeueAt).To(Equal(resolvable), name)
 		in.Now = resolvable
 		g.Expect(Make(in).Step).To(Equal(StepCreate), name)
 	}
@@ -218,7 +218,7 @@ func TestAnIDIsNotStoredOverAnotherLeadersAttempt(t *testing.T) {
 	in := situation(pendingSince(noon), func(in *Input) {
 		in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3", CreateAttempt: 2}
 	})
-	g.Expect(Make(in).Step).To(Equal(StepRecord), "[case-89]")
+	g.Expect(Make(in).Step).To(Equal(StepStoreClusterID), "[case-89]")
 	in.Last.CreateAttempt = 1
 	g.Expect(Make(in).Step).To(Equal(StepNone), "[case-89]")
 }

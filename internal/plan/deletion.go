@@ -14,8 +14,8 @@ import (
 // may take before it is sent again.
 const deleteSettles = time.Minute
 
-// wayOut is what a person can always do about a deletion that cannot go on.
-const wayOut = "set spec.deletionPolicy: Retain to release this object and keep the cluster"
+// remedy is what a person can always do about a deletion that cannot go on.
+const remedy = "set spec.deletionPolicy: Retain to release this object and keep the cluster"
 
 // EffectiveDeletionPolicy is what deletion will do: what was declared, else
 // Retain for a cluster that we did not make and Delete for one that we did.
@@ -32,13 +32,13 @@ func EffectiveDeletionPolicy(cluster *v1alpha1.DatabricksCluster) v1alpha1.Delet
 	}
 }
 
-// isLeaving tells an object that is being deleted.
-func (in Input) isLeaving() bool { return !in.Cluster.DeletionTimestamp.IsZero() }
+// isDeleting tells an object that is being deleted.
+func (in Input) isDeleting() bool { return !in.Cluster.DeletionTimestamp.IsZero() }
 
-// withWayOut adds what a person can do where the object is being deleted.
-func (in Input) withWayOut(verdict Verdict) Verdict {
-	if in.isLeaving() {
-		verdict.Message += "; " + wayOut
+// withRemedy adds what a person can do where the object is being deleted.
+func (in Input) withRemedy(verdict Verdict) Verdict {
+	if in.isDeleting() {
+		verdict.Message += "; " + remedy
 	}
 	return verdict
 }
@@ -56,91 +56,91 @@ func whenReleased(in Input) (Plan, bool) {
 // whenRetained: the cluster stays as it is, and needs no credentials for that.
 func whenRetained(in Input) (Plan, bool) {
 	retained := EffectiveDeletionPolicy(in.Cluster) == v1alpha1.DeletionPolicyRetain
-	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, retained
+	return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, retained
 }
 
 // whenProtected: the second lock, for where the admission policy is missing.
 func whenProtected(in Input) (Plan, bool) {
 	protected := in.Cluster.Spec.DeletionProtection
-	return blocked("spec.deletionProtection is set; set it to false to let the cluster be deleted, or " + wayOut), protected
+	return deletionBlocked("spec.deletionProtection is set; set it to false to let the cluster be deleted, or " + remedy), protected
 }
 
 // whenNothingToDelete: nothing was ever created.
 func whenNothingToDelete(in Input) (Plan, bool) {
 	nothing := in.Cluster.Status.ClusterID == "" && !pending(in.Cluster)
-	return Plan{Step: StepRelease}, nothing
+	return Plan{Step: StepRemoveFinalizer}, nothing
 }
 
-// whenUnreachableWhileLeaving: no workspace to speak to, and a way out.
-func whenUnreachableWhileLeaving(in Input) (Plan, bool) {
+// whenUnreachableWhileDeleting: no workspace to speak to, and a way out.
+func whenUnreachableWhileDeleting(in Input) (Plan, bool) {
 	plan, unreachable := whenUnreachable(in)
 	if !unreachable {
 		return Plan{}, false
 	}
-	plan.Verdict = in.withWayOut(plan.Verdict)
+	plan.Verdict = in.withRemedy(plan.Verdict)
 	return plan, true
 }
 
-// whenHostChangedWhileLeaving: the cluster is not to be looked for elsewhere.
-func whenHostChangedWhileLeaving(in Input) (Plan, bool) {
+// whenHostChangedWhileDeleting: the cluster is not to be looked for elsewhere.
+func whenHostChangedWhileDeleting(in Input) (Plan, bool) {
 	plan, changed := whenHostChanged(in)
 	if !changed {
 		return Plan{}, false
 	}
-	plan.Verdict = in.withWayOut(plan.Verdict)
+	plan.Verdict = in.withRemedy(plan.Verdict)
 	return plan, true
 }
 
-// whenGoneWhileLeaving: a GET said that the cluster does not exist.
-func whenGoneWhileLeaving(in Input) (Plan, bool) {
-	if in.World.Presence != Missing && in.World.Presence != Purged {
+// whenGoneWhileDeleting: a GET said that the cluster does not exist.
+func whenGoneWhileDeleting(in Input) (Plan, bool) {
+	if in.Observed.Presence != Missing && in.Observed.Presence != Purged {
 		return Plan{}, false
 	}
-	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
+	return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, true
 }
 
-// whenNotOursWhileLeaving: somebody else's cluster is not ours to end.
-func whenNotOursWhileLeaving(in Input) (Plan, bool) {
+// whenNotOursWhileDeleting: somebody else's cluster is not ours to end.
+func whenNotOursWhileDeleting(in Input) (Plan, bool) {
 	_, foreign := whenNotOurs(in)
-	return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, foreign
+	return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, foreign
 }
 
-// whenTerminatedWhileLeaving: by policy the cluster is stopped and left.
-func whenTerminatedWhileLeaving(in Input) (Plan, bool) {
+// whenTerminatedWhileDeleting: by policy the cluster is stopped and left.
+func whenTerminatedWhileDeleting(in Input) (Plan, bool) {
 	if in.deletes() {
 		return Plan{}, false
 	}
-	if in.World.Presence != Present {
-		return in.lookingBeforeLeaving(), true
+	if in.Observed.Presence != Present {
+		return in.lookingBeforeDeletion(), true
 	}
-	switch in.World.Details.State {
+	switch in.Observed.Details.State {
 	case compute.StateTerminated, compute.StateTerminating, compute.StateError:
-		return Plan{Step: StepRelease, ClusterID: in.Cluster.Status.ClusterID}, true
+		return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, true
 	default:
 		if again := in.settles(StepTerminate); in.Now.Before(again) {
-			return Plan{Verdict: deleting(), Again: again}, true
+			return Plan{Verdict: deleting(), RequeueAt: again}, true
 		}
-		return in.leave(StepTerminate), true
+		return in.deletionStep(StepTerminate), true
 	}
 }
 
 // deletionSteps are those of an object that is being deleted.
 var deletionSteps = []Step{StepTerminate, StepUnpin, StepPermanentDelete}
 
-// lookingBeforeLeaving is the plan while it is not known how the cluster is.
-func (in Input) lookingBeforeLeaving() Plan {
-	if failure := in.World.ReadFailure; failure != nil {
+// lookingBeforeDeletion is the plan while it is not known how the cluster is.
+func (in Input) lookingBeforeDeletion() Plan {
+	if failure := in.Observed.ReadFailure; failure != nil {
 		return Plan{Verdict: VerdictOn(in.Cluster, failure)}
 	}
-	if again := in.heldUntil(in.Last); !again.IsZero() && slices.Contains(deletionSteps, in.Last.Step) {
-		return Plan{Verdict: VerdictOn(in.Cluster, in.Last.Failure), Again: again}
+	if again := in.backoffUntil(in.Last); !again.IsZero() && slices.Contains(deletionSteps, in.Last.Step) {
+		return Plan{Verdict: VerdictOn(in.Cluster, in.Last.Failure), RequeueAt: again}
 	}
-	return Plan{Verdict: deleting(), Again: in.stillUnseen()}
+	return Plan{Verdict: deleting(), RequeueAt: in.missingAcceptedAt()}
 }
 
-// whenPinnedWhileLeaving: the API deletes no pinned cluster.
-func whenPinnedWhileLeaving(in Input) (Plan, bool) {
-	if in.World.Presence != Present {
+// whenPinnedWhileDeleting: the API deletes no pinned cluster.
+func whenPinnedWhileDeleting(in Input) (Plan, bool) {
+	if in.Observed.Presence != Present {
 		return Plan{}, false
 	}
 	pinned := in.Last.Failure != nil && in.Last.Failure.Class == databricks.ClassPinned
@@ -148,23 +148,23 @@ func whenPinnedWhileLeaving(in Input) (Plan, bool) {
 	if !pinned && !refused {
 		return Plan{}, false
 	}
-	return in.leave(StepUnpin), true
+	return in.deletionStep(StepUnpin), true
 }
 
 // whenDeleting: delete for good, then see that it is gone.
 func whenDeleting(in Input) (Plan, bool) {
-	if in.World.Presence != Present {
+	if in.Observed.Presence != Present {
 		// Whose the cluster is decides whether it may be deleted.
-		return in.lookingBeforeLeaving(), true
+		return in.lookingBeforeDeletion(), true
 	}
 	again := in.settles(StepPermanentDelete)
-	if unseen := in.stillUnseen(); !again.IsZero() && !unseen.IsZero() {
+	if unseen := in.missingAcceptedAt(); !again.IsZero() && !unseen.IsZero() {
 		again = unseen
 	}
 	if in.Now.Before(again) {
-		return Plan{Verdict: deleting(), Again: again}, true
+		return Plan{Verdict: deleting(), RequeueAt: again}, true
 	}
-	return in.leave(StepPermanentDelete), true
+	return in.deletionStep(StepPermanentDelete), true
 }
 
 // settles is until when a step that was accepted shows; zero: it was not taken.
@@ -175,12 +175,12 @@ func (in Input) settles(step Step) time.Time {
 	return in.Last.At.Add(deleteSettles)
 }
 
-// leave is a step of the deletion.
-func (in Input) leave(step Step) Plan {
-	return in.do(Plan{Step: step, ClusterID: in.Cluster.Status.ClusterID, Verdict: deleting()})
+// deletionStep is a step of the deletion.
+func (in Input) deletionStep(step Step) Plan {
+	return in.withBackoff(Plan{Step: step, ClusterID: in.Cluster.Status.ClusterID, Verdict: deleting()})
 }
 
-func blocked(message string) Plan {
+func deletionBlocked(message string) Plan {
 	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonDeletionBlocked, Message: message, Stalled: true}}
 }
 

@@ -58,7 +58,7 @@ func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
 	if verdict.Stalled {
 		verdict.Reason = v1alpha1.ReasonDeletionBlocked
 	}
-	return Input{Cluster: cluster}.withWayOut(verdict)
+	return Input{Cluster: cluster}.withRemedy(verdict)
 }
 
 // Hold is what keeps a step from being sent, in the conditions' own reasons.
@@ -71,12 +71,12 @@ func (h Hold) Verdict(cluster *v1alpha1.DatabricksCluster) Verdict {
 	if h.Reason == v1alpha1.ReasonRateLimited {
 		return verdict
 	}
-	return Input{Cluster: cluster}.withWayOut(verdict)
+	return Input{Cluster: cluster}.withRemedy(verdict)
 }
 
-// pause is how long to hold back after so many failures in a row. What the
+// backoff is how long to hold back after so many failures in a row. What the
 // server asked for is the least.
-func (f *Failure) pause(failures int) time.Duration {
+func (f *Failure) backoff(failures int) time.Duration {
 	r := f.response()
 	pause := r.first
 	for range min(failures-1, 16) {
@@ -97,18 +97,18 @@ func isPolicyText(message string) bool {
 	return strings.Contains(message, "Cluster validation error: Validation failed for")
 }
 
-// do carries out a step now, or holds it back while its last failure is still
+// withBackoff carries out a step now, or holds it back while its last failure is still
 // in force. While it waits, the verdict is the failure's.
-func (in Input) do(next Plan) Plan {
+func (in Input) withBackoff(next Plan) Plan {
 	last := in.Last
 	if last.Step != next.Step || last.Failure == nil {
 		return next
 	}
-	again := in.heldUntil(last)
+	again := in.backoffUntil(last)
 	if again.IsZero() {
 		return next
 	}
-	return Plan{ClusterID: next.ClusterID, Verdict: VerdictOn(in.Cluster, last.Failure), Again: again}
+	return Plan{ClusterID: next.ClusterID, Verdict: VerdictOn(in.Cluster, last.Failure), RequeueAt: again}
 }
 
 // succeeded tells that the last thing done was this step and that it went well.

@@ -54,32 +54,32 @@ func TestPausesGrowAndAreBounded(t *testing.T) {
 	for _, class := range append(classes, "New") {
 		failure := &Failure{Class: class}
 		r := failure.response()
-		g.Expect(failure.pause(0)).To(Equal(r.first))
-		g.Expect(failure.pause(1)).To(Equal(r.first))
-		g.Expect(failure.pause(2)).To(Equal(min(2*r.first, r.longest)))
+		g.Expect(failure.backoff(0)).To(Equal(r.first))
+		g.Expect(failure.backoff(1)).To(Equal(r.first))
+		g.Expect(failure.backoff(2)).To(Equal(min(2*r.first, r.longest)))
 		last := time.Duration(0)
 		for failures := range 40 {
-			pause := failure.pause(failures)
+			pause := failure.backoff(failures)
 			g.Expect(pause).To(BeNumerically(">=", last))
 			g.Expect(pause).To(BeNumerically("<=", r.longest))
 			last = pause
 		}
 		g.Expect(last).To(Equal(r.longest), "%s", class)
-		g.Expect(failure.pause(1 << 40)).To(Equal(r.longest))
+		g.Expect(failure.backoff(1 << 40)).To(Equal(r.longest))
 	}
 }
 
 func TestWhatTheServerAsksForIsTheLeast(t *testing.T) {
 	g := NewWithT(t)
 	failure := &Failure{Class: databricks.ClassThrottled, RetryAfter: 7 * time.Minute}
-	g.Expect(failure.pause(1)).To(Equal(7*time.Minute), "[case-08]")
+	g.Expect(failure.backoff(1)).To(Equal(7*time.Minute), "[case-08]")
 	failure.RetryAfter = time.Second
-	g.Expect(failure.pause(1)).To(Equal(2*time.Second), "[case-08]")
+	g.Expect(failure.backoff(1)).To(Equal(2*time.Second), "[case-08]")
 }
 
 func TestWhatEndsAPause(t *testing.T) {
 	changedSpec := func(in *Input) { in.Cluster.Generation, in.Cluster.Status.ObservedGeneration = 2, 2 }
-	changedSecret := world(func(w *World) { w.Credential = "second" })
+	changedSecret := world(func(w *Observation) { w.Credential = "second" })
 	for name, row := range map[string]struct {
 		failed change
 		change change
@@ -104,7 +104,7 @@ func TestWhatEndsAPause(t *testing.T) {
 			}
 			g.Expect(plan.Step).To(Equal(StepNone))
 			g.Expect(plan.Verdict).To(Equal(in.Last.Failure.Verdict()), "it says what it waits for")
-			g.Expect(plan.Again).To(Equal(in.Last.At.Add(in.Last.Failure.pause(1))), "and comes back by itself")
+			g.Expect(plan.RequeueAt).To(Equal(in.Last.At.Add(in.Last.Failure.backoff(1))), "and comes back by itself")
 		})
 	}
 }

@@ -123,13 +123,13 @@ func recordedLibraries(cluster *v1alpha1.DatabricksCluster) map[string]compute.L
 
 // LibrariesOf compares what is declared with what is there. Libraries that are
 // neither declared nor named by the object's status are somebody else's.
-func LibrariesOf(cluster *v1alpha1.DatabricksCluster, world World) LibraryState {
+func LibrariesOf(cluster *v1alpha1.DatabricksCluster, observed Observation) LibraryState {
 	recorded := recordedLibraries(cluster)
 	state := LibraryState{Known: true, Statuses: recorded}
 	switch {
-	case world.Libraries.Seen:
-		state.Statuses = byIdentity(world.Libraries.Statuses)
-	case world.Presence != Present || !librariesSettled(cluster, world.Details):
+	case observed.Libraries.Seen:
+		state.Statuses = byIdentity(observed.Libraries.Statuses)
+	case observed.Presence != Present || !librariesSettled(cluster, observed.Details):
 		return LibraryState{}
 	}
 	declared := declaredLibraries(cluster)
@@ -147,7 +147,7 @@ func LibrariesOf(cluster *v1alpha1.DatabricksCluster, world World) LibraryState 
 	for identity, library := range declared {
 		_, named := recorded[identity]
 		state.Unnamed = state.Unnamed || !named
-		state.judge(library, state.Statuses[identity])
+		state.classify(library, state.Statuses[identity])
 	}
 	state.sort()
 	return state
@@ -160,8 +160,8 @@ func returned(was, is compute.LibraryFullStatus) bool {
 	return was.Status == out && is.Status != out
 }
 
-// Keeps tells that a library which is declared no more is still ours to take away.
-func Keeps(was v1alpha1.LibraryStatus, is compute.LibraryFullStatus) bool {
+// KeepsLibrary tells that a library which is declared no more is still ours to take away.
+func KeepsLibrary(was v1alpha1.LibraryStatus, is compute.LibraryFullStatus) bool {
 	return !is.IsLibraryForAllClusters && !returned(compute.LibraryFullStatus{Status: compute.LibraryInstallStatus(was.Status)}, is)
 }
 
@@ -176,8 +176,8 @@ func byIdentity(statuses []compute.LibraryFullStatus) map[string]compute.Library
 	return found
 }
 
-// judge sorts a declared library in.
-func (s *LibraryState) judge(library compute.Library, status compute.LibraryFullStatus) {
+// classify sorts a declared library in.
+func (s *LibraryState) classify(library compute.Library, status compute.LibraryFullStatus) {
 	switch status.Status {
 	case "", compute.LibraryInstallStatusUninstallOnRestart:
 		sameName := func(other compute.Library) bool {
@@ -217,8 +217,8 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	if !ManagesLibraries(in.Cluster) {
 		return Plan{}, false
 	}
-	up, down := isUp(in.World.Details.State), isDown(in.World.Details.State)
-	state := LibrariesOf(in.Cluster, in.World)
+	up, down := isUp(in.Observed.Details.State), isDown(in.Observed.Details.State)
+	state := LibrariesOf(in.Cluster, in.Observed)
 	missing := state.Missing
 	if down {
 		missing = append(missing, state.Replacing...)
@@ -229,11 +229,11 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	case !state.Known:
 		return in.lookingAtLibraries(up)
 	case state.Unnamed:
-		return Plan{Step: StepOwnLibraries, Verdict: installing(shownLibraries(missing))}, true
+		return Plan{Step: StepPersistLibraries, Verdict: installing(shownLibraries(missing))}, true
 	case len(state.Surplus) > 0:
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "taking away " + shownLibraries(state.Surplus)}
 		return in.changeLibraries(StepUninstallLibraries, state.Surplus, verdict), true
-	case up && len(state.Leaving) > 0 && in.strategyRestarts() && !in.restartedForLibraries():
+	case up && len(state.Leaving) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
 		return in.restartForLibraries(state), true
 	case len(missing) > 0 && in.heldBack(SubjectLibraries).IsZero():
 		return in.changeLibraries(StepInstallLibraries, missing, installing(shownLibraries(missing))), true
@@ -244,10 +244,10 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 
 // whenInstalling: the libraries of a cluster that is up are not all there.
 func whenInstalling(in Input) (Plan, bool) {
-	if !ManagesLibraries(in.Cluster) || !isUp(in.World.Details.State) {
+	if !ManagesLibraries(in.Cluster) || !isUp(in.Observed.Details.State) {
 		return Plan{}, false
 	}
-	state := LibrariesOf(in.Cluster, in.World)
+	state := LibrariesOf(in.Cluster, in.Observed)
 	switch {
 	case len(state.Installing) > 0:
 		return Plan{Verdict: installing(strings.Join(state.Installing, ", "))}, true
@@ -265,7 +265,7 @@ func whenInstalling(in Input) (Plan, bool) {
 // lookingAtLibraries is the plan while it is not known how far they are. That
 // those of a cluster which is down are not known holds up nothing.
 func (in Input) lookingAtLibraries(up bool) (Plan, bool) {
-	switch failure := in.World.Libraries.Failure; {
+	switch failure := in.Observed.Libraries.Failure; {
 	case !up:
 		return Plan{}, false
 	case failure != nil:
@@ -278,32 +278,32 @@ func (in Input) lookingAtLibraries(up bool) (Plan, bool) {
 // changeLibraries makes a change once, and gives it time to show.
 func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict Verdict) Plan {
 	if again := in.settles(step); in.Now.Before(again) && slices.EqualFunc(in.Last.Libraries, libraries, sameLibrary) {
-		return Plan{Verdict: verdict, Again: again}
+		return Plan{Verdict: verdict, RequeueAt: again}
 	}
-	return in.do(Plan{Step: step, ClusterID: in.World.Details.ClusterId, Libraries: libraries, Verdict: verdict})
+	return in.withBackoff(Plan{Step: step, ClusterID: in.Observed.Details.ClusterId, Libraries: libraries, Verdict: verdict})
 }
 
 func (in Input) restartForLibraries(state LibraryState) Plan {
 	plan := Plan{
-		ClusterID: in.World.Details.ClusterId,
+		ClusterID: in.Observed.Details.ClusterId,
 		Verdict:   Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to be rid of " + shownLibraries(state.Leaving)},
 	}
-	if in.World.Details.State == compute.StateRunning {
+	if in.Observed.Details.State == compute.StateRunning {
 		plan.Step = StepRestart
-		plan = in.do(plan)
+		plan = in.withBackoff(plan)
 	}
 	return plan
 }
 
-// restartedForLibraries tells that the last thing done was the restart, and that
+// wasRestartedForLibraries tells that the last thing done was the restart, and that
 // another would do no better.
-func (in Input) restartedForLibraries() bool {
+func (in Input) wasRestartedForLibraries() bool {
 	return in.succeeded(StepRestart) && in.Last.Generation == in.Cluster.Generation
 }
 
 // librariesWait tells that a running cluster is not restarted for its libraries.
 func (in Input) librariesWait() bool {
-	return ManagesLibraries(in.Cluster) && isUp(in.World.Details.State) && len(LibrariesOf(in.Cluster, in.World).Leaving) > 0
+	return ManagesLibraries(in.Cluster) && isUp(in.Observed.Details.State) && len(LibrariesOf(in.Cluster, in.Observed).Leaving) > 0
 }
 
 func sameLibrary(a, b compute.Library) bool {

@@ -139,14 +139,14 @@ func recordOf(cluster *v1alpha1.DatabricksCluster, difference drift.Difference) 
 // NormalizedFields returns status.normalizedFields after a comparison: the
 // normalized values, and the earlier ones where the path differs otherwise now,
 // so that a value which comes back is known again.
-func NormalizedFields(cluster *v1alpha1.DatabricksCluster, world World) []v1alpha1.NormalizedField {
-	fields := make([]v1alpha1.NormalizedField, 0, len(world.Normalized))
-	for _, difference := range world.Normalized {
+func NormalizedFields(cluster *v1alpha1.DatabricksCluster, observed Observation) []v1alpha1.NormalizedField {
+	fields := make([]v1alpha1.NormalizedField, 0, len(observed.Normalized))
+	for _, difference := range observed.Normalized {
 		fields = append(fields, v1alpha1.NormalizedField{
 			Path: difference.SpecPath(), Digest: normalizedDigest(cluster.UID, difference),
 		})
 	}
-	for _, difference := range world.Differences {
+	for _, difference := range observed.Differences {
 		if recorded := recordOf(cluster, difference); recorded != nil && difference.Desired != nil {
 			fields = append(fields, *recorded)
 		}

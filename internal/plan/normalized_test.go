@@ -36,10 +36,10 @@ func comparing(t *testing.T, desired, effective drift.Tree, asked string) change
 	observed, err := drift.Observe(&details, json.RawMessage(asked))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return func(in *Input) {
-		in.World.Presence, in.World.Details = Present, &details
+		in.Observed.Presence, in.Observed.Details = Present, &details
 		details.ClusterId, details.State, details.SparkContextId = clusterID, compute.StateRunning, 7
-		in.World.Desired, in.World.Compared, in.World.SpecKnown = desired, true, observed.SpecKnown()
-		in.World.Differences, in.World.Normalized = SplitNormalized(NormalizedInput{
+		in.Observed.Desired, in.Observed.Compared, in.Observed.SpecKnown = desired, true, observed.SpecKnown()
+		in.Observed.Differences, in.Observed.Normalized = SplitNormalized(NormalizedInput{
 			Cluster: in.Cluster, Desired: desired, Found: drift.Compare(desired, observed), SpecKnown: observed.SpecKnown(), Last: in.Last,
 		})
 	}
@@ -65,7 +65,7 @@ func recorded(t *testing.T, desired, effective drift.Tree) change {
 	t.Helper()
 	return func(in *Input) {
 		before := situation(owning, justCreated(desired), comparing(t, desired, effective, asks(effective)))
-		in.Cluster.Status.NormalizedFields = NormalizedFields(before.Cluster, before.World)
+		in.Cluster.Status.NormalizedFields = NormalizedFields(before.Cluster, before.Observed)
 		NewWithT(t).Expect(in.Cluster.Status.NormalizedFields).To(HaveLen(1))
 	}
 }
@@ -136,7 +136,7 @@ func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
 		"the user's update left the old value, and the spec asks for ours": {
 			[]change{updated(firstOnDemand, 2.0, 1.0), comparing(t, demanding(2), demanding(1), asks(demanding(2)))}, false,
 		},
-		"it was found to be immovable by an earlier process": {
+		"it was found to be hadNoEffect by an earlier process": {
 			[]change{told(v1alpha1.ConditionStalled, v1alpha1.ReasonImmutableField), comparing(t, demanding(2), demanding(1), asks(demanding(2)))}, false,
 		},
 		"the user's update left the old value, which the server made before, and the spec asks for ours": {
@@ -153,12 +153,12 @@ func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
 			in := situation(append([]change{owning}, row.changes...)...)
 			plan := Make(in)
 			if row.normalized == ours {
-				g.Expect(in.World.Differences).To(BeEmpty())
-				g.Expect(in.World.Normalized).To(HaveLen(1))
+				g.Expect(in.Observed.Differences).To(BeEmpty())
+				g.Expect(in.Observed.Normalized).To(HaveLen(1))
 				g.Expect(plan).To(Equal(Plan{}), "nothing is sent, and the state speaks for itself")
 			} else {
-				g.Expect(in.World.Differences).To(HaveLen(1))
-				g.Expect(in.World.Normalized).To(BeEmpty())
+				g.Expect(in.Observed.Differences).To(HaveLen(1))
+				g.Expect(in.Observed.Normalized).To(BeEmpty())
 				g.Expect(plan).NotTo(Equal(Plan{}))
 			}
 		})
@@ -172,15 +172,15 @@ func TestWhatIsRecordedOfNormalizedFields(t *testing.T) {
 		kept := in.Cluster.Status.NormalizedFields
 		g.Expect(kept[0].Path).To(Equal("/awsAttributes/firstOnDemand"))
 		comparing(t, demanding(0), demanding(3), asks(demanding(3)))(&in)
-		g.Expect(NormalizedFields(in.Cluster, in.World)).To(Equal(kept), "the server will make the same of a correction")
+		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(Equal(kept), "the server will make the same of a correction")
 		comparing(t, demanding(1), demanding(1), asks(demanding(1)))(&in)
-		g.Expect(NormalizedFields(in.Cluster, in.World)).To(BeEmpty(), "it is in place")
+		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(BeEmpty(), "it is in place")
 
-		in.World.Normalized = nil
+		in.Observed.Normalized = nil
 		for i := range 100 {
-			in.World.Normalized = append(in.World.Normalized, drift.Difference{Path: fmt.Sprintf("/spark_conf/%03d", i), Field: "spark_conf", Desired: "a", Actual: "b"})
+			in.Observed.Normalized = append(in.Observed.Normalized, drift.Difference{Path: fmt.Sprintf("/spark_conf/%03d", i), Field: "spark_conf", Desired: "a", Actual: "b"})
 		}
-		g.Expect(NormalizedFields(in.Cluster, in.World)).To(HaveLen(64))
+		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(HaveLen(64))
 	})
 }
 
@@ -236,9 +236,9 @@ func TestRotatedSecrets(t *testing.T) {
 
 func TestARotatedSecretIsTheUsersChange(t *testing.T) {
 	rotated := func(in *Input) {
-		in.World.SecretsDigest, in.World.SecretsRotated, in.World.Compared = "v1:bbbb", true, true
-		in.World.Differences = []drift.Difference{{Path: "/docker_image/basic_auth", Field: "docker_image", Desired: "[rotated]"}}
-		in.Cluster.Status.OwnedFields = drift.Owned(in.World.Desired)
+		in.Observed.SecretsDigest, in.Observed.SecretsRotated, in.Observed.Compared = "v1:bbbb", true, true
+		in.Observed.Differences = []drift.Difference{{Path: "/docker_image/basic_auth", Field: "docker_image", Desired: "[rotated]"}}
+		in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)
 	}
 	onTermination := spec(func(s *v1alpha1.DatabricksClusterSpec) {
 		s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
@@ -248,7 +248,7 @@ func TestARotatedSecretIsTheUsersChange(t *testing.T) {
 		step    Step
 		reason  string
 	}{
-		"it is persisted first":           {nil, StepOwn, v1alpha1.ReasonUpdating},
+		"it is persisted first":           {nil, StepPersistOwnership, v1alpha1.ReasonUpdating},
 		"then it is sent":                 {[]change{applied(Applying)}, StepUpdate, v1alpha1.ReasonUpdating},
 		"it waits by updateStrategy":      {[]change{onTermination}, StepNone, v1alpha1.ReasonChangesDeferred},
 		"driftPolicy does not hold it up": {[]change{applied(Applying), spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn })}, StepUpdate, v1alpha1.ReasonUpdating},

@@ -18,8 +18,8 @@ const (
 	OutputHTTPPath = "DATABRICKS_HTTP_PATH"
 )
 
-// foreignPause is how soon a ConfigMap that is in the way is looked at again.
-const foreignPause = time.Minute
+// foreignRecheck is how soon a ConfigMap that is in the way is looked at again.
+const foreignRecheck = time.Minute
 
 // Output is what is known of the object's ConfigMap.
 type Output struct {
@@ -47,7 +47,7 @@ func Published(cluster *v1alpha1.DatabricksCluster) map[string]string {
 
 // withOutput publishes where the cluster is, beside what is planned.
 func (in Input) withOutput(next Plan) Plan {
-	wanted, output := Published(in.Cluster), in.World.Output
+	wanted, output := Published(in.Cluster), in.Observed.Output
 	if wanted == nil {
 		return next
 	}
@@ -55,11 +55,11 @@ func (in Input) withOutput(next Plan) Plan {
 	name := in.Cluster.Spec.OutputConfigMap.Name
 	switch {
 	case output.Failure != nil:
-		next.Again = soonest(next.Again, in.Now.Add(foreignPause))
-		return in.unlessTold(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + output.Failure.Message})
+		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
+		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + output.Failure.Message})
 	case output.Foreign:
-		next.Again = soonest(next.Again, in.Now.Add(foreignPause))
-		return in.unlessTold(next, Verdict{
+		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
+		return in.unlessReported(next, Verdict{
 			Reason:  v1alpha1.ReasonInvalidSpec,
 			Stalled: true,
 			Message: field + "ConfigMap " + name + " exists and does not belong to this object, so it is left alone; name another, or delete it",
@@ -67,9 +67,9 @@ func (in Input) withOutput(next Plan) Plan {
 	case containsAll(output.Data, wanted):
 		return next
 	}
-	next, held := in.aside(next, StepPublish)
+	next, held := in.sideStep(next, StepPublish)
 	if held {
-		return in.unlessTold(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + in.Tried[StepPublish].Failure.Message})
+		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + in.SideAttempts[StepPublish].Failure.Message})
 	}
 	return next
 }

@@ -12,15 +12,15 @@ func ManagesPin(cluster *v1alpha1.DatabricksCluster) bool {
 // rights or by the workspace's limit, is told and takes nothing away: the cluster
 // works all the same.
 func (in Input) withPin(next Plan) Plan {
-	if !ManagesPin(in.Cluster) || in.World.Pinned == nil || *in.World.Pinned == *in.Cluster.Spec.Pinned || !in.heldBack(SubjectPin).IsZero() {
+	if !ManagesPin(in.Cluster) || in.Observed.Pinned == nil || *in.Observed.Pinned == *in.Cluster.Spec.Pinned || !in.heldBack(SubjectPin).IsZero() {
 		return next
 	}
 	step := StepPin
 	if !*in.Cluster.Spec.Pinned {
 		step = StepUnpin
 	}
-	next, held := in.aside(next, step)
-	if failure := in.Tried[step].Failure; held && failure.response().stalled {
+	next, held := in.sideStep(next, step)
+	if failure := in.SideAttempts[step].Failure; held && failure.response().stalled {
 		next.Note = "spec.pinned is not in place: " + failure.Message
 	}
 	return next

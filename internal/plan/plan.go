@@ -5,72 +5,72 @@ import "github.com/databricks-operator/databricks-operator/api/v1alpha1"
 // rule answers for the one situation it knows; ok is false in every other.
 type rule func(in Input) (plan Plan, ok bool)
 
-// living is the chain for an object that is wanted.
-var living = []rule{
+// liveRules is the chain for an object that is wanted.
+var liveRules = []rule{
 	whenUnreachable,
 	whenHostChanged,
 	whenNotOurs,
 	whenWithoutFinalizer,
 	whenBinding,
-	whenLearned,
+	whenCreatedButNotStored,
 	whenResolving,
 	whenAskedToReconcile,
-	whenUncreated,
-	whenUnseen,
+	whenNotCreated,
+	whenNotObserved,
 	whenGone,
 	whenReadsAreRefused,
 	whenRequested,
 	whenOurs,
 }
 
-// keeping is the chain for a cluster that is there, ours and seen.
-var keeping = []rule{
+// existingRules is the chain for a cluster that is there, ours and seen.
+var existingRules = []rule{
 	whenKeptStopped,
-	whenImmovable,
+	whenChangeHadNoEffect,
 	whenSizeDiffers,
 	whenDifferent,
 	whenChanging,
-	whenUncompared,
+	whenDiffPending,
 	whenLibrariesDiffer,
 	whenInstalling,
 	whenDeferred,
-	whenMended,
+	whenFailedLaunchWasFixed,
 	whenToRun,
 }
 
-// leaving is the chain for an object that is being deleted.
-var leaving = []rule{
+// deletionRules is the chain for an object that is being deleted.
+var deletionRules = []rule{
 	whenReleased,
 	whenRetained,
 	whenProtected,
 	whenNothingToDelete,
-	whenUnreachableWhileLeaving,
-	whenHostChangedWhileLeaving,
-	whenLearned,
+	whenUnreachableWhileDeleting,
+	whenHostChangedWhileDeleting,
+	whenCreatedButNotStored,
 	whenResolving,
-	whenGoneWhileLeaving,
-	whenNotOursWhileLeaving,
-	whenTerminatedWhileLeaving,
-	whenPinnedWhileLeaving,
+	whenGoneWhileDeleting,
+	whenNotOursWhileDeleting,
+	whenTerminatedWhileDeleting,
+	whenPinnedWhileDeleting,
 	whenDeleting,
 }
 
 // Make decides what should be done next.
 func Make(in Input) Plan {
-	if in.isLeaving() {
-		return in.first(leaving)
+	if in.isDeleting() {
+		return in.first(deletionRules)
 	}
-	return in.unlessSuspended(in.withContention(in.untilReadsFailTooLong(in.first(living))))
+	return in.unlessSuspended(in.withContention(in.untilReadsFailTooLong(in.first(liveRules))))
 }
 
 // untilReadsFailTooLong brings the object back when failing reads of its cluster take
 // Ready away.
 func (in Input) untilReadsFailTooLong(next Plan) Plan {
-	if in.World.ReadFailure == nil || !in.World.ReadFailureOfCluster {
+	if in.Observed.ReadFailure == nil || !in.Observed.ReadFailureOfCluster {
 		return next
 	}
-	if tooLong := in.World.ReadFailingSince.Add(readsFailTooLong); in.Now.Before(tooLong) {
-		next.Again = soonest(next.Again, tooLong)
+	if tooLong := in.Observed.ReadFailingSince.Add(readsFailTooLong); in.Now.Before(tooLong) {
+		next.RequeueAt = soonest(next.RequeueAt, tooLong)
 	}
 	return next
 }
@@ -92,7 +92,7 @@ func (in Input) unlessSuspended(next Plan) Plan {
 		return next
 	}
 	held := Plan{ClusterID: next.ClusterID, Contended: next.Contended}
-	if in.World.Presence != Present {
+	if in.Observed.Presence != Present {
 		held.Verdict = Verdict{
 			Reason:  v1alpha1.ReasonSuspended,
 			Message: "there is no cluster, and none is created while spec.suspend is true",

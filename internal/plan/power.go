@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// firstPause and longestPause bound how long a launch that failed by the
+	// firstLaunchBackoff and maxLaunchBackoff bound how long a launch that failed by the
 	// cloud's or Databricks' fault waits for the next.
-	firstPause, longestPause = time.Minute, time.Hour
-	// clientPause is how long a launch waits that failed by the cluster's own
+	firstLaunchBackoff, maxLaunchBackoff = time.Minute, time.Hour
+	// ownFaultBackoff is how long a launch waits that failed by the cluster's own
 	// fault, when nobody changed anything: the fault may have been elsewhere.
-	clientPause = 6 * time.Hour
+	ownFaultBackoff = 6 * time.Hour
 )
 
 // whenKeptStopped: the run policy keeps the cluster down.
@@ -28,11 +28,11 @@ func whenKeptStopped(in Input) (Plan, bool) {
 	if !in.heldBack(SubjectPower).IsZero() {
 		return Plan{}, false
 	}
-	switch in.World.Details.State {
+	switch in.Observed.Details.State {
 	case compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing:
-		return in.do(Plan{
+		return in.withBackoff(Plan{
 			Step:      StepTerminate,
-			ClusterID: in.World.Details.ClusterId,
+			ClusterID: in.Observed.Details.ClusterId,
 			Verdict:   Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, by runPolicy Terminated"},
 		}), true
 	default:
@@ -40,10 +40,10 @@ func whenKeptStopped(in Input) (Plan, bool) {
 	}
 }
 
-// whenMended: a launch that failed is tried again when its specification was
+// whenFailedLaunchWasFixed: a launch that failed is tried again when its specification was
 // changed, whatever the run policy: that is what the change is for.
-func whenMended(in Input) (Plan, bool) {
-	ended := in.World.Details.State == compute.StateTerminated && !endedWell(in.World.Details)
+func whenFailedLaunchWasFixed(in Input) (Plan, bool) {
+	ended := in.Observed.Details.State == compute.StateTerminated && !endedWell(in.Observed.Details)
 	if !ended || in.observes() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated {
 		return Plan{}, false
 	}
@@ -59,7 +59,7 @@ func whenMended(in Input) (Plan, bool) {
 // whenToRun: the run policy wants the cluster up.
 func whenToRun(in Input) (Plan, bool) {
 	wanted := in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning && !in.observes()
-	if !wanted || in.World.Details.State != compute.StateTerminated {
+	if !wanted || in.Observed.Details.State != compute.StateTerminated {
 		return Plan{}, false
 	}
 	if in.endsByItself() {
@@ -70,40 +70,40 @@ func whenToRun(in Input) (Plan, bool) {
 		}}, true
 	}
 	if until := in.heldBack(SubjectPower); !until.IsZero() {
-		return Plan{Again: until, Verdict: Verdict{
+		return Plan{RequeueAt: until, Verdict: Verdict{
 			Reason:  v1alpha1.ReasonContended,
 			Message: "the cluster was stopped again and again, against runPolicy Running; the next start waits",
 		}}, true
 	}
 	if again := in.nextLaunch(); in.Now.Before(again) {
-		verdict := Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: Ending(in.World.Details)}
+		verdict := Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: TerminationSummary(in.Observed.Details)}
 		if in.ownFault() {
 			verdict.Reason, verdict.Stalled = v1alpha1.ReasonStartFailed, true
 		}
-		return Plan{Verdict: verdict, Again: again}, true
+		return Plan{Verdict: verdict, RequeueAt: again}, true
 	}
 	return in.start("starting the cluster, by runPolicy Running"), true
 }
 
 func (in Input) start(message string) Plan {
-	return in.do(Plan{
+	return in.withBackoff(Plan{
 		Step:      StepStart,
-		ClusterID: in.World.Details.ClusterId,
+		ClusterID: in.Observed.Details.ClusterId,
 		Verdict:   Verdict{Reason: v1alpha1.ReasonStarting, Message: message},
 	})
 }
 
 // endsByItself tells a cluster whose idleness ends it although it shall run.
 func (in Input) endsByItself() bool {
-	reason := in.World.Details.TerminationReason
+	reason := in.Observed.Details.TerminationReason
 	idle := reason != nil && reason.Code == compute.TerminationReasonCodeInactivity
-	return idle && in.World.Details.AutoterminationMinutes > 0
+	return idle && in.Observed.Details.AutoterminationMinutes > 0
 }
 
 // ownFault tells a launch that failed by what the cluster itself is, such as an
 // init script. One that ran before gets one more launch.
 func (in Input) ownFault() bool {
-	reason := in.World.Details.TerminationReason
+	reason := in.Observed.Details.TerminationReason
 	return reason != nil && reason.Type == compute.TerminationReasonTypeClientError && in.launchFailed()
 }
 
@@ -119,34 +119,34 @@ func (in Input) launchFailed() bool {
 			return true
 		}
 	}
-	return in.World.Details.SparkContextId == 0
+	return in.Observed.Details.SparkContextId == 0
 }
 
-// nextLaunch is when a cluster that ended badly may be started again. The pause
-// is as long as the trouble has lasted, so it doubles with every launch that
-// fails; and it survives a restart of the operator, because the trouble began
+// nextLaunch is when a cluster that ended badly may be started again. The backoff
+// is as long as launches have failed for, so it doubles with every launch that
+// fails; and it survives a restart of the operator, because that began
 // when Ready was lost.
 func (in Input) nextLaunch() time.Time {
-	if endedWell(in.World.Details) || !in.launchFailed() {
+	if endedWell(in.Observed.Details) || !in.launchFailed() {
 		return time.Time{}
 	}
-	ended := time.UnixMilli(in.World.Details.TerminatedTime)
+	ended := time.UnixMilli(in.Observed.Details.TerminatedTime)
 	if in.ownFault() {
-		return ended.Add(clientPause)
+		return ended.Add(ownFaultBackoff)
 	}
 	ready := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionReady)
 	if ready == nil || ready.Status == metav1.ConditionTrue {
 		return time.Time{}
 	}
-	trouble := ended.Sub(ready.LastTransitionTime.Time)
-	return ended.Add(min(max(trouble, in.Limits.firstPause()), longestPause))
+	failingFor := ended.Sub(ready.LastTransitionTime.Time)
+	return ended.Add(min(max(failingFor, in.Limits.firstLaunchBackoff()), maxLaunchBackoff))
 }
 
-func (l Limits) firstPause() time.Duration {
-	if l.LaunchPause > 0 {
-		return l.LaunchPause
+func (l Limits) firstLaunchBackoff() time.Duration {
+	if l.LaunchBackoff > 0 {
+		return l.LaunchBackoff
 	}
-	return firstPause
+	return firstLaunchBackoff
 }
 
 // endedWell tells an end that somebody or something meant.
@@ -154,8 +154,8 @@ func endedWell(details *compute.ClusterDetails) bool {
 	return details.TerminationReason == nil || details.TerminationReason.Type == compute.TerminationReasonTypeSuccess
 }
 
-// Ending is why a cluster ended, in Databricks' own words.
-func Ending(details *compute.ClusterDetails) string {
+// TerminationSummary is why a cluster ended, in Databricks' own words.
+func TerminationSummary(details *compute.ClusterDetails) string {
 	message, reason := databricks.PlainText(details.StateMessage), details.TerminationReason
 	if reason == nil {
 		return message

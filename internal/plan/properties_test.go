@@ -43,7 +43,7 @@ func anySituation(t *rapid.T) Input {
 		{"other host", otherHost},
 		{"new generation", newGeneration},
 		{"protected", func(in *Input) { in.Cluster.Spec.DeletionProtection = true }},
-		{"held", func(in *Input) { in.World.Holder = "team/older" }},
+		{"held", func(in *Input) { in.Observed.ManagedBy = "team/older" }},
 		{"taken over", takingOver("other")},
 		{"pending", pendingSince(noon.Add(-anyAgo.Draw(t, "pending for")))},
 	} {
@@ -62,8 +62,8 @@ func anySituation(t *rapid.T) Input {
 	if maybe("reads fail") {
 		readsFail(rapid.SampledFrom(classes).Draw(t, "read failure"), anyAgo.Draw(t, "failing for"))(&in)
 	}
-	in.World.Presence = rapid.SampledFrom([]Presence{Unknown, Present, Missing, Purged}).Draw(t, "presence")
-	if in.World.Presence == Present {
+	in.Observed.Presence = rapid.SampledFrom([]Presence{Unknown, Present, Missing, Purged}).Draw(t, "presence")
+	if in.Observed.Presence == Present {
 		is(rapid.SampledFrom(states).Draw(t, "state"), func(c *compute.ClusterDetails) {
 			c.StateMessage = anyText.Draw(t, "state message")
 			c.SparkContextId = rapid.Int64Range(0, 1).Draw(t, "spark context")
@@ -130,14 +130,14 @@ func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
 		if !plan.Step.WritesToDatabricks() {
 			return
 		}
-		g.Expect(in.World.Trouble).To(BeNil(), "without a workspace")
-		g.Expect(in.Cluster.Status.Host).To(BeElementOf("", in.World.Host), "to another workspace")
+		g.Expect(in.Observed.Blocked).To(BeNil(), "without a workspace")
+		g.Expect(in.Cluster.Status.Host).To(BeElementOf("", in.Observed.Host), "to another workspace")
 		g.Expect(in.Cluster.Spec.ManagementPolicy).NotTo(Equal(v1alpha1.ManagementPolicyObserve), "to an observed cluster")
 		g.Expect(in.Cluster.Finalizers).To(ContainElement(v1alpha1.FinalizerCluster), "without a finalizer")
-		g.Expect(in.Cluster.Spec.Suspend && !in.isLeaving()).To(BeFalse(), "while suspended")
+		g.Expect(in.Cluster.Spec.Suspend && !in.isDeleting()).To(BeFalse(), "while suspended")
 		_, foreign := whenNotOurs(in)
 		g.Expect(foreign).To(BeFalse(), "to another's cluster")
-		if in.isLeaving() {
+		if in.isDeleting() {
 			g.Expect(EffectiveDeletionPolicy(in.Cluster)).NotTo(Equal(v1alpha1.DeletionPolicyRetain), "to a retained cluster")
 			g.Expect(in.Cluster.Spec.DeletionProtection).To(BeFalse(), "to a protected cluster")
 		}
@@ -158,7 +158,7 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 		g.Expect(in.Cluster.Spec.ClusterID).To(BeEmpty(), "for an adopting object")
 		status := in.Cluster.Status
 		if status.ClusterID != "" {
-			g.Expect(in.World.Presence).To(BeElementOf(Missing, Purged), "beside a cluster on record")
+			g.Expect(in.Observed.Presence).To(BeElementOf(Missing, Purged), "beside a cluster on record")
 			g.Expect(status.Adopted).To(BeFalse())
 		}
 		switch {
@@ -166,10 +166,10 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 			g.Expect(plan.Intent.Token).To(Equal(status.Creation.Token), "an unresolved creation keeps its token")
 			g.Expect(plan.Intent.Attempt).To(Equal(status.Creation.Attempt + 1))
 			g.Expect(in.Now.Before(ResolveAt(in.Cluster, limits, time.Time{}))).To(BeFalse(), "before the waits are over")
-			g.Expect(in.World.Owner.Key == "" || in.World.Search.CompleteLists >= enoughLists).To(BeTrue(), "before it was looked for")
+			g.Expect(in.Observed.Owner.Key == "" || in.Observed.Search.CompleteLists >= enoughLists).To(BeTrue(), "before it was looked for")
 		case status.Creation != nil:
 			g.Expect(plan.Intent.Incarnation).To(Equal(status.Creation.Incarnation + 1))
-			g.Expect(in.isLeaving()).To(BeFalse())
+			g.Expect(in.isDeleting()).To(BeFalse())
 		default:
 			g.Expect(plan.Intent.Incarnation).To(Equal(int64(1)))
 		}
@@ -184,19 +184,19 @@ func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
 		plan := Make(in)
 		policy := EffectiveDeletionPolicy(in.Cluster)
 		if policy == v1alpha1.DeletionPolicyRetain && slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster) {
-			g.Expect(plan.Step).To(Equal(StepRelease), "Retain is always the way out")
+			g.Expect(plan.Step).To(Equal(StepRemoveFinalizer), "Retain is always the way out")
 			return
 		}
-		if plan.Step != StepRelease {
+		if plan.Step != StepRemoveFinalizer {
 			return
 		}
 		_, foreign := whenNotOurs(in)
-		stopped := in.World.Presence == Present && slices.Contains([]compute.State{"TERMINATED", "TERMINATING", "ERROR"}, in.World.Details.State)
+		stopped := in.Observed.Presence == Present && slices.Contains([]compute.State{"TERMINATED", "TERMINATING", "ERROR"}, in.Observed.Details.State)
 		switch {
 		case in.Cluster.Status.ClusterID == "" && pending(in.Cluster):
-			g.Expect(in.World.Search.CompleteLists).To(BeNumerically(">=", enoughLists))
+			g.Expect(in.Observed.Search.CompleteLists).To(BeNumerically(">=", enoughLists))
 			g.Expect(in.ours()).To(BeEmpty())
-		case in.Cluster.Status.ClusterID == "", in.World.Presence == Missing, in.World.Presence == Purged, foreign:
+		case in.Cluster.Status.ClusterID == "", in.Observed.Presence == Missing, in.Observed.Presence == Purged, foreign:
 		default:
 			g.Expect(policy).To(Equal(v1alpha1.DeletionPolicyTerminate))
 			g.Expect(stopped).To(BeTrue())
@@ -209,13 +209,13 @@ func TestWhatWaitsForTimeComesBack(t *testing.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
 		plan := Make(in)
-		if plan.Again.IsZero() {
+		if plan.RequeueAt.IsZero() {
 			return
 		}
 		g.Expect(plan.Step).To(Equal(StepNone), "a step brings the object back by itself")
-		if in.World.Trouble == nil {
-			g.Expect(plan.Again).To(BeTemporally(">", in.Now))
-			g.Expect(plan.Again).To(BeTemporally("<", in.Now.Add(24*time.Hour)))
+		if in.Observed.Blocked == nil {
+			g.Expect(plan.RequeueAt).To(BeTemporally(">", in.Now))
+			g.Expect(plan.RequeueAt).To(BeTemporally("<", in.Now.Add(24*time.Hour)))
 		}
 	})
 }

@@ -21,7 +21,7 @@ func whenRequested(in Input) (Plan, bool) {
 	}
 	noted := in.Cluster.Status.Request
 	if noted == nil || noted.Value != value {
-		return in.accept(value), true
+		return in.acknowledge(value), true
 	}
 	switch noted.Phase {
 	case v1alpha1.RequestAccepted, v1alpha1.RequestInProgress:
@@ -46,25 +46,25 @@ func verbOf(value string) string {
 	return verb
 }
 
-// accept notes a request, or refuses it.
-func (in Input) accept(value string) Plan {
+// acknowledge stores a request, or refuses it.
+func (in Input) acknowledge(value string) Plan {
 	request := v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestAccepted}
 	if why := in.refusal(verbOf(value)); why != "" {
 		request.Phase, request.Message = v1alpha1.RequestRefused, why
 	}
-	if at := in.World.Details.LastRestartedTime; at != 0 {
+	if at := in.Observed.Details.LastRestartedTime; at != 0 {
 		request.RestartedTimeBefore = new(metav1.NewTime(time.UnixMilli(at).Truncate(time.Second)))
 	}
 	return note(request)
 }
 
 func note(request v1alpha1.RequestStatus) Plan {
-	return Plan{Step: StepNoteRequest, Request: &request}
+	return Plan{Step: StepAcknowledgeRequest, Request: &request}
 }
 
 // refusal is why a request is not acted on; "" if it is.
 func (in Input) refusal(verb string) string {
-	policy, state := in.Cluster.Spec.RunPolicy, in.World.Details.State
+	policy, state := in.Cluster.Spec.RunPolicy, in.Observed.Details.State
 	switch {
 	case in.Cluster.Status.AppliedDigest == "":
 		return "it came with a new object, probably by copying one; annotate again to mean it"
@@ -96,14 +96,14 @@ func (in Input) pursue(verb string, request v1alpha1.RequestStatus) (Plan, bool)
 }
 
 func (in Input) pursueStart(request v1alpha1.RequestStatus) (Plan, bool) {
-	switch in.World.Details.State {
+	switch in.Observed.Details.State {
 	case compute.StateRunning, compute.StateResizing:
 		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster is up")
 	case compute.StateTerminated:
 		if request.Phase == v1alpha1.RequestInProgress {
-			return in.settle(request, v1alpha1.RequestFailed, Ending(in.World.Details))
+			return in.settle(request, v1alpha1.RequestFailed, TerminationSummary(in.Observed.Details))
 		}
-		if in.mends() {
+		if in.needsCorrection() {
 			// Pending changes go first; the start follows.
 			return Plan{}, false
 		}
@@ -118,20 +118,20 @@ func (in Input) pursueStart(request v1alpha1.RequestStatus) (Plan, bool) {
 
 // pursueRestart: a restart with pending changes is their update.
 func (in Input) pursueRestart(request v1alpha1.RequestStatus) (Plan, bool) {
-	details := in.World.Details
+	details := in.Observed.Details
 	before := request.RestartedTimeBefore
 	again := before != nil && time.UnixMilli(details.LastRestartedTime).Truncate(time.Second).After(before.Time)
 	switch {
 	case details.State == compute.StateTerminated:
-		return in.settle(request, v1alpha1.RequestFailed, Ending(details))
+		return in.settle(request, v1alpha1.RequestFailed, TerminationSummary(details))
 	case details.State == compute.StateRunning && (again || request.Phase == v1alpha1.RequestInProgress):
 		// What is seen began after the call, which changes the state at once.
 		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster was restarted")
-	case details.State != compute.StateRunning || in.mends():
+	case details.State != compute.StateRunning || in.needsCorrection():
 		return Plan{}, false
 	}
 	request.Phase = v1alpha1.RequestInProgress
-	plan := in.do(Plan{
+	plan := in.withBackoff(Plan{
 		Step:      StepRestart,
 		ClusterID: details.ClusterId,
 		Verdict:   Verdict{Reason: v1alpha1.ReasonRestarting, Message: "restarting the cluster, on request"},
@@ -141,7 +141,7 @@ func (in Input) pursueRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 }
 
 func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
-	switch in.World.Details.State {
+	switch in.Observed.Details.State {
 	case compute.StateTerminated:
 		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster is down")
 	case compute.StateTerminating:
@@ -149,9 +149,9 @@ func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 	default:
 	}
 	request.Phase = v1alpha1.RequestInProgress
-	plan := in.do(Plan{
+	plan := in.withBackoff(Plan{
 		Step:      StepTerminate,
-		ClusterID: in.World.Details.ClusterId,
+		ClusterID: in.Observed.Details.ClusterId,
 		Verdict:   Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, on request"},
 	})
 	plan.Request = &request

@@ -37,9 +37,9 @@ func situation(changes ...change) Input {
 			CreationTimestamp: metav1.NewTime(noon.Add(-time.Hour)),
 			Finalizers:        []string{v1alpha1.FinalizerCluster},
 		}},
-		World:  World{Host: host, Principal: principal, Owner: ownerTag, Credential: "first"},
-		Limits: limits,
-		Now:    noon,
+		Observed: Observation{Host: host, Principal: principal, Owner: ownerTag, Credential: "first"},
+		Limits:   limits,
+		Now:      noon,
 	}
 	in.Cluster.Status.ObservedGeneration = 1
 	for _, change := range changes {
@@ -57,13 +57,13 @@ func deletionPolicy(policy v1alpha1.DeletionPolicy) change {
 }
 
 // world is what observe found.
-func world(set func(*World)) change { return func(in *Input) { set(&in.World) } }
+func world(set func(*Observation)) change { return func(in *Input) { set(&in.Observed) } }
 
 func deleted(in *Input) { in.Cluster.DeletionTimestamp = new(metav1.NewTime(noon)) }
 
 func suspended(in *Input) { in.Cluster.Spec.Suspend = true }
 
-func untagged(in *Input) { in.World.Owner = drift.Tag{} }
+func untagged(in *Input) { in.Observed.Owner = drift.Tag{} }
 
 func withoutFinalizer(in *Input) { in.Cluster.Finalizers = nil }
 
@@ -101,15 +101,15 @@ func is(state compute.State, more ...func(*compute.ClusterDetails)) change {
 		for _, set := range more {
 			set(details)
 		}
-		in.World.Presence, in.World.Details = Present, details
+		in.Observed.Presence, in.Observed.Details = Present, details
 	}
 }
 
-func gone(presence Presence) change { return func(in *Input) { in.World.Presence = presence } }
+func gone(presence Presence) change { return func(in *Input) { in.Observed.Presence = presence } }
 
 // searched has complete lists that show these clusters with the owner tag.
 func searched(lists int, matches ...*compute.ClusterDetails) change {
-	return func(in *Input) { in.World.Search = Search{CompleteLists: lists, Matches: matches} }
+	return func(in *Input) { in.Observed.Search = Search{CompleteLists: lists, Matches: matches} }
 }
 
 // match is a cluster that carries the owner tag and can be ours.
@@ -125,7 +125,7 @@ func match(id string, more ...func(*compute.ClusterDetails)) *compute.ClusterDet
 
 func did(step Step, ago time.Duration) change {
 	return func(in *Input) {
-		in.Last = Attempt{Step: step, At: noon.Add(-ago), Generation: in.Cluster.Generation, Credential: in.World.Credential}
+		in.Last = Attempt{Step: step, At: noon.Add(-ago), Generation: in.Cluster.Generation, Credential: in.Observed.Credential}
 	}
 }
 
@@ -138,17 +138,17 @@ func failed(step Step, class databricks.Class, ago time.Duration) change {
 
 func readsFail(class databricks.Class, ago time.Duration) change {
 	return func(in *Input) {
-		in.World.ReadFailure = &Failure{Class: class, Message: "CODE: the API's words"}
-		in.World.ReadFailingSince = noon.Add(-ago)
+		in.Observed.ReadFailure = &Failure{Class: class, Message: "CODE: the API's words"}
+		in.Observed.ReadFailingSince = noon.Add(-ago)
 	}
 }
 
 func unreachable(in *Input) {
-	in.World.Host = ""
-	in.World.Trouble = &Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "no Secret", Again: noon.Add(time.Minute)}
+	in.Observed.Host = ""
+	in.Observed.Blocked = &Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "no Secret", RequeueAt: noon.Add(time.Minute)}
 }
 
-func otherHost(in *Input) { in.World.Host = "https://adb-2.azuredatabricks.net" }
+func otherHost(in *Input) { in.Observed.Host = "https://adb-2.azuredatabricks.net" }
 
 // The reasons by what they say. A verdict with any other reason is a mistake.
 var (

@@ -271,7 +271,7 @@ func TestNoPriorityStarves(t *testing.T) {
 		s.run(epoch.Add(400 * time.Second))
 		for p, took := range longest {
 			t.Logf("%s waited at most %v", p, took)
-			if bound := levels[p].patience + 3*time.Second; took > bound {
+			if bound := levels[p].maxStarvation + 3*time.Second; took > bound {
 				t.Errorf("%s waited %v, more than %v", p, took, bound)
 			}
 		}

@@ -126,7 +126,7 @@ func (l *Limiter) Acquire(r Request, now time.Time) (*Permit, *Wait) {
 func (l *Limiter) grant(r Request, f *flow, now time.Time) *Permit {
 	q := &l.queues[r.Priority]
 	p := &Permit{limiter: l, request: r, at: now, order: f.order, wantingSince: q.wantingSince, last: l.last}
-	aged := r.Priority > PriorityChange && l.impatient(now) == r.Priority
+	aged := r.Priority > PriorityChange && l.starved(now) == r.Priority
 	l.bucket.take(now)
 	l.writes.add(r, now)
 	p.sending = l.domains.sent(r, now)
@@ -154,7 +154,7 @@ func (l *Limiter) refuse(r Request, f *flow, h hold, now time.Time) *Wait {
 		// The operator's own readers are few and each asks for many, so one may come
 		// for its priority as soon as that has aged. The others are crowds, of which
 		// one comes anyway.
-		aged := q.wantingSince.Add(levels[r.Priority].patience)
+		aged := q.wantingSince.Add(levels[r.Priority].maxStarvation)
 		if r.Flow == "" && !r.Priority.isWrite() && at.After(aged) && aged.After(now) {
 			at = aged
 		}
@@ -322,14 +322,14 @@ func (l *Limiter) minGap() time.Duration {
 // does. A terminate waits for no other priority, but many one after another leave
 // every second turn to the priority that has aged, and so do changes.
 func (l *Limiter) first(now time.Time) Priority {
-	impatient := l.impatient(now)
-	if l.last.aged && impatient > PriorityChange && l.expects(PriorityChange, now) {
-		impatient = priorities
+	starved := l.starved(now)
+	if l.last.aged && starved > PriorityChange && l.expects(PriorityChange, now) {
+		starved = priorities
 	}
-	if l.expects(PriorityTerminate, now) && (impatient == priorities || l.last.priority != PriorityTerminate) {
+	if l.expects(PriorityTerminate, now) && (starved == priorities || l.last.priority != PriorityTerminate) {
 		return PriorityTerminate
 	}
-	return impatient
+	return starved
 }
 
 // expects reports whether a request of the priority was held, and is still
@@ -342,15 +342,15 @@ func (l *Limiter) expects(p Priority, now time.Time) bool {
 	return !q.wantingSince.IsZero()
 }
 
-// impatient is the priority that has waited longest beyond its patience;
+// starved is the priority that has waited longest beyond its maxStarvation;
 // priorities where none has.
-func (l *Limiter) impatient(now time.Time) Priority {
+func (l *Limiter) starved(now time.Time) Priority {
 	found, longest := priorities, time.Duration(0)
 	for p := PriorityChange; p < priorities; p++ {
 		if !l.expects(p, now) {
 			continue
 		}
-		if over := now.Sub(l.queues[p].wantingSince) - levels[p].patience; over >= 0 && over >= longest {
+		if over := now.Sub(l.queues[p].wantingSince) - levels[p].maxStarvation; over >= 0 && over >= longest {
 			found, longest = p, over
 		}
 	}

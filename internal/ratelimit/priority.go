@@ -30,9 +30,9 @@ type level struct {
 	// floor is how many tokens must be there for a request to take one. Reads
 	// leave a token to every write.
 	floor float64
-	// patience is how long the priority may get nothing while others get all;
+	// maxStarvation is how long the priority may get nothing while others get all;
 	// then it ages and goes first.
-	patience time.Duration
+	maxStarvation time.Duration
 }
 
 var levels = [priorities]level{

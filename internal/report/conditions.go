@@ -88,7 +88,7 @@ func (s setter) keep() {
 }
 
 func (s setter) synced() {
-	world := s.in.World
+	world := s.in.Observed
 	switch {
 	case world.ReadFailure != nil && world.ReadFailure.Class == databricks.ClassThrottled:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, world.ReadFailure.Message)
@@ -101,7 +101,7 @@ func (s setter) synced() {
 	case !world.Compared:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
 	case len(world.Differences) > 0:
-		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.difference(), "not as declared: "+plan.Differing(world.Differences))
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.difference(), "not as declared: "+plan.DiffPaths(world.Differences))
 	case s.in.Plan.LibrariesWait:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonPendingRestart, "not as declared: "+librariesPath)
 	case len(world.Normalized) > 0:
@@ -119,8 +119,8 @@ func (s setter) keepsSynced() bool {
 	if !s.in.Cluster.DeletionTimestamp.IsZero() {
 		return last != nil
 	}
-	unseen := s.in.World.Presence == plan.Unknown && s.in.World.Trouble == nil
-	return last != nil && (unseen || s.in.World.Suspected) && last.ObservedGeneration == s.in.Cluster.Generation
+	unseen := s.in.Observed.Presence == plan.Unknown && s.in.Observed.Blocked == nil
+	return last != nil && (unseen || s.in.Observed.UnconfirmedDiff) && last.ObservedGeneration == s.in.Cluster.Generation
 }
 
 // difference is how a difference is called: what a refused update left, what
@@ -130,7 +130,7 @@ func (s setter) difference() string {
 	switch {
 	case failed:
 		return v1alpha1.ReasonUpdateFailed
-	case s.in.Cluster.Status.AppliedDigest != "" && plan.UserChanged(s.in.Cluster, s.in.World):
+	case s.in.Cluster.Status.AppliedDigest != "" && plan.UserChanged(s.in.Cluster, s.in.Observed):
 		return v1alpha1.ReasonPendingRestart
 	default:
 		return v1alpha1.ReasonDriftDetected
@@ -181,13 +181,13 @@ func isReady(reason string) bool {
 // settled is the verdict where the plan had none: the cluster speaks for itself.
 func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	switch {
-	case in.World.Presence == plan.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
+	case in.Observed.Presence == plan.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
 		return plan.Verdict{}
-	case in.World.Presence == plan.Unknown:
+	case in.Observed.Presence == plan.Unknown:
 		return plan.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the cluster"}
-	case in.World.Suspected && in.Cluster.Status.State == status.State:
+	case in.Observed.UnconfirmedDiff && in.Cluster.Status.State == status.State:
 		return plan.Verdict{}
-	case in.World.Presence != plan.Present:
+	case in.Observed.Presence != plan.Present:
 		return plan.Verdict{Reason: v1alpha1.ReasonPurged, Message: "Databricks purged the idle cluster; it is created again when it is needed"}
 	case in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
 		return plan.Verdict{Reason: v1alpha1.ReasonObserved, Message: "the cluster is observed and not managed"}
@@ -198,7 +198,7 @@ func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 
 func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	state := compute.State(status.State)
-	changing, isChanging := plan.Changing(in.World.Details)
+	changing, isChanging := plan.Changing(in.Observed.Details)
 	switch {
 	case isChanging:
 		return changing
@@ -226,7 +226,7 @@ func endedNormally(reason *v1alpha1.TerminationReason) bool {
 
 // launchFailed tells a cluster that never came up from one that died later.
 func launchFailed(in Input) bool {
-	return in.World.Details.SparkContextId == 0 || launching(in) ||
+	return in.Observed.Details.SparkContextId == 0 || launching(in) ||
 		hasReason(in, v1alpha1.ConditionStalled, v1alpha1.ReasonStartFailed)
 }
 

@@ -27,12 +27,12 @@ var (
 	badScript = ended(compute.TerminationReasonCodeInitScriptFailure, compute.TerminationReasonTypeClientError)
 	stockout  = ended(compute.TerminationReasonCodeCloudProviderResourceStockout, compute.TerminationReasonTypeCloudFailure)
 	idle      = ended(compute.TerminationReasonCodeInactivity, compute.TerminationReasonTypeSuccess)
-	silent    = plan.World{ReadFailure: &plan.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
+	silent    = plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
 )
 
 func TestReady(t *testing.T) {
-	trouble := func(reason string, stalled bool) plan.World {
-		return plan.World{Trouble: &plan.Trouble{Reason: reason, Message: "m", Stalled: stalled}}
+	trouble := func(reason string, stalled bool) plan.Observation {
+		return plan.Observation{Blocked: &plan.Blocked{Reason: reason, Message: "m", Stalled: stalled}}
 	}
 	for name, row := range map[string]struct {
 		history *history
@@ -57,7 +57,7 @@ func TestReady(t *testing.T) {
 		"died":                                          {newHistory().created().sees("RUNNING").sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
 		"died, TERMINATING seen":                        {newHistory().created().sees("RUNNING").sees("TERMINATING").sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
 		"died while it restarted":                       {newHistory().created().sees("RUNNING").sees("RESTARTING").sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
-		"[case-55] adopted when long dead":              {newHistory().edited(adopt).world(plan.World{}).sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
+		"[case-55] adopted when long dead":              {newHistory().edited(adopt).world(plan.Observation{}).sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
 		"[case-34] an ERROR of old":                     {newHistory().created().sees("ERROR"), "False Stalled TerminatedUnexpectedly"},
 		"[case-34] a state that is not known":           {newHistory().created().sees("FROZEN"), "False Reconciling UnknownState"},
 		"[case-34] an end that is not known":            {newHistory().created().sees("RUNNING").sees("TERMINATED", ended("NEW", "NEW")), "False Stalled TerminatedUnexpectedly"},
@@ -65,18 +65,18 @@ func TestReady(t *testing.T) {
 		"[case-56] observed while it launches":          {newHistory().edited(observe).sees("PENDING").sees("PENDING"), "True Observed"},
 		"[case-56] observed when dead":                  {newHistory().edited(observe).sees("TERMINATED", stockout), "True Observed"},
 		"[case-55] adopted while it launches":           {newHistory().edited(adopt).sees("PENDING"), "False Reconciling Starting"},
-		"[case-36] suspended when new":                  {newHistory().edited(suspend).world(plan.World{}), "False Suspended"},
+		"[case-36] suspended when new":                  {newHistory().edited(suspend).world(plan.Observation{}), "False Suspended"},
 		"[case-36] suspended when running":              {newHistory().created().sees("RUNNING").edited(suspend).sees("RUNNING"), "True Running"},
 		"[case-36] suspended while it launches":         {newHistory().created().edited(suspend).sees("PENDING", neverRan), "False Reconciling Creating"},
-		"[case-36] suspended, deleted elsewhere":        {newHistory().created().sees("RUNNING").edited(suspend).world(plan.World{Presence: plan.Missing}), "False Suspended"},
+		"[case-36] suspended, deleted elsewhere":        {newHistory().created().sees("RUNNING").edited(suspend).world(plan.Observation{Presence: plan.Missing}), "False Suspended"},
 		"[case-37] purged while idle":                   {purged(newHistory().created().sees("TERMINATED", idle)), "True Purged"},
 		"[case-58] the Secret is missing":               {newHistory().world(trouble(v1alpha1.ReasonCredentialsNotReady, false)), "False Reconciling CredentialsNotReady"},
 		"[case-58] the Secret is missing for long":      {newHistory().world(trouble(v1alpha1.ReasonCredentialsInvalid, true)), "False Stalled CredentialsInvalid"},
-		"[case-57] the host changed":                    {newHistory().created().world(plan.World{Host: "https://other"}), "False Stalled HostChanged"},
+		"[case-57] the host changed":                    {newHistory().created().world(plan.Observation{Host: "https://other"}), "False Stalled HostChanged"},
 		"the workspace is silent for a moment":          {newHistory().created().sees("RUNNING").world(since(silent, time.Second)), "True Running"},
 		"the workspace is silent for long":              {newHistory().created().sees("RUNNING").world(since(silent, time.Hour)), "False Reconciling RetryingAfterError"},
-		"not looked at since the operator started":      {newHistory().created().sees("RUNNING").world(plan.World{}), "True Running"},
-		"not looked at, and of a new generation":        {newHistory().created().sees("RUNNING").edited(resume).world(plan.World{}), "False Reconciling Updating"},
+		"not looked at since the operator started":      {newHistory().created().sees("RUNNING").world(plan.Observation{}), "True Running"},
+		"not looked at, and of a new generation":        {newHistory().created().sees("RUNNING").edited(resume).world(plan.Observation{}), "False Reconciling Updating"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -87,7 +87,7 @@ func TestReady(t *testing.T) {
 }
 
 // since has reads fail for so long.
-func since(world plan.World, ago time.Duration) plan.World {
+func since(world plan.Observation, ago time.Duration) plan.Observation {
 	world.ReadFailingSince = noon.Add(-ago)
 	if ago < time.Minute {
 		world.ReadFailingSince = noon.Add(time.Hour)
@@ -97,24 +97,24 @@ func since(world plan.World, ago time.Duration) plan.World {
 
 // purged is a round in which the plan leaves a purged cluster alone.
 func purged(h *history) *history {
-	return h.tell(Input{World: plan.World{Host: host, Presence: plan.Purged}})
+	return h.tell(Input{Observed: plan.Observation{Host: host, Presence: plan.Purged}})
 }
 
 func TestAFailedStepIsToldUntilItsNextTurnIsOver(t *testing.T) {
 	create := plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}}
 	refused := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: "INVALID: no"}}
-	world := plan.World{Host: host}
+	world := plan.Observation{Host: host}
 	g := NewWithT(t)
-	h := newHistory().tell(Input{World: world, Plan: create, Outcome: refused})
+	h := newHistory().tell(Input{Observed: world, Plan: create, Outcome: refused})
 	g.Expect(h.readiness()).To(Equal("False Stalled InvalidSpec"), "[case-07]")
 	told := h.last.Status
-	h.tell(Input{World: world, Plan: plan.Plan{Verdict: refused.Failure.Verdict()}})
+	h.tell(Input{Observed: world, Plan: plan.Plan{Verdict: refused.Failure.Verdict()}})
 	g.Expect(h.last.Status).To(Equal(told), "while it is held back")
-	h.tell(Input{World: world, Plan: create})
+	h.tell(Input{Observed: world, Plan: create})
 	g.Expect(h.last.Status).To(Equal(told), "while it waits for its turn")
-	h.edited(resume).tell(Input{World: world, Plan: create})
+	h.edited(resume).tell(Input{Observed: world, Plan: create})
 	g.Expect(h.readiness()).To(Equal("False Reconciling Creating"), "once the spec is changed")
-	h.tell(Input{World: world, Plan: create, Outcome: refused}).tell(Input{World: world, Plan: create, Outcome: Outcome{Ran: true, Created: clusterID}})
+	h.tell(Input{Observed: world, Plan: create, Outcome: refused}).tell(Input{Observed: world, Plan: create, Outcome: Outcome{Ran: true, Created: clusterID}})
 	g.Expect(h.readiness()).To(Equal("False Reconciling Creating"), "once it went well")
 }
 
@@ -124,19 +124,19 @@ func TestADeletionThatFailsSaysTheWayOutAtOnce(t *testing.T) {
 	h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
 	h.cluster.Generation++
 	failure := &plan.Failure{Class: databricks.ClassForbidden, Message: "PERMISSION_DENIED: no"}
-	h.tell(Input{World: plan.World{Host: host}, Plan: plan.Plan{Step: plan.StepPermanentDelete}, Outcome: Outcome{Ran: true, Failure: failure}})
+	h.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.StepPermanentDelete}, Outcome: Outcome{Ran: true, Failure: failure}})
 	g.Expect(h.readiness()).To(Equal("False Stalled DeletionBlocked"), "[case-44]")
 	g.Expect(h.condition(v1alpha1.ConditionStalled).Message).To(ContainSubstring("deletionPolicy: Retain"), "[case-44]")
 	g.Expect(h.events()).To(ConsistOf(v1alpha1.ReasonDeletionBlocked))
 }
 
 func TestSynced(t *testing.T) {
-	differs := plan.World{
+	differs := plan.Observation{
 		Presence: plan.Present, Compared: true, Desired: desired,
 		Details:     &compute.ClusterDetails{ClusterId: clusterID, State: "RUNNING", SparkContextId: 7},
 		Differences: []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 3.0, Size: true}},
 	}
-	throttled := plan.World{ReadFailure: &plan.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
+	throttled := plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
 	for name, row := range map[string]struct {
 		history *history
 		status  metav1.ConditionStatus
@@ -144,13 +144,13 @@ func TestSynced(t *testing.T) {
 	}{
 		"as declared":                           {newHistory().created().sees("RUNNING"), metav1.ConditionTrue, v1alpha1.ReasonInSync},
 		"not seen yet":                          {newHistory().created(), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"gone":                                  {newHistory().created().sees("RUNNING").world(plan.World{Presence: plan.Missing}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"[case-21] changed elsewhere":           {newHistory().created().sees("RUNNING").tell(Input{World: differs}), metav1.ConditionFalse, v1alpha1.ReasonDriftDetected},
+		"gone":                                  {newHistory().created().sees("RUNNING").world(plan.Observation{Presence: plan.Missing}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"[case-21] changed elsewhere":           {newHistory().created().sees("RUNNING").tell(Input{Observed: differs}), metav1.ConditionFalse, v1alpha1.ReasonDriftDetected},
 		"the workspace is silent":               {newHistory().created().sees("RUNNING").world(since(silent, 0)), metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable},
 		"[case-08] the workspace throttles":     {newHistory().created().sees("RUNNING").world(since(throttled, 0)), metav1.ConditionUnknown, v1alpha1.ReasonRateLimited},
-		"not looked at since the operator woke": {newHistory().created().sees("RUNNING").world(plan.World{}), metav1.ConditionTrue, v1alpha1.ReasonInSync},
-		"of another generation":                 {newHistory().created().sees("RUNNING").edited(resume).world(plan.World{}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"without credentials":                   {newHistory().created().sees("RUNNING").world(plan.World{Trouble: &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady}}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"not looked at since the operator woke": {newHistory().created().sees("RUNNING").world(plan.Observation{}), metav1.ConditionTrue, v1alpha1.ReasonInSync},
+		"of another generation":                 {newHistory().created().sees("RUNNING").edited(resume).world(plan.Observation{}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"without credentials":                   {newHistory().created().sees("RUNNING").world(plan.Observation{Blocked: &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady}}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -16,7 +16,7 @@ import (
 func fought(difference drift.Difference) *history {
 	h := newHistory().created().sees("RUNNING")
 	return h.tell(Input{
-		World: plan.World{Presence: plan.Present, Details: h.input.World.Details, Desired: desired, Compared: true, Differences: []drift.Difference{difference}},
+		Observed: plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true, Differences: []drift.Difference{difference}},
 		Plan: plan.Plan{
 			Contended: []plan.Contention{{Subject: difference.SpecPath(), Difference: &difference}},
 			Reversed:  []string{difference.SpecPath()},
@@ -35,8 +35,8 @@ func TestAFightIsNamed(t *testing.T) {
 
 	said := synced.Message
 	h.tell(Input{
-		World: plan.World{Presence: plan.Present, Details: h.input.World.Details, Desired: desired, Compared: true},
-		Plan:  plan.Plan{Contended: []plan.Contention{{Subject: "/numWorkers"}}},
+		Observed: plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true},
+		Plan:     plan.Plan{Contended: []plan.Contention{{Subject: "/numWorkers"}}},
 	})
 	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(Equal(said), "between two reversals")
 	g.Expect(h.last.Events).To(BeEmpty())
@@ -54,16 +54,16 @@ func TestCorrectionsAreCountedUntilTheObjectIsEdited(t *testing.T) {
 	g.Expect(h.cluster.Status.Corrections).To(HaveLen(1))
 	g.Expect(h.cluster.Status.Corrections[0].Count).To(BeEquivalentTo(1))
 	h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(3)) })
-	h.world(plan.World{Presence: plan.Present, Details: h.input.World.Details})
+	h.world(plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details})
 	g.Expect(h.cluster.Status.Corrections).To(BeEmpty(), "[case-90]")
 }
 
 func TestAStepThatWaitsSaysForWhat(t *testing.T) {
 	g := NewWithT(t)
 	waiting := Input{
-		World:   plan.World{Host: host},
-		Plan:    plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
-		Outcome: Outcome{Held: &plan.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
+		Observed: plan.Observation{Host: host},
+		Plan:     plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Outcome:  Outcome{Held: &plan.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
 	}
 	h := newHistory().tell(waiting)
 	g.Expect(h.readiness()).To(Equal("False Reconciling RateLimited"), "[case-73]")
@@ -71,9 +71,9 @@ func TestAStepThatWaitsSaysForWhat(t *testing.T) {
 	h.tell(waiting)
 	g.Expect(&h.cluster.Status).To(Equal(before), "[case-78] the same words again")
 
-	waiting.Plan.Aside = true
+	waiting.Plan.NonBlocking = true
 	running := newHistory().created().sees("RUNNING")
-	waiting.World = running.input.World
+	waiting.Observed = running.input.Observed
 	waiting.Plan.Verdict = plan.Verdict{}
 	g.Expect(running.tell(waiting).readiness()).To(Equal("True Running"), "a pin that waits takes nothing away")
 }

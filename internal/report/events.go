@@ -48,15 +48,15 @@ const (
 	EventResumed   = "Resumed"
 )
 
-// deeds tells what was done or found in this very pass, which no later one sees.
-func deeds(in Input) []Event {
+// actionEvents tells what was done or found in this very pass, which no later one sees.
+func actionEvents(in Input) []Event {
 	var told []Event
-	if reason, note := stepEvent(in); reason != "" && in.Plan.Step != plan.StepRecord {
+	if reason, note := stepEvent(in); reason != "" && in.Plan.Step != plan.StepStoreClusterID {
 		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Step), Note: note})
 	}
-	if len(in.World.Doubts) > 0 {
+	if len(in.Observed.Advice) > 0 {
 		// One event for all: a second of the same reason would only count the first.
-		note := databricks.PlainText(strings.Join(in.World.Doubts, "; "))
+		note := databricks.PlainText(strings.Join(in.Observed.Advice, "; "))
 		told = append(told, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: note})
 	}
 	return told
@@ -69,7 +69,7 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 		told = append(told, Event{Type: kind, Reason: reason, Action: action, Note: note})
 	}
 	// What is recorded is done when the status is written, not before.
-	if reason, note := stepEvent(in); reason != "" && in.Plan.Step == plan.StepRecord {
+	if reason, note := stepEvent(in); reason != "" && in.Plan.Step == plan.StepStoreClusterID {
 		tell(corev1.EventTypeNormal, reason, string(in.Plan.Step), note)
 	}
 	if reason, note := pinRefused(in, before, after); reason != "" {
@@ -110,7 +110,7 @@ func stepEvent(in Input) (reason, note string) {
 	switch in.Plan.Step {
 	case plan.StepCreate:
 		return EventCreated, "created cluster " + in.Outcome.Created
-	case plan.StepRecord:
+	case plan.StepStoreClusterID:
 		if in.Plan.Adopted {
 			return EventAdopted, "adopted cluster " + id
 		}
@@ -119,22 +119,22 @@ func stepEvent(in Input) (reason, note string) {
 		}
 		return EventCreated, "found cluster " + id + ", made by an earlier create call"
 	case plan.StepResize:
-		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.Differing(in.Plan.Differences)
+		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.DiffPaths(in.Plan.Differences)
 	case plan.StepUpdate:
-		if isRunning(in.World.Details.State) {
-			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.Differing(in.Plan.Differences)
+		if isRunning(in.Observed.Details.State) {
+			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.DiffPaths(in.Plan.Differences)
 		}
-		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.Differing(in.Plan.Differences)
+		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.DiffPaths(in.Plan.Differences)
 	case plan.StepRestart:
 		if in.Plan.Request == nil {
 			return EventRestartTriggered, in.Plan.Verdict.Message
 		}
 		return EventRestartTriggered, "restarted cluster " + id + ", on request"
-	case plan.StepRelease:
+	case plan.StepRemoveFinalizer:
 		switch {
 		case id == "":
 			return "", ""
-		case in.World.Presence == plan.Missing || in.World.Presence == plan.Purged:
+		case in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged:
 			return EventDeleted, "deleted cluster " + id
 		default:
 			return EventRetained, "left cluster " + id + " in the workspace"
@@ -147,7 +147,7 @@ func stepEvent(in Input) (reason, note string) {
 // correctedOr is the event of a change, by another name where it undoes what
 // others did.
 func correctedOr(in Input, event string) string {
-	if in.Cluster.Status.AppliedDigest != "" && !plan.UserChanged(in.Cluster, in.World) {
+	if in.Cluster.Status.AppliedDigest != "" && !plan.UserChanged(in.Cluster, in.Observed) {
 		return EventDriftCorrected
 	}
 	return event

@@ -12,10 +12,10 @@ import (
 )
 
 func TestTransitionsAreTold(t *testing.T) {
-	leaving := func(h *history, world plan.World) *history {
+	leaving := func(h *history, world plan.Observation) *history {
 		h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
 		world.Host = host
-		return h.tell(Input{World: world, Plan: plan.Plan{Step: plan.StepRelease, ClusterID: h.cluster.Status.ClusterID}, Outcome: Outcome{Ran: true}})
+		return h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.StepRemoveFinalizer, ClusterID: h.cluster.Status.ClusterID}, Outcome: Outcome{Ran: true}})
 	}
 	throttled := plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "m"}}
 	tooMany := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
@@ -24,7 +24,7 @@ func TestTransitionsAreTold(t *testing.T) {
 		events  []string
 	}{
 		"[case-01] created":             {newHistory().created(), []string{EventCreated}},
-		"[case-55] adopted":             {newHistory().edited(adopt).tell(Input{Plan: plan.Plan{Step: plan.StepRecord, ClusterID: clusterID, Adopted: true}, Outcome: Outcome{Ran: true}}), []string{EventAdopted}},
+		"[case-55] adopted":             {newHistory().edited(adopt).tell(Input{Plan: plan.Plan{Step: plan.StepStoreClusterID, ClusterID: clusterID, Adopted: true}, Outcome: Outcome{Ran: true}}), []string{EventAdopted}},
 		"up":                            {newHistory().created().sees("PENDING").sees("RUNNING"), []string{EventStarted}},
 		"resized, and up all the time":  {newHistory().created().sees("RUNNING").sees("RESIZING").sees("RUNNING"), []string{}},
 		"[case-27] ended by inactivity": {newHistory().created().sees("RUNNING").sees("TERMINATED", idle), []string{EventAutoTerminated}},
@@ -33,15 +33,15 @@ func TestTransitionsAreTold(t *testing.T) {
 		"[case-32] the launch has failed":               {newHistory().created().sees("TERMINATED", neverRan, badScript).sees("TERMINATED", neverRan, badScript), []string{}},
 		"[case-36] suspended":                           {newHistory().created().sees("RUNNING").edited(suspend).sees("RUNNING"), []string{EventSuspended}},
 		"[case-36] resumed":                             {newHistory().created().sees("RUNNING").edited(suspend).sees("RUNNING").edited(resume).sees("RUNNING"), []string{EventResumed}},
-		"[case-40] deleted":                             {leaving(newHistory().created().sees("RUNNING"), plan.World{Presence: plan.Missing}), []string{EventDeleted}},
-		"[case-42] retained":                            {leaving(newHistory().created().sees("RUNNING"), plan.World{}), []string{EventRetained}},
-		"[case-45] nothing to delete":                   {leaving(newHistory(), plan.World{}), []string{}},
-		"[case-08] throttled":                           {newHistory().tell(Input{World: plan.World{Host: host}, Plan: throttled, Outcome: tooMany}), []string{v1alpha1.ReasonRateLimited}},
-		"[case-08] throttled still":                     {newHistory().tell(Input{World: plan.World{Host: host}, Plan: throttled, Outcome: tooMany}).tell(Input{World: plan.World{Host: host}, Plan: throttled, Outcome: tooMany}), []string{}},
-		"a step that had no turn":                       {newHistory().tell(Input{World: plan.World{Host: host}, Plan: throttled}), []string{}},
-		"another reason to be stalled":                  {newHistory().created().sees("RUNNING").world(plan.World{Host: "https://b"}).edited(adopt).world(plan.World{Holder: "team/a"}), []string{v1alpha1.ReasonAlreadyManaged}},
+		"[case-40] deleted":                             {leaving(newHistory().created().sees("RUNNING"), plan.Observation{Presence: plan.Missing}), []string{EventDeleted}},
+		"[case-42] retained":                            {leaving(newHistory().created().sees("RUNNING"), plan.Observation{}), []string{EventRetained}},
+		"[case-45] nothing to delete":                   {leaving(newHistory(), plan.Observation{}), []string{}},
+		"[case-08] throttled":                           {newHistory().tell(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}), []string{v1alpha1.ReasonRateLimited}},
+		"[case-08] throttled still":                     {newHistory().tell(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}).tell(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}), []string{}},
+		"a step that had no turn":                       {newHistory().tell(Input{Observed: plan.Observation{Host: host}, Plan: throttled}), []string{}},
+		"another reason to be stalled":                  {newHistory().created().sees("RUNNING").world(plan.Observation{Host: "https://b"}).edited(adopt).world(plan.Observation{ManagedBy: "team/a"}), []string{v1alpha1.ReasonAlreadyManaged}},
 		"nothing new":                                   {newHistory().created().sees("RUNNING").sees("RUNNING"), []string{}},
-		"[case-58] nothing that a person has to attend": {newHistory().world(plan.World{Trouble: &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m"}}), []string{}},
+		"[case-58] nothing that a person has to attend": {newHistory().world(plan.Observation{Blocked: &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m"}}), []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

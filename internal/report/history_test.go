@@ -55,9 +55,9 @@ func (h *history) created() *history {
 	h.cluster.Status.Host = host
 	h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Attempt: 1, NotAfter: new(metav1.NewTime(h.now))}
 	return h.tell(Input{
-		World:   plan.World{Host: host, WorkspaceID: "1"},
-		Plan:    plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
-		Outcome: Outcome{Ran: true, Created: clusterID},
+		Observed: plan.Observation{Host: host, WorkspaceID: "1"},
+		Plan:     plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Outcome:  Outcome{Ran: true, Created: clusterID},
 	})
 }
 
@@ -76,20 +76,20 @@ func (h *history) sees(state compute.State, more ...func(*compute.ClusterDetails
 	for _, set := range more {
 		set(details)
 	}
-	return h.world(plan.World{Presence: plan.Present, Details: details})
+	return h.world(plan.Observation{Presence: plan.Present, Details: details})
 }
 
 // world is a round with the facts that are given, the plan that follows, and
 // no turn for a step that writes.
-func (h *history) world(world plan.World) *history {
-	if world.Host == "" && world.Trouble == nil {
+func (h *history) world(world plan.Observation) *history {
+	if world.Host == "" && world.Blocked == nil {
 		world.Host, world.Principal = host, "me@example.com"
 	}
 	if world.Presence == plan.Present && world.ReadFailure == nil {
 		world.Desired, world.Compared = desired, true
 	}
-	next := plan.Make(plan.Input{Cluster: h.cluster, World: world, Limits: limits, Now: h.now})
-	return h.tell(Input{World: world, Plan: next})
+	next := plan.Make(plan.Input{Cluster: h.cluster, Observed: world, Limits: limits, Now: h.now})
+	return h.tell(Input{Observed: world, Plan: next})
 }
 
 func (h *history) condition(kind string) *metav1.Condition {
@@ -124,7 +124,7 @@ func (h *history) events() []string {
 }
 
 // told is all that the last report tells.
-func (h *history) told() []Event { return slices.Concat(h.last.Deeds, h.last.Events) }
+func (h *history) told() []Event { return slices.Concat(h.last.ActionEvents, h.last.Events) }
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
 

@@ -30,7 +30,7 @@ func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if _, oversized := specsize.Excess(in.Cluster); oversized {
 		return // the libraries that it declares are not in the cache
 	}
-	gone := in.World.Presence == plan.Missing || in.World.Presence == plan.Purged
+	gone := in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged
 	if !plan.ManagesLibraries(in.Cluster) || gone {
 		status.Libraries = nil
 		return
@@ -39,8 +39,8 @@ func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	for _, was := range status.Libraries {
 		before[identityOf(was.Library)] = was
 	}
-	seen := in.World.Libraries.Seen
-	statuses := plan.LibrariesOf(in.Cluster, in.World).Statuses
+	seen := in.Observed.Libraries.Seen
+	statuses := plan.LibrariesOf(in.Cluster, in.Observed).Statuses
 	declared := map[string]bool{}
 	var all []v1alpha1.LibraryStatus
 	for _, library := range in.Cluster.Spec.Libraries {
@@ -59,7 +59,7 @@ func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		case declared[identity]:
 		case !seen:
 			all = append(all, was)
-		case present && plan.Keeps(was, is):
+		case present && plan.KeepsLibrary(was, is):
 			all = append(all, shownLibrary(was.Library, is))
 		}
 	}
@@ -93,11 +93,11 @@ func (s setter) librariesReady() {
 		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonInvalidSpec, message)
 		return
 	}
-	if s.in.World.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
+	if s.in.Observed.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
 		s.keep()
 		return
 	}
-	state := plan.LibrariesOf(s.in.Cluster, s.in.World)
+	state := plan.LibrariesOf(s.in.Cluster, s.in.Observed)
 	switch {
 	case !state.Known:
 		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonInstallingLibraries, "looking at the libraries")

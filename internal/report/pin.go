@@ -14,12 +14,12 @@ const EventPinRefused = "PinRefused"
 
 // recordPin shows whether the cluster is pinned, where the object cares.
 func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	gone := in.World.Presence == plan.Missing || in.World.Presence == plan.Purged
+	gone := in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged
 	switch {
 	case !plan.ManagesPin(in.Cluster) || gone:
 		status.Pinned = nil
-	case in.World.Pinned != nil:
-		status.Pinned = new(*in.World.Pinned)
+	case in.Observed.Pinned != nil:
+		status.Pinned = new(*in.Observed.Pinned)
 	}
 }
 

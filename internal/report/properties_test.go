@@ -91,15 +91,15 @@ func anyDetails(t *rapid.T) *compute.ClusterDetails {
 	return details
 }
 
-func anyWorld(t *rapid.T) plan.World {
+func anyWorld(t *rapid.T) plan.Observation {
 	one := func(what string) bool { return rapid.IntRange(0, 4).Draw(t, what) == 0 }
-	world := plan.World{Host: host, Principal: "me@example.com", Owner: drift.Tag{Key: "k", Value: "v"}, Desired: desired}
+	world := plan.Observation{Host: host, Principal: "me@example.com", Owner: drift.Tag{Key: "k", Value: "v"}, Desired: desired}
 	if one("trouble") {
 		stalled := rapid.Bool().Draw(t, "stalled")
 		world.Host, world.Desired = "", nil
-		world.Trouble = &plan.Trouble{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
+		world.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
 		if stalled {
-			world.Trouble.Reason = v1alpha1.ReasonCredentialsInvalid
+			world.Blocked.Reason = v1alpha1.ReasonCredentialsInvalid
 		}
 		return world
 	}
@@ -112,7 +112,7 @@ func anyWorld(t *rapid.T) plan.World {
 		world.ReadFailingSince = noon.Add(time.Duration(rapid.IntRange(-60, 60).Draw(t, "since")) * time.Minute)
 	}
 	if one("held") {
-		world.Holder = "team/older"
+		world.ManagedBy = "team/older"
 	}
 	world.Presence = rapid.SampledFrom([]plan.Presence{plan.Unknown, plan.Present, plan.Missing, plan.Purged}).Draw(t, "presence")
 	if world.Presence == plan.Present {
@@ -167,8 +167,8 @@ func (h *history) anyRound(t *rapid.T) {
 		}
 	}
 	world := anyWorld(t)
-	next := plan.Make(plan.Input{Cluster: h.cluster.DeepCopy(), World: world, Limits: limits, Now: h.now})
-	h.tell(Input{World: world, Plan: next, Outcome: h.anyOutcome(t, next)})
+	next := plan.Make(plan.Input{Cluster: h.cluster.DeepCopy(), Observed: world, Limits: limits, Now: h.now})
+	h.tell(Input{Observed: world, Plan: next, Outcome: h.anyOutcome(t, next)})
 }
 
 func anyHistory(t *rapid.T) *history {
@@ -196,7 +196,7 @@ func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)
-		if made := h.input.Plan; made.Step == plan.StepOwn || len(made.Reversed)+len(made.Corrects)+len(made.Settled) > 0 {
+		if made := h.input.Plan; made.Step == plan.StepPersistOwnership || len(made.Reversed)+len(made.Corrects)+len(made.Settled) > 0 {
 			t.Skip("what it persists is a fact of the next plan")
 		}
 		first, again := h.last, h.input
@@ -205,7 +205,7 @@ func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
 		second := Of(again)
 		g.Expect(tidy(second.Status)).To(Equal(tidy(first.Status)))
 		if again.Plan.Step == plan.StepNone {
-			g.Expect(slices.Concat(second.Deeds, second.Events)).To(BeEmpty())
+			g.Expect(slices.Concat(second.ActionEvents, second.Events)).To(BeEmpty())
 		}
 	})
 }

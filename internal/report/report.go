@@ -12,10 +12,10 @@ import (
 // Input is everything that a report depends on.
 type Input struct {
 	// Cluster is the object as the API server has it after the step.
-	Cluster *v1alpha1.DatabricksCluster
-	World   plan.World
-	Plan    plan.Plan
-	Outcome Outcome
+	Cluster  *v1alpha1.DatabricksCluster
+	Observed plan.Observation
+	Plan     plan.Plan
+	Outcome  Outcome
 	// Corrections are those counted so far; nil: those of the status.
 	Corrections []v1alpha1.Correction
 	Limits      plan.Limits
@@ -43,9 +43,9 @@ type Outcome struct {
 // Report is what to write about an object.
 type Report struct {
 	Status v1alpha1.DatabricksClusterStatus
-	// Deeds are told whatever becomes of the status: a later pass sees nothing of
+	// ActionEvents are told whatever becomes of the status: a later pass sees nothing of
 	// them. Events go with the status whose transitions they are.
-	Deeds, Events []Event
+	ActionEvents, Events []Event
 }
 
 // Of is the report on a cluster.
@@ -55,7 +55,7 @@ func Of(in Input) Report {
 	recordIdentity(in, status)
 	recordOwnership(in, status)
 	recordRequest(in, status)
-	mirror(in, status)
+	copyObserved(in, status)
 	verdict := noted(in, status, verdictOf(in, status))
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)
@@ -63,16 +63,16 @@ func Of(in Input) Report {
 	recordCorrections(in, status)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation
-	return Report{Status: *status, Deeds: deeds(in), Events: events(in, before, *status)}
+	return Report{Status: *status, ActionEvents: actionEvents(in), Events: events(in, before, *status)}
 }
 
 // verdictOf is the plan's verdict, or the failure that its step just met.
 func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	verdict := in.Plan.Verdict
-	if failure := in.Outcome.Failure; failure != nil && !in.Plan.Aside {
+	if failure := in.Outcome.Failure; failure != nil && !in.Plan.NonBlocking {
 		// The next plan, made of the same failure, says the same.
 		verdict = plan.VerdictOn(in.Cluster, failure)
-	} else if held := in.Outcome.Held; held != nil && !in.Plan.Aside {
+	} else if held := in.Outcome.Held; held != nil && !in.Plan.NonBlocking {
 		verdict = held.Verdict(in.Cluster)
 	} else if failed := stillFailing(in); failed != nil {
 		verdict = *failed
@@ -91,7 +91,7 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 // stillFailing is what was said of a step that failed, while it waits for its
 // next turn; nil: nothing failed, or the turn has come.
 func stillFailing(in Input) *plan.Verdict {
-	if in.Outcome.Ran || !in.Plan.Step.WritesToDatabricks() || in.Plan.Aside {
+	if in.Outcome.Ran || !in.Plan.Step.WritesToDatabricks() || in.Plan.NonBlocking {
 		return nil
 	}
 	for i := range in.Cluster.Status.Conditions {

@@ -17,8 +17,8 @@ import (
 // on.
 type WorkspaceFacts struct {
 	Workspace *v1alpha1.DatabricksWorkspace
-	// Trouble is why the workspace cannot be spoken to; nil: it can.
-	Trouble *plan.Trouble
+	// Blocked is why the workspace cannot be spoken to; nil: it can.
+	Blocked *plan.Blocked
 	// Principal and WorkspaceID are what it told of the credential.
 	Principal, WorkspaceID string
 	// Failure is what its reads have failed with since FailingSince; nil: they
@@ -27,12 +27,12 @@ type WorkspaceFacts struct {
 	FailingSince time.Time
 	// Clusters is how many objects refer to it.
 	Clusters int
-	Figures  Figures
+	Usage    Usage
 	Now      time.Time
 }
 
-// Figures are what was measured, as exact as it is.
-type Figures struct {
+// Usage are what was measured, as exact as it is.
+type Usage struct {
 	// Sampled tells that Learned and Used were. Learned is the request limit that
 	// the workspace has shown, 0 for none yet, and Used how much was sent; both in
 	// requests per second.
@@ -60,16 +60,16 @@ func OfWorkspace(in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
 	status.ObservedGeneration = in.Workspace.Generation
 	status.Cloud = databricks.CloudOf(in.Workspace.Spec.Host)
 	status.Clusters = new(int32(min(in.Clusters, math.MaxInt32))) //nolint:gosec // bounded
-	if in.Trouble == nil {
+	if in.Blocked == nil {
 		status.Principal, status.WorkspaceID = in.Principal, in.WorkspaceID
 	}
-	status = withFigures(status, in.Figures, in.Now)
-	tellWorkspace(in, &status)
+	status = withUsage(status, in.Usage, in.Now)
+	workspaceEvents(in, &status)
 	return status
 }
 
-// tellWorkspace sets the conditions, by the rules of those of a cluster.
-func tellWorkspace(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStatus) {
+// workspaceEvents sets the conditions, by the rules of those of a cluster.
+func workspaceEvents(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStatus) {
 	verdict := in.verdict()
 	set := func(kind string, value metav1.ConditionStatus) {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
@@ -95,8 +95,8 @@ func tellWorkspace(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStatus
 func (in WorkspaceFacts) verdict() plan.Verdict {
 	connected := plan.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace answers to the credential"}
 	switch {
-	case in.Trouble != nil:
-		return plan.Verdict{Reason: in.Trouble.Reason, Message: in.Trouble.Message, Stalled: in.Trouble.Stalled}
+	case in.Blocked != nil:
+		return plan.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Message, Stalled: in.Blocked.Stalled}
 	case in.Failure == nil:
 		return connected
 	}
@@ -107,16 +107,16 @@ func (in WorkspaceFacts) verdict() plan.Verdict {
 	return verdict
 }
 
-// WithoutFigures is what of a status is worth a write at once.
-func WithoutFigures(status v1alpha1.DatabricksWorkspaceStatus) v1alpha1.DatabricksWorkspaceStatus {
+// WithoutUsage is what of a status is worth a write at once.
+func WithoutUsage(status v1alpha1.DatabricksWorkspaceStatus) v1alpha1.DatabricksWorkspaceStatus {
 	bare := *status.DeepCopy()
 	bare.Clusters, bare.RequestLimitPerMinute, bare.RequestLimitUsedPercent, bare.MirrorAgeMinutes = nil, nil, nil, nil
 	return bare
 }
 
-// FiguresChanged tells that a status no longer shows what was measured.
-func FiguresChanged(shown v1alpha1.DatabricksWorkspaceStatus, measured Figures, now time.Time) bool {
-	return !equality.Semantic.DeepEqual(shown, withFigures(*shown.DeepCopy(), measured, now))
+// UsageChanged tells that a status no longer shows what was measured.
+func UsageChanged(shown v1alpha1.DatabricksWorkspaceStatus, measured Usage, now time.Time) bool {
+	return !equality.Semantic.DeepEqual(shown, withUsage(*shown.DeepCopy(), measured, now))
 }
 
 const (
@@ -127,10 +127,10 @@ const (
 	usedStep      = 10
 )
 
-// withFigures makes measures coarse, and keeps what is shown while it is near
+// withUsage makes measures coarse, and keeps what is shown while it is near
 // enough: whoever watches a status is told of changes and not of noise. What is
 // not measured yet, as after a restart, stays as it is shown.
-func withFigures(status v1alpha1.DatabricksWorkspaceStatus, measured Figures, now time.Time) v1alpha1.DatabricksWorkspaceStatus {
+func withUsage(status v1alpha1.DatabricksWorkspaceStatus, measured Usage, now time.Time) v1alpha1.DatabricksWorkspaceStatus {
 	if measured.Sampled {
 		if limit := measured.Learned * 60; limit > 0 && !near(status.RequestLimitPerMinute, limit, limitTolerance*limit) {
 			status.RequestLimitPerMinute = new(coarse(limit))

@@ -30,8 +30,8 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 		ready, doing, stalling string
 	}{
 		"it answers":     {WorkspaceFacts{Principal: "p"}, "Connected", "", ""},
-		"not there yet":  {WorkspaceFacts{Trouble: &plan.Trouble{Reason: "CredentialsNotReady", Message: "m"}}, "", "CredentialsNotReady", ""},
-		"never":          {WorkspaceFacts{Trouble: &plan.Trouble{Reason: "CredentialsInvalid", Message: "m", Stalled: true}}, "", "", "CredentialsInvalid"},
+		"not there yet":  {WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsNotReady", Message: "m"}}, "", "CredentialsNotReady", ""},
+		"never":          {WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsInvalid", Message: "m", Stalled: true}}, "", "", "CredentialsInvalid"},
 		"fails a moment": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-time.Minute)}, "Connected", "", ""},
 		"fails for long": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-ReadsFailTooLong)}, "", "RetryingAfterError", ""},
 		"refuses":        {WorkspaceFacts{Failure: &plan.Failure{Class: databricks.ClassUnauthenticated, Message: "401"}, FailingSince: halfPast}, "", "", "AuthenticationFailed"},
@@ -41,8 +41,8 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 			// Whatever was there before, what is so now is told, and nothing else.
 			for _, before := range []v1alpha1.DatabricksWorkspaceStatus{
 				{},
-				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Trouble: &plan.Trouble{Reason: "X", Message: "m", Stalled: true}}),
-				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Trouble: &plan.Trouble{Reason: "Y", Message: "m"}}),
+				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "X", Message: "m", Stalled: true}}),
+				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "Y", Message: "m"}}),
 				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{}),
 			} {
 				status := told(before, tc.facts)
@@ -66,16 +66,16 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 func TestFiguresAreCoarseAndKeptWhileTheyAreNearEnough(t *testing.T) {
 	g := NewWithT(t)
 	shown := v1alpha1.DatabricksWorkspaceStatus{}
-	sampled := func(learned, used float64) Figures { return Figures{Sampled: true, Learned: learned, Used: used} }
-	show := func(measured Figures) v1alpha1.DatabricksWorkspaceStatus {
-		changed := FiguresChanged(shown, measured, halfPast)
-		after := withFigures(*shown.DeepCopy(), measured, halfPast)
+	sampled := func(learned, used float64) Usage { return Usage{Sampled: true, Learned: learned, Used: used} }
+	show := func(measured Usage) v1alpha1.DatabricksWorkspaceStatus {
+		changed := UsageChanged(shown, measured, halfPast)
+		after := withUsage(*shown.DeepCopy(), measured, halfPast)
 		g.Expect(changed).To(Equal(!equal(shown, after)))
 		shown = after
 		return shown
 	}
 
-	g.Expect(show(Figures{}).RequestLimitPerMinute).To(BeNil())
+	g.Expect(show(Usage{}).RequestLimitPerMinute).To(BeNil())
 	g.Expect(show(sampled(0, 3)).RequestLimitPerMinute).To(BeNil(), "it has shown no limit")
 	g.Expect(show(sampled(0, 3)).RequestLimitUsedPercent).To(BeNil(), "a share of nothing")
 	first := show(sampled(10.37, 1.04))
@@ -89,7 +89,7 @@ func TestFiguresAreCoarseAndKeptWhileTheyAreNearEnough(t *testing.T) {
 	g.Expect(show(sampled(5, 9)).RequestLimitUsedPercent).To(HaveValue(BeEquivalentTo(100)), "no more than all of it")
 	last := shown
 	g.Expect(show(sampled(0, 5))).To(Equal(last), "what a restart forgot is still so")
-	g.Expect(show(Figures{})).To(Equal(last))
+	g.Expect(show(Usage{})).To(Equal(last))
 	g.Expect(show(sampled(0.001, 0)).RequestLimitPerMinute).To(HaveValue(BeEquivalentTo(1)))
 }
 
@@ -109,7 +109,7 @@ func TestTheAgeOfAMirrorGoesInSteps(t *testing.T) {
 	g := NewWithT(t)
 	steps := map[int32]bool{}
 	for minute := range 2 * 1440 {
-		status := withFigures(v1alpha1.DatabricksWorkspaceStatus{}, Figures{
+		status := withUsage(v1alpha1.DatabricksWorkspaceStatus{}, Usage{
 			Sampled: true, Watched: true, ReadAt: halfPast.Add(-time.Duration(minute) * time.Minute),
 		}, halfPast)
 		g.Expect(*status.MirrorAgeMinutes).To(BeNumerically("<=", minute))
@@ -121,8 +121,8 @@ func TestTheAgeOfAMirrorGoesInSteps(t *testing.T) {
 	g.Expect(steps).To(HaveLen(6), "two days are six writes")
 
 	old := v1alpha1.DatabricksWorkspaceStatus{MirrorAgeMinutes: new(int32(10))}
-	g.Expect(withFigures(old, Figures{Watched: true}, halfPast)).To(Equal(old), "not read since the restart")
-	g.Expect(withFigures(old, Figures{Sampled: true}, halfPast).MirrorAgeMinutes).To(BeNil(), "nothing to read")
+	g.Expect(withUsage(old, Usage{Watched: true}, halfPast)).To(Equal(old), "not read since the restart")
+	g.Expect(withUsage(old, Usage{Sampled: true}, halfPast).MirrorAgeMinutes).To(BeNil(), "nothing to read")
 }
 
 func TestAChangedWorkspaceForgetsTheFormersFigures(t *testing.T) {
@@ -130,7 +130,7 @@ func TestAChangedWorkspaceForgetsTheFormersFigures(t *testing.T) {
 	status := told(v1alpha1.DatabricksWorkspaceStatus{
 		ObservedGeneration: 2, Principal: "former", WorkspaceID: "1", RequestLimitPerMinute: new(int32(60)),
 		RequestLimitUsedPercent: new(int32(50)), MirrorAgeMinutes: new(int32(0)),
-	}, WorkspaceFacts{Trouble: &plan.Trouble{Reason: "CredentialsNotReady", Message: "m"}, Clusters: 4})
+	}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsNotReady", Message: "m"}, Clusters: 4})
 	g.Expect(status.Principal).To(BeEmpty())
 	g.Expect(status.RequestLimitPerMinute).To(BeNil())
 	g.Expect(status.Clusters).To(HaveValue(BeEquivalentTo(4)))

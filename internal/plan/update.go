@@ -15,17 +15,17 @@ import (
 // changed tells that the object's own fields are other than those that were
 // last in place: what differs is what its user asks for. Otherwise what differs
 // was changed elsewhere.
-func (in Input) changed() bool { return UserChanged(in.Cluster, in.World) }
+func (in Input) changed() bool { return UserChanged(in.Cluster, in.Observed) }
 
 // UserChanged reports whether the user changed the object's fields, or the secrets
 // that they name, since they were last in place.
-func UserChanged(cluster *v1alpha1.DatabricksCluster, world World) bool {
-	return world.SecretsRotated || Changed(cluster.Status.AppliedDigest, world.Desired)
+func UserChanged(cluster *v1alpha1.DatabricksCluster, observed Observation) bool {
+	return observed.SecretsRotated || Changed(cluster.Status.AppliedDigest, observed.Desired)
 }
 
-// mends tells differences that are to be mended at all, sooner or later.
-func (in Input) mends() bool {
-	if len(in.World.Differences) == 0 || in.observes() {
+// needsCorrection tells differences that are to be mended at all, sooner or later.
+func (in Input) needsCorrection() bool {
+	if len(in.Observed.Differences) == 0 || in.observes() {
 		return false
 	}
 	if in.adopted() && in.Cluster.Status.AppliedDigest == "" && in.Cluster.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
@@ -76,27 +76,27 @@ func (in Input) waitsUntil() time.Time {
 // status.secretsDigest likewise. It has no colon, so it is no version of a digest.
 const Applying = "applying"
 
-// mend carries a change out, once what it is going to own is persisted, that the
+// correct carries a change out, once what it is going to own is persisted, that the
 // specification in place is no more, and, of an adopted cluster, what differs.
-func (in Input) mend(next Plan) Plan {
+func (in Input) correct(next Plan) Plan {
 	status := in.Cluster.Status
-	prepared := contains(status.OwnedFields, drift.Owned(in.World.Desired)) && (!in.changed() || status.AppliedDigest == Applying)
+	prepared := contains(status.OwnedFields, drift.Owned(in.Observed.Desired)) && (!in.changed() || status.AppliedDigest == Applying)
 	if !prepared {
-		next.Step, next.Request = StepOwn, nil
+		next.Step, next.Request = StepPersistOwnership, nil
 		return next
 	}
-	return in.do(next)
+	return in.withBackoff(next)
 }
 
-// whenUncompared: a changed object is not done, and nothing else is done for it,
+// whenDiffPending: a changed object is not done, and nothing else is done for it,
 // before it was held against its cluster. What is only suspected of an unchanged
 // one holds its next step back until it is known.
-func whenUncompared(in Input) (Plan, bool) {
-	if in.World.Compared || in.World.Desired == nil {
+func whenDiffPending(in Input) (Plan, bool) {
+	if in.Observed.Compared || in.Observed.Desired == nil {
 		return Plan{}, false
 	}
 	if WasCompared(in.Cluster) {
-		return Plan{}, in.World.Suspected
+		return Plan{}, in.Observed.UnconfirmedDiff
 	}
 	return Plan{Verdict: notYetCompared()}, true
 }
@@ -112,39 +112,39 @@ func notYetCompared() Verdict {
 	return Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}
 }
 
-// whenImmovable: a change was accepted before and did not take effect. It is not
+// whenChangeHadNoEffect: a change was accepted before and did not take effect. It is not
 // sent again: every time might restart the cluster.
-func whenImmovable(in Input) (Plan, bool) {
-	if !in.mends() || len(in.due()) > 0 {
+func whenChangeHadNoEffect(in Input) (Plan, bool) {
+	if !in.needsCorrection() || len(in.due()) > 0 {
 		return Plan{}, false
 	}
-	var immovable []drift.Difference
-	for _, difference := range in.World.Differences {
-		if in.immovable(difference) {
-			immovable = append(immovable, difference)
+	var hadNoEffect []drift.Difference
+	for _, difference := range in.Observed.Differences {
+		if in.hadNoEffect(difference) {
+			hadNoEffect = append(hadNoEffect, difference)
 		}
 	}
-	if len(immovable) == 0 {
+	if len(hadNoEffect) == 0 {
 		return Plan{}, false
 	}
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonImmutableField,
 		Stalled: true,
-		Message: Differing(immovable) + ": the workspace accepted the change and did not make it; change it back, or create another cluster",
+		Message: DiffPaths(hadNoEffect) + ": the workspace accepted the change and did not make it; change it back, or create another cluster",
 	}}, true
 }
 
-// immovable reports that a GET which began after the update shows that the
+// hadNoEffect reports that a GET which began after the update shows that the
 // declared value was asked for and another one is in effect. Where the GET shows
 // that another value was asked for, others have set it back. What was found once
 // stays so until a GET shows otherwise.
-func (in Input) immovable(difference drift.Difference) bool {
+func (in Input) hadNoEffect(difference drift.Difference) bool {
 	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
 	known := stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation
 	if known {
-		return in.World.SpecAt.IsZero() || difference.AskedAsDesired()
+		return in.Observed.SpecAt.IsZero() || difference.AskedAsDesired()
 	}
-	tried := in.succeeded(StepUpdate) && in.Last.Generation == in.Cluster.Generation && in.World.SpecAt.After(in.Last.At)
+	tried := in.succeeded(StepUpdate) && in.Last.Generation == in.Cluster.Generation && in.Observed.SpecAt.After(in.Last.At)
 	return tried && difference.AskedAsDesired()
 }
 
@@ -153,14 +153,14 @@ func whenSizeDiffers(in Input) (Plan, bool) {
 	due := in.due()
 	sizes := sizesOf(due)
 	alone := drift.OnlySize(due) || !in.mayRestart()
-	if len(sizes) == 0 || in.World.Details.State != compute.StateRunning || !alone {
+	if len(sizes) == 0 || in.Observed.Details.State != compute.StateRunning || !alone {
 		return Plan{}, false
 	}
-	return in.mend(Plan{
+	return in.correct(Plan{
 		Step:        StepResize,
-		ClusterID:   in.World.Details.ClusterId,
+		ClusterID:   in.Observed.Details.ClusterId,
 		Differences: sizes,
-		Verdict:     Verdict{Reason: v1alpha1.ReasonResizing, Message: Differing(sizes)},
+		Verdict:     Verdict{Reason: v1alpha1.ReasonResizing, Message: DiffPaths(sizes)},
 	}), true
 }
 
@@ -171,15 +171,15 @@ func whenDifferent(in Input) (Plan, bool) {
 	if len(due) == 0 {
 		return Plan{}, false
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: Differing(due)}
-	update := Plan{Step: StepUpdate, ClusterID: in.World.Details.ClusterId, Differences: due, Verdict: verdict}
-	state := in.World.Details.State
+	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: DiffPaths(due)}
+	update := Plan{Step: StepUpdate, ClusterID: in.Observed.Details.ClusterId, Differences: due, Verdict: verdict}
+	state := in.Observed.Details.State
 	switch {
 	case state == compute.StateTerminated:
-		return in.mend(update), true
+		return in.correct(update), true
 	case state == compute.StateRunning && in.mayRestart():
 		update.Request = in.restarting()
-		return in.mend(update), true
+		return in.correct(update), true
 	case state == compute.StateResizing && (in.mayRestart() || drift.OnlySize(due)):
 		verdict.Message += "; waiting until the cluster has its size"
 		return Plan{Verdict: verdict}, true
@@ -191,28 +191,28 @@ func whenDifferent(in Input) (Plan, bool) {
 // whenDeferred: a running cluster is not restarted for what differs, and works.
 func whenDeferred(in Input) (Plan, bool) {
 	librariesWait, differences := in.librariesWait(), in.withoutHeld()
-	if len(differences) == 0 && !librariesWait || in.observes() || !isUp(in.World.Details.State) {
+	if len(differences) == 0 && !librariesWait || in.observes() || !isUp(in.Observed.Details.State) {
 		return Plan{}, false
 	}
-	if in.changed() && in.mends() || librariesWait {
-		waiting := Differing(differences)
+	if in.changed() && in.needsCorrection() || librariesWait {
+		waiting := DiffPaths(differences)
 		if librariesWait {
 			waiting = strings.TrimPrefix(waiting+", /libraries", ", ")
 		}
 		return Plan{
 			Verdict:       Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied when the cluster is down or restarted"},
 			LibrariesWait: librariesWait,
-			Again:         in.waitsUntil(),
+			RequeueAt:     in.waitsUntil(),
 		}, true
 	}
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonDriftTolerated,
-		Message: Differing(differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
+		Message: DiffPaths(differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
 	}}, true
 }
 
-// Differing names where a cluster is not as declared, for people.
-func Differing(differences []drift.Difference) string {
+// DiffPaths names where a cluster is not as declared, for people.
+func DiffPaths(differences []drift.Difference) string {
 	const shown = 10
 	var places []string
 	for i, difference := range differences {
@@ -249,8 +249,8 @@ func contains(have, wanted []string) bool {
 	return true
 }
 
-// DigestOf tells one set of differences from another.
-func DigestOf(differences []drift.Difference) string {
+// DiffDigest tells one set of differences from another.
+func DiffDigest(differences []drift.Difference) string {
 	var all strings.Builder
 	for _, difference := range differences {
 		fmt.Fprintf(&all, "%q %#v %#v\n", difference.Path, difference.Desired, difference.Actual)

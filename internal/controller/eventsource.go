@@ -22,21 +22,21 @@ import (
 // finds there (handler.LowPriority).
 const (
 	priorityAwaited = 0
-	priorityNews    = handler.LowPriority / 2
+	priorityChanged = handler.LowPriority / 2
 )
 
-// News brings objects back to their queue when something outside Kubernetes
+// EventSource brings objects back to their queue when something outside Kubernetes
 // changed: DatabricksClusters, and DatabricksWorkspaces, which have no namespace.
-type News struct{ clusters, workspaces inbox }
+type EventSource struct{ clusters, workspaces queueFeed }
 
 // Changed is told the objects whose clusters have news.
-func (n *News) Changed(objects []cache.Object) {
+func (n *EventSource) Changed(objects []cache.Object) {
 	for _, object := range objects {
 		n.add(keyOf(object))
 	}
 }
 
-func (n *News) add(key types.NamespacedName) {
+func (n *EventSource) add(key types.NamespacedName) {
 	if key.Namespace == "" {
 		n.workspaces.add(key)
 		return
@@ -46,8 +46,8 @@ func (n *News) add(key types.NamespacedName) {
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// inbox leads to one queue. What is told before the queue exists is kept for it.
-type inbox struct {
+// queueFeed leads to one queue. What is told before the queue exists is kept for it.
+type queueFeed struct {
 	// awaited tells that a person waits for what becomes of an object; nil: never.
 	awaited func(types.NamespacedName) bool
 
@@ -56,7 +56,7 @@ type inbox struct {
 	early []types.NamespacedName
 }
 
-func (i *inbox) add(key types.NamespacedName) {
+func (i *queueFeed) add(key types.NamespacedName) {
 	i.mu.Lock()
 	to := i.queue
 	if to == nil {
@@ -68,8 +68,8 @@ func (i *inbox) add(key types.NamespacedName) {
 	}
 }
 
-func (i *inbox) enqueue(to queue, key types.NamespacedName) {
-	priority := priorityNews
+func (i *queueFeed) enqueue(to queue, key types.NamespacedName) {
+	priority := priorityChanged
 	if i.awaited != nil && i.awaited(key) {
 		priority = priorityAwaited
 	}
@@ -85,7 +85,7 @@ func enqueue(to queue, key types.NamespacedName, priority int) {
 	to.Add(request)
 }
 
-func (i *inbox) source() source.Source {
+func (i *queueFeed) source() source.Source {
 	return source.Func(func(_ context.Context, to queue) error {
 		i.mu.Lock()
 		early := i.early

@@ -9,11 +9,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// Grants is what is known of the access control list of the object's cluster.
-type Grants struct {
+// Permissions is what is known of the access control list of the object's cluster.
+type Permissions struct {
 	// Seen tells that somebody looked since it mattered.
 	Seen   bool
-	Direct []drift.Grant
+	Direct []drift.Permission
 	// InPlace tells that this generation's list was in place before, so that
 	// nobody needs to look.
 	InPlace bool
@@ -21,53 +21,53 @@ type Grants struct {
 	Failure *Failure
 }
 
-// ManagesGrants tells that an object declares who may use its cluster, be it
+// ManagesPermissions tells that an object declares who may use its cluster, be it
 // nobody.
-func ManagesGrants(cluster *v1alpha1.DatabricksCluster) bool {
+func ManagesPermissions(cluster *v1alpha1.DatabricksCluster) bool {
 	observes := cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
 	return cluster.Spec.AccessControlList != nil && !observes && cluster.DeletionTimestamp.IsZero()
 }
 
-// GrantsInPlace tells that the declared grants of this generation were in place
+// PermissionsInPlace tells that the declared grants of this generation were in place
 // when the object was last ready: before, it is not.
-func GrantsInPlace(cluster *v1alpha1.DatabricksCluster) bool {
+func PermissionsInPlace(cluster *v1alpha1.DatabricksCluster) bool {
 	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == cluster.Generation
 }
 
-// withGrants sets who may use the cluster beside what is planned. Other than a
+// withPermissions sets who may use the cluster beside what is planned. Other than a
 // pin, that is no convenience: the object is not ready without it.
-func (in Input) withGrants(next Plan) Plan {
-	grants := in.World.Grants
+func (in Input) withPermissions(next Plan) Plan {
+	grants := in.Observed.Permissions
 	switch {
-	case !ManagesGrants(in.Cluster):
+	case !ManagesPermissions(in.Cluster):
 		return next
 	case grants.Seen:
-		wanted := drift.Grants(in.Cluster.Spec.AccessControlList, grants.Direct, in.World.Principal)
-		if drift.SameGrants(wanted, grants.Direct) || !in.heldBack(SubjectPermissions).IsZero() {
+		wanted := drift.Permissions(in.Cluster.Spec.AccessControlList, grants.Direct, in.Observed.Principal)
+		if drift.SamePermissions(wanted, grants.Direct) || !in.heldBack(SubjectPermissions).IsZero() {
 			return next
 		}
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"}
-		next, held := in.aside(next, StepSetGrants)
+		next, held := in.sideStep(next, StepSetPermissions)
 		if held {
-			verdict = in.Tried[StepSetGrants].Failure.Verdict()
+			verdict = in.SideAttempts[StepSetPermissions].Failure.Verdict()
 			verdict.Message = "spec.accessControlList: " + verdict.Message
 		}
-		next.Grants = wanted
-		return in.unlessTold(next, verdict)
+		next.Permissions = wanted
+		return in.unlessReported(next, verdict)
 	case grants.InPlace:
 		return next
 	case grants.Failure != nil:
-		return in.unlessTold(next, grants.Failure.Verdict())
+		return in.unlessReported(next, grants.Failure.Verdict())
 	default:
-		return in.unlessTold(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the grants on the cluster"})
+		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the grants on the cluster"})
 	}
 }
 
-// unlessTold adds a verdict where there is none, and where the cluster has
+// unlessReported adds a verdict where there is none, and where the cluster has
 // nothing worse to say of itself.
-func (in Input) unlessTold(next Plan, verdict Verdict) Plan {
-	details := in.World.Details
+func (in Input) unlessReported(next Plan, verdict Verdict) Plan {
+	details := in.Observed.Details
 	fine := isUp(details.State) || details.State == compute.StateTerminated && endedWell(details)
 	if fine && (next.Verdict.Reason == "" || next.Verdict.Reason == v1alpha1.ReasonChangesDeferred || next.Verdict.Reason == v1alpha1.ReasonDriftTolerated) {
 		next.Verdict = verdict

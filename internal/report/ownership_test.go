@@ -25,9 +25,9 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHistory().created().sees("TERMINATED")
 			h.cluster.Status.AppliedDigest = plan.Applying
-			world := h.input.World
+			world := h.input.Observed
 			world.Desired, world.Compared = desired, true
-			h.tell(Input{World: world, Plan: plan.Plan{Step: plan.StepStart, ClusterID: clusterID}, Outcome: row.outcome})
+			h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.StepStart, ClusterID: clusterID}, Outcome: row.outcome})
 			NewWithT(t).Expect(h.cluster.Status.AppliedDigest).To(Equal(row.want))
 		})
 	}
@@ -36,7 +36,7 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 // looks is a round of an object whose cluster runs and was compared by GET.
 func (h *history) looks(differences, normalized []drift.Difference) *history {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
-	return h.world(plan.World{
+	return h.world(plan.Observation{
 		Presence: plan.Present, Details: details, SpecKnown: true, Differences: differences, Normalized: normalized, SecretsDigest: "v1:aaaa",
 	})
 }
@@ -83,7 +83,7 @@ func TestTheDigestOfTheCreateIsKeptUntilTheFirstComparison(t *testing.T) {
 		h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Digest: "v1:x"}
 		h.tell(Input{Plan: plan.Plan{Step: plan.StepCreate}, Outcome: Outcome{Ran: true, Created: clusterID}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
-		h.tell(Input{World: plan.World{Presence: plan.Unknown}})
+		h.tell(Input{Observed: plan.Observation{Presence: plan.Unknown}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
 		h.looks(nil, nil)
 		g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1}))
@@ -96,7 +96,7 @@ func TestARemovalIsForgottenOnlyWhereTheSpecIsKnown(t *testing.T) {
 			h := newHistory().created()
 			h.cluster.Status.OwnedFields = []string{"/numWorkers", "/sparkConf/a"}
 			details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
-			h.world(plan.World{Presence: plan.Present, Details: details, SpecKnown: known})
+			h.world(plan.Observation{Presence: plan.Present, Details: details, SpecKnown: known})
 			NewWithT(t).Expect(h.cluster.Status.OwnedFields).To(Equal(want))
 		})
 	}
@@ -123,7 +123,7 @@ func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
 		outcome Outcome
 		want    string
 	}{
-		"before they are sent": {plan.StepOwn, Outcome{Ran: true}, plan.Applying},
+		"before they are sent": {plan.StepPersistOwnership, Outcome{Ran: true}, plan.Applying},
 		"sent":                 {plan.StepUpdate, Outcome{Ran: true}, "v1:bbbb"},
 		"no turn":              {plan.StepUpdate, Outcome{}, "v1:aaaa"},
 		"refused":              {plan.StepUpdate, Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
@@ -131,12 +131,12 @@ func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			g := NewWithT(t)
 			h := newHistory().created().looks(nil, nil)
-			world := h.input.World
+			world := h.input.Observed
 			world.Desired, world.Compared, world.Differences = desired, true, rotated
 			world.SecretsDigest, world.SecretsRotated = "v1:bbbb", true
-			h.tell(Input{World: world, Plan: plan.Plan{Step: row.step, ClusterID: clusterID}, Outcome: row.outcome})
+			h.tell(Input{Observed: world, Plan: plan.Plan{Step: row.step, ClusterID: clusterID}, Outcome: row.outcome})
 			g.Expect(h.cluster.Status.SecretsDigest).To(Equal(row.want))
-			if row.step == plan.StepOwn {
+			if row.step == plan.StepPersistOwnership {
 				g.Expect(h.cluster.Status.AppliedDigest).To(Equal(plan.Applying))
 			}
 		})

@@ -12,12 +12,12 @@ import (
 
 // Input is everything that a decision depends on.
 type Input struct {
-	Cluster *v1alpha1.DatabricksCluster
-	World   World
+	Cluster  *v1alpha1.DatabricksCluster
+	Observed Observation
 	// Last is what was done last for this object by this process; zero: nothing.
 	Last Attempt
-	// Tried are the last attempts at the steps that hold up no other.
-	Tried map[Step]Attempt
+	// SideAttempts are the last attempts at the steps that hold up no other.
+	SideAttempts map[Step]Attempt
 	// Corrections are those counted so far, by status or, where they are newer, by
 	// this process.
 	Corrections []v1alpha1.Correction
@@ -42,17 +42,17 @@ type Limits struct {
 	VisibilityGrace time.Duration
 	// ContentionWindow is the span in which reversals are counted; 0 is an hour.
 	ContentionWindow time.Duration
-	// ContentionPause is the pause before the fourth correction within the window,
+	// ContentionBackoff is the pause before the fourth correction within the window,
 	// from where it doubles; 0 is 2 minutes.
-	ContentionPause time.Duration
-	// LaunchPause is the first pause after a launch that failed; 0 is a minute.
-	LaunchPause time.Duration
+	ContentionBackoff time.Duration
+	// LaunchBackoff is the first pause after a launch that failed; 0 is a minute.
+	LaunchBackoff time.Duration
 }
 
 // World is what observe found. A failure to find something is a fact too.
-type World struct {
-	// Trouble is why there is no workspace to speak to; nil: there is one.
-	Trouble *Trouble
+type Observation struct {
+	// Blocked is why there is no workspace to speak to; nil: there is one.
+	Blocked *Blocked
 	// Host and Principal are the workspace's and whom it takes us for. Host is
 	// known as soon as the credentials could be read.
 	Host, Principal, WorkspaceID string
@@ -72,9 +72,9 @@ type World struct {
 	// Owner is the tag of the clusters created for this object; its key is
 	// empty where the operator was told not to tag.
 	Owner drift.Tag
-	// Holder names the other object that already manages the cluster this one
+	// ManagedBy names the other object that already manages the cluster this one
 	// wants; empty: none.
-	Holder string
+	ManagedBy string
 	// Desired is the declared specification on the wire, Differences where the
 	// cluster is not as declared.
 	Desired     drift.Tree
@@ -96,32 +96,32 @@ type World struct {
 	ClockSkew time.Duration
 	// Compared tells that Differences was computed from a look at the cluster.
 	Compared bool
-	// Suspected tells that a list showed other differences than were known, and
+	// UnconfirmedDiff tells that a list showed other differences than were known, and
 	// that the GET which has to confirm them is under way.
-	Suspected bool
-	// Doubts are what the workspace will probably refuse of a specification that
+	UnconfirmedDiff bool
+	// Advice are what the workspace will probably refuse of a specification that
 	// is new: told once, and no reason to stop.
-	Doubts []string
+	Advice []string
 	// Credential is the fingerprint of the credential in use.
 	Credential string
 	// Libraries is what is known of the cluster's libraries.
 	Libraries Libraries
 	// Pinned tells whether the cluster is pinned; nil: nobody knows yet.
 	Pinned *bool
-	// Grants is what is known of who may use the cluster.
-	Grants Grants
+	// Permissions is what is known of who may use the cluster.
+	Permissions Permissions
 	// Output is what is known of the object's ConfigMap.
 	Output Output
 }
 
-// Trouble is why a workspace cannot be spoken to, and what a person sees of it.
-type Trouble struct {
+// Blocked is why a workspace cannot be spoken to, and what a person sees of it.
+type Blocked struct {
 	Reason  string
 	Message string
 	// Stalled tells that a person must act.
 	Stalled bool
-	// Again is when to look once more though nothing was heard; zero: never.
-	Again time.Time
+	// RequeueAt is when to look once more though nothing was heard; zero: never.
+	RequeueAt time.Time
 }
 
 // Presence is whether a cluster exists, as far as is known.
@@ -146,25 +146,25 @@ type Step string
 
 // The steps. WritesToDatabricks tells which change the workspace.
 const (
-	StepNone            Step = ""
-	StepAddFinalizer    Step = "AddFinalizer"
-	StepRecord          Step = "Record"
-	StepRelease         Step = "Release"
-	StepOwn             Step = "Own"
-	StepNoteRequest     Step = "NoteRequest"
-	StepCreate          Step = "Create"
-	StepStart           Step = "Start"
-	StepRestart         Step = "Restart"
-	StepResize          Step = "Resize"
-	StepUpdate          Step = "Update"
-	StepTerminate       Step = "Terminate"
-	StepUnpin           Step = "Unpin"
-	StepPermanentDelete Step = "PermanentDelete"
+	StepNone               Step = ""
+	StepAddFinalizer       Step = "AddFinalizer"
+	StepStoreClusterID     Step = "Record"
+	StepRemoveFinalizer    Step = "Release"
+	StepPersistOwnership   Step = "Own"
+	StepAcknowledgeRequest Step = "NoteRequest"
+	StepCreate             Step = "Create"
+	StepStart              Step = "Start"
+	StepRestart            Step = "Restart"
+	StepResize             Step = "Resize"
+	StepUpdate             Step = "Update"
+	StepTerminate          Step = "Terminate"
+	StepUnpin              Step = "Unpin"
+	StepPermanentDelete    Step = "PermanentDelete"
 
 	StepPublish            Step = "Publish"
 	StepPin                Step = "Pin"
-	StepSetGrants          Step = "SetGrants"
-	StepOwnLibraries       Step = "OwnLibraries"
+	StepSetPermissions     Step = "SetGrants"
+	StepPersistLibraries   Step = "OwnLibraries"
 	StepInstallLibraries   Step = "InstallLibraries"
 	StepUninstallLibraries Step = "UninstallLibraries"
 )
@@ -191,8 +191,8 @@ type Plan struct {
 	// step corrects.
 	// Settled are those that are as declared again without a step.
 	Reversed, Corrects, Settled []string
-	// Grants are those that the step puts in place of all others.
-	Grants []drift.Grant
+	// Permissions are those that the step puts in place of all others.
+	Permissions []drift.Permission
 	// LibrariesWait tells that ChangesDeferred is about libraries, too.
 	LibrariesWait bool
 	// Verdict is what to tell while this is so; zero: the cluster's own state
@@ -200,12 +200,12 @@ type Plan struct {
 	Verdict Verdict
 	// Request is what is known of the request annotation now; nil: as before.
 	Request *v1alpha1.RequestStatus
-	// Aside tells a step whose failure holds up nothing else.
-	Aside bool
+	// NonBlocking tells a step whose failure holds up nothing else.
+	NonBlocking bool
 	// Note is what to tell beside the verdict.
 	Note string
-	// Again is when time alone changes the decision; zero: only news does.
-	Again time.Time
+	// RequeueAt is when time alone changes the decision; zero: only news does.
+	RequeueAt time.Time
 }
 
 // Intent is the creation that is about to be tried.
@@ -264,7 +264,7 @@ type Failure struct {
 // change only the object.
 func (s Step) WritesToDatabricks() bool {
 	switch s {
-	case StepNone, StepAddFinalizer, StepRecord, StepRelease, StepOwn, StepNoteRequest, StepOwnLibraries, StepPublish:
+	case StepNone, StepAddFinalizer, StepStoreClusterID, StepRemoveFinalizer, StepPersistOwnership, StepAcknowledgeRequest, StepPersistLibraries, StepPublish:
 		return false
 	default:
 		return true

@@ -22,28 +22,28 @@ func TestGrants(t *testing.T) {
 		return made
 	}
 	const attach, restart, manage = compute.ClusterPermissionLevelCanAttachTo, compute.ClusterPermissionLevelCanRestart, compute.ClusterPermissionLevelCanManage
-	direct := drift.DirectGrants([]compute.ClusterAccessControlResponse{
+	direct := drift.DirectPermissions([]compute.ClusterAccessControlResponse{
 		entry("Me@example.com", "", manage, ""), entry("", "admins", "", manage), entry("", "users", attach, manage), entry("", "users2", restart, ""),
 	})
 
 	t.Run("what is inherited does not count", func(t *testing.T) {
 		NewWithT(t).Expect(direct).To(ConsistOf(
-			drift.Grant{UserName: "Me@example.com", PermissionLevel: manage}, drift.Grant{GroupName: "users", PermissionLevel: attach}, drift.Grant{GroupName: "users2", PermissionLevel: restart},
+			drift.Permission{UserName: "Me@example.com", PermissionLevel: manage}, drift.Permission{GroupName: "users", PermissionLevel: attach}, drift.Permission{GroupName: "users2", PermissionLevel: restart},
 		))
 	})
 	t.Run("the operator's own grant stays, and is never lowered", func(t *testing.T) {
 		g := NewWithT(t)
-		own := drift.Grant{UserName: "Me@example.com", PermissionLevel: manage}
-		g.Expect(drift.Grants(nil, direct, "me@example.com")).To(ConsistOf(own))
+		own := drift.Permission{UserName: "Me@example.com", PermissionLevel: manage}
+		g.Expect(drift.Permissions(nil, direct, "me@example.com")).To(ConsistOf(own))
 		lowered := []v1alpha1.AccessControl{{UserName: "me@example.com", PermissionLevel: "CAN_ATTACH_TO"}}
-		g.Expect(drift.SameGrants(drift.Grants(lowered, direct, "me@example.com"), []drift.Grant{own})).To(BeTrue())
-		g.Expect(drift.Grants(nil, direct, "")).To(BeEmpty())
+		g.Expect(drift.SamePermissions(drift.Permissions(lowered, direct, "me@example.com"), []drift.Permission{own})).To(BeTrue())
+		g.Expect(drift.Permissions(nil, direct, "")).To(BeEmpty())
 	})
 	t.Run("order and the case of addresses say nothing, levels do", func(t *testing.T) {
 		g := NewWithT(t)
 		declared := []v1alpha1.AccessControl{{GroupName: "users2", PermissionLevel: "CAN_RESTART"}, {GroupName: "users", PermissionLevel: "CAN_ATTACH_TO"}}
-		g.Expect(drift.SameGrants(drift.Grants(declared, direct, "ME@example.com"), direct)).To(BeTrue())
+		g.Expect(drift.SamePermissions(drift.Permissions(declared, direct, "ME@example.com"), direct)).To(BeTrue())
 		declared[0].PermissionLevel = "CAN_MANAGE"
-		g.Expect(drift.SameGrants(drift.Grants(declared, direct, "ME@example.com"), direct)).To(BeFalse())
+		g.Expect(drift.SamePermissions(drift.Permissions(declared, direct, "ME@example.com"), direct)).To(BeFalse())
 	})
 }

@@ -21,27 +21,27 @@ const maxDrift = 20
 // recordOwnership names what the object has set. What was set once stays named
 // until its removal has been seen to be in place.
 func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if in.World.Desired == nil || in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+	if in.Observed.Desired == nil || in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return
 	}
 	recordNormalized(in, status)
 	recordSecrets(in, status)
-	owned := drift.Owned(in.World.Desired)
-	inPlace := in.World.Compared && len(in.World.Differences) == 0
+	owned := drift.Owned(in.Observed.Desired)
+	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
 	// A change that is to be followed by a start is being applied until that is sent.
 	starts := in.Plan.Step == plan.StepStart && status.AppliedDigest == plan.Applying && !started(in.Outcome)
 	switch {
 	case inPlace && starts:
 	case inPlace:
-		if !in.World.SpecKnown {
+		if !in.Observed.SpecKnown {
 			// Only GET's spec shows that what is not declared any more is gone.
 			owned = union(status.OwnedFields, owned)
 		}
 		status.OwnedFields = owned
-		status.AppliedDigest = drift.Digest(in.World.Desired)
-	case in.Plan.Step == plan.StepOwn:
+		status.AppliedDigest = drift.Digest(in.Observed.Desired)
+	case in.Plan.Step == plan.StepPersistOwnership:
 		status.OwnedFields = union(status.OwnedFields, owned)
-		if plan.UserChanged(in.Cluster, in.World) {
+		if plan.UserChanged(in.Cluster, in.Observed) {
 			status.AppliedDigest = plan.Applying
 		}
 	}
@@ -50,11 +50,11 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // recordNormalized records what the server made otherwise than it was asked. The
 // digest of the create has served its purpose once its cluster was compared.
 func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if !in.World.Compared {
+	if !in.Observed.Compared {
 		return
 	}
-	status.NormalizedFields = plan.NormalizedFields(in.Cluster, in.World)
-	complete := in.World.SpecKnown || len(in.World.Differences) == 0
+	status.NormalizedFields = plan.NormalizedFields(in.Cluster, in.Observed)
+	complete := in.Observed.SpecKnown || len(in.Observed.Differences) == 0
 	if complete && status.Creation != nil && status.Creation.Token == "" {
 		status.Creation.Digest = ""
 	}
@@ -64,12 +64,12 @@ func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // Before they are sent it records that neither the old nor the new ones are known
 // to be.
 func recordSecrets(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	inPlace := in.World.Compared && len(in.World.Differences) == 0
+	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
 	sent := in.Plan.Step == plan.StepUpdate && in.Outcome.Ran && in.Outcome.Failure == nil
 	switch {
 	case inPlace, sent:
-		status.SecretsDigest = in.World.SecretsDigest
-	case in.Plan.Step == plan.StepOwn && in.World.SecretsRotated:
+		status.SecretsDigest = in.Observed.SecretsDigest
+	case in.Plan.Step == plan.StepPersistOwnership && in.Observed.SecretsRotated:
 		status.SecretsDigest = plan.Applying
 	}
 }
@@ -98,18 +98,18 @@ func recordRequest(in Input, status *v1alpha1.DatabricksClusterStatus) {
 
 // recordDifferences shows what differs, and since when a change waits.
 func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
-	if in.World.Compared {
-		status.Drift = shownDrift(slices.Concat(in.World.Differences, in.World.Normalized))
+	if in.Observed.Compared {
+		status.Drift = shownDrift(slices.Concat(in.Observed.Differences, in.Observed.Normalized))
 	}
 	if verdict.Reason != v1alpha1.ReasonChangesDeferred {
 		// A resize or a transition between does not begin the waiting anew.
-		if in.World.Compared && len(in.World.Differences) == 0 {
+		if in.Observed.Compared && len(in.Observed.Differences) == 0 {
 			status.PendingChanges, status.PendingSince = nil, nil
 		}
 		return
 	}
 	status.PendingChanges = nil
-	for _, difference := range in.World.Differences {
+	for _, difference := range in.Observed.Differences {
 		status.PendingChanges = append(status.PendingChanges, difference.SpecPath())
 	}
 	if in.Plan.LibrariesWait {

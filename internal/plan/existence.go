@@ -19,19 +19,19 @@ const readsFailTooLong = 15 * time.Minute
 
 // whenUnreachable: there is no workspace to speak to.
 func whenUnreachable(in Input) (Plan, bool) {
-	trouble := in.World.Trouble
-	if trouble == nil {
+	blocked := in.Observed.Blocked
+	if blocked == nil {
 		return Plan{}, false
 	}
-	return Plan{Verdict: Verdict{Reason: trouble.Reason, Message: trouble.Message, Stalled: trouble.Stalled}, Again: trouble.Again}, true
+	return Plan{Verdict: Verdict{Reason: blocked.Reason, Message: blocked.Message, Stalled: blocked.Stalled}, RequeueAt: blocked.RequeueAt}, true
 }
 
 // whenHostChanged: the credentials name another workspace than the one the
 // cluster was created in. There the cluster is not missing; it never was.
 func whenHostChanged(in Input) (Plan, bool) {
-	bound, now := in.Cluster.Status.Host, in.World.Host
+	bound, now := in.Cluster.Status.Host, in.Observed.Host
 	if bound == now {
-		bound, now = in.Cluster.Status.WorkspaceID, in.World.WorkspaceID
+		bound, now = in.Cluster.Status.WorkspaceID, in.Observed.WorkspaceID
 	}
 	if bound == "" || now == "" || bound == now {
 		return Plan{}, false
@@ -60,19 +60,19 @@ func whenNotOurs(in Input) (Plan, bool) {
 
 // ownedElsewhere is why a cluster is not to be managed; "" if it is.
 func (in Input) ownedElsewhere() string {
-	details := in.World.Details
-	present := in.World.Presence == Present
-	tagged := present && details.CustomTags[v1alpha1.OwnerTagKey] == in.World.Owner.Value && in.World.Owner.Value != ""
+	details := in.Observed.Details
+	present := in.Observed.Presence == Present
+	tagged := present && details.CustomTags[v1alpha1.OwnerTagKey] == in.Observed.Owner.Value && in.Observed.Owner.Value != ""
 	switch {
-	case in.World.Holder != "" && !tagged:
-		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.World.Holder)
+	case in.Observed.ManagedBy != "" && !tagged:
+		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.Observed.ManagedBy)
 	case !present:
 		return ""
 	case slices.Contains(madeByMachines, details.ClusterSource):
 		return fmt.Sprintf("cluster %s was made by a %s, which alone may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
 	}
 	tag := databricks.PlainText(details.CustomTags[v1alpha1.OwnerTagKey])
-	if tag == "" || tag == in.World.Owner.Value || in.takesOver(tag) {
+	if tag == "" || tag == in.Observed.Owner.Value || in.takesOver(tag) {
 		return ""
 	}
 	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s",
@@ -113,10 +113,10 @@ func whenBinding(in Input) (Plan, bool) {
 	if named == "" || in.Cluster.Status.ClusterID != "" {
 		return Plan{}, false
 	}
-	switch in.World.Presence {
+	switch in.Observed.Presence {
 	case Present:
-		bound := Plan{Step: StepRecord, ClusterID: named, Adopted: true}
-		if !in.World.Compared && in.World.Desired != nil {
+		bound := Plan{Step: StepStoreClusterID, ClusterID: named, Adopted: true}
+		if !in.Observed.Compared && in.Observed.Desired != nil {
 			bound.Verdict = notYetCompared()
 		}
 		return bound, true
@@ -124,7 +124,7 @@ func whenBinding(in Input) (Plan, bool) {
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonAdoptionTargetNotFound,
 			Stalled: true,
-			Message: fmt.Sprintf("spec.clusterID %s does not exist in %s; correct it, or create the object anew without it", named, in.World.Host),
+			Message: fmt.Sprintf("spec.clusterID %s does not exist in %s; correct it, or create the object anew without it", named, in.Observed.Host),
 		}}, true
 	default:
 		return in.lookingFor("looking for cluster " + named), true
@@ -133,23 +133,23 @@ func whenBinding(in Input) (Plan, bool) {
 
 // lookingFor is the plan while a first look is under way.
 func (in Input) lookingFor(message string) Plan {
-	if failure := in.World.ReadFailure; failure != nil {
+	if failure := in.Observed.ReadFailure; failure != nil {
 		return Plan{Verdict: failure.Verdict()}
 	}
 	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonCreating, Message: message}}
 }
 
-// whenUnseen: the cluster exists on record, and nobody has looked at it since
+// whenNotObserved: the cluster exists on record, and nobody has looked at it since
 // it mattered. What was known last stays told, but for a new generation.
-func whenUnseen(in Input) (Plan, bool) {
-	if in.World.Presence != Unknown {
+func whenNotObserved(in Input) (Plan, bool) {
+	if in.Observed.Presence != Unknown {
 		return Plan{}, false
 	}
-	failure := in.World.ReadFailure
+	failure := in.Observed.ReadFailure
 	if failure != nil && in.Cluster.Status.State != "" {
 		return whenReadsAreRefused(in)
 	}
-	plan := Plan{Again: in.stillUnseen()}
+	plan := Plan{RequeueAt: in.missingAcceptedAt()}
 	if failure != nil {
 		plan.Verdict = failure.Verdict()
 		return plan, true
@@ -162,7 +162,7 @@ func whenUnseen(in Input) (Plan, bool) {
 
 // whenGone: a GET said that the cluster does not exist.
 func whenGone(in Input) (Plan, bool) {
-	if in.World.Presence != Missing && in.World.Presence != Purged {
+	if in.Observed.Presence != Missing && in.Observed.Presence != Purged {
 		return Plan{}, false
 	}
 	switch {
@@ -173,11 +173,11 @@ func whenGone(in Input) (Plan, bool) {
 			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: "+
 				"delete this object, or create it anew without clusterID", in.Cluster.Status.ClusterID),
 		}}, true
-	case in.World.Presence == Purged && !in.neededAgain():
+	case in.Observed.Presence == Purged && !in.isWantedAgain():
 		return Plan{}, true
 	}
 	if until := in.heldBack(SubjectExistence); !until.IsZero() {
-		return Plan{Again: until, Verdict: Verdict{
+		return Plan{RequeueAt: until, Verdict: Verdict{
 			Reason:  v1alpha1.ReasonContended,
 			Message: "the cluster was deleted again and again; the next one is created later",
 		}}, true
@@ -185,20 +185,20 @@ func whenGone(in Input) (Plan, bool) {
 	return in.createUnlessFound(fmt.Sprintf("cluster %s does not exist any more; creating it again", in.Cluster.Status.ClusterID)), true
 }
 
-// neededAgain tells a purged cluster that is wanted: by its run policy, by a
+// isWantedAgain tells a purged cluster that is wanted: by its run policy, by a
 // request, or by a changed specification.
-func (in Input) neededAgain() bool {
+func (in Input) isWantedAgain() bool {
 	annotation, noted := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
 	asked := verbOf(annotation) == v1alpha1.RequestStart && (noted == nil || noted.Value != annotation)
 	return asked || in.changed() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning
 }
 
-// UnseenUntil is how long "missing" is not believed of a cluster that was just
+// MissingAcceptedAt is how long "missing" is not believed of a cluster that was just
 // created and has never been seen; zero once it was.
 //
 // firstSeen is when this process first saw that creation. It takes the place of the
 // creation's deadline, which another clock may have set; zero: it is not known.
-func UnseenUntil(cluster *v1alpha1.DatabricksCluster, limits Limits, firstSeen time.Time) time.Time {
+func MissingAcceptedAt(cluster *v1alpha1.DatabricksCluster, limits Limits, firstSeen time.Time) time.Time {
 	creation := cluster.Status.Creation
 	if creation == nil || creation.NotAfter == nil {
 		return time.Time{}
@@ -206,9 +206,9 @@ func UnseenUntil(cluster *v1alpha1.DatabricksCluster, limits Limits, firstSeen t
 	return limits.settledAt(creation.NotAfter.Time, firstSeen)
 }
 
-// stillUnseen is when "missing" will be believed; zero if it is already.
-func (in Input) stillUnseen() time.Time {
-	until := UnseenUntil(in.Cluster, in.Limits, in.PendingSince)
+// missingAcceptedAt is when "missing" will be believed; zero if it is already.
+func (in Input) missingAcceptedAt() time.Time {
+	until := MissingAcceptedAt(in.Cluster, in.Limits, in.PendingSince)
 	if in.Now.Before(until) {
 		return until
 	}
@@ -226,13 +226,13 @@ var refusals = []databricks.Class{databricks.ClassUnauthenticated, databricks.Cl
 // whenReadsAreRefused: the workspace does not answer, or refuses to. A passing
 // failure does not take Ready away; a refused credential does at once.
 func whenReadsAreRefused(in Input) (Plan, bool) {
-	failure := in.World.ReadFailure
+	failure := in.Observed.ReadFailure
 	if failure == nil {
 		return Plan{}, false
 	}
-	tooLong := in.World.ReadFailingSince.Add(readsFailTooLong)
+	tooLong := in.Observed.ReadFailingSince.Add(readsFailTooLong)
 	evaluated := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
-	listed := in.World.ReadFailureOfCluster && in.World.Presence == Present
+	listed := in.Observed.ReadFailureOfCluster && in.Observed.Presence == Present
 	refused := slices.Contains(refusals, failure.Class) && !listed
 	if refused || !evaluated || !in.Now.Before(tooLong) {
 		return Plan{Verdict: failure.Verdict()}, true
@@ -241,16 +241,16 @@ func whenReadsAreRefused(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	var plan Plan
-	if in.World.Presence == Present {
+	if in.Observed.Presence == Present {
 		plan, _ = whenChanging(in)
 	}
-	plan.Again = tooLong
+	plan.RequeueAt = tooLong
 	return plan, true
 }
 
 // whenChanging: the cluster is on its way to another state.
 func whenChanging(in Input) (Plan, bool) {
-	verdict, changing := Changing(in.World.Details)
+	verdict, changing := Changing(in.Observed.Details)
 	if in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return Plan{}, false
 	}

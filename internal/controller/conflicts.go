@@ -13,10 +13,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// holders finds the objects that manage one cluster. An object may be out of this
+// conflicts finds the objects that manage one cluster. An object may be out of this
 // operator's scope and in the same namespace: so where others may work there too,
 // the API server is asked, which finds objects by that field as the cache does.
-type holders struct {
+type conflicts struct {
 	cache, uncached client.Reader
 	scope           Scope
 }
@@ -34,8 +34,8 @@ func (p workspacePlace) has(cluster *v1alpha1.DatabricksCluster) bool {
 
 // of is the object that manages the same cluster of a workspace already, or of two
 // that do the older one; "" for none.
-func (h holders) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string, in workspacePlace) (string, error) {
-	all, err := h.all(ctx, cluster, id)
+func (c conflicts) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string, in workspacePlace) (string, error) {
+	all, err := c.all(ctx, cluster, id)
 	if err != nil {
 		return "", err
 	}
@@ -55,12 +55,12 @@ func holdsCluster(cluster *v1alpha1.DatabricksCluster) bool {
 
 // all are the objects that have a cluster on record. For a cluster that the object
 // made itself the cache will do: its owner tag says whose it is.
-func (h holders) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) ([]v1alpha1.DatabricksCluster, error) {
-	reader, namespaces := h.cache, []string{""}
-	if h.scope.labelled() && cluster.Spec.ClusterID != "" {
-		reader = h.uncached
-		if len(h.scope.Namespaces) > 0 {
-			namespaces = h.scope.Namespaces
+func (c conflicts) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) ([]v1alpha1.DatabricksCluster, error) {
+	reader, namespaces := c.cache, []string{""}
+	if c.scope.labelled() && cluster.Spec.ClusterID != "" {
+		reader = c.uncached
+		if len(c.scope.Namespaces) > 0 {
+			namespaces = c.scope.Namespaces
 		}
 	}
 	var all []v1alpha1.DatabricksCluster

@@ -147,17 +147,17 @@ func newChange(correction Correction) *change {
 		}
 	}
 	for _, difference := range correction.Differences {
-		c.mend(difference)
+		c.correct(difference)
 	}
-	c.askForTheRest()
+	c.includeUnrequested()
 	c.resolve(correction.Owner)
 	return c
 }
 
-// askForTheRest adds what is declared and in effect, but by chance: it was never
+// includeUnrequested adds what is declared and in effect, but by chance: it was never
 // asked for, and would go with what it came from, such as a driver's node type
 // with that of the workers, or the size of a resize with the next update.
-func (c *change) askForTheRest() {
+func (c *change) includeUnrequested() {
 	for _, f := range fields {
 		want, declared := c.desired[f.name]
 		if !declared {
@@ -169,26 +169,26 @@ func (c *change) askForTheRest() {
 			neverSent := strings.HasPrefix(path[len(path)-1], "ebs_volume_") && isEmpty(value)
 			place := pointer(path...)
 			if (!was || !f.equal(value, asked)) && !neverSent && !slices.Contains(c.normalized, place) {
-				c.mend(Difference{Path: place, Field: f.name})
+				c.correct(Difference{Path: place, Field: f.name})
 			}
 		}
 	}
 }
 
-// mend adds what one difference needs.
-func (c *change) mend(difference Difference) {
+// correct adds what one difference needs.
+func (c *change) correct(difference Difference) {
 	path := splitPointer(difference.Path)
 	f, _ := rowOf(path[0])
 	switch {
 	case f.size:
-		c.take("num_workers")
-		c.take("autoscale")
+		c.set("num_workers")
+		c.set("autoscale")
 	case f.kind == keys:
 		c.mergeKeys(f.name)
 	case f.dotted && len(path) > 1:
-		c.takeMember(f.name, path[1])
+		c.setMember(f.name, path[1])
 	default:
-		c.take(f.name)
+		c.set(f.name)
 	}
 }
 
@@ -198,16 +198,16 @@ func (c *change) name(path string) {
 	}
 }
 
-// take sends a field as declared, or clears it.
-func (c *change) take(name string) {
+// set sends a field as declared, or clears it.
+func (c *change) set(name string) {
 	c.name(name)
 	if value, declared := c.desired[name]; declared {
 		c.cluster[name] = value
 	}
 }
 
-// takeMember is take for one member of an object.
-func (c *change) takeMember(name, member string) {
+// setMember is take for one member of an object.
+func (c *change) setMember(name, member string) {
 	c.name(name + "." + member)
 	if value, declared := c.desired.at(name, member); declared {
 		object, ok := c.cluster[name].(map[string]any)

@@ -13,13 +13,13 @@ import (
 
 // declared is a specification, which is in place as far as anybody knows.
 func declared(in *Input) {
-	in.World.Desired = drift.Tree{"num_workers": int64(2)}
-	in.Cluster.Status.AppliedDigest = drift.Digest(in.World.Desired)
+	in.Observed.Desired = drift.Tree{"num_workers": int64(2)}
+	in.Cluster.Status.AppliedDigest = drift.Digest(in.Observed.Desired)
 }
 
-func compared(in *Input) { in.World.Compared = true }
+func compared(in *Input) { in.Observed.Compared = true }
 
-func suspected(in *Input) { in.World.Suspected = true }
+func suspected(in *Input) { in.Observed.UnconfirmedDiff = true }
 
 // told has the object's status say something of its first generation.
 func told(kind, reason string) change {

@@ -58,7 +58,7 @@ func (r *rig) granted(id string) map[string]string {
 func TestGrants(t *testing.T) {
 	eachSize(t, "[case-54] unset, nobody even looks", func(t *testing.T, size size) {
 		r := size.rig(t)
-		r.mirror.Deep = 200 * time.Millisecond
+		r.cacheOptions.Deep = 200 * time.Millisecond
 		r.running()
 		r.Consistently(func() int {
 			return len(r.workspace.RequestsTo("permissions/get")) + len(r.workspace.RequestsTo("permissions/set"))
@@ -103,7 +103,7 @@ func TestGrants(t *testing.T) {
 		r.start()
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("permissions/get")) }).Should(BeZero())
 		r.stop()
-		r.mirror.Deep = 300 * time.Millisecond
+		r.cacheOptions.Deep = 300 * time.Millisecond
 		r.start()
 		r.call(http.MethodPatch, "/api/2.0/permissions/clusters/"+id, `{"access_control_list": [{"group_name": "intruders", "permission_level": "CAN_MANAGE"}]}`)
 		r.Eventually(func() map[string]string { return r.granted(id) }).ShouldNot(HaveKey("intruders"))

@@ -21,7 +21,7 @@ const maxParameters = 20
 
 // recordIdentity keeps which cluster is the object's, and where it lives.
 func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if in.Plan.Step == plan.StepRecord {
+	if in.Plan.Step == plan.StepStoreClusterID {
 		status.ClusterID = in.Plan.ClusterID
 		status.Adopted = in.Plan.Adopted
 	}
@@ -36,10 +36,10 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		return
 	}
 	if status.Host == "" {
-		status.Host = in.World.Host
+		status.Host = in.Observed.Host
 	}
 	if status.WorkspaceID == "" {
-		status.WorkspaceID = in.World.WorkspaceID
+		status.WorkspaceID = in.Observed.WorkspaceID
 	}
 	status.URL = status.Host + "/compute/clusters/" + status.ClusterID
 }
@@ -58,27 +58,27 @@ func settleCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.Outcome.Refused {
 		// There is no cluster: the object is bound to no workspace.
 		status.Host = ""
-	} else if in.World.Presence != plan.Present {
+	} else if in.Observed.Presence != plan.Present {
 		settled.NotAfter = status.Creation.NotAfter
 	}
 	status.Creation = settled
 }
 
-// mirror shows the cluster as it was last seen. While nobody has looked, what
+// copyObserved shows the cluster as it was last seen. While nobody has looked, what
 // was shown stays.
-func mirror(in Input, status *v1alpha1.DatabricksClusterStatus) {
+func copyObserved(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	status.Selector = v1alpha1.SelectorFor(in.Cluster.Name)
 	status.Effective = effective(in, status)
-	switch in.World.Presence {
+	switch in.Observed.Presence {
 	case plan.Present:
-		mirrorDetails(in.World.Details, status)
+		copyDetails(in.Observed.Details, status)
 	case plan.Missing, plan.Purged:
 		forget(status)
 	case plan.Unknown:
 	}
 }
 
-func mirrorDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClusterStatus) {
+func copyDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClusterStatus) {
 	status.State = databricks.PlainText(string(details.State))
 	status.StateMessage = databricks.PlainText(details.StateMessage)
 	status.TerminationReason = terminationReason(details.TerminationReason)
@@ -101,7 +101,7 @@ func forget(status *v1alpha1.DatabricksClusterStatus) {
 
 func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.EffectiveSpec {
 	shown := &v1alpha1.EffectiveSpec{}
-	if details := in.World.Details; in.World.Presence == plan.Present {
+	if details := in.Observed.Details; in.Observed.Presence == plan.Present {
 		shown = &v1alpha1.EffectiveSpec{
 			SparkVersion:           databricks.PlainText(details.SparkVersion),
 			Runtime:                runtimeOf(details),

@@ -29,7 +29,7 @@ func takingOver(named string) change {
 func newGeneration(in *Input) { in.Cluster.Generation = 2 }
 
 func TestLife(t *testing.T) {
-	holder := world(func(w *World) { w.Holder = "team/older" })
+	holder := world(func(w *Observation) { w.ManagedBy = "team/older" })
 	foreign := "0badcafe-another-object"
 	for name, row := range map[string]struct {
 		changes []change
@@ -43,14 +43,14 @@ func TestLife(t *testing.T) {
 		"[case-57] another host, and a creation under way":        {[]change{longPending, otherHost, searched(2)}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
 		"[case-57] another host, before anything was created":     {[]change{otherHost}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-57] no host, since nothing can be read":            {[]change{owning, unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
-		"an unknown host is no other host":                        {[]change{owning, is("RUNNING"), world(func(w *World) { w.Host = "" })}, StepNone, "", false, time.Time{}},
+		"an unknown host is no other host":                        {[]change{owning, is("RUNNING"), world(func(w *Observation) { w.Host = "" })}, StepNone, "", false, time.Time{}},
 		"[case-01] no finalizer yet":                              {[]change{withoutFinalizer}, StepAddFinalizer, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-01] a new object":                                  {nil, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-36] a new object that is suspended":                {[]change{suspended}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
 		"[case-36] suspended, and deleted elsewhere":              {[]change{suspended, owning, gone(Missing)}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
 		"[case-36] suspended, and launching":                      {[]change{suspended, owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
 		"[case-36] suspended, and running":                        {[]change{suspended, owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
-		"[case-55] an existing cluster":                           {[]change{adopting, is("RUNNING")}, StepRecord, "", false, time.Time{}},
+		"[case-55] an existing cluster":                           {[]change{adopting, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] an existing cluster that is not seen yet":      {[]change{adopting}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-55] an existing cluster that cannot be seen":       {[]change{adopting, readsFail(databricks.ClassForbidden, 0)}, StepNone, v1alpha1.ReasonPermissionDenied, true, time.Time{}},
 		"[case-55] a cluster that does not exist":                 {[]change{adopting, gone(Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
@@ -59,14 +59,14 @@ func TestLife(t *testing.T) {
 		"[case-55] a job's cluster":                               {[]change{adopting, is("RUNNING", madeBy("JOB"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a pipeline's cluster":                          {[]change{adopting, is("RUNNING", madeBy("PIPELINE"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] another object's tag":                          {[]change{adopting, is("RUNNING", tagged(foreign))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] our own tag":                                   {[]change{adopting, is("RUNNING", tagged(ownerTag.Value))}, StepRecord, "", false, time.Time{}},
-		"[case-55] taken over by its tag":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver(foreign)}, StepRecord, "", false, time.Time{}},
-		"[case-55] taken over by its uid":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("another-object")}, StepRecord, "", false, time.Time{}},
-		"[case-55] taken over by its operator":                    {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0badcafe")}, StepRecord, "", false, time.Time{}},
+		"[case-55] our own tag":                                   {[]change{adopting, is("RUNNING", tagged(ownerTag.Value))}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its tag":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver(foreign)}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its uid":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("another-object")}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its operator":                    {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0badcafe")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] taken over from somebody else":                 {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0bad")}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a job's cluster is not taken over":             {[]change{adopting, is("RUNNING", madeBy("JOB"), tagged(foreign)), takingOver(foreign)}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-56] anybody's cluster may be watched":              {[]change{observing, is("RUNNING", madeBy("JOB"), tagged(foreign)), holder}, StepRecord, "", false, time.Time{}},
-		"[case-56] watching needs no finalizer":                   {[]change{observing, withoutFinalizer, is("RUNNING")}, StepRecord, "", false, time.Time{}},
+		"[case-56] anybody's cluster may be watched":              {[]change{observing, is("RUNNING", madeBy("JOB"), tagged(foreign)), holder}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-56] watching needs no finalizer":                   {[]change{observing, withoutFinalizer, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-56] a watched cluster that launches":               {[]change{observing, owning, is("PENDING")}, StepNone, "", false, time.Time{}},
 		"[case-56] a watched cluster that is gone":                {[]change{observing, owning, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
 		"nobody looked at a known cluster yet":                    {[]change{owning}, StepNone, "", false, time.Time{}},
@@ -77,10 +77,10 @@ func TestLife(t *testing.T) {
 		"[case-82] no tag at all":                                 {[]change{owning, is("RUNNING", tagged(""))}, StepNone, "", false, time.Time{}},
 		"[case-82] another's tag, taken over":                     {[]change{owning, takingOver("other"), is("RUNNING", tagged("other"))}, StepNone, "", false, time.Time{}},
 		"[case-93] deleted elsewhere, not looked for yet":         {[]change{owning, gone(Missing)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] deleted elsewhere, another one is there":       {[]change{owning, gone(Missing), searched(1, match(clusterID), match("other"))}, StepRecord, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] deleted elsewhere, another one is there":       {[]change{owning, gone(Missing), searched(1, match(clusterID), match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] deleted elsewhere, two others are there":       {[]change{owning, gone(Missing), searched(1, match("a"), match("b"))}, StepNone, v1alpha1.ReasonDuplicateClusters, true, time.Time{}},
 		"[case-93] never created, and older than this process":    {[]change{older}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] older than this process, and found":            {[]change{older, searched(1, match("other"))}, StepRecord, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] older than this process, and found":            {[]change{older, searched(1, match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] older than this process, and looked for":       {[]change{older, searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] older, where there is no tag to look for":      {[]change{older, untagged}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-37] deleted elsewhere":                             {[]change{owning, gone(Missing), searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
@@ -110,12 +110,12 @@ func TestLife(t *testing.T) {
 			g.Expect(plan.Step).To(Equal(row.step))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 			g.Expect(plan.Verdict.Stalled).To(Equal(row.stalled))
-			g.Expect(plan.Again).To(Equal(row.again))
+			g.Expect(plan.RequeueAt).To(Equal(row.again))
 			g.Expect(named(plan.Verdict)).To(BeTrue())
-			if plan.Step == StepRecord && plan.Adopted {
+			if plan.Step == StepStoreClusterID && plan.Adopted {
 				g.Expect(plan.ClusterID).To(Equal(clusterID))
 			}
-			if plan.Step == StepRecord && plan.Found {
+			if plan.Step == StepStoreClusterID && plan.Found {
 				g.Expect(plan.ClusterID).To(Equal("other"))
 			}
 		})
@@ -126,17 +126,17 @@ func TestLife(t *testing.T) {
 func older(in *Input) { in.SearchFirst = true }
 
 // withoutTag is an operator that knows its tag and is not to put it on clusters.
-func withoutTag(in *Input) { in.World.Owner.Key = "" }
+func withoutTag(in *Input) { in.Observed.Owner.Key = "" }
 
 func TestWhatIsFirstDecidesWhereSeveralThingsAreWrong(t *testing.T) {
 	g := NewWithT(t)
-	in := situation(owning, adopting, otherHost, gone(Missing), suspended, world(func(w *World) { w.Holder = "team/older" }))
+	in := situation(owning, adopting, otherHost, gone(Missing), suspended, world(func(w *Observation) { w.ManagedBy = "team/older" }))
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonHostChanged))
-	in.World.Host = host
+	in.Observed.Host = host
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonAlreadyManaged))
-	in.World.Holder = ""
+	in.Observed.ManagedBy = ""
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonClusterPurged))
-	in.World.Trouble = &Trouble{Reason: v1alpha1.ReasonCredentialsInvalid, Stalled: true}
+	in.Observed.Blocked = &Blocked{Reason: v1alpha1.ReasonCredentialsInvalid, Stalled: true}
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonCredentialsInvalid))
 }
 
@@ -146,7 +146,7 @@ func TestAMessageSaysWhatToDo(t *testing.T) {
 		says    []string
 	}{
 		"[case-57] the host changed":     {[]change{owning, otherHost}, []string{host, "https://adb-2.azuredatabricks.net", "restore the host"}},
-		"[case-55] it is managed":        {[]change{adopting, world(func(w *World) { w.Holder = "team/older" })}, []string{clusterID, "team/older"}},
+		"[case-55] it is managed":        {[]change{adopting, world(func(w *Observation) { w.ManagedBy = "team/older" })}, []string{clusterID, "team/older"}},
 		"[case-55] it carries a tag":     {[]change{adopting, is("RUNNING", tagged("other"))}, []string{"take-over: other"}},
 		"[case-55] it does not exist":    {[]change{adopting, gone(Missing)}, []string{clusterID, host}},
 		"[case-37] it exists no more":    {[]change{owning, adopting, gone(Missing)}, []string{clusterID, "without clusterID"}},

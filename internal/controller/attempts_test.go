@@ -13,11 +13,11 @@ import (
 
 func TestAnotherObjectOfTheNameHasNothingOfTheFirst(t *testing.T) {
 	g := NewWithT(t)
-	m := newMemory()
+	m := newAttemptStore()
 	first, second := named("a", "x"), named("a", "x")
 	first.UID, second.UID = types.UID("1"), types.UID("2")
-	m.tried(second, plan.Attempt{Step: plan.StepCreate, ClusterID: "second"})
-	m.tried(first, plan.Attempt{Step: plan.StepCreate, ClusterID: "first"})
+	m.recordAttempt(second, plan.Attempt{Step: plan.StepCreate, ClusterID: "second"})
+	m.recordAttempt(first, plan.Attempt{Step: plan.StepCreate, ClusterID: "first"})
 	g.Expect(m.last(second).ClusterID).To(Equal("second"), "[case-89]")
 	g.Expect(m.last(first).ClusterID).To(Equal("first"), "[case-89]")
 	m.forget(client.ObjectKeyFromObject(first))
@@ -26,7 +26,7 @@ func TestAnotherObjectOfTheNameHasNothingOfTheFirst(t *testing.T) {
 
 func TestReasonsThatAlternateAreSaidOnce(t *testing.T) {
 	g := NewWithT(t)
-	m, object := newMemory(), named("a", "x")
+	m, object := newAttemptStore(), named("a", "x")
 	now := time.Now()
 	limit, host := plan.Hold{Reason: "RateLimited", Message: "limit"}, plan.Hold{Reason: "RetryingAfterError", Message: "host"}
 	said, reportAt := m.hold(object, plan.StepCreate, limit, now)

@@ -9,29 +9,29 @@ import "time"
 // whenOurs: the cluster is kept as declared. What stands beside its
 // configuration has its turn when there is nothing else to do.
 func whenOurs(in Input) (Plan, bool) {
-	next := in.first(keeping)
+	next := in.first(existingRules)
 	if next.Step == StepNone {
 		next = in.withOutput(next)
 	}
 	if in.Cluster.Spec.Suspend || next.Step != StepNone {
 		return next, true
 	}
-	if next = in.withGrants(next); next.Step == StepNone {
+	if next = in.withPermissions(next); next.Step == StepNone {
 		next = in.withPin(next)
 	}
 	return next, true
 }
 
-// aside is a step beside the others, or until when it is held back because it
+// sideStep is a step beside the others, or until when it is held back because it
 // failed.
-func (in Input) aside(next Plan, step Step) (plan Plan, held bool) {
-	last := in.Tried[step]
-	again := in.heldUntil(last)
+func (in Input) sideStep(next Plan, step Step) (plan Plan, held bool) {
+	last := in.SideAttempts[step]
+	again := in.backoffUntil(last)
 	if again.IsZero() {
-		next.Step, next.ClusterID, next.Aside = step, in.World.Details.ClusterId, true
+		next.Step, next.ClusterID, next.NonBlocking = step, in.Observed.Details.ClusterId, true
 		return next, false
 	}
-	next.Again = soonest(next.Again, again)
+	next.RequeueAt = soonest(next.RequeueAt, again)
 	return next, true
 }
 
@@ -42,13 +42,13 @@ func soonest(a, b time.Time) time.Time {
 	return a
 }
 
-// heldUntil is until when a step that failed is held back; zero: it may be tried.
-func (in Input) heldUntil(last Attempt) time.Time {
+// backoffUntil is until when a step that failed is held back; zero: it may be tried.
+func (in Input) backoffUntil(last Attempt) time.Time {
 	if last.Failure == nil {
 		return time.Time{}
 	}
-	changed := last.Generation != in.Cluster.Generation || last.Credential != in.World.Credential
-	again := last.At.Add(last.Failure.pause(last.Failures))
+	changed := last.Generation != in.Cluster.Generation || last.Credential != in.Observed.Credential
+	again := last.At.Add(last.Failure.backoff(last.Failures))
 	if last.Failure.response().stalled && changed || !in.Now.Before(again) {
 		return time.Time{}
 	}

@@ -19,34 +19,34 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// memory is what this process remembers of objects between two reconciles. It
+// attemptStore is what this process remembers of objects between two reconciles. It
 // only spares work: whatever must survive a crash is in the objects' status.
 //
 // An object is known by its name and its uid: another object of the same name has
 // nothing of it.
-type memory struct {
+type attemptStore struct {
 	// mu guards objects.
 	mu      sync.Mutex
-	objects map[types.NamespacedName]map[types.UID]remembered
+	objects map[types.NamespacedName]map[types.UID]attemptState
 }
 
-type remembered struct {
+type attemptState struct {
 	attempt plan.Attempt
-	// asides are the last attempts at steps that hold up no other.
-	asides map[plan.Step]plan.Attempt
+	// sideAttempts are the last attempts at steps that hold up no other.
+	sideAttempts map[plan.Step]plan.Attempt
 	// generation is the specification that was last seen, first at generationAt.
 	generation   int64
 	generationAt time.Time
 	// judged is what a GET's spec was last used to judge.
-	judged plan.Judged
+	compared plan.ComparedSpec
 	// interest is what the last pass needed to know.
 	interest cache.Interest
 	// mending are the differences that are about to be mended, since when.
-	mending      string
-	mendingSince time.Time
+	correcting   string
+	correctingAt time.Time
 	// doubts is the generation whose values are yet to be held against what the
-	// workspace offers, doubted the one that was last.
-	doubts, doubted int64
+	// workspace offers, advised the one that was last.
+	doubts, advised int64
 	// wroteAt is when its status was last written.
 	wroteAt time.Time
 	// secrets is the hash of the secret values whose digest is secretsDigest.
@@ -69,41 +69,41 @@ type remembered struct {
 	corrections []v1alpha1.Correction
 }
 
-func newMemory() *memory {
-	return &memory{objects: map[types.NamespacedName]map[types.UID]remembered{}}
+func newAttemptStore() *attemptStore {
+	return &attemptStore{objects: map[types.NamespacedName]map[types.UID]attemptState{}}
 }
 
-// of is what is remembered of this very object, not of an earlier one of its name.
-func (m *memory) of(cluster *v1alpha1.DatabricksCluster) remembered {
+// of is what is attemptState of this very object, not of an earlier one of its name.
+func (m *attemptStore) of(cluster *v1alpha1.DatabricksCluster) attemptState {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.objects[client.ObjectKeyFromObject(cluster)][cluster.UID]
 }
 
-func (m *memory) keep(cluster *v1alpha1.DatabricksCluster, known remembered) {
+func (m *attemptStore) keep(cluster *v1alpha1.DatabricksCluster, known attemptState) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := client.ObjectKeyFromObject(cluster)
 	if m.objects[key] == nil {
-		m.objects[key] = map[types.UID]remembered{}
+		m.objects[key] = map[types.UID]attemptState{}
 	}
 	m.objects[key][cluster.UID] = known
 }
 
 // forget drops all objects of a name.
-func (m *memory) forget(key types.NamespacedName) {
+func (m *attemptStore) forget(key types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, key)
 }
 
 // last is the last step that was carried out for the object.
-func (m *memory) last(cluster *v1alpha1.DatabricksCluster) plan.Attempt {
+func (m *attemptStore) last(cluster *v1alpha1.DatabricksCluster) plan.Attempt {
 	return m.of(cluster).attempt
 }
 
-// tried notes a step, and counts how often in a row it failed.
-func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt) {
+// recordAttempt stores a step, and counts how often in a row it failed.
+func (m *attemptStore) recordAttempt(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt) {
 	known := m.of(cluster)
 	again := known.attempt.Step == attempt.Step && known.attempt.Generation == attempt.Generation
 	if attempt.Failure != nil {
@@ -113,35 +113,35 @@ func (m *memory) tried(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt
 		}
 	}
 	known.attempt = attempt
-	known.mending = ""
+	known.correcting = ""
 	// What was judged before the step says nothing about what it came to.
-	known.judged = plan.Judged{}
+	known.compared = plan.ComparedSpec{}
 	m.keep(cluster, known)
 }
 
-// triedAside notes a step that holds up no other.
-func (m *memory) triedAside(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt) {
+// recordSideAttempt notes a step that holds up no other.
+func (m *attemptStore) recordSideAttempt(cluster *v1alpha1.DatabricksCluster, attempt plan.Attempt) {
 	known := m.of(cluster)
 	if attempt.Failure != nil {
-		attempt.Failures = known.asides[attempt.Step].Failures + 1
+		attempt.Failures = known.sideAttempts[attempt.Step].Failures + 1
 	}
-	known.asides = maps.Clone(known.asides)
-	if known.asides == nil {
-		known.asides = map[plan.Step]plan.Attempt{}
+	known.sideAttempts = maps.Clone(known.sideAttempts)
+	if known.sideAttempts == nil {
+		known.sideAttempts = map[plan.Step]plan.Attempt{}
 	}
-	known.asides[attempt.Step] = attempt
+	known.sideAttempts[attempt.Step] = attempt
 	m.keep(cluster, known)
 }
 
-// asides are the last attempts at steps that hold up no other.
-func (m *memory) asides(cluster *v1alpha1.DatabricksCluster) map[plan.Step]plan.Attempt {
-	return m.of(cluster).asides
+// sideAttempts are the last attempts at steps that hold up no other.
+func (m *attemptStore) sideAttempts(cluster *v1alpha1.DatabricksCluster) map[plan.Step]plan.Attempt {
+	return m.of(cluster).sideAttempts
 }
 
 // pinned is what this process last did to the cluster's pin, and when; zero:
 // nothing.
-func (m *memory) pinned(cluster *v1alpha1.DatabricksCluster) (pinned bool, at time.Time) {
-	known := m.of(cluster).asides
+func (m *attemptStore) pinned(cluster *v1alpha1.DatabricksCluster) (pinned bool, at time.Time) {
+	known := m.of(cluster).sideAttempts
 	for _, step := range []plan.Step{plan.StepPin, plan.StepUnpin} {
 		if attempt := known[step]; attempt.Failure == nil && attempt.At.After(at) {
 			pinned, at = step == plan.StepPin, attempt.At
@@ -152,7 +152,7 @@ func (m *memory) pinned(cluster *v1alpha1.DatabricksCluster) (pinned bool, at ti
 
 // generationSince is when this process first saw the object's specification as it
 // is.
-func (m *memory) generationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (m *attemptStore) generationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 	known := m.of(cluster)
 	if known.generation != cluster.Generation || known.generationAt.IsZero() {
 		known.generation, known.generationAt = cluster.Generation, time.Now()
@@ -163,7 +163,7 @@ func (m *memory) generationSince(cluster *v1alpha1.DatabricksCluster) time.Time 
 
 // secretsDigest returns drift.SecretsDigest, which is slow on purpose, and computes
 // it only for other values than last time.
-func (m *memory) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drift.Secrets, desired drift.Tree) string {
+func (m *attemptStore) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drift.Secrets, desired drift.Tree) string {
 	if secrets == (drift.Secrets{}) {
 		return ""
 	}
@@ -176,31 +176,31 @@ func (m *memory) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drif
 	return known.secretsDigest
 }
 
-// mending is since when these differences are about to be mended.
-func (m *memory) mending(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) time.Time {
-	known, digest := m.of(cluster), plan.DigestOf(differences)
-	if known.mending != digest {
-		known.mending, known.mendingSince = digest, time.Now()
+// correctingSince is since when these differences are about to be mended.
+func (m *attemptStore) correctingSince(cluster *v1alpha1.DatabricksCluster, differences []drift.Difference) time.Time {
+	known, digest := m.of(cluster), plan.DiffDigest(differences)
+	if known.correcting != digest {
+		known.correcting, known.correctingAt = digest, time.Now()
 		m.keep(cluster, known)
 	}
-	return known.mendingSince
+	return known.correctingAt
 }
 
-// doubting tells whether this generation is yet to be held against what the
+// needsAdvice tells whether this generation is yet to be held against what the
 // workspace offers: one that was evaluated before is not.
-func (m *memory) doubting(cluster *v1alpha1.DatabricksCluster) bool {
+func (m *attemptStore) needsAdvice(cluster *v1alpha1.DatabricksCluster) bool {
 	known := m.of(cluster)
-	if cluster.Status.ObservedGeneration != cluster.Generation && known.doubts != cluster.Generation && known.doubted != cluster.Generation {
+	if cluster.Status.ObservedGeneration != cluster.Generation && known.doubts != cluster.Generation && known.advised != cluster.Generation {
 		known.doubts = cluster.Generation
 		m.keep(cluster, known)
 	}
 	return known.doubts == cluster.Generation
 }
 
-// doubted notes that this generation was held against what the workspace offers.
-func (m *memory) doubted(cluster *v1alpha1.DatabricksCluster) {
+// advised notes that this generation was held against what the workspace offers.
+func (m *attemptStore) advised(cluster *v1alpha1.DatabricksCluster) {
 	known := m.of(cluster)
-	known.doubts, known.doubted = 0, cluster.Generation
+	known.doubts, known.advised = 0, cluster.Generation
 	m.keep(cluster, known)
 }
 
@@ -208,8 +208,8 @@ func (m *memory) doubted(cluster *v1alpha1.DatabricksCluster) {
 // process wrote: behind a cluster that was restored from a backup it never will.
 const cacheLag = 10 * time.Second
 
-// versioned notes what became of the object by this process' own hand.
-func (m *memory) versioned(cluster *v1alpha1.DatabricksCluster) {
+// recordVersion stores what became of the object by this process' own hand.
+func (m *attemptStore) recordVersion(cluster *v1alpha1.DatabricksCluster) {
 	known := m.of(cluster)
 	known.version, known.versionAt = cluster.ResourceVersion, time.Now()
 	m.keep(cluster, known)
@@ -217,7 +217,7 @@ func (m *memory) versioned(cluster *v1alpha1.DatabricksCluster) {
 
 // isAhead reports that this process has written a newer version of the object than
 // the cache shows yet.
-func (m *memory) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
+func (m *attemptStore) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	known := m.of(cluster)
 	if known.version == "" || time.Since(known.versionAt) > cacheLag {
 		return false
@@ -227,7 +227,7 @@ func (m *memory) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 }
 
 // staleAgain counts a pass that met an object which is not the newest.
-func (m *memory) staleAgain(cluster *v1alpha1.DatabricksCluster) int {
+func (m *attemptStore) staleAgain(cluster *v1alpha1.DatabricksCluster) int {
 	known := m.of(cluster)
 	known.stale++
 	m.keep(cluster, known)
@@ -235,7 +235,7 @@ func (m *memory) staleAgain(cluster *v1alpha1.DatabricksCluster) int {
 }
 
 // staleEnded notes a pass that met no newer object.
-func (m *memory) staleEnded(cluster *v1alpha1.DatabricksCluster) {
+func (m *attemptStore) staleEnded(cluster *v1alpha1.DatabricksCluster) {
 	if known := m.of(cluster); known.stale != 0 {
 		known.stale = 0
 		m.keep(cluster, known)
@@ -244,7 +244,7 @@ func (m *memory) staleEnded(cluster *v1alpha1.DatabricksCluster) {
 
 // creationSince is when this process first saw the creation that is under way, or
 // of which the cluster has not been seen yet; zero: there is none.
-func (m *memory) creationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (m *attemptStore) creationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 	creation := cluster.Status.Creation
 	if creation == nil || creation.NotAfter == nil && creation.Token == "" {
 		return time.Time{}
@@ -264,7 +264,7 @@ func (m *memory) creationSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 }
 
 // searchSince is since when the owner tag must be looked for.
-func (m *memory) searchSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (m *attemptStore) searchSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 	known := m.of(cluster)
 	if known.searchAt.IsZero() {
 		known.searchAt = time.Now()
@@ -274,7 +274,7 @@ func (m *memory) searchSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 }
 
 // searchEnded notes that the owner tag need not be looked for.
-func (m *memory) searchEnded(cluster *v1alpha1.DatabricksCluster) {
+func (m *attemptStore) searchEnded(cluster *v1alpha1.DatabricksCluster) {
 	if known := m.of(cluster); !known.searchAt.IsZero() {
 		known.searchAt = time.Time{}
 		m.keep(cluster, known)
@@ -283,7 +283,7 @@ func (m *memory) searchEnded(cluster *v1alpha1.DatabricksCluster) {
 
 // deletionSince is since when this process has seen that the object is being
 // deleted.
-func (m *memory) deletionSince(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (m *attemptStore) deletionSince(cluster *v1alpha1.DatabricksCluster) time.Time {
 	known := m.of(cluster)
 	if known.deletionAt.IsZero() {
 		known.deletionAt = time.Now()
@@ -306,7 +306,7 @@ type waiting struct {
 // before the step has waited for a while, and another reason only once that has
 // lasted as long, so that reasons which alternate write no status. reportAt is when
 // there is something to say; zero: it is said.
-func (m *memory) hold(cluster *v1alpha1.DatabricksCluster, step plan.Step, hold plan.Hold, now time.Time) (said *plan.Hold, reportAt time.Time) {
+func (m *attemptStore) hold(cluster *v1alpha1.DatabricksCluster, step plan.Step, hold plan.Hold, now time.Time) (said *plan.Hold, reportAt time.Time) {
 	known := m.of(cluster)
 	w := &known.waiting
 	if w.step != step {
@@ -329,7 +329,7 @@ func (m *memory) hold(cluster *v1alpha1.DatabricksCluster, step plan.Step, hold 
 }
 
 // holdEnded notes that no step waits.
-func (m *memory) holdEnded(cluster *v1alpha1.DatabricksCluster) {
+func (m *attemptStore) holdEnded(cluster *v1alpha1.DatabricksCluster) {
 	if known := m.of(cluster); known.waiting.step != plan.StepNone {
 		known.waiting = waiting{}
 		m.keep(cluster, known)
@@ -338,7 +338,7 @@ func (m *memory) holdEnded(cluster *v1alpha1.DatabricksCluster) {
 
 // corrections are those counted so far: those that could not be stored, else those
 // of the status.
-func (m *memory) corrections(cluster *v1alpha1.DatabricksCluster) []v1alpha1.Correction {
+func (m *attemptStore) corrections(cluster *v1alpha1.DatabricksCluster) []v1alpha1.Correction {
 	if unstored := m.of(cluster).corrections; unstored != nil {
 		return unstored
 	}
@@ -347,7 +347,7 @@ func (m *memory) corrections(cluster *v1alpha1.DatabricksCluster) []v1alpha1.Cor
 
 // keepCorrections notes corrections that could not be stored in the status; nil:
 // they were.
-func (m *memory) keepCorrections(cluster *v1alpha1.DatabricksCluster, unstored []v1alpha1.Correction) {
+func (m *attemptStore) keepCorrections(cluster *v1alpha1.DatabricksCluster, unstored []v1alpha1.Correction) {
 	known := m.of(cluster)
 	if known.corrections == nil && unstored == nil {
 		return
@@ -357,20 +357,20 @@ func (m *memory) keepCorrections(cluster *v1alpha1.DatabricksCluster, unstored [
 }
 
 // wrote notes that the object's status was written now.
-func (m *memory) wrote(cluster *v1alpha1.DatabricksCluster) {
+func (m *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster) {
 	known := m.of(cluster)
 	known.wroteAt = time.Now()
 	m.keep(cluster, known)
 }
 
-// wroteSince tells that the status was written within the last while.
-func (m *memory) wroteSince(cluster *v1alpha1.DatabricksCluster, while time.Duration) bool {
+// wroteWithin reports that the status was written within the last while.
+func (m *attemptStore) wroteWithin(cluster *v1alpha1.DatabricksCluster, while time.Duration) bool {
 	return time.Since(m.of(cluster).wroteAt) < while
 }
 
-// lookAfter is how new a look at the cluster must be to be believed, because of
+// readAfter is how new a look at the cluster must be to be believed, because of
 // what was tried: zero where any look will do.
-func (m *memory) lookAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (m *attemptStore) readAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
 	attempt := m.of(cluster).attempt
 	if attempt.Failure == nil {
 		return attempt.At
@@ -383,13 +383,15 @@ func (m *memory) lookAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
 	}
 }
 
-// judged is what a GET's spec was last used to judge.
-func (m *memory) judged(cluster *v1alpha1.DatabricksCluster) plan.Judged { return m.of(cluster).judged }
+// comparedSpec is what a GET's spec was last used to judge.
+func (m *attemptStore) comparedSpec(cluster *v1alpha1.DatabricksCluster) plan.ComparedSpec {
+	return m.of(cluster).compared
+}
 
-// judge records a comparison.
-func (m *memory) judge(cluster *v1alpha1.DatabricksCluster, found plan.Comparison) {
+// recordComparison records a comparison.
+func (m *attemptStore) recordComparison(cluster *v1alpha1.DatabricksCluster, found plan.Comparison) {
 	known := m.of(cluster)
-	known.judged = found.Judged
+	known.compared = found.ComparedSpec
 	if len(found.Differences) == 0 {
 		// The change took effect; whatever undoes it is corrected again.
 		known.attempt.Differences = ""
@@ -398,7 +400,7 @@ func (m *memory) judge(cluster *v1alpha1.DatabricksCluster, found plan.Compariso
 }
 
 // interest is what the last pass needed to know beside the cluster itself.
-func (m *memory) interest(cluster *v1alpha1.DatabricksCluster) cache.Interest {
+func (m *attemptStore) interest(cluster *v1alpha1.DatabricksCluster) cache.Interest {
 	known := m.of(cluster)
 	if known.interest.ClusterID != clusterID(cluster) {
 		return cache.Interest{Search: known.interest.Search}
@@ -406,25 +408,25 @@ func (m *memory) interest(cluster *v1alpha1.DatabricksCluster) cache.Interest {
 	return known.interest
 }
 
-func (m *memory) keepInterest(cluster *v1alpha1.DatabricksCluster, interest cache.Interest) {
+func (m *attemptStore) keepInterest(cluster *v1alpha1.DatabricksCluster, interest cache.Interest) {
 	known := m.of(cluster)
 	known.interest = interest
 	m.keep(cluster, known)
 }
 
 // readAgain requests a GET of the cluster, whatever is known of it.
-func (m *memory) readAgain(cluster *v1alpha1.DatabricksCluster) {
+func (m *attemptStore) readAgain(cluster *v1alpha1.DatabricksCluster) {
 	known := m.of(cluster)
-	known.mending, known.mendingSince = v1alpha1.RequestReconcile, time.Now()
+	known.correcting, known.correctingAt = v1alpha1.RequestReconcile, time.Now()
 	m.keep(cluster, known)
 }
 
 // baseAfter is the time after which the spec must have been read that a correction is
 // based on; zero: none is under way.
-func (m *memory) baseAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (m *attemptStore) baseAfter(cluster *v1alpha1.DatabricksCluster) time.Time {
 	known := m.of(cluster)
-	if known.mending == "" {
+	if known.correcting == "" {
 		return time.Time{}
 	}
-	return known.mendingSince
+	return known.correctingAt
 }

@@ -10,19 +10,19 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Grant is one direct entry of a cluster's access control list.
-type Grant = compute.ClusterAccessControlRequest
+// Permission is one direct entry of a cluster's access control list.
+type Permission = compute.ClusterAccessControlRequest
 
 // levels of permission: each includes those before it.
 var levels = []compute.ClusterPermissionLevel{
 	compute.ClusterPermissionLevelCanAttachTo, compute.ClusterPermissionLevelCanRestart, compute.ClusterPermissionLevelCanManage,
 }
 
-// DirectGrants are those of the cluster itself, without what is inherited.
-func DirectGrants(entries []compute.ClusterAccessControlResponse) []Grant {
-	var direct []Grant
+// DirectPermissions are those of the cluster itself, without what is inherited.
+func DirectPermissions(entries []compute.ClusterAccessControlResponse) []Permission {
+	var direct []Permission
 	for _, entry := range entries {
-		grant := Grant{UserName: entry.UserName, GroupName: entry.GroupName, ServicePrincipalName: entry.ServicePrincipalName}
+		grant := Permission{UserName: entry.UserName, GroupName: entry.GroupName, ServicePrincipalName: entry.ServicePrincipalName}
 		for _, permission := range entry.AllPermissions {
 			if !permission.Inherited {
 				grant.PermissionLevel = higher(grant.PermissionLevel, permission.PermissionLevel)
@@ -35,13 +35,13 @@ func DirectGrants(entries []compute.ClusterAccessControlResponse) []Grant {
 	return byPrincipal(direct)
 }
 
-// Grants are the direct grants that a cluster is to have: the declared ones, and
+// Permissions are the direct grants that a cluster is to have: the declared ones, and
 // what the operator itself, by its user name, has now. Without it nobody could
-// mend a mistake.
-func Grants(declared []v1alpha1.AccessControl, direct []Grant, operator string) []Grant {
-	var wanted []Grant
+// correct a mistake.
+func Permissions(declared []v1alpha1.AccessControl, direct []Permission, operator string) []Permission {
+	var wanted []Permission
 	for _, entry := range declared {
-		wanted = append(wanted, Grant{
+		wanted = append(wanted, Permission{
 			UserName: entry.UserName, GroupName: entry.GroupName, ServicePrincipalName: entry.ServicePrincipalName,
 			PermissionLevel: compute.ClusterPermissionLevel(entry.PermissionLevel),
 		})
@@ -50,7 +50,7 @@ func Grants(declared []v1alpha1.AccessControl, direct []Grant, operator string) 
 		if operator == "" || !strings.EqualFold(own.UserName, operator) && !strings.EqualFold(own.ServicePrincipalName, operator) {
 			continue
 		}
-		i := slices.IndexFunc(wanted, func(entry Grant) bool { return principalOf(entry) == principalOf(own) })
+		i := slices.IndexFunc(wanted, func(entry Permission) bool { return principalOf(entry) == principalOf(own) })
 		if i < 0 {
 			wanted = append(wanted, own)
 		} else {
@@ -60,16 +60,16 @@ func Grants(declared []v1alpha1.AccessControl, direct []Grant, operator string) 
 	return byPrincipal(wanted)
 }
 
-// SameGrants tells that two lists grant the same.
-func SameGrants(a, b []Grant) bool {
-	return slices.EqualFunc(a, b, func(a, b Grant) bool {
+// SamePermissions tells that two lists grant the same.
+func SamePermissions(a, b []Permission) bool {
+	return slices.EqualFunc(a, b, func(a, b Permission) bool {
 		return principalOf(a) == principalOf(b) && a.PermissionLevel == b.PermissionLevel
 	})
 }
 
 // principalOf tells one principal from another. User names are e-mail addresses,
 // which Databricks may answer in lower case.
-func principalOf(grant Grant) string {
+func principalOf(grant Permission) string {
 	switch {
 	case grant.UserName != "":
 		return "user " + strings.ToLower(grant.UserName)
@@ -95,7 +95,7 @@ func higher(a, b compute.ClusterPermissionLevel) compute.ClusterPermissionLevel 
 	return a
 }
 
-func byPrincipal(grants []Grant) []Grant {
-	slices.SortFunc(grants, func(a, b Grant) int { return cmp.Compare(principalOf(a), principalOf(b)) })
+func byPrincipal(grants []Permission) []Permission {
+	slices.SortFunc(grants, func(a, b Permission) int { return cmp.Compare(principalOf(a), principalOf(b)) })
 	return grants
 }
