@@ -68,22 +68,21 @@ type outcome struct {
 	err error
 }
 
-// holdReported is how long a step waits before the object's conditions say so.
-const holdReported = 5 * time.Second
-
 // act does one thing: at most one call to Databricks that writes. A step that has
 // waited for a while says what holds it up.
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
 	done := a.carryOut(ctx, cluster, observed, next)
+	attempts := a.attempts.of(cluster)
 	if done.hold == nil {
-		a.attempts.holdEnded(cluster)
+		a.attempts.set(cluster, attempts.NotHeld())
 		return done
 	}
-	said, reportAt := a.attempts.hold(cluster, next.Step, *done.hold, time.Now())
-	if said == nil {
+	attempts, reported, reportAt := attempts.Held(next.Kind(), *done.hold, time.Now())
+	a.attempts.set(cluster, attempts)
+	if reported == nil {
 		done.wait = earliest(done.wait, reportAt)
 	}
-	done.Held = said
+	done.Held = reported
 	return done
 }
 
@@ -94,61 +93,92 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
+// requests are the requests of the steps that change a workspace. What ends costs has
+// the priority of terminates.
+var requests = map[plan.StepKind]cache.Write{
+	plan.StepCreate:             {Priority: ratelimit.PriorityChange, Endpoint: "clusters/create"},
+	plan.StepStart:              {Priority: ratelimit.PriorityChange, Endpoint: "clusters/start"},
+	plan.StepRestart:            {Priority: ratelimit.PriorityChange, Endpoint: "clusters/restart"},
+	plan.StepResize:             {Priority: ratelimit.PriorityChange, Endpoint: "clusters/resize"},
+	plan.StepUpdate:             {Priority: ratelimit.PriorityChange, Endpoint: "clusters/update"},
+	plan.StepPin:                {Priority: ratelimit.PriorityChange, Endpoint: "clusters/pin"},
+	plan.StepSetPermissions:     {Priority: ratelimit.PriorityChange, Endpoint: "permissions/clusters"},
+	plan.StepInstallLibraries:   {Priority: ratelimit.PriorityChange, Endpoint: "libraries/install"},
+	plan.StepUninstallLibraries: {Priority: ratelimit.PriorityChange, Endpoint: "libraries/uninstall"},
+	plan.StepTerminate:          {Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/delete"},
+	plan.StepUnpin:              {Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/unpin"},
+	plan.StepPermanentDelete:    {Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/permanent-delete"},
+}
+
+// endpointEdit is the endpoint of an update that sends the whole specification.
+const endpointEdit = "clusters/edit"
+
+// request returns the request of a step about a cluster.
+func request(step plan.Step, id string) cache.Write {
+	made := requests[plan.KindOf(step)]
+	made.ClusterID = id
+	return made
+}
+
 func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
-	switch next.Step {
-	case plan.StepAddFinalizer:
-		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
-	case plan.StepRemoveFinalizer:
-		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
-	case plan.StepStoreClusterID, plan.StepPersistOwnership, plan.StepPersistLibraries, plan.StepAcknowledgeRequest:
-		return outcome{Outcome: report.Outcome{Ran: true}}
-	case plan.StepCreate:
-		return a.create(ctx, cluster, observed, next)
-	case plan.StepTerminate:
-		return a.write(ctx, observed, next, ends("clusters/delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
-			return api.Terminate(ctx, next.ClusterID)
-		}))
-	case plan.StepPublish:
-		return a.publish(ctx, cluster, observed)
-	case plan.StepPin:
-		return a.write(ctx, observed, next, changes("clusters/pin"), func(ctx context.Context, api databricks.Writer) error {
-			return api.Pin(ctx, next.ClusterID)
-		})
-	case plan.StepUnpin:
-		return a.write(ctx, observed, next, ends("clusters/unpin"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
-			return api.Unpin(ctx, next.ClusterID)
-		}))
-	case plan.StepPermanentDelete:
-		return a.write(ctx, observed, next, ends("clusters/permanent-delete"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
-			return missingIsDone(api.PermanentDelete(ctx, next.ClusterID))
-		}))
-	case plan.StepStart:
-		return a.write(ctx, observed, next, changes("clusters/start"), func(ctx context.Context, api databricks.Writer) error {
-			return busyIsDone(api.Start(ctx, next.ClusterID))
-		})
-	case plan.StepRestart:
-		return a.write(ctx, observed, next, changes("clusters/restart"), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
-			return api.Restart(ctx, next.ClusterID)
-		}))
-	case plan.StepResize:
-		return a.resize(ctx, observed, next)
-	case plan.StepUpdate:
-		return a.update(ctx, cluster, observed, next)
-	case plan.StepSetPermissions:
-		return a.write(ctx, observed, next, changes("permissions/clusters"), func(ctx context.Context, api databricks.Writer) error {
-			return api.SetPermissions(ctx, next.ClusterID, next.Permissions)
-		})
-	case plan.StepInstallLibraries:
-		return a.write(ctx, observed, next, changes("libraries/install"), func(ctx context.Context, api databricks.Writer) error {
-			return api.InstallLibraries(ctx, next.ClusterID, next.Libraries)
-		})
-	case plan.StepUninstallLibraries:
-		return a.write(ctx, observed, next, changes("libraries/uninstall"), func(ctx context.Context, api databricks.Writer) error {
-			return api.UninstallLibraries(ctx, next.ClusterID, next.Libraries)
-		})
-	default:
+	switch step := next.Step.(type) {
+	case nil:
 		return outcome{}
+	case plan.AddFinalizer:
+		return a.patch(ctx, cluster, func() { controllerutil.AddFinalizer(cluster, v1alpha1.FinalizerCluster) })
+	case plan.RemoveFinalizer:
+		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
+	case plan.StoreClusterID, plan.PersistOwnership, plan.PersistLibraries, plan.AcknowledgeRequest:
+		// The status that follows carries it out.
+		return outcome{Outcome: report.Outcome{Ran: true}}
+	case plan.ReadSpec:
+		return a.readSpec(cluster, observed, step)
+	case plan.Publish:
+		return a.publish(ctx, cluster, observed, step)
+	case plan.Create:
+		return a.create(ctx, cluster, observed, step)
+	case plan.Start:
+		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+			return busyIsDone(api.Start(ctx, step.ClusterID))
+		})
+	case plan.Restart:
+		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+			return api.Restart(ctx, step.ClusterID)
+		}))
+	case plan.Resize:
+		return a.resize(ctx, observed, step)
+	case plan.Update:
+		return a.update(ctx, cluster, observed, step)
+	case plan.Terminate:
+		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+			return api.Terminate(ctx, step.ClusterID)
+		}))
+	case plan.PermanentDelete:
+		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+			return missingIsDone(api.PermanentDelete(ctx, step.ClusterID))
+		}))
+	case plan.Pin:
+		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+			return api.Pin(ctx, step.ClusterID)
+		})
+	case plan.Unpin:
+		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+			return api.Unpin(ctx, step.ClusterID)
+		}))
+	case plan.SetPermissions:
+		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+			return api.SetPermissions(ctx, step.ClusterID, step.Permissions)
+		})
+	case plan.InstallLibraries:
+		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+			return api.InstallLibraries(ctx, step.ClusterID, step.Libraries)
+		})
+	case plan.UninstallLibraries:
+		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+			return api.UninstallLibraries(ctx, step.ClusterID, step.Libraries)
+		})
 	}
+	return outcome{}
 }
 
 // busyIsDone takes a start that met a cluster already starting or running for
@@ -187,18 +217,8 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 // call makes one request that changes a workspace.
 type call func(ctx context.Context, api databricks.Writer) error
 
-// changes describes a call that changes a workspace, ends one that ends costs there.
-func changes(endpoint string) cache.Write {
-	return cache.Write{Priority: ratelimit.PriorityChange, Endpoint: endpoint}
-}
-
-func ends(endpoint string) cache.Write {
-	return cache.Write{Priority: ratelimit.PriorityTerminate, Endpoint: endpoint}
-}
-
 // write makes one call that changes a cluster.
-func (a *actor) write(ctx context.Context, observed observation, next plan.Plan, write cache.Write, call call) outcome {
-	write.ClusterID = next.ClusterID
+func (a *actor) write(ctx context.Context, observed observation, write cache.Write, call call) outcome {
 	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, call))
 }
 
@@ -213,7 +233,7 @@ func outcomeOf(err error) outcome {
 	case isNotSent(err):
 		return outcome{err: err}
 	default:
-		return outcome{Outcome: report.Outcome{Ran: true, Failure: failureOf(err)}}
+		return outcome{Outcome: report.Outcome{Ran: true, Failure: plan.FailureOf(err)}}
 	}
 }
 
@@ -226,35 +246,36 @@ func holdOf(wait *cache.WaitError) *plan.Hold {
 	return hold
 }
 
-func (a *actor) resize(ctx context.Context, observed observation, next plan.Plan) outcome {
-	body, err := drift.Resize(next.ClusterID, observed.Desired)
+func (a *actor) resize(ctx context.Context, observed observation, step plan.Resize) outcome {
+	body, err := drift.Resize(step.ClusterID, observed.Desired)
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, observed, next, changes("clusters/resize"), func(ctx context.Context, api databricks.Writer) error {
+	return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
 		return api.Resize(ctx, body)
 	})
 }
 
-// update changes what differs, on top of what was last asked of the cluster,
-// looked up for this very change: there is no other guard against what was
-// changed elsewhere meanwhile. A workspace that does not know clusters/update
-// gets the whole specification.
-func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
-	if since := a.attempts.correctingSince(cluster, next.Differences); observed.SpecAt.Before(since) || !observed.base.SpecKnown() {
-		observed.interest.SpecAfter = since
-		observed.subscribe()
-		return outcome{}
+// readSpec requests a GET of the cluster that begins now.
+func (a *actor) readSpec(cluster *v1alpha1.DatabricksCluster, observed observation, step plan.ReadSpec) outcome {
+	now := time.Now()
+	a.attempts.set(cluster, a.attempts.of(cluster).WithBase(step.Differences, now))
+	observed.interest.SpecAfter = now
+	observed.subscribe()
+	return outcome{}
+}
+
+// update changes what differs, on top of the spec that a GET read for this change.
+func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Update) outcome {
+	if step.Method == plan.EditWhole {
+		return a.edit(ctx, cluster, observed, step)
 	}
-	if a.withoutUpdate.has(observed.Host) || drift.NeedsEdit(observed.Desired, next.Differences) {
-		return a.edit(ctx, cluster, observed, next)
-	}
-	resource, mask, err := drift.Update(correction(observed, next))
+	resource, mask, err := drift.Update(correction(observed, step))
 	if err != nil {
 		return invalid(err)
 	}
-	done := a.write(ctx, observed, next, changes("clusters/update"), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
-		return api.Update(ctx, databricks.UpdateRequest{ClusterID: next.ClusterID, Cluster: resource, UpdateMask: mask})
+	done := a.write(ctx, observed, request(step, step.ClusterID), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
+		return api.Update(ctx, databricks.UpdateRequest{ClusterID: step.ClusterID, Cluster: resource, UpdateMask: mask})
 	}))
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
 		a.withoutUpdate.add(observed.Host)
@@ -265,9 +286,9 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 
 // correction is what is to be changed, on top of what the cluster was last asked to
 // be.
-func correction(observed observation, next plan.Plan) drift.Correction {
+func correction(observed observation, step plan.Update) drift.Correction {
 	return drift.Correction{
-		Desired: observed.Desired, Observed: observed.base, Differences: next.Differences, Normalized: observed.Normalized, Owner: observed.Owner,
+		Desired: observed.Desired, Observed: observed.base, Differences: step.Differences, Normalized: observed.Normalized, Owner: observed.Owner,
 	}
 }
 
@@ -279,13 +300,15 @@ func (a *actor) fencedIfRunning(cluster *v1alpha1.DatabricksCluster, observed ob
 	return a.fenced(cluster, call)
 }
 
-func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
-	body, err := drift.Edit(next.ClusterID, correction(observed, next))
+func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Update) outcome {
+	body, err := drift.Edit(step.ClusterID, correction(observed, step))
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, observed, next, changes("clusters/edit"), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
-		return api.Edit(ctx, next.ClusterID, body)
+	write := request(step, step.ClusterID)
+	write.Endpoint = endpointEdit
+	return a.write(ctx, observed, write, a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
+		return api.Edit(ctx, step.ClusterID, body)
 	}))
 }
 
@@ -300,7 +323,7 @@ func invalid(err error) outcome {
 // alone may send the create, at once, and not after the intent's deadline. The
 // id is persisted with the status that finish writes. An answer that was lost
 // leaves the intent: nobody creates again before it is known what became of it.
-func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
+func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Create) outcome {
 	body, err := drift.Creation(observed.Desired, cluster.Namespace+"/"+cluster.Name, observed.Owner)
 	if err != nil {
 		return invalid(err)
@@ -309,15 +332,15 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 		return outcome{err: err}
 	}
 	var created string
-	err = a.writers.Do(ctx, observed.workspace, changes("clusters/create"), func(ctx context.Context, api databricks.Writer) error {
-		if err := a.declare(ctx, cluster, observed, next.Intent); err != nil {
+	err = a.writers.Do(ctx, observed.workspace, request(step, ""), func(ctx context.Context, api databricks.Writer) error {
+		if err := a.declare(ctx, cluster, observed, step.Intent); err != nil {
 			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
 		}
 		if !time.Now().Before(cluster.Status.Creation.NotAfter.Time) {
 			return errTooLate
 		}
 		var err error
-		created, err = api.Create(ctx, databricks.CreateRequest{CreateCluster: body, IdempotencyToken: next.Intent.Token})
+		created, err = api.Create(ctx, databricks.CreateRequest{CreateCluster: body, IdempotencyToken: step.Intent.Token})
 		return err
 	})
 	done := outcomeOf(err)
@@ -377,6 +400,6 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 		return fmt.Errorf("persist the intent to create: %w", err)
 	}
 	a.attempts.recordVersion(cluster)
-	a.attempts.creationSince(cluster)
+	a.attempts.seen(cluster, time.Now())
 	return nil
 }

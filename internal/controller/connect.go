@@ -31,6 +31,7 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	config := credential.Config
 	observed.Host, observed.Credential = config.Host(), config.Fingerprint()
+	observed.LacksUpdate = r.actor.withoutUpdate.has(observed.Host)
 	if bound := cluster.Status.Host; bound != "" && bound != observed.Host {
 		// Nothing is asked of a workspace that the object does not belong to.
 		r.registry.Release(objectOf(cluster))
@@ -100,7 +101,7 @@ func blockedBy(blocked *connection.Blocked) (trouble *plan.Blocked, unansweredUn
 
 // unconnected is why a credential does not lead to its workspace.
 func (r *Reconciler) unconnected(cluster *v1alpha1.DatabricksCluster, err error) *plan.Blocked {
-	failure := failureOf(err)
+	failure := plan.FailureOf(err)
 	r.connections.MarkRejected(userOf(cluster), failure.Class)
 	if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 		return stillWaiting(cluster.Status.Conditions, wait, r.options.ConnectPause)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -30,15 +29,15 @@ func (r *Reconciler) finish(
 	r.recordStep(ctx, cluster, observed, next, done)
 	r.emit(cluster, reported.ActionEvents)
 	if done.err != nil {
-		r.attempts.keepCorrections(cluster, reported.Status.Corrections)
+		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
 		return r.retry(ctx, cluster, done.err)
 	}
 	result := resultOf(next, done)
-	released := next.Step == plan.StepRemoveFinalizer
+	released := next.Kind() == plan.StepRemoveFinalizer
 	switch {
 	case released:
 		r.forget(client.ObjectKeyFromObject(cluster))
-	case next.Step == plan.StepAddFinalizer:
+	case next.Kind() == plan.StepAddFinalizer:
 		// What there is to tell is told with the next step.
 	case r.attempts.wroteWithin(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, reported.Status):
 		if result.RequeueAfter == 0 || result.RequeueAfter > r.options.Coalesce {
@@ -47,16 +46,14 @@ func (r *Reconciler) finish(
 		return result, nil
 	default:
 		if err := r.write(ctx, cluster, reported.Status); err != nil {
-			r.attempts.keepCorrections(cluster, reported.Status.Corrections)
+			r.attempts.keepUnstored(cluster, reported.Status.Corrections)
 			return r.retry(ctx, cluster, err)
 		}
 	}
-	r.attempts.keepCorrections(cluster, nil)
-	r.attempts.staleEnded(cluster)
-	if next.Request != nil && next.Request.Phase == v1alpha1.RequestSucceeded && requestsReconcile(next) {
-		r.attempts.forget(client.ObjectKeyFromObject(cluster))
-		r.attempts.recordVersion(cluster)
-		r.attempts.readAgain(cluster)
+	r.attempts.keepUnstored(cluster, nil)
+	r.attempts.resetStale(cluster)
+	if next.RequestsReread() {
+		r.attempts.reread(cluster, time.Now())
 	}
 	r.emit(cluster, reported.Events)
 	if released {
@@ -71,44 +68,45 @@ func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []report.Even
 	}
 }
 
-func requestsReconcile(next plan.Plan) bool {
-	return strings.HasPrefix(next.Request.Value, v1alpha1.RequestReconcile+"@")
-}
-
 // recordStep stores a step that wrote to Databricks, and logs it.
 func (r *Reconciler) recordStep(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan, done outcome) {
 	if !done.Ran {
 		return
 	}
-	logger := log.FromContext(ctx).WithValues("step", next.Step, "clusterID", clusterID(cluster))
+	logger := log.FromContext(ctx).WithValues("step", next.Kind(), "clusterID", clusterID(cluster))
 	if done.Failure != nil {
 		logger.Info("step failed", "class", done.Failure.Class, "error", done.Failure.Message)
 	} else {
 		logger.Info("step done")
 	}
-	if !next.Step.WritesToDatabricks() && !next.NonBlocking {
+	if !next.Kind().WritesToDatabricks() && !next.NonBlocking {
 		return
 	}
-	note := r.attempts.recordAttempt
-	if next.NonBlocking {
-		note = r.attempts.recordSideAttempt
-	}
-	note(cluster, plan.Attempt{
-		Step:      next.Step,
+	attempts, attempt := r.attempts.of(cluster), plan.Attempt{
+		Step:      next.Kind(),
 		ClusterID: done.Created,
-		Token:     next.Intent.Token,
 
-		CreateAttempt: next.Intent.Attempt,
-		Failure:       done.Failure,
-		At:            time.Now(),
-		Generation:    cluster.Generation,
-		Credential:    observed.Credential,
+		Failure:    done.Failure,
+		At:         time.Now(),
+		Generation: cluster.Generation,
+		Credential: observed.Credential,
 
-		Differences:   plan.DiffDigest(observed.Differences),
 		Corrected:     observed.Differences,
 		SecretsDigest: observed.SecretsDigest,
-		Libraries:     next.Libraries,
-	})
+	}
+	switch step := next.Step.(type) {
+	case plan.Create:
+		attempt.Token, attempt.CreateAttempt = step.Intent.Token, step.Intent.Attempt
+	case plan.InstallLibraries:
+		attempt.Libraries = step.Libraries
+	case plan.UninstallLibraries:
+		attempt.Libraries = step.Libraries
+	}
+	if next.NonBlocking {
+		r.attempts.set(cluster, attempts.RecordedBeside(attempt))
+		return
+	}
+	r.attempts.set(cluster, attempts.Recorded(attempt))
 }
 
 // write patches the status where it says something new. The lock makes a status
@@ -174,7 +172,7 @@ const maxStalePause = 10 * time.Second
 // a watch may hang.
 func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Duration {
 	const doublings = 10
-	times := min(r.attempts.staleAgain(cluster), doublings)
+	times := min(r.attempts.countStale(cluster), doublings)
 	return min(r.options.ConflictPause<<times, maxStalePause)
 }
 

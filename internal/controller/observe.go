@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
-	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
@@ -102,7 +100,7 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	observed.Desired = desired
 	observed.SecretsDigest = r.attempts.secretsDigest(cluster, secrets, desired)
-	observed.SecretsRotated = plan.SecretsRotated(cluster, observed.SecretsDigest, r.attempts.last(cluster))
+	observed.SecretsRotated = plan.SecretsRotated(cluster, observed.SecretsDigest, r.attempts.of(cluster).Last)
 }
 
 // soonAgain is when the API server is asked again for what it did not answer.
@@ -112,23 +110,22 @@ const soonAgain = 5 * time.Second
 // pass needed stays needed until this one has found otherwise.
 func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	observed.interest = r.attempts.interest(cluster)
-	observed.interest.Purpose = cache.ToKeep
-	if !cluster.DeletionTimestamp.IsZero() {
-		observed.interest.Purpose = cache.ToDelete
-	}
-	plan.Needs(plan.NeedsInput{
-		Cluster: cluster, ClusterID: clusterID(cluster), Desired: observed.Desired, SecretsRotated: observed.SecretsRotated,
-		ReadAfter: r.attempts.readAfter(cluster), BaseAfter: r.attempts.baseAfter(cluster),
-		GenerationSeenAt: r.attempts.generationSince(cluster),
-	}, &observed.interest)
+	plan.Needs(r.needs(cluster, observed), &observed.interest)
 	observed.subscribe()
+}
+
+func (r *Reconciler) needs(cluster *v1alpha1.DatabricksCluster, observed *observation) plan.NeedsInput {
+	return plan.NeedsInput{
+		Cluster: cluster, ClusterID: clusterID(cluster), Attempts: r.attempts.of(cluster),
+		Desired: observed.Desired, SecretsRotated: observed.SecretsRotated,
+	}
 }
 
 // look takes what is known of the object's cluster, where that is no older than what
 // was done to it.
 func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if health := observed.view.Health; health.Err != nil {
-		observed.ReadFailure, observed.ReadFailingSince = failureOf(health.Err), health.Since
+		observed.ReadFailure, observed.ReadFailingSince = plan.FailureOf(health.Err), health.Since
 		observed.ReadFailureOfCluster = health.OfCluster
 		r.connections.MarkRejected(userOf(cluster), observed.ReadFailure.Class)
 	} else {
@@ -147,16 +144,7 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	}
 	observed.ManagedBy = holder
 	read := observed.view.Cluster
-	lastKnown := read.Presence == cache.Present && observed.ReadFailure != nil
-	if !cluster.DeletionTimestamp.IsZero() && !lastKnown {
-		// Whose the cluster is must be known as of the deletion; while reads fail, as of
-		// the last one.
-		observed.interest.After = latest(observed.interest.After, r.attempts.deletionSince(cluster))
-	}
-	if isGone(read) {
-		unseen := plan.MissingAcceptedAt(cluster, r.options.Limits, r.attempts.creationSince(cluster))
-		observed.interest.After = latest(observed.interest.After, unseen)
-	}
+	observed.interest.After = plan.ReadAfter(r.needs(cluster, observed), read, observed.ReadFailure, r.options.Limits)
 	observed.subscribe()
 	if read.Presence == cache.Unknown || !read.StartedAt.After(observed.interest.After) {
 		return
@@ -170,31 +158,20 @@ var presences = map[cache.Presence]plan.Presence{
 	cache.Purged:  plan.Purged,
 }
 
-// isGone reports whether a GET returned that the cluster does not exist.
-func isGone(read cache.Observation) bool {
-	return read.Presence == cache.Missing || read.Presence == cache.Purged
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// search looks for the owner tag while a creation's end is not known, and before one
-// that may not be the first.
+// search takes what complete lists have of the owner tag, where it is searched for.
 func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	after := plan.ResolveAt(cluster, r.options.Limits, r.attempts.creationSince(cluster))
-	needed := plan.NeedsSearch(cluster, observed.Presence, r.originOf(cluster))
-	if !needed || time.Now().Before(after) || observed.Owner.Key == "" {
-		r.attempts.searchEnded(cluster)
+	in := plan.SearchInput{
+		Cluster: cluster, Presence: observed.Presence, Origin: r.originOf(cluster), Owner: observed.Owner,
+		Attempts: r.attempts.of(cluster), Limits: r.options.Limits, Now: time.Now(),
+	}
+	need := plan.NeedsSearchNow(in)
+	in.Attempts = in.Attempts.WithSearch(need, in.Now)
+	r.attempts.set(cluster, in.Attempts)
+	if need == plan.NoSearch {
 		observed.interest.Search = cache.Query{}
 		return
 	}
-	observed.interest.Search = cache.Query{
-		Tag: observed.Owner.Key, Value: observed.Owner.Value, After: latest(after, r.attempts.searchSince(cluster)),
-	}
+	observed.interest.Search = plan.SearchQuery(in)
 	observed.subscribe()
 	observed.Search = plan.Search{CompleteLists: observed.view.Search.CompleteLists}
 	for _, match := range observed.view.Search.Matches {
@@ -208,25 +185,32 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, observed *obse
 	if observed.Presence != plan.Present || observed.Desired == nil {
 		return
 	}
+	attempts := r.attempts.of(cluster)
 	found, err := plan.Compare(plan.CompareInput{
 		Cluster: cluster, Desired: observed.Desired, SecretsRotated: observed.SecretsRotated,
 		Details: observed.Details, ReadAt: observed.view.Cluster.StartedAt,
-		Spec: observed.view.Spec.JSON, SpecAt: observed.view.Spec.StartedAt,
-		GenerationSeenAt: r.attempts.generationSince(cluster), ComparedSpec: r.attempts.comparedSpec(cluster), Last: r.attempts.last(cluster),
+		Spec: observed.view.Spec.JSON, SpecAt: observed.view.Spec.StartedAt, Attempts: attempts,
 	})
 	if err != nil {
-		observed.ReadFailure = &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}
+		observed.ReadFailure = plan.FailureOf(err)
 		return
 	}
-	if !found.Compared {
+	if !found.Complete {
 		observed.interest.SpecAfter = latest(observed.interest.SpecAfter, found.SpecAfter)
 		observed.subscribe()
 		observed.UnconfirmedDiff = true
 		return
 	}
-	r.attempts.recordComparison(cluster, found)
+	r.attempts.set(cluster, attempts.WithComparison(found))
 	observed.Compared, observed.Differences, observed.Normalized = true, found.Differences, found.Normalized
 	observed.base, observed.SpecAt, observed.SpecKnown = found.Observed, found.SpecAt, found.Observed.SpecKnown()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // clusterID is the object's cluster: the one on record, else the one it names.
@@ -246,12 +230,4 @@ func objectOf(cluster *v1alpha1.DatabricksCluster) cache.Object {
 func keyOf(object cache.Object) types.NamespacedName {
 	namespace, name, _ := strings.Cut(string(object), string(types.Separator))
 	return types.NamespacedName{Namespace: namespace, Name: name}
-}
-
-// failureOf is an error of the Databricks API as a fact.
-func failureOf(err error) *plan.Failure {
-	if failed, ok := errors.AsType[*databricks.Error](err); ok {
-		return &plan.Failure{Class: failed.Class, Message: failed.Error(), RetryAfter: failed.RetryAfter}
-	}
-	return &plan.Failure{Class: databricks.ClassTransient, Message: err.Error()}
 }

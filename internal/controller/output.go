@@ -41,9 +41,8 @@ func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksClu
 
 // publish writes the ConfigMap. What it says beside is left alone; the lock makes
 // one that was exchanged meanwhile fail.
-func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation) outcome {
-	name := cluster.Spec.OutputConfigMap.Name
-	wanted := plan.Published(cluster)
+func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Publish) outcome {
+	name, wanted := cluster.Spec.OutputConfigMap.Name, step.Data
 	if observed.output == nil {
 		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: name}, Data: wanted}
 		if err := controllerutil.SetControllerReference(cluster, made, a.client.Scheme()); err != nil {

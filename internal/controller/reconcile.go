@@ -55,25 +55,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
 
+	r.attempts.seen(cluster, time.Now())
 	observed := r.observe(ctx, cluster)
 	if until := observed.unansweredUntil; !until.IsZero() {
 		// Nothing is known yet, so nothing is said: after a restart that is so of all.
 		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
 	}
-	corrections := r.attempts.corrections(cluster)
+	attempts := r.attempts.of(cluster)
 	next := plan.Make(plan.Input{
-		Cluster:      cluster,
-		Observed:     observed.Observation,
-		Last:         r.attempts.last(cluster),
-		SideAttempts: r.attempts.sideAttempts(cluster),
-		Limits:       r.options.Limits,
-		Now:          time.Now(),
-
-		Corrections:  corrections,
-		PendingSince: r.attempts.creationSince(cluster),
-		SearchFirst:  r.originOf(cluster) == plan.OlderThanProcess,
+		Cluster:     cluster,
+		Observed:    observed.Observation,
+		Attempts:    attempts,
+		SearchFirst: r.originOf(cluster) == plan.OlderThanProcess,
+		Limits:      r.options.Limits,
+		Now:         time.Now(),
 	})
-	if next.Step.WritesToDatabricks() {
+	if next.Kind().WritesToDatabricks() {
 		// What is begun is ended and written down, also while the operator stops.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), r.options.Limits.RequestDeadline+writeDeadline)
@@ -88,7 +85,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Limits:   r.options.Limits,
 		Now:      time.Now(),
 
-		Corrections: corrections,
+		Corrections: attempts.Corrections(cluster),
 	})
 	return r.finish(ctx, cluster, observed, next, outcome, reported)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
@@ -198,7 +199,7 @@ func (w *workspaces) connect(
 	}
 	if err != nil {
 		w.figures.forget(key)
-		failure := failureOf(err)
+		failure := plan.FailureOf(err)
 		w.connections.MarkRejected(user, failure.Class)
 		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			facts.Blocked = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
@@ -211,7 +212,7 @@ func (w *workspaces) connect(
 	w.figures.follow(key, found.Host(), principal.UserName)
 	facts.Principal, facts.WorkspaceID = principal.UserName, principal.WorkspaceID
 	if health := found.Health(); health.Err != nil {
-		facts.Failure, facts.FailingSince = failureOf(health.Err), health.Since
+		facts.Failure, facts.FailingSince = plan.FailureOf(health.Err), health.Since
 		w.connections.MarkRejected(user, facts.Failure.Class)
 	} else {
 		w.connections.MarkAccepted(user)

@@ -23,17 +23,12 @@ type CompareInput struct {
 	Details *compute.ClusterDetails
 	ReadAt  time.Time
 	// Spec is from a GET that began at SpecAt; nil: unknown.
-	Spec   json.RawMessage
-	SpecAt time.Time
-	// GenerationSeenAt is when this process first saw this generation.
-	GenerationSeenAt time.Time
-	// ComparedSpec is what the last comparison of this process with a known spec found.
-	ComparedSpec ComparedSpec
-	// Last is the last step of this process for the object.
-	Last Attempt
+	Spec     json.RawMessage
+	SpecAt   time.Time
+	Attempts Attempts
 }
 
-// ComparedSpec is what a GET's spec was last used to judge: while the effective view is the
+// ComparedSpec is a comparison with a known spec: while the effective values are the
 // same, the same spec gives the same result, and no other GET is needed.
 type ComparedSpec struct {
 	// Effective is the digest of the differences that the effective view shows.
@@ -44,9 +39,9 @@ type ComparedSpec struct {
 
 // Comparison is the result of Compare.
 type Comparison struct {
-	// Compared reports whether the facts suffice. Where they do not, nothing else is
+	// Complete reports whether the facts suffice. Where they do not, nothing else is
 	// set but SpecAfter: a GET that began after it is needed.
-	Compared  bool
+	Complete  bool
 	SpecAfter time.Time
 	// Differences are to be corrected, Normalized are the server's own.
 	Differences, Normalized []drift.Difference
@@ -54,8 +49,8 @@ type Comparison struct {
 	// is then when that GET began.
 	Observed drift.Observed
 	SpecAt   time.Time
-	// ComparedSpec is to be remembered for the next comparison.
-	ComparedSpec ComparedSpec
+	// Compared is kept for the next comparison.
+	Compared ComparedSpec
 }
 
 // Compare compares an object with its cluster. A list shows the effective values
@@ -71,22 +66,22 @@ func Compare(in CompareInput) (Comparison, error) {
 	}
 	effective, recorded := in.split(observed.WithoutSpec())
 	digest := DiffDigest(effective)
-	isSame := digest == in.ComparedSpec.Effective && in.SpecAt.Equal(in.ComparedSpec.SpecAt)
+	isSame := digest == in.Attempts.Compared.Effective && in.SpecAt.Equal(in.Attempts.Compared.SpecAt)
 	changed := in.SecretsRotated || Changed(in.Cluster.Status.AppliedDigest, in.Desired)
 	switch {
-	case !observed.SpecKnown(), changed && !in.SpecAt.After(in.GenerationSeenAt):
+	case !observed.SpecKnown(), changed && !in.SpecAt.After(in.Attempts.GenerationSeenAt):
 	case isSame, !in.SpecAt.Before(in.ReadAt):
 		return in.full(observed, digest), nil
 	}
 	isKept := !changed || in.isJustCreated()
 	if len(effective) == 0 && isKept && !drift.MayBeLeft(in.Cluster.Status.OwnedFields, in.Desired) {
 		return Comparison{
-			Compared: true, Normalized: recorded, Observed: observed.WithoutSpec(), ComparedSpec: in.ComparedSpec,
+			Complete: true, Normalized: recorded, Observed: observed.WithoutSpec(), Compared: in.Attempts.Compared,
 		}, nil
 	}
-	needed := Comparison{SpecAfter: in.ReadAt, ComparedSpec: in.ComparedSpec}
-	if changed && !in.SpecAt.After(in.GenerationSeenAt) {
-		needed.SpecAfter = in.GenerationSeenAt
+	needed := Comparison{SpecAfter: in.ReadAt, Compared: in.Attempts.Compared}
+	if changed && !in.SpecAt.After(in.Attempts.GenerationSeenAt) {
+		needed.SpecAfter = in.Attempts.GenerationSeenAt
 	}
 	return needed, nil
 }
@@ -100,8 +95,8 @@ func (in CompareInput) full(observed drift.Observed, effective string) Compariso
 		differences = append(differences, drift.Rotated(owned, in.Desired, observed)...)
 	}
 	return Comparison{
-		Compared: true, Differences: differences, Normalized: normalized,
-		Observed: observed, SpecAt: in.SpecAt, ComparedSpec: ComparedSpec{Effective: effective, SpecAt: in.SpecAt},
+		Complete: true, Differences: differences, Normalized: normalized,
+		Observed: observed, SpecAt: in.SpecAt, Compared: ComparedSpec{Effective: effective, SpecAt: in.SpecAt},
 	}
 }
 
@@ -109,7 +104,7 @@ func (in CompareInput) full(observed drift.Observed, effective string) Compariso
 func (in CompareInput) split(observed drift.Observed) (differences, normalized []drift.Difference) {
 	return SplitNormalized(NormalizedInput{
 		Cluster: in.Cluster, Desired: in.Desired, Found: drift.Compare(in.Desired, observed),
-		SpecKnown: observed.SpecKnown(), Last: in.Last,
+		SpecKnown: observed.SpecKnown(), Last: in.Attempts.Last,
 	})
 }
 

@@ -88,10 +88,8 @@ func (in Input) corrections() []v1alpha1.Correction {
 	switch {
 	case in.Cluster.Status.ObservedGeneration != in.Cluster.Generation:
 		return nil
-	case in.Corrections != nil:
-		return in.Corrections
 	default:
-		return in.Cluster.Status.Corrections
+		return in.Attempts.Corrections(in.Cluster)
 	}
 }
 
@@ -202,7 +200,7 @@ func (in Input) isReversed(difference drift.Difference) bool {
 	if !in.needsCorrection() || in.changed() || in.hadNoEffect(difference) {
 		return false
 	}
-	return difference.Size || !in.succeeded(StepUpdate) || in.Observed.SpecAt.After(in.Last.At)
+	return difference.Size || !in.succeeded(StepUpdate) || in.Observed.SpecAt.After(in.Attempts.Last.At)
 }
 
 // subjectOf is what a difference counts for.
@@ -230,7 +228,7 @@ func (in Input) powerReversed() (what Contention, differs, evidence bool) {
 	switch in.Cluster.Spec.RunPolicy {
 	case v1alpha1.RunPolicyRunning:
 		what.Desired = string(compute.StateRunning)
-		started := in.succeeded(StepStart) && in.Last.Generation == in.Cluster.Generation
+		started := in.succeeded(StepStart) && in.Attempts.Last.Generation == in.Cluster.Generation
 		differs = state == compute.StateTerminated && endedWell(in.Observed.Details) && !in.endsByItself()
 		return what, differs, started || same && (isComingOrUp(before) || before == compute.StateTerminating)
 	case v1alpha1.RunPolicyTerminated:
@@ -338,7 +336,7 @@ func (in Input) withoutHeld() []drift.Difference {
 // corrected next.
 func (in Input) withContention(next Plan) Plan {
 	reversals := in.reversals()
-	next.Corrects = in.correctedBy(next, reversals)
+	next.Corrects = in.correctedBy(next.Step, reversals)
 	seen := map[string]bool{}
 	for _, one := range reversals {
 		seen[one.Subject] = true
@@ -349,7 +347,7 @@ func (in Input) withContention(next Plan) Plan {
 		if one.isNew && (one.atOnce || contended || slices.Contains(next.Corrects, one.Subject)) {
 			next.Reversed = append(next.Reversed, one.Subject)
 		}
-		if !one.backoffUntil.IsZero() && next.Step == StepNone {
+		if !one.backoffUntil.IsZero() && next.Step == nil {
 			next.RequeueAt = soonest(next.RequeueAt, one.backoffUntil)
 		}
 	}
@@ -373,36 +371,37 @@ func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
 			continue
 		}
 		next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
-		if ends && next.Step == StepNone {
+		if ends && next.Step == nil {
 			next.RequeueAt = soonest(next.RequeueAt, end)
 		}
 	}
 	return next
 }
 
-// correctedBy are the subjects that a plan's step corrects.
-func (in Input) correctedBy(next Plan, reversals []reversal) []string {
-	subject := ""
-	switch next.Step {
-	case StepUpdate, StepResize:
-		var subjects []string
-		for _, difference := range next.Differences {
-			if name := in.subjectOf(difference); !slices.Contains(subjects, name) && in.isReversed(difference) {
-				subjects = append(subjects, name)
-			}
-		}
-		return subjects
-	case StepStart, StepTerminate:
-		subject = SubjectPower
-	case StepCreate, StepStoreClusterID:
-		subject = SubjectExistence
-	case StepPin, StepUnpin:
-		subject = SubjectPin
-	case StepSetPermissions:
-		subject = SubjectPermissions
-	case StepInstallLibraries:
-		subject = SubjectLibraries
-	default:
+// correctedSubjects are the subjects that are no field, by the steps that correct them.
+var correctedSubjects = map[StepKind]string{
+	StepStart:            SubjectPower,
+	StepTerminate:        SubjectPower,
+	StepCreate:           SubjectExistence,
+	StepStoreClusterID:   SubjectExistence,
+	StepPin:              SubjectPin,
+	StepUnpin:            SubjectPin,
+	StepSetPermissions:   SubjectPermissions,
+	StepInstallLibraries: SubjectLibraries,
+}
+
+// correctedBy returns the subjects that a step corrects.
+func (in Input) correctedBy(step Step, reversals []reversal) []string {
+	switch step := step.(type) {
+	case Update:
+		return in.reversedSubjects(step.Differences)
+	case Resize:
+		return in.reversedSubjects(step.Differences)
+	case ReadSpec:
+		return in.reversedSubjects(step.Differences)
+	}
+	subject, corrects := correctedSubjects[KindOf(step)]
+	if !corrects {
 		return nil
 	}
 	known := in.counted(subject) != nil || slices.ContainsFunc(reversals, func(one reversal) bool { return one.Subject == subject })
@@ -410,6 +409,17 @@ func (in Input) correctedBy(next Plan, reversals []reversal) []string {
 		return nil
 	}
 	return []string{subject}
+}
+
+// reversedSubjects returns the subjects of the differences that others made.
+func (in Input) reversedSubjects(differences []drift.Difference) []string {
+	var subjects []string
+	for _, difference := range differences {
+		if name := in.subjectOf(difference); !slices.Contains(subjects, name) && in.isReversed(difference) {
+			subjects = append(subjects, name)
+		}
+	}
+	return subjects
 }
 
 // Corrections are the counts after a plan: before are those so far, ran reports

@@ -91,10 +91,10 @@ func Token(cluster *v1alpha1.DatabricksCluster, incarnation int64) string {
 
 // whenCreatedButNotStored: this process created a cluster and could not yet persist its id.
 func whenCreatedButNotStored(in Input) (Plan, bool) {
-	if !pending(in.Cluster) || in.Last.ClusterID == "" || in.Last.Token != in.Cluster.Status.Creation.Token {
+	if !pending(in.Cluster) || in.Attempts.Last.ClusterID == "" || in.Attempts.Last.Token != in.Cluster.Status.Creation.Token {
 		return Plan{}, false
 	}
-	if attempt := in.Last.CreateAttempt; attempt != 0 && attempt != in.Cluster.Status.Creation.Attempt {
+	if attempt := in.Attempts.Last.CreateAttempt; attempt != 0 && attempt != in.Cluster.Status.Creation.Attempt {
 		// Another leader has tried since; the tag tells what became of both.
 		return Plan{}, false
 	}
@@ -102,7 +102,7 @@ func whenCreatedButNotStored(in Input) (Plan, bool) {
 	if in.isDeleting() {
 		verdict = deleting()
 	}
-	return Plan{Step: StepStoreClusterID, ClusterID: in.Last.ClusterID, Verdict: verdict}, true
+	return Plan{Step: StoreClusterID{ClusterID: in.Attempts.Last.ClusterID, Source: CreatedByProcess}, Verdict: verdict}, true
 }
 
 // whenResolving: a creation was begun by an earlier process, or its answer was
@@ -115,7 +115,7 @@ func whenResolving(in Input) (Plan, bool) {
 	if in.isDeleting() {
 		verdict.Reason = v1alpha1.ReasonDeleting
 	}
-	if at := ResolveAt(in.Cluster, in.Limits, in.PendingSince); in.Now.Before(at) {
+	if at := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt); in.Now.Before(at) {
 		return Plan{Verdict: verdict, RequeueAt: at}, true
 	}
 	if in.Observed.Owner.Key == "" {
@@ -124,13 +124,13 @@ func whenResolving(in Input) (Plan, bool) {
 	matches := in.ours()
 	switch {
 	case len(matches) == 1:
-		return Plan{Step: StepStoreClusterID, ClusterID: matches[0], Found: true, Verdict: verdict}, true
+		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}, true
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}, true
 	case in.Observed.Search.CompleteLists < enoughLists:
 		return Plan{Verdict: verdict}, true
 	case in.isDeleting():
-		return Plan{Step: StepRemoveFinalizer}, true
+		return Plan{Step: RemoveFinalizer{}}, true
 	default:
 		return repeatCreation(in, verdict), true
 	}
@@ -154,16 +154,12 @@ func (in Input) duplicates(ids []string) Verdict {
 // active cluster made by the lost call is returned rather than doubled.
 func repeatCreation(in Input, verdict Verdict) Plan {
 	creation := in.Cluster.Status.Creation
-	return in.withBackoff(Plan{
-		Step:    StepCreate,
-		Verdict: verdict,
-		Intent: Intent{
-			Token:       creation.Token,
-			Incarnation: creation.Incarnation,
-			Attempt:     creation.Attempt + 1,
-			NotAfter:    in.Now.Add(in.Limits.CreateWindow),
-		},
-	})
+	return in.withBackoff(Plan{Verdict: verdict, Step: Create{Intent{
+		Token:       creation.Token,
+		Incarnation: creation.Incarnation,
+		Attempt:     creation.Attempt + 1,
+		NotAfter:    in.Now.Add(in.Limits.CreateWindow),
+	}}})
 }
 
 // ours are the matches that only we can have made: a tag alone can be forged.
@@ -210,7 +206,7 @@ func (in Input) createUnlessFound(message string) Plan {
 	matches := in.ours()
 	switch {
 	case len(matches) == 1:
-		return Plan{Step: StepStoreClusterID, ClusterID: matches[0], Found: true, Verdict: verdict}
+		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}
 	case in.Observed.Search.CompleteLists >= enoughLists || in.Cluster.Spec.Suspend:
@@ -228,16 +224,13 @@ func (in Input) create(message string) Plan {
 	if creation := in.Cluster.Status.Creation; creation != nil {
 		incarnation = creation.Incarnation + 1
 	}
-	return in.withBackoff(Plan{
-		Step:    StepCreate,
-		Verdict: Verdict{Reason: v1alpha1.ReasonCreating, Message: message},
-		Intent: Intent{
-			Token:       Token(in.Cluster, incarnation),
-			Incarnation: incarnation,
-			Attempt:     1,
-			NotAfter:    in.Now.Add(in.Limits.CreateWindow),
-		},
-	})
+	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message}
+	return in.withBackoff(Plan{Verdict: verdict, Step: Create{Intent{
+		Token:       Token(in.Cluster, incarnation),
+		Incarnation: incarnation,
+		Attempt:     1,
+		NotAfter:    in.Now.Add(in.Limits.CreateWindow),
+	}}})
 }
 
 func creating() Verdict {

@@ -51,8 +51,8 @@ func TestACreationBeginsWithAnIntentOfItsOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			plan := Make(row.in)
-			g.Expect(plan.Step).To(Equal(StepCreate))
-			g.Expect(plan.Intent).To(Equal(row.intent))
+			g.Expect(plan.Kind()).To(Equal(StepCreate))
+			g.Expect(intentOf(plan.Step)).To(Equal(row.intent))
 			g.Expect(plan.Verdict.Reason).To(Equal(v1alpha1.ReasonCreating))
 		})
 	}
@@ -77,23 +77,23 @@ func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
 	leaving := []change{deleted}
 	for name, row := range map[string]struct {
 		changes []change
-		step    Step
+		step    StepKind
 		id      string
 		reason  string
 		again   time.Time
 	}{
 		"[case-02] its answer is remembered by this process": {
-			[]change{pendingSince(noon), func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
+			[]change{pendingSince(noon), func(in *Input) { in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
 			StepStoreClusterID, clusterID, v1alpha1.ReasonCreating,
 			time.Time{},
 		},
 		"[case-43] its answer is remembered while the object is deleted": {
-			[]change{pendingSince(noon), deleted, func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
+			[]change{pendingSince(noon), deleted, func(in *Input) { in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
 			StepStoreClusterID, clusterID, v1alpha1.ReasonDeleting,
 			time.Time{},
 		},
 		"[case-02] an answer to another token is nobody's": {
-			[]change{pendingSince(noon), func(in *Input) { in.Last = Attempt{Step: StepCreate, ClusterID: "other", Token: uid + "-2"} }},
+			[]change{pendingSince(noon), func(in *Input) { in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: "other", Token: uid + "-2"} }},
 			StepNone, "", v1alpha1.ReasonCreating, resolvable,
 		},
 		"[case-02] it may still be under way": {
@@ -125,8 +125,8 @@ func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
 			g := NewWithT(t)
 			in := situation(row.changes...)
 			plan := Make(in)
-			g.Expect(plan.Step).To(Equal(row.step))
-			g.Expect(plan.ClusterID).To(Equal(row.id))
+			g.Expect(plan.Kind()).To(Equal(row.step))
+			g.Expect(clusterOf(plan.Step)).To(Equal(row.id))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 			g.Expect(plan.RequeueAt).To(Equal(row.again))
 			g.Expect(plan.Verdict.Stalled).To(Equal(row.reason == v1alpha1.ReasonDuplicateClusters))
@@ -159,7 +159,7 @@ func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
 	in.Observed.Search.Matches[0].StartTime = noon.Add(-time.Hour - 17*time.Minute - time.Second).UnixMilli()
 	in.Cluster.Status.Creation.NotAfter = nil
 	in.Cluster.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour + limits.CreateWindow))
-	g.Expect(Make(in).ClusterID).To(Equal(clusterID))
+	g.Expect(clusterOf(Make(in).Step)).To(Equal(clusterID))
 }
 
 func TestMissingIsNotBelievedOfANewCluster(t *testing.T) {
@@ -190,7 +190,7 @@ func TestClocksApartMakeNoDifferenceToAMatch(t *testing.T) {
 			g := NewWithT(t)
 			in := situation(longPending, searched(2, match(clusterID, func(c *compute.ClusterDetails) { c.StartTime = row.startedAt.UnixMilli() })))
 			in.Observed.ClockSkew = row.skew
-			found := Make(in).Step == StepStoreClusterID
+			found := Make(in).Kind() == StepStoreClusterID
 			g.Expect(found).To(Equal(row.found))
 		})
 	}
@@ -204,21 +204,21 @@ func TestAnotherClocksDeadlineIsNotReliedOn(t *testing.T) {
 	} {
 		in := situation(pendingSince(noon), searched(2))
 		in.Cluster.Status.Creation.NotAfter = new(metav1.NewTime(notAfter))
-		in.PendingSince = noon
+		in.Attempts.CreationSeenAt = noon
 		plan := Make(in)
-		g.Expect(plan.Step).To(Equal(StepNone), name)
+		g.Expect(plan.Kind()).To(Equal(StepNone), name)
 		g.Expect(plan.RequeueAt).To(Equal(resolvable), name)
 		in.Now = resolvable
-		g.Expect(Make(in).Step).To(Equal(StepCreate), name)
+		g.Expect(Make(in).Kind()).To(Equal(StepCreate), name)
 	}
 }
 
 func TestAnIDIsNotStoredOverAnotherLeadersAttempt(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(pendingSince(noon), func(in *Input) {
-		in.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3", CreateAttempt: 2}
+		in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3", CreateAttempt: 2}
 	})
-	g.Expect(Make(in).Step).To(Equal(StepStoreClusterID), "[case-89]")
-	in.Last.CreateAttempt = 1
-	g.Expect(Make(in).Step).To(Equal(StepNone), "[case-89]")
+	g.Expect(Make(in).Kind()).To(Equal(StepStoreClusterID), "[case-89]")
+	in.Attempts.Last.CreateAttempt = 1
+	g.Expect(Make(in).Kind()).To(Equal(StepNone), "[case-89]")
 }

@@ -56,7 +56,7 @@ func whenReleased(in Input) (Plan, bool) {
 // whenRetained: the cluster stays as it is, and needs no credentials for that.
 func whenRetained(in Input) (Plan, bool) {
 	retained := EffectiveDeletionPolicy(in.Cluster) == v1alpha1.DeletionPolicyRetain
-	return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, retained
+	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, retained
 }
 
 // whenProtected: the second lock, for where the admission policy is missing.
@@ -68,7 +68,7 @@ func whenProtected(in Input) (Plan, bool) {
 // whenNothingToDelete: nothing was ever created.
 func whenNothingToDelete(in Input) (Plan, bool) {
 	nothing := in.Cluster.Status.ClusterID == "" && !pending(in.Cluster)
-	return Plan{Step: StepRemoveFinalizer}, nothing
+	return Plan{Step: RemoveFinalizer{}}, nothing
 }
 
 // whenUnreachableWhileDeleting: no workspace to speak to, and a way out.
@@ -96,13 +96,13 @@ func whenGoneWhileDeleting(in Input) (Plan, bool) {
 	if in.Observed.Presence != Missing && in.Observed.Presence != Purged {
 		return Plan{}, false
 	}
-	return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, true
+	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, true
 }
 
 // whenNotOursWhileDeleting: somebody else's cluster is not ours to end.
 func whenNotOursWhileDeleting(in Input) (Plan, bool) {
 	_, foreign := whenNotOurs(in)
-	return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, foreign
+	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, foreign
 }
 
 // whenTerminatedWhileDeleting: by policy the cluster is stopped and left.
@@ -115,25 +115,25 @@ func whenTerminatedWhileDeleting(in Input) (Plan, bool) {
 	}
 	switch in.Observed.Details.State {
 	case compute.StateTerminated, compute.StateTerminating, compute.StateError:
-		return Plan{Step: StepRemoveFinalizer, ClusterID: in.Cluster.Status.ClusterID}, true
+		return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, true
 	default:
 		if again := in.settles(StepTerminate); in.Now.Before(again) {
 			return Plan{Verdict: deleting(), RequeueAt: again}, true
 		}
-		return in.deletionStep(StepTerminate), true
+		return in.deletionStep(Terminate{in.Cluster.Status.ClusterID}), true
 	}
 }
 
 // deletionSteps are those of an object that is being deleted.
-var deletionSteps = []Step{StepTerminate, StepUnpin, StepPermanentDelete}
+var deletionSteps = []StepKind{StepTerminate, StepUnpin, StepPermanentDelete}
 
 // lookingBeforeDeletion is the plan while it is not known how the cluster is.
 func (in Input) lookingBeforeDeletion() Plan {
 	if failure := in.Observed.ReadFailure; failure != nil {
 		return Plan{Verdict: VerdictOn(in.Cluster, failure)}
 	}
-	if again := in.backoffUntil(in.Last); !again.IsZero() && slices.Contains(deletionSteps, in.Last.Step) {
-		return Plan{Verdict: VerdictOn(in.Cluster, in.Last.Failure), RequeueAt: again}
+	if again := in.backoffUntil(in.Attempts.Last); !again.IsZero() && slices.Contains(deletionSteps, in.Attempts.Last.Step) {
+		return Plan{Verdict: VerdictOn(in.Cluster, in.Attempts.Last.Failure), RequeueAt: again}
 	}
 	return Plan{Verdict: deleting(), RequeueAt: in.missingAcceptedAt()}
 }
@@ -143,12 +143,12 @@ func whenPinnedWhileDeleting(in Input) (Plan, bool) {
 	if in.Observed.Presence != Present {
 		return Plan{}, false
 	}
-	pinned := in.Last.Failure != nil && in.Last.Failure.Class == databricks.ClassPinned
-	refused := in.Last.Step == StepUnpin && in.Last.Failure != nil
+	pinned := in.Attempts.Last.Failure != nil && in.Attempts.Last.Failure.Class == databricks.ClassPinned
+	refused := in.Attempts.Last.Step == StepUnpin && in.Attempts.Last.Failure != nil
 	if !pinned && !refused {
 		return Plan{}, false
 	}
-	return in.deletionStep(StepUnpin), true
+	return in.deletionStep(Unpin{in.Cluster.Status.ClusterID}), true
 }
 
 // whenDeleting: delete for good, then see that it is gone.
@@ -164,20 +164,20 @@ func whenDeleting(in Input) (Plan, bool) {
 	if in.Now.Before(again) {
 		return Plan{Verdict: deleting(), RequeueAt: again}, true
 	}
-	return in.deletionStep(StepPermanentDelete), true
+	return in.deletionStep(PermanentDelete{in.Cluster.Status.ClusterID}), true
 }
 
 // settles is until when a step that was accepted shows; zero: it was not taken.
-func (in Input) settles(step Step) time.Time {
+func (in Input) settles(step StepKind) time.Time {
 	if !in.succeeded(step) {
 		return time.Time{}
 	}
-	return in.Last.At.Add(deleteSettles)
+	return in.Attempts.Last.At.Add(deleteSettles)
 }
 
 // deletionStep is a step of the deletion.
 func (in Input) deletionStep(step Step) Plan {
-	return in.withBackoff(Plan{Step: step, ClusterID: in.Cluster.Status.ClusterID, Verdict: deleting()})
+	return in.withBackoff(Plan{Step: step, Verdict: deleting()})
 }
 
 func deletionBlocked(message string) Plan {

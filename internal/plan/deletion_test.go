@@ -24,7 +24,7 @@ func TestDeletion(t *testing.T) {
 	}
 	for name, row := range map[string]struct {
 		changes []change
-		step    Step
+		step    StepKind
 		reason  string
 		stalled bool
 		again   time.Time
@@ -74,12 +74,12 @@ func TestDeletion(t *testing.T) {
 			g := NewWithT(t)
 			in := situation(append(row.changes, deleted)...)
 			plan := Make(in)
-			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.Kind()).To(Equal(row.step))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 			g.Expect(plan.Verdict.Stalled).To(Equal(row.stalled))
 			g.Expect(plan.RequeueAt).To(Equal(row.again))
-			if plan.Step.WritesToDatabricks() {
-				g.Expect(plan.ClusterID).To(Equal(clusterID))
+			if plan.Kind().WritesToDatabricks() {
+				g.Expect(clusterOf(plan.Step)).To(Equal(clusterID))
 			}
 			if row.reason != "" && row.reason != v1alpha1.ReasonDeleting {
 				g.Expect(plan.Verdict.Message).To(HaveSuffix(remedy), "[case-44] whatever holds a deletion up names the way out")

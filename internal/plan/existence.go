@@ -104,7 +104,7 @@ func whenWithoutFinalizer(in Input) (Plan, bool) {
 	if observing || slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster) {
 		return Plan{}, false
 	}
-	return Plan{Step: StepAddFinalizer, Verdict: creating()}, true
+	return Plan{Step: AddFinalizer{}, Verdict: creating()}, true
 }
 
 // whenBinding: the specification names an existing cluster.
@@ -115,7 +115,7 @@ func whenBinding(in Input) (Plan, bool) {
 	}
 	switch in.Observed.Presence {
 	case Present:
-		bound := Plan{Step: StepStoreClusterID, ClusterID: named, Adopted: true}
+		bound := Plan{Step: StoreClusterID{ClusterID: named, Source: AdoptedBySpec}}
 		if !in.Observed.Compared && in.Observed.Desired != nil {
 			bound.Verdict = notYetCompared()
 		}
@@ -208,7 +208,7 @@ func MissingAcceptedAt(cluster *v1alpha1.DatabricksCluster, limits Limits, first
 
 // missingAcceptedAt is when "missing" will be believed; zero if it is already.
 func (in Input) missingAcceptedAt() time.Time {
-	until := MissingAcceptedAt(in.Cluster, in.Limits, in.PendingSince)
+	until := MissingAcceptedAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
 	if in.Now.Before(until) {
 		return until
 	}

@@ -33,7 +33,7 @@ func TestLife(t *testing.T) {
 	foreign := "0badcafe-another-object"
 	for name, row := range map[string]struct {
 		changes []change
-		step    Step
+		step    StepKind
 		reason  string
 		stalled bool
 		again   time.Time
@@ -107,16 +107,14 @@ func TestLife(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			plan := Make(situation(row.changes...))
-			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.Kind()).To(Equal(row.step))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 			g.Expect(plan.Verdict.Stalled).To(Equal(row.stalled))
 			g.Expect(plan.RequeueAt).To(Equal(row.again))
 			g.Expect(named(plan.Verdict)).To(BeTrue())
-			if plan.Step == StepStoreClusterID && plan.Adopted {
-				g.Expect(plan.ClusterID).To(Equal(clusterID))
-			}
-			if plan.Step == StepStoreClusterID && plan.Found {
-				g.Expect(plan.ClusterID).To(Equal("other"))
+			if stored, ok := plan.Step.(StoreClusterID); ok {
+				want := map[ClusterSource]string{AdoptedBySpec: clusterID, FoundByTag: "other"}
+				g.Expect(stored.ClusterID).To(Equal(want[stored.Source]))
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -34,6 +35,15 @@ var responses = map[databricks.Class]response{
 	databricks.ClassMissing:         {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, 5 * time.Minute},
 	databricks.ClassTooLarge:        {v1alpha1.ReasonRetryingAfterError, false, time.Minute, 5 * time.Minute},
 	databricks.ClassPinned:          {v1alpha1.ReasonRetryingAfterError, false, 2 * time.Second, 5 * time.Minute},
+}
+
+// FailureOf returns an error of the Databricks API as a fact. Another error is a
+// transient failure.
+func FailureOf(err error) *Failure {
+	if failed, ok := errors.AsType[*databricks.Error](err); ok {
+		return &Failure{Class: failed.Class, Message: failed.Error(), RetryAfter: failed.RetryAfter}
+	}
+	return &Failure{Class: databricks.ClassTransient, Message: err.Error()}
 }
 
 // Verdict is what to tell of a failure.
@@ -100,18 +110,18 @@ func isPolicyText(message string) bool {
 // withBackoff carries out a step now, or holds it back while its last failure is still
 // in force. While it waits, the verdict is the failure's.
 func (in Input) withBackoff(next Plan) Plan {
-	last := in.Last
-	if last.Step != next.Step || last.Failure == nil {
+	last := in.Attempts.Last
+	if last.Step != next.Kind() || last.Failure == nil {
 		return next
 	}
 	again := in.backoffUntil(last)
 	if again.IsZero() {
 		return next
 	}
-	return Plan{ClusterID: next.ClusterID, Verdict: VerdictOn(in.Cluster, last.Failure), RequeueAt: again}
+	return Plan{Verdict: VerdictOn(in.Cluster, last.Failure), RequeueAt: again}
 }
 
 // succeeded tells that the last thing done was this step and that it went well.
-func (in Input) succeeded(step Step) bool {
-	return in.Last.Step == step && in.Last.Failure == nil
+func (in Input) succeeded(step StepKind) bool {
+	return in.Attempts.Last.Step == step && in.Attempts.Last.Failure == nil
 }

@@ -99,12 +99,12 @@ func TestWhatEndsAPause(t *testing.T) {
 			in := situation(row.failed, row.change)
 			plan := Make(in)
 			if row.tried {
-				g.Expect(plan.Step).To(Equal(StepCreate))
+				g.Expect(plan.Kind()).To(Equal(StepCreate))
 				return
 			}
-			g.Expect(plan.Step).To(Equal(StepNone))
-			g.Expect(plan.Verdict).To(Equal(in.Last.Failure.Verdict()), "it says what it waits for")
-			g.Expect(plan.RequeueAt).To(Equal(in.Last.At.Add(in.Last.Failure.backoff(1))), "and comes back by itself")
+			g.Expect(plan.Kind()).To(Equal(StepNone))
+			g.Expect(plan.Verdict).To(Equal(in.Attempts.Last.Failure.Verdict()), "it says what it waits for")
+			g.Expect(plan.RequeueAt).To(Equal(in.Attempts.Last.At.Add(in.Attempts.Last.Failure.backoff(1))), "and comes back by itself")
 		})
 	}
 }
@@ -120,7 +120,7 @@ func TestAFailureSaysTheSameNowAndWhileItsStepIsHeldBack(t *testing.T) {
 			in, step = situation(), StepCreate
 		}
 		failed(step, rapid.SampledFrom(classes).Draw(t, "class"), 0)(&in)
-		in.Last.Failures = rapid.IntRange(1, 9).Draw(t, "failures")
-		g.Expect(Make(in).Verdict).To(Equal(VerdictOn(in.Cluster, in.Last.Failure)))
+		in.Attempts.Last.Failures = rapid.IntRange(1, 9).Draw(t, "failures")
+		g.Expect(Make(in).Verdict).To(Equal(VerdictOn(in.Cluster, in.Attempts.Last.Failure)))
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -79,16 +78,7 @@ func librariesSettled(cluster *v1alpha1.DatabricksCluster, details *compute.Clus
 	if isDown(details.State) {
 		return true
 	}
-	last := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionLibrariesReady)
-	if last == nil {
-		return false
-	}
-	switch last.Reason {
-	case v1alpha1.ReasonLibrariesInstalled, v1alpha1.ReasonLibraryInstallFailed, v1alpha1.ReasonPendingRestart:
-		return sameSecond(cluster.Status.LastRestartedTime, details.LastRestartedTime)
-	default:
-		return false
-	}
+	return HistoryOf(cluster).LibrariesSettled && sameSecond(cluster.Status.LastRestartedTime, details.LastRestartedTime)
 }
 
 func sameSecond(recorded *metav1.Time, milliseconds int64) bool {
@@ -229,14 +219,14 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	case !state.Known:
 		return in.lookingAtLibraries(up)
 	case state.Unnamed:
-		return Plan{Step: StepPersistLibraries, Verdict: installing(shownLibraries(missing))}, true
+		return Plan{Step: PersistLibraries{}, Verdict: installing(shownLibraries(missing))}, true
 	case len(state.Surplus) > 0:
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "taking away " + shownLibraries(state.Surplus)}
-		return in.changeLibraries(StepUninstallLibraries, state.Surplus, verdict), true
+		return in.changeLibraries(UninstallLibraries{in.Observed.Details.ClusterId, state.Surplus}, state.Surplus, verdict), true
 	case up && len(state.Leaving) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
 		return in.restartForLibraries(state), true
 	case len(missing) > 0 && in.heldBack(SubjectLibraries).IsZero():
-		return in.changeLibraries(StepInstallLibraries, missing, installing(shownLibraries(missing))), true
+		return in.changeLibraries(InstallLibraries{in.Observed.Details.ClusterId, missing}, missing, installing(shownLibraries(missing))), true
 	default:
 		return Plan{}, false
 	}
@@ -277,19 +267,18 @@ func (in Input) lookingAtLibraries(up bool) (Plan, bool) {
 
 // changeLibraries makes a change once, and gives it time to show.
 func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict Verdict) Plan {
-	if again := in.settles(step); in.Now.Before(again) && slices.EqualFunc(in.Last.Libraries, libraries, sameLibrary) {
+	if again := in.settles(KindOf(step)); in.Now.Before(again) && slices.EqualFunc(in.Attempts.Last.Libraries, libraries, sameLibrary) {
 		return Plan{Verdict: verdict, RequeueAt: again}
 	}
-	return in.withBackoff(Plan{Step: step, ClusterID: in.Observed.Details.ClusterId, Libraries: libraries, Verdict: verdict})
+	return in.withBackoff(Plan{Step: step, Verdict: verdict})
 }
 
 func (in Input) restartForLibraries(state LibraryState) Plan {
 	plan := Plan{
-		ClusterID: in.Observed.Details.ClusterId,
-		Verdict:   Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to be rid of " + shownLibraries(state.Leaving)},
+		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to be rid of " + shownLibraries(state.Leaving)},
 	}
 	if in.Observed.Details.State == compute.StateRunning {
-		plan.Step = StepRestart
+		plan.Step = Restart{in.Observed.Details.ClusterId}
 		plan = in.withBackoff(plan)
 	}
 	return plan
@@ -298,7 +287,7 @@ func (in Input) restartForLibraries(state LibraryState) Plan {
 // wasRestartedForLibraries tells that the last thing done was the restart, and that
 // another would do no better.
 func (in Input) wasRestartedForLibraries() bool {
-	return in.succeeded(StepRestart) && in.Last.Generation == in.Cluster.Generation
+	return in.succeeded(StepRestart) && in.Attempts.Last.Generation == in.Cluster.Generation
 }
 
 // librariesWait tells that a running cluster is not restarted for its libraries.

@@ -3,8 +3,11 @@ package plan
 import (
 	"time"
 
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
@@ -14,12 +17,7 @@ type NeedsInput struct {
 	// ClusterID is the object's cluster: the one on record, else the one it names;
 	// empty: none.
 	ClusterID string
-	// ReadAfter is how new a read of the cluster must be, because of what was tried,
-	// and BaseAfter how new the spec that a correction is to be based on; zero: none is
-	// under way.
-	ReadAfter, BaseAfter time.Time
-	// GenerationSeenAt is when this process first saw this generation.
-	GenerationSeenAt time.Time
+	Attempts  Attempts
 	// Desired is the declared specification, nil: unknown; SecretsRotated reports
 	// whether its write-only values are others than those that were last sent.
 	Desired        drift.Tree
@@ -30,11 +28,200 @@ type NeedsInput struct {
 // specification needs a GET: only its spec shows what is to be cleared, and what a
 // correction is to be based on.
 func Needs(in NeedsInput, interest *cache.Interest) {
-	interest.ClusterID, interest.After, interest.SpecAfter = in.ClusterID, in.ReadAfter, in.BaseAfter
+	interest.Purpose = cache.ToKeep
+	if !in.Cluster.DeletionTimestamp.IsZero() {
+		interest.Purpose = cache.ToDelete
+	}
+	interest.ClusterID, interest.After, interest.SpecAfter = in.ClusterID, in.Attempts.readAfter(), in.Attempts.baseAt
 	creation := in.Cluster.Status.Creation
 	isJustCreated := creation != nil && creation.Digest != ""
 	changed := in.Desired != nil && (in.SecretsRotated || Changed(in.Cluster.Status.AppliedDigest, in.Desired))
-	if changed && !isJustCreated && in.GenerationSeenAt.After(interest.SpecAfter) {
-		interest.SpecAfter = in.GenerationSeenAt
+	if changed && !isJustCreated {
+		interest.SpecAfter = latest(interest.SpecAfter, in.Attempts.GenerationSeenAt)
 	}
+}
+
+// ReadAfter returns the time after which a read of the cluster must have begun to be
+// accepted; zero: any serves. The owner of a cluster must be known as of the deletion;
+// while reads fail, as of the last read. A cluster that was just created is not missing
+// before it must be visible.
+func ReadAfter(in NeedsInput, read cache.Observation, failing *Failure, limits Limits) time.Time {
+	after := in.Attempts.readAfter()
+	isLastKnown := read.Presence == cache.Present && failing != nil
+	if !in.Cluster.DeletionTimestamp.IsZero() && !isLastKnown {
+		after = latest(after, in.Attempts.DeletionSeenAt)
+	}
+	if read.Presence == cache.Missing || read.Presence == cache.Purged {
+		after = latest(after, MissingAcceptedAt(in.Cluster, limits, in.Attempts.CreationSeenAt))
+	}
+	return after
+}
+
+// SearchNeed is whether the owner tag is searched for.
+type SearchNeed int
+
+// The needs of a search: none now, or one in lists that begin from now on.
+const (
+	NoSearch SearchNeed = iota
+	SearchByTag
+)
+
+// SearchInput is what the search for an object's owner tag depends on.
+type SearchInput struct {
+	Cluster  *v1alpha1.DatabricksCluster
+	Presence Presence
+	Origin   Origin
+	Owner    drift.Tag
+	Attempts Attempts
+	Limits   Limits
+	Now      time.Time
+}
+
+// NeedsSearchNow reports whether the owner tag is to be searched for now: while the end
+// of a creation is not known, and before one that may not be the first.
+func NeedsSearchNow(in SearchInput) SearchNeed {
+	resolveAt := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
+	if in.Owner.Key == "" || in.Now.Before(resolveAt) || !NeedsSearch(in.Cluster, in.Presence, in.Origin) {
+		return NoSearch
+	}
+	return SearchByTag
+}
+
+// SearchQuery returns the search that NeedsSearchNow asks for, with the Attempts that
+// know when it began.
+func SearchQuery(in SearchInput) cache.Query {
+	resolveAt := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
+	return cache.Query{Tag: in.Owner.Key, Value: in.Owner.Value, After: latest(resolveAt, in.Attempts.SearchSince)}
+}
+
+// LibrariesLookup returns how the libraries of a cluster are read: closely while they
+// change, seldom while they are as declared, to see what was changed elsewhere.
+// changedAt is when the state of the cluster last changed.
+func LibrariesLookup(cluster *v1alpha1.DatabricksCluster, presence Presence, details *compute.ClusterDetails, changedAt time.Time, attempts Attempts) cache.Lookup {
+	tried := attempts.Last.At
+	switch {
+	case !ManagesLibraries(cluster):
+		return cache.Lookup{}
+	case presence == Unknown:
+		return cache.Lookup{Cadence: cache.WhileChanging, After: tried}
+	case presence != Present:
+		return cache.Lookup{}
+	case NeedsLibraries(cluster, details):
+		return cache.Lookup{Cadence: cache.WhileChanging, After: latest(changedAt, tried)}
+	default:
+		return cache.Lookup{Cadence: cache.WhileQuiet, After: tried}
+	}
+}
+
+// LibrariesRead returns what is known of the libraries after a lookup.
+func LibrariesRead(look cache.Look[[]compute.LibraryFullStatus]) (known Libraries) {
+	if !look.StartedAt.IsZero() {
+		return Libraries{Seen: true, Statuses: look.Value}
+	}
+	if look.Err != nil {
+		known.Failure = FailureOf(look.Err)
+	}
+	return known
+}
+
+// PinsLookup returns how the pins of the workspace are read: as often as its lists.
+func PinsLookup(cluster *v1alpha1.DatabricksCluster, attempts Attempts) cache.Lookup {
+	if !ManagesPin(cluster) {
+		return cache.Lookup{}
+	}
+	_, at := attempts.Pinned()
+	return cache.Lookup{Cadence: cache.WhileQuiet, OutdatedBefore: at}
+}
+
+// PinnedRead returns whether a cluster is pinned after a lookup; nil: unknown. A lookup
+// that began before the last own write is older than that.
+func PinnedRead(cluster *v1alpha1.DatabricksCluster, id string, look cache.Look[map[string]bool], attempts Attempts) *bool {
+	done, at := attempts.Pinned()
+	switch {
+	case !ManagesPin(cluster):
+		return nil
+	case at.After(look.StartedAt):
+		return &done
+	case !look.StartedAt.IsZero():
+		return new(look.Value[id])
+	default:
+		return nil
+	}
+}
+
+// permissionsAttempt is how the last attempt to set the permissions ended.
+type permissionsAttempt struct {
+	Attempt
+	// refused reports that the permissions are certainly as before, done that those of
+	// this generation were set.
+	refused, done bool
+}
+
+func (a Attempts) permissions(cluster *v1alpha1.DatabricksCluster) permissionsAttempt {
+	set := a.Side[StepSetPermissions]
+	return permissionsAttempt{
+		Attempt: set,
+		refused: set.Failure != nil && set.Failure.Class != databricks.ClassAmbiguous,
+		done:    set.Failure == nil && !set.At.IsZero() && set.Generation == cluster.Generation,
+	}
+}
+
+// PermissionsLookup returns how the permissions of a cluster are read: after a new
+// specification and after they were set, else seldom.
+func PermissionsLookup(cluster *v1alpha1.DatabricksCluster, attempts Attempts) cache.Lookup {
+	if !ManagesPermissions(cluster) {
+		return cache.Lookup{}
+	}
+	set := attempts.permissions(cluster)
+	lookup := cache.Lookup{Cadence: cache.WhileQuiet}
+	if !set.done && !PermissionsInPlace(cluster) {
+		lookup.After = attempts.GenerationSeenAt
+	}
+	switch {
+	case set.done:
+		lookup.OutdatedBefore = set.At
+	case !set.refused:
+		lookup.After = latest(lookup.After, set.At)
+	}
+	return lookup
+}
+
+// PermissionsRead returns what is known of the permissions of a cluster after a lookup.
+func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]compute.ClusterAccessControlResponse], attempts Attempts) (known Permissions) {
+	if !ManagesPermissions(cluster) {
+		return known
+	}
+	set := attempts.permissions(cluster)
+	known.InPlace = set.done || PermissionsInPlace(cluster)
+	if look.Err != nil {
+		known.Failure = FailureOf(look.Err)
+	}
+	if !look.StartedAt.IsZero() && (set.refused || look.StartedAt.After(set.At)) {
+		known.Seen, known.Direct = true, drift.DirectPermissions(look.Value)
+	}
+	return known
+}
+
+// CatalogLookup returns what a new specification is compared with, once.
+func CatalogLookup(spec *v1alpha1.DatabricksClusterSpec) cache.CatalogLookup {
+	named := func(ids ...string) cache.Cadence {
+		for _, id := range ids {
+			if id != "" {
+				return cache.WhileQuiet
+			}
+		}
+		return cache.NotNeeded
+	}
+	return cache.CatalogLookup{
+		Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet,
+		Policies:      named(spec.PolicyID),
+		InstancePools: named(spec.InstancePoolID, spec.DriverInstancePoolID),
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sort"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -84,8 +83,7 @@ func (in NormalizedInput) hadNoEffect(difference drift.Difference) bool {
 	if recordOf(in.Cluster, difference) != nil || in.isFirstAfterCreate() {
 		return false
 	}
-	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
-	if stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation {
+	if HistoryOf(in.Cluster).ChangeHadNoEffect {
 		return true
 	}
 	was, sent := in.sent(difference)

@@ -40,7 +40,7 @@ func comparing(t *testing.T, desired, effective drift.Tree, asked string) change
 		details.ClusterId, details.State, details.SparkContextId = clusterID, compute.StateRunning, 7
 		in.Observed.Desired, in.Observed.Compared, in.Observed.SpecKnown = desired, true, observed.SpecKnown()
 		in.Observed.Differences, in.Observed.Normalized = SplitNormalized(NormalizedInput{
-			Cluster: in.Cluster, Desired: desired, Found: drift.Compare(desired, observed), SpecKnown: observed.SpecKnown(), Last: in.Last,
+			Cluster: in.Cluster, Desired: desired, Found: drift.Compare(desired, observed), SpecKnown: observed.SpecKnown(), Last: in.Attempts.Last,
 		})
 	}
 }
@@ -78,7 +78,7 @@ func applied(digest string) change {
 func updated(path string, desired, actual any) change {
 	return func(in *Input) {
 		did(StepUpdate, 0)(in)
-		in.Last.Corrected = []drift.Difference{{Path: path, Desired: desired, Actual: actual}}
+		in.Attempts.Last.Corrected = []drift.Difference{{Path: path, Desired: desired, Actual: actual}}
 		in.Cluster.Status.AppliedDigest = Applying
 		in.Cluster.Status.OwnedFields = []string{"/awsAttributes/firstOnDemand", "/singleUserName", "/sparkVersion"}
 	}
@@ -206,7 +206,7 @@ func TestRotatedSecrets(t *testing.T) {
 	secretsOwned := func(in *Input) { in.Cluster.Status.OwnedFields = []string{"/dockerImage/basicAuthSecretRef/password"} }
 	last := func(digest string) change { return func(in *Input) { in.Cluster.Status.SecretsDigest = digest } }
 	sent := func(digest string) change {
-		return func(in *Input) { did(StepUpdate, 0)(in); in.Last.SecretsDigest = digest }
+		return func(in *Input) { did(StepUpdate, 0)(in); in.Attempts.Last.SecretsDigest = digest }
 	}
 	for name, row := range map[string]struct {
 		changes []change
@@ -229,7 +229,7 @@ func TestRotatedSecrets(t *testing.T) {
 	} {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			in := situation(append([]change{owning}, row.changes...)...)
-			NewWithT(t).Expect(SecretsRotated(in.Cluster, row.digest, in.Last)).To(Equal(row.rotated))
+			NewWithT(t).Expect(SecretsRotated(in.Cluster, row.digest, in.Attempts.Last)).To(Equal(row.rotated))
 		})
 	}
 }
@@ -245,7 +245,7 @@ func TestARotatedSecretIsTheUsersChange(t *testing.T) {
 	})
 	for name, row := range map[string]struct {
 		changes []change
-		step    Step
+		step    StepKind
 		reason  string
 	}{
 		"it is persisted first":           {nil, StepPersistOwnership, v1alpha1.ReasonUpdating},
@@ -255,8 +255,8 @@ func TestARotatedSecretIsTheUsersChange(t *testing.T) {
 	} {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			g := NewWithT(t)
-			plan := Make(situation(append([]change{owning, is("RUNNING"), declared, rotated}, row.changes...)...))
-			g.Expect(plan.Step).To(Equal(row.step))
+			plan := decide(situation(append([]change{owning, is("RUNNING"), declared, rotated}, row.changes...)...))
+			g.Expect(plan.Kind()).To(Equal(row.step))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 		})
 	}

@@ -14,16 +14,7 @@ import (
 type Input struct {
 	Cluster  *v1alpha1.DatabricksCluster
 	Observed Observation
-	// Last is what was done last for this object by this process; zero: nothing.
-	Last Attempt
-	// SideAttempts are the last attempts at the steps that hold up no other.
-	SideAttempts map[Step]Attempt
-	// Corrections are those counted so far, by status or, where they are newer, by
-	// this process.
-	Corrections []v1alpha1.Correction
-	// PendingSince is when this process first saw the creation that the status
-	// records; zero: not known, so its deadline is relied on.
-	PendingSince time.Time
+	Attempts Attempts
 	// SearchFirst reports that the owner tag must be looked for before anything is
 	// created: the object is older than this process.
 	SearchFirst bool
@@ -102,6 +93,8 @@ type Observation struct {
 	// Advice are what the workspace will probably refuse of a specification that
 	// is new: told once, and no reason to stop.
 	Advice []string
+	// LacksUpdate reports that the workspace does not know clusters/update.
+	LacksUpdate bool
 	// Credential is the fingerprint of the credential in use.
 	Credential string
 	// Libraries is what is known of the cluster's libraries.
@@ -141,72 +134,49 @@ type Search struct {
 	Matches       []*compute.ClusterDetails
 }
 
-// Step is one thing to do.
-type Step string
-
-// The steps. WritesToDatabricks tells which change the workspace.
-const (
-	StepNone               Step = ""
-	StepAddFinalizer       Step = "AddFinalizer"
-	StepStoreClusterID     Step = "Record"
-	StepRemoveFinalizer    Step = "Release"
-	StepPersistOwnership   Step = "Own"
-	StepAcknowledgeRequest Step = "NoteRequest"
-	StepCreate             Step = "Create"
-	StepStart              Step = "Start"
-	StepRestart            Step = "Restart"
-	StepResize             Step = "Resize"
-	StepUpdate             Step = "Update"
-	StepTerminate          Step = "Terminate"
-	StepUnpin              Step = "Unpin"
-	StepPermanentDelete    Step = "PermanentDelete"
-
-	StepPublish            Step = "Publish"
-	StepPin                Step = "Pin"
-	StepSetPermissions     Step = "SetGrants"
-	StepPersistLibraries   Step = "OwnLibraries"
-	StepInstallLibraries   Step = "InstallLibraries"
-	StepUninstallLibraries Step = "UninstallLibraries"
-)
-
 // Plan is a decision: one step, or none, and how the situation is called.
 type Plan struct {
+	// Step is what to do; nil: nothing.
 	Step Step
-	// ClusterID is the cluster that the step is about.
-	ClusterID string
-	// Adopted tells that Record takes over a cluster that somebody else made.
-	Adopted bool
-	// Found tells that Record is about a cluster that a search has found.
-	Found bool
-	// Intent is what Create must persist before it may send anything.
-	Intent Intent
-	// Differences are those that the step corrects.
-	Differences []drift.Difference
-	// Libraries are those that the step installs or takes away.
-	Libraries []compute.Library
+	// NonBlocking reports that a failure of the step holds up nothing else.
+	NonBlocking bool
+	// Request is the state of the request annotation once the step has succeeded; nil:
+	// as before.
+	Request *v1alpha1.RequestStatus
+	// Verdict names the situation; zero: the state of the cluster names it.
+	Verdict Verdict
+	// Note is shown beside the verdict.
+	Note string
+	// LibrariesWait reports that ChangesDeferred is about libraries, too.
+	LibrariesWait bool
 	// Contended are the subjects that others set back for at least the fourth time
 	// within the window.
 	Contended []Contention
-	// Reversed are the subjects that were seen set back, Corrects those that the
-	// step corrects.
-	// Settled are those that are as declared again without a step.
+	// Reversed are the subjects that were found set back, Corrects those that the step
+	// corrects, Settled those that are as declared again without a step.
 	Reversed, Corrects, Settled []string
-	// Permissions are those that the step puts in place of all others.
-	Permissions []drift.Permission
-	// LibrariesWait tells that ChangesDeferred is about libraries, too.
-	LibrariesWait bool
-	// Verdict is what to tell while this is so; zero: the cluster's own state
-	// speaks for itself.
-	Verdict Verdict
-	// Request is what is known of the request annotation now; nil: as before.
-	Request *v1alpha1.RequestStatus
-	// NonBlocking tells a step whose failure holds up nothing else.
-	NonBlocking bool
-	// Note is what to tell beside the verdict.
-	Note string
-	// RequeueAt is when time alone changes the decision; zero: only news does.
+	// RequeueAt is when time alone changes the decision; zero: only another fact does.
 	RequeueAt time.Time
 }
+
+// RequestAfter returns the state of the request annotation once the step has
+// succeeded; nil: as before.
+func (p Plan) RequestAfter() *v1alpha1.RequestStatus {
+	if acknowledged, ok := p.Step.(AcknowledgeRequest); ok {
+		return &acknowledged.Request
+	}
+	return p.Request
+}
+
+// RequestsReread reports whether the step acknowledges a request to reconcile, which
+// ends every backoff and reads everything again.
+func (p Plan) RequestsReread() bool {
+	acknowledged, ok := p.Step.(AcknowledgeRequest)
+	return ok && acknowledged.Request.Phase == v1alpha1.RequestSucceeded && verbOf(acknowledged.Request.Value) == v1alpha1.RequestReconcile
+}
+
+// Kind returns the name of the plan's step.
+func (p Plan) Kind() StepKind { return KindOf(p.Step) }
 
 // Intent is the creation that is about to be tried.
 type Intent struct {
@@ -224,33 +194,6 @@ type Verdict struct {
 	Stalled bool
 }
 
-// Attempt is the last step that this process carried out for an object.
-type Attempt struct {
-	Step Step
-	// ClusterID is what Create learned, kept in case it could not be persisted.
-	ClusterID string
-	// Token and CreateAttempt are the creation that ClusterID belongs to.
-	Token         string
-	CreateAttempt int64
-	// Failure is how the step failed; nil: it succeeded.
-	Failure *Failure
-	// Failures counts how often in a row the step has failed.
-	Failures int
-	// At is when it ended.
-	At time.Time
-	// Differences is a digest of those that the step was to mend.
-	Differences string
-	// Corrected are those differences, and SecretsDigest is the digest of the
-	// write-only values that went with them.
-	Corrected     []drift.Difference
-	SecretsDigest string
-	// Libraries are those that the step installed or took away.
-	Libraries []compute.Library
-	// Generation and Credential are what it was tried with.
-	Generation int64
-	Credential string
-}
-
 // Failure is an error of the Databricks API as a fact.
 type Failure struct {
 	Class databricks.Class
@@ -258,15 +201,4 @@ type Failure struct {
 	Message string
 	// RetryAfter is what the server asked for; 0 where it did not.
 	RetryAfter time.Duration
-}
-
-// WritesToDatabricks tells the steps that change a workspace from those that
-// change only the object.
-func (s Step) WritesToDatabricks() bool {
-	switch s {
-	case StepNone, StepAddFinalizer, StepStoreClusterID, StepRemoveFinalizer, StepPersistOwnership, StepAcknowledgeRequest, StepPersistLibraries, StepPublish:
-		return false
-	default:
-		return true
-	}
 }

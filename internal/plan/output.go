@@ -67,9 +67,9 @@ func (in Input) withOutput(next Plan) Plan {
 	case containsAll(output.Data, wanted):
 		return next
 	}
-	next, held := in.sideStep(next, StepPublish)
+	next, held := in.sideStep(next, Publish{wanted})
 	if held {
-		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + in.SideAttempts[StepPublish].Failure.Message})
+		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + in.Attempts.Side[StepPublish].Failure.Message})
 	}
 	return next
 }

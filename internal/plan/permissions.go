@@ -2,8 +2,6 @@ package plan
 
 import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
@@ -31,8 +29,7 @@ func ManagesPermissions(cluster *v1alpha1.DatabricksCluster) bool {
 // PermissionsInPlace tells that the declared grants of this generation were in place
 // when the object was last ready: before, it is not.
 func PermissionsInPlace(cluster *v1alpha1.DatabricksCluster) bool {
-	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == cluster.Generation
+	return HistoryOf(cluster).WasReady
 }
 
 // withPermissions sets who may use the cluster beside what is planned. Other than a
@@ -48,12 +45,11 @@ func (in Input) withPermissions(next Plan) Plan {
 			return next
 		}
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"}
-		next, held := in.sideStep(next, StepSetPermissions)
+		next, held := in.sideStep(next, SetPermissions{ClusterID: in.Observed.Details.ClusterId, Permissions: wanted})
 		if held {
-			verdict = in.SideAttempts[StepSetPermissions].Failure.Verdict()
+			verdict = in.Attempts.Side[StepSetPermissions].Failure.Verdict()
 			verdict.Message = "spec.accessControlList: " + verdict.Message
 		}
-		next.Permissions = wanted
 		return in.unlessReported(next, verdict)
 	case grants.InPlace:
 		return next

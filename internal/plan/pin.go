@@ -15,12 +15,13 @@ func (in Input) withPin(next Plan) Plan {
 	if !ManagesPin(in.Cluster) || in.Observed.Pinned == nil || *in.Observed.Pinned == *in.Cluster.Spec.Pinned || !in.heldBack(SubjectPin).IsZero() {
 		return next
 	}
-	step := StepPin
+	id := in.Observed.Details.ClusterId
+	var step Step = Pin{id}
 	if !*in.Cluster.Spec.Pinned {
-		step = StepUnpin
+		step = Unpin{id}
 	}
 	next, held := in.sideStep(next, step)
-	if failure := in.SideAttempts[step].Failure; held && failure.response().stalled {
+	if failure := in.Attempts.Side[KindOf(step)].Failure; held && failure.response().stalled {
 		next.Note = "spec.pinned is not in place: " + failure.Message
 	}
 	return next

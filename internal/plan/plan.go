@@ -88,10 +88,10 @@ func (in Input) first(chain []rule) Plan {
 // unlessSuspended holds back what would write to the workspace. A cluster that
 // is there speaks for itself meanwhile.
 func (in Input) unlessSuspended(next Plan) Plan {
-	if !in.Cluster.Spec.Suspend || !next.Step.WritesToDatabricks() {
+	if !in.Cluster.Spec.Suspend || !next.Kind().WritesToDatabricks() && next.Kind() != StepReadSpec {
 		return next
 	}
-	held := Plan{ClusterID: next.ClusterID, Contended: next.Contended}
+	held := Plan{Contended: next.Contended}
 	if in.Observed.Presence != Present {
 		held.Verdict = Verdict{
 			Reason:  v1alpha1.ReasonSuspended,

@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -31,9 +29,8 @@ func whenKeptStopped(in Input) (Plan, bool) {
 	switch in.Observed.Details.State {
 	case compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing:
 		return in.withBackoff(Plan{
-			Step:      StepTerminate,
-			ClusterID: in.Observed.Details.ClusterId,
-			Verdict:   Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, by runPolicy Terminated"},
+			Step:    Terminate{in.Observed.Details.ClusterId},
+			Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, by runPolicy Terminated"},
 		}), true
 	default:
 		return Plan{}, false
@@ -47,10 +44,8 @@ func whenFailedLaunchWasFixed(in Input) (Plan, bool) {
 	if !ended || in.observes() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated {
 		return Plan{}, false
 	}
-	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
 	updated := in.Cluster.Status.AppliedDigest == Applying
-	newer := stalled != nil && stalled.Reason == v1alpha1.ReasonStartFailed && stalled.ObservedGeneration < in.Cluster.Generation
-	if !updated && !newer {
+	if !updated && !HistoryOf(in.Cluster).StartFailedBeforeEdit {
 		return Plan{}, false
 	}
 	return in.start("starting the cluster with its changed specification"), true
@@ -87,9 +82,8 @@ func whenToRun(in Input) (Plan, bool) {
 
 func (in Input) start(message string) Plan {
 	return in.withBackoff(Plan{
-		Step:      StepStart,
-		ClusterID: in.Observed.Details.ClusterId,
-		Verdict:   Verdict{Reason: v1alpha1.ReasonStarting, Message: message},
+		Step:    Start{in.Observed.Details.ClusterId},
+		Verdict: Verdict{Reason: v1alpha1.ReasonStarting, Message: message},
 	})
 }
 
@@ -109,17 +103,7 @@ func (in Input) ownFault() bool {
 
 // launchFailed tells that the end was that of a launch.
 func (in Input) launchFailed() bool {
-	for _, kind := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		condition := meta.FindStatusCondition(in.Cluster.Status.Conditions, kind)
-		if condition == nil {
-			continue
-		}
-		switch condition.Reason {
-		case v1alpha1.ReasonCreating, v1alpha1.ReasonStarting, v1alpha1.ReasonRetryingAfterError, v1alpha1.ReasonStartFailed:
-			return true
-		}
-	}
-	return in.Observed.Details.SparkContextId == 0
+	return in.Observed.Details.SparkContextId == 0 || HistoryOf(in.Cluster).LaunchFailed
 }
 
 // nextLaunch is when a cluster that ended badly may be started again. The backoff
@@ -134,11 +118,11 @@ func (in Input) nextLaunch() time.Time {
 	if in.ownFault() {
 		return ended.Add(ownFaultBackoff)
 	}
-	ready := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionReady)
-	if ready == nil || ready.Status == metav1.ConditionTrue {
+	since := HistoryOf(in.Cluster).NotReadySince
+	if since.IsZero() {
 		return time.Time{}
 	}
-	failingFor := ended.Sub(ready.LastTransitionTime.Time)
+	failingFor := ended.Sub(since)
 	return ended.Add(min(max(failingFor, in.Limits.firstLaunchBackoff()), maxLaunchBackoff))
 }
 

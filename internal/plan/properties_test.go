@@ -78,12 +78,12 @@ func anySituation(t *rapid.T) Input {
 		matches = append(matches, match(anyText.Draw(t, "id")+"-1"))
 	}
 	searched(rapid.IntRange(0, 3).Draw(t, "lists"), matches...)(&in)
-	did(rapid.SampledFrom([]Step{StepNone, StepCreate, StepTerminate, StepUnpin, StepPermanentDelete}).Draw(t, "last"), anyAgo.Draw(t, "ago"))(&in)
+	did(rapid.SampledFrom([]StepKind{StepNone, StepCreate, StepTerminate, StepUnpin, StepPermanentDelete}).Draw(t, "last"), anyAgo.Draw(t, "ago"))(&in)
 	if maybe("failed") {
-		in.Last.Failure = &Failure{Class: rapid.SampledFrom(classes).Draw(t, "class"), Message: "CODE: words"}
-		in.Last.Failures = rapid.IntRange(1, 20).Draw(t, "failures")
-	} else if in.Last.Step == StepCreate {
-		in.Last.ClusterID, in.Last.Token = clusterID, uid+"-3"
+		in.Attempts.Last.Failure = &Failure{Class: rapid.SampledFrom(classes).Draw(t, "class"), Message: "CODE: words"}
+		in.Attempts.Last.Failures = rapid.IntRange(1, 20).Draw(t, "failures")
+	} else if in.Attempts.Last.Step == StepCreate {
+		in.Attempts.Last.ClusterID, in.Attempts.Last.Token = clusterID, uid+"-3"
 	}
 	return in
 }
@@ -91,7 +91,7 @@ func anySituation(t *rapid.T) Input {
 func TestNoPlanIsStalledAndWrites(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan := Make(anySituation(t))
-		NewWithT(t).Expect(plan.Verdict.Stalled && plan.Step.WritesToDatabricks()).To(BeFalse(), "%+v", plan)
+		NewWithT(t).Expect(plan.Verdict.Stalled && plan.Kind().WritesToDatabricks()).To(BeFalse(), "%+v", plan)
 	})
 }
 
@@ -127,7 +127,7 @@ func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
 		plan := Make(in)
-		if !plan.Step.WritesToDatabricks() {
+		if !plan.Kind().WritesToDatabricks() {
 			return
 		}
 		g.Expect(in.Observed.Blocked).To(BeNil(), "without a workspace")
@@ -149,12 +149,12 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
 		plan := Make(in)
-		if plan.Step != StepCreate {
+		if plan.Kind() != StepCreate {
 			return
 		}
-		g.Expect(plan.Intent.Token).NotTo(BeEmpty())
-		g.Expect(len(plan.Intent.Token)).To(BeNumerically("<=", 64))
-		g.Expect(plan.Intent.NotAfter).To(Equal(in.Now.Add(limits.CreateWindow)))
+		g.Expect(intentOf(plan.Step).Token).NotTo(BeEmpty())
+		g.Expect(len(intentOf(plan.Step).Token)).To(BeNumerically("<=", 64))
+		g.Expect(intentOf(plan.Step).NotAfter).To(Equal(in.Now.Add(limits.CreateWindow)))
 		g.Expect(in.Cluster.Spec.ClusterID).To(BeEmpty(), "for an adopting object")
 		status := in.Cluster.Status
 		if status.ClusterID != "" {
@@ -163,15 +163,15 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 		}
 		switch {
 		case pending(in.Cluster):
-			g.Expect(plan.Intent.Token).To(Equal(status.Creation.Token), "an unresolved creation keeps its token")
-			g.Expect(plan.Intent.Attempt).To(Equal(status.Creation.Attempt + 1))
+			g.Expect(intentOf(plan.Step).Token).To(Equal(status.Creation.Token), "an unresolved creation keeps its token")
+			g.Expect(intentOf(plan.Step).Attempt).To(Equal(status.Creation.Attempt + 1))
 			g.Expect(in.Now.Before(ResolveAt(in.Cluster, limits, time.Time{}))).To(BeFalse(), "before the waits are over")
 			g.Expect(in.Observed.Owner.Key == "" || in.Observed.Search.CompleteLists >= enoughLists).To(BeTrue(), "before it was looked for")
 		case status.Creation != nil:
-			g.Expect(plan.Intent.Incarnation).To(Equal(status.Creation.Incarnation + 1))
+			g.Expect(intentOf(plan.Step).Incarnation).To(Equal(status.Creation.Incarnation + 1))
 			g.Expect(in.isDeleting()).To(BeFalse())
 		default:
-			g.Expect(plan.Intent.Incarnation).To(Equal(int64(1)))
+			g.Expect(intentOf(plan.Step).Incarnation).To(Equal(int64(1)))
 		}
 	}))
 }
@@ -184,10 +184,10 @@ func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
 		plan := Make(in)
 		policy := EffectiveDeletionPolicy(in.Cluster)
 		if policy == v1alpha1.DeletionPolicyRetain && slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster) {
-			g.Expect(plan.Step).To(Equal(StepRemoveFinalizer), "Retain is always the way out")
+			g.Expect(plan.Kind()).To(Equal(StepRemoveFinalizer), "Retain is always the way out")
 			return
 		}
-		if plan.Step != StepRemoveFinalizer {
+		if plan.Kind() != StepRemoveFinalizer {
 			return
 		}
 		_, foreign := whenNotOurs(in)
@@ -212,7 +212,7 @@ func TestWhatWaitsForTimeComesBack(t *testing.T) {
 		if plan.RequeueAt.IsZero() {
 			return
 		}
-		g.Expect(plan.Step).To(Equal(StepNone), "a step brings the object back by itself")
+		g.Expect(plan.Kind()).To(Equal(StepNone), "a step brings the object back by itself")
 		if in.Observed.Blocked == nil {
 			g.Expect(plan.RequeueAt).To(BeTemporally(">", in.Now))
 			g.Expect(plan.RequeueAt).To(BeTemporally("<", in.Now.Add(24*time.Hour)))
@@ -225,7 +225,7 @@ func TestEveryFailureOfAReadIsSurvived(t *testing.T) {
 	for _, class := range append(slices.Clone(classes), databricks.Class("New")) {
 		for _, presence := range []Presence{Unknown, Present} {
 			in := situation(owning, is("RUNNING"), gone(presence), readsFail(class, time.Hour))
-			g.Expect(Make(in).Step).To(Equal(StepNone), "%s", class)
+			g.Expect(Make(in).Kind()).To(Equal(StepNone), "%s", class)
 			g.Expect(Make(in).Verdict.Reason).NotTo(BeEmpty(), "%s", class)
 		}
 	}

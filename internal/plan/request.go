@@ -59,7 +59,7 @@ func (in Input) acknowledge(value string) Plan {
 }
 
 func note(request v1alpha1.RequestStatus) Plan {
-	return Plan{Step: StepAcknowledgeRequest, Request: &request}
+	return Plan{Step: AcknowledgeRequest{request}}
 }
 
 // refusal is why a request is not acted on; "" if it is.
@@ -132,9 +132,8 @@ func (in Input) pursueRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	}
 	request.Phase = v1alpha1.RequestInProgress
 	plan := in.withBackoff(Plan{
-		Step:      StepRestart,
-		ClusterID: details.ClusterId,
-		Verdict:   Verdict{Reason: v1alpha1.ReasonRestarting, Message: "restarting the cluster, on request"},
+		Step:    Restart{details.ClusterId},
+		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "restarting the cluster, on request"},
 	})
 	plan.Request = &request
 	return plan, true
@@ -150,9 +149,8 @@ func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 	}
 	request.Phase = v1alpha1.RequestInProgress
 	plan := in.withBackoff(Plan{
-		Step:      StepTerminate,
-		ClusterID: in.Observed.Details.ClusterId,
-		Verdict:   Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, on request"},
+		Step:    Terminate{in.Observed.Details.ClusterId},
+		Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, on request"},
 	})
 	plan.Request = &request
 	return plan, true

@@ -10,13 +10,13 @@ import "time"
 // configuration has its turn when there is nothing else to do.
 func whenOurs(in Input) (Plan, bool) {
 	next := in.first(existingRules)
-	if next.Step == StepNone {
+	if next.Step == nil {
 		next = in.withOutput(next)
 	}
-	if in.Cluster.Spec.Suspend || next.Step != StepNone {
+	if in.Cluster.Spec.Suspend || next.Step != nil {
 		return next, true
 	}
-	if next = in.withPermissions(next); next.Step == StepNone {
+	if next = in.withPermissions(next); next.Step == nil {
 		next = in.withPin(next)
 	}
 	return next, true
@@ -25,10 +25,10 @@ func whenOurs(in Input) (Plan, bool) {
 // sideStep is a step beside the others, or until when it is held back because it
 // failed.
 func (in Input) sideStep(next Plan, step Step) (plan Plan, held bool) {
-	last := in.SideAttempts[step]
+	last := in.Attempts.Side[KindOf(step)]
 	again := in.backoffUntil(last)
 	if again.IsZero() {
-		next.Step, next.ClusterID, next.NonBlocking = step, in.Observed.Details.ClusterId, true
+		next.Step, next.NonBlocking = step, true
 		return next, false
 	}
 	next.RequeueAt = soonest(next.RequeueAt, again)

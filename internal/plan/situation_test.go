@@ -123,16 +123,16 @@ func match(id string, more ...func(*compute.ClusterDetails)) *compute.ClusterDet
 	return details
 }
 
-func did(step Step, ago time.Duration) change {
+func did(step StepKind, ago time.Duration) change {
 	return func(in *Input) {
-		in.Last = Attempt{Step: step, At: noon.Add(-ago), Generation: in.Cluster.Generation, Credential: in.Observed.Credential}
+		in.Attempts.Last = Attempt{Step: step, At: noon.Add(-ago), Generation: in.Cluster.Generation, Credential: in.Observed.Credential}
 	}
 }
 
-func failed(step Step, class databricks.Class, ago time.Duration) change {
+func failed(step StepKind, class databricks.Class, ago time.Duration) change {
 	return func(in *Input) {
 		did(step, ago)(in)
-		in.Last.Failures, in.Last.Failure = 1, &Failure{Class: class, Message: "CODE: the API's words"}
+		in.Attempts.Last.Failures, in.Attempts.Last.Failure = 1, &Failure{Class: class, Message: "CODE: the API's words"}
 	}
 }
 
@@ -149,6 +149,53 @@ func unreachable(in *Input) {
 }
 
 func otherHost(in *Input) { in.Observed.Host = "https://adb-2.azuredatabricks.net" }
+
+// decide returns the plan once the GET was made that an update is based on.
+func decide(in Input) Plan {
+	next := Make(in)
+	if read, ok := next.Step.(ReadSpec); ok {
+		in.Attempts = in.Attempts.WithBase(read.Differences, in.Observed.SpecAt)
+		in.Observed.SpecKnown = true
+		return Make(in)
+	}
+	return next
+}
+
+// clusterOf returns the cluster that a step is about.
+func clusterOf(step Step) string {
+	switch step := step.(type) {
+	case StoreClusterID:
+		return step.ClusterID
+	case RemoveFinalizer:
+		return step.ClusterID
+	case Terminate:
+		return step.ClusterID
+	case Unpin:
+		return step.ClusterID
+	case PermanentDelete:
+		return step.ClusterID
+	default:
+		return ""
+	}
+}
+
+// differencesOf returns the differences that a step corrects.
+func differencesOf(step Step) []drift.Difference {
+	switch step := step.(type) {
+	case Update:
+		return step.Differences
+	case Resize:
+		return step.Differences
+	default:
+		return nil
+	}
+}
+
+// intentOf returns the intent of a Create; zero for other steps.
+func intentOf(step Step) Intent {
+	create, _ := step.(Create)
+	return create.Intent
+}
 
 // The reasons by what they say. A verdict with any other reason is a mistake.
 var (

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
-	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
@@ -76,16 +75,27 @@ func (in Input) waitsUntil() time.Time {
 // status.secretsDigest likewise. It has no colon, so it is no version of a digest.
 const Applying = "applying"
 
-// correct carries a change out, once what it is going to own is persisted, that the
-// specification in place is no more, and, of an adopted cluster, what differs.
+// correct carries out a change, once the status names the fields that it sets and no
+// longer the specification that was in place.
 func (in Input) correct(next Plan) Plan {
 	status := in.Cluster.Status
 	prepared := contains(status.OwnedFields, drift.Owned(in.Observed.Desired)) && (!in.changed() || status.AppliedDigest == Applying)
 	if !prepared {
-		next.Step, next.Request = StepPersistOwnership, nil
+		next.Step, next.Request = PersistOwnership{}, nil
 		return next
 	}
 	return in.withBackoff(next)
+}
+
+// correctWithBase carries out an update, based on a GET that was made for it: there is
+// no other guard against what was changed elsewhere meanwhile.
+func (in Input) correctWithBase(next Plan) Plan {
+	plan := in.correct(next)
+	update, updates := plan.Step.(Update)
+	if updates && !(in.Observed.SpecKnown && in.Attempts.hasBase(update.Differences, in.Observed.SpecAt)) {
+		plan.Step = ReadSpec{update.Differences}
+	}
+	return plan
 }
 
 // whenDiffPending: a changed object is not done, and nothing else is done for it,
@@ -95,16 +105,10 @@ func whenDiffPending(in Input) (Plan, bool) {
 	if in.Observed.Compared || in.Observed.Desired == nil {
 		return Plan{}, false
 	}
-	if WasCompared(in.Cluster) {
+	if HistoryOf(in.Cluster).WasCompared {
 		return Plan{}, in.Observed.UnconfirmedDiff
 	}
 	return Plan{Verdict: notYetCompared()}, true
-}
-
-// WasCompared reports whether this generation was compared with its cluster before.
-func WasCompared(cluster *v1alpha1.DatabricksCluster) bool {
-	synced := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionSynced)
-	return synced != nil && synced.ObservedGeneration == cluster.Generation && synced.Reason != v1alpha1.ReasonNotCompared
 }
 
 // notYetCompared is the verdict on an object that is about to be compared.
@@ -139,12 +143,10 @@ func whenChangeHadNoEffect(in Input) (Plan, bool) {
 // that another value was asked for, others have set it back. What was found once
 // stays so until a GET shows otherwise.
 func (in Input) hadNoEffect(difference drift.Difference) bool {
-	stalled := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionStalled)
-	known := stalled != nil && stalled.Reason == v1alpha1.ReasonImmutableField && stalled.ObservedGeneration == in.Cluster.Generation
-	if known {
+	if HistoryOf(in.Cluster).ChangeHadNoEffect {
 		return in.Observed.SpecAt.IsZero() || difference.AskedAsDesired()
 	}
-	tried := in.succeeded(StepUpdate) && in.Last.Generation == in.Cluster.Generation && in.Observed.SpecAt.After(in.Last.At)
+	tried := in.succeeded(StepUpdate) && in.Attempts.Last.Generation == in.Cluster.Generation && in.Observed.SpecAt.After(in.Attempts.Last.At)
 	return tried && difference.AskedAsDesired()
 }
 
@@ -157,10 +159,8 @@ func whenSizeDiffers(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	return in.correct(Plan{
-		Step:        StepResize,
-		ClusterID:   in.Observed.Details.ClusterId,
-		Differences: sizes,
-		Verdict:     Verdict{Reason: v1alpha1.ReasonResizing, Message: DiffPaths(sizes)},
+		Step:    Resize{ClusterID: in.Observed.Details.ClusterId, Differences: sizes},
+		Verdict: Verdict{Reason: v1alpha1.ReasonResizing, Message: DiffPaths(sizes)},
 	}), true
 }
 
@@ -172,20 +172,29 @@ func whenDifferent(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: DiffPaths(due)}
-	update := Plan{Step: StepUpdate, ClusterID: in.Observed.Details.ClusterId, Differences: due, Verdict: verdict}
+	update := Plan{Step: Update{ClusterID: in.Observed.Details.ClusterId, Differences: due, Method: in.updateMethod(due)}, Verdict: verdict}
 	state := in.Observed.Details.State
 	switch {
 	case state == compute.StateTerminated:
-		return in.correct(update), true
+		return in.correctWithBase(update), true
 	case state == compute.StateRunning && in.mayRestart():
 		update.Request = in.restarting()
-		return in.correct(update), true
+		return in.correctWithBase(update), true
 	case state == compute.StateResizing && (in.mayRestart() || drift.OnlySize(due)):
 		verdict.Message += "; waiting until the cluster has its size"
 		return Plan{Verdict: verdict}, true
 	default:
 		return Plan{}, false
 	}
+}
+
+// updateMethod returns the call that corrects differences: clusters/edit where the
+// workspace does not know clusters/update, or where a mask cannot express them.
+func (in Input) updateMethod(differences []drift.Difference) UpdateMethod {
+	if in.Observed.LacksUpdate || drift.NeedsEdit(in.Observed.Desired, differences) {
+		return EditWhole
+	}
+	return UpdateWithMask
 }
 
 // whenDeferred: a running cluster is not restarted for what differs, and works.
@@ -235,7 +244,7 @@ func sizesOf(differences []drift.Difference) []drift.Difference {
 	return sizes
 }
 
-// contains tells that every wanted string is there; both are sorted.
+// contains reports whether a list has every wanted string.
 func contains(have, wanted []string) bool {
 	known := map[string]bool{}
 	for _, item := range have {

@@ -39,7 +39,7 @@ func TestWhatWasNotComparedIsNotDone(t *testing.T) {
 	toRun := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.RunPolicy = v1alpha1.RunPolicyRunning })
 	for name, row := range map[string]struct {
 		changes []change
-		step    Step
+		step    StepKind
 		reason  string
 	}{
 		"a changed object waits for the comparison":         {[]change{is("RUNNING"), judged, newGeneration}, StepNone, v1alpha1.ReasonUpdating},
@@ -55,7 +55,7 @@ func TestWhatWasNotComparedIsNotDone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			plan := Make(situation(append([]change{owning, declared}, row.changes...)...))
-			g.Expect(plan.Step).To(Equal(row.step))
+			g.Expect(plan.Kind()).To(Equal(row.step))
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 		})
 	}
@@ -67,7 +67,7 @@ func TestAFailedClusterIsStartedForAChangeOfItsSpecificationAlone(t *testing.T) 
 	applying := func(in *Input) { in.Cluster.Status.AppliedDigest = Applying }
 	for name, row := range map[string]struct {
 		change change
-		step   Step
+		step   StepKind
 	}{
 		"[case-33] its change was applied":                    {applying, StepStart},
 		"[case-48] something else was changed, as a library":  {updating, StepNone},
@@ -76,7 +76,7 @@ func TestAFailedClusterIsStartedForAChangeOfItsSpecificationAlone(t *testing.T) 
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			g.Expect(Make(situation(owning, declared, compared, failed, row.change)).Step).To(Equal(row.step))
+			g.Expect(Make(situation(owning, declared, compared, failed, row.change)).Kind()).To(Equal(row.step))
 		})
 	}
 }

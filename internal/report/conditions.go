@@ -126,7 +126,7 @@ func (s setter) keepsSynced() bool {
 // difference is how a difference is called: what a refused update left, what
 // the object's user changed, or what others did.
 func (s setter) difference() string {
-	failed := s.in.Outcome.Failure != nil || (s.in.Plan.Step == plan.StepNone && s.in.Plan.Verdict.Stalled)
+	failed := s.in.Outcome.Failure != nil || (s.in.Plan.Step == nil && s.in.Plan.Verdict.Stalled)
 	switch {
 	case failed:
 		return v1alpha1.ReasonUpdateFailed
@@ -224,23 +224,10 @@ func endedNormally(reason *v1alpha1.TerminationReason) bool {
 	return reason == nil || reason.Type == v1alpha1.TerminationTypeSuccess
 }
 
-// launchFailed tells a cluster that never came up from one that died later.
+// launchFailed reports whether a cluster that ended never came up.
 func launchFailed(in Input) bool {
-	return in.Observed.Details.SparkContextId == 0 || launching(in) ||
-		hasReason(in, v1alpha1.ConditionStalled, v1alpha1.ReasonStartFailed)
-}
-
-// launching tells that the last thing said of the cluster was that it is coming
-// up. Of one that was not seen before, nothing was said.
-func launching(in Input) bool {
-	said := hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonCreating) ||
-		hasReason(in, v1alpha1.ConditionReconciling, v1alpha1.ReasonStarting)
-	return said && in.Cluster.Status.State != ""
-}
-
-func hasReason(in Input, kind, reason string) bool {
-	condition := meta.FindStatusCondition(in.Cluster.Status.Conditions, kind)
-	return condition != nil && condition.Reason == reason
+	history := plan.HistoryOf(in.Cluster)
+	return in.Observed.Details.SparkContextId == 0 || history.Launching || history.StartFailed
 }
 
 // ending is why a cluster ended, with Databricks' own words.

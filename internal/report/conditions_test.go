@@ -101,7 +101,7 @@ func purged(h *history) *history {
 }
 
 func TestAFailedStepIsToldUntilItsNextTurnIsOver(t *testing.T) {
-	create := plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}}
+	create := plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}}
 	refused := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: "INVALID: no"}}
 	world := plan.Observation{Host: host}
 	g := NewWithT(t)
@@ -124,7 +124,7 @@ func TestADeletionThatFailsSaysTheWayOutAtOnce(t *testing.T) {
 	h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
 	h.cluster.Generation++
 	failure := &plan.Failure{Class: databricks.ClassForbidden, Message: "PERMISSION_DENIED: no"}
-	h.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.StepPermanentDelete}, Outcome: Outcome{Ran: true, Failure: failure}})
+	h.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.PermanentDelete{}}, Outcome: Outcome{Ran: true, Failure: failure}})
 	g.Expect(h.readiness()).To(Equal("False Stalled DeletionBlocked"), "[case-44]")
 	g.Expect(h.condition(v1alpha1.ConditionStalled).Message).To(ContainSubstring("deletionPolicy: Retain"), "[case-44]")
 	g.Expect(h.events()).To(ConsistOf(v1alpha1.ReasonDeletionBlocked))

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -30,7 +28,7 @@ func recordCorrections(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // contendedMessage names the subjects that others keep setting back. It stays as it
 // was while the cluster is as declared between two reversals.
 func contendedMessage(in Input) string {
-	last := meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionSynced)
+	shown := plan.HistoryOf(in.Cluster).Contention
 	var subjects []string
 	current := false
 	for i, one := range in.Plan.Contended {
@@ -51,8 +49,8 @@ func contendedMessage(in Input) string {
 		}
 		subjects = append(subjects, words)
 	}
-	if !current && last != nil && last.Reason == v1alpha1.ReasonContended {
-		return last.Message
+	if !current && shown != "" {
+		return shown
 	}
 	return strings.Join(subjects, ", ") + ": set back elsewhere more than three times within an hour, so it is corrected ever more slowly; " +
 		"find what changes it, or change the spec"

@@ -62,7 +62,7 @@ func TestAStepThatWaitsSaysForWhat(t *testing.T) {
 	g := NewWithT(t)
 	waiting := Input{
 		Observed: plan.Observation{Host: host},
-		Plan:     plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Plan:     plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
 		Outcome:  Outcome{Held: &plan.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
 	}
 	h := newHistory().tell(waiting)

@@ -51,8 +51,8 @@ const (
 // actionEvents tells what was done or found in this very pass, which no later one sees.
 func actionEvents(in Input) []Event {
 	var told []Event
-	if reason, note := stepEvent(in); reason != "" && in.Plan.Step != plan.StepStoreClusterID {
-		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Step), Note: note})
+	if reason, note := stepEvent(in); reason != "" && in.Plan.Kind() != plan.StepStoreClusterID {
+		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Kind()), Note: note})
 	}
 	if len(in.Observed.Advice) > 0 {
 		// One event for all: a second of the same reason would only count the first.
@@ -69,8 +69,8 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 		told = append(told, Event{Type: kind, Reason: reason, Action: action, Note: note})
 	}
 	// What is recorded is done when the status is written, not before.
-	if reason, note := stepEvent(in); reason != "" && in.Plan.Step == plan.StepStoreClusterID {
-		tell(corev1.EventTypeNormal, reason, string(in.Plan.Step), note)
+	if reason, note := stepEvent(in); reason != "" && in.Plan.Kind() == plan.StepStoreClusterID {
+		tell(corev1.EventTypeNormal, reason, string(in.Plan.Kind()), note)
 	}
 	if reason, note := pinRefused(in, before, after); reason != "" {
 		tell(corev1.EventTypeWarning, reason, "Pin", note)
@@ -101,46 +101,90 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	return told
 }
 
-// stepEvent is what a step that went well tells.
+// stepEvent returns the event of a step that succeeded; "" where there is none.
 func stepEvent(in Input) (reason, note string) {
-	if !in.Outcome.Ran || in.Outcome.Failure != nil {
+	if !in.Outcome.Ran || in.Outcome.Failure != nil || in.Plan.Step == nil {
 		return "", ""
 	}
-	id := in.Plan.ClusterID
-	switch in.Plan.Step {
-	case plan.StepCreate:
-		return EventCreated, "created cluster " + in.Outcome.Created
-	case plan.StepStoreClusterID:
-		if in.Plan.Adopted {
-			return EventAdopted, "adopted cluster " + id
-		}
-		if !in.Plan.Found {
-			return "", ""
-		}
-		return EventCreated, "found cluster " + id + ", made by an earlier create call"
-	case plan.StepResize:
-		return correctedOr(in, EventResized), "resized cluster " + id + ": " + plan.DiffPaths(in.Plan.Differences)
-	case plan.StepUpdate:
-		if isRunning(in.Observed.Details.State) {
-			return correctedOr(in, EventRestartTriggered), "updated cluster " + id + ", which restarts it: " + plan.DiffPaths(in.Plan.Differences)
-		}
-		return correctedOr(in, EventUpdated), "updated cluster " + id + ": " + plan.DiffPaths(in.Plan.Differences)
-	case plan.StepRestart:
-		if in.Plan.Request == nil {
-			return EventRestartTriggered, in.Plan.Verdict.Message
-		}
-		return EventRestartTriggered, "restarted cluster " + id + ", on request"
-	case plan.StepRemoveFinalizer:
-		switch {
-		case id == "":
-			return "", ""
-		case in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged:
-			return EventDeleted, "deleted cluster " + id
-		default:
-			return EventRetained, "left cluster " + id + " in the workspace"
-		}
-	default:
+	return stepEvents[in.Plan.Kind()](in)
+}
+
+// stepEvents are the events of all steps.
+var stepEvents = map[plan.StepKind]func(in Input) (reason, note string){
+	plan.StepCreate:          created,
+	plan.StepStoreClusterID:  stored,
+	plan.StepResize:          resized,
+	plan.StepUpdate:          updated,
+	plan.StepRestart:         restarted,
+	plan.StepRemoveFinalizer: released,
+
+	// The transitions that these bring about have events of their own.
+	plan.StepStart:              noEvent,
+	plan.StepTerminate:          noEvent,
+	plan.StepPermanentDelete:    noEvent,
+	plan.StepInstallLibraries:   noEvent,
+	plan.StepUninstallLibraries: noEvent,
+	plan.StepAcknowledgeRequest: noEvent,
+	// These are seen in the object and nowhere else.
+	plan.StepAddFinalizer:     noEvent,
+	plan.StepReadSpec:         noEvent,
+	plan.StepPersistOwnership: noEvent,
+	plan.StepPersistLibraries: noEvent,
+	plan.StepPublish:          noEvent,
+	plan.StepPin:              noEvent,
+	plan.StepUnpin:            noEvent,
+	plan.StepSetPermissions:   noEvent,
+}
+
+func noEvent(Input) (reason, note string) { return "", "" }
+
+func created(in Input) (reason, note string) {
+	return EventCreated, "created cluster " + in.Outcome.Created
+}
+
+func stored(in Input) (reason, note string) {
+	step, _ := in.Plan.Step.(plan.StoreClusterID)
+	switch step.Source {
+	case plan.AdoptedBySpec:
+		return EventAdopted, "adopted cluster " + step.ClusterID
+	case plan.FoundByTag:
+		return EventCreated, "found cluster " + step.ClusterID + ", made by an earlier create call"
+	case plan.CreatedByProcess:
+	}
+	return "", ""
+}
+
+func resized(in Input) (reason, note string) {
+	step, _ := in.Plan.Step.(plan.Resize)
+	return correctedOr(in, EventResized), "resized cluster " + step.ClusterID + ": " + plan.DiffPaths(step.Differences)
+}
+
+func updated(in Input) (reason, note string) {
+	step, _ := in.Plan.Step.(plan.Update)
+	paths := plan.DiffPaths(step.Differences)
+	if isRunning(in.Observed.Details.State) {
+		return correctedOr(in, EventRestartTriggered), "updated cluster " + step.ClusterID + ", which restarts it: " + paths
+	}
+	return correctedOr(in, EventUpdated), "updated cluster " + step.ClusterID + ": " + paths
+}
+
+func restarted(in Input) (reason, note string) {
+	step, _ := in.Plan.Step.(plan.Restart)
+	if in.Plan.Request == nil {
+		return EventRestartTriggered, in.Plan.Verdict.Message
+	}
+	return EventRestartTriggered, "restarted cluster " + step.ClusterID + ", on request"
+}
+
+func released(in Input) (reason, note string) {
+	step, _ := in.Plan.Step.(plan.RemoveFinalizer)
+	switch {
+	case step.ClusterID == "":
 		return "", ""
+	case in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged:
+		return EventDeleted, "deleted cluster " + step.ClusterID
+	default:
+		return EventRetained, "left cluster " + step.ClusterID + " in the workspace"
 	}
 }
 

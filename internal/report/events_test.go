@@ -15,16 +15,16 @@ func TestTransitionsAreTold(t *testing.T) {
 	leaving := func(h *history, world plan.Observation) *history {
 		h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
 		world.Host = host
-		return h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.StepRemoveFinalizer, ClusterID: h.cluster.Status.ClusterID}, Outcome: Outcome{Ran: true}})
+		return h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.RemoveFinalizer{ClusterID: h.cluster.Status.ClusterID}}, Outcome: Outcome{Ran: true}})
 	}
-	throttled := plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "m"}}
+	throttled := plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "m"}}
 	tooMany := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
 	for name, row := range map[string]struct {
 		history *history
 		events  []string
 	}{
 		"[case-01] created":             {newHistory().created(), []string{EventCreated}},
-		"[case-55] adopted":             {newHistory().edited(adopt).tell(Input{Plan: plan.Plan{Step: plan.StepStoreClusterID, ClusterID: clusterID, Adopted: true}, Outcome: Outcome{Ran: true}}), []string{EventAdopted}},
+		"[case-55] adopted":             {newHistory().edited(adopt).tell(Input{Plan: plan.Plan{Step: plan.StoreClusterID{ClusterID: clusterID, Source: plan.AdoptedBySpec}}, Outcome: Outcome{Ran: true}}), []string{EventAdopted}},
 		"up":                            {newHistory().created().sees("PENDING").sees("RUNNING"), []string{EventStarted}},
 		"resized, and up all the time":  {newHistory().created().sees("RUNNING").sees("RESIZING").sees("RUNNING"), []string{}},
 		"[case-27] ended by inactivity": {newHistory().created().sees("RUNNING").sees("TERMINATED", idle), []string{EventAutoTerminated}},
@@ -53,4 +53,11 @@ func TestTransitionsAreTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEveryStepHasItsEventOrNone(t *testing.T) {
+	for _, kind := range plan.StepKinds() {
+		NewWithT(t).Expect(stepEvents).To(HaveKey(kind))
+	}
+	NewWithT(t).Expect(stepEvents).To(HaveLen(len(plan.StepKinds())))
 }

@@ -56,7 +56,7 @@ func (h *history) created() *history {
 	h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Attempt: 1, NotAfter: new(metav1.NewTime(h.now))}
 	return h.tell(Input{
 		Observed: plan.Observation{Host: host, WorkspaceID: "1"},
-		Plan:     plan.Plan{Step: plan.StepCreate, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Plan:     plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
 		Outcome:  Outcome{Ran: true, Created: clusterID},
 	})
 }

@@ -29,7 +29,7 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	owned := drift.Owned(in.Observed.Desired)
 	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
 	// A change that is to be followed by a start is being applied until that is sent.
-	starts := in.Plan.Step == plan.StepStart && status.AppliedDigest == plan.Applying && !started(in.Outcome)
+	starts := in.Plan.Kind() == plan.StepStart && status.AppliedDigest == plan.Applying && !started(in.Outcome)
 	switch {
 	case inPlace && starts:
 	case inPlace:
@@ -39,7 +39,7 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		}
 		status.OwnedFields = owned
 		status.AppliedDigest = drift.Digest(in.Observed.Desired)
-	case in.Plan.Step == plan.StepPersistOwnership:
+	case in.Plan.Kind() == plan.StepPersistOwnership:
 		status.OwnedFields = union(status.OwnedFields, owned)
 		if plan.UserChanged(in.Cluster, in.Observed) {
 			status.AppliedDigest = plan.Applying
@@ -65,11 +65,11 @@ func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // to be.
 func recordSecrets(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
-	sent := in.Plan.Step == plan.StepUpdate && in.Outcome.Ran && in.Outcome.Failure == nil
+	sent := in.Plan.Kind() == plan.StepUpdate && in.Outcome.Ran && in.Outcome.Failure == nil
 	switch {
 	case inPlace, sent:
 		status.SecretsDigest = in.Observed.SecretsDigest
-	case in.Plan.Step == plan.StepPersistOwnership && in.Observed.SecretsRotated:
+	case in.Plan.Kind() == plan.StepPersistOwnership && in.Observed.SecretsRotated:
 		status.SecretsDigest = plan.Applying
 	}
 }
@@ -91,8 +91,8 @@ func union(a, b []string) []string {
 
 // recordRequest answers the request annotation.
 func recordRequest(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if in.Plan.Request != nil && in.Outcome.Ran && in.Outcome.Failure == nil {
-		status.Request = in.Plan.Request.DeepCopy()
+	if request := in.Plan.RequestAfter(); request != nil && in.Outcome.Ran && in.Outcome.Failure == nil {
+		status.Request = request.DeepCopy()
 	}
 }
 

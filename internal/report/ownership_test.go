@@ -27,7 +27,7 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 			h.cluster.Status.AppliedDigest = plan.Applying
 			world := h.input.Observed
 			world.Desired, world.Compared = desired, true
-			h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.StepStart, ClusterID: clusterID}, Outcome: row.outcome})
+			h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.Start{ClusterID: clusterID}}, Outcome: row.outcome})
 			NewWithT(t).Expect(h.cluster.Status.AppliedDigest).To(Equal(row.want))
 		})
 	}
@@ -81,7 +81,7 @@ func TestTheDigestOfTheCreateIsKeptUntilTheFirstComparison(t *testing.T) {
 		g := NewWithT(t)
 		h := newHistory()
 		h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Digest: "v1:x"}
-		h.tell(Input{Plan: plan.Plan{Step: plan.StepCreate}, Outcome: Outcome{Ran: true, Created: clusterID}})
+		h.tell(Input{Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Created: clusterID}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
 		h.tell(Input{Observed: plan.Observation{Presence: plan.Unknown}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
@@ -123,10 +123,10 @@ func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
 		outcome Outcome
 		want    string
 	}{
-		"before they are sent": {plan.StepPersistOwnership, Outcome{Ran: true}, plan.Applying},
-		"sent":                 {plan.StepUpdate, Outcome{Ran: true}, "v1:bbbb"},
-		"no turn":              {plan.StepUpdate, Outcome{}, "v1:aaaa"},
-		"refused":              {plan.StepUpdate, Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
+		"before they are sent": {plan.PersistOwnership{}, Outcome{Ran: true}, plan.Applying},
+		"sent":                 {plan.Update{ClusterID: clusterID}, Outcome{Ran: true}, "v1:bbbb"},
+		"no turn":              {plan.Update{ClusterID: clusterID}, Outcome{}, "v1:aaaa"},
+		"refused":              {plan.Update{ClusterID: clusterID}, Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
 	} {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -134,9 +134,9 @@ func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
 			world := h.input.Observed
 			world.Desired, world.Compared, world.Differences = desired, true, rotated
 			world.SecretsDigest, world.SecretsRotated = "v1:bbbb", true
-			h.tell(Input{Observed: world, Plan: plan.Plan{Step: row.step, ClusterID: clusterID}, Outcome: row.outcome})
+			h.tell(Input{Observed: world, Plan: plan.Plan{Step: row.step}, Outcome: row.outcome})
 			g.Expect(h.cluster.Status.SecretsDigest).To(Equal(row.want))
-			if row.step == plan.StepPersistOwnership {
+			if plan.KindOf(row.step) == plan.StepPersistOwnership {
 				g.Expect(h.cluster.Status.AppliedDigest).To(Equal(plan.Applying))
 			}
 		})

@@ -128,17 +128,17 @@ func anyWorld(t *rapid.T) plan.Observation {
 
 // anyOutcome is what may come of a plan's step, and what act persists with it.
 func (h *history) anyOutcome(t *rapid.T, next plan.Plan) Outcome {
-	outcome := Outcome{Ran: next.Step != plan.StepNone && rapid.IntRange(0, 3).Draw(t, "waits") > 0}
+	outcome := Outcome{Ran: next.Step != nil && rapid.IntRange(0, 3).Draw(t, "waits") > 0}
 	if !outcome.Ran {
 		return outcome
 	}
-	if next.Step.WritesToDatabricks() && rapid.IntRange(0, 2).Draw(t, "fails") == 0 {
+	if next.Kind().WritesToDatabricks() && rapid.IntRange(0, 2).Draw(t, "fails") == 0 {
 		outcome.Failure = anyFailure(t)
 	}
-	if next.Step == plan.StepCreate {
+	if create, ok := next.Step.(plan.Create); ok {
 		h.cluster.Status.ClusterID, h.cluster.Status.Host = "", host
 		h.cluster.Status.Creation = &v1alpha1.CreationIntent{
-			Token: next.Intent.Token, Incarnation: next.Intent.Incarnation, Attempt: next.Intent.Attempt, NotAfter: new(metav1.NewTime(next.Intent.NotAfter)),
+			Token: create.Intent.Token, Incarnation: create.Intent.Incarnation, Attempt: create.Intent.Attempt, NotAfter: new(metav1.NewTime(create.Intent.NotAfter)),
 		}
 		outcome.Refused = outcome.Failure != nil && outcome.Failure.Class != databricks.ClassAmbiguous
 		if outcome.Failure == nil {
@@ -196,7 +196,7 @@ func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)
-		if made := h.input.Plan; made.Step == plan.StepPersistOwnership || len(made.Reversed)+len(made.Corrects)+len(made.Settled) > 0 {
+		if made := h.input.Plan; made.Kind() == plan.StepPersistOwnership || len(made.Reversed)+len(made.Corrects)+len(made.Settled) > 0 {
 			t.Skip("what it persists is a fact of the next plan")
 		}
 		first, again := h.last, h.input
@@ -204,7 +204,7 @@ func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
 		again.Now = again.Now.Add(time.Hour)
 		second := Of(again)
 		g.Expect(tidy(second.Status)).To(Equal(tidy(first.Status)))
-		if again.Plan.Step == plan.StepNone {
+		if again.Plan.Step == nil {
 			g.Expect(slices.Concat(second.ActionEvents, second.Events)).To(BeEmpty())
 		}
 	})

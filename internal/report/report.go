@@ -3,8 +3,6 @@ package report
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
@@ -80,33 +78,20 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 	if verdict.Reason == "" {
 		verdict = settled(in, status)
 	}
-	if verdict.Reason == v1alpha1.ReasonTerminating && launching(in) {
-		// A launch that fails passes through TERMINATING; what it was stays
-		// known until it has ended.
-		verdict.Reason = previousReason(in)
+	if history := plan.HistoryOf(in.Cluster); verdict.Reason == v1alpha1.ReasonTerminating && history.Launching {
+		// A launch that fails passes through TERMINATING. It is shown as a launch until
+		// the cluster has ended.
+		verdict.Reason = history.Progress
 	}
 	return verdict
 }
 
-// stillFailing is what was said of a step that failed, while it waits for its
-// next turn; nil: nothing failed, or the turn has come.
+// stillFailing returns the failure that is shown of a step while the step waits; nil:
+// nothing failed, or the step was carried out.
 func stillFailing(in Input) *plan.Verdict {
-	if in.Outcome.Ran || !in.Plan.Step.WritesToDatabricks() || in.Plan.NonBlocking {
+	waits := in.Plan.Kind().WritesToDatabricks() || in.Plan.Kind() == plan.StepReadSpec
+	if in.Outcome.Ran || !waits || in.Plan.NonBlocking {
 		return nil
 	}
-	for i := range in.Cluster.Status.Conditions {
-		was := &in.Cluster.Status.Conditions[i]
-		stalled := was.Type == v1alpha1.ConditionStalled
-		retried := was.Type == v1alpha1.ConditionReconciling &&
-			(was.Reason == v1alpha1.ReasonRetryingAfterError || was.Reason == v1alpha1.ReasonRateLimited)
-		if (stalled || retried) && was.ObservedGeneration == in.Cluster.Generation {
-			return &plan.Verdict{Reason: was.Reason, Message: was.Message, Stalled: stalled}
-		}
-	}
-	return nil
-}
-
-// previousReason is what the operator was last said to be at.
-func previousReason(in Input) string {
-	return meta.FindStatusCondition(in.Cluster.Status.Conditions, v1alpha1.ConditionReconciling).Reason
+	return plan.HistoryOf(in.Cluster).Failing
 }

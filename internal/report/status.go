@@ -21,9 +21,9 @@ const maxParameters = 20
 
 // recordIdentity keeps which cluster is the object's, and where it lives.
 func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if in.Plan.Step == plan.StepStoreClusterID {
-		status.ClusterID = in.Plan.ClusterID
-		status.Adopted = in.Plan.Adopted
+	if stored, ok := in.Plan.Step.(plan.StoreClusterID); ok {
+		status.ClusterID = stored.ClusterID
+		status.Adopted = stored.Source == plan.AdoptedBySpec
 	}
 	if in.Outcome.Created != "" {
 		status.ClusterID = in.Outcome.Created

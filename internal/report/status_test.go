@@ -71,14 +71,14 @@ func TestACreationIsSettled(t *testing.T) {
 	refused.cluster.Status.Host = host
 	refused.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}
 	failure := &plan.Failure{Class: databricks.ClassInvalid, Message: "m"}
-	refused.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.StepCreate}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
+	refused.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(refused.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-07]")
 	g.Expect(refused.cluster.Status.Host).To(BeEmpty(), "it is bound to no workspace")
 
 	lost := newHistory()
 	lost.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}
 	kept := lost.cluster.Status.Creation.DeepCopy()
-	lost.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.StepCreate}, Outcome: Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}})
+	lost.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}})
 	g.Expect(lost.cluster.Status.Creation).To(Equal(kept), "[case-02] the intent outlives a lost answer")
 }
 

@@ -1,0 +1,255 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+// HoldReportedAfter is how long a step waits before the object's conditions say so.
+const HoldReportedAfter = 5 * time.Second
+
+// Attempts are what one process knows of an object beside the object itself: what it
+// tried, and when it first saw what. It is a value: the methods that change it return
+// another one. It only saves work; facts that must survive a restart of the operator
+// are in the object's status.
+type Attempts struct {
+	// Last is the last step that holds up others; zero: none.
+	Last Attempt
+	// Side are the last attempts at the steps that hold up no other.
+	Side map[StepKind]Attempt
+	// GenerationSeenAt is when this generation was first seen.
+	GenerationSeenAt time.Time
+	// CreationSeenAt is when the creation that the status records was first seen; zero:
+	// it records none, or it is not known, so the deadline of the creation counts.
+	CreationSeenAt time.Time
+	// DeletionSeenAt is when the object was first seen to be deleted; zero: it is not.
+	DeletionSeenAt time.Time
+	// SearchSince is when the search for the owner tag began; zero: there is none.
+	SearchSince time.Time
+	// Compared is the spec that the object was last compared with.
+	Compared ComparedSpec
+	// Unstored are corrections that could not be stored in the status; nil: all were.
+	Unstored []v1alpha1.Correction
+
+	generation int64
+	creation   string
+	// base is a digest of the differences that an update will be based on a GET for
+	// which began at baseAt or later.
+	base   string
+	baseAt time.Time
+	// adviceFor is the generation that is to be compared with the catalog, advised the
+	// one that last was.
+	adviceFor, advised int64
+	hold               heldStep
+}
+
+// Attempt is one step that this process carried out for an object.
+type Attempt struct {
+	Step StepKind
+	// ClusterID is the id that Create returned, kept in case it could not be stored.
+	ClusterID string
+	// Token and CreateAttempt are the creation that ClusterID belongs to.
+	Token         string
+	CreateAttempt int64
+	// Failure is how the step failed; nil: it succeeded.
+	Failure *Failure
+	// Failures counts how often in a row the step has failed.
+	Failures int
+	// At is when it ended.
+	At time.Time
+	// Corrected are the differences that the step was to correct, and SecretsDigest is
+	// the digest of the write-only values that were sent with them.
+	Corrected     []drift.Difference
+	SecretsDigest string
+	// Libraries are those that the step installed or uninstalled.
+	Libraries []compute.Library
+	// Generation and Credential are what it was tried with.
+	Generation int64
+	Credential string
+}
+
+// heldStep is a step that could not be sent.
+type heldStep struct {
+	step  StepKind
+	since time.Time
+	// latest is the reason that holds it up, without a change since latestSince;
+	// reported is the one that the conditions show.
+	latest, reported Hold
+	latestSince      time.Time
+}
+
+// Seen returns the attempts once an object was seen as it is.
+func (a Attempts) Seen(cluster *v1alpha1.DatabricksCluster, now time.Time) Attempts {
+	if a.generation != cluster.Generation || a.GenerationSeenAt.IsZero() {
+		a.generation, a.GenerationSeenAt = cluster.Generation, now
+	}
+	if a.DeletionSeenAt.IsZero() && !cluster.DeletionTimestamp.IsZero() {
+		a.DeletionSeenAt = now
+	}
+	evaluated := cluster.Status.ObservedGeneration == cluster.Generation
+	if !evaluated && a.adviceFor != cluster.Generation && a.advised != cluster.Generation {
+		a.adviceFor = cluster.Generation
+	}
+	return a.seenCreation(cluster.Status.Creation, now)
+}
+
+func (a Attempts) seenCreation(creation *v1alpha1.CreationIntent, now time.Time) Attempts {
+	if creation == nil || creation.NotAfter == nil && creation.Token == "" {
+		a.creation, a.CreationSeenAt = "", time.Time{}
+		return a
+	}
+	// The token is cleared when the id is stored; that is no other creation.
+	this := fmt.Sprint(creation.Incarnation)
+	if creation.Token != "" {
+		this = fmt.Sprint(creation.Incarnation, "/", creation.Attempt)
+	}
+	same := a.creation == this || creation.Token == "" && strings.HasPrefix(a.creation, this+"/")
+	if a.CreationSeenAt.IsZero() || !same {
+		a.creation, a.CreationSeenAt = this, now
+	}
+	return a
+}
+
+// Recorded returns the attempts after a step that holds up others.
+func (a Attempts) Recorded(attempt Attempt) Attempts {
+	if attempt.Failure != nil {
+		attempt.Failures = 1
+		if a.Last.Step == attempt.Step && a.Last.Generation == attempt.Generation {
+			attempt.Failures += a.Last.Failures
+		}
+	}
+	a.Last = attempt
+	a.base, a.baseAt = "", time.Time{}
+	// A comparison from before the step says nothing about its effect.
+	a.Compared = ComparedSpec{}
+	return a
+}
+
+// RecordedBeside returns the attempts after a step that holds up no other.
+func (a Attempts) RecordedBeside(attempt Attempt) Attempts {
+	if attempt.Failure != nil {
+		attempt.Failures = a.Side[attempt.Step].Failures + 1
+	}
+	a.Side = maps.Clone(a.Side)
+	if a.Side == nil {
+		a.Side = map[StepKind]Attempt{}
+	}
+	a.Side[attempt.Step] = attempt
+	return a
+}
+
+// WithComparison returns the attempts after a comparison.
+func (a Attempts) WithComparison(found Comparison) Attempts {
+	a.Compared = found.Compared
+	return a
+}
+
+// WithBase returns the attempts once a GET that begins now is needed, for an update of
+// these differences to be based on.
+func (a Attempts) WithBase(differences []drift.Difference, now time.Time) Attempts {
+	a.base, a.baseAt = DiffDigest(differences), now
+	return a
+}
+
+// Reread returns the attempts of an object whose user asks to reconcile it: nothing is
+// known, so no backoff holds, and a GET that begins now is needed.
+func (a Attempts) Reread(now time.Time) Attempts {
+	return Attempts{base: v1alpha1.RequestReconcile, baseAt: now}
+}
+
+// WithSearch returns the attempts once it is known whether the owner tag is searched for.
+func (a Attempts) WithSearch(needed SearchNeed, now time.Time) Attempts {
+	switch {
+	case needed == NoSearch:
+		a.SearchSince = time.Time{}
+	case a.SearchSince.IsZero():
+		a.SearchSince = now
+	}
+	return a
+}
+
+// Advised returns the attempts once this generation was compared with the catalog.
+func (a Attempts) Advised(generation int64) Attempts {
+	a.adviceFor, a.advised = 0, generation
+	return a
+}
+
+// NeedsAdvice reports whether a generation is still to be compared with the catalog of
+// the workspace. One that was evaluated before this process began is not.
+func (a Attempts) NeedsAdvice(generation int64) bool { return a.adviceFor == generation }
+
+// Held returns the attempts while a reason keeps a step from being sent, and what the
+// conditions show of that: nothing before the step has waited for HoldReportedAfter,
+// and another reason only once that has lasted as long, so that reasons which alternate
+// write no status. reportAt is when there is something to show; zero: it is shown.
+func (a Attempts) Held(step StepKind, reason Hold, now time.Time) (after Attempts, reported *Hold, reportAt time.Time) {
+	h := &a.hold
+	if h.step != step {
+		*h = heldStep{step: step, since: now}
+	}
+	if h.latest != reason {
+		h.latest, h.latestSince = reason, now
+	}
+	switch isReported := h.reported != (Hold{}); {
+	case !isReported && now.Before(h.since.Add(HoldReportedAfter)):
+		return a, nil, h.since.Add(HoldReportedAfter)
+	case !isReported, !now.Before(h.latestSince.Add(HoldReportedAfter)):
+		h.reported = reason
+	}
+	shown := h.reported
+	return a, &shown, time.Time{}
+}
+
+// NotHeld returns the attempts once no step waits.
+func (a Attempts) NotHeld() Attempts {
+	a.hold = heldStep{}
+	return a
+}
+
+// Corrections returns those counted so far: those that could not be stored, else those
+// of the status.
+func (a Attempts) Corrections(cluster *v1alpha1.DatabricksCluster) []v1alpha1.Correction {
+	if a.Unstored != nil {
+		return a.Unstored
+	}
+	return cluster.Status.Corrections
+}
+
+// Pinned returns what this process last did to the pin of the cluster, and when; zero:
+// nothing.
+func (a Attempts) Pinned() (pinned bool, at time.Time) {
+	for _, step := range []StepKind{StepPin, StepUnpin} {
+		if attempt := a.Side[step]; attempt.Failure == nil && attempt.At.After(at) {
+			pinned, at = step == StepPin, attempt.At
+		}
+	}
+	return pinned, at
+}
+
+// staleReads are the failures after which the state of the cluster is not as it was
+// read before.
+var staleReads = []databricks.Class{databricks.ClassBusy, databricks.ClassMissing, databricks.ClassAmbiguous}
+
+// readAfter returns the time after which a read of the cluster must have begun, because
+// of the last step; zero: any read serves.
+func (a Attempts) readAfter() time.Time {
+	if a.Last.Failure == nil || slices.Contains(staleReads, a.Last.Failure.Class) {
+		return a.Last.At
+	}
+	return time.Time{}
+}
+
+// hasBase reports whether a GET that began at specAt is what an update of these
+// differences may be based on.
+func (a Attempts) hasBase(differences []drift.Difference, specAt time.Time) bool {
+	return a.base == DiffDigest(differences) && !specAt.Before(a.baseAt)
+}

@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+func TestReasonsThatAlternateAreShownOnce(t *testing.T) {
+	g := NewWithT(t)
+	limit, unavailable := Hold{Reason: "RateLimited", Message: "limit"}, Hold{Reason: "RetryingAfterError", Message: "host"}
+	attempts, shown, reportAt := Attempts{}.Held(StepCreate, limit, noon)
+	g.Expect(shown).To(BeNil(), "[P7] a short wait writes nothing")
+	g.Expect(reportAt).To(Equal(noon.Add(HoldReportedAfter)))
+	for i := range 20 {
+		reason := limit
+		if i%2 == 1 {
+			reason = unavailable
+		}
+		attempts, shown, _ = attempts.Held(StepCreate, reason, noon.Add(HoldReportedAfter+time.Duration(i)*time.Second))
+		g.Expect(*shown).To(Equal(limit), "[case-73]")
+	}
+	at := noon.Add(HoldReportedAfter + 20*time.Second)
+	attempts, shown, _ = attempts.Held(StepCreate, unavailable, at)
+	g.Expect(*shown).To(Equal(limit))
+	attempts, shown, _ = attempts.Held(StepCreate, unavailable, at.Add(HoldReportedAfter))
+	g.Expect(*shown).To(Equal(unavailable), "[case-73] what lasts is shown")
+	_, shown, _ = attempts.NotHeld().Held(StepCreate, unavailable, at.Add(time.Minute))
+	g.Expect(shown).To(BeNil())
+}
+
+func TestFailuresInARowAreCounted(t *testing.T) {
+	g := NewWithT(t)
+	failure := &Failure{Class: databricks.ClassTransient}
+	attempts := Attempts{}.Recorded(Attempt{Step: StepCreate, Failure: failure, Generation: 1})
+	attempts = attempts.Recorded(Attempt{Step: StepCreate, Failure: failure, Generation: 1})
+	g.Expect(attempts.Last.Failures).To(Equal(2))
+	g.Expect(attempts.Recorded(Attempt{Step: StepCreate, Failure: failure, Generation: 2}).Last.Failures).To(Equal(1), "of another specification")
+	g.Expect(attempts.Recorded(Attempt{Step: StepResize, Failure: failure, Generation: 1}).Last.Failures).To(Equal(1), "of another step")
+	g.Expect(attempts.Recorded(Attempt{Step: StepCreate, Generation: 1}).Last.Failures).To(BeZero())
+
+	beside := Attempts{}.RecordedBeside(Attempt{Step: StepPin, Failure: failure})
+	g.Expect(beside.RecordedBeside(Attempt{Step: StepPin, Failure: failure}).Side[StepPin].Failures).To(Equal(2))
+	g.Expect(beside.Side[StepPin].Failures).To(Equal(1), "a value does not change")
+	g.Expect(beside.Last).To(Equal(Attempt{}))
+}
+
+func TestFirstSightsAreKept(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(deleted, pendingSince(noon))
+	attempts := Attempts{}.Seen(in.Cluster, noon)
+	later := attempts.Seen(in.Cluster, noon.Add(time.Minute))
+	g.Expect(later).To(Equal(attempts))
+	g.Expect([]time.Time{attempts.GenerationSeenAt, attempts.CreationSeenAt, attempts.DeletionSeenAt}).To(HaveEach(noon))
+
+	t.Run("the id is stored", func(t *testing.T) {
+		in := situation(pendingSince(noon))
+		in.Cluster.Status.Creation.Token = ""
+		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).CreationSeenAt).To(Equal(noon))
+	})
+	t.Run("another attempt", func(t *testing.T) {
+		in := situation(pendingSince(noon))
+		in.Cluster.Status.Creation.Attempt++
+		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).CreationSeenAt).To(Equal(noon.Add(time.Minute)))
+	})
+	t.Run("the cluster was seen", func(t *testing.T) {
+		in := situation()
+		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 3}
+		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).CreationSeenAt).To(BeZero())
+	})
+	t.Run("another generation", func(t *testing.T) {
+		in := situation(newGeneration)
+		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).GenerationSeenAt).To(Equal(noon.Add(time.Minute)))
+	})
+}
+
+func TestAdviceIsForNewSpecificationsOnce(t *testing.T) {
+	g := NewWithT(t)
+	in := situation()
+	g.Expect(Attempts{}.Seen(in.Cluster, noon).NeedsAdvice(1)).To(BeFalse(), "evaluated before this process began")
+	newGeneration(&in)
+	attempts := Attempts{}.Seen(in.Cluster, noon)
+	g.Expect(attempts.NeedsAdvice(2)).To(BeTrue())
+	in.Cluster.Status.ObservedGeneration = 2
+	attempts = attempts.Seen(in.Cluster, noon)
+	g.Expect(attempts.NeedsAdvice(2)).To(BeTrue(), "the catalog has not been read yet")
+	g.Expect(attempts.Advised(2).Seen(in.Cluster, noon).NeedsAdvice(2)).To(BeFalse())
+}
+
+func TestAnUpdateIsBasedOnAGETThatWasMadeForIt(t *testing.T) {
+	based := func(at time.Time, differences ...drift.Difference) change {
+		return func(in *Input) {
+			if differences == nil {
+				differences = in.Observed.Differences
+			}
+			in.Attempts = in.Attempts.WithBase(differences, at)
+		}
+	}
+	unknown := world(func(o *Observation) { o.SpecKnown = false })
+	for name, row := range map[string]struct {
+		changes []change
+		step    StepKind
+	}{
+		"none was made":              {nil, StepReadSpec},
+		"it began since":             {[]change{based(noon.Add(-time.Second))}, StepUpdate},
+		"it began before":            {[]change{based(noon.Add(time.Second))}, StepReadSpec},
+		"for other differences":      {[]change{based(noon.Add(-time.Second), drift.Difference{Path: "/other"})}, StepReadSpec},
+		"it returned no spec":        {[]change{based(noon.Add(-time.Second)), unknown}, StepReadSpec},
+		"nothing while suspended":    {[]change{suspended}, StepNone},
+		"another step was done then": {[]change{based(noon.Add(-time.Second)), func(in *Input) { in.Attempts = in.Attempts.Recorded(Attempt{Step: StepStart}) }}, StepReadSpec},
+	} {
+		t.Run("[case-62] "+name, func(t *testing.T) {
+			in := situation(append([]change{owning, is("TERMINATED"), differs("/spark_conf/a", "spark_conf", false)}, row.changes...)...)
+			NewWithT(t).Expect(Make(in).Kind()).To(Equal(row.step))
+		})
+	}
+}
+
+func TestAnUpdateIsMadeByTheCallThatCanExpressIt(t *testing.T) {
+	for name, row := range map[string]struct {
+		change change
+		method UpdateMethod
+	}{
+		"with a mask":                               {func(*Input) {}, UpdateWithMask},
+		"the workspace does not know the call":      {world(func(o *Observation) { o.LacksUpdate = true }), EditWhole},
+		"a mask does not apply the policy defaults": {world(func(o *Observation) { o.Differences[0].Field = "apply_policy_default_values" }), EditWhole},
+	} {
+		t.Run("[case-24] "+name, func(t *testing.T) {
+			in := situation(owning, is("TERMINATED"), differs("/spark_conf/a", "spark_conf", false), row.change)
+			update, _ := decide(in).Step.(Update)
+			NewWithT(t).Expect(update.Method).To(Equal(row.method))
+			NewWithT(t).Expect(update.ClusterID).To(Equal(clusterID))
+		})
+	}
+}
+
+func TestHistoryIsOfItsGeneration(t *testing.T) {
+	in := situation(newGeneration)
+	for _, condition := range []metav1.Condition{
+		{Type: v1alpha1.ConditionSynced, Reason: v1alpha1.ReasonInSync},
+		{Type: v1alpha1.ConditionStalled, Reason: v1alpha1.ReasonImmutableField},
+		{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRunning},
+	} {
+		condition.ObservedGeneration = 1
+		in.Cluster.Status.Conditions = append(in.Cluster.Status.Conditions, condition)
+	}
+	old := HistoryOf(in.Cluster)
+	in.Cluster.Generation = 1
+	now := HistoryOf(in.Cluster)
+	g := NewWithT(t)
+	g.Expect([]bool{old.WasCompared, old.ChangeHadNoEffect, old.WasReady, old.Failing != nil}).To(HaveEach(BeFalse()))
+	g.Expect([]bool{now.WasCompared, now.ChangeHadNoEffect, now.WasReady, now.Failing != nil}).To(HaveEach(BeTrue()))
+}
