@@ -1,0 +1,355 @@
+package plan
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
+)
+
+var (
+	before = noon.Add(-time.Minute)
+	after  = noon.Add(time.Minute)
+)
+
+// needing is what the interest of a situation depends on.
+func needing(changes ...change) NeedsInput {
+	in := situation(append([]change{owning, declared}, changes...)...)
+	return NeedsInput{
+		Cluster: in.Cluster, ClusterID: clusterID, Attempts: in.Attempts.Seen(in.Cluster, noon),
+		Desired: in.Observed.Desired, SecretsRotated: in.Observed.SecretsRotated,
+	}
+}
+
+func TestNeeds(t *testing.T) {
+	for name, row := range map[string]struct {
+		changes              []change
+		readAfter, specAfter time.Time
+		purpose              cache.Purpose
+	}{
+		"[case-09] at rest any read serves":                              {nil, time.Time{}, time.Time{}, cache.ToKeep},
+		"[case-61] after a step only a read that began since":            {[]change{did(StepResize, time.Minute)}, before, time.Time{}, cache.ToKeep},
+		"after a refusal the cluster is as it was":                       {[]change{failed(StepResize, databricks.ClassInvalid, time.Minute)}, time.Time{}, time.Time{}, cache.ToKeep},
+		"after a lost answer it may not be":                              {[]change{failed(StepResize, databricks.ClassAmbiguous, time.Minute)}, before, time.Time{}, cache.ToKeep},
+		"[case-62] a changed specification needs a GET that began since": {[]change{applied("v1:0")}, time.Time{}, noon, cache.ToKeep},
+		"rotated secrets do, too":                                        {[]change{world(func(o *Observation) { o.SecretsRotated = true })}, time.Time{}, noon, cache.ToKeep},
+		"a new cluster has nothing to clear":                             {[]change{applied(""), justCreated(drift.Tree{})}, time.Time{}, time.Time{}, cache.ToKeep},
+		"an update needs its base": {[]change{func(in *Input) {
+			in.Attempts = in.Attempts.WithBase(nil, after)
+		}}, time.Time{}, after, cache.ToKeep},
+		"a request to reconcile reads again": {[]change{func(in *Input) { in.Attempts = in.Attempts.Reread(after) }}, time.Time{}, after, cache.ToKeep},
+		"a deletion reads for a deletion":    {[]change{deleted}, time.Time{}, time.Time{}, cache.ToDelete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			var interest cache.Interest
+			Needs(needing(row.changes...), &interest)
+			g.Expect(interest).To(Equal(cache.Interest{ClusterID: clusterID, After: row.readAfter, SpecAfter: row.specAfter, Purpose: row.purpose}))
+		})
+	}
+}
+
+func TestReadAfter(t *testing.T) {
+	young := func(in *Input) {
+		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1, NotAfter: in.Cluster.Status.Creation.NotAfter}
+	}
+	failure := &Failure{Class: databricks.ClassTransient}
+	visible := noon.Add(limits.CreateWindow + limits.RequestDeadline + limits.VisibilityGrace)
+	for name, row := range map[string]struct {
+		changes  []change
+		presence cache.Presence
+		failing  *Failure
+		want     time.Time
+	}{
+		"any read serves": {nil, cache.Present, nil, time.Time{}},
+		"[case-82] a deletion needs the owner as of then":              {[]change{deleted}, cache.Present, nil, noon},
+		"[case-44] while reads fail, as of the last read":              {[]change{deleted}, cache.Present, failure, time.Time{}},
+		"[case-44] unless nothing is known":                            {[]change{deleted}, cache.Missing, failure, noon},
+		"[case-37] a cluster that is missing is missing":               {nil, cache.Missing, nil, time.Time{}},
+		"[case-11] a new one is not missing before it must be visible": {[]change{pendingSince(noon), young}, cache.Missing, nil, visible},
+		"[case-11] one that was purged, the same":                      {[]change{pendingSince(noon), young}, cache.Purged, nil, visible},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := needing(row.changes...)
+			NewWithT(t).Expect(ReadAfter(in, cache.Observation{Presence: row.presence}, row.failing, limits)).To(Equal(row.want))
+		})
+	}
+}
+
+func TestSearches(t *testing.T) {
+	for name, row := range map[string]struct {
+		changes  []change
+		presence Presence
+		origin   Origin
+		need     SearchNeed
+		after    time.Time
+	}{
+		"[case-01] a new object of this process":          {nil, Unknown, CreatedSinceStart, NoSearch, time.Time{}},
+		"[case-93] one that is older":                     {nil, Unknown, OlderThanProcess, SearchByTag, noon},
+		"clusters are not tagged":                         {[]change{untagged}, Unknown, OlderThanProcess, NoSearch, time.Time{}},
+		"[case-02] a lost create, which may be under way": {[]change{pendingSince(noon)}, Unknown, CreatedSinceStart, NoSearch, time.Time{}},
+		"[case-02] a lost create, which is over":          {[]change{longPending}, Unknown, CreatedSinceStart, SearchByTag, noon},
+		"[case-93] the cluster is missing":                {[]change{owning}, Missing, CreatedSinceStart, SearchByTag, noon},
+		"[case-93] the cluster was purged":                {[]change{owning}, Purged, CreatedSinceStart, SearchByTag, noon},
+		"the cluster is there":                            {[]change{owning}, Present, OlderThanProcess, NoSearch, time.Time{}},
+		"an adopted cluster is missing":                   {[]change{owning, adopting}, Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"an observed cluster is missing":                  {[]change{owning, observing}, Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"the object is being deleted":                     {[]change{owning, deleted}, Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"it is being deleted while its create is lost":    {[]change{longPending, deleted}, Unknown, OlderThanProcess, SearchByTag, noon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(row.changes...)
+			asked := SearchInput{
+				Cluster: in.Cluster, Presence: row.presence, Origin: row.origin, Owner: in.Observed.Owner, Limits: limits, Now: noon,
+			}
+			g.Expect(NeedsSearchNow(asked)).To(Equal(row.need))
+			asked.Attempts = asked.Attempts.WithSearch(row.need, noon)
+			g.Expect(asked.Attempts.SearchSince).To(Equal(row.after))
+			if row.need == SearchByTag {
+				g.Expect(SearchQuery(asked)).To(Equal(cache.Query{Tag: ownerTag.Key, Value: ownerTag.Value, After: noon}))
+				g.Expect(asked.Attempts.WithSearch(SearchByTag, after).SearchSince).To(Equal(noon), "it goes on")
+				g.Expect(asked.Attempts.WithSearch(NoSearch, after).SearchSince).To(BeZero())
+			}
+		})
+	}
+}
+
+func withLibraries(statuses ...compute.LibraryInstallStatus) change {
+	return func(in *Input) {
+		in.Cluster.Spec.Libraries = []v1alpha1.Library{{Whl: "/a.whl"}}
+		for _, status := range statuses {
+			in.Cluster.Status.Libraries = append(in.Cluster.Status.Libraries, v1alpha1.LibraryStatus{Library: v1alpha1.Library{Whl: "/a.whl"}, Status: string(status)})
+		}
+	}
+}
+
+func TestLibrariesLookup(t *testing.T) {
+	installed := told(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonLibrariesInstalled)
+	restarted := is("RUNNING", func(c *compute.ClusterDetails) { c.LastRestartedTime = noon.UnixMilli() })
+	for name, row := range map[string]struct {
+		changes []change
+		cadence cache.Cadence
+		after   time.Time
+	}{
+		"none are declared":                        {[]change{is("RUNNING")}, cache.NotNeeded, time.Time{}},
+		"the cluster was not read":                 {[]change{withLibraries(), did(StepInstallLibraries, time.Minute)}, cache.WhileChanging, before},
+		"there is no cluster":                      {[]change{withLibraries(), gone(Missing)}, cache.NotNeeded, time.Time{}},
+		"[case-47] they are not named yet":         {[]change{withLibraries(), is("RUNNING")}, cache.WhileChanging, after},
+		"[case-47] they are installed":             {[]change{withLibraries("INSTALLED"), installed, is("RUNNING")}, cache.WhileQuiet, time.Time{}},
+		"[case-47] the cluster was restarted":      {[]change{withLibraries("INSTALLED"), installed, restarted}, cache.WhileChanging, after},
+		"[case-47] they are being installed":       {[]change{withLibraries("INSTALLING"), told(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonInstallingLibraries), is("RUNNING")}, cache.WhileChanging, after},
+		"[case-47] a terminated cluster":           {[]change{withLibraries("INSTALLED"), is("TERMINATED")}, cache.WhileQuiet, time.Time{}},
+		"[case-47] a terminated one, not yet sent": {[]change{withLibraries(""), is("TERMINATED")}, cache.WhileChanging, after},
+		"[case-47] a cluster on its way":           {[]change{withLibraries(), is("PENDING")}, cache.WhileQuiet, time.Time{}},
+		"[case-47] one is to be taken away": {[]change{withLibraries("INSTALLED"), installed, is("RUNNING"), func(in *Input) {
+			in.Cluster.Spec.Libraries = []v1alpha1.Library{}
+		}}, cache.WhileChanging, after},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := situation(row.changes...)
+			got := LibrariesLookup(in.Cluster, in.Observed.Presence, in.Observed.Details, after, in.Attempts)
+			NewWithT(t).Expect(got).To(Equal(cache.Lookup{Cadence: row.cadence, After: row.after}))
+		})
+	}
+}
+
+func TestLibrariesRead(t *testing.T) {
+	g := NewWithT(t)
+	failed := cache.Look[[]compute.LibraryFullStatus]{Err: errors.New("broken")}
+	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Failure: &Failure{Class: databricks.ClassTransient, Message: "broken"}}))
+	failed.StartedAt = noon
+	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Seen: true}), "what was read before serves")
+	g.Expect(LibrariesRead(cache.Look[[]compute.LibraryFullStatus]{})).To(Equal(Libraries{}))
+}
+
+func TestPins(t *testing.T) {
+	pinning := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.Pinned = new(true) })
+	did := func(step StepKind, at time.Time) change {
+		return func(in *Input) { in.Attempts = in.Attempts.RecordedBeside(Attempt{Step: step, At: at}) }
+	}
+	read := cache.Look[map[string]bool]{Value: map[string]bool{clusterID: true}, StartedAt: noon}
+	for name, row := range map[string]struct {
+		changes  []change
+		look     cache.Look[map[string]bool]
+		outdated time.Time
+		pinned   *bool
+	}{
+		"[case-46] pinned":               {[]change{pinning}, read, time.Time{}, new(true)},
+		"[case-46] not read yet":         {[]change{pinning}, cache.Look[map[string]bool]{}, time.Time{}, nil},
+		"[case-46] unpinned since":       {[]change{pinning, did(StepPin, before), did(StepUnpin, after)}, read, after, new(false)},
+		"[case-46] unpinned before that": {[]change{pinning, did(StepUnpin, before)}, read, before, new(true)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(row.changes...)
+			g.Expect(PinsLookup(in.Cluster, in.Attempts)).To(Equal(cache.Lookup{Cadence: cache.WhileQuiet, OutdatedBefore: row.outdated}))
+			g.Expect(PinnedRead(in.Cluster, clusterID, row.look, in.Attempts)).To(Equal(row.pinned))
+		})
+	}
+	t.Run("an object that declares no pin", func(t *testing.T) {
+		g := NewWithT(t)
+		in := situation()
+		g.Expect(PinsLookup(in.Cluster, in.Attempts)).To(BeZero())
+		g.Expect(PinnedRead(in.Cluster, clusterID, read, in.Attempts)).To(BeNil())
+	})
+}
+
+func TestPermissionsLookups(t *testing.T) {
+	granting := spec(func(s *v1alpha1.DatabricksClusterSpec) {
+		s.AccessControlList = []v1alpha1.AccessControl{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}
+	})
+	inPlace := func(in *Input) {
+		told(v1alpha1.ConditionReady, v1alpha1.ReasonRunning)(in)
+	}
+	set := func(class databricks.Class, at time.Time) change {
+		return func(in *Input) {
+			attempt := Attempt{Step: StepSetPermissions, At: at, Generation: 1}
+			if class != "" {
+				attempt.Failure = &Failure{Class: class}
+			}
+			in.Attempts = in.Attempts.RecordedBeside(attempt)
+		}
+	}
+	for name, row := range map[string]struct {
+		changes         []change
+		after, outdated time.Time
+		// seen reports whether a read that began at noon serves.
+		seen, inPlace bool
+	}{
+		"[case-48] a new specification":            {[]change{granting}, before, time.Time{}, true, false},
+		"[case-48] in place before":                {[]change{granting, inPlace}, time.Time{}, time.Time{}, true, true},
+		"[case-48] set before the read":            {[]change{granting, set("", before)}, time.Time{}, before, true, true},
+		"[case-48] set since the read":             {[]change{granting, set("", after)}, time.Time{}, after, false, true},
+		"[case-48] refused since the read":         {[]change{granting, set(databricks.ClassForbidden, after)}, before, time.Time{}, true, false},
+		"[case-48] the answer was lost since then": {[]change{granting, set(databricks.ClassAmbiguous, after)}, after, time.Time{}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(row.changes...)
+			in.Attempts = in.Attempts.Seen(in.Cluster, before)
+			g.Expect(PermissionsLookup(in.Cluster, in.Attempts)).To(Equal(cache.Lookup{Cadence: cache.WhileQuiet, After: row.after, OutdatedBefore: row.outdated}))
+			look := cache.Look[[]compute.ClusterAccessControlResponse]{StartedAt: noon, Err: errors.New("broken")}
+			known := PermissionsRead(in.Cluster, look, in.Attempts)
+			g.Expect([]bool{known.Seen, known.InPlace}).To(Equal([]bool{row.seen, row.inPlace}))
+			g.Expect(known.Failure.Message).To(Equal("broken"))
+		})
+	}
+	t.Run("an object that declares none", func(t *testing.T) {
+		g := NewWithT(t)
+		in := situation()
+		g.Expect(PermissionsLookup(in.Cluster, in.Attempts)).To(BeZero())
+		g.Expect(PermissionsRead(in.Cluster, cache.Look[[]compute.ClusterAccessControlResponse]{StartedAt: noon}, in.Attempts)).To(BeZero())
+	})
+}
+
+func TestTheCatalogIsReadForWhatIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	bare := v1alpha1.DatabricksClusterSpec{}
+	g.Expect(CatalogLookup(&bare)).To(Equal(cache.CatalogLookup{Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet}))
+	named := v1alpha1.DatabricksClusterSpec{}
+	named.PolicyID, named.DriverInstancePoolID = "p", "d"
+	g.Expect(CatalogLookup(&named)).To(Equal(cache.CatalogLookup{
+		Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet, Policies: cache.WhileQuiet, InstancePools: cache.WhileQuiet,
+	}))
+}
+
+func TestCompare(t *testing.T) {
+	desired := drift.Tree{"num_workers": float64(2), "custom_tags": map[string]any{"a": "1"}}
+	inSync := compute.ClusterDetails{NumWorkers: 2, CustomTags: map[string]string{"a": "1"}}
+	drifted := compute.ClusterDetails{NumWorkers: 2, CustomTags: map[string]string{"a": "2"}}
+	spec := json.RawMessage(`{"num_workers": 2, "custom_tags": {"a": "1", "b": "2"}}`)
+	driftedSpec := json.RawMessage(`{"num_workers": 2, "custom_tags": {"a": "2"}}`)
+	owned := func(in *CompareInput) { in.Cluster.Status.OwnedFields = append(drift.Owned(desired), "/customTags/b") }
+	compared := func(details compute.ClusterDetails) func(*CompareInput) {
+		return func(in *CompareInput) {
+			full := *in
+			full.Details, full.ReadAt, full.Spec, full.SpecAt = &details, noon, driftedSpec, noon
+			found, err := Compare(full)
+			if err != nil || !found.Complete {
+				panic("the facts suffice")
+			}
+			in.Attempts = in.Attempts.WithComparison(found)
+		}
+	}
+	for name, row := range map[string]struct {
+		changes     []func(*CompareInput)
+		complete    bool
+		specAfter   time.Time
+		differences int
+	}{
+		"[case-61] a list in sync with a specification that was compared": {nil, true, time.Time{}, 0},
+		"[case-62] a list shows a difference: a GET as new as the list":   {[]func(*CompareInput){details(drifted)}, false, noon, 0},
+		"[case-62] with that GET":                                            {[]func(*CompareInput){details(drifted), specAt(driftedSpec, after)}, true, time.Time{}, 1},
+		"[case-62] a GET from before the list":                               {[]func(*CompareInput){details(drifted), specAt(driftedSpec, before)}, false, noon, 0},
+		"[case-62] the same spec was compared with the same effective view":  {[]func(*CompareInput){details(drifted), specAt(driftedSpec, noon), compared(drifted), readAt(after)}, true, time.Time{}, 1},
+		"[case-62] another effective view than was compared":                 {[]func(*CompareInput){details(drifted), specAt(driftedSpec, noon), compared(inSync), readAt(after)}, false, after, 0},
+		"[case-63] a removal needs a GET":                                    {[]func(*CompareInput){owned}, false, noon, 0},
+		"[case-63] a removal with the GET":                                   {[]func(*CompareInput){owned, specAt(spec, after)}, true, time.Time{}, 1},
+		"[case-62] a changed specification needs a GET since it was seen":    {[]func(*CompareInput){changedDigest, specAt(spec, before)}, false, noon, 0},
+		"[case-62] with that GET, it is compared":                            {[]func(*CompareInput){changedDigest, specAt(spec, after)}, true, time.Time{}, 0},
+		"[case-65] an answer without spec is unknown":                        {[]func(*CompareInput){changedDigest, specAt(json.RawMessage(`{}`), after)}, false, noon, 0},
+		"a cluster that was just created with this specification":            {[]func(*CompareInput){createdWith(desired)}, true, time.Time{}, 0},
+		"[case-77] rotated secrets are a difference that only the GET shows": {[]func(*CompareInput){rotatedSecrets, specAt(json.RawMessage(`{"num_workers": 2, "custom_tags": {"a": "1"}, "docker_image": {"url": "u"}}`), after)}, true, time.Time{}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			cluster := situation(owning).Cluster
+			cluster.Status.AppliedDigest, cluster.Status.OwnedFields = drift.Digest(desired), drift.Owned(desired)
+			in := CompareInput{Cluster: cluster, Desired: desired, Details: &inSync, ReadAt: noon, Attempts: Attempts{}.Seen(cluster, noon)}
+			for _, change := range row.changes {
+				change(&in)
+			}
+			found, err := Compare(in)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(found.Complete).To(Equal(row.complete))
+			g.Expect(found.SpecAfter).To(Equal(row.specAfter))
+			g.Expect(found.Differences).To(HaveLen(row.differences))
+		})
+	}
+	t.Run("a spec that is no object", func(t *testing.T) {
+		_, err := Compare(CompareInput{Cluster: situation(owning).Cluster, Desired: desired, Details: &inSync, Spec: json.RawMessage(`[]`)})
+		NewWithT(t).Expect(err).To(HaveOccurred())
+	})
+}
+
+func details(d compute.ClusterDetails) func(*CompareInput) {
+	return func(in *CompareInput) { in.Details = &d }
+}
+
+func specAt(spec json.RawMessage, at time.Time) func(*CompareInput) {
+	return func(in *CompareInput) { in.Spec, in.SpecAt = spec, at }
+}
+
+func readAt(at time.Time) func(*CompareInput) {
+	return func(in *CompareInput) { in.ReadAt = at }
+}
+
+func changedDigest(in *CompareInput) { in.Cluster.Status.AppliedDigest = Applying }
+
+func createdWith(desired drift.Tree) func(*CompareInput) {
+	return func(in *CompareInput) {
+		in.Cluster.Status.AppliedDigest = ""
+		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1, Digest: drift.Digest(desired)}
+	}
+}
+
+func rotatedSecrets(in *CompareInput) {
+	in.SecretsRotated = true
+	in.Desired = drift.Tree{
+		"num_workers": float64(2), "custom_tags": map[string]any{"a": "1"},
+		"docker_image": map[string]any{"url": "u", "basic_auth": map[string]any{"username": "n", "password": "p"}},
+	}
+	effective := *in.Details
+	effective.DockerImage = &compute.DockerImage{Url: "u"}
+	in.Details = &effective
+	in.Cluster.Status.OwnedFields = drift.Owned(in.Desired)
+}
