@@ -13,6 +13,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
 var (
@@ -85,7 +86,71 @@ func anySituation(t *rapid.T) Input {
 	} else if in.Attempts.Last.Step == StepCreate {
 		in.Attempts.Last.ClusterID, in.Attempts.Last.Token = clusterID, uid+"-3"
 	}
+	anyExtras(t, &in, maybe)
 	return in
+}
+
+// anyExtras draws what stands beside the existence of the cluster: differences,
+// libraries, permissions, pin, output, request and the attempts at them.
+func anyExtras(t *rapid.T, in *Input, maybe func(string) bool) {
+	if maybe("declared") {
+		declared(in)
+		in.Cluster.Status.AppliedDigest = rapid.SampledFrom([]string{"", Applying, in.Cluster.Status.AppliedDigest, "v1:0", "v9:0"}).Draw(t, "applied")
+		in.Observed.Compared, in.Observed.SpecKnown = maybe("compared"), maybe("spec known")
+		in.Observed.UnconfirmedDiff, in.Observed.LacksUpdate = maybe("unconfirmed"), maybe("no update call")
+		in.Observed.SpecAt = noon.Add(-anyAgo.Draw(t, "spec read"))
+	}
+	if in.Observed.Compared && maybe("differs") {
+		path := rapid.SampledFrom([]string{"/num_workers", "/spark_conf/a", "/aws_attributes/zone_id"}).Draw(t, "path")
+		in.Observed.Differences = []drift.Difference{{
+			Path: path, Field: strings.Split(path, "/")[1], Desired: "ours", Actual: "theirs",
+			Asked: rapid.SampledFrom([]any{nil, "ours", "theirs"}).Draw(t, "asked"), Size: path == "/num_workers",
+		}}
+		if maybe("owned") {
+			in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)
+		}
+		if maybe("based") {
+			in.Attempts = in.Attempts.WithBase(in.Observed.Differences, noon.Add(-anyAgo.Draw(t, "base")))
+		}
+	}
+	if maybe("libraries") {
+		anyStatus := rapid.SampledFrom([]compute.LibraryInstallStatus{"", "INSTALLED", "INSTALLING", "FAILED", "UNINSTALL_ON_RESTART", "NEW"})
+		in.Cluster.Spec.Libraries = []v1alpha1.Library{{Whl: "/a.whl"}}[:rapid.IntRange(0, 1).Draw(t, "declared libraries")]
+		if maybe("named") {
+			in.Cluster.Status.Libraries = []v1alpha1.LibraryStatus{{Library: v1alpha1.Library{Whl: "/a.whl"}, Status: string(anyStatus.Draw(t, "named status"))}}
+		}
+		in.Observed.Libraries.Seen = maybe("libraries seen")
+		if status := anyStatus.Draw(t, "status"); status != "" {
+			in.Observed.Libraries.Statuses = []compute.LibraryFullStatus{{Library: &compute.Library{Whl: "/a.whl"}, Status: status}}
+		}
+	}
+	if maybe("permissions") {
+		in.Cluster.Spec.AccessControlList = []v1alpha1.AccessControl{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}
+		in.Observed.Permissions = Permissions{Seen: maybe("permissions seen"), InPlace: maybe("in place")}
+	}
+	if maybe("pin") {
+		in.Cluster.Spec.Pinned, in.Observed.Pinned = new(maybe("to be pinned")), new(maybe("pinned"))
+	}
+	if maybe("output") {
+		in.Cluster.Spec.OutputConfigMap = &v1alpha1.OutputConfigMap{Name: "out"}
+		in.Observed.Output.Foreign = maybe("foreign")
+	}
+	if maybe("request") {
+		value := rapid.SampledFrom([]string{"start@1", "restart@1", "terminate@1", "reconcile@1", "reboot@1"}).Draw(t, "request")
+		in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: value}
+		if maybe("acknowledged") {
+			phase := rapid.SampledFrom([]v1alpha1.RequestPhase{v1alpha1.RequestAccepted, v1alpha1.RequestInProgress, v1alpha1.RequestSucceeded}).Draw(t, "phase")
+			in.Cluster.Status.Request = &v1alpha1.RequestStatus{Value: value, Phase: phase}
+		}
+	}
+	if maybe("failed beside") {
+		step := rapid.SampledFrom([]StepKind{StepPin, StepUnpin, StepSetPermissions, StepPublish}).Draw(t, "side step")
+		in.Attempts = in.Attempts.RecordedBeside(Attempt{Step: step, Failure: &Failure{Class: rapid.SampledFrom(classes).Draw(t, "side failure")}, At: noon.Add(-anyAgo.Draw(t, "side ago"))})
+	}
+	if maybe("contended") {
+		subject := rapid.SampledFrom([]string{SubjectPower, SubjectSize, SubjectPin, SubjectExistence, SubjectPermissions, SubjectLibraries, "/sparkConf/a"}).Draw(t, "subject")
+		contended(subject, anyAgo.Draw(t, "contended ago"))(in)
+	}
 }
 
 func TestNoPlanIsStalledAndWrites(t *testing.T) {
@@ -122,6 +187,30 @@ func TestADecisionIsMadeOfItsFactsAlone(t *testing.T) {
 	})
 }
 
+// belongsToAnother is written without the rules: the generator knows two owner tags that
+// are not the object's, of which one can be taken over, and one source that is a job.
+func belongsToAnother(in Input) bool {
+	isPresent := in.Observed.Presence == Present
+	var tag string
+	if isPresent {
+		tag = in.Observed.Details.CustomTags[v1alpha1.OwnerTagKey]
+	}
+	switch {
+	case in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
+		return false
+	case in.Observed.ManagedBy != "" && (tag == "" || tag != in.Observed.Owner.Value):
+		return true
+	case isPresent && in.Observed.Details.ClusterSource == "JOB":
+		return true
+	case tag == "other":
+		return in.Cluster.Annotations[v1alpha1.AnnotationTakeOver] != "other"
+	case tag == ownerTag.Value:
+		return in.Observed.Owner.Value != ownerTag.Value
+	default:
+		return tag == "a\nb"
+	}
+}
+
 func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
 	t.Run("[case-36] [case-55] [case-56] [case-57]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
@@ -135,7 +224,7 @@ func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
 		g.Expect(in.Cluster.Spec.ManagementPolicy).NotTo(Equal(v1alpha1.ManagementPolicyObserve), "to an observed cluster")
 		g.Expect(in.Cluster.Finalizers).To(ContainElement(v1alpha1.FinalizerCluster), "without a finalizer")
 		g.Expect(in.Cluster.Spec.Suspend && !in.isDeleting()).To(BeFalse(), "while suspended")
-		_, foreign := whenNotOurs(in)
+		foreign := belongsToAnother(in)
 		g.Expect(foreign).To(BeFalse(), "to another's cluster")
 		if in.isDeleting() {
 			g.Expect(EffectiveDeletionPolicy(in.Cluster)).NotTo(Equal(v1alpha1.DeletionPolicyRetain), "to a retained cluster")
@@ -190,7 +279,7 @@ func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
 		if plan.Kind() != StepRemoveFinalizer {
 			return
 		}
-		_, foreign := whenNotOurs(in)
+		foreign := belongsToAnother(in)
 		stopped := in.Observed.Presence == Present && slices.Contains([]compute.State{"TERMINATED", "TERMINATING", "ERROR"}, in.Observed.Details.State)
 		switch {
 		case in.Cluster.Status.ClusterID == "" && pending(in.Cluster):
