@@ -11,37 +11,37 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// Difference is one path at which a cluster is not as declared.
+// Difference is one path at which a cluster differs from its specification.
 type Difference struct {
-	// Path is a JSON Pointer in the Clusters API's names, such as
+	// Path is a JSON Pointer with the names of the Clusters API, such as
 	// /spark_conf/spark.executor.memory.
 	Path string
-	// Field is the row of the table that Path belongs to.
+	// Field is the top-level field that Path belongs to.
 	Field string
-	// Desired is what was declared, Actual the value in effect; nil is absent.
+	// Desired is the declared value, and Actual the value in effect; nil is absent.
 	Desired, Actual any
-	// Asked is the value in GET's spec; nil where it is absent or the spec is
+	// Requested is the value in GET's spec; nil if it is absent or the spec is
 	// unknown.
-	Asked any
-	// Size reports whether a resize corrects it, without a restart.
+	Requested any
+	// Size is set if a resize corrects the difference, without a restart.
 	Size bool
 }
 
-// Observed is a cluster as the workspace shows it: what is in effect, and what
-// was last asked for.
+// Observed is the observed state of a cluster: the values in effect, and the last
+// requested specification.
 type Observed struct {
-	// Effective are the fields at the top level.
+	// Effective holds the fields at the top level.
 	Effective Tree
-	// Asked is GET's spec with every key, those included that the SDK does not
-	// know; nil where the spec is unknown.
-	Asked Tree
-	// spec holds the bytes of Asked.
+	// Requested is GET's spec, with the keys that the SDK does not know; nil if the
+	// spec is unknown.
+	Requested Tree
+	// spec is the encoded form of Requested.
 	spec object
 }
 
-// Observe returns the Observed of a cluster and of its spec as GET sent it. A
-// spec that is absent, null or empty is unknown. It fails where spec is no JSON
-// object.
+// Observe returns the observed state from a cluster and from its spec as GET
+// returned it. A spec that is absent, null or empty is unknown. Observe fails if spec
+// is not a JSON object.
 func Observe(cluster *compute.ClusterDetails, spec json.RawMessage) (Observed, error) {
 	effective, err := treeOf(cluster)
 	if err != nil {
@@ -51,38 +51,38 @@ func Observe(cluster *compute.ClusterDetails, spec json.RawMessage) (Observed, e
 	if len(spec) == 0 {
 		return observed, nil
 	}
-	asked, err := decode(spec)
-	if err != nil || len(asked) == 0 {
+	requested, err := decode(spec)
+	if err != nil || len(requested) == 0 {
 		return observed, err
 	}
-	observed.Asked, observed.spec = asked, objectOf(spec)
+	observed.Requested, observed.spec = requested, objectOf(spec)
 	return observed, nil
 }
 
-// SpecKnown reports whether GET's spec is known. Without it nothing is known of
-// removals and normalized values, and nothing can be edited or updated.
-func (o Observed) SpecKnown() bool { return o.Asked != nil }
+// SpecKnown reports whether GET's spec is known. Without it, removals and normalized
+// values cannot be determined, and the cluster cannot be edited or updated.
+func (o Observed) SpecKnown() bool { return o.Requested != nil }
 
-// WithoutSpec returns the same cluster with its spec unknown, for a spec that is
-// older than the effective values.
+// WithoutSpec returns the same state with an unknown spec, for a spec that is older
+// than the effective values.
 func (o Observed) WithoutSpec() Observed { return Observed{Effective: o.Effective} }
 
 // Comparison is the result of Compare. Both lists are ordered by path.
 type Comparison struct {
-	// Differences are the paths at which the cluster is not as declared.
+	// Differences are the paths at which the cluster differs from its specification.
 	Differences []Difference
-	// Normalized are the paths at which the spec asks for the declared value and
-	// another one is in effect: the server made it otherwise.
+	// Normalized are the paths at which the spec has the declared value, and the
+	// server put another value into effect.
 	Normalized []Difference
 }
 
-// Compare lists where a cluster is not as declared. Only what was declared is
-// compared, so whatever a server, a policy or a person added elsewhere is no
-// difference.
+// Compare returns the differences between a cluster and its specification. It
+// compares only the declared fields, so a value that a server, a policy or a person
+// added to another field is no difference.
 //
-// The effective value decides. The spec, which must not be older than the
-// effective values, only separates normalized values from differences. Sizes are
-// never normalized, because a resize need not show in the spec.
+// It compares the effective values. The spec, which must not be older than the
+// effective values, only distinguishes normalized values from differences. A size is
+// never normalized, because the spec may lack a resize.
 func Compare(desired Tree, observed Observed) Comparison {
 	var found Comparison
 	for _, f := range fields {
@@ -107,9 +107,9 @@ func sortByPath(differences []Difference) {
 	sort.Slice(differences, func(i, j int) bool { return differences[i].Path < differences[j].Path })
 }
 
-// otherSize is the difference where a cluster has the other kind of size than
-// the declared one. No number tells: a fixed 0 may be left out of an answer, and
-// a cluster that autoscales may show its workers too.
+// otherSize returns the difference of a cluster whose kind of size is not the
+// declared one. The number of workers does not show the kind: a response may omit a
+// fixed 0, and may include the current workers of a cluster that autoscales.
 func (f field) otherSize(want any, observed Observed) (Difference, bool) {
 	bounds, autoscales := observed.Effective["autoscale"]
 	switch {
@@ -123,24 +123,24 @@ func (f field) otherSize(want any, observed Observed) (Difference, bool) {
 }
 
 func (f field) sizeDifference(want, actual any, observed Observed) Difference {
-	return Difference{Path: pointer(f.name), Field: f.name, Desired: want, Actual: actual, Asked: observed.Asked[f.name], Size: true}
+	return Difference{Path: jsonPointer(f.name), Field: f.name, Desired: want, Actual: actual, Requested: observed.Requested[f.name], Size: true}
 }
 
-// compareAt adds the difference at one path, if there is one.
+// compareAt adds the difference at one path to found, if there is one.
 func (f field) compareAt(found *Comparison, desired Tree, observed Observed, path []string) {
 	want, _ := desired.at(path...)
 	effective, inEffect := observed.Effective.at(path...)
-	asked, wasAsked := observed.Asked.at(path...)
+	requested, wasRequested := observed.Requested.at(path...)
 	if f.onlySpec {
-		effective, inEffect = asked, wasAsked
+		effective, inEffect = requested, wasRequested
 	}
-	asksSame := wasAsked && f.equal(want, asked)
-	place := pointer(path...)
-	if (inEffect && f.equal(want, effective)) || tolerates(place, want, effective, asksSame) {
+	requestedAsDesired := wasRequested && f.equal(want, requested)
+	pointer := jsonPointer(path...)
+	if (inEffect && f.equal(want, effective)) || isAcceptable(pointer, want, effective, requestedAsDesired) {
 		return
 	}
-	difference := Difference{Path: place, Field: f.name, Desired: want, Actual: effective, Asked: asked, Size: f.size}
-	if asksSame && !f.size {
+	difference := Difference{Path: pointer, Field: f.name, Desired: want, Actual: effective, Requested: requested, Size: f.size}
+	if requestedAsDesired && !f.size {
 		found.Normalized = append(found.Normalized, difference)
 		return
 	}
@@ -157,24 +157,24 @@ func (f field) equal(want, have any) bool {
 	case set:
 		return reflect.DeepEqual(sorted(want), sorted(have))
 	default:
-		return holds(want, have)
+		return includes(want, have)
 	}
 }
 
-// holds tells that a value has everything that was declared: members that a
-// server added are no difference, nor are those that it leaves out when empty.
-func holds(want, have any) bool {
+// includes reports whether a value has everything that was declared. Members that a
+// server added, or omitted because they are empty, are no difference.
+func includes(want, have any) bool {
 	switch want := want.(type) {
 	case map[string]any:
 		members, ok := have.(map[string]any)
 		for key, value := range want {
 			item, present := members[key]
-			ok = ok && (holds(value, item) || (!present && isEmpty(value)))
+			ok = ok && (includes(value, item) || (!present && isEmpty(value)))
 		}
 		return ok
 	case []any:
 		items, ok := have.([]any)
-		return ok && slices.EqualFunc(want, items, holds)
+		return ok && slices.EqualFunc(want, items, includes)
 	default:
 		return isScalar(have) && sameValue(want, have)
 	}
@@ -189,49 +189,50 @@ func isScalar(value any) bool {
 	}
 }
 
-// tolerates reports whether a server may show the desired value as actual, which
-// is nil where it shows none. asksSame is whether the spec has the desired value.
-func tolerates(where string, want, actual any, asksSame bool) bool {
+// isAcceptable reports whether a server may return actual for the desired value; nil
+// is an omitted value. requestedAsDesired is set if the spec has the desired value.
+func isAcceptable(pointer string, want, actual any, requestedAsDesired bool) bool {
 	switch {
-	case strings.HasSuffix(where, "_attributes/zone_id"):
+	case strings.HasSuffix(pointer, "_attributes/zone_id"):
 		zone, _ := want.(string)
-		return strings.EqualFold(zone, "auto") && (actual != nil || asksSame)
-	case slices.Contains(writeOnly, where):
-		return actual == nil || asksSame || isMasked(actual)
+		return strings.EqualFold(zone, "auto") && (actual != nil || requestedAsDesired)
+	case slices.Contains(writeOnly, pointer):
+		return actual == nil || requestedAsDesired || isMasked(actual)
 	default:
 		return isEmpty(want) && actual == nil
 	}
 }
 
-// rewritten are the paths at which a server may accept a value and keep another
-// one, in GET's spec too.
+// rewritten are the paths at which a server may replace an accepted value, in GET's
+// spec too.
 var rewritten = []string{"/aws_attributes/first_on_demand", "/azure_attributes/first_on_demand", "/gcp_attributes/first_on_demand"}
 
-// MayRewrite reports whether the actual value can be what a server made of the
-// desired one: the same text in other letters, or a field that servers are known
-// to rewrite.
+// MayRewrite reports whether the server may have derived the actual value from the
+// desired one: the texts differ only in case, or servers are known to rewrite the
+// field.
 func (d Difference) MayRewrite() bool {
 	want, isText := d.Desired.(string)
 	have, bothText := d.Actual.(string)
 	return slices.Contains(rewritten, d.Path) || (isText && bothText && strings.EqualFold(want, have))
 }
 
-// AskedAsDesired reports whether the spec, which must be known, asks for the desired
-// value. A server may leave 0 and false out of the spec.
-func (d Difference) AskedAsDesired() bool {
+// RequestedAsDesired reports whether the spec, which must be known, has the desired
+// value. A server may omit 0 and false from the spec.
+func (d Difference) RequestedAsDesired() bool {
 	f, _ := rowOf(d.Field)
-	return (d.Asked == nil && isEmpty(d.Desired)) || (d.Asked != nil && f.equal(d.Desired, d.Asked))
+	return (d.Requested == nil && isEmpty(d.Desired)) || (d.Requested != nil && f.equal(d.Desired, d.Requested))
 }
 
-// writeOnly are the paths whose values the API takes and need not show again.
+// writeOnly are the paths whose values the API accepts and may omit or mask in its
+// responses.
 var writeOnly = []string{
 	"/docker_image/basic_auth/username",
 	"/docker_image/basic_auth/password",
 	"/azure_attributes/log_analytics_info/log_analytics_primary_key",
 }
 
-// isMasked reports whether a server shows a secret as a mask, such as ***, •••• or
-// [REDACTED].
+// isMasked reports whether a value is a mask that stands for a secret, such as ***,
+// •••• or [REDACTED].
 func isMasked(value any) bool {
 	text, ok := value.(string)
 	if !ok {
@@ -243,8 +244,8 @@ func isMasked(value any) bool {
 	return oneRune || strings.Contains(text, "**") || strings.Contains(lower, "redacted") || strings.Contains(lower, "hidden")
 }
 
-// isEmpty reports whether a value is 0, false or without members: the API leaves
-// those out of its answers.
+// isEmpty reports whether a value is 0, false or without members. The API omits such
+// values from its responses.
 func isEmpty(value any) bool {
 	switch value := value.(type) {
 	case float64:
@@ -298,11 +299,11 @@ func sorted(value any) []string {
 	return out
 }
 
-// SpecPath is where the difference is in the resource, as a JSON Pointer into
+// SpecPath returns the path of the difference in the resource, as a JSON Pointer into
 // spec.
 func (d Difference) SpecPath() string { return SpecPointer(splitPointer(d.Path)) }
 
-// Secret reports whether the values may hold a secret and must not be shown.
+// Secret reports whether the values may be secret and must not be shown.
 func (d Difference) Secret() bool {
 	f, _ := rowOf(d.Field)
 	switch f.secret {
@@ -311,7 +312,7 @@ func (d Difference) Secret() bool {
 	case wholeField:
 		return true
 	default:
-		place := pointer(f.name) + "/" + f.secret
-		return strings.HasPrefix(d.Path+"/", place+"/") || strings.HasPrefix(place+"/", d.Path+"/")
+		pointer := jsonPointer(f.name) + "/" + f.secret
+		return strings.HasPrefix(d.Path+"/", pointer+"/") || strings.HasPrefix(pointer+"/", d.Path+"/")
 	}
 }

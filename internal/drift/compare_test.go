@@ -11,14 +11,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// seen is a cluster as the SDK reads it of these trees. asked may be nil.
-func seen(t tester, effective, asked Tree) Observed {
+// observe returns the observed state of a cluster with these trees; requested may be nil.
+func observe(t tester, effective, requested Tree) Observed {
 	t.Helper()
 	g := NewWithT(t)
 	var spec json.RawMessage
-	if asked != nil {
+	if requested != nil {
 		var err error
-		spec, err = json.Marshal(asked)
+		spec, err = json.Marshal(requested)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	observed, err := Observe(wire[compute.ClusterDetails](t, effective), spec)
@@ -36,73 +36,73 @@ func pathsOf(differences []Difference) []string {
 
 func TestCompare(t *testing.T) {
 	for name, row := range map[string]struct {
-		desired, effective, asked Tree
-		differ, normalized        []string
+		desired, effective, requested Tree
+		differ, normalized            []string
 	}{
-		"nothing declared is never a difference": {
-			effective: Tree{"spark_version": "x", "custom_tags": map[string]any{"a": "b"}}, asked: Tree{"node_type_id": "y"},
+		"a field that is not declared is no difference": {
+			effective: Tree{"spark_version": "x", "custom_tags": map[string]any{"a": "b"}}, requested: Tree{"node_type_id": "y"},
 		},
-		"[case-10] a mode shown under its old name": {
+		"[case-10] a mode returned under its old name": {
 			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_STANDARD"}, effective: Tree{"data_security_mode": "USER_ISOLATION"},
 		},
-		"[case-10] a mode shown under its new name": {
+		"[case-10] a mode returned under its new name": {
 			desired: Tree{"data_security_mode": "SINGLE_USER"}, effective: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
 		},
 		"[case-10] the automatic mode is either of two": {
 			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "SINGLE_USER"},
 		},
-		"[case-10] the automatic mode is no third": {
+		"[case-10] the automatic mode is no other mode": {
 			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "NONE"},
 			differ: []string{"/data_security_mode"},
 		},
 		"[case-10] a real change of mode": {
 			desired:   Tree{"data_security_mode": "DATA_SECURITY_MODE_STANDARD"},
-			effective: Tree{"data_security_mode": "SINGLE_USER"}, asked: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
+			effective: Tree{"data_security_mode": "SINGLE_USER"}, requested: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
 			differ: []string{"/data_security_mode"},
 		},
 		"[case-11] another number of workers": {
 			desired: Tree{"num_workers": 4.0}, effective: Tree{"num_workers": 2.0}, differ: []string{"/num_workers"},
 		},
-		"[case-11] a resize that does not show in what was asked": {
-			desired: Tree{"num_workers": 4.0}, effective: Tree{"num_workers": 4.0}, asked: Tree{"num_workers": 2.0},
+		"[case-11] a resize that the spec lacks": {
+			desired: Tree{"num_workers": 4.0}, effective: Tree{"num_workers": 4.0}, requested: Tree{"num_workers": 2.0},
 		},
-		"[case-11] a resize elsewhere, back in what was asked alone": {
-			desired: Tree{"num_workers": 2.0}, effective: Tree{"num_workers": 4.0}, asked: Tree{"num_workers": 2.0}, differ: []string{"/num_workers"},
+		"[case-11] an external resize, with the declared size in the spec": {
+			desired: Tree{"num_workers": 2.0}, effective: Tree{"num_workers": 4.0}, requested: Tree{"num_workers": 2.0}, differ: []string{"/num_workers"},
 		},
 		"[case-12] other bounds": {
 			desired: Tree{"autoscale": bounds(1, 5)}, effective: Tree{"autoscale": bounds(1, 4)}, differ: []string{"/autoscale/max_workers"},
 		},
-		"[case-13] fixed declared, autoscale in place": {
+		"[case-13] fixed size declared, autoscale in effect": {
 			desired: Tree{"num_workers": 2.0}, effective: Tree{"autoscale": bounds(1, 4)}, differ: []string{"/num_workers"},
 		},
-		"[case-13] fixed declared, autoscale in place with as many workers": {
+		"[case-13] fixed size declared, autoscale in effect with the same number of workers": {
 			desired: Tree{"num_workers": 2.0}, effective: Tree{"num_workers": 2.0, "autoscale": bounds(1, 4)}, differ: []string{"/num_workers"},
 		},
-		"[case-13] none declared, autoscale in place": {
+		"[case-13] 0 workers declared, autoscale in effect": {
 			desired: Tree{"num_workers": 0.0}, effective: Tree{"autoscale": bounds(0, 4)}, differ: []string{"/num_workers"},
 		},
-		"[case-13] autoscale declared, fixed in place": {
+		"[case-13] autoscale declared, fixed size in effect": {
 			desired: Tree{"autoscale": bounds(1, 4)}, effective: Tree{"num_workers": 2.0}, differ: []string{"/autoscale"},
 		},
-		"[case-13] autoscale between none and none declared, fixed in place": {
+		"[case-13] autoscale from 0 to 0 declared, fixed size in effect": {
 			desired: Tree{"autoscale": bounds(0, 0)}, effective: Tree{"num_workers": 2.0}, differ: []string{"/autoscale"},
 		},
-		"[case-14] workers under autoscale": {
+		"[case-14] current workers under autoscale": {
 			desired: Tree{"autoscale": bounds(0, 4)}, effective: Tree{"num_workers": 3.0, "autoscale": map[string]any{"max_workers": 4.0}},
 		},
-		"[case-21] a key of ours edited elsewhere, others added": {
+		"[case-21] an owned key edited externally, other keys added": {
 			desired:   Tree{"spark_conf": map[string]any{"a/b": "1", "c": "2"}},
-			effective: Tree{"spark_conf": map[string]any{"a/b": "7", "c": "2", "d": "3"}}, asked: Tree{"spark_conf": map[string]any{"a/b": "7"}},
+			effective: Tree{"spark_conf": map[string]any{"a/b": "7", "c": "2", "d": "3"}}, requested: Tree{"spark_conf": map[string]any{"a/b": "7"}},
 			differ: []string{"/spark_conf/a~1b"},
 		},
-		"[case-23] explicit false and 0 left out of the answer": {
+		"[case-23] explicit false and 0 omitted from the response": {
 			desired: Tree{
 				"enable_elastic_disk": false, "autotermination_minutes": 0.0, "aws_attributes": map[string]any{"first_on_demand": 0.0},
 				"ssh_public_keys": []any{}, "init_scripts": []any{}, "apply_policy_default_values": false,
 			},
-			effective: Tree{}, asked: Tree{"spark_version": "x"},
+			effective: Tree{}, requested: Tree{"spark_version": "x"},
 		},
-		"[case-23] explicit false and 0 where others are in place": {
+		"[case-23] explicit false and 0 while other values are in effect": {
 			desired:   Tree{"enable_elastic_disk": false, "autotermination_minutes": 0.0, "aws_attributes": map[string]any{"first_on_demand": 0.0}, "init_scripts": []any{}},
 			effective: Tree{"enable_elastic_disk": true, "autotermination_minutes": 30.0, "aws_attributes": map[string]any{"first_on_demand": 1.0}, "init_scripts": []any{script("a")}},
 			differ:    []string{"/autotermination_minutes", "/aws_attributes/first_on_demand", "/enable_elastic_disk", "/init_scripts"},
@@ -110,28 +110,28 @@ func TestCompare(t *testing.T) {
 		"[case-24] another pool": {
 			desired: Tree{"instance_pool_id": "b"}, effective: Tree{"instance_pool_id": "a", "driver_instance_pool_id": "a"}, differ: []string{"/instance_pool_id"},
 		},
-		"[case-24] a driver's pool that was filled in": {
+		"[case-24] a driver's pool that the server set": {
 			desired: Tree{"instance_pool_id": "b"}, effective: Tree{"instance_pool_id": "b", "driver_instance_pool_id": "b", "node_type_id": "t"},
 		},
-		"[case-25] what a policy added": {
+		"[case-25] values that a policy added": {
 			desired:   Tree{"policy_id": "P", "custom_tags": map[string]any{"team": "a"}, "aws_attributes": map[string]any{"zone_id": "auto"}},
 			effective: Tree{"policy_id": "P", "custom_tags": map[string]any{"team": "a", "cost": "b"}, "aws_attributes": map[string]any{"zone_id": "us-west-2a", "availability": "SPOT"}, "spark_conf": map[string]any{"x": "y"}},
 		},
-		"a zone made concrete": {
+		"an automatic zone that the server resolved": {
 			desired: Tree{"aws_attributes": map[string]any{"zone_id": "auto"}}, effective: Tree{"aws_attributes": map[string]any{"zone_id": "us-west-2a"}},
 		},
-		"a zone made concrete on Google Cloud": {
+		"an automatic zone that the server resolved on Google Cloud": {
 			desired: Tree{"gcp_attributes": map[string]any{"zone_id": "AUTO"}}, effective: Tree{"gcp_attributes": map[string]any{"zone_id": "us-central1-a"}},
 		},
-		"a tag that is called as a zone is": {
+		"a tag with the name of the zone field": {
 			desired: Tree{"custom_tags": map[string]any{"zone_id": "auto"}}, effective: Tree{"custom_tags": map[string]any{"zone_id": "b"}},
 			differ: []string{"/custom_tags/zone_id"},
 		},
-		"a policy's defaults, asked for and no longer wanted": {
-			desired: Tree{"apply_policy_default_values": false}, effective: Tree{}, asked: Tree{"apply_policy_default_values": true},
+		"a policy's defaults, requested and no longer declared": {
+			desired: Tree{"apply_policy_default_values": false}, effective: Tree{}, requested: Tree{"apply_policy_default_values": true},
 			differ: []string{"/apply_policy_default_values"},
 		},
-		"a policy's defaults, where only a list was seen": {
+		"a policy's defaults, observed in a list only": {
 			desired: Tree{"apply_policy_default_values": true}, effective: Tree{},
 		},
 		"the order of keys": {
@@ -141,40 +141,40 @@ func TestCompare(t *testing.T) {
 			desired: Tree{"init_scripts": []any{script("a"), script("b")}}, effective: Tree{"init_scripts": []any{script("b"), script("a")}},
 			differ: []string{"/init_scripts"},
 		},
-		"a script with what the server adds and leaves out": {
+		"a script with members that the server adds and omits": {
 			desired:   Tree{"init_scripts": []any{map[string]any{"s3": map[string]any{"destination": "s3://a", "enable_encryption": false}}}},
 			effective: Tree{"init_scripts": []any{map[string]any{"s3": map[string]any{"destination": "s3://a", "region": "us-west-2"}}}},
 		},
-		"a script in another place": {
+		"a script in another kind of storage": {
 			desired:   Tree{"init_scripts": []any{script("a")}},
 			effective: Tree{"init_scripts": []any{map[string]any{"volumes": map[string]any{"destination": "a"}}}},
 			differ:    []string{"/init_scripts"},
 		},
 		"[case-66] a value that the server raises": {
 			desired: Tree{"aws_attributes": map[string]any{"first_on_demand": 0.0}}, effective: Tree{"aws_attributes": map[string]any{"first_on_demand": 1.0}},
-			asked: Tree{"aws_attributes": map[string]any{"first_on_demand": 0.0}}, normalized: []string{"/aws_attributes/first_on_demand"},
+			requested: Tree{"aws_attributes": map[string]any{"first_on_demand": 0.0}}, normalized: []string{"/aws_attributes/first_on_demand"},
 		},
 		"[case-66] a value that the server raises in the spec too": {
 			desired: Tree{"aws_attributes": map[string]any{"first_on_demand": 0.0}}, effective: Tree{"aws_attributes": map[string]any{"first_on_demand": 1.0}},
-			asked: Tree{"aws_attributes": map[string]any{"first_on_demand": 1.0}}, differ: []string{"/aws_attributes/first_on_demand"},
+			requested: Tree{"aws_attributes": map[string]any{"first_on_demand": 1.0}}, differ: []string{"/aws_attributes/first_on_demand"},
 		},
-		"[case-66] a name in small letters": {
-			desired: Tree{"single_user_name": "A@x"}, effective: Tree{"single_user_name": "a@x"}, asked: Tree{"single_user_name": "A@x"},
+		"[case-66] a name in lower case": {
+			desired: Tree{"single_user_name": "A@x"}, effective: Tree{"single_user_name": "a@x"}, requested: Tree{"single_user_name": "A@x"},
 			normalized: []string{"/single_user_name"},
 		},
 		"[case-66] a key that the server drops": {
-			desired: Tree{"spark_conf": map[string]any{"a": "1"}}, effective: Tree{"spark_version": "x"}, asked: Tree{"spark_conf": map[string]any{"a": "1"}},
+			desired: Tree{"spark_conf": map[string]any{"a": "1"}}, effective: Tree{"spark_version": "x"}, requested: Tree{"spark_conf": map[string]any{"a": "1"}},
 			normalized: []string{"/spark_conf/a"},
 		},
 		"[case-61] a list without a spec shows a difference": {
 			desired: Tree{"custom_tags": map[string]any{"b": "2"}}, effective: Tree{"custom_tags": map[string]any{"b": "9"}}, differ: []string{"/custom_tags/b"},
 		},
 		"[case-65] an empty spec is unknown": {
-			desired: Tree{"apply_policy_default_values": true}, effective: Tree{"spark_version": "x"}, asked: Tree{},
+			desired: Tree{"apply_policy_default_values": true}, effective: Tree{"spark_version": "x"}, requested: Tree{},
 		},
 		"numbers are compared by value": {
 			desired: Tree{"autotermination_minutes": 1000.0}, effective: Tree{"autotermination_minutes": 30.0},
-			asked: Tree{"autotermination_minutes": json.Number("1e3")}, normalized: []string{"/autotermination_minutes"},
+			requested: Tree{"autotermination_minutes": json.Number("1e3")}, normalized: []string{"/autotermination_minutes"},
 		},
 		"[case-77] masks of secrets": {
 			desired: Tree{
@@ -185,9 +185,9 @@ func TestCompare(t *testing.T) {
 				"docker_image":     map[string]any{"url": "i", "basic_auth": map[string]any{"username": "***", "password": "[REDACTED]"}},
 				"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_primary_key": "••••"}},
 			},
-			asked: Tree{"docker_image": map[string]any{"url": "i", "basic_auth": map[string]any{"username": "***", "password": "***"}}},
+			requested: Tree{"docker_image": map[string]any{"url": "i", "basic_auth": map[string]any{"username": "***", "password": "***"}}},
 		},
-		"secrets are written and not read": {
+		"secrets that the response omits": {
 			desired: Tree{
 				"docker_image":     map[string]any{"url": "i", "basic_auth": map[string]any{"username": "u", "password": "p"}},
 				"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_primary_key": "k", "log_analytics_workspace_id": "w"}},
@@ -205,7 +205,7 @@ func TestCompare(t *testing.T) {
 					*paths = []string{}
 				}
 			}
-			found := Compare(row.desired, seen(t, row.effective, row.asked))
+			found := Compare(row.desired, observe(t, row.effective, row.requested))
 			g.Expect(pathsOf(found.Differences)).To(Equal(row.differ))
 			g.Expect(pathsOf(found.Normalized)).To(Equal(row.normalized))
 			for _, difference := range slices.Concat(found.Differences, found.Normalized) {
@@ -224,13 +224,13 @@ func script(path string) map[string]any {
 	return map[string]any{"workspace": map[string]any{"destination": path}}
 }
 
-// echo is what a server shows of a cluster: what was asked for, with zeros and
-// secrets left out, modes under their old names, zones made concrete, and much
-// that nobody asked for.
-func echo(t *rapid.T, asked Tree) Tree {
-	shown := asked.clone()
+// serverView returns a cluster as a server may return it: the requested fields, with
+// zeros and secrets omitted, modes under their old names, automatic zones resolved,
+// and values that were not requested.
+func serverView(t *rapid.T, requested Tree) Tree {
+	shown := requested.clone()
 	delete(shown, "apply_policy_default_values")
-	for _, set := range leaves(asked) {
+	for _, set := range leaves(requested) {
 		switch {
 		case set.secret(), isEmpty(set.value) && rapid.Bool().Draw(t, "leave out "+set.pointer()):
 			shown = with(shown, nil, set.path...)
@@ -250,28 +250,28 @@ func echo(t *rapid.T, asked Tree) Tree {
 	for _, name := range freeMaps {
 		shown = with(shown, "by the server", name, "not.ours")
 	}
-	if _, scales := asked["autoscale"]; scales && rapid.Bool().Draw(t, "shows workers") {
+	if _, scales := requested["autoscale"]; scales && rapid.Bool().Draw(t, "shows workers") {
 		shown["num_workers"] = 1.0
 	}
 	for name, value := range map[string]any{"single_user_name": "me", "driver_node_type_id": "t", "runtime_engine": "STANDARD", "enable_elastic_disk": true} {
-		if _, set := asked[name]; !set {
+		if _, set := requested[name]; !set {
 			shown[name] = value
 		}
 	}
 	return shown
 }
 
-func TestWhatAServerMakesOfASpecificationIsNoDifference(t *testing.T) {
+func TestServerSideChangesOfRepresentationAreNoDifference(t *testing.T) {
 	t.Run("[case-09] [case-10] [case-14] [case-23] [case-25]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
-		desired := mustDesire(t, anySpec(t))
-		shown := echo(t, desired)
-		g.Expect(Compare(desired, seen(t, shown, desired))).To(Equal(Comparison{}), "after a GET")
-		g.Expect(Compare(desired, seen(t, shown, nil))).To(Equal(Comparison{}), "after a list")
+		desired := mustDesired(t, anySpec(t))
+		shown := serverView(t, desired)
+		g.Expect(Compare(desired, observe(t, shown, desired))).To(Equal(Comparison{}), "after a GET")
+		g.Expect(Compare(desired, observe(t, shown, nil))).To(Equal(Comparison{}), "after a list")
 	}))
 }
 
-// other is another value of a leaf.
+// other returns another value for a leaf.
 func other(value any) any {
 	switch value := value.(type) {
 	case string:
@@ -287,10 +287,10 @@ func other(value any) any {
 	}
 }
 
-func TestAnEditOfAnyDeclaredFieldIsFoundWhereItIs(t *testing.T) {
+func TestAnEditOfAnyDeclaredFieldIsFoundAtItsPath(t *testing.T) {
 	t.Run("[case-21]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
-		desired := mustDesire(t, anySpec(t))
+		desired := mustDesired(t, anySpec(t))
 		places := slices.DeleteFunc(leaves(desired), func(l leaf) bool {
 			list, ok := l.value.([]any)
 			return l.anyZone() || l.secret() || (ok && len(list) == 0)
@@ -299,20 +299,20 @@ func TestAnEditOfAnyDeclaredFieldIsFoundWhereItIs(t *testing.T) {
 			t.Skip("nothing is declared that can be edited")
 		}
 		edited := rapid.SampledFrom(places).Draw(t, "edited")
-		asked := with(desired, other(edited.value), edited.path...)
-		g.Expect(pathsOf(Compare(desired, seen(t, echo(t, asked), asked)).Differences)).To(ConsistOf(edited.pointer()))
+		requested := with(desired, other(edited.value), edited.path...)
+		g.Expect(pathsOf(Compare(desired, observe(t, serverView(t, requested), requested)).Differences)).To(ConsistOf(edited.pointer()))
 	}))
 }
 
-func TestComparingChangesNothingItWasGiven(t *testing.T) {
+func TestCompareAndCreationDoNotModifyTheirArguments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		spec := anySpec(t)
 		kept := spec.DeepCopy()
-		desired := mustDesire(t, spec)
+		desired := mustDesired(t, spec)
 		before := desired.clone()
-		observed := seen(t, echo(t, desired), desired)
-		untouched := seen(t, observed.Effective.clone(), desired.clone())
+		observed := observe(t, serverView(t, desired), desired)
+		untouched := observe(t, observed.Effective.clone(), desired.clone())
 		Compare(desired, observed)
 		_, err := Creation(desired, "n", Tag{Key: "k", Value: "v"})
 		g.Expect(err).NotTo(HaveOccurred())

@@ -11,16 +11,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Secrets are the values that a specification only names: the caller reads them
-// from the Secrets beside the object.
+// Secrets holds the values that a specification refers to by the name of a Secret.
 type Secrets struct {
 	DockerUsername, DockerPassword string
 	LogAnalyticsPrimaryKey         string
 }
 
-// Desired is what a user declared, as the Clusters API spells it, and nothing
-// more: what is absent there is not managed. It applies the API's own rules of
-// exclusion: one kind of size, a pool or node types.
+// Desired returns the declared specification in the form of the Clusters API. A
+// field that is absent is not managed. Fields that exclude each other are resolved
+// as the API requires: one kind of size, and a pool or node types.
 func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	declared, err := treeOf(spec)
 	if err != nil {
@@ -31,9 +30,9 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	if err := resolveAzure(tree, secrets); err != nil {
 		return nil, err
 	}
-	chooseSize(tree)
-	choosePool(tree)
-	dropUnsent(tree)
+	applySizeRules(tree)
+	applyPoolRules(tree)
+	dropRefused(tree)
 	return tree, nil
 }
 
@@ -42,7 +41,7 @@ func resolveDocker(tree Tree, secrets Secrets) {
 	if !ok {
 		return
 	}
-	if _, named := image["basic_auth_secret_ref"]; named {
+	if _, declared := image["basic_auth_secret_ref"]; declared {
 		delete(image, "basic_auth_secret_ref")
 		image["basic_auth"] = map[string]any{"username": secrets.DockerUsername, "password": secrets.DockerPassword}
 	}
@@ -61,7 +60,7 @@ func resolveAzure(tree Tree, secrets Secrets) error {
 		azure["spot_bid_max_price"] = price
 	}
 	if info, ok := azure["log_analytics_info"].(map[string]any); ok {
-		if _, named := info["log_analytics_primary_key_secret_ref"]; named {
+		if _, declared := info["log_analytics_primary_key_secret_ref"]; declared {
 			delete(info, "log_analytics_primary_key_secret_ref")
 			info["log_analytics_primary_key"] = secrets.LogAnalyticsPrimaryKey
 		}
@@ -69,9 +68,9 @@ func resolveAzure(tree Tree, secrets Secrets) error {
 	return nil
 }
 
-// chooseSize leaves exactly one kind of size, or none where a policy supplies
-// it. The size is what was declared, never computed from what is observed.
-func chooseSize(tree Tree) {
+// applySizeRules keeps one kind of size, or none if a policy supplies it. The size
+// is never computed from the observed one.
+func applySizeRules(tree Tree) {
 	if _, autoscales := tree["autoscale"]; autoscales {
 		delete(tree, "num_workers")
 		return
@@ -81,8 +80,8 @@ func chooseSize(tree Tree) {
 	}
 }
 
-// choosePool drops what a pool decides: the API refuses it beside the pool.
-func choosePool(tree Tree) {
+// applyPoolRules removes the fields that the API refuses together with a pool.
+func applyPoolRules(tree Tree) {
 	if _, pooled := tree["instance_pool_id"]; !pooled {
 		return
 	}
@@ -102,28 +101,28 @@ func choosePool(tree Tree) {
 	}
 }
 
-// dropUnsent removes what the API refuses: empty strings, which it takes for bad
-// ids, and EBS settings of 0. Values of the user's own maps may be empty.
-func dropUnsent(tree map[string]any) {
+// dropRefused removes the values that the API refuses: empty strings, which it reads
+// as invalid ids, and EBS settings of 0. Values of maps with free keys may be empty.
+func dropRefused(tree map[string]any) {
 	for name, value := range tree {
 		if value == "" || (strings.HasPrefix(name, "ebs_volume_") && isEmpty(value)) {
 			delete(tree, name)
 		}
 		if object, ok := value.(map[string]any); ok && !slices.Contains(freeMaps, name) {
-			dropUnsent(object)
+			dropRefused(object)
 		}
 	}
 }
 
-// Tag is a custom tag, such as the one that says whose a cluster is.
+// Tag is a custom tag, such as the owner tag.
 type Tag struct{ Key, Value string }
 
-// Creation is the body of clusters/create for a declared specification. A
-// cluster without a name gets defaultName, which is sent here and never as a
-// change; owner is added to the custom tags unless its key is empty.
+// Creation returns the body of clusters/create for a declared specification. A
+// cluster without a name gets defaultName, which no later request changes. The owner
+// tag is added to the custom tags unless its key is empty.
 func Creation(desired Tree, defaultName string, owner Tag) (compute.CreateCluster, error) {
 	tree := desired.clone()
-	if _, named := tree["cluster_name"]; !named {
+	if _, declared := tree["cluster_name"]; !declared {
 		tree["cluster_name"] = defaultName
 	}
 	if owner.Key != "" {

@@ -12,23 +12,23 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// body is what a client sends for a specification.
+// body returns the create request that a client sends for a specification.
 func body(t *testing.T, spec v1alpha1.ClusterSpec) map[string]any {
 	t.Helper()
 	g := NewWithT(t)
-	sent, err := Creation(mustDesire(t, &spec), "team/etl", Tag{Key: "owner", Value: "op-uid"})
+	sent, err := Creation(mustDesired(t, &spec), "team/etl", Tag{Key: "owner", Value: "op-uid"})
 	g.Expect(err).NotTo(HaveOccurred())
 	raw, err := json.Marshal(sent)
 	g.Expect(err).NotTo(HaveOccurred())
 	var read map[string]any
 	g.Expect(json.Unmarshal(raw, &read)).To(Succeed())
 	if read["spark_version"] == "" {
-		delete(read, "spark_version") // the SDK's type cannot leave it out; that is the client's to do
+		delete(read, "spark_version") // the SDK's type always encodes it, and the client removes it
 	}
 	return read
 }
 
-func TestWhatIsDeclaredIsWhatIsSent(t *testing.T) {
+func TestCreationSendsTheDeclaredFields(t *testing.T) {
 	type object = map[string]any
 	for name, row := range map[string]struct {
 		spec v1alpha1.ClusterSpec
@@ -39,7 +39,7 @@ func TestWhatIsDeclaredIsWhatIsSent(t *testing.T) {
 			spec: v1alpha1.ClusterSpec{NumWorkers: new(int32(0))},
 			sent: object{"num_workers": 0.0}, none: []string{"autoscale"},
 		},
-		"[case-03] bounds are sent without a number of workers": {
+		"[case-03] autoscale is sent without a number of workers": {
 			spec: v1alpha1.ClusterSpec{Autoscale: &v1alpha1.Autoscale{MinWorkers: new(int32(0)), MaxWorkers: new(int32(3))}, NumWorkers: new(int32(2))},
 			sent: object{"autoscale": object{"min_workers": 0.0, "max_workers": 3.0}}, none: []string{"num_workers"},
 		},
@@ -47,7 +47,7 @@ func TestWhatIsDeclaredIsWhatIsSent(t *testing.T) {
 			spec: v1alpha1.ClusterSpec{PolicyID: "P", ApplyPolicyDefaultValues: new(true)},
 			sent: object{"policy_id": "P", "apply_policy_default_values": true}, none: []string{"num_workers", "autoscale"},
 		},
-		"[case-05] a pool is sent alone": {
+		"[case-05] a pool is sent without the fields that it replaces": {
 			spec: v1alpha1.ClusterSpec{
 				InstancePoolID: "pool", NodeTypeID: "i3.xlarge", DriverNodeTypeID: "i3.xlarge", EnableElasticDisk: new(true),
 				AWSAttributes:   &v1alpha1.AWSAttributes{InstanceProfileARN: "arn", ZoneID: "auto", EBSVolumeCount: new(int32(1))},
@@ -70,17 +70,17 @@ func TestWhatIsDeclaredIsWhatIsSent(t *testing.T) {
 				"workload_type": object{"clients": object{"jobs": false, "notebooks": false}},
 			},
 		},
-		"EBS settings of 0 are not sent, the API refuses them": {
+		"EBS settings of 0 are not sent, because the API refuses them": {
 			spec: v1alpha1.ClusterSpec{AWSAttributes: &v1alpha1.AWSAttributes{
 				ZoneID: "auto", EBSVolumeCount: new(int32(0)), EBSVolumeSize: new(int32(0)), EBSVolumeIOPS: new(int32(0)), EBSVolumeThroughput: new(int32(0)),
 			}},
 			sent: object{"aws_attributes": object{"zone_id": "auto"}},
 		},
-		"one node has no workers": {
+		"a single node has no workers": {
 			spec: v1alpha1.ClusterSpec{Kind: v1alpha1.KindClassicPreview, IsSingleNode: new(true)},
 			sent: object{"kind": "CLASSIC_PREVIEW", "is_single_node": true, "num_workers": 0.0},
 		},
-		"a name of one's own wins over the default one": {
+		"a declared name takes precedence over the default name": {
 			spec: v1alpha1.ClusterSpec{ClusterName: "etl-prod"},
 			sent: object{"cluster_name": "etl-prod"},
 		},
@@ -98,7 +98,7 @@ func TestWhatIsDeclaredIsWhatIsSent(t *testing.T) {
 				}},
 			},
 		},
-		"words of the user's own stay as they are, empty ones too": {
+		"free keys and their values are sent unchanged, empty values too": {
 			spec: v1alpha1.ClusterSpec{
 				SparkConf: map[string]string{"spark.someThing": "", "useMLRuntime": "{{secrets/a/b}}"}, SparkEnvVars: map[string]string{"HTTP_PROXY": ""},
 			},
@@ -118,9 +118,9 @@ func TestWhatIsDeclaredIsWhatIsSent(t *testing.T) {
 	}
 }
 
-func TestTheOwnerTagStandsBesideTheUsersTagsAndNotInWhatIsDeclared(t *testing.T) {
+func TestTheOwnerTagIsAddedToTheRequestAndNotToTheDeclaredFields(t *testing.T) {
 	g := NewWithT(t)
-	desired := mustDesire(t, &v1alpha1.ClusterSpec{CustomTags: map[string]string{"cost-center": "4711"}})
+	desired := mustDesired(t, &v1alpha1.ClusterSpec{CustomTags: map[string]string{"cost-center": "4711"}})
 	sent, err := Creation(desired, "n", Tag{Key: "owner", Value: "me"})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(sent.CustomTags).To(Equal(map[string]string{"cost-center": "4711", "owner": "me"}))
@@ -132,15 +132,15 @@ func TestTheOwnerTagStandsBesideTheUsersTagsAndNotInWhatIsDeclared(t *testing.T)
 	g.Expect(untagged.CustomTags).To(Equal(map[string]string{"cost-center": "4711"}))
 }
 
-func TestAPriceThatIsNoNumberIsRefusedByItsName(t *testing.T) {
+func TestAnInvalidPriceIsRefusedWithItsField(t *testing.T) {
 	_, err := Desired(&v1alpha1.ClusterSpec{AzureAttributes: &v1alpha1.AzureAttributes{SpotBidMaxPrice: "cheap"}}, Secrets{})
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring(`spec.azureAttributes.spotBidMaxPrice "cheap"`)))
 }
 
-func TestEverySpecificationReachesTheWireWhole(t *testing.T) {
+func TestEveryDeclaredFieldIsSent(t *testing.T) {
 	t.Run("[case-23]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
-		desired := mustDesire(t, anySpec(t))
+		desired := mustDesired(t, anySpec(t))
 		for _, set := range leaves(desired) {
 			if !slices.Contains(freeMaps, set.path[0]) {
 				g.Expect(set.value).NotTo(Equal(""), "%s: an empty string is a bad id", set.pointer())

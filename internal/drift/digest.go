@@ -7,41 +7,40 @@ import (
 	"strings"
 )
 
-// digestVersion is the form of Digest's results. It changes with every change
-// that gives an unchanged object another digest; TestDigest is its guard.
+// digestVersion is the version of the digest. It must change whenever Digest returns
+// another value for an unchanged specification, which TestDigest checks.
 const digestVersion = "v1:"
 
-// Digest returns a digest of a declared specification, for the status, such as
-// v1:0123456789abcdef; "" of none. Values that the API never shows again have no
-// part in it, because a digest of a short secret can be guessed. A field that is
-// not set has none either, so that new fields leave the digests of others alone.
+// Digest returns a digest of a declared specification for the status, such as
+// v1:0123456789abcdef, or "" for nil. It leaves out write-only values, because a
+// short secret can be guessed from its digest, and fields that are not set, so that a
+// new field does not change existing digests.
 func Digest(desired Tree) string {
 	if desired == nil {
 		return ""
 	}
-	bare := desired.clone()
-	for _, place := range writeOnly {
-		bare.clear(splitPointer(place))
+	public := desired.clone()
+	for _, pointer := range writeOnly {
+		public.remove(splitPointer(pointer))
 	}
 	// A tree holds what encoding/json decoded, which it can always encode.
-	raw, _ := json.Marshal(bare) //nolint:errchkjson // see above
+	raw, _ := json.Marshal(public) //nolint:errchkjson // see above
 	sum := sha256.Sum256(raw)
-	const enough = 8
-	return digestVersion + hex.EncodeToString(sum[:enough])
+	const digestBytes = 8
+	return digestVersion + hex.EncodeToString(sum[:digestBytes])
 }
 
-// KnownDigest reports whether a digest is of the form that Digest returns, so
-// that another value means another specification. Those of other versions of the
-// operator are not.
+// KnownDigest reports whether a digest has the version that Digest returns. Two
+// digests of one version differ only if the specifications differ.
 func KnownDigest(digest string) bool { return strings.HasPrefix(digest, digestVersion) }
 
-// clear takes a place out of the tree, if it is there.
-func (t Tree) clear(path []string) {
+// remove removes the value at a path of keys, if there is one.
+func (t Tree) remove(path []string) {
 	if len(path) == 1 {
 		delete(t, path[0])
 		return
 	}
 	if member, ok := t[path[0]].(map[string]any); ok {
-		Tree(member).clear(path[1:])
+		Tree(member).remove(path[1:])
 	}
 }

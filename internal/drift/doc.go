@@ -1,7 +1,7 @@
-// Package drift holds the table of cluster fields: how what a user declared is
-// spelled on the wire, how it is compared with what the workspace has, and what
-// mends a difference. A new field of the Clusters API is one row in fields.go.
+// Package drift compares the declared specification of a cluster with the cluster
+// in the workspace, and builds the requests that correct the differences. The table
+// in fields.go describes every field; a new field of the Clusters API is one row.
 //
-// Everything here is a pure function of its arguments: no client, no clock, no
-// logger, nothing of controller-runtime.
+// Every function is pure: there is no client, no clock, no logger and no
+// controller-runtime.
 package drift

@@ -12,13 +12,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// byReference are the fields that name a Secret, and what is sent for them.
+// byReference maps the fields that refer to a Secret to the fields that are sent.
 var byReference = map[string]string{
 	"docker_image.basic_auth_secret_ref":                                       "docker_image.basic_auth",
 	"azure_attributes.log_analytics_info.log_analytics_primary_key_secret_ref": "azure_attributes.log_analytics_info.log_analytics_primary_key",
 }
 
-// jsonFields are a struct's fields by their JSON names.
+// jsonFields returns the fields of a struct by their JSON names.
 func jsonFields(of reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for field := range of.Fields() {
@@ -36,8 +36,8 @@ func element(of reflect.Type) reflect.Type {
 	return of
 }
 
-// wirePaths are the paths of every field of a resource's struct, as they are
-// spelled on the wire.
+// wirePaths returns the paths of all fields of a struct of the resource, with the
+// names of the Clusters API.
 func wirePaths(of reflect.Type, above string) []string {
 	var paths []string
 	for name, kind := range jsonFields(of) {
@@ -50,7 +50,7 @@ func wirePaths(of reflect.Type, above string) []string {
 	return paths
 }
 
-// knownAt tells that a wire type has a field at a path.
+// knownAt reports whether a type of the SDK has a field at a path.
 func knownAt(of reflect.Type, path string) bool {
 	for name := range strings.SplitSeq(path, ".") {
 		next, ok := jsonFields(element(of))[name]
@@ -67,11 +67,11 @@ func TestEveryFieldOfTheResourceHasARow(t *testing.T) {
 	for name := range jsonFields(reflect.TypeFor[v1alpha1.ClusterSpec]()) {
 		g.Expect(Names()).To(ContainElement(wireName(name)), "%s: give it a row in fields.go", name)
 	}
-	g.Expect(Names()).To(HaveLen(len(jsonFields(reflect.TypeFor[v1alpha1.ClusterSpec]()))), "a row that no field can set")
-	g.Expect(slices.Compact(slices.Sorted(slices.Values(Names())))).To(HaveLen(len(fields)), "one row for a field")
+	g.Expect(Names()).To(HaveLen(len(jsonFields(reflect.TypeFor[v1alpha1.ClusterSpec]()))), "a row without a field of the resource")
+	g.Expect(slices.Compact(slices.Sorted(slices.Values(Names())))).To(HaveLen(len(fields)), "one row per field")
 }
 
-func TestEveryFieldAtAnyDepthIsSpelledAsTheAPISpellsIt(t *testing.T) {
+func TestEveryFieldAtAnyDepthHasTheNameOfTheAPI(t *testing.T) {
 	g := NewWithT(t)
 	paths := wirePaths(reflect.TypeFor[v1alpha1.ClusterSpec](), "")
 	g.Expect(len(paths)).To(BeNumerically(">", 100))
@@ -79,12 +79,12 @@ func TestEveryFieldAtAnyDepthIsSpelledAsTheAPISpellsIt(t *testing.T) {
 		if sent, ok := byReference[path]; ok {
 			path = sent
 		}
-		g.Expect(knownAt(reflect.TypeFor[compute.ClusterSpec](), path)).To(BeTrue(), "%s in what is asked for", path)
-		g.Expect(knownAt(reflect.TypeFor[compute.CreateCluster](), path)).To(BeTrue(), "%s in what is sent", path)
+		g.Expect(knownAt(reflect.TypeFor[compute.ClusterSpec](), path)).To(BeTrue(), "%s in the spec of GET", path)
+		g.Expect(knownAt(reflect.TypeFor[compute.CreateCluster](), path)).To(BeTrue(), "%s in the create request", path)
 	}
 }
 
-func TestARowLooksWhereGETShowsItsField(t *testing.T) {
+func TestOnlySpecMarksTheFieldsThatGETReturnsInSpecOnly(t *testing.T) {
 	g := NewWithT(t)
 	shown := jsonFields(reflect.TypeFor[compute.ClusterDetails]())
 	for _, f := range fields {
@@ -96,7 +96,7 @@ func TestARowLooksWhereGETShowsItsField(t *testing.T) {
 	}
 }
 
-func TestARowComparesByTheTypeOfItsField(t *testing.T) {
+func TestTheKindOfARowFitsTheTypeOfItsField(t *testing.T) {
 	g := NewWithT(t)
 	types := jsonFields(reflect.TypeFor[compute.ClusterSpec]())
 	for _, f := range fields {
@@ -114,19 +114,19 @@ func TestARowComparesByTheTypeOfItsField(t *testing.T) {
 	}
 }
 
-func TestNamesConvertMechanically(t *testing.T) {
+func TestWireName(t *testing.T) {
 	g := NewWithT(t)
-	for name, spelled := range map[string]string{
+	for name, want := range map[string]string{
 		"sparkVersion": "spark_version", "nodeTypeID": "node_type_id", "useMLRuntime": "use_ml_runtime",
 		"instanceProfileARN": "instance_profile_arn", "cannedACL": "canned_acl", "ebsVolumeIOPS": "ebs_volume_iops",
 		"alternateNodeTypeIDs": "alternate_node_type_ids", "sshPublicKeys": "ssh_public_keys", "s3": "s3",
 		"localSsdCount": "local_ssd_count", "awsContextID": "aws_context_id", "kmsKey": "kms_key", "url": "url",
 	} {
-		g.Expect(wireName(name)).To(Equal(spelled))
+		g.Expect(wireName(name)).To(Equal(want))
 	}
 }
 
-func TestASizeAloneIsMendedByAResize(t *testing.T) {
+func TestTheFieldsThatAResizeChanges(t *testing.T) {
 	g := NewWithT(t)
 	var sizes []string
 	for _, f := range fields {
@@ -137,11 +137,11 @@ func TestASizeAloneIsMendedByAResize(t *testing.T) {
 	g.Expect(sizes).To(ConsistOf("num_workers", "autoscale"))
 }
 
-func TestWhatAClusterCannotBeWithoutIsLetGoOf_case22(t *testing.T) {
+func TestTheFieldsThatKeepTheirValueOnRemoval_case22(t *testing.T) {
 	g := NewWithT(t)
 	var kept []string
 	for _, f := range fields {
-		if f.removal == letsGo {
+		if f.removal == keepValue {
 			kept = append(kept, f.name)
 		}
 	}

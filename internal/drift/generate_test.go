@@ -13,20 +13,19 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// secrets are the values of the Secrets that a generated specification names.
-var secrets = Secrets{DockerUsername: "puller", DockerPassword: "hunter2", LogAnalyticsPrimaryKey: "a-key"}
+// secretValues are the values of the Secrets that a generated specification refers to.
+var secretValues = Secrets{DockerUsername: "puller", DockerPassword: "hunter2", LogAnalyticsPrimaryKey: "a-key"}
 
 var (
 	words = rapid.StringMatching(`[a-z0-9]{1,6}`)
-	// mapKeys are names that people choose, among them what means something
-	// elsewhere on the wire.
+	// mapKeys are free keys, some of which are names of fields of the API.
 	mapKeys = rapid.OneOf(words, rapid.SampledFrom([]string{
 		"zone_id", "ebs_volume_count", "spark.executor.memory", "a/b", "~x", "sparkConf", "num_workers",
 	}))
 )
 
-// anySpec is a specification with any of its fields set, zeros and empty lists
-// included, but for what admission refuses: two kinds of size.
+// anySpec returns a specification with any fields set, zeros and empty lists included,
+// but not with two kinds of size, which admission refuses.
 func anySpec(t *rapid.T) *v1alpha1.ClusterSpec {
 	spec := &v1alpha1.ClusterSpec{}
 	fill(t, reflect.ValueOf(spec).Elem(), "spec")
@@ -36,8 +35,8 @@ func anySpec(t *rapid.T) *v1alpha1.ClusterSpec {
 	return spec
 }
 
-// whole are the structs all of whose members the schema requires.
-var whole = []reflect.Type{
+// allRequired are the structs of which the schema requires every member.
+var allRequired = []reflect.Type{
 	reflect.TypeFor[v1alpha1.Autoscale](),
 	reflect.TypeFor[v1alpha1.LocalSecretReference](),
 	reflect.TypeFor[v1alpha1.LocalSecretKeyReference](),
@@ -48,7 +47,7 @@ func fill(t *rapid.T, value reflect.Value, name string) {
 	case reflect.Struct:
 		for i := range value.NumField() {
 			field := value.Type().Field(i)
-			if field.Name == "Destination" || slices.Contains(whole, value.Type()) || rapid.IntRange(0, 2).Draw(t, name+"?") == 0 {
+			if field.Name == "Destination" || slices.Contains(allRequired, value.Type()) || rapid.IntRange(0, 2).Draw(t, name+"?") == 0 {
 				fill(t, value.Field(i), field.Name)
 			}
 		}
@@ -69,7 +68,7 @@ func fill(t *rapid.T, value reflect.Value, name string) {
 	case reflect.String:
 		value.SetString(text(t, name))
 	default:
-		t.Fatalf("%s is a %s, which no test fills", name, value.Kind())
+		t.Fatalf("%s is a %s, which fill does not support", name, value.Kind())
 	}
 }
 
@@ -86,37 +85,37 @@ func text(t *rapid.T, name string) string {
 	}
 }
 
-func mustDesire(t tester, spec *v1alpha1.ClusterSpec) Tree {
+func mustDesired(t tester, spec *v1alpha1.ClusterSpec) Tree {
 	t.Helper()
-	desired, err := Desired(spec, secrets)
+	desired, err := Desired(spec, secretValues)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return desired
 }
 
-// tester is a test, or one round of a property.
+// tester is a test or one iteration of a property test.
 type tester interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// leaf is a place in a tree that holds a value, and no further members.
+// leaf is a value in a tree that is not an object.
 type leaf struct {
 	path  []string
 	value any
 }
 
-func (l leaf) pointer() string { return pointer(l.path...) }
+func (l leaf) pointer() string { return jsonPointer(l.path...) }
 
-// anyZone tells a zone that the cloud is to choose.
+// anyZone reports whether the leaf is a zone that the cloud chooses.
 func (l leaf) anyZone() bool {
 	ofCloud := len(l.path) == 2 && strings.HasSuffix(l.path[0], "_attributes") && l.path[1] == "zone_id"
 	return ofCloud && (l.value == "auto" || l.value == "AUTO")
 }
 
-// secret tells a value that no server shows.
+// secret reports whether the leaf is a write-only value.
 func (l leaf) secret() bool { return slices.Contains(writeOnly, l.pointer()) }
 
-// leaves are the leaves of a tree, in order; lists are leaves.
+// leaves returns the leaves of a tree in order; a list is a leaf.
 func leaves(tree map[string]any, above ...string) []leaf {
 	var found []leaf
 	names := make([]string, 0, len(tree))
@@ -135,27 +134,27 @@ func leaves(tree map[string]any, above ...string) []leaf {
 	return found
 }
 
-// with is a copy of a tree with one value put in its place, or taken out.
+// with returns a copy of a tree with one value set; nil removes the value.
 func with(tree Tree, value any, path ...string) Tree {
 	copied := tree.clone()
-	here := map[string]any(copied)
+	parent := map[string]any(copied)
 	for _, name := range path[:len(path)-1] {
-		next, ok := here[name].(map[string]any)
+		next, ok := parent[name].(map[string]any)
 		if !ok {
 			next = map[string]any{}
-			here[name] = next
+			parent[name] = next
 		}
-		here = next
+		parent = next
 	}
 	if value == nil {
-		delete(here, path[len(path)-1])
+		delete(parent, path[len(path)-1])
 	} else {
-		here[path[len(path)-1]] = value
+		parent[path[len(path)-1]] = value
 	}
 	return copied
 }
 
-// wire sends a tree through one of the SDK's types, as a client would.
+// wire decodes a tree into one of the SDK's types.
 func wire[Type any](t tester, tree Tree) *Type {
 	t.Helper()
 	g := NewWithT(t)

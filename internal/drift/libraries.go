@@ -10,27 +10,27 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Library is a declared library as the Libraries API spells it.
+// Library returns a declared library in the form of the Libraries API.
 func Library(declared v1alpha1.Library) compute.Library {
 	library := compute.Library{Jar: declared.Jar, Whl: declared.Whl, Requirements: declared.Requirements}
-	if of := declared.PyPI; of != nil {
-		library.Pypi = &compute.PythonPyPiLibrary{Package: of.Package, Repo: of.Repo}
+	if pypi := declared.PyPI; pypi != nil {
+		library.Pypi = &compute.PythonPyPiLibrary{Package: pypi.Package, Repo: pypi.Repo}
 	}
-	if of := declared.Maven; of != nil {
-		library.Maven = &compute.MavenLibrary{Coordinates: of.Coordinates, Repo: of.Repo, Exclusions: of.Exclusions}
+	if maven := declared.Maven; maven != nil {
+		library.Maven = &compute.MavenLibrary{Coordinates: maven.Coordinates, Repo: maven.Repo, Exclusions: maven.Exclusions}
 	}
-	if of := declared.CRAN; of != nil {
-		library.Cran = &compute.RCranLibrary{Package: of.Package, Repo: of.Repo}
+	if cran := declared.CRAN; cran != nil {
+		library.Cran = &compute.RCranLibrary{Package: cran.Package, Repo: cran.Repo}
 	}
 	return library
 }
 
-// LibraryIdentity tells one library from another: its kind with all its members.
-// The order of exclusions says nothing.
+// LibraryIdentity returns a key that is equal for equal libraries: the kind with all
+// members, exclusions in any order.
 func LibraryIdentity(library compute.Library) string {
-	if of := library.Maven; of != nil {
-		sorted := *of
-		sorted.Exclusions = slices.Sorted(slices.Values(of.Exclusions))
+	if maven := library.Maven; maven != nil {
+		sorted := *maven
+		sorted.Exclusions = slices.Sorted(slices.Values(maven.Exclusions))
 		library.Maven = &sorted
 	}
 	text, err := json.Marshal(library)
@@ -40,8 +40,8 @@ func LibraryIdentity(library compute.Library) string {
 	return string(text)
 }
 
-// LibraryName is what the versions of one library have in common: its kind and
-// its name. Files have none; "" tells so.
+// LibraryName returns the kind and the name of a library, which its versions have in
+// common, or "" for a file.
 func LibraryName(library compute.Library) string {
 	switch {
 	case library.Pypi != nil:
@@ -60,8 +60,8 @@ func LibraryName(library compute.Library) string {
 	}
 }
 
-// ShownLibrary is a library for people.
-func ShownLibrary(library compute.Library) string {
+// LibraryDisplayName returns the name of a library for messages.
+func LibraryDisplayName(library compute.Library) string {
 	switch {
 	case library.Pypi != nil:
 		return library.Pypi.Package

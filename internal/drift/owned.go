@@ -9,8 +9,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Owned names every field and key that a specification declares, sorted. They
-// are JSON Pointers into spec, in the resource's own names, and never values.
+// Owned returns every field and key that a specification declares, as sorted JSON
+// Pointers into spec. They have the names of the resource and contain no values.
 func Owned(desired Tree) []string {
 	var owned []string
 	for _, f := range fields {
@@ -26,10 +26,10 @@ func Owned(desired Tree) []string {
 	return owned
 }
 
-// paths are the places of a declared value at which it is compared.
+// paths returns the paths at which a declared value is compared.
 func (f field) paths(want any) [][]string {
-	members, divided := want.(map[string]any)
-	if !divided || (f.kind != keys && f.kind != block) {
+	members, isObject := want.(map[string]any)
+	if !isObject || (f.kind != keys && f.kind != block) {
 		return [][]string{{f.name}}
 	}
 	var paths [][]string
@@ -46,43 +46,42 @@ func (f field) paths(want any) [][]string {
 	return paths
 }
 
-// Removed lists what was declared once, is not declared any more, and is still
-// what was last asked for: the differences that a removal leaves. Whatever a
-// cluster cannot be without is let go of, and is none. Where the spec is unknown
-// nothing is listed, which does not mean that nothing is left to clear:
-// SpecKnown and MayBeLeft tell the two apart.
+// Removed returns a difference for every field that was declared before, is no longer
+// declared, and is still in GET's spec. Fields that a cluster cannot be without keep
+// their values. The result is empty if the spec is unknown; SpecKnown and
+// MayNeedClearing distinguish that from nothing to clear.
 func Removed(owned []string, desired Tree, observed Observed) []Difference {
 	var found []Difference
-	kept := Owned(desired)
-	for _, place := range owned {
-		path, f, undeclared := undeclared(place, kept)
-		value, present := observed.Asked.at(path...)
+	declared := Owned(desired)
+	for _, pointer := range owned {
+		path, f, undeclared := undeclared(pointer, declared)
+		value, present := observed.Requested.at(path...)
 		if !undeclared || !present {
 			continue
 		}
-		found = append(found, Difference{Path: pointer(path...), Field: f.name, Actual: value, Asked: value})
+		found = append(found, Difference{Path: jsonPointer(path...), Field: f.name, Actual: value, Requested: value})
 	}
 	sortByPath(found)
 	return found
 }
 
-// MayBeLeft reports whether a field that was declared once, and is not any more,
-// may still have to be cleared: only GET's spec can tell.
-func MayBeLeft(owned []string, desired Tree) bool {
-	kept := Owned(desired)
-	return slices.ContainsFunc(owned, func(place string) bool {
-		_, _, undeclared := undeclared(place, kept)
+// MayNeedClearing reports whether a field that was declared before, and is no longer
+// declared, may have to be cleared. Only GET's spec shows whether it has to.
+func MayNeedClearing(owned []string, desired Tree) bool {
+	declared := Owned(desired)
+	return slices.ContainsFunc(owned, func(pointer string) bool {
+		_, _, undeclared := undeclared(pointer, declared)
 		return undeclared
 	})
 }
 
-// undeclared reports whether an owned place is none of the declared ones, which
-// are sorted, and can be cleared.
-func undeclared(place string, declared []string) (path []string, row field, ok bool) {
-	path = wirePath(place)
+// undeclared reports whether an owned path is not among the declared ones, which must
+// be sorted, and can be cleared.
+func undeclared(pointer string, declared []string) (path []string, row field, ok bool) {
+	path = wirePath(pointer)
 	row, known := rowOf(path[0])
-	_, still := slices.BinarySearch(declared, place)
-	return path, row, known && row.removal == clears && !still
+	_, still := slices.BinarySearch(declared, pointer)
+	return path, row, known && row.removal == clearValue && !still
 }
 
 func rowOf(name string) (field, bool) {
@@ -93,7 +92,7 @@ func rowOf(name string) (field, bool) {
 	return fields[at], true
 }
 
-// SpecPointer names a place of the Clusters API as a JSON Pointer into spec:
+// SpecPointer returns the JSON Pointer into spec for a path of the Clusters API:
 // aws_attributes, zone_id is /awsAttributes/zoneID.
 func SpecPointer(path []string) string {
 	names := slices.Clone(path)
@@ -105,12 +104,12 @@ func SpecPointer(path []string) string {
 			names[i] = own
 		}
 	}
-	return pointer(names...)
+	return jsonPointer(names...)
 }
 
-// wirePath undoes SpecPointer.
-func wirePath(place string) []string {
-	path := splitPointer(place)
+// wirePath is the inverse of SpecPointer.
+func wirePath(pointer string) []string {
+	path := splitPointer(pointer)
 	for i, name := range path {
 		if i > 0 && slices.Contains(freeMaps, path[0]) {
 			break
@@ -120,17 +119,17 @@ func wirePath(place string) []string {
 	return path
 }
 
-func splitPointer(place string) []string {
-	parts := strings.Split(strings.TrimPrefix(place, "/"), "/")
+func splitPointer(pointer string) []string {
+	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
 	for i, part := range parts {
 		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 	}
 	return parts
 }
 
-// specNames are the resource's names by the Clusters API's.
+// specNames maps the names of the Clusters API to those of the resource.
 var specNames = namesOf(reflect.TypeFor[v1alpha1.ClusterSpec](), map[string]string{
-	// These stand for a Secret in the resource.
+	// These are references to a Secret in the resource.
 	"basic_auth":                "basicAuthSecretRef",
 	"log_analytics_primary_key": "logAnalyticsPrimaryKeySecretRef",
 })

@@ -13,35 +13,36 @@ import (
 // Permission is one direct entry of a cluster's access control list.
 type Permission = compute.ClusterAccessControlRequest
 
-// levels of permission: each includes those before it.
+// levels are the permission levels in ascending order; each includes those before it.
 var levels = []compute.ClusterPermissionLevel{
 	compute.ClusterPermissionLevelCanAttachTo, compute.ClusterPermissionLevelCanRestart, compute.ClusterPermissionLevelCanManage,
 }
 
-// DirectPermissions are those of the cluster itself, without what is inherited.
+// DirectPermissions returns the permissions of the cluster itself, without the
+// inherited ones.
 func DirectPermissions(entries []compute.ClusterAccessControlResponse) []Permission {
 	var direct []Permission
 	for _, entry := range entries {
-		grant := Permission{UserName: entry.UserName, GroupName: entry.GroupName, ServicePrincipalName: entry.ServicePrincipalName}
+		own := Permission{UserName: entry.UserName, GroupName: entry.GroupName, ServicePrincipalName: entry.ServicePrincipalName}
 		for _, permission := range entry.AllPermissions {
 			if !permission.Inherited {
-				grant.PermissionLevel = higher(grant.PermissionLevel, permission.PermissionLevel)
+				own.PermissionLevel = higher(own.PermissionLevel, permission.PermissionLevel)
 			}
 		}
-		if grant.PermissionLevel != "" {
-			direct = append(direct, grant)
+		if own.PermissionLevel != "" {
+			direct = append(direct, own)
 		}
 	}
-	return byPrincipal(direct)
+	return sortByPrincipal(direct)
 }
 
-// Permissions are the direct grants that a cluster is to have: the declared ones, and
-// what the operator itself, by its user name, has now. Without it nobody could
-// correct a mistake.
+// Permissions returns the desired direct permissions of a cluster: the declared ones,
+// and those that the operator has now, by its user name. Without the latter, the
+// operator could not correct a wrong declaration.
 func Permissions(declared []v1alpha1.AccessControl, direct []Permission, operator string) []Permission {
-	var wanted []Permission
+	var desired []Permission
 	for _, entry := range declared {
-		wanted = append(wanted, Permission{
+		desired = append(desired, Permission{
 			UserName: entry.UserName, GroupName: entry.GroupName, ServicePrincipalName: entry.ServicePrincipalName,
 			PermissionLevel: compute.ClusterPermissionLevel(entry.PermissionLevel),
 		})
@@ -50,52 +51,52 @@ func Permissions(declared []v1alpha1.AccessControl, direct []Permission, operato
 		if operator == "" || !strings.EqualFold(own.UserName, operator) && !strings.EqualFold(own.ServicePrincipalName, operator) {
 			continue
 		}
-		i := slices.IndexFunc(wanted, func(entry Permission) bool { return principalOf(entry) == principalOf(own) })
+		i := slices.IndexFunc(desired, func(entry Permission) bool { return principalOf(entry) == principalOf(own) })
 		if i < 0 {
-			wanted = append(wanted, own)
+			desired = append(desired, own)
 		} else {
-			wanted[i].PermissionLevel = higher(wanted[i].PermissionLevel, own.PermissionLevel)
+			desired[i].PermissionLevel = higher(desired[i].PermissionLevel, own.PermissionLevel)
 		}
 	}
-	return byPrincipal(wanted)
+	return sortByPrincipal(desired)
 }
 
-// SamePermissions tells that two lists grant the same.
+// SamePermissions reports whether two lists, both sorted by principal, are equal.
 func SamePermissions(a, b []Permission) bool {
 	return slices.EqualFunc(a, b, func(a, b Permission) bool {
 		return principalOf(a) == principalOf(b) && a.PermissionLevel == b.PermissionLevel
 	})
 }
 
-// principalOf tells one principal from another. User names are e-mail addresses,
-// which Databricks may answer in lower case.
-func principalOf(grant Permission) string {
+// principalOf returns a key that is equal for the same principal. User names are
+// e-mail addresses, which Databricks may return in lower case.
+func principalOf(permission Permission) string {
 	switch {
-	case grant.UserName != "":
-		return "user " + strings.ToLower(grant.UserName)
-	case grant.GroupName != "":
-		return "group " + grant.GroupName
+	case permission.UserName != "":
+		return "user " + strings.ToLower(permission.UserName)
+	case permission.GroupName != "":
+		return "group " + permission.GroupName
 	default:
-		return "service principal " + strings.ToLower(grant.ServicePrincipalName)
+		return "service principal " + strings.ToLower(permission.ServicePrincipalName)
 	}
 }
 
-// higher is the level that includes the other. One that is not known is taken
-// for the highest: it is not to be taken for what it is not.
+// higher returns the level that includes the other. An unknown level counts as the
+// highest, so that it is never lowered.
 func higher(a, b compute.ClusterPermissionLevel) compute.ClusterPermissionLevel {
-	rank := func(level compute.ClusterPermissionLevel) int {
+	order := func(level compute.ClusterPermissionLevel) int {
 		if i := slices.Index(levels, level); i >= 0 || level == "" {
 			return i
 		}
 		return len(levels)
 	}
-	if rank(b) > rank(a) {
+	if order(b) > order(a) {
 		return b
 	}
 	return a
 }
 
-func byPrincipal(grants []Permission) []Permission {
-	slices.SortFunc(grants, func(a, b Permission) int { return cmp.Compare(principalOf(a), principalOf(b)) })
-	return grants
+func sortByPrincipal(permissions []Permission) []Permission {
+	slices.SortFunc(permissions, func(a, b Permission) int { return cmp.Compare(principalOf(a), principalOf(b)) })
+	return permissions
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// object is a JSON object whose members keep the bytes that they were read from.
+// object is a JSON object whose members keep the bytes that they were decoded from.
 type object map[string]json.RawMessage
 
-// objectOf returns the members of a JSON object, or nil if raw is none.
+// objectOf returns the members of a JSON object, or nil if raw is not an object.
 func objectOf(raw json.RawMessage) object {
 	var members object
 	if err := json.Unmarshal(raw, &members); err != nil {
@@ -31,7 +31,7 @@ func (o object) at(path []string) json.RawMessage {
 	return objectOf(value).at(path[1:])
 }
 
-// set puts a value at a path of keys; a nil value removes what is there.
+// set sets the value at a path of keys; nil removes it.
 func (o object) set(path []string, value any) error {
 	if len(path) == 0 {
 		return nil
@@ -59,7 +59,7 @@ func (o object) set(path []string, value any) error {
 	return err
 }
 
-// encode is json.Marshal that leaves the bytes of a json.RawMessage as they are.
+// encode is json.Marshal, but keeps the bytes of a json.RawMessage.
 func encode(value any) (json.RawMessage, error) {
 	if raw, ok := value.(json.RawMessage); ok {
 		return raw, nil
@@ -73,7 +73,7 @@ func encode(value any) (json.RawMessage, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
-// decode is json.Unmarshal into a tree, numbers as json.Number.
+// decode is json.Unmarshal into a tree, with numbers as json.Number.
 func decode(raw json.RawMessage) (Tree, error) {
 	var tree Tree
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -84,11 +84,11 @@ func decode(raw json.RawMessage) (Tree, error) {
 	return tree, nil
 }
 
-// specType is the SDK's type of a specification. What it has no field for is
+// specType is the SDK's type of a specification. Members without a field in it are
 // unknown.
 var specType = reflect.TypeFor[compute.ClusterSpec]()
 
-// memberType returns the SDK's type of a member, or nil if the SDK has none.
+// memberType returns the SDK's type of a member, or nil if the member is unknown.
 func memberType(of reflect.Type, name string) reflect.Type {
 	for of != nil && of.Kind() == reflect.Pointer {
 		of = of.Elem()
@@ -104,8 +104,7 @@ func memberType(of reflect.Type, name string) reflect.Type {
 	return nil
 }
 
-// withUnknown returns a value together with the members of raw, at any depth,
-// for which the SDK's type has no field.
+// withUnknown returns a value together with the unknown members of raw, at any depth.
 func withUnknown(value any, raw json.RawMessage, of reflect.Type) any {
 	for of != nil && of.Kind() == reflect.Pointer {
 		of = of.Elem()
@@ -128,7 +127,7 @@ func withUnknown(value any, raw json.RawMessage, of reflect.Type) any {
 	}
 }
 
-// membersWithUnknown is withUnknown of an object.
+// membersWithUnknown is withUnknown for an object.
 func membersWithUnknown(value map[string]any, members object, of reflect.Type) map[string]any {
 	out := make(map[string]any, len(value))
 	for name, item := range value {
@@ -142,8 +141,8 @@ func membersWithUnknown(value map[string]any, members object, of reflect.Type) m
 	return out
 }
 
-// itemsWithUnknown is withUnknown of a list. An item takes over what is unknown
-// from the first item that has all of its members.
+// itemsWithUnknown is withUnknown for a list. An item gets the unknown members of the
+// first unused item that includes it.
 func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []any {
 	out := make([]any, len(value))
 	used := make([]bool, len(items))
@@ -151,7 +150,7 @@ func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []a
 		out[i] = item
 		for j, raw := range items {
 			have, err := decodeAny(raw)
-			if used[j] || err != nil || !holds(item, have) {
+			if used[j] || err != nil || !includes(item, have) {
 				continue
 			}
 			used[j], out[i] = true, withUnknown(item, raw, of)

@@ -13,15 +13,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// odd are values that a careless decoder changes.
+// odd are values that decoding and encoding may change.
 var odd = rapid.SampledFrom([]string{
 	`9007199254740993`, `123456789012345678901234567890`, `1e3`, `0.10`, `-0`, `1E+400`, `null`, `{}`, `[]`, `""`, `false`,
 	`"<&>"`, `"\u00e9\ud83d"`, `{"a":null,"b":[1e3,{"c":9007199254740993}]}`, `[null,{"z":1,"a":2}]`,
 })
 
-// withOdd adds members that the SDK does not know to every object of a
-// specification, and returns their bytes by path. Keys of the user's own maps
-// count as such where they are not declared.
+// withOdd adds an unknown member to every object of a specification, and records its
+// bytes by path. In a map with free keys it is a key that is not declared.
 func withOdd(t *rapid.T, raw json.RawMessage, of reflect.Type, path string, added map[string]string) json.RawMessage {
 	for of.Kind() == reflect.Pointer {
 		of = of.Elem()
@@ -70,13 +69,13 @@ func bytesAt(raw json.RawMessage, path string) string {
 	return string(raw)
 }
 
-func TestWhatTheSDKDoesNotKnowSurvivesAnyCorrection(t *testing.T) {
+func TestUnknownMembersSurviveAnyCorrection(t *testing.T) {
 	t.Run("[case-79]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
 		spec := legalSpec(t, "from")
-		asked := mustDesire(t, spec)
+		requested := mustDesired(t, spec)
 		added := map[string]string{}
-		raw := withOdd(t, must(encode(asked)), specType, "", added)
+		raw := withOdd(t, must(encode(requested)), specType, "", added)
 		edited := spec.DeepCopy()
 		edited.SparkVersion = "15.4.x-scala2.12"
 		if edited.ClusterLogConf != nil && edited.ClusterLogConf.DBFS != nil {
@@ -86,8 +85,8 @@ func TestWhatTheSDKDoesNotKnowSurvivesAnyCorrection(t *testing.T) {
 			edited.Autoscale.MaxWorkers = new(*edited.Autoscale.MaxWorkers + 1)
 		}
 		edited.SparkConf, edited.InitScripts = map[string]string{"spark.x": "y"}, append(slices.Clone(spec.InitScripts), spec.InitScripts...)
-		desired := mustDesire(t, edited)
-		observed, err := Observe(wire[compute.ClusterDetails](t, asked), raw)
+		desired := mustDesired(t, edited)
+		observed, err := Observe(wire[compute.ClusterDetails](t, requested), raw)
 		g.Expect(err).NotTo(HaveOccurred())
 		correction := Correction{Desired: desired, Observed: observed, Differences: Compare(desired, observed).Differences, Owner: Tag{Key: "k", Value: "<v>"}}
 
@@ -108,7 +107,7 @@ func TestWhatTheSDKDoesNotKnowSurvivesAnyCorrection(t *testing.T) {
 	}))
 }
 
-func TestAMapIsSentWithTheBytesOfOthersKeys(t *testing.T) {
+func TestAMapIsSentWithTheBytesOfTheOtherKeys(t *testing.T) {
 	t.Run("[case-79]", func(t *testing.T) {
 		g := NewWithT(t)
 		observed, err := Observe(&compute.ClusterDetails{}, json.RawMessage(`{"spark_version":"x","spark_conf":{"theirs":"\u003c1\u003e","odd":1e3,"none":null,"ours":"1"}}`))
@@ -121,7 +120,7 @@ func TestAMapIsSentWithTheBytesOfOthersKeys(t *testing.T) {
 	})
 }
 
-func TestWithoutASpecNothingIsRemovedOrSent(t *testing.T) {
+func TestNothingIsRemovedOrSentIfTheSpecIsUnknown(t *testing.T) {
 	for name, spec := range map[string]json.RawMessage{"no spec": nil, "null": json.RawMessage("null"), "empty": json.RawMessage("{}")} {
 		t.Run("[case-65] "+name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -130,7 +129,7 @@ func TestWithoutASpecNothingIsRemovedOrSent(t *testing.T) {
 			g.Expect(observed.SpecKnown()).To(BeFalse())
 			desired, owned := Tree{"spark_version": "x"}, []string{"/sparkConf/a", "/sparkVersion"}
 			g.Expect(Removed(owned, desired, observed)).To(BeEmpty())
-			g.Expect(MayBeLeft(owned, desired)).To(BeTrue())
+			g.Expect(MayNeedClearing(owned, desired)).To(BeTrue())
 			correction := Correction{Desired: desired, Observed: observed, Differences: Compare(desired, observed).Differences}
 			_, _, err = Update(correction)
 			g.Expect(err).To(MatchError(ErrSpecUnknown))
@@ -143,7 +142,7 @@ func TestWithoutASpecNothingIsRemovedOrSent(t *testing.T) {
 	g.Expect(err).To(HaveOccurred())
 }
 
-func TestARemovedValueThatIsNullIsGone(t *testing.T) {
+func TestARemovedValueThatIsNullNeedsNoClearing(t *testing.T) {
 	t.Run("[case-62] [case-79]", func(t *testing.T) {
 		g := NewWithT(t)
 		observed, err := Observe(&compute.ClusterDetails{}, json.RawMessage(`{"spark_version":"x","policy_id":null,"autoscale":null,"num_workers":2}`))
@@ -155,7 +154,7 @@ func TestARemovedValueThatIsNullIsGone(t *testing.T) {
 	})
 }
 
-func TestANormalizedValueIsNotSentAlong(t *testing.T) {
+func TestANormalizedValueIsNotSent(t *testing.T) {
 	t.Run("[case-66]", func(t *testing.T) {
 		g := NewWithT(t)
 		observed, err := Observe(&compute.ClusterDetails{}, json.RawMessage(`{"spark_version":"x","single_user_name":"a@x"}`))

@@ -9,33 +9,33 @@ import (
 	"strings"
 )
 
-// rotatable are the places whose write-only values rotate together.
+// rotatable are the paths whose write-only values rotate together.
 var rotatable = []string{
 	"/docker_image/basic_auth",
 	"/azure_attributes/log_analytics_info/log_analytics_primary_key",
 }
 
-// rotatedValue stands for a write-only value that is to be sent.
+// rotatedValue is shown instead of a write-only value that has to be sent.
 const rotatedValue = "[rotated]"
 
 const (
-	// secretsVersion is the form of SecretsDigest's results.
+	// secretsVersion is the version of the digest.
 	secretsVersion = "v1:"
-	// secretsRounds makes one guess at a secret cost about five milliseconds.
+	// secretsRounds makes the test of one guess take about five milliseconds.
 	secretsRounds = 20_000
-	// secretsBytes is what is kept of the hash. So short a digest fits one of
-	// 65,536 guesses, so that it confirms none, and misses as few rotations.
+	// secretsBytes is the length of the digest. One of 65,536 guesses has the same
+	// digest, so a digest confirms no guess, and one of 65,536 rotations is missed.
 	secretsBytes = 2
 )
 
-// SecretsDigest returns a digest of the write-only values of a specification, or
-// "" where it has none. The salt is the object's uid. The digest shows that the
-// values changed and is too short to confirm a guess at them.
+// SecretsDigest returns a digest of the write-only values of a specification, or ""
+// if it has none. The salt is the object's uid. The digest shows that the values
+// changed, and is too short to confirm a guess.
 func SecretsDigest(desired Tree, salt string) string {
 	var values []any
-	for _, place := range writeOnly {
-		if value, declared := desired.at(splitPointer(place)...); declared {
-			values = append(values, place, value)
+	for _, pointer := range writeOnly {
+		if value, declared := desired.at(splitPointer(pointer)...); declared {
+			values = append(values, pointer, value)
 		}
 	}
 	if len(values) == 0 {
@@ -50,33 +50,33 @@ func SecretsDigest(desired Tree, salt string) string {
 	return secretsVersion + hex.EncodeToString(sum[:secretsBytes])
 }
 
-// KnownSecretsDigest reports whether a digest is of the form that SecretsDigest
-// returns, so that another value means other secrets.
+// KnownSecretsDigest reports whether a digest has the version that SecretsDigest
+// returns. Two digests of one version differ only if the values differ.
 func KnownSecretsDigest(digest string) bool { return strings.HasPrefix(digest, secretsVersion) }
 
-// OwnsSecrets reports whether write-only values are among the owned fields.
+// OwnsSecrets reports whether the owned fields include write-only values.
 func OwnsSecrets(owned []string) bool {
-	return slices.ContainsFunc(rotatable, func(place string) bool { return ownsAt(owned, place) })
+	return slices.ContainsFunc(rotatable, func(pointer string) bool { return ownsAt(owned, pointer) })
 }
 
-// Rotated lists the differences of write-only values that changed, were added or
-// were removed. No comparison can find them, because no answer shows the values.
+// Rotated returns the differences of write-only values that changed, were added or
+// were removed. Compare cannot find them, because no response contains the values.
 func Rotated(owned []string, desired Tree, observed Observed) []Difference {
 	var found []Difference
-	for _, place := range rotatable {
-		path := splitPointer(place)
-		_, asked := observed.Asked[path[0]]
+	for _, pointer := range rotatable {
+		path := splitPointer(pointer)
+		_, requested := observed.Requested[path[0]]
 		switch _, declared := desired.at(path...); {
 		case declared:
-			found = append(found, Difference{Path: place, Field: path[0], Desired: rotatedValue})
-		case ownsAt(owned, place) && asked:
-			found = append(found, Difference{Path: place, Field: path[0], Actual: rotatedValue})
+			found = append(found, Difference{Path: pointer, Field: path[0], Desired: rotatedValue})
+		case ownsAt(owned, pointer) && requested:
+			found = append(found, Difference{Path: pointer, Field: path[0], Actual: rotatedValue})
 		}
 	}
 	return found
 }
 
-func ownsAt(owned []string, place string) bool {
-	prefix := SpecPointer(splitPointer(place))
+func ownsAt(owned []string, pointer string) bool {
+	prefix := SpecPointer(splitPointer(pointer))
 	return slices.ContainsFunc(owned, func(have string) bool { return have == prefix || strings.HasPrefix(have, prefix+"/") })
 }

@@ -17,14 +17,14 @@ func withPassword(password string) Tree {
 	}}
 }
 
-func TestASecretsDigestShowsAChangeAndNothingElse(t *testing.T) {
+func TestSecretsDigest(t *testing.T) {
 	t.Run("[case-77]", func(t *testing.T) {
 		g := NewWithT(t)
 		digest := SecretsDigest(withPassword("hunter2"), "uid-1")
-		g.Expect(digest).To(Equal("v1:f8c7"), "golden: another value takes every secret of every object for rotated")
+		g.Expect(digest).To(Equal("v1:f8c7"), "golden: with another value, every secret of every object looks rotated")
 		g.Expect(KnownSecretsDigest(digest)).To(BeTrue())
 		g.Expect(SecretsDigest(withPassword("hunter3"), "uid-1")).NotTo(Equal(digest))
-		g.Expect(SecretsDigest(withPassword("hunter2"), "uid-2")).NotTo(Equal(digest), "equal secrets of two objects do not look equal")
+		g.Expect(SecretsDigest(withPassword("hunter2"), "uid-2")).NotTo(Equal(digest), "equal secrets of two objects have different digests")
 		g.Expect(SecretsDigest(Tree{"spark_version": "x"}, "uid-1")).To(BeEmpty())
 		g.Expect(KnownSecretsDigest("applying")).To(BeFalse())
 	})
@@ -48,7 +48,7 @@ func TestARotatedSecretIsADifferenceThatIsSent(t *testing.T) {
 	})
 }
 
-func TestARemovedSecretIsSentWithout(t *testing.T) {
+func TestARemovedSecretIsCleared(t *testing.T) {
 	t.Run("[case-77]", func(t *testing.T) {
 		g := NewWithT(t)
 		owned := Owned(withPassword("hunter2"))
@@ -64,14 +64,14 @@ func TestARemovedSecretIsSentWithout(t *testing.T) {
 	})
 }
 
-func TestWhatMayHoldASecretIsMarked(t *testing.T) {
-	for place, secret := range map[string]bool{
+func TestDifferenceSecret(t *testing.T) {
+	for path, secret := range map[string]bool{
 		"/spark_conf/a": true, "/spark_env_vars/A": true, "/docker_image/basic_auth": true, "/docker_image/basic_auth/password": true, "/docker_image": true,
 		"/azure_attributes/log_analytics_info/log_analytics_primary_key": true, "/azure_attributes/log_analytics_info": true,
 		"/docker_image/url": false, "/azure_attributes/log_analytics_info/log_analytics_workspace_id": false, "/custom_tags/primary_key": false, "/spark_version": false,
 	} {
-		t.Run("[case-76] "+place, func(t *testing.T) {
-			NewWithT(t).Expect(Difference{Path: place, Field: splitPointer(place)[0]}.Secret()).To(Equal(secret))
+		t.Run("[case-76] "+path, func(t *testing.T) {
+			NewWithT(t).Expect(Difference{Path: path, Field: splitPointer(path)[0]}.Secret()).To(Equal(secret))
 		})
 	}
 }
@@ -98,10 +98,10 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-func TestAFieldThatIsNotSetHasNoPartInTheDigest(t *testing.T) {
+func TestAFieldThatIsNotSetDoesNotChangeTheDigest(t *testing.T) {
 	t.Run("[case-80]", func(t *testing.T) {
 		g := NewWithT(t)
-		g.Expect(Digest(mustDesire(t, &v1alpha1.ClusterSpec{}))).To(Equal(Digest(Tree{})))
+		g.Expect(Digest(mustDesired(t, &v1alpha1.ClusterSpec{}))).To(Equal(Digest(Tree{})))
 		for field := range reflect.TypeFor[v1alpha1.ClusterSpec]().Fields() {
 			g.Expect(field.Tag.Get("json")).To(ContainSubstring(",omit"), field.Name)
 		}
@@ -120,6 +120,6 @@ func TestDigestOfAWholeSpecification(t *testing.T) {
 			DockerImage:     &v1alpha1.DockerImage{URL: "r/i:1", BasicAuthSecretRef: &v1alpha1.LocalSecretReference{Name: "puller"}},
 			InitScripts:     []v1alpha1.InitScript{{Workspace: &v1alpha1.StorageDestination{Destination: "/a.sh"}}},
 		}
-		NewWithT(t).Expect(Digest(mustDesire(t, spec))).To(Equal("v1:b23b62d820347d29"), "golden: another value changes the digest of every object at an upgrade")
+		NewWithT(t).Expect(Digest(mustDesired(t, spec))).To(Equal("v1:b23b62d820347d29"), "golden: another value changes the digest of every object at an upgrade")
 	})
 }

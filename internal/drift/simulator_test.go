@@ -15,15 +15,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// workspace is a simulated workspace and its administrator, without a network.
+// workspace is a simulated workspace without a network.
 type workspace struct {
 	*WithT
 	t *testing.T
 	s *simulator.Server
 }
 
-// workspaceKinds are what workspaces return unasked: nothing, as observed last,
-// and what older ones fill in.
+// workspaceKinds are workspaces that add no values to a specification, as observed
+// last, and older ones that do.
 var workspaceKinds = map[string]func(*simulator.Options){
 	"current workspace": func(*simulator.Options) {},
 	"older workspace": func(o *simulator.Options) {
@@ -72,10 +72,10 @@ func (w workspace) call(method, path string, body, answer any) {
 	w.Expect(json.Unmarshal(read, answer)).To(Succeed())
 }
 
-// create makes a cluster of a specification.
+// create creates a cluster from a specification.
 func (w workspace) create(spec *v1alpha1.ClusterSpec) (id string) {
 	w.t.Helper()
-	body, err := Creation(mustDesire(w.t, spec), "team/etl", Tag{Key: v1alpha1.OwnerTagKey, Value: "op-uid"})
+	body, err := Creation(mustDesired(w.t, spec), "team/etl", Tag{Key: v1alpha1.OwnerTagKey, Value: "op-uid"})
 	w.Expect(err).NotTo(HaveOccurred())
 	var created compute.CreateClusterResponse
 	w.call(http.MethodPost, "/api/2.1/clusters/create", body, &created)
@@ -97,20 +97,20 @@ func (w workspace) list() *compute.ClusterDetails {
 	return &page.Clusters[0]
 }
 
-// differences are those between a specification and a cluster, by a GET and by
-// a list.
-func (w workspace) differences(spec *v1alpha1.ClusterSpec, id string) (deep, flat []string) {
+// differences returns the differences between a specification and a cluster, by a GET
+// and by a list.
+func (w workspace) differences(spec *v1alpha1.ClusterSpec, id string) (fromGet, fromList []string) {
 	w.t.Helper()
 	got := w.get(id)
 	observed := w.observed(got)
 	listed, err := Observe(w.list(), nil)
 	w.Expect(err).NotTo(HaveOccurred())
-	desired := mustDesire(w.t, spec)
+	desired := mustDesired(w.t, spec)
 	found, foundInList := Compare(desired, observed), Compare(desired, listed)
 	return pathsOf(slices.Concat(found.Differences, found.Normalized)), pathsOf(foundInList.Differences)
 }
 
-// observed is a cluster as a GET shows it.
+// observed returns the observed state of a cluster that GET returned.
 func (w workspace) observed(got *compute.ClusterDetails) Observed {
 	w.t.Helper()
 	spec, err := json.Marshal(got.Spec)
@@ -120,17 +120,17 @@ func (w workspace) observed(got *compute.ClusterDetails) Observed {
 	return observed
 }
 
-// declared are specifications, and an edit of each that must be found.
+// declared are specifications, each with an edit that must be found.
 var declared = map[string]struct {
 	spec   v1alpha1.ClusterSpec
 	edit   map[string]any
 	differ string
 }{
-	"[case-09] the least there is": {
+	"[case-09] the required fields only": {
 		spec: v1alpha1.ClusterSpec{SparkVersion: "16.4.x-scala2.12", NodeTypeID: "i3.xlarge", NumWorkers: new(int32(2)), AutoterminationMinutes: new(int32(30))},
 		edit: map[string]any{"autotermination_minutes": 60}, differ: "/autotermination_minutes",
 	},
-	"[case-10] a mode that is echoed under its old name": {
+	"[case-10] a mode that is returned under its old name": {
 		spec: v1alpha1.ClusterSpec{
 			SparkVersion: "16.4.x-scala2.12", NodeTypeID: "i3.xlarge", NumWorkers: new(int32(0)),
 			DataSecurityMode: v1alpha1.DataSecurityModeStandard,
@@ -150,11 +150,11 @@ var declared = map[string]struct {
 		},
 		edit: map[string]any{"num_workers": 4, "autoscale": nil}, differ: "/autoscale",
 	},
-	"[case-13] none, where a person sets bounds": {
+	"[case-13] 0 workers, and an edit to autoscale": {
 		spec: v1alpha1.ClusterSpec{SparkVersion: "16.4.x-scala2.12", NodeTypeID: "i3.xlarge", NumWorkers: new(int32(0))},
 		edit: map[string]any{"autoscale": bounds(1, 2), "num_workers": nil}, differ: "/num_workers",
 	},
-	"[case-23] zeros, and a zone that becomes concrete": {
+	"[case-23] zeros, and an automatic zone": {
 		spec: v1alpha1.ClusterSpec{
 			SparkVersion: "16.4.x-scala2.12", NodeTypeID: "i3.xlarge", NumWorkers: new(int32(0)), AutoterminationMinutes: new(int32(0)),
 			EnableElasticDisk: new(false), EnableLocalDiskEncryption: new(false), SSHPublicKeys: []string{}, InitScripts: []v1alpha1.InitScript{},
@@ -163,15 +163,15 @@ var declared = map[string]struct {
 		},
 		edit: map[string]any{"enable_elastic_disk": true}, differ: "/enable_elastic_disk",
 	},
-	"[case-24] a pool, whose driver follows": {
+	"[case-24] a pool that the driver uses too": {
 		spec: v1alpha1.ClusterSpec{SparkVersion: "16.4.x-scala2.12", InstancePoolID: "pool", NumWorkers: new(int32(1))},
 		edit: map[string]any{"spark_version": "15.4.x-scala2.12"}, differ: "/spark_version",
 	},
-	"[case-04] [case-25] a policy that supplies what is missing and adds more": {
+	"[case-04] [case-25] a policy that supplies missing fields and adds others": {
 		spec: v1alpha1.ClusterSpec{SparkVersion: "16.4.x-scala2.12", PolicyID: "P", ApplyPolicyDefaultValues: new(true), CustomTags: map[string]string{"team": "a"}},
 		edit: map[string]any{"custom_tags": map[string]any{"team": "b", "cost-center": "4711"}}, differ: "/custom_tags/team",
 	},
-	"a single node, with all that belongs to one": {
+	"a single node, with the values that the server adds": {
 		spec: v1alpha1.ClusterSpec{
 			SparkVersion: "16.4.x-scala2.12", NodeTypeID: "i3.xlarge", Kind: v1alpha1.KindClassicPreview, IsSingleNode: new(true),
 			SparkConf: map[string]string{"spark.sql.shuffle.partitions": "8"},
@@ -197,29 +197,29 @@ func onEveryKind(t *testing.T, name string, run func(t *testing.T, kind string))
 	}
 }
 
-func TestAClusterAsItWasMadeIsAsDeclared(t *testing.T) {
+func TestANewClusterHasNoDifference(t *testing.T) {
 	for name, row := range declared {
 		onEveryKind(t, name, func(t *testing.T, kind string) {
 			w := newWorkspace(t, kind)
 			id := w.create(&row.spec)
 			w.s.Clock().Advance(10 * time.Minute)
-			deep, flat := w.differences(&row.spec, id)
-			w.Expect(deep).To(BeEmpty(), "after a GET")
-			w.Expect(flat).To(BeEmpty(), "after a list")
+			fromGet, fromList := w.differences(&row.spec, id)
+			w.Expect(fromGet).To(BeEmpty(), "after a GET")
+			w.Expect(fromList).To(BeEmpty(), "after a list")
 		})
 	}
 }
 
-func TestAnEditElsewhereIsFound(t *testing.T) {
+func TestAnExternalEditIsFound(t *testing.T) {
 	for name, row := range declared {
 		onEveryKind(t, "[case-21] "+name, func(t *testing.T, kind string) {
 			w := newWorkspace(t, kind)
 			id := w.create(&row.spec)
 			w.s.Clock().Advance(10 * time.Minute)
 			w.Expect(w.s.EditElsewhere(id, row.edit)).To(Succeed())
-			deep, flat := w.differences(&row.spec, id)
-			w.Expect(deep).To(ConsistOf(row.differ), "after a GET")
-			w.Expect(flat).To(ConsistOf(row.differ), "after a list")
+			fromGet, fromList := w.differences(&row.spec, id)
+			w.Expect(fromGet).To(ConsistOf(row.differ), "after a GET")
+			w.Expect(fromList).To(ConsistOf(row.differ), "after a list")
 		})
 	}
 }

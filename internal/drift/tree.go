@@ -10,12 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Tree is a JSON object as the Clusters API spells it: keys in snake_case,
-// values as encoding/json decodes them, numbers as float64 or json.Number. A key
-// that is absent or null is not set; 0 and false are set.
+// Tree is a JSON object in the form of the Clusters API: keys in snake_case, values as
+// encoding/json decodes them, and numbers as float64 or json.Number. A key that is
+// absent or null is not set; 0 and false are set.
 type Tree map[string]any
 
-// treeOf is value as JSON, decoded again.
+// treeOf encodes a value as JSON and decodes it into a tree.
 func treeOf(value any) (Tree, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -28,8 +28,8 @@ func treeOf(value any) (Tree, error) {
 	return tree, nil
 }
 
-// into decodes the tree into one of the SDK's wire types, which notes explicit
-// zeros in ForceSendFields, so that 0 and false survive.
+// into decodes the tree into one of the SDK's types, which lists explicit zeros in
+// ForceSendFields, so that 0 and false are sent.
 func (t Tree) into(target any) error {
 	raw, err := json.Marshal(t)
 	if err != nil {
@@ -41,22 +41,23 @@ func (t Tree) into(target any) error {
 	return nil
 }
 
-// at returns the value at a path of keys. A null is no value.
+// at returns the value at a path of keys, and reports whether there is one. A null is
+// no value.
 func (t Tree) at(path ...string) (any, bool) {
-	var here any = map[string]any(t)
+	var value any = map[string]any(t)
 	for _, key := range path {
-		object, ok := here.(map[string]any)
+		object, ok := value.(map[string]any)
 		if !ok {
 			return nil, false
 		}
-		if here, ok = object[key]; !ok || here == nil {
+		if value, ok = object[key]; !ok || value == nil {
 			return nil, false
 		}
 	}
-	return here, true
+	return value, true
 }
 
-// clone copies the tree, so that callers may change what they get.
+// clone returns a deep copy of the tree; it is never nil.
 func (t Tree) clone() Tree {
 	out := Tree(runtime.DeepCopyJSON(t))
 	if out == nil {
@@ -65,8 +66,8 @@ func (t Tree) clone() Tree {
 	return out
 }
 
-// wireKeys spells the keys of a decoded resource as the Clusters API does. Keys
-// of the maps named in freeMaps are the user's own and stay.
+// wireKeys returns a decoded resource with the names of the Clusters API. The keys
+// inside freeMaps are not converted.
 func (t Tree) wireKeys() Tree {
 	out := make(Tree, len(t))
 	for key, item := range t {
@@ -94,9 +95,8 @@ func wireValue(value any) any {
 	}
 }
 
-// wireName is a resource's field name as the Clusters API spells it:
-// useMLRuntime is use_ml_runtime, alternateNodeTypeIDs is
-// alternate_node_type_ids.
+// wireName returns the Clusters API's name of a field of the resource: useMLRuntime
+// is use_ml_runtime, and alternateNodeTypeIDs is alternate_node_type_ids.
 func wireName(name string) string {
 	name = strings.ReplaceAll(name, "IDs", "Ids")
 	var out strings.Builder

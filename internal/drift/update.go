@@ -10,13 +10,13 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// OnlySize tells differences that a resize mends, without a restart.
+// OnlySize reports whether a resize corrects all differences, without a restart.
 func OnlySize(differences []Difference) bool {
 	return len(differences) > 0 && !slices.ContainsFunc(differences, func(d Difference) bool { return !d.Size })
 }
 
-// NeedsEdit tells differences that a mask cannot express: whether a policy's
-// defaults apply is said on create and edit alone.
+// NeedsEdit reports whether the differences need clusters/edit, because an update mask
+// cannot contain apply_policy_default_values.
 func NeedsEdit(desired Tree, differences []Difference) bool {
 	applies, _ := desired["apply_policy_default_values"].(bool)
 	return slices.ContainsFunc(differences, func(d Difference) bool {
@@ -24,7 +24,8 @@ func NeedsEdit(desired Tree, differences []Difference) bool {
 	})
 }
 
-// Resize is the call that gives a RUNNING cluster its declared size.
+// Resize returns the body of clusters/resize that gives a RUNNING cluster its declared
+// size.
 func Resize(clusterID string, desired Tree) (compute.ResizeCluster, error) {
 	body := compute.ResizeCluster{}
 	tree := Tree{"cluster_id": clusterID}
@@ -37,26 +38,26 @@ func Resize(clusterID string, desired Tree) (compute.ResizeCluster, error) {
 	return body, err
 }
 
-// ErrSpecUnknown is returned instead of a change that would have to be based on
-// GET's spec, which is not known: what others set could be lost with it.
+// ErrSpecUnknown is returned if GET's spec is unknown. A change that is not based on
+// the spec could remove values that were set by other tools.
 var ErrSpecUnknown = errors.New("the specification that the cluster was last asked for is not known")
 
-// Correction is a change that is to be made to a cluster.
+// Correction describes a change to a cluster.
 type Correction struct {
 	// Desired is the declared specification.
 	Desired Tree
-	// Observed is the cluster. Its spec must be known: it is the base of what can
-	// only be sent as a whole. The effective values never are, so that what a
-	// policy or a server filled in does not become what was asked.
+	// Observed is the cluster. Its spec must be known, because it is the base of the
+	// values that are replaced as a whole. The effective values are not the base, so
+	// that values of a policy or the server do not become requested values.
 	Observed Observed
-	// Differences are corrected, Normalized are left as they are.
+	// Differences are corrected; Normalized are left unchanged.
 	Differences, Normalized []Difference
-	// Owner is put back with the rest where it is missing.
+	// Owner is the owner tag. It is added if it is missing.
 	Owner Tag
 }
 
-// Update returns the cluster and the mask of the clusters/update call that makes
-// a correction and leaves everything else alone. It fails with ErrSpecUnknown.
+// Update returns the cluster and the update mask of the clusters/update request that
+// makes a correction and changes nothing else. It fails with ErrSpecUnknown.
 func Update(correction Correction) (cluster json.RawMessage, mask string, err error) {
 	if !correction.Observed.SpecKnown() {
 		return nil, "", ErrSpecUnknown
@@ -72,9 +73,8 @@ func Update(correction Correction) (cluster json.RawMessage, mask string, err er
 	return cluster, strings.Join(change.mask, ","), err
 }
 
-// Edit returns the body of the clusters/edit call that makes a correction: GET's
-// spec as it was read, with the differences corrected. It fails with
-// ErrSpecUnknown.
+// Edit returns the body of the clusters/edit request that makes a correction: GET's
+// spec with the differences corrected. It fails with ErrSpecUnknown.
 func Edit(clusterID string, correction Correction) (json.RawMessage, error) {
 	if !correction.Observed.SpecKnown() {
 		return nil, ErrSpecUnknown
@@ -89,27 +89,27 @@ func Edit(clusterID string, correction Correction) (json.RawMessage, error) {
 	if err := full.set([]string{"cluster_id"}, clusterID); err != nil {
 		return nil, err
 	}
-	if scales := full["autoscale"]; scales != nil && string(scales) != "null" {
+	if autoscale := full["autoscale"]; autoscale != nil && string(autoscale) != "null" {
 		delete(full, "num_workers")
 	}
 	return encode(full)
 }
 
-// change is an update in the making: what the mask names and cluster lacks is
+// change is the content of an update. A field in the mask that cluster lacks is
 // cleared.
 type change struct {
-	desired, asked Tree
-	// spec holds the bytes of asked.
+	desired, requested Tree
+	// spec is the encoded form of requested.
 	spec    object
 	cluster Tree
 	mask    []string
-	// normalized are the paths that are not sent on their own account.
+	// normalized are the paths that includeUnrequested leaves out.
 	normalized []string
-	// removed are the keys of maps that are declared no more, by map.
+	// removed are the keys that are no longer declared, by map.
 	removed map[string][]string
 }
 
-// paths are the places that the mask names.
+// paths returns the paths in the mask.
 func (c *change) paths() [][]string {
 	paths := make([][]string, 0, len(c.mask))
 	for _, name := range c.mask {
@@ -118,8 +118,8 @@ func (c *change) paths() [][]string {
 	return paths
 }
 
-// valueAt returns what is sent at a path, with all that the SDK does not know of
-// the value that it replaces; nil clears it.
+// valueAt returns the value to send at a path, with the unknown members of the value
+// that it replaces; nil clears the value.
 func (c *change) valueAt(path []string) any {
 	value, present := c.cluster.at(path...)
 	if !present {
@@ -135,7 +135,7 @@ func (c *change) valueAt(path []string) any {
 // newChange returns the change that makes a correction.
 func newChange(correction Correction) *change {
 	c := &change{
-		desired: correction.Desired, asked: correction.Observed.Asked, spec: correction.Observed.spec,
+		desired: correction.Desired, requested: correction.Observed.Requested, spec: correction.Observed.spec,
 		cluster: Tree{}, removed: map[string][]string{},
 	}
 	for _, difference := range correction.Normalized {
@@ -150,13 +150,13 @@ func newChange(correction Correction) *change {
 		c.correct(difference)
 	}
 	c.includeUnrequested()
-	c.resolve(correction.Owner)
+	c.applyAPIRules(correction.Owner)
 	return c
 }
 
-// includeUnrequested adds what is declared and in effect, but by chance: it was never
-// asked for, and would go with what it came from, such as a driver's node type
-// with that of the workers, or the size of a resize with the next update.
+// includeUnrequested adds the declared values that GET's spec lacks. They are in effect
+// only as a side effect of another field or of a resize, and would be lost with it: a
+// driver's node type with that of the workers, or a new size with the next update.
 func (c *change) includeUnrequested() {
 	for _, f := range fields {
 		want, declared := c.desired[f.name]
@@ -165,17 +165,17 @@ func (c *change) includeUnrequested() {
 		}
 		for _, path := range f.paths(want) {
 			value, _ := c.desired.at(path...)
-			asked, was := c.asked.at(path...)
+			requested, wasRequested := c.requested.at(path...)
 			neverSent := strings.HasPrefix(path[len(path)-1], "ebs_volume_") && isEmpty(value)
-			place := pointer(path...)
-			if (!was || !f.equal(value, asked)) && !neverSent && !slices.Contains(c.normalized, place) {
-				c.correct(Difference{Path: place, Field: f.name})
+			pointer := jsonPointer(path...)
+			if (!wasRequested || !f.equal(value, requested)) && !neverSent && !slices.Contains(c.normalized, pointer) {
+				c.correct(Difference{Path: pointer, Field: f.name})
 			}
 		}
 	}
 }
 
-// correct adds what one difference needs.
+// correct adds the values that correct one difference.
 func (c *change) correct(difference Difference) {
 	path := splitPointer(difference.Path)
 	f, _ := rowOf(path[0])
@@ -192,23 +192,23 @@ func (c *change) correct(difference Difference) {
 	}
 }
 
-func (c *change) name(path string) {
+func (c *change) addToMask(path string) {
 	if !slices.Contains(c.mask, path) {
 		c.mask = append(c.mask, path)
 	}
 }
 
-// set sends a field as declared, or clears it.
+// set adds a field with its declared value, or without one, which clears it.
 func (c *change) set(name string) {
-	c.name(name)
+	c.addToMask(name)
 	if value, declared := c.desired[name]; declared {
 		c.cluster[name] = value
 	}
 }
 
-// setMember is take for one member of an object.
+// setMember is set for one member of an object.
 func (c *change) setMember(name, member string) {
-	c.name(name + "." + member)
+	c.addToMask(name + "." + member)
 	if value, declared := c.desired.at(name, member); declared {
 		object, ok := c.cluster[name].(map[string]any)
 		if !ok {
@@ -219,10 +219,10 @@ func (c *change) setMember(name, member string) {
 	}
 }
 
-// mergeKeys sends a whole map: others' keys with the bytes that were asked for,
-// ours as declared, and what is no longer declared not at all.
+// mergeKeys adds a whole map: the declared keys, and the other keys with the bytes of
+// GET's spec, except those that are no longer declared.
 func (c *change) mergeKeys(name string) {
-	c.name(name)
+	c.addToMask(name)
 	merged := map[string]any{}
 	for key, value := range objectOf(c.spec[name]) {
 		merged[key] = value
@@ -238,24 +238,24 @@ func (c *change) mergeKeys(name string) {
 	}
 }
 
-// resolve adds what the API's own rules need beside the differences: a pool and
-// node types exclude each other, and a driver without a pool of its own follows
-// the workers'.
-func (c *change) resolve(owner Tag) {
-	if pool, pooled := c.desired["instance_pool_id"]; pooled && c.names("instance_pool_id") {
-		for _, taken := range takenByPool {
-			c.clearIfAsked(taken)
+// applyAPIRules adds the fields that the API requires together with the differences: a
+// pool and node types exclude each other, and the driver uses the pool of the workers
+// unless it has its own. It also adds a missing owner tag.
+func (c *change) applyAPIRules(owner Tag) {
+	if pool, pooled := c.desired["instance_pool_id"]; pooled && c.masks("instance_pool_id") {
+		for _, name := range takenByPool {
+			c.clearIfRequested(name)
 		}
-		if _, own := c.desired["driver_instance_pool_id"]; !own {
-			c.name("driver_instance_pool_id")
+		if _, declared := c.desired["driver_instance_pool_id"]; !declared {
+			c.addToMask("driver_instance_pool_id")
 			c.cluster["driver_instance_pool_id"] = pool
 		}
 	}
-	if _, typed := c.desired["node_type_id"]; typed && c.names("node_type_id") {
-		c.clearIfAsked("instance_pool_id")
-		c.clearIfAsked("driver_instance_pool_id")
+	if _, declared := c.desired["node_type_id"]; declared && c.masks("node_type_id") {
+		c.clearIfRequested("instance_pool_id")
+		c.clearIfRequested("driver_instance_pool_id")
 	}
-	if tag, _ := c.asked.at("custom_tags", owner.Key); owner.Key != "" && tag != owner.Value {
+	if tag, _ := c.requested.at("custom_tags", owner.Key); owner.Key != "" && tag != owner.Value {
 		c.mergeKeys("custom_tags")
 		tags, ok := c.cluster["custom_tags"].(map[string]any)
 		if !ok {
@@ -266,10 +266,10 @@ func (c *change) resolve(owner Tag) {
 	}
 }
 
-func (c *change) names(field string) bool { return slices.Contains(c.mask, field) }
+func (c *change) masks(field string) bool { return slices.Contains(c.mask, field) }
 
-func (c *change) clearIfAsked(name string) {
-	if _, asked := c.asked[name]; asked {
-		c.name(name)
+func (c *change) clearIfRequested(name string) {
+	if _, requested := c.requested[name]; requested {
+		c.addToMask(name)
 	}
 }

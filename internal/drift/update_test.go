@@ -12,10 +12,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// inactivity is the normal end of a cluster.
+// inactivity is the usual termination reason.
 var inactivity = simulator.TerminationReason{Code: "INACTIVITY", Type: "SUCCESS"}
 
-// legalSpec is any specification that a workspace takes.
+// legalSpec returns any specification that a workspace accepts.
 func legalSpec(t *rapid.T, name string) *v1alpha1.ClusterSpec {
 	draw := func(what string, options int) int { return rapid.IntRange(0, options-1).Draw(t, name+"."+what) }
 	spec := &v1alpha1.ClusterSpec{SparkVersion: "16.4.x-scala2.12"}
@@ -79,11 +79,11 @@ func someKeys(draw func(string, int) int, what string, names ...string) map[stri
 	return chosen
 }
 
-// mended makes the cluster as the second specification says, as the operator
-// would, and tells which differences there were.
-func (w workspace) mended(id string, owned []string, spec *v1alpha1.ClusterSpec, whole bool) (differences []Difference) {
+// correct updates the cluster to a specification as the operator does, and returns
+// the differences that it found.
+func (w workspace) correct(id string, owned []string, spec *v1alpha1.ClusterSpec, whole bool) (differences []Difference) {
 	w.t.Helper()
-	desired := mustDesire(w.t, spec)
+	desired := mustDesired(w.t, spec)
 	observed := w.observed(w.get(id))
 	differences = slices.Concat(Compare(desired, observed).Differences, Removed(owned, desired, observed))
 	if len(differences) == 0 {
@@ -106,25 +106,25 @@ func (w workspace) mended(id string, owned []string, spec *v1alpha1.ClusterSpec,
 	return differences
 }
 
-func TestFromAnySpecificationToAnyOther(t *testing.T) {
-	for name, whole := range map[string]bool{"update with a mask": false, "edit with the whole": true} {
-		t.Run("[R14] [case-22] [case-24] one "+name+" ends where a fresh create would", func(t *testing.T) {
+func TestOneUpdateChangesAnySpecificationToAnyOther(t *testing.T) {
+	for name, whole := range map[string]bool{"update with a mask": false, "edit with the full specification": true} {
+		t.Run("[R14] [case-22] [case-24] one "+name+" has the same result as a create", func(t *testing.T) {
 			w := newWorkspace(t, "older workspace")
 			rapid.Check(t, func(rt *rapid.T) {
 				from, to := legalSpec(rt, "from"), legalSpec(rt, "to")
 				id := w.create(from)
 				w.Expect(w.s.EndElsewhere(id, inactivity)).To(Succeed())
-				owned := Owned(mustDesire(t, from))
+				owned := Owned(mustDesired(t, from))
 
-				w.mended(id, owned, to, whole)
-				again := w.mended(id, union(owned, Owned(mustDesire(t, to))), to, whole)
+				w.correct(id, owned, to, whole)
+				again := w.correct(id, union(owned, Owned(mustDesired(t, to))), to, whole)
 				if len(again) != 0 {
 					rt.Fatalf("a second call was needed, for %+v", again)
 				}
 				fresh, _ := w.s.Cluster(w.create(to))
 				changed, _ := w.s.Cluster(id)
 				for field, want := range fresh.Settings {
-					if f, known := rowOf(field); known && f.removal == clears && field != "driver_node_type_id" {
+					if f, known := rowOf(field); known && f.removal == clearValue && field != "driver_node_type_id" {
 						Expect := NewWithT(t).Expect
 						Expect(changed.Settings[field]).To(Equal(want), field)
 					}

@@ -74,7 +74,7 @@ func Compare(in CompareInput) (Comparison, error) {
 		return in.full(observed, digest), nil
 	}
 	isKept := !changed || in.isJustCreated()
-	if len(effective) == 0 && isKept && !drift.MayBeLeft(in.Cluster.Status.OwnedFields, in.Desired) {
+	if len(effective) == 0 && isKept && !drift.MayNeedClearing(in.Cluster.Status.OwnedFields, in.Desired) {
 		return Comparison{
 			Complete: true, Normalized: recorded, Observed: observed.WithoutSpec(), Compared: in.Attempts.Compared,
 		}, nil

@@ -20,7 +20,7 @@ func differs(path, field string, size bool) change {
 		in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)
 		in.Observed.Compared, in.Observed.SpecKnown, in.Observed.SpecAt = true, true, in.Now
 		in.Observed.Differences = append(in.Observed.Differences, drift.Difference{
-			Path: path, Field: field, Desired: "ours", Actual: "theirs", Asked: "theirs", Size: size,
+			Path: path, Field: field, Desired: "ours", Actual: "theirs", Requested: "theirs", Size: size,
 		})
 	}
 }
@@ -181,7 +181,7 @@ func TestOnlyNewEvidenceMakesAFieldImmutable(t *testing.T) {
 	}
 	restarts := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
 	asked := func(value any, at time.Time) change {
-		return func(in *Input) { in.Observed.Differences[0].Asked, in.Observed.SpecAt = value, at }
+		return func(in *Input) { in.Observed.Differences[0].Requested, in.Observed.SpecAt = value, at }
 	}
 	for name, row := range map[string]struct {
 		change change

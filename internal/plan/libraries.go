@@ -180,13 +180,13 @@ func (s *LibraryState) classify(library compute.Library, status compute.LibraryF
 		}
 	case compute.LibraryInstallStatusInstalled, compute.LibraryInstallStatusSkipped, compute.LibraryInstallStatusRestored:
 	case compute.LibraryInstallStatusFailed:
-		failed := drift.ShownLibrary(library)
+		failed := drift.LibraryDisplayName(library)
 		if len(status.Messages) > 0 {
 			failed += ": " + databricks.PlainText(status.Messages[0])
 		}
 		s.Failed = append(s.Failed, failed)
 	default:
-		s.Installing = append(s.Installing, drift.ShownLibrary(library))
+		s.Installing = append(s.Installing, drift.LibraryDisplayName(library))
 	}
 }
 
@@ -311,7 +311,7 @@ func shownLibraries(libraries []compute.Library) string {
 			names = append(names, fmt.Sprintf("and %d more", len(libraries)-shown))
 			break
 		}
-		names = append(names, drift.ShownLibrary(library))
+		names = append(names, drift.LibraryDisplayName(library))
 	}
 	return strings.Join(names, ", ")
 }

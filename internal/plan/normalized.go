@@ -121,7 +121,7 @@ func (in NormalizedInput) isMadeOfUpdate(difference drift.Difference, normalized
 		return false
 	}
 	moved := !sameJSON(was.Actual, difference.Actual)
-	return normalizedBefore || (moved && (difference.AskedAsDesired() || difference.MayRewrite()))
+	return normalizedBefore || (moved && (difference.RequestedAsDesired() || difference.MayRewrite()))
 }
 
 // recordOf returns what status.normalizedFields has of a path, or nil.

@@ -104,7 +104,7 @@ func anyExtras(t *rapid.T, in *Input, maybe func(string) bool) {
 		path := rapid.SampledFrom([]string{"/num_workers", "/spark_conf/a", "/aws_attributes/zone_id"}).Draw(t, "path")
 		in.Observed.Differences = []drift.Difference{{
 			Path: path, Field: strings.Split(path, "/")[1], Desired: "ours", Actual: "theirs",
-			Asked: rapid.SampledFrom([]any{nil, "ours", "theirs"}).Draw(t, "asked"), Size: path == "/num_workers",
+			Requested: rapid.SampledFrom([]any{nil, "ours", "theirs"}).Draw(t, "asked"), Size: path == "/num_workers",
 		}}
 		if maybe("owned") {
 			in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)

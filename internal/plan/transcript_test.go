@@ -261,7 +261,7 @@ var verbs = map[string]func(t *testing.T, in *Input, args []string){
 		isSize := args[0] == "/num_workers"
 		differs(args[0], strings.Split(args[0], "/")[1], isSize)(in)
 	},
-	"asked": func(_ *testing.T, in *Input, args []string) { in.Observed.Differences[0].Asked = args[0] },
+	"asked": func(_ *testing.T, in *Input, args []string) { in.Observed.Differences[0].Requested = args[0] },
 	"condition": func(_ *testing.T, in *Input, args []string) {
 		condition := metav1.Condition{Type: args[0], Status: metav1.ConditionStatus(args[1]), Reason: args[2], Message: "so", ObservedGeneration: 1}
 		if len(args) > 3 {

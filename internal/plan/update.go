@@ -144,10 +144,10 @@ func whenChangeHadNoEffect(in Input) (Plan, bool) {
 // stays so until a GET shows otherwise.
 func (in Input) hadNoEffect(difference drift.Difference) bool {
 	if HistoryOf(in.Cluster).ChangeHadNoEffect {
-		return in.Observed.SpecAt.IsZero() || difference.AskedAsDesired()
+		return in.Observed.SpecAt.IsZero() || difference.RequestedAsDesired()
 	}
 	tried := in.succeeded(StepUpdate) && in.Attempts.Last.Generation == in.Cluster.Generation && in.Observed.SpecAt.After(in.Attempts.Last.At)
-	return tried && difference.AskedAsDesired()
+	return tried && difference.RequestedAsDesired()
 }
 
 // whenSizeDiffers: a size is changed without a restart, and waits for nothing.

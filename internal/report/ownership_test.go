@@ -45,7 +45,7 @@ func TestWhatTheServerMadeIsShownAndKeepsTheObjectReady(t *testing.T) {
 	t.Run("[case-66]", func(t *testing.T) {
 		g := NewWithT(t)
 		made := []drift.Difference{
-			{Path: "/aws_attributes/first_on_demand", Field: "aws_attributes", Desired: 0.0, Actual: 1.0, Asked: 0.0},
+			{Path: "/aws_attributes/first_on_demand", Field: "aws_attributes", Desired: 0.0, Actual: 1.0, Requested: 0.0},
 			{Path: "/spark_conf/spark.password", Field: "spark_conf", Desired: "hunter2", Actual: "hunter3"},
 		}
 		h := newHistory().created()
