@@ -15,11 +15,11 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// ambience sets everything in which the SDK looks for credentials beside what it
-// is told: each of its environment variables, a ~/.databrickscfg, programs on
-// the PATH, a metadata service, a proxy. It returns how often any of it was
-// asked, and a file that exists once any program was run.
-func ambience(t *testing.T) (asked *atomic.Int32, ran string) {
+// setAmbientCredentials sets every other source in which the SDK looks for credentials:
+// its environment variables, a ~/.databrickscfg, programs on the PATH, a metadata
+// service and a proxy. It returns the number of requests to the servers among them, and
+// the path of a file that exists if one of the programs was run.
+func setAmbientCredentials(t *testing.T) (asked *atomic.Int32, ran string) {
 	t.Helper()
 	g := NewWithT(t)
 	asked = new(atomic.Int32)
@@ -65,11 +65,11 @@ func ambience(t *testing.T) (asked *atomic.Int32, ran string) {
 	return asked, ran
 }
 
-func TestOnlyTheSecretCounts(t *testing.T) {
-	asked, ran := ambience(t)
+func TestOnlyTheSecretIsUsed(t *testing.T) {
+	asked, ran := setAmbientCredentials(t)
 	g := NewWithT(t)
 
-	// The bait works: the SDK, left to itself, takes it.
+	// The setup is effective, because the SDK uses these credentials by default.
 	var sdk config.Config
 	t.Setenv("DATABRICKS_RATE_LIMIT", "15")
 	t.Setenv("DATABRICKS_DEBUG_TRUNCATE_BYTES", "96")
@@ -86,8 +86,8 @@ func TestOnlyTheSecretCounts(t *testing.T) {
 		secret map[string]string
 		want   string
 	}{
-		{map[string]string{"token": canary}, "Bearer " + canary},
-		{map[string]string{"client_id": "id", "client_secret": canary}, "Bearer token-1"},
+		{map[string]string{"token": testSecret}, "Bearer " + testSecret},
+		{map[string]string{"client_id": "id", "client_secret": testSecret}, "Bearer token-1"},
 	} {
 		tc.secret["host"] = server.URL
 		client := server.clientOf(t, tc.secret)
@@ -100,11 +100,11 @@ func TestOnlyTheSecretCounts(t *testing.T) {
 		g.Expect(fmt.Sprint(request)).NotTo(ContainSubstring("ambient"))
 	}
 
-	// What a Secret lacks is not made up for.
+	// A value that a Secret lacks is not taken from another source.
 	for _, secret := range []map[string]string{
 		{},
 		{"host": server.URL},
-		{"token": canary},
+		{"token": testSecret},
 		{"host": server.URL, "client_id": "id"},
 		{"host": server.URL, "auth_type": "databricks-cli"},
 		{"host": server.URL, "auth_type": "azure-cli"},
@@ -119,6 +119,6 @@ func TestOnlyTheSecretCounts(t *testing.T) {
 		_, err := ParseSecret(asData(secret))
 		g.Expect(err).To(HaveOccurred(), "%v", secret)
 	}
-	g.Expect(asked.Load()).To(BeZero(), "the ambience was asked")
+	g.Expect(asked.Load()).To(BeZero(), "the setAmbientCredentials was asked")
 	g.Expect(ran).NotTo(BeAnExistingFile(), "a program was run")
 }

@@ -10,28 +10,28 @@ import (
 	"time"
 )
 
-// apiError is what an error's body says, in whichever of the formats that
-// Databricks' services have. The texts are as they came: not yet cleaned.
+// apiError is the content of an error body, in any of the formats of Databricks'
+// services. The texts are not yet cleaned.
 type apiError struct {
 	code, message string
-	// retryDelay is google.rpc.RetryInfo's.
+	// retryDelay is the delay of google.rpc.RetryInfo.
 	retryDelay time.Duration
-	// quotaFailure: the details hold a google.rpc.QuotaFailure.
+	// quotaFailure is set if the details have a google.rpc.QuotaFailure.
 	quotaFailure bool
-	// json: the body is a JSON object; markup: it is HTML or XML.
+	// json is set if the body is a JSON object, and markup if it is HTML or XML.
 	json, markup bool
-	// typed: the JSON has a key that only an error body of Databricks' services has.
+	// typed is set if the JSON has a key that only Databricks' services use.
 	typed bool
 }
 
-// fromDatabricks reports whether the workspace itself wrote the body. A JSON object
-// with a message alone may be a proxy's where the status is 5xx.
+// fromDatabricks reports whether the workspace itself wrote the body. With a 5xx
+// status, a JSON object that only has a message may be from a proxy.
 func (e *apiError) fromDatabricks(status int) bool {
 	if e.json {
 		return e.typed || e.message != "" && status < http.StatusInternalServerError
 	}
 	_, known := classOfCode[e.code]
-	return !e.markup && (known || unclearCodes[e.code] || strings.Contains(e.code, "_"))
+	return !e.markup && (known || unknownOutcomeCodes[e.code] || strings.Contains(e.code, "_"))
 }
 
 var (
@@ -39,7 +39,7 @@ var (
 	codeAndText  = regexp.MustCompile(`(?s)^([A-Z][A-Z0-9_]+): (.*)$`)
 )
 
-// parseAPIError never fails: what it does not understand is the message.
+// parseAPIError parses an error body. A body in no known format is the message.
 func parseAPIError(body []byte) apiError {
 	text := strings.TrimSpace(string(body))
 	var fields map[string]json.RawMessage
@@ -47,11 +47,11 @@ func parseAPIError(body []byte) apiError {
 	case json.Unmarshal(body, &fields) == nil && fields != nil:
 		return parseJSONError(fields)
 	case isMarkup(body):
-		said := apiError{markup: true, message: "the host answered with a web page"}
+		apiErr := apiError{markup: true, message: "the host responded with a web page"}
 		if match := preformatted.FindStringSubmatch(text); match != nil {
-			said.message = strings.TrimSpace(html.UnescapeString(match[1]))
+			apiErr.message = strings.TrimSpace(html.UnescapeString(match[1]))
 		}
-		return said
+		return apiErr
 	}
 	if match := codeAndText.FindStringSubmatch(text); match != nil {
 		return apiError{code: match[1], message: match[2]}
@@ -59,27 +59,27 @@ func parseAPIError(body []byte) apiError {
 	return apiError{message: text}
 }
 
-// parseJSONError reads the formats of the REST APIs, of API 1.2, of SCIM and of
-// OAuth, which differ in their keys alone.
+// parseJSONError parses the formats of the REST APIs, API 1.2, SCIM and OAuth, which
+// differ only in their keys.
 func parseJSONError(fields map[string]json.RawMessage) apiError {
-	said := apiError{json: true, typed: scalar(fields["error_code"]) != "" || scalar(fields["error"]) != "" || fields["scimType"] != nil}
-	said.code = scalar(fields["error_code"])
-	said.message = cmp.Or(scalar(fields["message"]), scalar(fields["error_description"]), scalar(fields["detail"]))
-	switch fault := scalar(fields["error"]); {
-	case fault == "":
-	case said.message == "":
-		said.message = fault
-	case said.code == "":
-		said.code = fault
+	apiErr := apiError{json: true, typed: scalar(fields["error_code"]) != "" || scalar(fields["error"]) != "" || fields["scimType"] != nil}
+	apiErr.code = scalar(fields["error_code"])
+	apiErr.message = cmp.Or(scalar(fields["message"]), scalar(fields["error_description"]), scalar(fields["detail"]))
+	switch text := scalar(fields["error"]); {
+	case text == "":
+	case apiErr.message == "":
+		apiErr.message = text
+	case apiErr.code == "":
+		apiErr.code = text
 	}
-	if status := scalar(fields["status"]); said.code == "" && fields["detail"] != nil && status != "" {
-		said.code, said.typed = "SCIM_"+status, true
+	if status := scalar(fields["status"]); apiErr.code == "" && fields["detail"] != nil && status != "" {
+		apiErr.code, apiErr.typed = "SCIM_"+status, true
 	}
-	said.readDetails(fields["details"])
-	return said
+	apiErr.readDetails(fields["details"])
+	return apiErr
 }
 
-// readDetails takes what it knows of google.rpc's details, and lets the rest be.
+// readDetails reads the known types of google.rpc details and ignores the others.
 func (e *apiError) readDetails(raw json.RawMessage) {
 	var details []json.RawMessage
 	if json.Unmarshal(raw, &details) != nil {
@@ -99,7 +99,7 @@ func (e *apiError) readDetails(raw json.RawMessage) {
 	}
 }
 
-// scalar is a JSON string or number as text, and "" for everything else.
+// scalar returns a JSON string or number as text, and "" for other values.
 func scalar(raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

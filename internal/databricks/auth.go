@@ -2,25 +2,23 @@ package databricks
 
 import "context"
 
-// method is one way to authenticate. A new one is an entry in methods, and the
-// keys that it needs in attributes.
+// method is one way to authenticate. A new method is an entry in methods, and its
+// keys are entries in attributes.
 type method struct {
 	// name is the SDK's auth_type.
 	name string
-	// needs are the attributes without which it does not work; each belongs to
-	// one method alone.
+	// needs are the required attributes. No attribute belongs to two methods.
 	needs []string
-	// public are those of needs that are identifiers and no secrets.
+	// public are the attributes in needs that are identifiers and not secrets.
 	public map[string]bool
-	// identity are the attributes that name the authority; a credential with other
-	// values of the rest, such as another secret, has the same authority.
+	// identity are the attributes that identify the authority. Credentials that differ
+	// only in other attributes, such as the secret, have the same authority.
 	identity []string
-	// tokens makes the source of bearer tokens; nil for a method that is known
-	// and not supported. Its requests go through the sender, to the
-	// credential's own host.
+	// tokens returns the source of bearer tokens; nil for an unsupported method. The
+	// source sends its requests to the host of the credential.
 	tokens func(*credential, *sender) tokenSource
-	// instead is advice for a method that is not supported, ending ": " or empty.
-	instead string
+	// alternative is advice for an unsupported method; it ends with ", " or is empty.
+	alternative string
 }
 
 var methods = []method{
@@ -31,7 +29,7 @@ var methods = []method{
 	},
 	{
 		name: "azure-client-secret", needs: []string{"azure_client_id", "azure_client_secret", "azure_tenant_id"},
-		instead: "Azure Databricks takes an OAuth secret of the service principal as well, ",
+		alternative: "Azure Databricks takes an OAuth secret of the service principal as well, ",
 	},
 	{name: "google-credentials", needs: []string{"google_credentials"}},
 	{name: "google-id", needs: []string{"google_service_account"}},
@@ -40,15 +38,15 @@ var methods = []method{
 
 // tokenSource supplies the bearer token of requests.
 type tokenSource interface {
-	// token is the token to use now; its error is an *Error that is never
-	// ClassAmbiguous, as the request that it is for was not sent.
+	// token returns a valid token. It fails with an *Error, but never with
+	// ClassAmbiguous, because the request that needs the token was not sent.
 	token(ctx context.Context) (string, error)
-	// drop forgets a token that the workspace refused, and tells whether asking
-	// for another has any point.
-	drop(token string) bool
+	// invalidate removes a token that the workspace refused, and reports whether the
+	// source can supply another one.
+	invalidate(token string) bool
 }
 
-// staticToken is a personal access token: there is no other.
+// staticToken is a personal access token, which cannot be replaced.
 type staticToken struct{ value secret }
 
 func newStaticToken(credential *credential, _ *sender) tokenSource {
@@ -57,4 +55,4 @@ func newStaticToken(credential *credential, _ *sender) tokenSource {
 
 func (s staticToken) token(context.Context) (string, error) { return s.value(), nil }
 
-func (s staticToken) drop(string) bool { return false }
+func (s staticToken) invalidate(string) bool { return false }

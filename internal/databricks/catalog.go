@@ -9,7 +9,7 @@ import (
 // SparkVersions implements Reader.
 func (c *Client) SparkVersions(ctx context.Context) ([]compute.SparkVersion, error) {
 	var found compute.GetSparkVersionsResponse
-	err := c.get(ctx, request{path: clustersPath + "spark-versions", limit: maxAnswerBytes}, func(got answer) error {
+	err := c.get(ctx, request{path: clustersPath + "spark-versions", limit: maxResponseBytes}, func(got response) error {
 		return decode(got.body, &found)
 	})
 	return found.Versions, err
@@ -18,7 +18,7 @@ func (c *Client) SparkVersions(ctx context.Context) ([]compute.SparkVersion, err
 // NodeTypes implements Reader.
 func (c *Client) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
 	var found compute.ListNodeTypesResponse
-	err := c.get(ctx, request{path: clustersPath + "list-node-types", limit: maxAnswerBytes}, func(got answer) error {
+	err := c.get(ctx, request{path: clustersPath + "list-node-types", limit: maxResponseBytes}, func(got response) error {
 		return decode(got.body, &found)
 	})
 	return found.NodeTypes, err
@@ -27,7 +27,7 @@ func (c *Client) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
 // Policies implements Reader.
 func (c *Client) Policies(ctx context.Context) (map[string]string, error) {
 	names := map[string]string{}
-	err := c.get(ctx, request{path: "/api/2.0/policies/clusters/list", limit: maxAnswerBytes}, func(got answer) error {
+	err := c.get(ctx, request{path: "/api/2.0/policies/clusters/list", limit: maxResponseBytes}, func(got response) error {
 		var found compute.ListPoliciesResponse
 		if err := decode(got.body, &found); err != nil {
 			return err
@@ -43,7 +43,7 @@ func (c *Client) Policies(ctx context.Context) (map[string]string, error) {
 // InstancePools implements Reader.
 func (c *Client) InstancePools(ctx context.Context) (map[string]string, error) {
 	names := map[string]string{}
-	err := c.get(ctx, request{path: "/api/2.0/instance-pools/list", limit: maxAnswerBytes}, func(got answer) error {
+	err := c.get(ctx, request{path: "/api/2.0/instance-pools/list", limit: maxResponseBytes}, func(got response) error {
 		var found compute.ListInstancePools
 		if err := decode(got.body, &found); err != nil {
 			return err

@@ -14,15 +14,14 @@ import (
 	"time"
 )
 
-// This file alone turns what happened on the wire into a Class. The order of
-// evidence: whether there was an answer at all, the error code, and the status.
-// The text of an answer is weak evidence, because it quotes the request: it
-// decides only where sentences.go says so.
+// Only this file determines the Class of a failure. In this order it uses whether
+// there was a response, the error code, and the status. The text of a response is
+// weak evidence, because it may quote the request; only messages.go uses it.
 
-// noAnswer judges a request that brought none. reached tells that there was a
-// connection to send it on.
-func noAnswer(r request, err error, reached bool) *Error {
-	failure := &Error{Class: ClassTransient, Message: "no answer: " + localAddress.ReplaceAllString(err.Error(), ""), cause: err}
+// classifyNoResponse returns the failure of a request without a response. connected
+// is set if there was a connection to send it on.
+func classifyNoResponse(r request, err error, connected bool) *Error {
+	failure := &Error{Class: ClassTransient, Message: "no response: " + localAddress.ReplaceAllString(err.Error(), ""), cause: err}
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.Is(err, errRefusedAddress):
@@ -30,11 +29,11 @@ func noAnswer(r request, err error, reached bool) *Error {
 	case errors.As(err, &certificate):
 		failure.Class = ClassHost
 		failure.Message += " (--databricks-ca-file names further authorities to trust)"
-	case reached:
-		failure.Class = r.unclear()
+	case connected:
+		failure.Class = r.unknownOutcome()
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		failure.Message = "no answer within the deadline"
+		failure.Message = "no response within the deadline"
 	}
 	return failure
 }
@@ -42,64 +41,66 @@ func noAnswer(r request, err error, reached bool) *Error {
 // localAddress is the part of a network error that differs with every connection.
 var localAddress = regexp.MustCompile(`[\w.:%\[\]-]+:\d+->`)
 
-// unclear is the class where the effect of a request is not known. A read has
-// none.
-func (r request) unclear() Class {
+// unknownOutcome returns the class for a request of which the effect is unknown. A
+// read has no effect.
+func (r request) unknownOutcome() Class {
 	if r.write {
 		return ClassAmbiguous
 	}
 	return ClassTransient
 }
 
-// judge says what an answer means; nil is success. now dates Retry-After.
-func judge(r request, got answer, now time.Time) *Error {
+// classify returns the failure that a response means, or nil for a success. now is the
+// base of a Retry-After date.
+func classify(r request, got response, now time.Time) *Error {
 	failure := &Error{StatusCode: got.status, RetryAfter: parseRetryAfter(got.header.Get("Retry-After"), now)}
 	switch {
 	case isSuccess(got.status):
-		return judgeSuccess(r, got, failure)
+		return classifySuccess(r, got, failure)
 	case got.status < 400:
-		return judgeRedirect(got, failure)
+		return classifyRedirect(got, failure)
 	default:
-		said := parseAPIError(got.body)
-		failure.Code, failure.Message, failure.cause = said.code, said.message, got.bodyErr
-		failure.RetryAfter = max(failure.RetryAfter, said.retryDelay)
+		apiErr := parseAPIError(got.body)
+		failure.Code, failure.Message, failure.cause = apiErr.code, apiErr.message, got.bodyErr
+		failure.RetryAfter = max(failure.RetryAfter, apiErr.retryDelay)
 		failure.Message = cmp.Or(failure.Message, http.StatusText(got.status), "HTTP status "+strconv.Itoa(got.status))
-		failure.Class = classify(r, failure, said)
-		failure.Answered = said.fromDatabricks(got.status)
-		failure.Purged = failure.Class == ClassMissing && said.code == codeInvalidState
+		failure.Class = classifyError(r, failure, apiErr)
+		failure.Answered = apiErr.fromDatabricks(got.status)
+		failure.Purged = failure.Class == ClassMissing && apiErr.code == codeInvalidState
 		return failure
 	}
 }
 
-// judgeSuccess distrusts a 200: a login page and a proxy's apology have it too.
-func judgeSuccess(r request, got answer, failure *Error) *Error {
+// classifySuccess checks a successful response, because login pages and the error
+// pages of proxies have the status 200 too.
+func classifySuccess(r request, got response, failure *Error) *Error {
 	failure.cause = got.bodyErr
 	switch {
 	case errors.Is(got.bodyErr, errTooLarge):
-		failure.Class, failure.Message = ClassTooLarge, "the answer is over its bound"
+		failure.Class, failure.Message = ClassTooLarge, "the response is over its size limit"
 	case got.bodyErr != nil:
-		failure.Class, failure.Message = ClassTransient, "the answer broke off: "+got.bodyErr.Error()
+		failure.Class, failure.Message = ClassTransient, "the response is incomplete: "+got.bodyErr.Error()
 	case isMarkup(got.body):
 		failure.Class = ClassHost
-		failure.Message = "the host answered with a web page where JSON was due: is it a workspace, with no login page in between?"
+		failure.Message = "the host responded with a web page instead of JSON: check that it is a workspace, and that no login page is in front of it"
 	default:
 		return nil
 	}
 	if r.write {
-		// Who answered so may have passed the request on before.
+		// A proxy that sends such a response may have forwarded the request.
 		failure.Class = ClassAmbiguous
 	}
 	return failure
 }
 
-// isMarkup recognises HTML and XML, neither of which a workspace sends.
+// isMarkup reports whether a body is HTML or XML. A workspace sends neither.
 func isMarkup(body []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(body, "\ufeff \t\r\n"), []byte("<"))
 }
 
-// judgeRedirect: a workspace sends none, but for one that says that it may only
-// be reached by private link.
-func judgeRedirect(got answer, failure *Error) *Error {
+// classifyRedirect returns the failure for a redirect. A workspace sends none, except
+// to report that it can only be reached by private link.
+func classifyRedirect(got response, failure *Error) *Error {
 	location, err := url.Parse(got.header.Get("Location"))
 	if err == nil && location.Path == "/login.html" && strings.Contains(location.Query().Get("error"), "private-link-validation-error") {
 		failure.StatusCode = http.StatusForbidden
@@ -109,7 +110,7 @@ func judgeRedirect(got answer, failure *Error) *Error {
 		return failure
 	}
 	failure.Class = ClassHost
-	failure.Message = "the host answered with a redirect, which is not followed: give the workspace's own URL"
+	failure.Message = "the host responded with a redirect, which is not followed: use the URL of the workspace itself"
 	if err == nil && location.Host != "" {
 		failure.Message += " (it points to " + location.Hostname() + ")"
 	}
@@ -129,7 +130,7 @@ const (
 	codeUnknown              = "UNKNOWN"
 )
 
-// classOfCode is for codes that mean the same with every request and status.
+// classOfCode has the codes that mean the same for every request and status.
 var classOfCode = map[string]Class{
 	"UNAUTHENTICATED":         ClassUnauthenticated,
 	"PERMISSION_DENIED":       ClassForbidden,
@@ -147,39 +148,40 @@ var classOfCode = map[string]Class{
 	"RESOURCE_ALREADY_EXISTS": ClassInvalid,
 }
 
-// unclearCodes report that the server itself does not know what it did.
-var unclearCodes = map[string]bool{
+// unknownOutcomeCodes are the codes with which the server reports that it does not know
+// the outcome.
+var unknownOutcomeCodes = map[string]bool{
 	codeInternalError: true, codeUnknown: true, "DATA_LOSS": true, "CANCELLED": true,
 	"TEMPORARILY_UNAVAILABLE": true, "DEADLINE_EXCEEDED": true,
 }
 
-// classify judges an answer of 400 or above.
-func classify(r request, failure *Error, said apiError) Class {
-	code := r.codeOf(said)
+// classifyError returns the class of a response with a status of 400 or above.
+func classifyError(r request, failure *Error, apiErr apiError) Class {
+	code := r.codeOf(apiErr)
 	switch {
 	case failure.StatusCode == http.StatusTooManyRequests, code == codeResourceExhausted, code == codeRequestLimitExceeded:
-		return classifyLimit(r, failure, said, code)
-	case r.isMissing(failure.StatusCode, said):
+		return classifyLimit(r, failure, apiErr, code)
+	case r.isMissing(failure.StatusCode, apiErr):
 		return ClassMissing
-	case r.isPinned(failure.StatusCode, said):
+	case r.isPinned(failure.StatusCode, apiErr):
 		return ClassPinned
 	case code == codeInvalidState:
 		return r.classifyInvalidState()
 	}
-	if class, known := r.classifySentence(failure.StatusCode, said); known {
+	if class, known := r.classifyMessage(failure.StatusCode, apiErr); known {
 		return class
 	}
-	if unclearCodes[code] {
-		return r.unclear()
+	if unknownOutcomeCodes[code] {
+		return r.unknownOutcome()
 	}
 	if class, known := classOfCode[code]; known {
 		return class
 	}
-	return r.classifyStatus(failure, said)
+	return r.classifyStatus(failure, apiErr)
 }
 
-// classifyInvalidState: a create has no state, so that it is refused with this
-// code where the workspace has its limit of clusters.
+// classifyInvalidState returns the class of INVALID_STATE. A create gets this code if
+// the workspace has reached its limit of clusters.
 func (r request) classifyInvalidState() Class {
 	switch {
 	case r.write && r.clusterID == "":
@@ -191,71 +193,70 @@ func (r request) classifyInvalidState() Class {
 	}
 }
 
-// isMissing reports whether the cluster itself does not exist. Only Databricks'
-// own error body counts: a proxy's 404 must not cause a create.
-func (r request) isMissing(status int, said apiError) bool {
-	if r.clusterID == "" || !said.json {
+// isMissing reports whether the cluster itself does not exist. Only an error body of
+// Databricks counts, because a 404 of a proxy must not cause a create.
+func (r request) isMissing(status int, apiErr apiError) bool {
+	if r.clusterID == "" || !apiErr.json {
 		return false
 	}
-	// Only the cluster can be missing, not a pool or policy that a start needs.
+	// onlyCluster excludes a missing pool or policy, which a start may report.
 	onlyCluster := r.clusterOnly && !r.allocates
-	switch said.code {
+	switch apiErr.code {
 	case codeInvalidState:
-		return !r.write && strings.HasPrefix(said.message, "Cannot access cluster")
+		return !r.write && strings.HasPrefix(apiErr.message, "Cannot access cluster")
 	case codeResourceDoesNotExist, codeNotFound:
-		return onlyCluster || r.saysItselfMissing(said.message)
+		return onlyCluster || r.clusterIsMissing(apiErr.message)
 	case codeEndpointNotFound, codeFeatureDisabled:
 		return false
 	default:
 		refused := status == http.StatusBadRequest || status == http.StatusNotFound
-		return refused && (r.saysItselfMissing(said.message) || onlyCluster && clusterDoesNotExist.MatchString(said.message))
+		return refused && (r.clusterIsMissing(apiErr.message) || onlyCluster && clusterDoesNotExist.MatchString(apiErr.message))
 	}
 }
 
-// isPinned reports whether a permanent-delete is refused because of a pin. The
-// request has no words of the user, so that the sentence may stand anywhere.
-func (r request) isPinned(status int, said apiError) bool {
+// isPinned reports whether a permanent-delete is refused because of a pin. The request
+// contains no text of the user, so the message may contain the sentence anywhere.
+func (r request) isPinned(status int, apiErr apiError) bool {
 	return r.write && r.clusterOnly && !r.allocates && status < http.StatusInternalServerError &&
-		strings.Contains(said.message, "unpin the cluster first")
+		strings.Contains(apiErr.message, "unpin the cluster first")
 }
 
-// classifyLimit distinguishes too many requests from too many resources.
-// Databricks has one code for both; what decides is, in this order: a time to
-// come back, which only a rate has; a QuotaFailure or the word quota; and for
-// requests that take resources and met REQUEST_LIMIT_EXCEEDED, the absence of a
-// text about rates.
-func classifyLimit(r request, failure *Error, said apiError, code string) Class {
+// classifyLimit distinguishes a limit on requests from a limit on resources, which
+// have the same codes. In this order it uses: Retry-After, which only a limit on
+// requests has; a QuotaFailure or the word quota; and, if a request that allocates
+// resources gets REQUEST_LIMIT_EXCEEDED, whether the message is about rates.
+func classifyLimit(r request, failure *Error, apiErr apiError, code string) Class {
 	switch {
 	case failure.RetryAfter > 0:
 		return ClassThrottled
-	case said.quotaFailure, r.proves(quotaWord, said.message):
+	case apiErr.quotaFailure, r.matchesUnquoted(quotaWord, apiErr.message):
 		return ClassQuota
-	case r.allocates && code == codeRequestLimitExceeded && !r.proves(rateWords, said.message):
+	case r.allocates && code == codeRequestLimitExceeded && !r.matchesUnquoted(rateWords, apiErr.message):
 		return ClassQuota
 	default:
 		return ClassThrottled
 	}
 }
 
-func (r request) classifyStatus(failure *Error, said apiError) Class {
+func (r request) classifyStatus(failure *Error, apiErr apiError) Class {
 	switch status := failure.StatusCode; {
 	case status == http.StatusUnauthorized:
 		return ClassUnauthenticated
 	case status == http.StatusForbidden:
 		return ClassForbidden
-	case status == http.StatusNotImplemented && said.json:
+	case status == http.StatusNotImplemented && apiErr.json:
 		return ClassUnsupported
 	case status >= 500, status == http.StatusRequestTimeout, status == 499:
-		return r.unclear()
-	case said.markup:
+		return r.unknownOutcome()
+	case apiErr.markup:
 		return ClassHost
 	case failure.cause != nil:
-		// Refused, and the reason was lost.
+		// The body of the refusal was lost.
 		return ClassTransient
 	case status == http.StatusConflict:
 		return ClassBusy
-	case status == http.StatusNotFound && said.json && said.code != "":
-		// Something that the request names, but not the cluster.
+	case status == http.StatusNotFound && apiErr.json && apiErr.code != "":
+		// A resource that the request refers to, but not the cluster.
 		return ClassInvalid
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
 		return ClassUnsupported

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// The requests of which the classes depend.
+// The requests on which the classes depend.
 var (
 	getC1     = request{method: http.MethodGet, path: "/api/2.1/clusters/get", clusterID: "c1", clusterOnly: true}
 	listPage  = request{method: http.MethodGet, path: "/api/2.1/clusters/list"}
@@ -20,7 +20,7 @@ var (
 	deleteC1  = request{method: http.MethodPost, path: "/api/2.1/clusters/permanent-delete", write: true, clusterID: "c1", clusterOnly: true}
 )
 
-func TestEveryRefusalHasItsClass(t *testing.T) {
+func TestClassify(t *testing.T) {
 	t.Parallel()
 	const page = "<!DOCTYPE html><html><body>Sign in</body></html>"
 	for name, tc := range map[string]struct {
@@ -30,7 +30,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 		body       string
 		want       Class
 	}{
-		// Missing, and what only resembles it.
+		// Missing clusters, and similar responses.
 		"get: 404":                        {getC1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no"}`, ClassMissing},
 		"get: 404 by text":                {getC1, 404, "", `{"message":"Cluster c1 does not exist"}`, ClassMissing},
 		"get: 400 does not exist":         {getC1, 400, "", `{"error_code":"INVALID_PARAMETER_VALUE","message":"Cluster c1 does not exist"}`, ClassMissing},
@@ -49,7 +49,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 		"list: 404":                       {listPage, 404, "", "", ClassUnsupported},
 		"start: purged":                   {startC1, 400, "", `{"error_code":"INVALID_STATE","message":"Cannot access cluster c1 that was terminated"}`, ClassBusy},
 
-		// Busy and pinned.
+		// Busy and pinned clusters.
 		"start: is running":      {startC1, 400, "", `{"error_code":"INVALID_STATE","message":"Cluster c1 is in unexpected state Running.","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"CM_API_ERROR_SOURCE_CALLER_ERROR","domain":""}]}`, ClassBusy},
 		"edit: conflict":         {editC1, 409, "", `{"error_code":"RESOURCE_CONFLICT","message":"busy"}`, ClassBusy},
 		"edit: aborted":          {editC1, 409, "", `{"error_code":"ABORTED","message":"busy"}`, ClassBusy},
@@ -57,7 +57,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 		"create: already exists": {createOne, 409, "", `{"error_code":"RESOURCE_ALREADY_EXISTS","message":"x"}`, ClassInvalid},
 		"delete: pinned":         {deleteC1, 400, "", `{"error_code":"INVALID_PARAMETER_VALUE","message":"Cluster c1 is pinned, unpin the cluster first"}`, ClassPinned},
 
-		// The request, the credential, the right.
+		// Invalid requests, credentials and permissions.
 		"create: invalid":             {createOne, 400, "", `{"error_code":"INVALID_PARAMETER_VALUE","message":"Missing required field: size"}`, ClassInvalid},
 		"create: malformed":           {createOne, 400, "", `{"error_code":"MALFORMED_REQUEST","message":"x"}`, ClassInvalid},
 		"create: unknown code":        {createOne, 400, "", `{"error_code":"SOMETHING_NEW","message":"x"}`, ClassInvalid},
@@ -93,7 +93,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 		"create: 429 of a web server":     {createOne, 429, "", page, ClassThrottled},
 		"delete: limit exceeded":          {deleteC1, 429, "", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"x"}`, ClassThrottled},
 
-		// What passes.
+		// Transient and ambiguous failures.
 		"create: workspace not ready":  {createOne, 400, "", `{"error_code":"INVALID_PARAMETER_VALUE","message":"Current organization 1 does not have any associated worker environments"}`, ClassTransient},
 		"create: not ready, 500":       {createOne, 500, "", `{"error_code":"INTERNAL_ERROR","message":"com.databricks.backend.manager.util.UnknownWorkerEnvironmentException: 1"}`, ClassTransient},
 		"create: worker env not found": {createOne, 400, "", `{"message":"worker env x not found"}`, ClassTransient},
@@ -122,7 +122,7 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 			if tc.retryAfter != "" {
 				header.Set("Retry-After", tc.retryAfter)
 			}
-			failure := judge(tc.request, answer{status: tc.status, header: header, body: []byte(tc.body)}, time.Now())
+			failure := classify(tc.request, response{status: tc.status, header: header, body: []byte(tc.body)}, time.Now())
 			g.Expect(failure).To(HaveOccurred())
 			g.Expect(failure.Class).To(Equal(tc.want), "%+v", failure)
 			g.Expect(failure.StatusCode).To(Equal(tc.status))
@@ -135,15 +135,15 @@ func TestEveryRefusalHasItsClass(t *testing.T) {
 	}
 }
 
-func TestARefusalWhoseReasonWasLostMayBeRepeated(t *testing.T) {
+func TestARefusalWithAnIncompleteBodyIsTransient(t *testing.T) {
 	t.Parallel()
-	cut := answer{status: 400, header: http.Header{}, body: []byte(`{"error_co`), bodyErr: errors.New("unexpected EOF")}
-	NewWithT(t).Expect(judge(createOne, cut, time.Now()).Class).To(Equal(ClassTransient))
+	cut := response{status: 400, header: http.Header{}, body: []byte(`{"error_co`), bodyErr: errors.New("unexpected EOF")}
+	NewWithT(t).Expect(classify(createOne, cut, time.Now()).Class).To(Equal(ClassTransient))
 	cut.status = 500
-	NewWithT(t).Expect(judge(createOne, cut, time.Now()).Class).To(Equal(ClassAmbiguous))
+	NewWithT(t).Expect(classify(createOne, cut, time.Now()).Class).To(Equal(ClassAmbiguous))
 }
 
-func TestErrorsAreReadInEveryFormat(t *testing.T) {
+func TestParseAPIError(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		body, code, message string
@@ -158,7 +158,7 @@ func TestErrorsAreReadInEveryFormat(t *testing.T) {
 		"text with a code":  {"PERMISSION_DENIED: no\nreally", "PERMISSION_DENIED", "no\nreally", 0},
 		"text":              {"no", "", "no", 0},
 		"HTML with pre":     {"<html><body><pre>a &amp; b</pre></body></html>", "", "a & b", 0},
-		"HTML":              {"<html></html>", "", "the host answered with a web page", 0},
+		"HTML":              {"<html></html>", "", "the host responded with a web page", 0},
 		"nothing":           {"", "", "", 0},
 		"null":              {"null", "", "null", 0},
 		"wrong types":       {`{"error_code":{},"message":[1],"details":{"@type":1}}`, "", "", 0},
@@ -171,15 +171,15 @@ func TestErrorsAreReadInEveryFormat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			said := parseAPIError([]byte(tc.body))
-			g.Expect(said.code).To(Equal(tc.code))
-			g.Expect(said.message).To(Equal(tc.message))
-			g.Expect(said.retryDelay).To(Equal(tc.delay))
+			apiErr := parseAPIError([]byte(tc.body))
+			g.Expect(apiErr.code).To(Equal(tc.code))
+			g.Expect(apiErr.message).To(Equal(tc.message))
+			g.Expect(apiErr.retryDelay).To(Equal(tc.delay))
 		})
 	}
 }
 
-func TestRetryAfterIsSecondsOrADateAndNeverAbsurd(t *testing.T) {
+func TestParseRetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 	for value, want := range map[string]time.Duration{

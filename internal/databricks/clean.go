@@ -10,21 +10,20 @@ import (
 )
 
 const (
-	// maxMessageBytes bounds every text that came from outside.
+	// maxMessageBytes limits every text of a server, after cleaning.
 	maxMessageBytes = 1 << 10
 	maxCodeBytes    = 64
-	// maxCleanBytes bounds the work of cleaning, before the result is cut.
+	// maxCleanBytes limits every text of a server, before cleaning.
 	maxCleanBytes = 16 << 10
 )
 
-// PlainText makes text that came from a workspace fit to be shown: one line,
-// printable, and bounded (1 KiB). Whoever shows such text passes it through
-// here; errors of this package already were.
-func PlainText(text string) string { return bound(plain(text), maxMessageBytes) }
+// PlainText returns a text of a workspace as one printable line of at most 1 KiB. Every
+// such text must be cleaned before it is shown; errors of this package are clean.
+func PlainText(text string) string { return shorten(singleLine(text), maxMessageBytes) }
 
-// plain makes text from outside fit for one line of a condition: valid, without
-// control and formatting characters.
-func plain(text string) string {
+// singleLine returns a text as one line of valid UTF-8, without control and formatting
+// characters.
+func singleLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -34,21 +33,21 @@ func plain(text string) string {
 		default:
 			return r
 		}
-	}, cut(text, maxCleanBytes))
+	}, truncate(text, maxCleanBytes))
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// bound keeps at most limit bytes of text and shows that it did.
-func bound(text string, limit int) string {
+// shorten returns at most limit bytes of a text, with an ellipsis if it is shortened.
+func shorten(text string, limit int) string {
 	const ellipsis = "…"
 	if len(text) <= limit {
 		return text
 	}
-	return cut(text, limit-len(ellipsis)) + ellipsis
+	return truncate(text, limit-len(ellipsis)) + ellipsis
 }
 
-// cut keeps at most limit bytes of text and splits no rune.
-func cut(text string, limit int) string {
+// truncate returns at most limit bytes of a text, without a partial rune.
+func truncate(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
@@ -58,37 +57,37 @@ func cut(text string, limit int) string {
 	return text[:limit]
 }
 
-// redacted stands where a secret stood.
+// redacted replaces a secret.
 const redacted = "***"
 
-// minSecretPrefix is how much of a secret's beginning counts as the secret: a
-// server may quote a token cut short.
+// minSecretPrefix is the length, in bytes, from which a prefix of a secret is redacted,
+// because a server may quote a truncated token.
 const minSecretPrefix = 8
 
-// redactor takes secrets, as they stand and as they travel, out of a text that a
-// server wrote: some quote the credential that they refuse. It is a function, so
-// that printing what holds it shows nothing.
+// redactor returns a function that removes secrets from a text of a server, which may
+// quote the credential that it refuses. It also removes their encoded forms. The
+// result is a function, so that printing a struct with it does not show the secrets.
 func redactor(secrets ...string) func(string) string {
-	var known []string
+	var forms []string
 	for _, secret := range secrets {
 		if secret == "" {
 			continue
 		}
-		known = append(known, secret, base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret)))
+		forms = append(forms, secret, base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret)))
 		if escaped := url.QueryEscape(secret); escaped != secret {
-			known = append(known, escaped)
+			forms = append(forms, escaped)
 		}
 	}
 	return func(text string) string {
-		for _, secret := range known {
-			text = redactPrefix(text, secret)
+		for _, form := range forms {
+			text = redactPrefix(text, form)
 		}
 		return text
 	}
 }
 
-// redactPrefix replaces every run of text that is a beginning of secret, of
-// minSecretPrefix characters or more.
+// redactPrefix redacts every prefix of secret in a text that has minSecretPrefix bytes
+// or more.
 func redactPrefix(text, secret string) string {
 	prefix := secret[:min(minSecretPrefix, len(secret))]
 	var out strings.Builder

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// DefaultTimeout ends a call whose context has no deadline.
+// DefaultTimeout is the timeout of a call if its context has no deadline.
 const DefaultTimeout = 30 * time.Second
 
-// Client is one credential's way into one workspace. It implements Reader and
-// Writer, is safe for concurrent use, and needs no closing.
+// Client calls one workspace with one credential. It implements Reader and Writer, is
+// safe for concurrent use, and needs no Close.
 type Client struct {
 	sender sender
 	tokens tokenSource
@@ -26,19 +26,19 @@ var (
 	_ Writer = (*Client)(nil)
 )
 
-// Options is what clients of one operator have in common.
+// Options are the options that the clients of an operator share.
 type Options struct {
 	// Transport is required.
 	Transport *Transport
-	// Version is the operator's own, for the User-Agent.
+	// Version is the version of the operator, for the User-Agent.
 	Version string
-	// Observe is told of every finished request, on the goroutine that made it.
-	// It may be nil.
+	// Observe is called after every request, on the goroutine that made it. It may be
+	// nil.
 	Observe func(Call)
 }
 
-// New makes the client of a credential. It fails with ClassHost where the
-// transport may not reach the credential's host; nothing is sent.
+// New returns a client for a credential. It sends nothing, and fails with ClassHost if
+// the allow-list of the transport does not contain the host.
 func New(config Config, options Options) (*Client, error) {
 	if config.credential == nil {
 		return nil, &Error{Class: ClassInvalid, Message: "there is no credential"}
@@ -53,7 +53,7 @@ func New(config Config, options Options) (*Client, error) {
 	client := &Client{sender: sender{
 		origin:    config.origin,
 		workspace: config.workspaceID,
-		round:     options.Transport.round,
+		transport: options.Transport.roundTripper,
 		userAgent: userAgent(options.Version, config.AuthType()),
 		redact:    redactor(config.credential.secrets()...),
 		observe:   observe,
@@ -63,21 +63,21 @@ func New(config Config, options Options) (*Client, error) {
 	return client, nil
 }
 
-// String names the client and tells nothing of its credential.
+// String returns the host of the client, without the credential.
 func (c *Client) String() string { return "databricks.Client(" + c.sender.origin.String() + ")" }
 
-// call makes one request in the name of the credential.
+// call sends one request with the credential.
 func (c *Client) call(ctx context.Context, r request) error {
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
 	token, err := c.callOnce(ctx, r)
-	if ClassOf(err) == ClassUnauthenticated && token != "" && c.tokens.drop(token) {
+	if ClassOf(err) == ClassUnauthenticated && token != "" && c.tokens.invalidate(token) {
 		_, err = c.callOnce(ctx, r)
 	}
 	return err
 }
 
-// callOnce also returns the token that it used; "" where there was none.
+// callOnce also returns the token that it used, or "" if there was none.
 func (c *Client) callOnce(ctx context.Context, r request) (token string, err error) {
 	token, err = c.tokens.token(ctx)
 	if err != nil {
@@ -94,38 +94,38 @@ func withDefaultTimeout(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, DefaultTimeout)
 }
 
-// ClockSkew returns the workspace's clock minus the operator's, from the recent
-// answer with the shortest round trip; known is false before the first answer with
-// a date. It is exact to a second, plus half of that round trip.
+// ClockSkew returns the workspace's clock minus the operator's, measured by the recent
+// response with the shortest round trip; known is false before the first response with
+// a date. The precision is one second plus half of that round trip.
 func (c *Client) ClockSkew() (skew time.Duration, known bool) { return c.sender.clock.skew() }
 
-// get makes a GET; accept reads its answer.
-func (c *Client) get(ctx context.Context, r request, accept func(answer) error) error {
+// get sends a GET request; accept decodes the response.
+func (c *Client) get(ctx context.Context, r request, accept func(response) error) error {
 	r.method, r.accept = http.MethodGet, accept
 	return c.call(ctx, r)
 }
 
-// post makes a write with a JSON body; accept reads its answer and may be nil:
-// an answer without a body is the API's void.
-func (c *Client) post(ctx context.Context, r request, body any, accept func(answer) error) error {
+// post sends a POST request with a JSON body; accept decodes the response, and may be
+// nil, because many responses have no content.
+func (c *Client) post(ctx context.Context, r request, body any, accept func(response) error) error {
 	r.method = http.MethodPost
 	return c.write(ctx, r, body, accept)
 }
 
-// write makes a write by the request's own method.
-func (c *Client) write(ctx context.Context, r request, body any, accept func(answer) error) error {
+// write sends a write with the method of the request.
+func (c *Client) write(ctx context.Context, r request, body any, accept func(response) error) error {
 	encoded, err := encode(body)
 	if err != nil {
-		return r.unsendable("the request cannot be encoded")
+		return r.notSent("the request cannot be encoded")
 	}
 	r.write, r.accept = true, accept
 	r.contentType, r.body = "application/json", encoded
-	r.limit = maxAnswerBytes
+	r.limit = maxResponseBytes
 	return c.call(ctx, r)
 }
 
-// encode returns body as JSON. A json.RawMessage in it keeps its values as they
-// are written, and one that is the whole body keeps every byte.
+// encode returns a body as JSON. A json.RawMessage keeps its number literals and
+// escapes, and keeps every byte if it is the whole body.
 func encode(body any) ([]byte, error) {
 	if raw, isRaw := body.(json.RawMessage); isRaw {
 		return raw, nil
@@ -139,8 +139,8 @@ func encode(body any) ([]byte, error) {
 	return bytes.TrimSuffix(encoded.Bytes(), []byte("\n")), nil
 }
 
-// userAgent names the operator in the workspace's audit log, by the SDK's rules:
-// pairs of key/value, of few characters.
+// userAgent returns the User-Agent header, which the audit log of the workspace shows.
+// It has the SDK's form: pairs of key/value with a restricted set of characters.
 func userAgent(version, authType string) string {
 	pairs := []string{
 		"databricks-operator/" + userAgentValue(version),
@@ -151,10 +151,10 @@ func userAgent(version, authType string) string {
 	return strings.Join(pairs, " ")
 }
 
-var notUserAgent = regexp.MustCompile(`[^0-9A-Za-z_.+-]+`)
+var invalidInUserAgent = regexp.MustCompile(`[^0-9A-Za-z_.+-]+`)
 
 func userAgentValue(value string) string {
-	value = notUserAgent.ReplaceAllString(value, "-")
+	value = invalidInUserAgent.ReplaceAllString(value, "-")
 	if value == "" {
 		return "0.0.0"
 	}

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// clockWindow is how long a measurement of the workspace's clock is preferred to a
-// later one with a longer round trip.
+// clockWindow is the time for which a measurement of the workspace's clock is preferred
+// to a later one with a longer round trip.
 const clockWindow = 10 * time.Minute
 
-// dateResolution is that of the Date header, which names the second that has begun.
+// dateResolution is the resolution of the Date header, which is rounded down.
 const dateResolution = time.Second
 
-// clock is what is known of the workspace's clock.
+// clock measures the workspace's clock.
 type clock struct {
 	mu sync.Mutex // guards best and known
-	// best is the measurement with the shortest round trip of the recent ones.
+	// best is the recent measurement with the shortest round trip.
 	best  measurement
 	known bool
 }
@@ -29,8 +29,8 @@ type measurement struct {
 	at        time.Time
 }
 
-// measure takes a Date header and when its request began and was answered. It
-// returns the date; zero where the header holds none.
+// measure adds the measurement of a Date header, for a request that was sent at begin
+// and whose response arrived at end. It returns the date; zero if the header is invalid.
 func (c *clock) measure(header string, begin, end time.Time) time.Time {
 	date, err := http.ParseTime(header)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestTheClockOfTheWorkspaceIsMeasured(t *testing.T) {
+func TestClockSkew(t *testing.T) {
 	t.Parallel()
 	t.Run("[case-94]", func(t *testing.T) {
 		t.Parallel()
@@ -19,15 +19,15 @@ func TestTheClockOfTheWorkspaceIsMeasured(t *testing.T) {
 			g := NewWithT(t)
 			var latency, ahead time.Duration
 			status, header := http.StatusOK, ""
-			client := inMemory(t, map[string]string{"token": canary}, func(*http.Request) (*http.Response, error) {
+			client := inMemory(t, map[string]string{"token": testSecret}, func(*http.Request) (*http.Response, error) {
 				<-time.After(latency / 2)
-				answer := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"cluster_id":"c1"}`))}
-				answer.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+				response := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"cluster_id":"c1"}`))}
+				response.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
 				if header != "" {
-					answer.Header.Set("Date", header)
+					response.Header.Set("Date", header)
 				}
 				<-time.After(latency / 2)
-				return answer, nil
+				return response, nil
 			})
 			ask := func() { _ = read(t.Context(), client) }
 			skew := func() time.Duration {
@@ -48,24 +48,24 @@ func TestTheClockOfTheWorkspaceIsMeasured(t *testing.T) {
 			g.Expect(skew()).To(BeNumerically("~", ahead, time.Second))
 			latency, ahead, status = 100*time.Millisecond, 15*time.Minute, http.StatusForbidden
 			ask()
-			g.Expect(skew()).To(BeNumerically("~", ahead, time.Second), "a shorter round trip, of a refusal")
+			g.Expect(skew()).To(BeNumerically("~", ahead, time.Second), "a shorter round trip, of a failure")
 			latency, ahead = 10*time.Second, time.Hour
 			ask()
 			g.Expect(skew()).To(BeNumerically("~", 15*time.Minute, time.Second), "a longer one changes nothing")
 			<-time.After(clockWindow)
 			ask()
-			g.Expect(skew()).To(BeNumerically("~", time.Hour, time.Second), "unless the shorter one is old")
+			g.Expect(skew()).To(BeNumerically("~", time.Hour, time.Second), "unless the shorter one is too old")
 		})
 	})
 }
 
-func TestACallHasTheDateOfItsAnswer(t *testing.T) {
+func TestACallHasTheDateOfItsResponse(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	var calls []Call
 	server := newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", "Sun, 22 Nov 2026 15:00:30 GMT")
-		answers(http.StatusForbidden, "{}")(w, r)
+		respondWith(http.StatusForbidden, "{}")(w, r)
 	})
 	err := read(t.Context(), server.client(t, func(c Call) { calls = append(calls, c) }))
 	g.Expect(calls[0].ServerDate).To(Equal(time.Date(2026, 11, 22, 15, 0, 30, 0, time.UTC)))

@@ -21,11 +21,11 @@ func (c *Client) Get(ctx context.Context, clusterID string) (Cluster, error) {
 		path: clustersPath + "get", query: url.Values{"cluster_id": {clusterID}},
 		limit: maxPageBytes, clusterID: clusterID, clusterOnly: true,
 	}
-	if err := r.needCluster(); err != nil {
+	if err := r.requireClusterID(); err != nil {
 		return Cluster{}, err
 	}
 	var cluster Cluster
-	err := c.get(ctx, r, func(got answer) (err error) {
+	err := c.get(ctx, r, func(got response) (err error) {
 		cluster, err = parseCluster(got.body)
 		if err == nil && cluster.Details.ClusterId != clusterID {
 			err = errors.New("it is about another cluster")
@@ -40,7 +40,7 @@ func (c *Client) Get(ctx context.Context, clusterID string) (Cluster, error) {
 
 const specKey = "spec"
 
-// parseCluster reads an answer of clusters/get and keeps its spec as it came.
+// parseCluster decodes a response of clusters/get and keeps its spec encoded.
 func parseCluster(body []byte) (Cluster, error) {
 	tree, err := decodeTree(body)
 	if err != nil {
@@ -57,7 +57,7 @@ func parseCluster(body []byte) (Cluster, error) {
 	return cluster, nil
 }
 
-// DecodeSpec returns the fields of Spec that the SDK knows; nil where Spec is nil.
+// DecodeSpec returns the fields of Spec that the SDK knows, or nil if Spec is nil.
 func (c Cluster) DecodeSpec() (*compute.ClusterSpec, error) {
 	if c.Spec == nil {
 		return nil, nil
@@ -69,16 +69,16 @@ func (c Cluster) DecodeSpec() (*compute.ClusterSpec, error) {
 	return spec, nil
 }
 
-// rawSpec returns the spec object of a cluster in compact form; nil where decoded,
+// rawSpec returns the spec object of a cluster in compact form, or nil if decoded,
 // which is the same value, is absent or null.
 func rawSpec(body []byte, decoded any) (json.RawMessage, error) {
 	if decoded == nil {
 		return nil, nil
 	}
 	if _, isObject := decoded.(map[string]any); !isObject {
-		return nil, fmt.Errorf("%s: is a %T where an object was due", specKey, decoded)
+		return nil, fmt.Errorf("%s: is a %T instead of an object", specKey, decoded)
 	}
-	// A struct would match the key in any case, and a map matches it exactly.
+	// A struct matches the key case-insensitively, and a map matches it exactly.
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, err
@@ -94,12 +94,12 @@ func rawSpec(body []byte, decoded any) (json.RawMessage, error) {
 func (c *Client) List(ctx context.Context, query ListQuery) (ListPage, error) {
 	r := request{path: clustersPath + "list", query: query.values(), limit: maxPageBytes}
 	var page compute.ListClustersResponse
-	err := c.get(ctx, r, func(got answer) error {
+	err := c.get(ctx, r, func(got response) error {
 		if err := decode(got.body, &page); err != nil {
 			return err
 		}
-		// A page is all or nothing: whoever looks for a cluster in complete
-		// lists must not miss it for a part that was not understood.
+		// An invalid item fails the page, because a cluster that is missing from a
+		// complete list counts as absent.
 		for i := range page.Clusters {
 			if page.Clusters[i].ClusterId == "" {
 				return fmt.Errorf("clusters[%d] has no cluster_id", i)
@@ -138,7 +138,7 @@ func (q ListQuery) values() url.Values {
 func (c *Client) Create(ctx context.Context, create CreateRequest) (string, error) {
 	r := request{path: clustersPath + "create", allocates: true}
 	var created compute.CreateClusterResponse
-	err := c.post(ctx, r, create, func(got answer) error {
+	err := c.post(ctx, r, create, func(got response) error {
 		if err := decode(got.body, &created); err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (c *Client) Create(ctx context.Context, create CreateRequest) (string, erro
 	return created.ClusterId, nil
 }
 
-// MarshalJSON adds the token to what the SDK's type encodes.
+// MarshalJSON adds the token to the encoding of the SDK's type.
 func (r CreateRequest) MarshalJSON() ([]byte, error) {
 	encoded, err := json.Marshal(r.CreateCluster)
 	if err != nil {
@@ -163,8 +163,8 @@ func (r CreateRequest) MarshalJSON() ([]byte, error) {
 	if err := json.Unmarshal(encoded, &fields); err != nil {
 		return nil, err
 	}
-	// The SDK's type always sends spark_version, and the API refuses an empty one
-	// where a policy would supply it.
+	// The SDK's type always encodes spark_version, and the API refuses an empty value
+	// even if a policy supplies one.
 	if string(fields["spark_version"]) == `""` {
 		delete(fields, "spark_version")
 	}
@@ -179,14 +179,14 @@ func (r CreateRequest) MarshalJSON() ([]byte, error) {
 // Edit implements Writer.
 func (c *Client) Edit(ctx context.Context, clusterID string, body json.RawMessage) error {
 	r := request{path: clustersPath + "edit", clusterID: clusterID, allocates: true}
-	var named struct {
+	var content struct {
 		ClusterID string `json:"cluster_id"`
 	}
-	if err := decode(body, &named); err != nil {
-		return r.unsendable("the body of the edit is not a JSON object")
+	if err := decode(body, &content); err != nil {
+		return r.notSent("the body of the edit is not a JSON object")
 	}
-	if named.ClusterID != clusterID {
-		return r.unsendable("the body of the edit names another cluster")
+	if content.ClusterID != clusterID {
+		return r.notSent("the body of the edit names another cluster")
 	}
 	return c.change(ctx, r, body)
 }
@@ -242,23 +242,23 @@ func (c *Client) Unpin(ctx context.Context, clusterID string) error {
 		compute.UnpinCluster{ClusterId: clusterID})
 }
 
-// change writes to one cluster; its answer says nothing but success.
+// change sends a write to one cluster, of which the response has no content.
 func (c *Client) change(ctx context.Context, r request, body any) error {
-	if err := r.needCluster(); err != nil {
+	if err := r.requireClusterID(); err != nil {
 		return err
 	}
 	return c.post(ctx, r, body, nil)
 }
 
-// needCluster keeps a request about no cluster from being sent.
-func (r request) needCluster() error {
+// requireClusterID fails if the request has no cluster id.
+func (r request) requireClusterID() error {
 	if r.clusterID != "" {
 		return nil
 	}
-	return r.unsendable("there is no cluster id")
+	return r.notSent("there is no cluster id")
 }
 
-// unsendable is the failure of a request that cannot be sent.
-func (r request) unsendable(why string) *Error {
-	return &Error{Class: ClassInvalid, Message: why, Method: r.method, Path: r.path, Endpoint: r.name()}
+// notSent returns the failure of a request that cannot be sent.
+func (r request) notSent(message string) *Error {
+	return &Error{Class: ClassInvalid, Message: message, Method: r.method, Path: r.path, Endpoint: r.name()}
 }

@@ -9,31 +9,31 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// shape is a call and the one request that it makes.
-type shape struct {
-	answer string
-	call   func(*Client) error
-	method string
-	path   string
-	query  string
-	body   string
+// wireCase is a call and the request that it sends.
+type wireCase struct {
+	response string
+	call     func(*Client) error
+	method   string
+	path     string
+	query    string
+	body     string
 }
 
-func TestEveryCallHasItsWireShape(t *testing.T) {
+func TestEveryCallOnTheWire(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]shape{
+	for name, tc := range map[string]wireCase{
 		"get": {
-			answer: `{"cluster_id":"c 1"}`,
-			call:   func(c *Client) error { _, err := c.Get(t.Context(), "c 1"); return err },
-			method: http.MethodGet, path: "/api/2.1/clusters/get", query: "cluster_id=c+1",
+			response: `{"cluster_id":"c 1"}`,
+			call:     func(c *Client) error { _, err := c.Get(t.Context(), "c 1"); return err },
+			method:   http.MethodGet, path: "/api/2.1/clusters/get", query: "cluster_id=c+1",
 		},
 		"list of everything": {
-			answer: `{}`,
-			call:   func(c *Client) error { _, err := c.List(t.Context(), ListQuery{}); return err },
-			method: http.MethodGet, path: "/api/2.1/clusters/list",
+			response: `{}`,
+			call:     func(c *Client) error { _, err := c.List(t.Context(), ListQuery{}); return err },
+			method:   http.MethodGet, path: "/api/2.1/clusters/list",
 		},
 		"list with every filter": {
-			answer: `{}`,
+			response: `{}`,
 			call: func(c *Client) error {
 				_, err := c.List(t.Context(), ListQuery{
 					PageSize: 100, PageToken: "abc/=", PinnedOnly: true, SortByName: true,
@@ -45,12 +45,12 @@ func TestEveryCallHasItsWireShape(t *testing.T) {
 			query: "filter_by.cluster_sources=API&filter_by.cluster_sources=UI&filter_by.is_pinned=true&page_size=100&page_token=abc%2F%3D&sort_by.direction=ASC&sort_by.field=CLUSTER_NAME",
 		},
 		"me": {
-			answer: `{"id":"7","userName":"a@b.c"}`,
-			call:   func(c *Client) error { _, err := c.Me(t.Context()); return err },
-			method: http.MethodGet, path: "/api/2.0/preview/scim/v2/Me",
+			response: `{"id":"7","userName":"a@b.c"}`,
+			call:     func(c *Client) error { _, err := c.Me(t.Context()); return err },
+			method:   http.MethodGet, path: "/api/2.0/preview/scim/v2/Me",
 		},
 		"create with a token and zeros": {
-			answer: `{"cluster_id":"c1"}`,
+			response: `{"cluster_id":"c1"}`,
 			call: func(c *Client) error {
 				_, err := c.Create(t.Context(), CreateRequest{
 					IdempotencyToken: "token-1",
@@ -66,7 +66,7 @@ func TestEveryCallHasItsWireShape(t *testing.T) {
 			body: `{"spark_version":"16.4.x-scala2.12","num_workers":0,"autotermination_minutes":0,"enable_elastic_disk":false,"azure_attributes":{"first_on_demand":0},"idempotency_token":"token-1"}`,
 		},
 		"create with autoscale has no num_workers": {
-			answer: `{"cluster_id":"c1"}`,
+			response: `{"cluster_id":"c1"}`,
 			call: func(c *Client) error {
 				_, err := c.Create(t.Context(), CreateRequest{CreateCluster: compute.CreateCluster{
 					SparkVersion: "v", Autoscale: &compute.AutoScale{MaxWorkers: 2, ForceSendFields: []string{"MinWorkers"}},
@@ -109,14 +109,14 @@ func TestEveryCallHasItsWireShape(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			server := newWorkspace(t, answers(http.StatusOK, tc.answer))
+			server := newWorkspace(t, respondWith(http.StatusOK, tc.response))
 			g.Expect(tc.call(server.client(t))).To(Succeed())
 			got := server.received()
 			g.Expect(got).To(HaveLen(1))
 			g.Expect(got[0].method).To(Equal(tc.method))
 			g.Expect(got[0].path).To(Equal(tc.path))
 			g.Expect(got[0].query).To(Equal(tc.query))
-			g.Expect(got[0].header.Get("Authorization")).To(Equal("Bearer " + canary))
+			g.Expect(got[0].header.Get("Authorization")).To(Equal("Bearer " + testSecret))
 			g.Expect(got[0].header.Get("Accept")).To(Equal("application/json"))
 			g.Expect(got[0].header.Get("User-Agent")).To(MatchRegexp(`^databricks-operator/1\.2\.3 go/[0-9A-Za-z_.+-]+ os/[a-z]+ auth/pat$`))
 			if tc.body == "" {
@@ -129,16 +129,15 @@ func TestEveryCallHasItsWireShape(t *testing.T) {
 	}
 }
 
-// onlyID is the shape of the verbs that take an id and answer with nothing,
-// here not even with {}.
-func onlyID(verb string, call func(*Client) error) shape {
-	return shape{call: call, method: http.MethodPost, path: "/api/2.1/clusters/" + verb, body: `{"cluster_id":"c1"}`}
+// onlyID returns the case of a call that sends an id and gets an empty response.
+func onlyID(verb string, call func(*Client) error) wireCase {
+	return wireCase{call: call, method: http.MethodPost, path: "/api/2.1/clusters/" + verb, body: `{"cluster_id":"c1"}`}
 }
 
-func TestNoRequestIsSentAboutNoCluster(t *testing.T) {
+func TestNoRequestIsSentWithoutAClusterID(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusOK, `{}`))
+	server := newWorkspace(t, respondWith(http.StatusOK, `{}`))
 	client := server.client(t)
 	_, err := client.Get(t.Context(), "")
 	g.Expect(ClassOf(err)).To(Equal(ClassInvalid))
@@ -152,10 +151,10 @@ func TestNoRequestIsSentAboutNoCluster(t *testing.T) {
 	g.Expect(server.received()).To(BeEmpty())
 }
 
-func TestGetToleratesWhatItDoesNotKnow(t *testing.T) {
+func TestGetToleratesUnknownFieldsAndValues(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusOK, `{
+	server := newWorkspace(t, respondWith(http.StatusOK, `{
 		"cluster_id":"c1","state":"HIBERNATING","a_new_field":{"x":[1]},"num_workers":0,
 		"spark_context_id":"9007199254740993","start_time":"1600000000123","terminated_time":1600000000456,
 		"cluster_memory_mb":"187392","driver":{"start_timestamp":"17"},
@@ -177,10 +176,10 @@ func TestGetToleratesWhatItDoesNotKnow(t *testing.T) {
 	g.Expect(cluster.ForceSendFields).To(ContainElement("NumWorkers"), "presence of a zero is kept")
 }
 
-func TestListReadsAPageAndItsToken(t *testing.T) {
+func TestListReturnsAPageAndItsToken(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusOK, `{"clusters":[{"cluster_id":"a","start_time":"5"},{"cluster_id":"b"}],"next_page_token":"t"}`))
+	server := newWorkspace(t, respondWith(http.StatusOK, `{"clusters":[{"cluster_id":"a","start_time":"5"},{"cluster_id":"b"}],"next_page_token":"t"}`))
 	page, err := server.client(t).List(t.Context(), ListQuery{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(page.Clusters).To(HaveLen(2))
@@ -188,20 +187,19 @@ func TestListReadsAPageAndItsToken(t *testing.T) {
 	g.Expect(page.NextPageToken).To(Equal("t"))
 }
 
-func TestMeTellsPrincipalAndWorkspace(t *testing.T) {
+func TestMeReturnsThePrincipalAndTheWorkspaceID(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	server := newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Databricks-Org-Id", "1234567890")
-		answers(http.StatusOK, `{"id":42,"userName":"app-id","emails":"wrong type"}`)(w, r)
+		respondWith(http.StatusOK, `{"id":42,"userName":"app-id","emails":"wrong type"}`)(w, r)
 	})
 	me, err := server.client(t).Me(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(me).To(Equal(Principal{ID: "42", UserName: "app-id", WorkspaceID: "1234567890"}))
 }
 
-// A 200 that parsed is not yet an answer to what was asked.
-func TestSuccessThatDoesNotSayWhatItShould(t *testing.T) {
+func TestASuccessfulResponseWithWrongContentIsAFailure(t *testing.T) {
 	t.Parallel()
 	get := func(c *Client) error { _, err := c.Get(t.Context(), "c1"); return err }
 	list := func(c *Client) error { _, err := c.List(t.Context(), ListQuery{}); return err }
@@ -243,7 +241,7 @@ func TestSuccessThatDoesNotSayWhatItShould(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := newWorkspace(t, answers(http.StatusOK, tc.body))
+			server := newWorkspace(t, respondWith(http.StatusOK, tc.body))
 			err := tc.call(server.client(t))
 			NewWithT(t).Expect(ClassOf(err)).To(Equal(tc.want), "%v", err)
 		})

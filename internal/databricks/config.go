@@ -8,26 +8,25 @@ import (
 	"fmt"
 )
 
-// Config is a host and the credential that came with it. It prints as host and
-// type, and its secrets are out of reach of printing (see secret). It is
-// immutable and may be copied.
+// Config is a host and the credential for it. It prints as host and type, and printing
+// does not reach its secrets (see secret). It is immutable and may be copied.
 type Config struct {
 	origin Origin
-	// workspaceID names the workspace where several are behind the origin; may be empty.
+	// workspaceID selects the workspace if several share the origin; it may be empty.
 	workspaceID string
 	credential  *credential
 }
 
-// Host is the workspace's URL, "https://" and the host, without a path.
+// Host returns the URL of the workspace: "https://" and the host, without a path.
 func (c Config) Host() string { return c.origin.String() }
 
-// WorkspaceID names the workspace where several are behind the host, as the Secret
-// or the host's URL has it. It is "" where neither names one, and the host alone
-// then names the workspace.
+// WorkspaceID returns the id of the workspace from the Secret or from the URL of the
+// host, which selects a workspace if several share the host. It is "" if neither has
+// an id.
 func (c Config) WorkspaceID() string { return c.workspaceID }
 
-// AuthType is the SDK's name of the way to authenticate, such as "pat", or
-// "workload-identity", which the SDK calls by where its token comes from; "" of
+// AuthType returns the SDK's name of the authentication method, such as "pat", or
+// "workload-identity", which the SDK names after the source of the token. It is "" for
 // the zero value.
 func (c Config) AuthType() string {
 	if c.credential == nil {
@@ -36,9 +35,9 @@ func (c Config) AuthType() string {
 	return c.credential.method.name
 }
 
-// Fingerprint is equal for two configs of the same workspace and credential. It is
-// stable within this process, means nothing outside it, and does not help to guess
-// the credential.
+// Fingerprint returns a digest that is equal for two configs with the same workspace
+// and credential. It is stable within this process only, and does not help to guess the
+// credential.
 func (c Config) Fingerprint() string {
 	var names []string
 	if c.credential != nil {
@@ -47,10 +46,10 @@ func (c Config) Fingerprint() string {
 	return c.digest("fingerprint", names)
 }
 
-// Authority is equal for two configs of the same authority in the same workspace:
-// the same token, the same OAuth client whatever its secret, or the same federated
-// identity. Two tokens of one user are two authorities, as their scopes may differ.
-// It is as stable and as opaque as Fingerprint.
+// Authority returns a digest that is equal for two configs with the same authority in
+// the same workspace: the same token, the same OAuth client with any secret, or the
+// same federated identity. Two tokens of one user are two authorities, because their
+// scopes may differ. It is as stable and as opaque as Fingerprint.
 func (c Config) Authority() string {
 	var names []string
 	if c.credential != nil {
@@ -59,10 +58,10 @@ func (c Config) Authority() string {
 	return c.digest("authority", names)
 }
 
-// digest is a keyed hash of the workspace, the method and the named values.
+// digest returns a keyed hash of the workspace, the method and the named values.
 func (c Config) digest(purpose string, names []string) string {
 	mac := hmac.New(sha256.New, fingerprintKey)
-	// A hash never fails to take what is written to it.
+	// Writing to a hash never fails.
 	put := func(text string) { _, _ = fmt.Fprintf(mac, "%d:%s", len(text), text) }
 	put(purpose)
 	put(c.Host())
@@ -82,22 +81,21 @@ var fingerprintKey = func() []byte {
 	return key
 }()
 
-// String is the host and the type of the credential.
+// String returns the host and the type of the credential.
 func (c Config) String() string { return c.Host() + " (" + c.AuthType() + ")" }
 
-// MarshalText is String, for encoders and loggers.
+// MarshalText returns String, for encoders and loggers.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// secret is a value that printing, encoding and comparing by reflection do not
-// reach: whoever wants it must call it.
+// secret returns a secret value. It is a function, so that printing, encoding and
+// reflection do not reach the value.
 type secret func() string
 
-// credential is a way to authenticate and what it needs.
+// credential is an authentication method and its attributes.
 type credential struct {
 	method *method
 	values map[string]secret
-	// subject issues the tokens that workload identity exchanges; nil for
-	// every other method.
+	// subject issues the tokens that workload identity exchanges; nil for other methods.
 	subject SubjectToken
 }
 
@@ -109,7 +107,7 @@ func newCredential(method *method, values map[string]string) *credential {
 	return &credential{method: method, values: hidden}
 }
 
-// secrets are the values that no text may show: all but the identifiers.
+// secrets returns the values that no text may contain: all except the identifiers.
 func (c *credential) secrets() []string {
 	var values []string
 	for name, value := range c.values {

@@ -12,14 +12,14 @@ import (
 	"sync"
 )
 
-// decode reads one JSON object into one of the SDK's types, as the SDK would:
-// unknown fields and enum values are tolerated, numbers may be quoted, int64
-// keeps every digit, and ForceSendFields tells which plain fields were there. A
-// value of a wrong type is an error, and never a panic.
+// decode decodes one JSON object into one of the SDK's types, with the SDK's rules: it
+// tolerates unknown fields and enum values, accepts quoted numbers, keeps every digit of
+// an int64, and lists the plain fields that were present in ForceSendFields. A value of
+// a wrong type is an error and never causes a panic.
 //
-// The SDK's own UnmarshalJSON does all that, too, but reads a value again at
-// each level above it and looks its type up at each key: a page of a hundred
-// clusters takes it 100 ms (BenchmarkDecodePage).
+// The SDK's own UnmarshalJSON has the same result, but decodes a value again at each
+// level above it and looks up its type for each key: it takes 100 ms for a page of a
+// hundred clusters (BenchmarkDecodePage).
 func decode(body []byte, result any) error {
 	tree, err := decodeTree(body)
 	if err != nil {
@@ -28,7 +28,7 @@ func decode(body []byte, result any) error {
 	return fill(reflect.ValueOf(result).Elem(), tree)
 }
 
-// decodeTree reads one JSON object and keeps numbers as they were written.
+// decodeTree decodes one JSON object and keeps number literals.
 func decodeTree(body []byte) (map[string]any, error) {
 	if len(body) == 0 {
 		return nil, errors.New("it is empty")
@@ -37,10 +37,10 @@ func decodeTree(body []byte) (map[string]any, error) {
 	decoder.UseNumber()
 	var tree map[string]any
 	if err := decoder.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("it is no JSON object: %w", err)
+		return nil, fmt.Errorf("it is not a JSON object: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("it goes on after its end")
+		return nil, errors.New("it has data after its end")
 	}
 	if tree == nil {
 		return nil, errors.New("it is null")
@@ -48,7 +48,7 @@ func decodeTree(body []byte) (map[string]any, error) {
 	return tree, nil
 }
 
-// fill puts a decoded JSON value where its type allows. null changes nothing.
+// fill sets target to a decoded JSON value. null changes nothing.
 func fill(target reflect.Value, value any) error {
 	if value == nil {
 		return nil
@@ -121,7 +121,7 @@ func fillMap(target reflect.Value, value any) error {
 	for key, value := range object {
 		entry := reflect.New(target.Type().Elem()).Elem()
 		if err := fill(entry, value); err != nil {
-			// The key is the server's text, not ours: it is not repeated.
+			// The error must not contain the key, which is a text of the server.
 			return fmt.Errorf("an entry: %w", err)
 		}
 		entries.SetMapIndex(reflect.ValueOf(key).Convert(target.Type().Key()), entry)
@@ -130,11 +130,11 @@ func fillMap(target reflect.Value, value any) error {
 	return nil
 }
 
-// fillScalar takes numbers for texts and texts for numbers, as the API's
-// services differ in it.
+// fillScalar accepts a number for a string and a string for a number, because the
+// services of the API differ.
 func fillScalar(target reflect.Value, value any) error {
-	if truth, ok := value.(bool); ok && target.Kind() == reflect.Bool {
-		target.SetBool(truth)
+	if boolean, ok := value.(bool); ok && target.Kind() == reflect.Bool {
+		target.SetBool(boolean)
 		return nil
 	}
 	var text string
@@ -169,30 +169,31 @@ func fillScalar(target reflect.Value, value any) error {
 	}
 }
 
-// wrongType names types alone: the value may be anything.
+// wrongType returns an error with the types only, because the value is a text of the
+// server.
 func wrongType(target reflect.Value, value any) error {
-	return fmt.Errorf("is a %T where a %s was due", value, target.Kind())
+	return fmt.Errorf("is a %T instead of a %s", value, target.Kind())
 }
 
-// layout is what decoding needs to know of a struct.
+// layout describes the fields of a struct.
 type layout struct {
 	fields []field
-	// present is the index of ForceSendFields; -1 where there is none.
+	// present is the index of ForceSendFields; -1 if there is none.
 	present int
 }
 
 type field struct {
 	key, name string
 	index     int
-	// plain fields are those that ForceSendFields names.
+	// plain is set for a field that ForceSendFields can list.
 	plain bool
 }
 
 var layouts sync.Map // of layout, by reflect.Type
 
 func layoutOf(of reflect.Type) layout {
-	if known, found := layouts.Load(of); found {
-		return known.(layout) //nolint:forcetypeassert // only layouts are stored
+	if cached, found := layouts.Load(of); found {
+		return cached.(layout) //nolint:forcetypeassert // only layouts are stored
 	}
 	result := layout{present: -1}
 	for i := range of.NumField() {

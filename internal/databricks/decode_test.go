@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// A new version of the SDK may bring a kind of field that decode does not know.
+// A new version of the SDK may add a kind of field that decode does not support.
 func TestDecodingReadsEveryFieldAsTheSDKDoes(t *testing.T) {
 	t.Parallel()
 	for _, sample := range []any{&compute.ClusterDetails{}, &compute.ListClustersResponse{}, &compute.CreateClusterResponse{}} {
@@ -17,17 +17,17 @@ func TestDecodingReadsEveryFieldAsTheSDKDoes(t *testing.T) {
 		populate(reflect.ValueOf(sample).Elem())
 		body, err := json.Marshal(sample)
 		g.Expect(err).NotTo(HaveOccurred())
-		theirs, ours := reflect.New(reflect.TypeOf(sample).Elem()).Interface(), reflect.New(reflect.TypeOf(sample).Elem()).Interface()
-		g.Expect(json.Unmarshal(body, theirs)).To(Succeed())
-		g.Expect(decode(body, ours)).To(Succeed())
-		g.Expect(ours).To(Equal(theirs))
-		again, err := json.Marshal(ours)
+		bySDK, decoded := reflect.New(reflect.TypeOf(sample).Elem()).Interface(), reflect.New(reflect.TypeOf(sample).Elem()).Interface()
+		g.Expect(json.Unmarshal(body, bySDK)).To(Succeed())
+		g.Expect(decode(body, decoded)).To(Succeed())
+		g.Expect(decoded).To(Equal(bySDK))
+		again, err := json.Marshal(decoded)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(again).To(MatchJSON(body), "nothing is lost")
 	}
 }
 
-// populate sets every field to something that is not its zero.
+// populate sets every field to a value that is not its zero value.
 func populate(value reflect.Value) {
 	switch value.Kind() {
 	case reflect.Pointer:
@@ -57,7 +57,7 @@ func populate(value reflect.Value) {
 	case reflect.Float32, reflect.Float64:
 		value.SetFloat(1.5)
 	default:
-		panic("decode does not know " + value.Type().String())
+		panic("decode does not support " + value.Type().String())
 	}
 }
 
@@ -74,7 +74,7 @@ func TestDecodingIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestNullIsAbsence(t *testing.T) {
+func TestNullIsDecodedAsAbsent(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	var cluster compute.ClusterDetails

@@ -1,21 +1,21 @@
-// Package databricks is the REST API of one Databricks workspace, as this
-// operator needs it: the client with its deadlines and bounds, the credentials
-// that a Secret can carry or an issuer vouch for, the hosts that may be reached, and errors that say
-// what must happen next.
+// Package databricks is a client for the REST API of a Databricks workspace. It has
+// deadlines and size limits, credentials from a Secret or a workload identity, an
+// allow-list of hosts, and classified errors.
 //
-// The wire types are the SDK's; the request path, the credentials and the
-// decoding are ours (docs/decisions/0001-own-request-path.md says why).
+// The wire types are those of the SDK. The request path, the credentials and the
+// decoding are implemented here, for the reasons in
+// docs/decisions/0001-own-request-path.md.
 //
-// A story per file:
+// The files:
 //
-//   - api, errors: what the rest of the operator sees
-//   - client, clusters, principal: the calls
-//   - request, classify, sentences, apierror, retryafter: one request, and what its answer means
-//   - decode, clean, hidden, requestid: what a server says, made into values and into texts fit to be shown
+//   - api, errors: the interfaces and the errors
+//   - client, clusters, catalog, libraries, permissions, principal: the calls
+//   - request, classify, messages, apierror, retryafter: one request, and the meaning of its response
+//   - decode, clean, hidden, requestid: decoding of responses, and cleaning and redaction of texts
 //   - clock: the difference between the workspace's clock and the operator's
-//   - secret, config, auth, oauth, exchange: from a Secret or an identity to a bearer token
-//   - hosts, dial: where requests may go
+//   - secret, config, auth, oauth, exchange: credentials and bearer tokens
+//   - hosts, dial: the allow-list of hosts and the check of addresses
 //
-// Nothing here knows Kubernetes, and nothing here decides: a call is made once
-// and its outcome is returned.
+// The package does not depend on Kubernetes. Every call is made once, and its caller
+// decides about a retry.
 package databricks

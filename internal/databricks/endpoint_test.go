@@ -9,25 +9,25 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// seen are the endpoints of the calls that a client made.
-type seen struct {
+// observedEndpoints records the endpoints of the calls of a client.
+type observedEndpoints struct {
 	mu    sync.Mutex
 	names []string
 }
 
-func (s *seen) observe(call Call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.names = append(s.names, call.Method+" "+call.Endpoint)
+func (o *observedEndpoints) observe(call Call) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.names = append(o.names, call.Method+" "+call.Endpoint)
 }
 
-// An endpoint is a label of metrics: it must not have what a path may have.
+// An endpoint is a label of metrics, so the number of its values must be limited.
 func TestAnEndpointHasNoVersionAndNoID(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusInternalServerError, "{}"))
-	var heard seen
-	client := server.client(t, heard.observe)
+	server := newWorkspace(t, respondWith(http.StatusInternalServerError, "{}"))
+	var endpoints observedEndpoints
+	client := server.client(t, endpoints.observe)
 	ctx := t.Context()
 	_, _ = client.Get(ctx, "c1")
 	_, _ = client.List(ctx, ListQuery{})
@@ -39,25 +39,25 @@ func TestAnEndpointHasNoVersionAndNoID(t *testing.T) {
 	_ = client.PermanentDelete(ctx, "c1")
 	_ = client.InstallLibraries(ctx, "c1", nil)
 	_ = client.SetPermissions(ctx, "c1", nil)
-	g.Expect(heard.names).To(Equal([]string{
+	g.Expect(endpoints.names).To(Equal([]string{
 		"GET clusters/get", "GET clusters/list", "GET preview/scim/v2/Me", "GET libraries/cluster-status",
 		"GET permissions/clusters", "GET clusters/spark-versions",
 		"POST clusters/update", "POST clusters/permanent-delete", "POST libraries/install", "PUT permissions/clusters",
 	}))
 }
 
-// A server says where its tokens are made; that is no name that it may choose.
-func TestTheEndpointsOfTokensAreNotTheServersToName(t *testing.T) {
+// A server chooses the path of its token endpoint, which must not become a label value.
+func TestTheEndpointsOfTokenRequestsAreFixed(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	var server *workspace
 	issuer := &issuer{discovery: func(w http.ResponseWriter, r *http.Request) {
-		answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, server.URL+"/oidc/tenants/4711/token"))(w, r)
+		respondWith(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, server.URL+"/oidc/tenants/4711/token"))(w, r)
 	}}
 	server = newWorkspace(t, issuer.serve(func() string { return server.URL }))
-	var heard seen
-	client, err := New((&identity{}).config(t, server.URL), Options{Transport: server.transport(t), Observe: heard.observe})
+	var endpoints observedEndpoints
+	client, err := New((&identity{}).config(t, server.URL), Options{Transport: server.transport(t), Observe: endpoints.observe})
 	g.Expect(err).NotTo(HaveOccurred())
 	_, _ = client.Get(t.Context(), "c1")
-	g.Expect(heard.names).To(Equal([]string{"GET oidc/discovery", "GET oidc/audience", "POST oidc/token", "GET clusters/get"}))
+	g.Expect(endpoints.names).To(Equal([]string{"GET oidc/discovery", "GET oidc/audience", "POST oidc/token", "GET clusters/get"}))
 }

@@ -5,75 +5,74 @@ import (
 	"time"
 )
 
-// Class says what must happen next after a failed call. Callers branch on it
-// and on nothing else: never on a status, never on a text.
+// Class is the kind of a failure, which determines the reaction of the caller. Callers
+// must not depend on a status or a text.
 type Class string
 
 const (
-	// ClassMissing: the cluster is not there. See Error.Purged.
+	// ClassMissing means that the cluster does not exist; see Error.Purged.
 	ClassMissing Class = "Missing"
-	// ClassBusy: the cluster is in another state than the call needs. Look
-	// again and decide again.
+	// ClassBusy means that the state of the cluster does not allow the call. The caller
+	// must observe the cluster again.
 	ClassBusy Class = "Busy"
-	// ClassPinned: permanent-delete of a pinned cluster. Unpin it first.
+	// ClassPinned means that the cluster must be unpinned before a permanent-delete.
 	ClassPinned Class = "Pinned"
-	// ClassInvalid: the request itself is refused and will be until it changes.
+	// ClassInvalid means that the request is refused until it changes.
 	ClassInvalid Class = "Invalid"
-	// ClassUnauthenticated: the credential is refused, by the API or where its
-	// tokens are made.
+	// ClassUnauthenticated means that the API or the token endpoint refused the
+	// credential.
 	ClassUnauthenticated Class = "Unauthenticated"
-	// ClassForbidden: the credential is known and may not do this.
+	// ClassForbidden means that the principal lacks a permission.
 	ClassForbidden Class = "Forbidden"
-	// ClassQuota: a limit on resources, not on requests. It takes a person, or
-	// a long while.
+	// ClassQuota means that a limit on resources, not on requests, was reached. It
+	// persists until an administrator acts or resources are freed.
 	ClassQuota Class = "Quota"
-	// ClassThrottled: too many requests. Error.RetryAfter says when to return.
+	// ClassThrottled means that there were too many requests; see Error.RetryAfter.
 	ClassThrottled Class = "Throttled"
-	// ClassUnsupported: the workspace does not know this endpoint.
+	// ClassUnsupported means that the workspace lacks the endpoint.
 	ClassUnsupported Class = "Unsupported"
-	// ClassTooLarge: the answer of a read is over its bound. Ask for less.
+	// ClassTooLarge means that the response of a read is over its size limit.
 	ClassTooLarge Class = "TooLarge"
-	// ClassTransient: the call had no effect and may be made again later.
+	// ClassTransient means that the call had no effect and can be retried later.
 	ClassTransient Class = "Transient"
-	// ClassAmbiguous: a write whose answer was lost or is no clear answer. It may
-	// have had its effect.
+	// ClassAmbiguous means that the response of a write was lost or is unclear. The
+	// write may have had an effect.
 	ClassAmbiguous Class = "Ambiguous"
-	// ClassHost: what answered is no Databricks workspace, or may not be
-	// reached: HTML where a read's JSON was due, a redirect, a certificate that
-	// does not hold, a host or address that is refused.
+	// ClassHost means that the host is not a Databricks workspace, or must not be
+	// reached: HTML instead of the JSON of a read, a redirect, an invalid certificate,
+	// or a refused host or address.
 	ClassHost Class = "Host"
 )
 
-// Error is every failure of this package. Its text carries no secret and no
-// raw body: messages of the server are bounded and stripped of control
-// characters.
+// Error is the type of all failures of a call. Its text contains no secret and no raw
+// body: messages of the server are shortened, and have no control characters.
 type Error struct {
 	Class Class
-	// StatusCode is the HTTP status; 0 where no answer came.
+	// StatusCode is the HTTP status; 0 if there was no response.
 	StatusCode int
-	// Code is the API's error_code, such as INVALID_PARAMETER_VALUE; may be empty.
+	// Code is the error_code of the API, such as INVALID_PARAMETER_VALUE; it may be empty.
 	Code string
-	// Message is the API's message, cleaned; or our own where no answer came.
+	// Message is the cleaned message of the API, or a message of this package.
 	Message string
-	// RetryAfter is what the server asked for; 0 where it did not.
+	// RetryAfter is the delay that the server requested; 0 if it requested none.
 	RetryAfter time.Duration
-	// Purged marks ClassMissing of a cluster that Databricks itself removed,
-	// 30 days after it ended.
+	// Purged is set with ClassMissing if Databricks removed the cluster, 30 days after
+	// its termination.
 	Purged bool
-	// Answered reports that the workspace itself answered with a Databricks error
-	// body, whatever the status. It is false for a bare 5xx, for HTML, for an answer
-	// that is not understood, for a timeout and for a failed connection. A failure
-	// with Answered says nothing about the health of the host.
+	// Answered is set if the workspace itself responded with a Databricks error body,
+	// with any status. It is false for a 5xx without such a body, for HTML, for a
+	// response that cannot be decoded, for a timeout and for a failed connection. A
+	// failure with Answered is no evidence about the health of the host.
 	Answered bool
-	// Method and Path are the call that failed.
+	// Method and Path are those of the failed call.
 	Method, Path string
-	// Endpoint is the name of the call that failed, as in Call.Endpoint.
+	// Endpoint is that of the failed call, as in Call.Endpoint.
 	Endpoint string
 
 	cause error
 }
 
-// Error is "error_code: message" as the API told it.
+// Error returns the code and the message of the API.
 func (e *Error) Error() string {
 	if e.Code == "" {
 		return e.Message
@@ -81,12 +80,12 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message
 }
 
-// Unwrap is context.DeadlineExceeded or context.Canceled where that is why, and
-// else nothing of use outside: foreign errors may quote the server.
+// Unwrap returns context.DeadlineExceeded or context.Canceled if that is the cause. It
+// never returns an error of another package that may quote the server.
 func (e *Error) Unwrap() error { return e.cause }
 
-// ClassOf is the class of err; "" for nil, ClassTransient for an error that is
-// not an *Error.
+// ClassOf returns the class of an error: "" for nil, and ClassTransient for an error
+// that is not an *Error.
 func ClassOf(err error) Class {
 	if err == nil {
 		return ""

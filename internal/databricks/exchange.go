@@ -11,34 +11,34 @@ import (
 	"sync"
 )
 
-// SubjectToken issues a token that says who asks: a JWT for an audience. It is
-// called for every exchange, so that no subject token grows old. An error that
-// is an *Error is told as it stands, and another one as passing.
+// SubjectToken issues a subject token, a JWT for an audience. It is called for every
+// exchange, so that no subject token expires in a cache. An *Error is returned
+// unchanged, and any other error as ClassTransient.
 type SubjectToken func(ctx context.Context, audience string) (string, error)
 
-// WorkloadIdentity is a credential that somebody else issues and that the
-// workspace trusts by a federation policy. It holds no secret.
+// WorkloadIdentity is a credential of another issuer, which the workspace trusts by a
+// federation policy. It contains no secret.
 type WorkloadIdentity struct {
 	// Host is the workspace's URL, in the forms of ParseHost.
 	Host string
-	// WorkspaceID names the workspace where several are behind the host; it may be
-	// empty and must not contradict Host.
+	// WorkspaceID selects the workspace if several share the host. It may be empty, and
+	// must not contradict Host.
 	WorkspaceID string
-	// ClientID is the application id of the service principal to become; empty:
-	// an account-wide federation policy decides.
+	// ClientID is the application id of the service principal. It is empty for an
+	// account-wide federation policy.
 	ClientID string
-	// Audience is whom the subject's tokens are for; empty: what the workspace
-	// names as its default, else its token endpoint.
+	// Audience is the audience of the subject tokens. If it is empty, the default of the
+	// workspace is used, or else its token endpoint.
 	Audience string
-	// Subject is who the tokens speak of, as the federation policy spells it.
+	// Subject is the subject of the tokens, as in the federation policy.
 	Subject string
-	// Token issues them. Of two identities with equal fields it must do the
-	// same: Fingerprint cannot look inside.
+	// Token issues the subject tokens. It must be equivalent for two identities with
+	// equal fields, because Fingerprint does not cover it.
 	Token SubjectToken
 }
 
-// Config is the identity as a host with its credential. Its errors say what is
-// wrong with Host.
+// Config returns the host and the credential of the identity. It fails if Host or
+// WorkspaceID is invalid.
 func (w WorkloadIdentity) Config() (Config, error) {
 	origin, workspaceID, err := ParseHost(w.Host)
 	if err != nil {
@@ -47,14 +47,14 @@ func (w WorkloadIdentity) Config() (Config, error) {
 	if workspaceID, err = oneWorkspaceID(workspaceID, w.WorkspaceID); err != nil {
 		return Config{}, fmt.Errorf("workspace id %w", err)
 	}
-	held := newCredential(&exchangeMethod, map[string]string{
+	credential := newCredential(&exchangeMethod, map[string]string{
 		"client_id": w.ClientID, "audience": w.Audience, "subject": w.Subject,
 	})
-	held.subject = w.Token
-	return Config{origin: origin, workspaceID: workspaceID, credential: held}, nil
+	credential.subject = w.Token
+	return Config{origin: origin, workspaceID: workspaceID, credential: credential}, nil
 }
 
-// exchangeMethod is none that a Secret can choose, so it is not among methods.
+// exchangeMethod is not in methods, because a Secret cannot select it.
 var exchangeMethod = method{
 	name:     "workload-identity",
 	public:   map[string]bool{"client_id": true, "audience": true, "subject": true},
@@ -89,11 +89,11 @@ func (e *exchange) request(ctx context.Context, endpoint string) (request, error
 	}
 	token, err := e.token(ctx, audience)
 	if err != nil {
-		return request{}, e.unissued(err)
+		return request{}, e.subjectTokenError(err)
 	}
 	token = strings.TrimSpace(token)
 	if token == "" || checkValue("subject_token", token) != nil {
-		return request{}, e.unissued(&Error{Class: ClassUnauthenticated, Message: "the token of " + e.subject + " is not usable"})
+		return request{}, e.subjectTokenError(&Error{Class: ClassUnauthenticated, Message: "the token of " + e.subject + " is not usable"})
 	}
 	form := url.Values{
 		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
@@ -107,27 +107,27 @@ func (e *exchange) request(ctx context.Context, endpoint string) (request, error
 	return request{body: []byte(form.Encode()), hidden: token}, nil
 }
 
-// unissued is the failure of an exchange that was not made for want of a token.
-func (e *exchange) unissued(err error) error {
+// subjectTokenError returns the failure of an exchange that has no subject token.
+func (e *exchange) subjectTokenError(err error) error {
 	failure := Error{Class: ClassTransient, Message: "there is no token of " + e.subject + " to exchange", cause: knownCause(err)}
-	if told, ok := errors.AsType[*Error](err); ok {
-		failure = *told
+	if classified, ok := errors.AsType[*Error](err); ok {
+		failure = *classified
 	}
 	if failure.Class == ClassAmbiguous {
 		failure.Class = ClassTransient
 	}
-	failure.Method, failure.Path, failure.Endpoint = http.MethodPost, usualEndpoint, tokenEndpoint
+	failure.Method, failure.Path, failure.Endpoint = http.MethodPost, defaultOAuthPath, tokenEndpoint
 	return &failure
 }
 
-// configPath is where a host tells about itself; not every host does.
+// configPath is the path of the host's metadata, which not every host has.
 const configPath = "/.well-known/databricks-config"
 
-// audienceEndpoint is Call.Endpoint of that request.
+// audienceEndpoint is Call.Endpoint of a request for the metadata.
 const audienceEndpoint = "oidc/audience"
 
-// discoverAudience is whom the token must be for: what was configured, else what
-// the host names first as its default, else its token endpoint.
+// discoverAudience returns the audience for subject tokens: the configured one, else
+// the first default of the host, else its token endpoint.
 func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (string, error) {
 	e.mu.Lock()
 	known := e.audience
@@ -138,7 +138,7 @@ func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (strin
 	audience := e.sender.origin.String() + endpoint
 	err := e.sender.send(ctx, request{
 		method: http.MethodGet, path: configPath, endpoint: audienceEndpoint, limit: maxErrorBytes,
-		accept: func(got answer) error {
+		accept: func(got response) error {
 			named, err := parseAudience(got.body)
 			if named != "" {
 				audience = named
@@ -147,7 +147,7 @@ func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (strin
 		},
 	})
 	if class := ClassOf(err); class == ClassTransient || class == ClassThrottled {
-		// Whoever went on with a guess might be refused for long.
+		// A guessed audience could be refused, and would be cached.
 		return "", err
 	}
 	if !e.sender.mayBeAudience(audience) {
@@ -162,8 +162,8 @@ func (e *exchange) discoverAudience(ctx context.Context, endpoint string) (strin
 	return audience, nil
 }
 
-// parseAudience is the first default audience of a host's metadata; "" where it
-// names none.
+// parseAudience returns the first default audience of a host's metadata, or "" if
+// there is none.
 func parseAudience(body []byte) (string, error) {
 	var metadata struct {
 		Audiences []string `json:"token_federation_default_oidc_audiences"`
@@ -176,14 +176,15 @@ func parseAudience(body []byte) (string, error) {
 
 var accountID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// mayBeAudience keeps a host from being given a token that is good elsewhere,
-// such as at the issuer itself: it may name itself or an account.
+// mayBeAudience reports whether an audience that a host names is its own or that of an
+// account. Any other audience would give the host a token that is valid for another
+// service, such as the issuer.
 func (s *sender) mayBeAudience(audience string) bool {
 	path, own := strings.CutPrefix(audience, s.origin.String()+"/")
 	return own && plainPath.MatchString(path) || audience == s.origin.String() || accountID.MatchString(audience)
 }
 
-// advice is what the federation policy must say.
+// advice returns the content that the federation policy must have.
 func (e *exchange) advice() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 
 const subject = "system:serviceaccount:team-a:etl"
 
-// identity issues tokens that say how many there were before, and for whom.
+// identity issues numbered subject tokens and records their audiences.
 type identity struct {
 	audience  string
 	issued    atomic.Int32
@@ -36,7 +36,7 @@ func (i *identity) token(_ context.Context, audience string) (string, error) {
 	}
 	shape := i.shape
 	if shape == "" {
-		shape = canary + ".%d\n"
+		shape = testSecret + ".%d\n"
 	}
 	return strings.ReplaceAll(shape, "%d", strconv.Itoa(int(number))), nil
 }
@@ -50,9 +50,9 @@ func (i *identity) config(t *testing.T, host string) Config {
 	return config
 }
 
-// exchangeWorkspace is an issuer of Databricks tokens; names is what it tells
-// of itself, an HTTP status or a document.
-func exchangeWorkspace(t *testing.T, i *issuer, who *identity, describes http.HandlerFunc) (*workspace, *Client) {
+// exchangeWorkspace returns a server that issues tokens, and a client; describes serves
+// the metadata of the host.
+func exchangeWorkspace(t *testing.T, i *issuer, workload *identity, describes http.HandlerFunc) (*workspace, *Client) {
 	t.Helper()
 	var server *workspace
 	serve := i.serve(func() string { return server.URL })
@@ -63,7 +63,7 @@ func exchangeWorkspace(t *testing.T, i *issuer, who *identity, describes http.Ha
 		}
 		serve(w, r)
 	})
-	client, err := New(who.config(t, server.URL), Options{Transport: server.transport(t), Version: "1.2.3"})
+	client, err := New(workload.config(t, server.URL), Options{Transport: server.transport(t), Version: "1.2.3"})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return server, client
 }
@@ -71,8 +71,8 @@ func exchangeWorkspace(t *testing.T, i *issuer, who *identity, describes http.Ha
 func TestTokenExchangeOnTheWire(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	who := &identity{audience: "databricks"}
-	server, client := exchangeWorkspace(t, &issuer{}, who, answers(http.StatusOK, `{}`))
+	workload := &identity{audience: "databricks"}
+	server, client := exchangeWorkspace(t, &issuer{}, workload, respondWith(http.StatusOK, `{}`))
 	g.Expect(write(t.Context(), client)).To(Succeed())
 	g.Expect(read(t.Context(), client)).To(Succeed())
 	got := server.received()
@@ -86,7 +86,7 @@ func TestTokenExchangeOnTheWire(t *testing.T) {
 	g.Expect(form).To(Equal(url.Values{
 		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
 		"subject_token_type": {"urn:ietf:params:oauth:token-type:jwt"},
-		"subject_token":      {canary + ".1"},
+		"subject_token":      {testSecret + ".1"},
 		"scope":              {"all-apis"},
 		"client_id":          {"app/1"},
 	}))
@@ -94,7 +94,7 @@ func TestTokenExchangeOnTheWire(t *testing.T) {
 	g.Expect(got[3].header.Get("User-Agent")).To(HaveSuffix("auth/workload-identity"))
 }
 
-func TestAnAccountWidePolicyNeedsNoClient(t *testing.T) {
+func TestAnAccountWidePolicyNeedsNoClientID(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	server := newWorkspace(t, nil)
@@ -106,11 +106,11 @@ func TestAnAccountWidePolicyNeedsNoClient(t *testing.T) {
 	g.Expect(read(t.Context(), client)).To(Succeed())
 }
 
-func TestWhomTheSubjectTokenIsFor(t *testing.T) {
+func TestTheAudienceOfTheSubjectToken(t *testing.T) {
 	t.Parallel()
 	names := func(audience func(host string) string) func(host string) http.HandlerFunc {
 		return func(host string) http.HandlerFunc {
-			return answers(http.StatusOK, fmt.Sprintf(`{"token_federation_default_oidc_audiences":[%q,"second"]}`, audience(host)))
+			return respondWith(http.StatusOK, fmt.Sprintf(`{"token_federation_default_oidc_audiences":[%q,"second"]}`, audience(host)))
 		}
 	}
 	says := func(handler http.HandlerFunc) func(string) http.HandlerFunc {
@@ -122,35 +122,35 @@ func TestWhomTheSubjectTokenIsFor(t *testing.T) {
 		want      func(host string) string
 		class     Class
 	}{
-		"its own default":       {names(func(h string) string { return h + "/oidc/v1/special" }), func(h string) string { return h + "/oidc/v1/special" }, ""},
-		"its own name":          {names(func(h string) string { return h }), func(h string) string { return h }, ""},
-		"an account":            {names(func(string) string { return account }), func(string) string { return account }, ""},
-		"no default":            {says(answers(200, `{"token_federation_default_oidc_audiences":[]}`)), func(h string) string { return h + tokenPath }, ""},
-		"nothing said":          {says(answers(200, `{}`)), func(h string) string { return h + tokenPath }, ""},
-		"it tells nothing":      {says(answers(404, "")), func(h string) string { return h + tokenPath }, ""},
-		"a page to log in":      {says(answers(200, "<html>")), func(h string) string { return h + tokenPath }, ""},
-		"down":                  {says(answers(503, "")), nil, ClassTransient},
-		"throttled":             {says(answers(429, "")), nil, ClassThrottled},
-		"the issuer itself":     {names(func(string) string { return "https://kubernetes.default.svc" }), nil, ClassHost},
-		"another host":          {names(func(string) string { return "https://vault.example.com/oidc" }), nil, ClassHost},
-		"a longer host":         {names(func(h string) string { return h + ".evil.example/oidc" }), nil, ClassHost},
-		"a host behind a user":  {names(func(h string) string { return h + "@evil.example/oidc" }), nil, ClassHost},
-		"a word, such as vault": {names(func(string) string { return "vault" }), nil, ClassHost},
+		"its own default":      {names(func(h string) string { return h + "/oidc/v1/special" }), func(h string) string { return h + "/oidc/v1/special" }, ""},
+		"its own name":         {names(func(h string) string { return h }), func(h string) string { return h }, ""},
+		"an account":           {names(func(string) string { return account }), func(string) string { return account }, ""},
+		"no default":           {says(respondWith(200, `{"token_federation_default_oidc_audiences":[]}`)), func(h string) string { return h + tokenPath }, ""},
+		"empty metadata":       {says(respondWith(200, `{}`)), func(h string) string { return h + tokenPath }, ""},
+		"no metadata":          {says(respondWith(404, "")), func(h string) string { return h + tokenPath }, ""},
+		"a login page":         {says(respondWith(200, "<html>")), func(h string) string { return h + tokenPath }, ""},
+		"down":                 {says(respondWith(503, "")), nil, ClassTransient},
+		"throttled":            {says(respondWith(429, "")), nil, ClassThrottled},
+		"the issuer itself":    {names(func(string) string { return "https://kubernetes.default.svc" }), nil, ClassHost},
+		"another host":         {names(func(string) string { return "https://vault.example.com/oidc" }), nil, ClassHost},
+		"a longer host":        {names(func(h string) string { return h + ".evil.example/oidc" }), nil, ClassHost},
+		"a host behind a user": {names(func(h string) string { return h + "@evil.example/oidc" }), nil, ClassHost},
+		"another name, vault":  {names(func(string) string { return "vault" }), nil, ClassHost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			who := &identity{}
+			workload := &identity{}
 			var describes http.HandlerFunc
-			server, client := exchangeWorkspace(t, &issuer{}, who, func(w http.ResponseWriter, r *http.Request) { describes(w, r) })
+			server, client := exchangeWorkspace(t, &issuer{}, workload, func(w http.ResponseWriter, r *http.Request) { describes(w, r) })
 			describes = tc.describes(server.URL)
 			err := read(t.Context(), client)
 			g.Expect(ClassOf(err)).To(Equal(tc.class), "%v", err)
 			if tc.class != "" {
-				g.Expect(who.issued.Load()).To(BeZero(), "no token is made for nobody knows whom")
+				g.Expect(workload.issued.Load()).To(BeZero(), "no token is issued without an audience")
 				return
 			}
-			_, asked := who.audiences.Load(tc.want(server.URL))
+			_, asked := workload.audiences.Load(tc.want(server.URL))
 			g.Expect(asked).To(BeTrue())
 			g.Expect(read(t.Context(), client)).To(Succeed())
 		})
@@ -160,42 +160,42 @@ func TestWhomTheSubjectTokenIsFor(t *testing.T) {
 func TestEveryExchangeHasANewSubjectToken(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	who, issue := &identity{audience: "a"}, &issuer{}
-	issue.api = func(w http.ResponseWriter, r *http.Request) {
+	workload, tokens := &identity{audience: "a"}, &issuer{}
+	tokens.api = func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "Bearer token-1" {
-			answers(http.StatusUnauthorized, "")(w, r)
+			respondWith(http.StatusUnauthorized, "")(w, r)
 			return
 		}
-		answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+		respondWith(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
 	}
-	_, client := exchangeWorkspace(t, issue, who, nil)
+	_, client := exchangeWorkspace(t, tokens, workload, nil)
 	g.Expect(read(t.Context(), client)).To(Succeed())
-	g.Expect(who.issued.Load()).To(Equal(int32(2)), "a refused token is replaced once")
+	g.Expect(workload.issued.Load()).To(Equal(int32(2)), "a refused token is replaced once")
 }
 
-func TestOneExchangeForManyWhoWait(t *testing.T) {
+func TestConcurrentCallersShareOneExchange(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	who, issue := &identity{audience: "a"}, &issuer{}
-	_, client := exchangeWorkspace(t, issue, who, nil)
+	workload, tokens := &identity{audience: "a"}, &issuer{}
+	_, client := exchangeWorkspace(t, tokens, workload, nil)
 	var group sync.WaitGroup
 	for range 30 {
 		group.Go(func() { g.Expect(read(t.Context(), client)).To(Succeed()) })
 	}
 	group.Wait()
-	g.Expect(issue.issued.Load()).To(Equal(int32(1)))
-	g.Expect(who.issued.Load()).To(Equal(int32(1)))
+	g.Expect(tokens.issued.Load()).To(Equal(int32(1)))
+	g.Expect(workload.issued.Load()).To(Equal(int32(1)))
 }
 
-func TestAnExchangedTokenIsReplacedBeforeItsEnd(t *testing.T) {
+func TestAnExchangedTokenIsReplacedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		const host = "https://dbc-1.cloud.databricks.com"
-		who, issued := &identity{audience: "a"}, 0
+		workload, issued := &identity{audience: "a"}, 0
 		allowed, err := ParseAllowList(DefaultAllowedHosts())
 		g.Expect(err).NotTo(HaveOccurred())
-		client, err := New(who.config(t, host), Options{Transport: NewTransportOver(allowed, roundTrip(func(r *http.Request) (*http.Response, error) {
+		client, err := New(workload.config(t, host), Options{Transport: NewTransportOver(allowed, roundTrip(func(r *http.Request) (*http.Response, error) {
 			switch r.URL.Path {
 			case discoveryPath:
 				return reply(`{"token_endpoint":"` + host + tokenPath + `"}`), nil
@@ -208,48 +208,48 @@ func TestAnExchangedTokenIsReplacedBeforeItsEnd(t *testing.T) {
 		}))})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(read(t.Context(), client)).To(Succeed())
-		<-time.After(time.Hour - refreshEarly - time.Millisecond)
+		<-time.After(time.Hour - refreshMargin - time.Millisecond)
 		g.Expect(read(t.Context(), client)).To(Succeed())
 		g.Expect(issued).To(Equal(1))
 		<-time.After(time.Millisecond)
 		g.Expect(read(t.Context(), client)).To(Succeed())
 		g.Expect(issued).To(Equal(2))
-		g.Expect(who.issued.Load()).To(Equal(int32(2)))
+		g.Expect(workload.issued.Load()).To(Equal(int32(2)))
 	})
 }
 
-func TestFailuresOnTheWayToAnExchange(t *testing.T) {
+func TestFailuresOfAnExchange(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		who    *identity
-		issuer *issuer
-		want   Class
-		says   string
+		workload *identity
+		issuer   *issuer
+		want     Class
+		says     string
 	}{
-		"no subject token now":      {&identity{err: errors.New("the API server is away, " + canary)}, &issuer{}, ClassTransient, "no token of " + subject},
+		"no subject token now":      {&identity{err: errors.New("the API server is unavailable, " + testSecret)}, &issuer{}, ClassTransient, "no token of " + subject},
 		"no such subject":           {&identity{err: &Error{Class: ClassUnauthenticated, Message: "service account etl does not exist"}}, &issuer{}, ClassUnauthenticated, "etl does not exist"},
-		"nobody knows":              {&identity{err: &Error{Class: ClassAmbiguous, Message: "lost"}}, &issuer{}, ClassTransient, "lost"},
+		"ambiguous":                 {&identity{err: &Error{Class: ClassAmbiguous, Message: "lost"}}, &issuer{}, ClassTransient, "lost"},
 		"an empty subject token":    {&identity{shape: "\n"}, &issuer{}, ClassUnauthenticated, "not usable"},
 		"a subject token in pieces": {&identity{shape: "a b%d"}, &issuer{}, ClassUnauthenticated, "not usable"},
 		"no policy": {
-			&identity{}, &issuer{token: answers(400, `{"error":"invalid_grant","error_description":"no policy"}`)},
+			&identity{}, &issuer{token: respondWith(400, `{"error":"invalid_grant","error_description":"no policy"}`)},
 			ClassUnauthenticated, "accept the subject " + subject + " for the audience a",
 		},
-		"endpoint down": {&identity{}, &issuer{token: answers(500, "")}, ClassTransient, ""},
-		"no OAuth":      {&identity{}, &issuer{discovery: answers(404, "")}, ClassUnauthenticated, "no OAuth"},
+		"endpoint down": {&identity{}, &issuer{token: respondWith(500, "")}, ClassTransient, ""},
+		"no OAuth":      {&identity{}, &issuer{discovery: respondWith(404, "")}, ClassUnauthenticated, "does not support OAuth"},
 	} {
 		t.Run(name+" [S7]", func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			tc.who.audience = "a"
-			server, client := exchangeWorkspace(t, tc.issuer, tc.who, nil)
+			tc.workload.audience = "a"
+			server, client := exchangeWorkspace(t, tc.issuer, tc.workload, nil)
 			err := write(t.Context(), client)
 			g.Expect(ClassOf(err)).To(Equal(tc.want), "%v", err)
 			g.Expect(err).To(MatchError(ContainSubstring(tc.says)))
 			failure, ok := errors.AsType[*Error](err)
 			g.Expect(ok).To(BeTrue())
 			g.Expect(failure.Path).NotTo(BeEmpty())
-			mustNotShowCanary(t, fmt.Sprintf("%v %+v %#v", err, err, err))
+			mustNotShowSecret(t, fmt.Sprintf("%v %+v %#v", err, err, err))
 			for _, r := range server.received() {
 				g.Expect(r.path).NotTo(HavePrefix("/api"), "the write was never sent")
 			}
@@ -257,28 +257,28 @@ func TestFailuresOnTheWayToAnExchange(t *testing.T) {
 	}
 }
 
-func TestAServerThatQuotesTheSubjectTokenIsNotQuoted(t *testing.T) {
+func TestTheSubjectTokenIsRedacted(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	who := &identity{audience: "a"}
-	_, client := exchangeWorkspace(t, &issuer{token: answers(400, `{"error":"invalid_grant","error_description":"bad `+canary+`.1"}`)}, who, nil)
+	workload := &identity{audience: "a"}
+	_, client := exchangeWorkspace(t, &issuer{token: respondWith(400, `{"error":"invalid_grant","error_description":"bad `+testSecret+`.1"}`)}, workload, nil)
 	err := read(t.Context(), client)
 	g.Expect(err).To(MatchError(ContainSubstring("invalid_grant")))
-	mustNotShowCanary(t, err.Error())
+	mustNotShowSecret(t, err.Error())
 }
 
-func TestFingerprintsOfWorkloadIdentities(t *testing.T) {
+func TestFingerprintOfAWorkloadIdentity(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	fingerprint := func(change func(*WorkloadIdentity)) string {
-		who := WorkloadIdentity{Host: "https://dbc-1.cloud.databricks.com", ClientID: "c", Audience: "a", Subject: subject, Token: (&identity{}).token}
-		change(&who)
-		config, err := who.Config()
+		workload := WorkloadIdentity{Host: "https://dbc-1.cloud.databricks.com", ClientID: "c", Audience: "a", Subject: subject, Token: (&identity{}).token}
+		change(&workload)
+		config, err := workload.Config()
 		g.Expect(err).NotTo(HaveOccurred())
 		return config.Fingerprint()
 	}
 	same := func(*WorkloadIdentity) {}
-	g.Expect(fingerprint(same)).To(Equal(fingerprint(same)), "whatever the function")
+	g.Expect(fingerprint(same)).To(Equal(fingerprint(same)), "with another token function")
 	for name, change := range map[string]func(*WorkloadIdentity){
 		"host":     func(w *WorkloadIdentity) { w.Host = "https://dbc-2.cloud.databricks.com" },
 		"client":   func(w *WorkloadIdentity) { w.ClientID = "d" },

@@ -11,19 +11,19 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// The decoders and parsers meet whatever a host sends: none may panic, and what
-// they let through must hold what the rest of the operator relies on [S14].
+// Decoders and parsers get any input that a host sends. They must not panic, and their
+// results must have the properties that the operator relies on [S14].
 
 func FuzzDecodeCluster(f *testing.F) {
 	f.Add([]byte(`{"cluster_id":"c1","state":"RUNNING","spark_context_id":"9007199254740993","spec":{"num_workers":0},"custom_tags":{"a":"b"}}`))
 	f.Add([]byte(`{"cluster_id":7,"executors":[null,{}],"driver":{"start_timestamp":"x"}}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := request{method: http.MethodGet, accept: func(got answer) error {
+		r := request{method: http.MethodGet, accept: func(got response) error {
 			var cluster compute.ClusterDetails
 			return decode(got.body, &cluster)
 		}}
-		if failure := r.understand(answer{status: http.StatusOK, body: body}); failure != nil && failure.Class != ClassTransient {
+		if failure := r.readContent(response{status: http.StatusOK, body: body}); failure != nil && failure.Class != ClassTransient {
 			t.Fatalf("%s", failure.Class)
 		}
 	})
@@ -42,27 +42,27 @@ func FuzzParseToken(f *testing.F) {
 	f.Add([]byte(`{"access_token":"t","token_type":"Bearer","expires_in":"3600"}`))
 	f.Add([]byte(`{"access_token":"t","expires_in":1e400}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		token, life, err := parseToken(body)
+		token, lifetime, err := parseToken(body)
 		if err != nil {
 			return
 		}
 		if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			t.Fatalf("%q cannot travel in a header", token)
+			t.Fatalf("a header cannot contain %q", token)
 		}
-		if life < 0 || life > maxTokenLife {
-			t.Fatalf("a life of %s", life)
+		if lifetime < 0 || lifetime > maxTokenLifetime {
+			t.Fatalf("a lifetime of %s", lifetime)
 		}
 	})
 }
 
-func FuzzJudge(f *testing.F) {
+func FuzzClassify(f *testing.F) {
 	f.Add(400, "7", []byte(`{"error_code":"INVALID_STATE","message":"m","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retry_delay":"3.5s"}]}`), true)
 	f.Add(302, "", []byte("<html>"), false)
 	f.Add(200, "x", []byte("{}"), true)
 	f.Fuzz(func(t *testing.T, status int, retryAfter string, body []byte, write bool) {
 		r := request{method: http.MethodPost, write: write, clusterID: "c1", clusterOnly: true}
 		header := http.Header{"Retry-After": {retryAfter}, "Location": {string(body)}}
-		failure := judge(r, answer{status: status, header: header, body: body}, time.Unix(1_800_000_000, 0))
+		failure := classify(r, response{status: status, header: header, body: body}, time.Unix(1_800_000_000, 0))
 		if failure == nil {
 			if !isSuccess(status) {
 				t.Fatalf("%d is a success", status)
@@ -93,10 +93,10 @@ func FuzzParseRetryAfter(f *testing.F) {
 }
 
 func FuzzTexts(f *testing.F) {
-	f.Add("token "+canary+" \u202e\x00\xff", canary)
+	f.Add("token "+testSecret+" \u202e\x00\xff", testSecret)
 	f.Add(strings.Repeat("é", 600), "secret")
 	f.Fuzz(func(t *testing.T, text, secret string) {
-		shown := bound(redactor(secret)(plain(text)), maxMessageBytes)
+		shown := shorten(redactor(secret)(singleLine(text)), maxMessageBytes)
 		if len(shown) > maxMessageBytes || !utf8.ValidString(shown) && utf8.ValidString(secret) {
 			t.Fatalf("%d bytes, valid %t", len(shown), utf8.ValidString(shown))
 		}
@@ -107,14 +107,14 @@ func FuzzTexts(f *testing.F) {
 }
 
 func FuzzParseSecret(f *testing.F) {
-	f.Add("https://dbc-1.cloud.databricks.com", canary, "", "", "")
+	f.Add("https://dbc-1.cloud.databricks.com", testSecret, "", "", "")
 	f.Add("dbc-1.cloud.databricks.com", "", "id", "secret", "oauth-m2m")
 	f.Fuzz(func(t *testing.T, host, token, clientID, clientSecret, authType string) {
 		config, err := ParseSecret(asData(map[string]string{
 			"host": host, "token": token, "client_id": clientID, "client_secret": clientSecret, "auth_type": authType,
 		}))
 		if err == nil {
-			mustMeanOnePlace(t, host, config.origin)
+			mustMatchURLParser(t, host, config.origin)
 			return
 		}
 		for _, secret := range []string{token, clientSecret} {

@@ -14,10 +14,10 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// canary is the secret that no text may ever show.
-const canary = "dapi0canary1234567890abcdef"
+// testSecret is a credential that no text may contain.
+const testSecret = "dapi0canary1234567890abcdef"
 
-// workspace is a server that answers as a test likes and keeps what it was asked.
+// workspace is a server with a handler of the test. It records the requests.
 type workspace struct {
 	*httptest.Server
 
@@ -30,7 +30,7 @@ type received struct {
 	header                    http.Header
 }
 
-// newWorkspace serves TLS; handler sees the request after it was recorded.
+// newWorkspace starts a server with TLS. handler is called after the request was recorded.
 func newWorkspace(t *testing.T, handler http.HandlerFunc) *workspace {
 	t.Helper()
 	return newWorkspaceTLS(t, nil, handler)
@@ -60,7 +60,7 @@ func (w *workspace) received() []received {
 	return append([]received(nil), w.requests...)
 }
 
-// transport reaches the server as an origin that the administrator named.
+// transport returns a transport that allows the origin of the server.
 func (w *workspace) transport(t *testing.T) *Transport {
 	t.Helper()
 	allowed, err := ParseAllowList([]string{w.URL})
@@ -74,7 +74,7 @@ func (w *workspace) transport(t *testing.T) *Transport {
 
 func (w *workspace) client(t *testing.T, observe ...func(Call)) *Client {
 	t.Helper()
-	return w.clientOf(t, map[string]string{"host": w.URL, "token": canary}, observe...)
+	return w.clientOf(t, map[string]string{"host": w.URL, "token": testSecret}, observe...)
 }
 
 func (w *workspace) clientOf(t *testing.T, secret map[string]string, observe ...func(Call)) *Client {
@@ -103,8 +103,8 @@ func asData(secret map[string]string) map[string][]byte {
 	return data
 }
 
-// answers is a handler that always says the same.
-func answers(status int, body string) http.HandlerFunc {
+// respondWith returns a handler that always sends the same response.
+func respondWith(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -112,20 +112,20 @@ func answers(status int, body string) http.HandlerFunc {
 	}
 }
 
-// answersRetryAfter is answers with that header.
-func answersRetryAfter(status int, retryAfter, body string) http.HandlerFunc {
+// respondRetryAfter is respondWith with a Retry-After header.
+func respondRetryAfter(status int, retryAfter, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", retryAfter)
-		answers(status, body)(w, r)
+		respondWith(status, body)(w, r)
 	}
 }
 
-// roundTrip is a workspace without a network, for virtual time.
+// roundTrip simulates a workspace without a network, for virtual time.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// inMemory is the client of a credential whose requests f answers.
+// inMemory returns a client whose requests f handles.
 func inMemory(t *testing.T, secret map[string]string, f roundTrip) *Client {
 	t.Helper()
 	secret["host"] = "https://dbc-1.cloud.databricks.com"
@@ -136,7 +136,7 @@ func inMemory(t *testing.T, secret map[string]string, f roundTrip) *Client {
 	return client
 }
 
-// reply is a success.
+// reply returns a successful response.
 func reply(body string) *http.Response {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }

@@ -17,7 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// authority issues certificates to test servers.
+// authority is a certificate authority for test servers.
 type authority struct {
 	key         *ecdsa.PrivateKey
 	certificate *x509.Certificate
@@ -52,7 +52,7 @@ func (a *authority) issue(t *testing.T, ip string, notAfter time.Time) tls.Certi
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// file is the authority's certificate as PEM.
+// file writes the certificate of the authority as PEM and returns the path.
 func (a *authority) file(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ca.pem")

@@ -12,21 +12,22 @@ import (
 	"unicode/utf8"
 )
 
-// minHiddenBytes is the length from which a value of a request is hidden: a
-// shorter one could not be told from ordinary words.
+// minHiddenBytes is the length, in bytes, from which a value of a request is hidden. A
+// shorter value also occurs in ordinary words.
 const minHiddenBytes = 4
 
-// maxPlainNumber is the length of a number that is no secret.
+// maxPlainNumber is the length, in bytes, up to which a number is no secret.
 const maxPlainNumber = 8
 
-// settingKeys are the objects of a request whose values may be secrets.
+// settingKeys are the objects of a request whose values may be secrets, except booleans
+// and short numbers.
 var settingKeys = map[string]bool{"spark_env_vars": true, "spark_conf": true}
 
-// secretKeys are the values of a request that are secrets whatever they look like.
+// secretKeys are the members of a request whose values are always secrets.
 var secretKeys = map[string]bool{"basic_auth": true, "log_analytics_primary_key": true}
 
-// hiddenValues returns the values of a JSON body that no text may show, the longest
-// first, so that a value that contains another one is hidden as a whole.
+// hiddenValues returns the values of a JSON body that no text may contain. The longest
+// is first, so that a value that contains another one is redacted as a whole.
 func hiddenValues(body []byte) []string {
 	var document any
 	if len(body) == 0 || json.Unmarshal(body, &document) != nil {
@@ -58,12 +59,12 @@ func collectHidden(document any, values *[]string) {
 	}
 }
 
-// collectTexts takes every value beneath document that meets the condition.
+// collectTexts adds every string in document that meets the condition.
 func collectTexts(document any, values *[]string, meets func(string) bool) {
 	switch document := document.(type) {
 	case string:
 		text := strings.TrimLeft(strings.TrimSpace(document), `\`)
-		if len(plain(strings.ReplaceAll(text, `\`, ""))) >= minHiddenBytes && meets(text) {
+		if len(singleLine(strings.ReplaceAll(text, `\`, ""))) >= minHiddenBytes && meets(text) {
 			*values = append(*values, text)
 		}
 	case []any:
@@ -79,14 +80,14 @@ func collectTexts(document any, values *[]string, meets func(string) bool) {
 
 var plainNumber = regexp.MustCompile(`^[-+]?\d+(?:\.\d+)?$`)
 
-// isPlainSetting reports whether a setting is a truth value or a short number.
+// isPlainSetting reports whether a setting is a boolean or a short number.
 func isPlainSetting(value string) bool {
 	_, err := strconv.ParseBool(value)
 	return err == nil || len(value) <= maxPlainNumber && plainNumber.MatchString(value)
 }
 
-// redactQuotes takes the values out of a text of one line, as they stand and as
-// JSON escapes them, however often.
+// redactQuotes redacts the values in a text of one line, unescaped or escaped as JSON
+// any number of times.
 func redactQuotes(text string, values []string) string {
 	for _, value := range values {
 		text = redactQuote(text, value)
@@ -109,10 +110,10 @@ func redactQuote(text, value string) string {
 	return out.String()
 }
 
-// quoteLength returns how many bytes at the beginning of text quote value; 0 where
-// it does not begin with one. Backslashes are ignored on both sides, as each escaping
-// multiplies them. A quote that the end of text or an ellipsis cuts short counts from
-// minSecretPrefix bytes on.
+// quoteLength returns the length of the quote of value at the beginning of text, or 0 if
+// there is none. It ignores backslashes on both sides, because each escaping multiplies
+// them. A quote that is truncated by the end of text or an ellipsis counts if it has
+// minSecretPrefix bytes.
 func quoteLength(text, value string) int {
 	at, done := 0, 0
 	for done < len(value) {
@@ -121,14 +122,14 @@ func quoteLength(text, value string) int {
 		case r == '\\':
 			done++
 			continue
-		case vanishes(r):
+		case isBlank(r):
 			at += blankLength(text[at:])
 			done += size
 			continue
 		}
 		length := runeLength(text[at:], r)
 		if length == 0 {
-			if done >= minSecretPrefix && isCutShort(text[at:]) {
+			if done >= minSecretPrefix && isTruncated(text[at:]) {
 				return at
 			}
 			return 0
@@ -139,17 +140,17 @@ func quoteLength(text, value string) int {
 	return at
 }
 
-// vanishes reports whether plain changes or removes a rune.
-func vanishes(r rune) bool { return unicode.IsSpace(r) || r == utf8.RuneError || !unicode.IsPrint(r) }
+// isBlank reports whether singleLine replaces or removes a rune.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || r == utf8.RuneError || !unicode.IsPrint(r) }
 
 var blank = regexp.MustCompile(`^(?: |\\+(?:[ntrfbv]|u00[01][0-9a-fA-F]|u007[fF]|u2028|u2029|u[fF]{3}[dD]))*`)
 
-// blankLength returns how many bytes at the beginning of text stand for space and
-// control characters.
+// blankLength returns the length of the space and the escaped control characters at the
+// beginning of text.
 func blankLength(text string) int { return len(blank.FindString(text)) }
 
-// runeLength returns how many bytes at the beginning of text spell a rune, which may
-// be escaped; 0 where they spell another one.
+// runeLength returns the length of a rune, which may be escaped, at the beginning of
+// text, or 0 if text begins with another rune.
 func runeLength(text string, r rune) int {
 	escaped := strings.TrimLeft(text, `\`)
 	skipped := len(text) - len(escaped)
@@ -166,7 +167,7 @@ func runeLength(text string, r rune) int {
 }
 
 // unicodeEscapeLength returns the length of a rune's \u escape, without its first
-// backslash, at the beginning of text; 0 where there is none.
+// backslash, at the beginning of text, or 0 if there is none.
 func unicodeEscapeLength(text string, r rune) int {
 	length := 0
 	for _, unit := range utf16.AppendRune(nil, r) {
@@ -184,7 +185,8 @@ func unicodeEscapeLength(text string, r rune) int {
 	return length
 }
 
-// isCutShort reports whether text ends here, as one that was cut does.
-func isCutShort(text string) bool {
+// isTruncated reports whether the rest of a text shows that the text was truncated: it
+// is empty or an ellipsis.
+func isTruncated(text string) bool {
 	return text == "" || strings.HasPrefix(text, "...") || strings.HasPrefix(text, "…")
 }

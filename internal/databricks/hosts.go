@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Origin is where a workspace lives: https, a host and a port, nothing else.
-// The zero value is no origin. It is comparable: equal origins are one place.
+// Origin is the origin of a workspace: https, a host and a port. The zero value is no
+// origin. Origins are comparable.
 type Origin struct {
 	host string
 	port uint16
@@ -21,8 +21,8 @@ type Origin struct {
 
 const httpsPort = 443
 
-// DefaultAllowedHosts are the domains of Databricks workspaces: AWS (with
-// GovCloud and DoD), Azure (with US government and China) and GCP.
+// DefaultAllowedHosts returns the domains of Databricks workspaces: AWS (with GovCloud
+// and DoD), Azure (with US government and China) and GCP.
 func DefaultAllowedHosts() []string {
 	return []string{
 		".cloud.databricks.com",
@@ -35,7 +35,7 @@ func DefaultAllowedHosts() []string {
 	}
 }
 
-// clouds are the domains of workspaces by the cloud that they run in.
+// clouds maps the domains of workspaces to their clouds.
 var clouds = map[string]string{
 	".cloud.databricks.com": "AWS",
 	".cloud.databricks.us":  "AWS",
@@ -46,8 +46,8 @@ var clouds = map[string]string{
 	".gcp.databricks.com":   "GCP",
 }
 
-// CloudOf is AWS, Azure or GCP, by the domain of a host in the forms of
-// ParseOrigin; "" for a host of another name.
+// CloudOf returns AWS, Azure or GCP for the domain of a host in the forms of
+// ParseOrigin, or "" for any other host.
 func CloudOf(host string) string {
 	origin, err := ParseOrigin(host)
 	if err != nil {
@@ -61,14 +61,13 @@ func CloudOf(host string) string {
 	return ""
 }
 
-// ParseOrigin reads the forms that people write a host in: "host",
-// "https://host" and "https://host/", each with an optional port. Whatever else
-// a URL can hold (user information, a path, a query, another scheme) and every
-// spelling that two parsers could understand differently is an error. The error
-// never repeats raw: people mistake keys, and it may be a secret.
+// ParseOrigin parses "host", "https://host" and "https://host/", each with an optional
+// port. Any other part of a URL (user information, a path, a query, another scheme) is
+// an error, and so is any form that two parsers could interpret differently. The error
+// never contains raw, which may be a secret under a wrong key.
 func ParseOrigin(raw string) (Origin, error) {
 	if raw == "" {
-		return Origin{}, fmt.Errorf("is empty: give the workspace's URL, such as https://dbc-a1b2c3d4-e5f6.cloud.databricks.com")
+		return Origin{}, fmt.Errorf("is empty: use the workspace's URL, such as https://dbc-a1b2c3d4-e5f6.cloud.databricks.com")
 	}
 	rest := strings.TrimPrefix(raw, "https://")
 	if strings.Contains(rest, "://") {
@@ -76,8 +75,8 @@ func ParseOrigin(raw string) (Origin, error) {
 	}
 	rest = strings.TrimSuffix(rest, "/")
 	for _, r := range rest {
-		if problem := refusedRune(r); problem != "" {
-			return Origin{}, fmt.Errorf("%s: give https:// and the host name alone", problem)
+		if problem := hostRuneProblem(r); problem != "" {
+			return Origin{}, fmt.Errorf("%s: use https:// and the host name alone", problem)
 		}
 	}
 	if strings.HasPrefix(rest, "[") || strings.Count(rest, ":") > 1 {
@@ -99,31 +98,31 @@ func ParseOrigin(raw string) (Origin, error) {
 		return Origin{}, err
 	}
 	if !strings.Contains(host, ".") && !hasPort {
-		return Origin{}, fmt.Errorf("is a single word: give the full host name of the workspace")
+		return Origin{}, fmt.Errorf("has no dot: use the full host name of the workspace")
 	}
 	return origin, nil
 }
 
-// ParseHost reads the forms of ParseOrigin, and a query that names the workspace, as
-// in the address that a browser shows: "https://host/?o=1234567890". o and
-// workspace_id hold digits, w any form of an id; an account id (a, account_id) is
-// ignored, and any other key is an error. The error never repeats raw.
+// ParseHost parses the forms of ParseOrigin with an optional query that selects the
+// workspace, as in the address bar of a browser: "https://host/?o=1234567890". o and
+// workspace_id are digits, and w is any form of an id. An account id (a, account_id) is
+// ignored, and any other key is an error. The error never contains raw.
 func ParseHost(raw string) (origin Origin, workspaceID string, err error) {
-	place, query, _ := strings.Cut(raw, "?")
-	origin, err = ParseOrigin(place)
+	base, query, _ := strings.Cut(raw, "?")
+	origin, err = ParseOrigin(base)
 	if err != nil || query == "" {
-		if err == nil && place != raw {
+		if err == nil && base != raw {
 			err = fmt.Errorf("has an empty query: remove it")
 		}
 		return origin, "", err
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return Origin{}, "", fmt.Errorf("has a malformed query: give https:// and the host name alone")
+		return Origin{}, "", fmt.Errorf("has a malformed query: use https:// and the host name alone")
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		for _, value := range values[key] {
-			if workspaceID, err = liftWorkspaceID(key, value, workspaceID); err != nil {
+			if workspaceID, err = parseQueryParameter(key, value, workspaceID); err != nil {
 				return Origin{}, "", err
 			}
 		}
@@ -131,18 +130,19 @@ func ParseHost(raw string) (origin Origin, workspaceID string, err error) {
 	return origin, workspaceID, nil
 }
 
-// liftWorkspaceID reads one parameter of a host's query; known is what the others said.
-func liftWorkspaceID(key, value, known string) (string, error) {
+// parseQueryParameter returns the workspace id after one parameter of a host's query;
+// known is the id of the previous parameters.
+func parseQueryParameter(key, value, known string) (string, error) {
 	switch key {
 	case "a", "account_id":
 		return known, nil
 	case "o", "workspace_id":
 		if strings.Trim(value, "0123456789") != "" {
-			return "", fmt.Errorf("has a workspace id in its query that is no number")
+			return "", fmt.Errorf("has a workspace id in its query that is not a number")
 		}
 	case "w":
 	default:
-		return "", fmt.Errorf("has a query with other keys than o, w and workspace_id: give https:// and the host name alone")
+		return "", fmt.Errorf("has a query with other keys than o, w and workspace_id: use https:// and the host name alone")
 	}
 	if value == "" {
 		return "", fmt.Errorf("has an empty workspace id in its query")
@@ -152,22 +152,23 @@ func liftWorkspaceID(key, value, known string) (string, error) {
 
 var workspaceIDForm = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
-// oneWorkspaceID returns the workspace id that two sources name; either may be empty.
+// oneWorkspaceID returns the workspace id of two sources, of which either may be empty.
+// It fails if they differ.
 func oneWorkspaceID(one, other string) (string, error) {
 	id := cmp.Or(one, other)
 	switch {
 	case id == "":
 		return "", nil
 	case one != "" && other != "" && one != other:
-		return "", fmt.Errorf("names another workspace than the query of the host does: remove one")
+		return "", fmt.Errorf("differs from the workspace id in the query of the host: remove one")
 	case !workspaceIDForm.MatchString(id):
-		return "", fmt.Errorf("is no workspace id: give the number behind ?o= in the address of the workspace")
+		return "", fmt.Errorf("is not a workspace id: use the number after ?o= in the address of the workspace")
 	}
 	return id, nil
 }
 
-// refusedRune says what a rune that no plain host name holds is about.
-func refusedRune(r rune) string {
+// hostRuneProblem returns the reason why a host must not contain a rune, or "".
+func hostRuneProblem(r rune) string {
 	switch {
 	case r >= 'a' && r <= 'z', r >= '0' && r <= '9', strings.ContainsRune("-.:[]", r):
 		return ""
@@ -192,7 +193,7 @@ func parseIPv6Origin(rest string) (Origin, error) {
 	inner, after, closed := strings.Cut(strings.TrimPrefix(rest, "["), "]")
 	address, err := netip.ParseAddr(inner)
 	if !strings.HasPrefix(rest, "[") || !closed || err != nil || !address.Is6() || address.String() != inner {
-		return Origin{}, fmt.Errorf("has a malformed address or port: an IPv6 address stands in brackets in its short form")
+		return Origin{}, fmt.Errorf("has a malformed address or port: an IPv6 address must be in brackets and in its short form")
 	}
 	origin := Origin{host: inner, port: httpsPort}
 	if after == "" {
@@ -200,7 +201,7 @@ func parseIPv6Origin(rest string) (Origin, error) {
 	}
 	port, hasPort := strings.CutPrefix(after, ":")
 	if !hasPort {
-		return Origin{}, fmt.Errorf("has text behind its address")
+		return Origin{}, fmt.Errorf("has text after its address")
 	}
 	origin.port, err = parsePort(port)
 	return origin, err
@@ -214,9 +215,10 @@ func parsePort(text string) (uint16, error) {
 	return uint16(port), nil
 }
 
-// checkHostName holds a name to RFC 1123 in lower case. Punycode labels are
-// refused: no workspace has one, and look-alikes do. A last label of digits is
-// refused: some resolvers take "0x7f.1" or "2130706433" for an address.
+// checkHostName fails unless a name follows RFC 1123 in lower case. Punycode labels are
+// refused, because only look-alikes of workspaces have them. A last label that begins
+// with a digit is refused, because some resolvers read "0x7f.1" or "2130706433" as an
+// address.
 func checkHostName(host string) error {
 	if len(host) > 253 {
 		return fmt.Errorf("is longer than 253 characters")
@@ -242,7 +244,7 @@ func checkHostName(host string) error {
 	return nil
 }
 
-// String is "https://host", with the port where it is not 443.
+// String returns "https://host", with the port if it is not 443.
 func (o Origin) String() string {
 	if o == (Origin{}) {
 		return ""
@@ -257,18 +259,18 @@ func (o Origin) String() string {
 	return "https://" + host
 }
 
-// AllowList is which origins may be reached at all. It is the cluster
-// administrator's word, so that a user's Secret cannot make the operator talk
-// to whatever the user likes. The zero value allows nothing.
+// AllowList is the list of origins that may be reached. The cluster administrator sets
+// it, so that a user's Secret cannot make the operator connect to any host. The zero
+// value allows nothing.
 type AllowList struct {
 	suffixes []string
 	origins  []Origin
 }
 
-// ParseAllowList reads the values of --allowed-hosts. One that begins with a
-// dot is a suffix: hosts beneath it may be reached on port 443, at addresses
-// that are no special ones. One that begins with https:// is an origin: it may
-// be reached as it stands, whatever its address and port.
+// ParseAllowList parses the values of --allowed-hosts. A value that begins with a dot
+// is a suffix: it allows the hosts of the domain on port 443, but no reserved addresses.
+// A value that begins with https:// is an origin: it is allowed with any address and
+// port.
 func ParseAllowList(entries []string) (AllowList, error) {
 	var list AllowList
 	for _, entry := range entries {
@@ -289,7 +291,7 @@ func ParseAllowList(entries []string) (AllowList, error) {
 		}
 	}
 	if len(entries) == 0 {
-		return AllowList{}, fmt.Errorf("--allowed-hosts: is empty, so that no workspace could be reached: leave it out for the domains of Databricks")
+		return AllowList{}, fmt.Errorf("--allowed-hosts: is empty, so that no workspace could be reached: omit it for the domains of Databricks")
 	}
 	return list, nil
 }
@@ -297,7 +299,7 @@ func ParseAllowList(entries []string) (AllowList, error) {
 func checkSuffix(suffix string) error {
 	name := suffix[1:]
 	for _, r := range name {
-		if problem := refusedRune(r); problem != "" {
+		if problem := hostRuneProblem(r); problem != "" {
 			return fmt.Errorf("%s", problem)
 		}
 	}
@@ -305,36 +307,31 @@ func checkSuffix(suffix string) error {
 		return err
 	}
 	if !strings.Contains(name, ".") {
-		return fmt.Errorf("allows a whole top-level domain: name the domain beneath it")
+		return fmt.Errorf("allows a whole top-level domain: use a domain below it")
 	}
 	return nil
 }
 
-// Check fails, with ClassHost, where origin may not be reached.
+// Check fails with ClassHost if the list does not allow the origin.
 func (l AllowList) Check(origin Origin) error {
-	if l.asItStands(origin) {
+	if slices.Contains(l.origins, origin) {
 		return nil
 	}
-	refuse := func(why string) error {
-		return &Error{Class: ClassHost, Message: fmt.Sprintf("host %s is not allowed: %s", origin, why)}
+	refuse := func(advice string) error {
+		return &Error{Class: ClassHost, Message: fmt.Sprintf("host %s is not allowed: %s", origin, advice)}
 	}
-	suffixed := slices.ContainsFunc(l.suffixes, func(suffix string) bool {
+	hasSuffix := slices.ContainsFunc(l.suffixes, func(suffix string) bool {
 		return strings.HasSuffix(origin.host, suffix)
 	})
 	switch {
-	case !suffixed:
+	case !hasSuffix:
 		return refuse("use a host that the operator's --allowed-hosts names, or ask its administrator to add this one")
 	case origin.port != httpsPort:
-		return refuse("a workspace answers on port 443, leave the port out")
+		return refuse("a workspace has port 443, remove the port")
 	case isAccountConsole(origin.host):
-		return refuse("it is an account console, give the URL of a workspace")
+		return refuse("it is an account console, use the URL of a workspace")
 	}
 	return nil
-}
-
-// asItStands tells whether the administrator named this very origin.
-func (l AllowList) asItStands(origin Origin) bool {
-	return slices.Contains(l.origins, origin)
 }
 
 func isAccountConsole(host string) bool {

@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestParseOriginTakesTheFormsOfAHost(t *testing.T) {
+func TestParseOrigin(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		"adb-123.4.azuredatabricks.net":             "https://adb-123.4.azuredatabricks.net",
@@ -45,7 +45,7 @@ func TestDefaultAllowedHosts(t *testing.T) {
 	}
 }
 
-func TestParseAllowListRefusesWhatItCannotHold(t *testing.T) {
+func TestParseAllowListRefusesInvalidValues(t *testing.T) {
 	t.Parallel()
 	for _, entry := range []string{
 		"", ".", ".com", "cloud.databricks.com", "*.cloud.databricks.com", "..databricks.com", ".Databricks.com", ".data bricks.com",
@@ -58,16 +58,15 @@ func TestParseAllowListRefusesWhatItCannotHold(t *testing.T) {
 	NewWithT(t).Expect(err).To(HaveOccurred())
 }
 
-// hostileHosts are ways to make a Secret's host mean another place than it
-// shows, or a place that no workspace is at. %s is the address of a server that
-// listens, %p its port.
+// hostileHosts are hosts of a Secret that parsers may interpret differently, or that are
+// not those of a workspace. %s is the address of a listening server, and %p its port.
 func hostileHosts() []string {
 	return []string{
-		// Other schemes, and none that anybody means.
+		// Other schemes, and invalid ones.
 		"http://%s", "HTTP://%s", "HTTPS://%s", "hTTps://%s", "ftp://%s", "file:///etc/passwd", "gopher://%s", "ws://%s", "https:/%s",
 		"https:%s", "https:///%s", "//%s", "://%s", "https://https://%s", "http://dbc.cloud.databricks.com", "unix:///var/run/docker.sock",
 		"javascript:alert(1)", "data:text/html,x", "jar:https://%s",
-		// User information and its look-alikes.
+		// User information and similar forms.
 		"https://user@%s", "https://user:pass@%s", "https://dbc.cloud.databricks.com@%s", "https://dbc.cloud.databricks.com:443@%s",
 		"https://%s@dbc.cloud.databricks.com", "https://@%s", "https://:@%s", "dbc.cloud.databricks.com@%s", `https://dbc.cloud.databricks.com\@%s`,
 		"https://dbc.cloud.databricks.com%40%s", "https://dbc.cloud.databricks.com&@%s", "https://dbc.cloud.databricks.com#@%s", "https://dbc.cloud.databricks.com?@%s",
@@ -80,7 +79,7 @@ func hostileHosts() []string {
 		"https://dbc.cloud.databricks.com:0", "https://dbc.cloud.databricks.com:0443", "https://dbc.cloud.databricks.com:65979", "https://dbc.cloud.databricks.com:-443",
 		"https://dbc.cloud.databricks.com:+443", "https://dbc.cloud.databricks.com:443:443", "https://dbc.cloud.databricks.com:443/x", "https://dbc.cloud.databricks.com:https",
 		"https://dbc.cloud.databricks.com:４４３", "https://dbc.cloud.databricks.com: 443",
-		// Hosts that only resemble an allowed one.
+		// Hosts similar to an allowed one.
 		"https://cloud.databricks.com", "https://.cloud.databricks.com", "https://evilcloud.databricks.com", "https://cloud.databricks.com.evil.example",
 		"https://dbc.cloud.databricks.com.evil.example", "https://dbc-cloud.databricks.com", "https://dbc.cloud.databricks.comm", "https://dbc.cloud.databricks.co",
 		"https://dbc.cloud-databricks.com", "https://azuredatabricks.net", "https://adb-1.azuredatabricks.net.evil.example", "https://gcp.databricks.com.example",
@@ -96,26 +95,26 @@ func hostileHosts() []string {
 		"https://ｄｂｃ.cloud.databricks.com", "https://evil.example／.cloud.databricks.com", "https://evil.example＠dbc.cloud.databricks.com",
 		// Account consoles.
 		"https://accounts.cloud.databricks.com", "https://accounts.azuredatabricks.net", "https://accounts.gcp.databricks.com", "https://accounts-dod.cloud.databricks.us",
-		// Addresses in every spelling, with and without the port that listens.
+		// Addresses in every form, with and without the listening port.
 		"https://%s", "127.0.0.1", "https://127.0.0.1", "https://localhost", "https://localhost:%p", "https://127.1:%p", "https://0x7f.1:%p", "https://0x7f000001:%p",
 		"https://2130706433:%p", "https://017700000001:%p", "https://0177.0.0.1:%p", "https://127.0.0.1.:%p", "https://127.000.000.001:%p", "https://0:%p", "https://0.0.0.0:%p",
 		"https://[::1]:%p", "https://[::]:%p", "https://[::ffff:127.0.0.1]:%p", "https://[::ffff:7f00:1]:%p", "https://[0:0:0:0:0:0:0:1]:%p", "https://[::1%25lo]:%p",
 		"https://[::1%lo]:%p", "https://[::1]@dbc.cloud.databricks.com", "https://[dbc.cloud.databricks.com]", "https://::1", "https://[::1", "https://[::1]x:%p", "https://[]:%p",
 		"https://169.254.169.254", "https://[fd00:ec2::254]", "https://168.63.129.16", "https://100.100.100.200", "https://metadata.google.internal", "https://metadata",
 		"https://kubernetes.default.svc", "https://10.0.0.1", "https://192.168.0.1", "https://127.0.0.1.nip.io:%p", "https://①②⑦.0.0.1:%p",
-		// Nothing.
+		// Empty hosts.
 		"https://", "https:///", "/", ".", "..", ":", "@", "https://:443", "https://.", "https://-", "%s",
 	}
 }
 
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	t.Run("[S3] no credential leaves for a hostile host", noCredentialLeaves)
-	t.Run("[S3] addresses that are never dialled", addressesNeverDialled)
-	t.Run("[S3] a name that resolves to this machine is not dialled", reboundNames)
+	t.Run("[S3] no credential is sent to a hostile host", noCredentialIsSent)
+	t.Run("[S3] addresses that are never dialed", addressesNeverDialed)
+	t.Run("[S3] a name that resolves to a refused address is not dialed", reboundNames)
 }
 
-func noCredentialLeaves(t *testing.T) {
+func noCredentialIsSent(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -133,7 +132,7 @@ func noCredentialLeaves(t *testing.T) {
 	}()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	place := strings.NewReplacer("%s", listener.Addr().String(), "%p", port)
-	// What is allowed beside the defaults is another port of the same address.
+	// The list also allows another port of the same address.
 	allowed, err := ParseAllowList(append(DefaultAllowedHosts(), "https://127.0.0.1:1", "https://localhost:1", "https://[::1]:1"))
 	g.Expect(err).NotTo(HaveOccurred())
 	transport := NewTransport(allowed, nil)
@@ -142,27 +141,27 @@ func noCredentialLeaves(t *testing.T) {
 	g.Expect(len(hosts)).To(BeNumerically(">=", 100))
 	for _, raw := range hosts {
 		host := place.Replace(raw)
-		config, err := ParseSecret(asData(map[string]string{"host": host, "token": canary}))
+		config, err := ParseSecret(asData(map[string]string{"host": host, "token": testSecret}))
 		if err != nil {
 			g.Expect(err.Error()).To(ContainSubstring("host"), "%q", host)
-			g.Expect(err.Error()).NotTo(ContainSubstring(canary))
+			g.Expect(err.Error()).NotTo(ContainSubstring(testSecret))
 			continue
 		}
 		_, err = New(config, Options{Transport: transport})
 		g.Expect(ClassOf(err)).To(Equal(ClassHost), "%q was allowed as %s", host, config.Host())
 	}
-	g.Expect(accepted).To(BeEmpty(), "somebody connected")
+	g.Expect(accepted).To(BeEmpty(), "there was a connection")
 }
 
-func TestATokenUnderTheKeyOfTheHostIsNotShown(t *testing.T) {
+func TestATokenUnderTheKeyHostIsNotShown(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	_, err := ParseSecret(asData(map[string]string{"host": canary, "token": "dbc.cloud.databricks.com"}))
+	_, err := ParseSecret(asData(map[string]string{"host": testSecret, "token": "dbc.cloud.databricks.com"}))
 	g.Expect(err).To(HaveOccurred())
-	g.Expect(err.Error()).NotTo(ContainSubstring(canary))
+	g.Expect(err.Error()).NotTo(ContainSubstring(testSecret))
 }
 
-func addressesNeverDialled(t *testing.T) {
+func addressesNeverDialed(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	refused := []string{
@@ -180,7 +179,7 @@ func addressesNeverDialled(t *testing.T) {
 	g.Expect(checkAddress("nonsense")).To(MatchError(errRefusedAddress))
 }
 
-func TestErrorsAboutHostsSayWhatToDo(t *testing.T) {
+func TestErrorsAboutHostsHaveAdvice(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]string{
 		"https://u:p@dbc.cloud.databricks.com":   "user information",
@@ -193,10 +192,10 @@ func TestErrorsAboutHostsSayWhatToDo(t *testing.T) {
 		"dbc":                                    "full host name",
 		"":                                       "host",
 	} {
-		_, err := ParseSecret(asData(map[string]string{"host": host, "token": canary}))
+		_, err := ParseSecret(asData(map[string]string{"host": host, "token": testSecret}))
 		NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("host (or DATABRICKS_HOST)"), ContainSubstring(want))), host)
 	}
-	config := parse(t, map[string]string{"host": "dbc.evil.example", "token": canary})
+	config := parse(t, map[string]string{"host": "dbc.evil.example", "token": testSecret})
 	allowed, _ := ParseAllowList(DefaultAllowedHosts())
 	_, err := New(config, Options{Transport: NewTransport(allowed, nil)})
 	NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("https://dbc.evil.example"), ContainSubstring("--allowed-hosts"))))
@@ -215,24 +214,24 @@ func FuzzParseOrigin(f *testing.F) {
 			}
 			return
 		}
-		mustMeanOnePlace(t, raw, origin)
+		mustMatchURLParser(t, raw, origin)
 	})
 }
 
-// mustMeanOnePlace holds an accepted origin against the parser that net/http
-// uses: both must see the same host and port.
-func mustMeanOnePlace(t *testing.T, raw string, origin Origin) {
+// mustMatchURLParser fails if the parser of net/http finds another host or port in an
+// accepted origin.
+func mustMatchURLParser(t *testing.T, raw string, origin Origin) {
 	t.Helper()
 	again, err := ParseOrigin(origin.String())
 	if err != nil || again != origin {
 		t.Fatalf("%q became %s, which reads as %s, %v", raw, origin, again, err)
 	}
-	seen, err := urlParse(origin.String())
+	parsed, err := urlParse(origin.String())
 	if err != nil {
 		t.Fatalf("%q became %s: %v", raw, origin, err)
 	}
-	if seen != fmt.Sprintf("%s|%d", origin.host, origin.port) {
-		t.Fatalf("%q is %s here and %s to net/http", raw, origin, seen)
+	if parsed != fmt.Sprintf("%s|%d", origin.host, origin.port) {
+		t.Fatalf("%q is %s, and %s for net/http", raw, origin, parsed)
 	}
 }
 

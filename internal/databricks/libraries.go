@@ -14,13 +14,13 @@ const librariesPath = "/api/2.0/libraries/"
 func (c *Client) LibraryStatuses(ctx context.Context, clusterID string) ([]compute.LibraryFullStatus, error) {
 	r := request{
 		path: librariesPath + "cluster-status", query: url.Values{"cluster_id": {clusterID}},
-		limit: maxAnswerBytes, clusterID: clusterID, clusterOnly: true,
+		limit: maxResponseBytes, clusterID: clusterID, clusterOnly: true,
 	}
-	if err := r.needCluster(); err != nil {
+	if err := r.requireClusterID(); err != nil {
 		return nil, err
 	}
 	var found compute.ClusterLibraryStatuses
-	err := c.get(ctx, r, func(got answer) error {
+	err := c.get(ctx, r, func(got response) error {
 		if err := decode(got.body, &found); err != nil {
 			return err
 		}

@@ -18,19 +18,18 @@ import (
 )
 
 const (
-	// refreshEarly is how long before its end a token is no longer used: a
-	// request must not arrive with one that has just ended.
-	refreshEarly = 45 * time.Second
-	// maxTokenLife is what is believed of a token's life at most.
-	maxTokenLife = 24 * time.Hour
-	// tokenTimeout ends the fetching of a token, which callers with different
+	// refreshMargin is the time before its expiry from which a token is no longer used,
+	// so that it does not expire while a request is in flight.
+	refreshMargin = 45 * time.Second
+	// maxTokenLifetime limits the lifetime that a server can give a token.
+	maxTokenLifetime = 24 * time.Hour
+	// tokenTimeout is the timeout of a request for a token, which callers with different
 	// deadlines share.
 	tokenTimeout = 30 * time.Second
 )
 
-// oauth gets bearer tokens, which live an hour, from the token endpoint of the
-// credential's own host. One token is kept, and fetched once however many wait
-// for it.
+// oauth gets bearer tokens from the token endpoint of the credential's host. It caches
+// one token. Concurrent callers share one request for a new token.
 type oauth struct {
 	grant  grant
 	sender *sender
@@ -42,12 +41,12 @@ type oauth struct {
 	notAfter time.Time
 }
 
-// grant is what a credential gives for a token.
+// grant is an OAuth grant, which is exchanged for a token.
 type grant interface {
-	// request asks the token endpoint, whose path is given, for a token. Its
-	// error is an *Error that is never ClassAmbiguous.
+	// request returns the request to the token endpoint, whose path is given. It fails
+	// with an *Error, but never with ClassAmbiguous.
 	request(ctx context.Context, endpoint string) (request, error)
-	// advice follows the message of a refusal; it may be empty.
+	// advice is appended to the message of a refusal; it may be empty.
 	advice() string
 }
 
@@ -76,7 +75,7 @@ func (o *oauth) token(ctx context.Context) (string, error) {
 	if token := o.cached(); token != "" {
 		return token, nil
 	}
-	// Whoever gives up leaves the others their answer.
+	// A caller whose context ends must not cancel the request of the others.
 	shared := context.WithoutCancel(ctx)
 	fetched := o.flight.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(shared, tokenTimeout)
@@ -90,13 +89,14 @@ func (o *oauth) token(ctx context.Context) (string, error) {
 	case <-ctx.Done():
 		return "", &Error{
 			Class: ClassTransient, Message: "no token within the deadline",
-			Method: http.MethodPost, Path: usualEndpoint, Endpoint: tokenEndpoint, cause: ctx.Err(),
+			Method: http.MethodPost, Path: defaultOAuthPath, Endpoint: tokenEndpoint, cause: ctx.Err(),
 		}
 	}
 }
 
-// usualEndpoint names the call in an error where the real path is not known.
-const usualEndpoint = "/oidc/v1/token"
+// defaultOAuthPath is the path of the token endpoint in an error, if the path was not
+// discovered.
+const defaultOAuthPath = "/oidc/v1/token"
 
 // tokenEndpoint is Call.Endpoint of a request for a token.
 const tokenEndpoint = "oidc/token"
@@ -110,8 +110,8 @@ func (o *oauth) cached() string {
 	return o.current()
 }
 
-// drop implements tokenSource. A token that was already replaced is not dropped.
-func (o *oauth) drop(token string) bool {
+// invalidate implements tokenSource. It keeps a newer token.
+func (o *oauth) invalidate(token string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.current != nil && o.current() == token {
@@ -120,7 +120,7 @@ func (o *oauth) drop(token string) bool {
 	return true
 }
 
-// fetch discovers the token endpoint, once, and gets a token from it.
+// fetch discovers the token endpoint, once, and requests a token.
 func (o *oauth) fetch(ctx context.Context) (token string, err error) {
 	if token := o.cached(); token != "" {
 		return token, nil
@@ -129,30 +129,30 @@ func (o *oauth) fetch(ctx context.Context) (token string, err error) {
 	if err != nil {
 		return "", err
 	}
-	asks, err := o.grant.request(ctx, endpoint)
+	r, err := o.grant.request(ctx, endpoint)
 	if err != nil {
 		return "", err
 	}
 	begin := time.Now()
-	var life time.Duration
-	asks.method, asks.path, asks.limit = http.MethodPost, endpoint, maxErrorBytes
-	asks.endpoint = tokenEndpoint
-	asks.contentType = "application/x-www-form-urlencoded"
-	asks.accept = func(got answer) (err error) {
-		token, life, err = parseToken(got.body)
+	var lifetime time.Duration
+	r.method, r.path, r.limit = http.MethodPost, endpoint, maxErrorBytes
+	r.endpoint = tokenEndpoint
+	r.contentType = "application/x-www-form-urlencoded"
+	r.accept = func(got response) (err error) {
+		token, lifetime, err = parseToken(got.body)
 		return err
 	}
-	if err := o.sender.send(ctx, asks); err != nil {
-		return "", asAuthentication(err, o.grant.advice())
+	if err := o.sender.send(ctx, r); err != nil {
+		return "", classifyTokenError(err, o.grant.advice())
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.current, o.notAfter = func() string { return token }, begin.Add(life-min(refreshEarly, life/2))
+	o.current, o.notAfter = func() string { return token }, begin.Add(lifetime-min(refreshMargin, lifetime/2))
 	return token, nil
 }
 
-// discover asks where tokens are made (RFC 8414). The answer is trusted for a
-// path on the credential's own host and for nothing else.
+// discover returns the path of the token endpoint (RFC 8414). It accepts only a path on
+// the credential's own host.
 func (o *oauth) discover(ctx context.Context) (string, error) {
 	o.mu.Lock()
 	known := o.endpoint
@@ -164,7 +164,7 @@ func (o *oauth) discover(ctx context.Context) (string, error) {
 	err := o.sender.send(ctx, request{
 		method: http.MethodGet, path: "/oidc/.well-known/oauth-authorization-server", limit: maxErrorBytes,
 		endpoint: "oidc/discovery",
-		accept: func(got answer) (err error) {
+		accept: func(got response) (err error) {
 			path, err = o.sender.parseEndpoint(got.body)
 			return err
 		},
@@ -172,7 +172,7 @@ func (o *oauth) discover(ctx context.Context) (string, error) {
 	var failure *Error
 	if errors.As(err, &failure) && failure.StatusCode == http.StatusNotFound {
 		failure.Class = ClassUnauthenticated
-		failure.Code, failure.Message = "", "the host knows no OAuth: use a personal access token, under the key token"
+		failure.Code, failure.Message = "", "the host does not support OAuth: use a personal access token, under the key token"
 	}
 	if err != nil {
 		return "", err
@@ -183,9 +183,9 @@ func (o *oauth) discover(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// parseEndpoint takes the path of the token endpoint out of a server's metadata.
-// Whatever else its URL can say is refused: the credential goes only to the host
-// that it came with.
+// parseEndpoint returns the path of the token endpoint from a server's metadata. It
+// fails if the endpoint is not on the same host, because a credential must not be sent
+// to another host.
 func (s *sender) parseEndpoint(body []byte) (string, error) {
 	var metadata struct {
 		TokenEndpoint string `json:"token_endpoint"`
@@ -202,16 +202,16 @@ func (s *sender) parseEndpoint(body []byte) (string, error) {
 
 var plainPath = regexp.MustCompile(`^[0-9A-Za-z_-]+(/[0-9A-Za-z_-]+)*$`)
 
-// basic is the client's authentication by RFC 6749, 2.3.1: each half is
+// basic returns the authentication of a client (RFC 6749, 2.3.1), in which each part is
 // form-encoded first.
 func basic(id, secret string) string {
 	pair := url.QueryEscape(id) + ":" + url.QueryEscape(secret)
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 }
 
-// asAuthentication reads the refusals of a token endpoint, which answers 400
-// for a wrong client (RFC 6749, 5.2).
-func asAuthentication(err error, advice string) error {
+// classifyTokenError sets ClassUnauthenticated for a refusal of a token endpoint, which
+// responds with 400 for a wrong client (RFC 6749, 5.2).
+func classifyTokenError(err error, advice string) error {
 	var failure *Error
 	if !errors.As(err, &failure) {
 		return err
@@ -225,13 +225,13 @@ func asAuthentication(err error, advice string) error {
 	return err
 }
 
-// parseToken reads a token endpoint's answer. A life that is absent or absurd
-// makes a token for one use.
-func parseToken(body []byte) (token string, life time.Duration, err error) {
+// parseToken decodes the response of a token endpoint. A token without a valid lifetime
+// is used once.
+func parseToken(body []byte) (token string, lifetime time.Duration, err error) {
 	var fields struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
-		// ExpiresIn is a number, which some servers quote, and no reason to fail.
+		// ExpiresIn is a number or a string. An invalid value is no error.
 		ExpiresIn any `json:"expires_in"`
 	}
 	if err := decode(body, &fields); err != nil {
@@ -243,13 +243,13 @@ func parseToken(body []byte) (token string, life time.Duration, err error) {
 	if fields.TokenType != "" && !strings.EqualFold(fields.TokenType, "Bearer") {
 		return "", 0, errors.New("its token_type is not Bearer")
 	}
-	return fields.AccessToken, parseLife(fmt.Sprint(fields.ExpiresIn)), nil
+	return fields.AccessToken, parseLifetime(fmt.Sprint(fields.ExpiresIn)), nil
 }
 
-func parseLife(text string) time.Duration {
+func parseLifetime(text string) time.Duration {
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(seconds) || seconds <= 0 {
 		return 0
 	}
-	return time.Duration(min(seconds, maxTokenLife.Seconds()) * float64(time.Second))
+	return time.Duration(min(seconds, maxTokenLifetime.Seconds()) * float64(time.Second))
 }

@@ -22,10 +22,10 @@ const (
 	tokenPath     = "/oidc/v1/token"
 )
 
-// issuer is a workspace with OAuth, of which each part can be replaced.
+// issuer is a workspace with OAuth. Each of its handlers can be replaced.
 type issuer struct {
 	discovery, token, api http.HandlerFunc
-	// issued counts tokens; the n-th is "token-n".
+	// issued is the number of tokens; the n-th is "token-n".
 	issued atomic.Int32
 }
 
@@ -35,15 +35,15 @@ func (i *issuer) serve(base func() string) http.HandlerFunc {
 		case r.URL.Path == discoveryPath && i.discovery != nil:
 			i.discovery(w, r)
 		case r.URL.Path == discoveryPath:
-			answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, base()+tokenPath))(w, r)
+			respondWith(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, base()+tokenPath))(w, r)
 		case strings.HasPrefix(r.URL.Path, "/oidc") && i.token != nil:
 			i.token(w, r)
 		case strings.HasPrefix(r.URL.Path, "/oidc"):
-			answers(http.StatusOK, fmt.Sprintf(`{"access_token":"token-%d","token_type":"bearer","expires_in":"3600"}`, i.issued.Add(1)))(w, r)
+			respondWith(http.StatusOK, fmt.Sprintf(`{"access_token":"token-%d","token_type":"bearer","expires_in":"3600"}`, i.issued.Add(1)))(w, r)
 		case i.api != nil:
 			i.api(w, r)
 		default:
-			answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+			respondWith(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
 		}
 	}
 }
@@ -83,74 +83,75 @@ func TestOAuthOnTheWire(t *testing.T) {
 	g.Expect(got[3].header.Get("User-Agent")).To(HaveSuffix("auth/oauth-m2m"))
 }
 
-func TestOneTokenForManyWhoWait(t *testing.T) {
+func TestConcurrentCallersShareOneTokenRequest(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	issue := &issuer{}
-	_, client := oauthWorkspace(t, issue)
+	tokens := &issuer{}
+	_, client := oauthWorkspace(t, tokens)
 	var group sync.WaitGroup
 	for range 30 {
 		group.Go(func() { g.Expect(read(t.Context(), client)).To(Succeed()) })
 	}
 	group.Wait()
-	g.Expect(issue.issued.Load()).To(Equal(int32(1)))
+	g.Expect(tokens.issued.Load()).To(Equal(int32(1)))
 }
 
 func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	issue := &issuer{}
-	issue.api = func(w http.ResponseWriter, r *http.Request) {
+	tokens := &issuer{}
+	tokens.api = func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "Bearer token-2" {
-			answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+			respondWith(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
 			return
 		}
-		answers(http.StatusUnauthorized, "")(w, r)
+		respondWith(http.StatusUnauthorized, "")(w, r)
 	}
-	server, client := oauthWorkspace(t, issue)
+	server, client := oauthWorkspace(t, tokens)
 	g.Expect(write(t.Context(), client)).To(Succeed(), "a refused write had no effect")
 	g.Expect(paths(server.received())).To(Equal([]string{
 		"GET " + discoveryPath, "POST " + tokenPath, "POST /api/2.1/clusters/create",
 		"POST " + tokenPath, "POST /api/2.1/clusters/create",
 	}))
-	issue.api = answers(http.StatusUnauthorized, "")
+	tokens.api = respondWith(http.StatusUnauthorized, "")
 	g.Expect(ClassOf(read(t.Context(), client))).To(Equal(ClassUnauthenticated))
-	g.Expect(server.received()).To(HaveLen(8), "one refresh, then it is over")
+	g.Expect(server.received()).To(HaveLen(8), "one new token only")
 }
 
-func TestARefusedPersonalTokenIsNotTriedAgain(t *testing.T) {
+func TestARefusedPersonalAccessTokenIsNotRetried(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusUnauthorized, ""))
+	server := newWorkspace(t, respondWith(http.StatusUnauthorized, ""))
 	g.Expect(ClassOf(read(t.Context(), server.client(t)))).To(Equal(ClassUnauthenticated))
 	g.Expect(server.received()).To(HaveLen(1))
 }
 
-// ownEndpoint is a discovery that names something behind the host's own name.
+// ownEndpoint returns a discovery handler with an endpoint that begins with the host's
+// own name.
 func ownEndpoint(rest string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, "https://"+r.Host+rest))(w, r)
+		respondWith(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, "https://"+r.Host+rest))(w, r)
 	}
 }
 
-func TestFailuresOnTheWayToAToken(t *testing.T) {
+func TestFailuresOfATokenRequest(t *testing.T) {
 	t.Parallel()
-	elsewhere := newWorkspace(t, answers(http.StatusOK, `{"access_token":"x"}`))
+	other := newWorkspace(t, respondWith(http.StatusOK, `{"access_token":"x"}`))
 	endpoint := func(url string) http.HandlerFunc {
-		return answers(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, url))
+		return respondWith(http.StatusOK, fmt.Sprintf(`{"token_endpoint":%q}`, url))
 	}
 	for name, tc := range map[string]struct {
 		issuer *issuer
 		want   Class
 	}{
-		"no OAuth":                  {&issuer{discovery: answers(404, `{"error_code":"ENDPOINT_NOT_FOUND"}`)}, ClassUnauthenticated},
-		"no OAuth, html":            {&issuer{discovery: answers(404, "<html>")}, ClassUnauthenticated},
-		"discovery down":            {&issuer{discovery: answers(503, "")}, ClassTransient},
-		"discovery is html":         {&issuer{discovery: answers(200, "<html>")}, ClassHost},
-		"discovery is empty":        {&issuer{discovery: answers(200, "{}")}, ClassHost},
-		"discovery of wrong type":   {&issuer{discovery: answers(200, `{"token_endpoint":[]}`)}, ClassTransient},
-		"discovery redirects":       {&issuer{discovery: http.RedirectHandler(elsewhere.URL, http.StatusFound).ServeHTTP}, ClassHost},
-		"endpoint elsewhere":        {&issuer{discovery: endpoint(elsewhere.URL + tokenPath)}, ClassHost},
+		"no OAuth":                  {&issuer{discovery: respondWith(404, `{"error_code":"ENDPOINT_NOT_FOUND"}`)}, ClassUnauthenticated},
+		"no OAuth, html":            {&issuer{discovery: respondWith(404, "<html>")}, ClassUnauthenticated},
+		"discovery down":            {&issuer{discovery: respondWith(503, "")}, ClassTransient},
+		"discovery is html":         {&issuer{discovery: respondWith(200, "<html>")}, ClassHost},
+		"discovery is empty":        {&issuer{discovery: respondWith(200, "{}")}, ClassHost},
+		"discovery of wrong type":   {&issuer{discovery: respondWith(200, `{"token_endpoint":[]}`)}, ClassTransient},
+		"discovery redirects":       {&issuer{discovery: http.RedirectHandler(other.URL, http.StatusFound).ServeHTTP}, ClassHost},
+		"endpoint of another host":  {&issuer{discovery: endpoint(other.URL + tokenPath)}, ClassHost},
 		"endpoint with a query":     {&issuer{discovery: ownEndpoint("/oidc/v1/token?x=/")}, ClassHost},
 		"endpoint with dots":        {&issuer{discovery: ownEndpoint("/oidc/../api/2.0/x")}, ClassHost},
 		"endpoint with escapes":     {&issuer{discovery: ownEndpoint("/oidc/%2e%2e/x")}, ClassHost},
@@ -158,15 +159,15 @@ func TestFailuresOnTheWayToAToken(t *testing.T) {
 		"endpoint in clear":         {&issuer{discovery: endpoint("http://127.0.0.1" + tokenPath)}, ClassHost},
 		"endpoint with user":        {&issuer{discovery: endpoint("https://127.0.0.1@evil.example" + tokenPath)}, ClassHost},
 		"endpoint relative":         {&issuer{discovery: endpoint("//evil.example" + tokenPath)}, ClassHost},
-		"wrong client":              {&issuer{token: answers(400, `{"error":"invalid_client","error_description":"who?"}`)}, ClassUnauthenticated},
-		"wrong client, 401":         {&issuer{token: answers(401, `{"error":"invalid_client"}`)}, ClassUnauthenticated},
-		"endpoint down":             {&issuer{token: answers(500, "")}, ClassTransient},
-		"endpoint throttles":        {&issuer{token: answersRetryAfter(429, "9", "")}, ClassThrottled},
+		"wrong client":              {&issuer{token: respondWith(400, `{"error":"invalid_client","error_description":"who?"}`)}, ClassUnauthenticated},
+		"wrong client, 401":         {&issuer{token: respondWith(401, `{"error":"invalid_client"}`)}, ClassUnauthenticated},
+		"endpoint down":             {&issuer{token: respondWith(500, "")}, ClassTransient},
+		"endpoint throttles":        {&issuer{token: respondRetryAfter(429, "9", "")}, ClassThrottled},
 		"endpoint hangs up":         {&issuer{token: hangUp(func(_ net.Conn) {})}, ClassTransient},
-		"no token":                  {&issuer{token: answers(200, `{}`)}, ClassTransient},
-		"a token with a line feed":  {&issuer{token: answers(200, `{"access_token":"a\r\nX-Evil: 1"}`)}, ClassTransient},
-		"a token of another type":   {&issuer{token: answers(200, `{"access_token":"a","token_type":"mac"}`)}, ClassTransient},
-		"token is html":             {&issuer{token: answers(200, "<html>")}, ClassHost},
+		"no token":                  {&issuer{token: respondWith(200, `{}`)}, ClassTransient},
+		"a token with a line feed":  {&issuer{token: respondWith(200, `{"access_token":"a\r\nX-Evil: 1"}`)}, ClassTransient},
+		"a token of another type":   {&issuer{token: respondWith(200, `{"access_token":"a","token_type":"mac"}`)}, ClassTransient},
+		"token is html":             {&issuer{token: respondWith(200, "<html>")}, ClassHost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,21 +183,23 @@ func TestFailuresOnTheWayToAToken(t *testing.T) {
 			g.Expect(failure.Path).NotTo(BeEmpty())
 		})
 	}
-	t.Cleanup(func() { NewWithT(t).Expect(elsewhere.received()).To(BeEmpty(), "[S4] the credential stays at home") })
+	t.Cleanup(func() {
+		NewWithT(t).Expect(other.received()).To(BeEmpty(), "[S4] the credential is not sent to another host")
+	})
 }
 
-func TestATokenIsReplacedBeforeItsEnd(t *testing.T) {
+func TestATokenIsReplacedBeforeItExpires(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		expiresIn string
-		// usedFor is how long one token serves.
+		// usedFor is the time for which one token is used.
 		usedFor time.Duration
 	}{
-		"a number":   {"3600", time.Hour - refreshEarly},
-		"a string":   {`"3600"`, time.Hour - refreshEarly},
-		"a fraction": {"3600.5", time.Hour - refreshEarly + 500*time.Millisecond},
+		"a number":   {"3600", time.Hour - refreshMargin},
+		"a string":   {`"3600"`, time.Hour - refreshMargin},
+		"a fraction": {"3600.5", time.Hour - refreshMargin + 500*time.Millisecond},
 		"short":      {"60", 30 * time.Second},
-		"absurd":     {"1e18", maxTokenLife - refreshEarly},
+		"absurd":     {"1e18", maxTokenLifetime - refreshMargin},
 		"negative":   {"-1", 0},
 		"absent":     {"null", 0},
 		"nonsense":   {`{"a":1}`, 0},
@@ -232,8 +235,7 @@ func TestATokenIsReplacedBeforeItsEnd(t *testing.T) {
 	}
 }
 
-// Callers share the fetching of a token and keep their own deadlines.
-func TestWhoeverWaitsForATokenGivesUpInTime(t *testing.T) {
+func TestCallersThatShareATokenRequestKeepTheirDeadlines(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
@@ -262,13 +264,13 @@ func TestWhoeverWaitsForATokenGivesUpInTime(t *testing.T) {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 31*time.Second)
 			defer cancel()
-			g.Expect(write(ctx, client)).To(Succeed(), "the other's giving up is nothing to it")
+			g.Expect(write(ctx, client)).To(Succeed(), "the deadline of the other caller has no effect")
 		})
 		group.Wait()
 	})
 }
 
-func TestNobodyFetchesATokenForever(t *testing.T) {
+func TestATokenRequestHasATimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
@@ -284,13 +286,13 @@ func TestNobodyFetchesATokenForever(t *testing.T) {
 	})
 }
 
-func TestADropSparesANewerToken(t *testing.T) {
+func TestInvalidateKeepsANewerToken(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	newer := "newer"
 	tokens := &oauth{current: func() string { return newer }, notAfter: time.Now().Add(time.Hour)}
-	g.Expect(tokens.drop("older")).To(BeTrue())
+	g.Expect(tokens.invalidate("older")).To(BeTrue())
 	g.Expect(tokens.cached()).To(Equal(newer))
-	g.Expect(tokens.drop(newer)).To(BeTrue())
+	g.Expect(tokens.invalidate(newer)).To(BeTrue())
 	g.Expect(tokens.cached()).To(BeEmpty())
 }

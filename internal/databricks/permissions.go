@@ -17,13 +17,13 @@ const (
 func (c *Client) Permissions(ctx context.Context, clusterID string) ([]compute.ClusterAccessControlResponse, error) {
 	r := request{
 		path: permissionsPath + url.PathEscape(clusterID), endpoint: permissionsEndpoint,
-		limit: maxAnswerBytes, clusterID: clusterID, clusterOnly: true,
+		limit: maxResponseBytes, clusterID: clusterID, clusterOnly: true,
 	}
-	if err := r.needCluster(); err != nil {
+	if err := r.requireClusterID(); err != nil {
 		return nil, err
 	}
 	var found compute.ClusterPermissions
-	err := c.get(ctx, r, func(got answer) error { return decode(got.body, &found) })
+	err := c.get(ctx, r, func(got response) error { return decode(got.body, &found) })
 	if err != nil {
 		return nil, err
 	}
@@ -31,17 +31,17 @@ func (c *Client) Permissions(ctx context.Context, clusterID string) ([]compute.C
 }
 
 // SetPermissions implements Writer.
-func (c *Client) SetPermissions(ctx context.Context, clusterID string, grants []compute.ClusterAccessControlRequest) error {
+func (c *Client) SetPermissions(ctx context.Context, clusterID string, permissions []compute.ClusterAccessControlRequest) error {
 	r := request{
 		method: http.MethodPut, path: permissionsPath + url.PathEscape(clusterID), endpoint: permissionsEndpoint,
 		clusterID: clusterID,
 	}
-	if err := r.needCluster(); err != nil {
+	if err := r.requireClusterID(); err != nil {
 		return err
 	}
-	// The SDK's type would leave an empty list out, which then means none at all.
+	// The SDK's type omits an empty list, which removes all permissions.
 	body := struct {
 		AccessControlList []compute.ClusterAccessControlRequest `json:"access_control_list"`
-	}{append([]compute.ClusterAccessControlRequest{}, grants...)}
+	}{append([]compute.ClusterAccessControlRequest{}, permissions...)}
 	return c.write(ctx, r, body, nil)
 }

@@ -6,21 +6,21 @@ import (
 	"regexp"
 )
 
-// workspaceID is what X-Databricks-Org-Id holds where it holds anything of use.
+// workspaceID is the form of a valid X-Databricks-Org-Id header.
 var workspaceID = regexp.MustCompile(`^\d{1,20}$`)
 
 // Me implements Reader.
 func (c *Client) Me(ctx context.Context) (Principal, error) {
-	r := request{path: "/api/2.0/preview/scim/v2/Me", limit: maxAnswerBytes}
+	r := request{path: "/api/2.0/preview/scim/v2/Me", limit: maxResponseBytes}
 	var me Principal
-	err := c.get(ctx, r, func(got answer) (err error) {
+	err := c.get(ctx, r, func(got response) (err error) {
 		me, err = parsePrincipal(got)
 		return err
 	})
 	return me, err
 }
 
-func parsePrincipal(got answer) (Principal, error) {
+func parsePrincipal(got response) (Principal, error) {
 	var user struct {
 		ID       string `json:"id"`
 		UserName string `json:"userName"`

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// urlParse is host and port as net/http understands them.
+// urlParse returns the host and the port that net/http uses.
 func urlParse(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -38,20 +38,20 @@ func reboundNames(t *testing.T) {
 			resolver := fakeResolver(t, net.ParseIP(address), &asked)
 			allowed, err := ParseAllowList(DefaultAllowedHosts())
 			g.Expect(err).NotTo(HaveOccurred())
-			config := parse(t, map[string]string{"host": "rebound.cloud.databricks.com", "token": canary})
+			config := parse(t, map[string]string{"host": "rebound.cloud.databricks.com", "token": testSecret})
 			client, err := New(config, Options{Transport: newTransport(allowed, nil, resolver)})
 			g.Expect(err).NotTo(HaveOccurred())
 
 			_, err = client.Get(t.Context(), "c1")
-			g.Expect(asked.Load()).To(BeNumerically(">", 0), "the name was not even looked up")
+			g.Expect(asked.Load()).To(BeNumerically(">", 0), "the name was not resolved")
 			g.Expect(ClassOf(err)).To(Equal(ClassHost), "%v", err)
 			g.Expect(err).To(MatchError(errRefusedAddress))
-			g.Expect(ClassOf(client.Start(t.Context(), "c1"))).To(Equal(ClassHost), "a write that was never sent is not ambiguous")
+			g.Expect(ClassOf(client.Start(t.Context(), "c1"))).To(Equal(ClassHost), "a write that was not sent is not ambiguous")
 		})
 	}
 }
 
-// fakeResolver answers every question for an address with ip.
+// fakeResolver returns a resolver that resolves every name to ip.
 func fakeResolver(t *testing.T, ip net.IP, asked *atomic.Int32) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")

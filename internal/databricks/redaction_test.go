@@ -13,7 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// secretValues are values of a specification that no text may show.
+// secretValues returns values of a specification that no text may contain.
 func secretValues() map[string]string {
 	return map[string]string{
 		"username": "docker-user", "password": `p"a\ss<w>ö&🔑rd`, "logKey": "L0gAnalyticsKey==", "short": "a1b2",
@@ -21,7 +21,7 @@ func secretValues() map[string]string {
 	}
 }
 
-// secretSpec is a specification that holds them all.
+// secretSpec returns a specification with secret values.
 func secretSpec() compute.ClusterSpec {
 	values := secretValues()
 	return compute.ClusterSpec{
@@ -38,7 +38,7 @@ func mustHideAll(t *testing.T, text string) {
 	g := NewWithT(t)
 	for name, value := range secretValues() {
 		escaped := strings.Trim(strconv.Quote(value), `"`)
-		for _, shape := range []string{value, plain(value), escaped} {
+		for _, shape := range []string{value, singleLine(value), escaped} {
 			g.Expect(text).NotTo(ContainSubstring(shape), name)
 		}
 		if len(value) > 2*minSecretPrefix && name != "env" {
@@ -50,7 +50,7 @@ func mustHideAll(t *testing.T, text string) {
 	}
 }
 
-// quotes are the ways in which a server quotes a whole request.
+// quotes returns responses in which a server quotes a whole request.
 func quotes() map[string]func(sent string) string {
 	encode := func(text string) string {
 		encoded, _ := json.Marshal(text)
@@ -61,20 +61,20 @@ func quotes() map[string]func(sent string) string {
 		"JSON message": func(s string) string {
 			return `{"error_code":"INVALID_PARAMETER_VALUE","message":` + encode("bad: "+s) + `}`
 		},
-		"escaped twice":          func(s string) string { return `{"message":` + encode("bad: "+encode(s)) + `}` },
-		"escaped thrice":         func(s string) string { return `{"message":` + encode("bad: "+encode(encode(s))) + `}` },
-		"escaped to ASCII":       func(s string) string { return `{"message":` + encode("bad: "+ascii(s)) + `}` },
-		"values":                 func(string) string { return `{"message":` + encode(fmt.Sprint(secretValues())) + `}` },
-		"raw":                    func(s string) string { return "bad: " + s },
-		"page":                   func(s string) string { return "<pre>bad: " + s + "</pre>" },
-		"code":                   func(string) string { return `{"error_code":` + encode(secretValues()["conf"]) + `}` },
-		"cut short":              func(string) string { return `{"message":` + encode("bad: "+secretValues()["conf"][:15]+"...") + `}` },
-		"cut short by the end":   func(string) string { return `{"message":` + encode("bad: "+secretValues()["conf"][:15]) + `}` },
-		"a value and its repeat": func(string) string { v := secretValues()["short"]; return `{"message":` + encode(v+v+" "+v) + `}` },
+		"escaped twice":                 func(s string) string { return `{"message":` + encode("bad: "+encode(s)) + `}` },
+		"escaped thrice":                func(s string) string { return `{"message":` + encode("bad: "+encode(encode(s))) + `}` },
+		"escaped to ASCII":              func(s string) string { return `{"message":` + encode("bad: "+ascii(s)) + `}` },
+		"values":                        func(string) string { return `{"message":` + encode(fmt.Sprint(secretValues())) + `}` },
+		"raw":                           func(s string) string { return "bad: " + s },
+		"page":                          func(s string) string { return "<pre>bad: " + s + "</pre>" },
+		"code":                          func(string) string { return `{"error_code":` + encode(secretValues()["conf"]) + `}` },
+		"cut short":                     func(string) string { return `{"message":` + encode("bad: "+secretValues()["conf"][:15]+"...") + `}` },
+		"truncated without an ellipsis": func(string) string { return `{"message":` + encode("bad: "+secretValues()["conf"][:15]) + `}` },
+		"a repeated value":              func(string) string { v := secretValues()["short"]; return `{"message":` + encode(v+v+" "+v) + `}` },
 	}
 }
 
-func TestARefusalThatQuotesTheRequestShowsNoSecretOfIt(t *testing.T) {
+func TestSecretsOfAQuotedRequestAreRedacted(t *testing.T) {
 	t.Parallel()
 	spec := map[string]any{}
 	encoded, err := json.Marshal(secretSpec())
@@ -108,7 +108,7 @@ func TestARefusalThatQuotesTheRequestShowsNoSecretOfIt(t *testing.T) {
 					server := newWorkspace(t, nil)
 					server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						sent, _ := io.ReadAll(r.Body)
-						answers(status, quoted(string(sent)))(w, r)
+						respondWith(status, quoted(string(sent)))(w, r)
 					})
 					err := call(server.client(t, func(c Call) { last = c }))
 					NewWithT(t).Expect(err).To(HaveOccurred())
@@ -119,10 +119,10 @@ func TestARefusalThatQuotesTheRequestShowsNoSecretOfIt(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSecretOfARequestIsShown(t *testing.T) {
+func TestOtherValuesOfAQuotedRequestAreShown(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(400, `{"message":"true is no name for visible-name of visible-team with 17 workers"}`))
+	server := newWorkspace(t, respondWith(400, `{"message":"true is no name for visible-name of visible-team with 17 workers"}`))
 	spec, err := json.Marshal(secretSpec())
 	g.Expect(err).NotTo(HaveOccurred())
 	err = server.client(t).Update(t.Context(), UpdateRequest{ClusterID: "c1", Cluster: spec})
@@ -144,8 +144,8 @@ func FuzzRedactQuotes(f *testing.F) {
 		}
 		escaped, _ := json.Marshal(value)
 		for _, quote := range []string{hidden[0], string(escaped)} {
-			shown := redactQuotes(plain(before+quote+after), hidden)
-			if clean := plain(hidden[0]); !strings.Contains(clean, "*") && strings.Contains(shown, clean) {
+			shown := redactQuotes(singleLine(before+quote+after), hidden)
+			if clean := singleLine(hidden[0]); !strings.Contains(clean, "*") && strings.Contains(shown, clean) {
 				t.Fatalf("%q shows %q", shown, clean)
 			}
 		}

@@ -14,76 +14,76 @@ import (
 )
 
 const (
-	// maxPageBytes bounds a page of clusters, and one cluster, after
-	// decompression.
+	// maxPageBytes limits a page of clusters, and one cluster, after decompression.
 	maxPageBytes = 8 << 20
-	// maxAnswerBytes bounds every other answer that is read for its content.
-	maxAnswerBytes = 1 << 20
-	// maxErrorBytes bounds what is looked at of an error's body.
+	// maxResponseBytes limits every other successful response.
+	maxResponseBytes = 1 << 20
+	// maxErrorBytes limits the body of an error; the rest is ignored.
 	maxErrorBytes = 64 << 10
 )
 
-// errTooLarge marks a body that ended at its bound.
-var errTooLarge = errors.New("the answer is over its bound")
+// errTooLarge is the error for a body that is over its limit.
+var errTooLarge = errors.New("the response is over its size limit")
 
-// request is one HTTP request to a workspace, and what its failures mean.
+// request is one HTTP request to a workspace, with the properties that determine the
+// class of its failures.
 type request struct {
 	method, path string
-	// endpoint is Call.Endpoint where the path alone does not tell it.
+	// endpoint is Call.Endpoint if it differs from the path.
 	endpoint string
 	query    url.Values
-	// contentType and body are those of a request that has one.
+	// contentType and body are empty for a request without a body.
 	contentType string
 	body        []byte
-	// authorization is the header's value; empty sends none.
+	// authorization is the Authorization header; it may be empty.
 	authorization string
-	// hidden is a secret that the body carries and no text may show; it may be
-	// empty.
+	// hidden is a secret in the body that no text may contain; it may be empty.
 	hidden string
-	// limit bounds the body of a successful answer, in bytes.
+	// limit is the size limit of a successful response, in bytes.
 	limit int64
-	// accept reads a successful answer; nil wants nothing of it. Its error makes
-	// the answer one that is not understood, unless it is an *Error.
-	accept func(answer) error
-	// write: a lost answer may have had its effect.
+	// accept decodes a successful response; nil ignores the body. An error that is not an
+	// *Error means that the response cannot be decoded.
+	accept func(response) error
+	// write is set if the request has an effect, even if its response is lost.
 	write bool
-	// clusterID is the cluster that the request is about, if any.
+	// clusterID is the id of the cluster in the request; it may be empty.
 	clusterID string
-	// clusterOnly: it names nothing else, so that whatever is not found is the
-	// cluster.
+	// clusterOnly is set if the request refers to no other resource, so that "not found"
+	// is about the cluster.
 	clusterOnly bool
-	// allocates: it takes resources, so that a limit may be one on those.
+	// allocates is set if the request allocates resources, so that it can reach a limit
+	// on resources.
 	allocates bool
 }
 
-// answer is what came back, with no judgement.
-type answer struct {
+// response is an HTTP response, not yet classified.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
-	// date is the Date header; zero where there is none.
+	// date is the Date header; zero if there is none.
 	date time.Time
-	// bodyErr tells why body is not the whole body; nil if it is.
+	// bodyErr is the reason why body is incomplete; nil if it is complete.
 	bodyErr error
 }
 
-// sender makes single requests to one origin. It neither retries nor follows
-// redirects, nor does it wait for anything but the answer.
+// sender sends single requests to one origin. It does not retry, does not follow
+// redirects, and is not rate limited.
 type sender struct {
 	origin Origin
-	// workspace is the id that distinguishes workspaces behind one host; may be empty.
+	// workspace is the id that selects the workspace if several share the host; it may be
+	// empty.
 	workspace string
-	// round is a RoundTripper and no http.Client: it knows of no redirects,
-	// cookies or environment.
-	round     http.RoundTripper
+	// transport is used without an http.Client, which follows redirects.
+	transport http.RoundTripper
 	userAgent string
-	// redact takes the credential out of a text.
+	// redact removes the credential from a text.
 	redact  func(string) string
 	observe func(Call)
 	clock   *clock
 }
 
-// send makes one request and judges its answer; the error is an *Error.
+// send sends one request and classifies its response. It fails with an *Error.
 func (s *sender) send(ctx context.Context, r request) error {
 	begin := time.Now()
 	got, failure := s.exchange(ctx, r)
@@ -95,8 +95,8 @@ func (s *sender) send(ctx context.Context, r request) error {
 		return nil
 	}
 	failure.Method, failure.Path, failure.Endpoint = r.method, r.path, r.name()
-	present := s.presenter(r)
-	failure.Code, failure.Message = present(failure.Code, maxCodeBytes), present(failure.Message, maxMessageBytes)
+	clean := s.cleaner(r)
+	failure.Code, failure.Message = clean(failure.Code, maxCodeBytes), clean(failure.Message, maxMessageBytes)
 	failure.cause = knownCause(failure.cause)
 	call.Err = failure
 	s.observe(call)
@@ -105,8 +105,8 @@ func (s *sender) send(ctx context.Context, r request) error {
 
 const apiPrefix = "/api/"
 
-// name is the request's endpoint: its path after /api/ and the version, unless
-// it has one of its own.
+// name returns the endpoint of the request. The default is the path after /api/ and the
+// version.
 func (r request) name() string {
 	if r.endpoint != "" {
 		return r.endpoint
@@ -115,7 +115,7 @@ func (r request) name() string {
 	return name
 }
 
-// knownCause keeps of a cause what carries no foreign text.
+// knownCause returns the cause of a failure if its text cannot quote the server, or nil.
 func knownCause(cause error) error {
 	for _, known := range []error{context.DeadlineExceeded, context.Canceled, errRefusedAddress, errTooLarge} {
 		if errors.Is(cause, known) {
@@ -125,48 +125,47 @@ func knownCause(cause error) error {
 	return nil
 }
 
-// presenter returns a function that makes a text, which may quote the server and
-// the request, fit to be shown in at most limit bytes.
-func (s *sender) presenter(r request) func(text string, limit int) string {
+// cleaner returns a function that cleans and redacts a text, which may quote the server
+// and the request, and shortens it to limit bytes.
+func (s *sender) cleaner(r request) func(text string, limit int) string {
 	_, token, _ := strings.Cut(r.authorization, " ")
 	redactRequest := redactor(token, r.hidden)
 	hidden := hiddenValues(r.body)
 	return func(text string, limit int) string {
-		text = redactRequest(s.redact(plain(text)))
-		return bound(withoutRequestIDs(redactQuotes(text, hidden)), limit)
+		text = redactRequest(s.redact(singleLine(text)))
+		return shorten(withoutRequestIDs(redactQuotes(text, hidden)), limit)
 	}
 }
 
-func (s *sender) exchange(ctx context.Context, r request) (got answer, failure *Error) {
-	var reached atomic.Bool
+func (s *sender) exchange(ctx context.Context, r request) (got response, failure *Error) {
+	var connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		// Nothing of a request is sent before there is a connection, its TLS
-		// handshake included. WroteHeaders would tell more, but comes from
-		// another goroutine and so may come too late.
-		GotConn: func(httptrace.GotConnInfo) { reached.Store(true) },
+		// No part of a request is sent before the TLS handshake is complete. WroteHeaders
+		// is more precise, but is called on another goroutine and may be too late.
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	})
-	message, err := s.message(ctx, r)
+	httpRequest, err := s.httpRequest(ctx, r)
 	if err != nil {
-		return answer{}, &Error{Class: ClassInvalid, Message: "the request cannot be built", cause: err}
+		return response{}, &Error{Class: ClassInvalid, Message: "the request cannot be built", cause: err}
 	}
 	begin := time.Now()
-	response, err := s.round.RoundTrip(message)
+	httpResponse, err := s.transport.RoundTrip(httpRequest)
 	if err != nil {
-		return answer{}, noAnswer(r, err, reached.Load())
+		return response{}, classifyNoResponse(r, err, connected.Load())
 	}
-	// What was needed of the body was read.
-	defer func() { _ = response.Body.Close() }()
-	date := s.clock.measure(response.Header.Get("Date"), begin, time.Now())
-	got = receive(response, r.limit)
+	// The body was read before, so an error of Close has no consequence.
+	defer func() { _ = httpResponse.Body.Close() }()
+	date := s.clock.measure(httpResponse.Header.Get("Date"), begin, time.Now())
+	got = readResponse(httpResponse, r.limit)
 	got.date = date
-	if failure := judge(r, got, time.Now()); failure != nil {
+	if failure := classify(r, got, time.Now()); failure != nil {
 		return got, failure
 	}
-	return got, r.understand(got)
+	return got, r.readContent(got)
 }
 
-// understand is what remains to be judged of a success: its content.
-func (r request) understand(got answer) *Error {
+// readContent decodes the content of a successful response.
+func (r request) readContent(got response) *Error {
 	if r.accept == nil {
 		return nil
 	}
@@ -176,47 +175,47 @@ func (r request) understand(got answer) *Error {
 	}
 	var failure *Error
 	if !errors.As(err, &failure) {
-		failure = &Error{Class: r.unclear(), Message: "the answer is not understood: " + err.Error(), cause: err}
+		failure = &Error{Class: r.unknownOutcome(), Message: "the response cannot be decoded: " + err.Error(), cause: err}
 	}
 	failure.StatusCode = got.status
 	return failure
 }
 
-func (s *sender) message(ctx context.Context, r request) (*http.Request, error) {
-	message, err := http.NewRequestWithContext(ctx, r.method, s.origin.String()+r.path, bytes.NewReader(r.body))
+func (s *sender) httpRequest(ctx context.Context, r request) (*http.Request, error) {
+	out, err := http.NewRequestWithContext(ctx, r.method, s.origin.String()+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
-	message.URL.RawQuery = r.query.Encode()
-	message.Header.Set("Accept", "application/json")
-	message.Header.Set("User-Agent", s.userAgent)
+	out.URL.RawQuery = r.query.Encode()
+	out.Header.Set("Accept", "application/json")
+	out.Header.Set("User-Agent", s.userAgent)
 	if r.contentType != "" {
-		message.Header.Set("Content-Type", r.contentType)
+		out.Header.Set("Content-Type", r.contentType)
 	}
 	if s.workspace != "" && strings.HasPrefix(r.path, apiPrefix) {
-		message.Header.Set("X-Databricks-Workspace-Id", s.workspace)
+		out.Header.Set("X-Databricks-Workspace-Id", s.workspace)
 	}
 	if r.authorization != "" {
-		message.Header.Set("Authorization", r.authorization)
+		out.Header.Set("Authorization", r.authorization)
 	}
-	return message, nil
+	return out, nil
 }
 
-// receive reads a body up to its bound, after decompression.
-func receive(response *http.Response, limit int64) answer {
-	success := isSuccess(response.StatusCode)
+// readResponse reads a response up to its size limit, after decompression.
+func readResponse(httpResponse *http.Response, limit int64) response {
+	success := isSuccess(httpResponse.StatusCode)
 	if !success {
 		limit = maxErrorBytes
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	body, err := io.ReadAll(io.LimitReader(httpResponse.Body, limit+1))
 	if int64(len(body)) > limit {
 		body = body[:limit]
-		// Of an error the beginning is enough.
+		// The rest of an error is not needed.
 		if success {
 			err = errTooLarge
 		}
 	}
-	return answer{status: response.StatusCode, header: response.Header, body: body, bodyErr: err}
+	return response{status: httpResponse.StatusCode, header: httpResponse.Header, body: body, bodyErr: err}
 }
 
 func isSuccess(status int) bool { return status >= 200 && status < 300 }

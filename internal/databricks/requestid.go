@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// This file removes from a message what differs each time the same refusal is
-// made, so that a condition that shows it does not change.
+// This file removes request ids from messages, so that a condition with the message of a
+// repeated failure does not change.
 
 const (
 	idLabel = `(?:(?:x|ms|aws|amzn|azure|client|service|databricks)[ _-])*(?:request|req|trace|span|correlation|activity|error|incident|support)[ _-]?id`
-	// quoteMark is one that may be escaped.
+	// quoteMark is a quotation mark that may be escaped.
 	quoteMark  = `\\*["']`
 	quotedID   = quoteMark + `[^"']*` + quoteMark
 	bareID     = `[^\s"'\\,;(){}<>\[\]]*[^\s"'\\,;.:(){}<>\[\]]`
 	explicitID = `(?:` + quoteMark + idLabel + quoteMark + `|\b` + idLabel + `)(?:\s*is)?\s*[:=#]\s*(?:` + quotedID + `|` + bareID + `)`
-	// impliedID has no separator, so that its value must look like an id.
+	// impliedID has no separator, so its value must look like an id.
 	impliedID = `\b` + idLabel + `\s+(?:is\s+)?(?:` + quotedID + `|[\w-]*\d[\w-]*|\w+(?:-\w+)+)`
 	timestamp = `\btimestamp\s*[:=]\s*\d{4}-\d\d-\d\d[t ][\d:.]+(?:z|[+-][\d:]+)?`
-	// traceparent is that of W3C Trace Context.
+	// traceparent is a header of W3C Trace Context.
 	traceparent = `(?:\btraceparent\s*[:=]?\s*)?\b[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\b`
 )
 

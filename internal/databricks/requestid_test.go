@@ -9,7 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestNoMessageHasARequestID(t *testing.T) {
+func TestWithoutRequestIDs(t *testing.T) {
 	t.Parallel()
 	const id, other = "7b1f8e2c-1d3a-4f65-9c0e-2f4b6a8d0c1e", "ServiceMain-64f0c7b5a1d2e3f4"
 	for said, want := range map[string]string{
@@ -33,18 +33,18 @@ func TestNoMessageHasARequestID(t *testing.T) {
 		g := NewWithT(t)
 		first := withoutRequestIDs(strings.ReplaceAll(said, "%", id))
 		g.Expect(first).To(Equal(want), "[case-78] %s", said)
-		g.Expect(withoutRequestIDs(strings.ReplaceAll(said, "%", other))).To(Equal(first), "[case-78] the same refusal twice: %s", said)
-		g.Expect(withoutRequestIDs(first)).To(Equal(first), "once is enough: %s", said)
+		g.Expect(withoutRequestIDs(strings.ReplaceAll(said, "%", other))).To(Equal(first), "[case-78] a repeated failure: %s", said)
+		g.Expect(withoutRequestIDs(first)).To(Equal(first), "it is idempotent: %s", said)
 	}
 }
 
-func TestTheSameRefusalTwiceHasTheSameWords(t *testing.T) {
+func TestARepeatedFailureHasTheSameMessage(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]func(number string) http.HandlerFunc{
 		"JSON": func(n string) http.HandlerFunc {
-			return answers(400, `{"error_code":"INVALID_STATE","message":"busy (requestId=abc-`+n+`)","details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","request_id":"`+n+`"}]}`)
+			return respondWith(400, `{"error_code":"INVALID_STATE","message":"busy (requestId=abc-`+n+`)","details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","request_id":"`+n+`"}]}`)
 		},
-		"page": func(n string) http.HandlerFunc { return answers(500, `<pre>failed, trace id: `+n+`</pre>`) },
+		"page": func(n string) http.HandlerFunc { return respondWith(500, `<pre>failed, trace id: `+n+`</pre>`) },
 		"hung up": func(string) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 		},

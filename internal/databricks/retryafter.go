@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// maxRetryAfter caps what a server may ask for: a wrong header must not silence
-// the operator for days. The gate comes back earlier than asked at worst.
+// maxRetryAfter limits the delay that a server can request, so that a wrong header does
+// not stop the operator for days. The operator may then retry too early.
 const maxRetryAfter = 10 * time.Minute
 
-// parseRetryAfter reads a Retry-After header (RFC 9110, 10.2.3): seconds, or a
-// date. What is absent, malformed, negative or past is 0.
+// parseRetryAfter parses a Retry-After header (RFC 9110, 10.2.3): seconds or a date. It
+// returns 0 if the header is absent, malformed, negative or in the past.
 func parseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
@@ -27,8 +27,8 @@ func parseRetryAfter(value string, now time.Time) time.Duration {
 	return min(max(date.Sub(now), 0), maxRetryAfter)
 }
 
-// parseRetryDelay reads google.rpc.RetryInfo's retry_delay: "3.5s", as JSON
-// writes a Duration, or {"seconds":3,"nanos":500000000}.
+// parseRetryDelay parses retry_delay of google.rpc.RetryInfo: "3.5s", which is the JSON
+// form of a Duration, or {"seconds":3,"nanos":500000000}.
 func parseRetryDelay(raw json.RawMessage) time.Duration {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {

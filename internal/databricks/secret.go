@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// maxSecretValueBytes bounds a value of a Secret that is used as one.
+// maxSecretValueBytes limits a value of a Secret.
 const maxSecretValueBytes = 16 << 10
 
-// attributes are the keys that a Secret may have: the SDK's name, and the name
-// of the SDK's environment variable.
+// attributes are the keys of a Secret: the SDK's name of the attribute, and the name of
+// the SDK's environment variable.
 var attributes = []struct{ name, env string }{
 	{"host", "DATABRICKS_HOST"},
 	{"workspace_id", "DATABRICKS_WORKSPACE_ID"},
@@ -28,9 +28,9 @@ var attributes = []struct{ name, env string }{
 	{"password", "DATABRICKS_PASSWORD"},
 }
 
-// ParseSecret reads the host and the credential that a Secret carries together,
-// and nothing else: no environment, no file, no program, no metadata service.
-// Keys that it does not know are ignored. Its errors name keys and never values.
+// ParseSecret returns the host and the credential from a Secret. It uses no other
+// source: no environment, file, program or metadata service. It ignores unknown keys.
+// Its errors contain keys and never values.
 func ParseSecret(data map[string][]byte) (Config, error) {
 	values, err := readAttributes(data)
 	if err != nil {
@@ -58,12 +58,13 @@ func ParseSecret(data map[string][]byte) (Config, error) {
 	return Config{origin: origin, workspaceID: workspaceID, credential: newCredential(method, own)}, nil
 }
 
-// readAttributes takes each attribute from whichever of its two keys has it.
+// readAttributes returns the value of every attribute, which may have either of its two
+// keys.
 func readAttributes(data map[string][]byte) (map[string]string, error) {
 	values := map[string]string{}
 	for _, attribute := range attributes {
 		for _, key := range []string{attribute.name, attribute.env} {
-			// An editor's newline at the end of a value is no part of it.
+			// Editors add a newline at the end of a value.
 			value := strings.TrimSpace(string(data[key]))
 			if value == "" {
 				continue
@@ -71,7 +72,7 @@ func readAttributes(data map[string][]byte) (map[string]string, error) {
 			if err := checkValue(attribute.name, value); err != nil {
 				return nil, fmt.Errorf("the Secret's key %s %w", key, err)
 			}
-			if other, found := values[attribute.name]; found && other != value {
+			if previous, found := values[attribute.name]; found && previous != value {
 				return nil, fmt.Errorf("the Secret's keys %s and %s contradict each other: remove one", attribute.name, attribute.env)
 			}
 			values[attribute.name] = value
@@ -80,13 +81,13 @@ func readAttributes(data map[string][]byte) (map[string]string, error) {
 	return values, nil
 }
 
-// checkValue refuses what cannot travel in a header.
+// checkValue fails if an HTTP header cannot contain a value.
 func checkValue(name, value string) error {
 	if len(value) > maxSecretValueBytes {
 		return fmt.Errorf("is longer than %d bytes", maxSecretValueBytes)
 	}
 	if name == "host" || name == "google_credentials" {
-		// ParseOrigin is stricter; the other is a JSON document.
+		// ParseHost checks the host, and google_credentials is a JSON document.
 		return nil
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -95,25 +96,25 @@ func checkValue(name, value string) error {
 	return nil
 }
 
-// chooseMethod finds the one way to authenticate that the Secret offers.
+// chooseMethod returns the authentication method for which the Secret has attributes.
 func chooseMethod(values map[string]string) (*method, error) {
 	if name, set := values["auth_type"]; set {
 		return namedMethod(name, values)
 	}
-	var begun []*method
+	var found []*method
 	for i := range methods {
 		if slices.ContainsFunc(methods[i].needs, func(name string) bool { return values[name] != "" }) {
-			begun = append(begun, &methods[i])
+			found = append(found, &methods[i])
 		}
 	}
-	switch len(begun) {
+	switch len(found) {
 	case 0:
 		return nil, fmt.Errorf("the Secret has no credential: set %s", supported())
 	case 1:
-		return begun[0].complete(values)
+		return found[0].complete(values)
 	}
-	names := make([]string, len(begun))
-	for i, method := range begun {
+	names := make([]string, len(found))
+	for i, method := range found {
 		names[i] = method.name
 	}
 	return nil, fmt.Errorf("the Secret has keys of more than one way to authenticate (%s): remove all but one, or set %s",
@@ -126,15 +127,15 @@ func namedMethod(name string, values map[string]string) (*method, error) {
 			return methods[i].complete(values)
 		}
 	}
-	// The value is not repeated: it may be a secret under the wrong key.
+	// The error must not contain the value, which may be a secret under a wrong key.
 	return nil, fmt.Errorf("the Secret's key %s names an unknown way to authenticate: set %s", keyOf("auth_type"), supported())
 }
 
-// complete fails where the operator does not have the method, or the Secret not
-// all of its keys.
+// complete fails if the operator does not support the method, or if the Secret lacks a
+// key.
 func (m *method) complete(values map[string]string) (*method, error) {
 	if m.tokens == nil {
-		return nil, fmt.Errorf("the Secret's credential is of the type %s, which the operator does not have: %sset %s", m.name, m.instead, supported())
+		return nil, fmt.Errorf("the Secret's credential is of the type %s, which the operator does not support: %sset %s", m.name, m.alternative, supported())
 	}
 	for _, name := range m.needs {
 		if values[name] == "" {
@@ -144,18 +145,18 @@ func (m *method) complete(values map[string]string) (*method, error) {
 	return m, nil
 }
 
-// supported lists the ways to authenticate by their keys.
+// supported returns the supported authentication methods with their keys.
 func supported() string {
-	var ways []string
+	var supported []string
 	for _, method := range methods {
 		if method.tokens != nil {
-			ways = append(ways, strings.Join(method.needs, " and ")+" ("+method.name+")")
+			supported = append(supported, strings.Join(method.needs, " and ")+" ("+method.name+")")
 		}
 	}
-	return strings.Join(ways, ", or ")
+	return strings.Join(supported, ", or ")
 }
 
-// keyOf names an attribute in both of its spellings.
+// keyOf returns both keys of an attribute for a message.
 func keyOf(name string) string {
 	for _, attribute := range attributes {
 		if attribute.name == name {
@@ -165,5 +166,5 @@ func keyOf(name string) string {
 	return name
 }
 
-// sortedNames is the order in which a credential's values are hashed.
+// sortedNames returns the order in which the values of a credential are hashed.
 func sortedNames(values map[string]secret) []string { return slices.Sorted(maps.Keys(values)) }

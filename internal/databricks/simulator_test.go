@@ -16,8 +16,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// site is a simulated workspace over TLS, on a clock of its own, and a client.
-type site struct {
+// workspace is a simulated workspace over TLS with its own clock, and a client.
+type workspace struct {
 	*WithT
 	*databricks.Client
 
@@ -25,7 +25,7 @@ type site struct {
 	sim *simulator.Service
 }
 
-func newSite(t *testing.T, options simulator.Options, secret map[string][]byte) *site {
+func newWorkspace(t *testing.T, options simulator.Options, secret map[string][]byte) *workspace {
 	t.Helper()
 	g := NewWithT(t)
 	options.Clock = simulator.NewManualClock(time.Date(2026, time.November, 22, 15, 0, 0, 0, time.UTC))
@@ -44,27 +44,27 @@ func newSite(t *testing.T, options simulator.Options, secret map[string][]byte) 
 	roots.AppendCertsFromPEM(sim.CAPEM)
 	client, err := databricks.New(config, databricks.Options{Transport: databricks.NewTransport(allowed, roots), Version: "1.2.3"})
 	g.Expect(err).NotTo(HaveOccurred())
-	return &site{g, client, t.Context(), sim}
+	return &workspace{g, client, t.Context(), sim}
 }
 
 var small = compute.CreateCluster{
 	ClusterName: "small", SparkVersion: "16.4.x-scala2.12", NodeTypeId: "i3.xlarge", NumWorkers: 1,
 }
 
-func (s *site) create(token string) string {
+func (s *workspace) create(token string) string {
 	id, err := s.Create(s.ctx, databricks.CreateRequest{CreateCluster: small, IdempotencyToken: token})
 	s.Expect(err).NotTo(HaveOccurred())
 	return id
 }
 
-// settle lets everything that is under way come to its end.
-func (s *site) settle() { s.sim.Clock().Advance(20 * time.Minute) }
+// advance completes all transitions in the simulated workspace.
+func (s *workspace) advance() { s.sim.Clock().Advance(20 * time.Minute) }
 
-func (s *site) class(err error) databricks.Class { return databricks.ClassOf(err) }
+func (s *workspace) class(err error) databricks.Class { return databricks.ClassOf(err) }
 
-func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
+func TestTheLifecycleOfAClusterAgainstTheSimulator(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, simulator.Options{Behaviour: simulator.Behaviour{QuotedInt64: true}}, nil)
+	s := newWorkspace(t, simulator.Options{Behaviour: simulator.Behaviour{QuotedInt64: true}}, nil)
 
 	me, err := s.Me(s.ctx)
 	s.Expect(err).NotTo(HaveOccurred())
@@ -72,9 +72,9 @@ func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
 	s.Expect(me.WorkspaceID).NotTo(BeEmpty())
 
 	id := s.create("token-1")
-	s.Expect(s.create("token-1")).To(Equal(id), "the idempotency token arrives")
+	s.Expect(s.create("token-1")).To(Equal(id), "the idempotency token is sent")
 	s.Expect(s.class(s.Start(s.ctx, id))).To(Equal(databricks.ClassBusy), "it is PENDING")
-	s.settle()
+	s.advance()
 	got, err := s.Get(s.ctx, id)
 	s.Expect(err).NotTo(HaveOccurred())
 	cluster := got.Details
@@ -83,20 +83,20 @@ func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
 	s.Expect(string(got.Spec)).To(ContainSubstring(`"num_workers":1`))
 
 	s.Expect(s.Resize(s.ctx, compute.ResizeCluster{ClusterId: id, ForceSendFields: []string{"NumWorkers"}})).To(Succeed(), "to 0 workers")
-	s.settle()
+	s.advance()
 	s.Expect(s.Update(s.ctx, databricks.UpdateRequest{
 		ClusterID: id, UpdateMask: "custom_tags", Cluster: json.RawMessage(`{"custom_tags":{"a":"b"}}`),
 	})).To(Succeed())
-	s.settle()
+	s.advance()
 	s.Expect(s.Edit(s.ctx, id, editOf(id))).To(Succeed())
-	s.settle()
+	s.advance()
 	s.Expect(s.Restart(s.ctx, id)).To(Succeed())
-	s.settle()
+	s.advance()
 	s.Expect(s.Terminate(s.ctx, id)).To(Succeed())
-	s.settle()
+	s.advance()
 	s.Expect(s.class(s.Resize(s.ctx, compute.ResizeCluster{ClusterId: id, NumWorkers: 5}))).To(Equal(databricks.ClassBusy))
 	s.Expect(s.Start(s.ctx, id)).To(Succeed())
-	s.settle()
+	s.advance()
 
 	s.Expect(s.Pin(s.ctx, id)).To(Succeed())
 	page, err := s.List(s.ctx, databricks.ListQuery{PinnedOnly: true})
@@ -117,17 +117,17 @@ func TestTheLifeOfAClusterAgainstTheSimulator(t *testing.T) {
 	}
 }
 
-// editOf is a whole specification of small with three workers.
+// editOf returns the full specification of small with three workers.
 func editOf(id string) json.RawMessage {
 	return json.RawMessage(`{"cluster_id":"` + id + `","spark_version":"16.4.x-scala2.12","node_type_id":"i3.xlarge","num_workers":3}`)
 }
 
-func TestPurgedIsToldFromMissing(t *testing.T) {
+func TestAPurgedClusterAgainstTheSimulator(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, simulator.Options{}, nil)
+	s := newWorkspace(t, simulator.Options{}, nil)
 	id := s.create("")
 	s.Expect(s.Terminate(s.ctx, id)).To(Succeed())
-	s.settle()
+	s.advance()
 	s.Expect(s.sim.Purge(id)).To(Succeed())
 	_, err := s.Get(s.ctx, id)
 	failure, _ := errors.AsType[*databricks.Error](err)
@@ -137,7 +137,7 @@ func TestPurgedIsToldFromMissing(t *testing.T) {
 
 func TestPagesOfAListAgainstTheSimulator(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, simulator.Options{}, nil)
+	s := newWorkspace(t, simulator.Options{}, nil)
 	for range 7 {
 		s.create("")
 	}
@@ -158,9 +158,7 @@ func TestPagesOfAListAgainstTheSimulator(t *testing.T) {
 	s.Expect(seen).To(HaveLen(7))
 }
 
-// Whatever befalls the answer, the caller learns that the effect is not known,
-// and the request is made once.
-func TestACreateWhoseAnswerIsSpoiltIsAmbiguous(t *testing.T) {
+func TestACreateWithoutAValidResponseIsAmbiguousAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]simulator.Fault{
 		"dropped":   {Drop: true},
@@ -174,7 +172,7 @@ func TestACreateWhoseAnswerIsSpoiltIsAmbiguous(t *testing.T) {
 	} {
 		t.Run(name+", [case-02]", func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, simulator.Options{}, nil)
+			s := newWorkspace(t, simulator.Options{}, nil)
 			fault.Endpoint, fault.When = "clusters/create", simulator.After
 			s.sim.AddFault(fault)
 			ctx, cancel := context.WithTimeout(s.ctx, time.Second)
@@ -199,7 +197,7 @@ func TestLimitsAgainstTheSimulator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, simulator.Options{}, nil)
+			s := newWorkspace(t, simulator.Options{}, nil)
 			limit.Rate, limit.Burst = 0.001, 1
 			s.sim.SetLimits(limit)
 			s.create("")
@@ -220,7 +218,7 @@ func TestOAuthAgainstTheSimulator(t *testing.T) {
 			Name: "w", Principals: []simulator.Principal{{UserName: "app/1", ClientSecret: "s:e+c/r%t"}},
 		}},
 	}
-	s := newSite(t, options, map[string][]byte{"client_id": []byte("app/1"), "client_secret": []byte("s:e+c/r%t\n")})
+	s := newWorkspace(t, options, map[string][]byte{"client_id": []byte("app/1"), "client_secret": []byte("s:e+c/r%t\n")})
 	me, err := s.Me(s.ctx)
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(me.UserName).To(Equal("app/1"))
@@ -228,7 +226,7 @@ func TestOAuthAgainstTheSimulator(t *testing.T) {
 	_, err = s.Me(s.ctx)
 	s.Expect(err).NotTo(HaveOccurred(), "a revoked token is replaced")
 
-	wrong := newSite(t, options, map[string][]byte{"client_id": []byte("app/1"), "client_secret": []byte("wrong")})
+	wrong := newWorkspace(t, options, map[string][]byte{"client_id": []byte("app/1"), "client_secret": []byte("wrong")})
 	_, err = wrong.Me(wrong.ctx)
 	wrong.Expect(wrong.class(err)).To(Equal(databricks.ClassUnauthenticated))
 }
@@ -236,7 +234,7 @@ func TestOAuthAgainstTheSimulator(t *testing.T) {
 func TestAWrongTokenAgainstTheSimulator(t *testing.T) {
 	t.Parallel()
 	for _, forbidden := range []bool{false, true} {
-		s := newSite(t, simulator.Options{Behaviour: simulator.Behaviour{BadTokenIsForbidden: forbidden}}, map[string][]byte{"token": []byte("dapi-wrong")})
+		s := newWorkspace(t, simulator.Options{Behaviour: simulator.Behaviour{BadTokenIsForbidden: forbidden}}, map[string][]byte{"token": []byte("dapi-wrong")})
 		_, err := s.Me(s.ctx)
 		s.Expect(s.class(err)).To(Equal(databricks.ClassUnauthenticated))
 	}

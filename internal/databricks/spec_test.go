@@ -8,10 +8,10 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// oddSpec has what decoding and encoding again would change.
+// oddSpec has values that decoding and encoding would change.
 const oddSpec = `{"z_new":{"<k>":[1.10,1e2,12345678901234567890]},"spark_version":"v","num_workers":0,"note":"a<b>&\u2028\u00e9","a_new":null}`
 
-func TestTheSpecOfAGetIsKeptAsItCame(t *testing.T) {
+func TestGetKeepsTheEncodedSpec(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ body, want string }{
 		"odd":               {`{"cluster_id":"c1","spec":` + oddSpec + `,"num_workers":2}`, oddSpec},
@@ -25,7 +25,7 @@ func TestTheSpecOfAGetIsKeptAsItCame(t *testing.T) {
 		t.Run("[case-65] [case-79] "+name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			got, err := newWorkspace(t, answers(http.StatusOK, tc.body)).client(t).Get(t.Context(), "c1")
+			got, err := newWorkspace(t, respondWith(http.StatusOK, tc.body)).client(t).Get(t.Context(), "c1")
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(string(got.Spec)).To(Equal(tc.want))
 			g.Expect(got.Spec == nil).To(Equal(tc.want == ""))
@@ -49,10 +49,10 @@ func TestDecodeSpec(t *testing.T) {
 	g.Expect(err).To(HaveOccurred())
 }
 
-func TestEditAndUpdateSendWhatTheyAreGiven(t *testing.T) {
+func TestEditAndUpdateSendTheirBodiesUnchanged(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusOK, "{}"))
+	server := newWorkspace(t, respondWith(http.StatusOK, "{}"))
 	client := server.client(t)
 	edit := "{\"cluster_id\":\"c1\", " + oddSpec[1:]
 	g.Expect(client.Edit(t.Context(), "c1", json.RawMessage(edit))).To(Succeed())
@@ -67,7 +67,7 @@ func TestEditAndUpdateSendWhatTheyAreGiven(t *testing.T) {
 func TestAnEditOfAnotherClusterIsNotSent(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusOK, "{}"))
+	server := newWorkspace(t, respondWith(http.StatusOK, "{}"))
 	client := server.client(t)
 	for _, body := range []string{`{}`, `{"cluster_id":"c2"}`, `[]`, ``, `{"cluster_id":"c1"}x`, `{"cluster_id":7}`} {
 		g.Expect(ClassOf(client.Edit(t.Context(), "c1", json.RawMessage(body)))).To(Equal(ClassInvalid), body)

@@ -19,15 +19,16 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// calls are one read and one write, whose lost answers mean different things.
+// read makes a read, whose lost response has no consequence.
 func read(ctx context.Context, c *Client) error { _, err := c.Get(ctx, "c1"); return err }
 
+// write makes a write, whose lost response is ambiguous.
 func write(ctx context.Context, c *Client) error {
 	_, err := c.Create(ctx, CreateRequest{})
 	return err
 }
 
-// hangUp ends the connection instead of an answer, by do.
+// hangUp closes the connection after do, without an HTTP response.
 func hangUp(do func(net.Conn)) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		connection, _, err := w.(http.Hijacker).Hijack()
@@ -46,9 +47,9 @@ func endlessHeaders(c net.Conn) {
 	}
 }
 
-func TestALostAnswerIsAmbiguousForAWriteAlone(t *testing.T) {
+func TestALostResponseIsAmbiguousForAWriteOnly(t *testing.T) {
 	t.Parallel()
-	say := func(text string) http.HandlerFunc {
+	send := func(text string) http.HandlerFunc {
 		return hangUp(func(c net.Conn) { _, _ = io.WriteString(c, text) })
 	}
 	for name, handler := range map[string]http.HandlerFunc{
@@ -57,12 +58,12 @@ func TestALostAnswerIsAmbiguousForAWriteAlone(t *testing.T) {
 			_ = c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
 			_ = c.(*tls.Conn).NetConn().Close()
 		}),
-		"half a status line":  say("HTTP/1.1 2"),
-		"half of the headers": say("HTTP/1.1 200 OK\r\nContent-Le"),
-		"half of the body":    say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"cluster_id\":\"c1\"}"),
-		"half a chunk":        say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n{"),
-		"no HTTP at all":      say("220 smtp.example ESMTP\r\n"),
-		"500, cut short":      say("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{"),
+		"half a status line":  send("HTTP/1.1 2"),
+		"half of the headers": send("HTTP/1.1 200 OK\r\nContent-Le"),
+		"half of the body":    send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"cluster_id\":\"c1\"}"),
+		"half a chunk":        send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n99\r\n{"),
+		"no HTTP at all":      send("220 smtp.example ESMTP\r\n"),
+		"500, cut short":      send("HTTP/1.1 500 X\r\nContent-Length: 100\r\n\r\n{"),
 		"endless headers":     hangUp(endlessHeaders),
 		"a broken gzip": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
@@ -87,7 +88,7 @@ func TestAWriteIsNotRepeatedOnAConnectionThatWasReused(t *testing.T) {
 	var server *workspace
 	server = newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
 		if len(server.received()) == 1 {
-			answers(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
+			respondWith(http.StatusOK, `{"cluster_id":"c1"}`)(w, r)
 			return
 		}
 		hangUp(func(net.Conn) {})(w, r)
@@ -98,30 +99,30 @@ func TestAWriteIsNotRepeatedOnAConnectionThatWasReused(t *testing.T) {
 	g.Expect(server.received()).To(HaveLen(2))
 }
 
-// HTTP/2 may repeat a write that was sent.
-func TestOnlyHTTP1IsSpoken(t *testing.T) {
+// With HTTP/2, net/http may repeat a write that was sent.
+func TestOnlyHTTP1IsUsed(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	trusted := newAuthority(t)
 	certificate := trusted.issue(t, "127.0.0.1", time.Now().Add(time.Hour))
 	server := newWorkspaceTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}},
 		func(w http.ResponseWriter, r *http.Request) {
-			answers(http.StatusOK, fmt.Sprintf(`{"cluster_id":"c1","cluster_name":%q}`, r.Proto))(w, r)
+			respondWith(http.StatusOK, fmt.Sprintf(`{"cluster_id":"c1","cluster_name":%q}`, r.Proto))(w, r)
 		})
-	client, err := New(parse(t, map[string]string{"host": server.URL, "token": canary}), Options{Transport: transportTo(t, server, trusted)})
+	client, err := New(parse(t, map[string]string{"host": server.URL, "token": testSecret}), Options{Transport: transportTo(t, server, trusted)})
 	g.Expect(err).NotTo(HaveOccurred())
 	cluster, err := client.Get(t.Context(), "c1")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(cluster.Details.ClusterName).To(Equal("HTTP/1.1"))
 }
 
-func TestWhatWasNeverSentIsNotAmbiguous(t *testing.T) {
+func TestAWriteThatWasNotSentIsNotAmbiguous(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusOK, `{"cluster_id":"c1"}`))
+	server := newWorkspace(t, respondWith(http.StatusOK, `{"cluster_id":"c1"}`))
 	client := server.client(t)
 	server.Close()
-	g.Expect(ClassOf(write(t.Context(), client))).To(Equal(ClassTransient), "nobody listens")
+	g.Expect(ClassOf(write(t.Context(), client))).To(Equal(ClassTransient), "the port is closed")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -134,11 +135,11 @@ func TestRedirects(t *testing.T) {
 	t.Parallel()
 	t.Run("[S5] no redirect is followed", func(t *testing.T) {
 		t.Parallel()
-		other := newWorkspace(t, answers(http.StatusOK, `{"cluster_id":"c1"}`))
+		other := newWorkspace(t, respondWith(http.StatusOK, `{"cluster_id":"c1"}`))
 		inClear := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request in clear text") }))
 		t.Cleanup(inClear.Close)
 		for _, status := range []int{300, 301, 302, 303, 304, 305, 307, 308} {
-			for _, target := range []string{"/elsewhere", other.URL + "/x", inClear.URL + "/x", "//evil.example/x", "::not a url::", ""} {
+			for _, target := range []string{"/other", other.URL + "/x", inClear.URL + "/x", "//evil.example/x", "::not a url::", ""} {
 				g := NewWithT(t)
 				server := newWorkspace(t, func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Location", target)
@@ -173,7 +174,7 @@ func TestRedirects(t *testing.T) {
 	})
 }
 
-func TestAnswersAreBounded(t *testing.T) {
+func TestResponsesHaveASizeLimit(t *testing.T) {
 	t.Parallel()
 	t.Run("[S6] a gzip bomb", func(t *testing.T) {
 		t.Parallel()
@@ -215,7 +216,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			})
 			want := map[int]Class{http.StatusOK: ClassTooLarge, http.StatusBadRequest: ClassInvalid}[status]
 			g.Expect(ClassOf(read(t.Context(), server.client(t)))).To(Equal(want))
-			// What stands in buffers on the way is beyond our bound.
+			// Buffers on both sides add to the limit.
 			g.Eventually(ended, "5s").Should(Receive(BeNumerically("<", 4*maxPageBytes)))
 		}
 	})
@@ -224,16 +225,16 @@ func TestAnswersAreBounded(t *testing.T) {
 		server := newWorkspace(t, hangUp(endlessHeaders))
 		NewWithT(t).Expect(read(t.Context(), server.client(t))).To(MatchError(ContainSubstring("headers exceeded")))
 	})
-	t.Run("a page at its bound", func(t *testing.T) {
+	t.Run("a page at its size limit", func(t *testing.T) {
 		t.Parallel()
 		g := NewWithT(t)
 		page := `{"next_page_token":"t"}`
 		full := page + strings.Repeat(" ", maxPageBytes-len(page))
-		server := newWorkspace(t, answers(http.StatusOK, full))
+		server := newWorkspace(t, respondWith(http.StatusOK, full))
 		got, err := server.client(t).List(t.Context(), ListQuery{})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got.NextPageToken).To(Equal("t"))
-		server = newWorkspace(t, answers(http.StatusOK, full+" "))
+		server = newWorkspace(t, respondWith(http.StatusOK, full+" "))
 		_, err = server.client(t).List(t.Context(), ListQuery{})
 		g.Expect(ClassOf(err)).To(Equal(ClassTooLarge))
 	})
@@ -263,7 +264,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// mustEndInTime wants the context's deadline to end what the server does not.
+// mustEndInTime fails unless a call returns at the deadline of its context.
 func mustEndInTime(t *testing.T, client *Client) {
 	t.Helper()
 	g := NewWithT(t)
@@ -278,22 +279,22 @@ func mustEndInTime(t *testing.T, client *Client) {
 	}
 }
 
-func TestACallWithoutADeadlineGetsOne(t *testing.T) {
+func TestACallWithoutADeadlineGetsTheDefaultTimeout(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	var seen time.Duration
-	client := inMemory(t, map[string]string{"token": canary}, func(r *http.Request) (*http.Response, error) {
+	var remaining time.Duration
+	client := inMemory(t, map[string]string{"token": testSecret}, func(r *http.Request) (*http.Response, error) {
 		deadline, set := r.Context().Deadline()
 		g.Expect(set).To(BeTrue())
-		seen = time.Until(deadline)
+		remaining = time.Until(deadline)
 		return reply(`{"cluster_id":"c1"}`), nil
 	})
 	g.Expect(read(context.Background(), client)).To(Succeed())
-	g.Expect(seen).To(BeNumerically("~", DefaultTimeout, time.Second))
+	g.Expect(remaining).To(BeNumerically("~", DefaultTimeout, time.Second))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	g.Expect(read(ctx, client)).To(Succeed())
-	g.Expect(seen).To(BeNumerically("~", time.Hour, time.Second), "the caller's deadline counts")
+	g.Expect(remaining).To(BeNumerically("~", time.Hour, time.Second), "the caller's deadline is used")
 }
 
 func TestTLS(t *testing.T) {
@@ -310,7 +311,7 @@ func TestTLS(t *testing.T) {
 			g := NewWithT(t)
 			trusted := newAuthority(t)
 			server, transport := tlsServer(t, trusted, &tls.Config{Certificates: []tls.Certificate{certificate(trusted)}})
-			client, err := New(parse(t, map[string]string{"host": server.URL, "token": canary}), Options{Transport: transport})
+			client, err := New(parse(t, map[string]string{"host": server.URL, "token": testSecret}), Options{Transport: transport})
 			g.Expect(err).NotTo(HaveOccurred())
 			for _, err := range []error{read(t.Context(), client), write(t.Context(), client)} {
 				g.Expect(ClassOf(err)).To(Equal(ClassHost), "%v", err)
@@ -326,7 +327,7 @@ func TestTLS(t *testing.T) {
 		server, transport := tlsServer(t, trusted, &tls.Config{
 			Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
 		})
-		client, err := New(parse(t, map[string]string{"host": server.URL, "token": canary}), Options{Transport: transport})
+		client, err := New(parse(t, map[string]string{"host": server.URL, "token": testSecret}), Options{Transport: transport})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(ClassOf(write(t.Context(), client))).To(Equal(ClassTransient), "nothing was sent")
 		g.Expect(server.received()).To(BeEmpty())
@@ -342,7 +343,7 @@ func TestTLS(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		allowed, err := ParseAllowList([]string{server.URL})
 		g.Expect(err).NotTo(HaveOccurred())
-		client, err := New(parse(t, map[string]string{"host": server.URL, "token": canary}), Options{Transport: NewTransport(allowed, roots)})
+		client, err := New(parse(t, map[string]string{"host": server.URL, "token": testSecret}), Options{Transport: NewTransport(allowed, roots)})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(read(t.Context(), client)).To(Succeed())
 	})
@@ -350,7 +351,7 @@ func TestTLS(t *testing.T) {
 
 func tlsServer(t *testing.T, trusted *authority, config *tls.Config) (*workspace, *Transport) {
 	t.Helper()
-	server := newWorkspaceTLS(t, config, answers(http.StatusOK, `{"cluster_id":"c1"}`))
+	server := newWorkspaceTLS(t, config, respondWith(http.StatusOK, `{"cluster_id":"c1"}`))
 	return server, transportTo(t, server, trusted)
 }
 
@@ -381,7 +382,7 @@ func TestEveryRequestIsObserved(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	var calls []Call
-	server := newWorkspace(t, answers(http.StatusForbidden, `{"error_code":"PERMISSION_DENIED","message":"no"}`))
+	server := newWorkspace(t, respondWith(http.StatusForbidden, `{"error_code":"PERMISSION_DENIED","message":"no"}`))
 	err := read(t.Context(), server.client(t, func(c Call) { calls = append(calls, c) }))
 	g.Expect(calls).To(HaveLen(1))
 	g.Expect(calls[0].Method).To(Equal(http.MethodGet))
@@ -396,7 +397,7 @@ func TestEveryRequestIsObserved(t *testing.T) {
 func TestRetryAfterReachesTheError(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answersRetryAfter(http.StatusTooManyRequests, "17", `{"error_code":"RESOURCE_EXHAUSTED","message":"Too many requests"}`))
+	server := newWorkspace(t, respondRetryAfter(http.StatusTooManyRequests, "17", `{"error_code":"RESOURCE_EXHAUSTED","message":"Too many requests"}`))
 	err := write(t.Context(), server.client(t))
 	failure, _ := errors.AsType[*Error](err)
 	g.Expect(failure.Class).To(Equal(ClassThrottled))

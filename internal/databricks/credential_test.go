@@ -15,27 +15,27 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// mustNotShowCanary looks for the secret as it stands, as it travels, and cut
-// short.
-func mustNotShowCanary(t *testing.T, text string) {
+// mustNotShowSecret fails if a text contains the test secret, encoded, truncated or
+// unchanged.
+func mustNotShowSecret(t *testing.T, text string) {
 	t.Helper()
 	g := NewWithT(t)
 	for _, shape := range []string{
-		canary, canary[:minSecretPrefix], base64.StdEncoding.EncodeToString([]byte(canary)), hex.EncodeToString([]byte(canary)), url.QueryEscape(canary),
-		base64.StdEncoding.EncodeToString([]byte(canary))[:12], hex.EncodeToString([]byte(canary))[:16],
+		testSecret, testSecret[:minSecretPrefix], base64.StdEncoding.EncodeToString([]byte(testSecret)), hex.EncodeToString([]byte(testSecret)), url.QueryEscape(testSecret),
+		base64.StdEncoding.EncodeToString([]byte(testSecret))[:12], hex.EncodeToString([]byte(testSecret))[:16],
 	} {
 		g.Expect(text).NotTo(ContainSubstring(shape))
 	}
 }
 
-// A server that quotes the credential it was sent, wherever a server can put a text.
+// The server quotes the credential of the request in every part of a response.
 func TestNoErrorShowsTheCredential(t *testing.T) {
 	t.Parallel()
 	quote := func(w http.ResponseWriter, status int, body string) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
-	faults := map[string]func(w http.ResponseWriter, seen string){
+	faults := map[string]func(w http.ResponseWriter, credential string){
 		"message": func(w http.ResponseWriter, s string) {
 			quote(w, 400, fmt.Sprintf(`{"error_code":"X","message":"bad %s!"}`, s))
 		},
@@ -93,8 +93,8 @@ func TestNoErrorShowsTheCredential(t *testing.T) {
 	}
 	for name, fault := range faults {
 		for credential, secret := range map[string]map[string]string{
-			"pat":       {"token": canary},
-			"oauth":     {"client_id": "id", "client_secret": canary},
+			"pat":       {"token": testSecret},
+			"oauth":     {"client_id": "id", "client_secret": testSecret},
 			"oauth api": {"client_id": "id", "client_secret": "another-secret"},
 		} {
 			t.Run("[S7] "+name+", "+credential, func(t *testing.T) {
@@ -104,11 +104,11 @@ func TestNoErrorShowsTheCredential(t *testing.T) {
 				server = newWorkspace(t, func(w http.ResponseWriter, r *http.Request) {
 					switch {
 					case strings.HasSuffix(r.URL.Path, "oauth-authorization-server"):
-						answers(200, fmt.Sprintf(`{"token_endpoint":"%s/oidc/v1/token"}`, server.URL))(w, r)
+						respondWith(200, fmt.Sprintf(`{"token_endpoint":"%s/oidc/v1/token"}`, server.URL))(w, r)
 					case credential == "oauth api" && strings.HasPrefix(r.URL.Path, "/oidc"):
-						answers(200, fmt.Sprintf(`{"access_token":%q,"expires_in":3600}`, canary))(w, r)
+						respondWith(200, fmt.Sprintf(`{"access_token":%q,"expires_in":3600}`, testSecret))(w, r)
 					default:
-						fault(w, canary)
+						fault(w, testSecret)
 					}
 				})
 				secret["host"] = server.URL
@@ -123,18 +123,18 @@ func TestNoErrorShowsTheCredential(t *testing.T) {
 					failure, ok := errors.AsType[*Error](err)
 					g.Expect(ok).To(BeTrue())
 					g.Expect(len(failure.Message)).To(BeNumerically("<=", maxMessageBytes))
-					mustNotShowCanary(t, fmt.Sprintf("%v %+v %#v %#v", err, err, *failure, errors.Unwrap(err)))
+					mustNotShowSecret(t, fmt.Sprintf("%v %+v %#v %#v", err, err, *failure, errors.Unwrap(err)))
 				}
-				mustNotShowCanary(t, fmt.Sprintf("%v %+v", calls, calls))
+				mustNotShowSecret(t, fmt.Sprintf("%v %+v", calls, calls))
 			})
 		}
 	}
 }
 
-func TestTextsFromOutsideAreCleaned(t *testing.T) {
+func TestCleaningOfTexts(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	g.Expect(plain("a\n\tb\x00\x1b[31mc\u202ed\u200b\xff \u2028e ")).To(Equal("a b[31mcd e"))
-	g.Expect(bound(strings.Repeat("é", 1000), 9)).To(Equal("ééé…"))
-	g.Expect(bound("short", 9)).To(Equal("short"))
+	g.Expect(singleLine("a\n\tb\x00\x1b[31mc\u202ed\u200b\xff \u2028e ")).To(Equal("a b[31mcd e"))
+	g.Expect(shorten(strings.Repeat("é", 1000), 9)).To(Equal("ééé…"))
+	g.Expect(shorten("short", 9)).To(Equal("short"))
 }

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// More requests of which the classes depend.
+// More requests on which the classes depend.
 var (
 	getGrants  = request{method: http.MethodGet, path: permissionsPath + "c1", endpoint: permissionsEndpoint, clusterID: "c1", clusterOnly: true}
 	setGrants  = request{method: http.MethodPut, path: permissionsPath + "c1", endpoint: permissionsEndpoint, write: true, clusterID: "c1"}
@@ -22,13 +22,12 @@ var (
 	me         = request{method: http.MethodGet, path: "/api/2.0/preview/scim/v2/Me"}
 )
 
-// body is an error body of the REST API.
+// body returns an error body of the REST API.
 func body(code, message string) string {
 	encoded, _ := json.Marshal(map[string]string{"error_code": code, "message": message})
 	return string(encoded)
 }
 
-// The error bodies of the fact sheets: client.md §4 and behaviour.md §10.
 func TestKnownErrorBodies(t *testing.T) {
 	t.Parallel()
 	const (
@@ -122,22 +121,22 @@ func TestKnownErrorBodies(t *testing.T) {
 		t.Run("[case-71] [S8] "+name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			failure := judge(tc.request, answer{status: tc.status, header: http.Header{}, body: []byte(tc.body)}, time.Now())
+			failure := classify(tc.request, response{status: tc.status, header: http.Header{}, body: []byte(tc.body)}, time.Now())
 			g.Expect(failure.Class).To(Equal(tc.want), "%+v", failure)
 			g.Expect(failure.Answered).To(Equal(tc.answered))
 		})
 	}
 }
 
-func TestAMissingPoolIsNamed(t *testing.T) {
+func TestTheErrorContainsTheIDOfAMissingPool(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	server := newWorkspace(t, answers(http.StatusNotFound, body("RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: pool-1.")))
+	server := newWorkspace(t, respondWith(http.StatusNotFound, body("RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: pool-1.")))
 	g.Expect(server.client(t).Start(t.Context(), "c1")).To(MatchError(ContainSubstring("pool-1")))
 }
 
-// sayings are texts that mean something where Databricks says them.
-func sayings() []string {
+// knownSentences returns texts that have a meaning in a message of Databricks.
+func knownSentences() []string {
 	return []string{
 		"deadline exceeded", "context deadline exceeded", "Timed out after 30s", "Worker environment not ready", "Unknown worker environment",
 		"Current organization 1 does not have any associated worker environments", "There is no worker environment with id 7",
@@ -148,16 +147,16 @@ func sayings() []string {
 	}
 }
 
-// A refusal that quotes a value of the request has the class of the same refusal
-// without it, wherever it stands.
-func TestAQuotedSpecDecidesNothing(t *testing.T) {
+// A message that quotes a value of the request at any position must have the same class
+// as the message without it.
+func TestAQuotedValueDoesNotChangeTheClass(t *testing.T) {
 	t.Parallel()
-	values := rapid.OneOf(rapid.SampledFrom(sayings()), rapid.String())
+	values := rapid.OneOf(rapid.SampledFrom(knownSentences()), rapid.String())
 	codes := rapid.SampledFrom([]string{
 		"", "INTERNAL_ERROR", "UNKNOWN", "400", "403", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST",
 		"REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "FEATURE_DISABLED", "DEADLINE_EXCEEDED", "SOMETHING_NEW",
 	})
-	messages := rapid.SampledFrom(append(sayings(), "", "Invalid value: ", "Cluster validation error: Validation failed for node_type_id: "))
+	messages := rapid.SampledFrom(append(knownSentences(), "", "Invalid value: ", "Cluster validation error: Validation failed for node_type_id: "))
 	t.Run("[case-71] [S8]", rapid.MakeCheck(func(t *rapid.T) {
 		r := rapid.SampledFrom([]request{createOne, editC1, setGrants, libraries1}).Draw(t, "request")
 		value := values.Draw(t, "value")
@@ -168,25 +167,24 @@ func TestAQuotedSpecDecidesNothing(t *testing.T) {
 		r.body = encoded
 		status := rapid.SampledFrom([]int{400, 401, 403, 404, 409, 429, 500, 503}).Draw(t, "status")
 		code, message := codes.Draw(t, "code"), messages.Draw(t, "message")
-		place := rapid.SampledFrom([]string{"%[1]s %[2]s", "%[1]s '%[2]s' is not allowed", `%[1]s {"k":%[2]q}`}).Draw(t, "place")
+		format := rapid.SampledFrom([]string{"%[1]s %[2]s", "%[1]s '%[2]s' is not allowed", `%[1]s {"k":%[2]q}`}).Draw(t, "format")
 		if message == "" {
-			place = "%[2]s" // the quote begins the message
+			format = "%[2]s" // the quote is at the beginning
 		}
 		classOf := func(message string) Class {
-			return judge(r, answer{status: status, header: http.Header{}, body: []byte(body(code, message))}, time.Now()).Class
+			return classify(r, response{status: status, header: http.Header{}, body: []byte(body(code, message))}, time.Now()).Class
 		}
-		quoted := fmt.Sprintf(place, message, value)
-		plain := fmt.Sprintf(place, message, "")
+		quoted := fmt.Sprintf(format, message, value)
+		plain := fmt.Sprintf(format, message, "")
 		if got, want := classOf(quoted), classOf(plain); got != want {
 			t.Fatalf("%d %s: %q is %s, and %q is %s", status, code, quoted, got, plain, want)
 		}
 	}))
 }
 
-// No text of a 4xx makes a failure look like one of the host or the credential,
-// except a token that is refused.
+// A quoted value must not change the class, except between limits.
 func FuzzQuotedSpec(f *testing.F) {
-	for _, saying := range sayings() {
+	for _, saying := range knownSentences() {
 		f.Add(400, "", "Invalid value: ", saying)
 		f.Add(500, "INTERNAL_ERROR", "", saying)
 	}
@@ -194,14 +192,14 @@ func FuzzQuotedSpec(f *testing.F) {
 		r := createOne
 		r.body, _ = json.Marshal(map[string]string{"node_type_id": value})
 		classOf := func(message string) Class {
-			return judge(r, answer{status: 400 + max(status, -status)%200, header: http.Header{}, body: []byte(body(code, message))}, time.Now()).Class
+			return classify(r, response{status: 400 + max(status, -status)%200, header: http.Header{}, body: []byte(body(code, message))}, time.Now()).Class
 		}
 		if strings.Contains(value, message) && message != "" {
-			t.Skip("the words of the server are those of the request")
+			t.Skip("the request contains the message of the server")
 		}
 		with, without := classOf("Invalid value: "+message+" "+value), classOf("Invalid value: "+message+" ")
 		if with != without && !slices.Contains([]Class{ClassQuota, ClassThrottled}, without) {
-			t.Fatalf("%s with the quote, %s without", with, without)
+			t.Fatalf("%s with the quote, and %s without it", with, without)
 		}
 	})
 }
