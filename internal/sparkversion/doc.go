@@ -1,13 +1,10 @@
-// Package sparkversion knows what a Databricks runtime key says: it parses and
-// prints keys, and tells what does not fit together before the server refuses
-// it. It is the one place that does; nobody else looks for "-ml-" in a key. What
-// else a specification refers to, policies and pools, is held against the
-// workspace here as well.
+// Package sparkversion parses Databricks runtime keys, and finds problems in a
+// specification before the server refuses it: runtimes, node types, policies and pools
+// that the workspace does not have or that do not fit together. No other package
+// parses runtime keys.
 //
-// Everything here is a pure function of its arguments, and nothing here is a
-// reason to refuse: the server decides. A key that is not understood is passed
-// on as it stands, and a Problem is advice.
+// Every function is pure. A Problem is advice and never blocks a request, because the
+// server decides; a key that cannot be parsed is sent unchanged.
 //
-// No dates live here: when a runtime's support ends is the workspace's to say,
-// which stops listing it.
+// The package has no dates. A workspace stops listing a runtime when its support ends.
 package sparkversion

@@ -10,8 +10,8 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// Keys come from users and from the server: none may panic, and one that is
-// understood prints back as it was. More seeds are kept in testdata/fuzz.
+// Keys come from users and from the server. They must not cause a panic, and String of a
+// parsed key must return the same key. More seeds are in testdata/fuzz.
 
 func FuzzParse(f *testing.F) {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q prints as %q", key, version)
 		case err == nil:
 		case !errors.As(err, &not) || not.Key != key || version != (Version{}):
-			t.Fatalf("%q is neither understood nor not: %v, %v", key, version, err)
+			t.Fatalf("%q has the wrong error %v or version %v", key, version, err)
 		}
 	})
 }

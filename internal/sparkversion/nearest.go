@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	// maxNearest bounds how many names are suggested.
+	// maxNearest is the maximum number of suggestions.
 	maxNearest = 3
-	// maxName bounds, in bytes, what is compared: the time grows with the product of two lengths.
+	// maxName is the maximum length of a name, in bytes. The time of a comparison grows
+	// with the product of two lengths.
 	maxName = 512
-	// maxDistance bounds how many letters of a long name may be wrong.
+	// maxDistance is the maximum edit distance of a suggestion.
 	maxDistance = 5
 )
 
-// Nearest is which of the known names someone may have meant who wrote name:
-// those that begin with it, and those that few letters tell apart, case aside.
-// At most three, nearest first, name itself never among them. The order of
-// known has no influence.
+// Nearest returns suggestions for a mistyped name: the known names that begin with it,
+// and those with a small edit distance, ignoring case. It returns at most three, the
+// nearest first, and never the name itself. The order of known has no influence.
 func Nearest(name string, known []string) []string {
 	if name == "" || len(name) > maxName {
 		return nil
 	}
-	wanted := []rune(strings.ToLower(name))
-	limit := min(max(1, len(wanted)/3), maxDistance)
+	target := []rune(strings.ToLower(name))
+	limit := min(max(1, len(target)/3), maxDistance)
 
 	type candidate struct {
 		name     string
@@ -37,12 +37,12 @@ func Nearest(name string, known []string) []string {
 			continue
 		}
 		other := []rune(strings.ToLower(k))
-		shared := sharedPrefix(wanted, other)
-		begun := shared == len(wanted)
-		if !begun && max(len(wanted), len(other))-min(len(wanted), len(other)) > limit {
+		shared := sharedPrefix(target, other)
+		isPrefix := shared == len(target)
+		if !isPrefix && max(len(target), len(other))-min(len(target), len(other)) > limit {
 			continue
 		}
-		if distance := editDistance(wanted, other); begun || distance <= limit {
+		if distance := editDistance(target, other); isPrefix || distance <= limit {
 			near = append(near, candidate{name: k, distance: distance, shared: shared})
 		}
 	}
@@ -61,7 +61,7 @@ func Nearest(name string, known []string) []string {
 	return names
 }
 
-// sharedPrefix counts the runes that a and b begin with in common.
+// sharedPrefix returns the length of the common prefix of a and b.
 func sharedPrefix(a, b []rune) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -72,8 +72,8 @@ func sharedPrefix(a, b []rune) int {
 	return n
 }
 
-// editDistance is Levenshtein's: how many runes must be inserted, removed or
-// replaced to make b of a.
+// editDistance returns the Levenshtein distance: the number of runes that must be
+// inserted, removed or replaced to change a to b.
 func editDistance(a, b []rune) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestNearestFindsWhatWasMeant(t *testing.T) {
+func TestNearest(t *testing.T) {
 	t.Parallel()
 	runtimes := []string{
 		"18.x-scala2.13", "17.3.x-scala2.13", "16.4.x-scala2.13", "16.4.x-scala2.12",

@@ -7,37 +7,37 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// runtime is what the nodes are to run. parsed is the zero Version where the
-// key is not understood, which asks nothing of a node.
+// runtime is the declared runtime. parsed is the zero Version, which every node can
+// run, if the key cannot be parsed.
 type runtime struct {
 	key    string
 	parsed Version
 	engine compute.RuntimeEngine
 }
 
-// use is a node type in its place.
-type use struct {
+// nodeUse is a node type in a specification, with the roles of its nodes.
+type nodeUse struct {
 	field          string
 	nodeTypeID     string
 	worker, driver bool
 }
 
-// usesOf lists the node types that a specification names. That of the workers
-// is the driver's, too, unless the driver has its own.
-func usesOf(want Desired) []use {
-	var uses []use
+// nodeUses returns the node types in a specification. The driver has the node type of
+// the workers unless it has its own.
+func nodeUses(want Desired) []nodeUse {
+	var uses []nodeUse
 	if want.NodeTypeID != "" {
-		uses = append(uses, use{field: FieldNodeTypeID, nodeTypeID: want.NodeTypeID, worker: true, driver: want.DriverNodeTypeID == ""})
+		uses = append(uses, nodeUse{field: FieldNodeTypeID, nodeTypeID: want.NodeTypeID, worker: true, driver: want.DriverNodeTypeID == ""})
 	}
 	if want.DriverNodeTypeID != "" {
-		uses = append(uses, use{field: FieldDriverNodeTypeID, nodeTypeID: want.DriverNodeTypeID, driver: true})
+		uses = append(uses, nodeUse{field: FieldDriverNodeTypeID, nodeTypeID: want.DriverNodeTypeID, driver: true})
 	}
 	return uses
 }
 
-// problem is what is most wrong with a node type: that it cannot be had, then
-// that it cannot run what it should, then that it has seen its day.
-func (u use) problem(run runtime, facts Facts) (Problem, bool) {
+// problem returns the most severe problem of a node type: it is unknown or unavailable,
+// it cannot run the runtime, or it is deprecated.
+func (u nodeUse) problem(run runtime, facts Facts) (Problem, bool) {
 	if len(facts.NodeTypes) == 0 {
 		return Problem{}, false
 	}
@@ -46,10 +46,10 @@ func (u use) problem(run runtime, facts Facts) (Problem, bool) {
 		return Unknown(u.field, u.nodeTypeID, choices(facts.NodeTypes)), true
 	}
 	node := facts.NodeTypes[at]
-	if why := unavailable(node); why != "" {
-		return problem(u.field, u.nodeTypeID, "%s: choose another node type", why), true
+	if reason := unavailable(node); reason != "" {
+		return problem(u.field, u.nodeTypeID, "%s: choose another node type", reason), true
 	}
-	if found, is := u.misfit(node, run, facts); is {
+	if found, ok := u.incompatible(node, run, facts); ok {
 		return found, true
 	}
 	if node.IsDeprecated {
@@ -58,8 +58,8 @@ func (u use) problem(run runtime, facts Facts) (Problem, bool) {
 	return Problem{}, false
 }
 
-// misfit is what a node lacks to run the runtime, or has too much of.
-func (u use) misfit(node compute.NodeType, run runtime, facts Facts) (Problem, bool) {
+// incompatible returns the problem if a node cannot run the runtime or the engine.
+func (u nodeUse) incompatible(node compute.NodeType, run runtime, facts Facts) (Problem, bool) {
 	version := run.parsed
 	switch {
 	case version.GPU() && node.NumGpus == 0:
@@ -84,7 +84,7 @@ func (u use) misfit(node compute.NodeType, run runtime, facts Facts) (Problem, b
 	}
 }
 
-// orRuntime offers another runtime as a way out, if the workspace has it.
+// orRuntime returns the advice to use another runtime, if the workspace offers it.
 func orRuntime(version Version, offered []compute.SparkVersion) string {
 	key := version.String()
 	if !slices.ContainsFunc(offered, func(o compute.SparkVersion) bool { return o.Key == key }) {
@@ -93,9 +93,9 @@ func orRuntime(version Version, offered []compute.SparkVersion) string {
 	return fmt.Sprintf(", or the runtime %q", key)
 }
 
-// photonCapable goes by what the workspace says of each node type. One that
-// calls none of them capable does not say it at all.
-func (u use) photonCapable(node compute.NodeType, all []compute.NodeType) bool {
+// photonCapable reports whether a node type can run Photon. If a workspace marks no
+// node type as capable, its marks are missing and every node type counts as capable.
+func (u nodeUse) photonCapable(node compute.NodeType, all []compute.NodeType) bool {
 	worker := func(n compute.NodeType) bool { return n.PhotonWorkerCapable }
 	driver := func(n compute.NodeType) bool { return n.PhotonDriverCapable }
 	if u.worker && !worker(node) && slices.ContainsFunc(all, worker) {
@@ -104,7 +104,7 @@ func (u use) photonCapable(node compute.NodeType, all []compute.NodeType) bool {
 	return !u.driver || driver(node) || !slices.ContainsFunc(all, driver)
 }
 
-// unavailable says why a listed node type cannot be had; empty if it can.
+// unavailable returns the reason why a listed node type is unavailable, or "".
 func unavailable(node compute.NodeType) string {
 	if node.NodeInfo == nil {
 		return ""
@@ -119,7 +119,7 @@ func unavailable(node compute.NodeType) string {
 	}
 }
 
-// choices are the node types that somebody should be pointed to.
+// choices returns the ids of the node types to suggest.
 func choices(all []compute.NodeType) []string {
 	var ids []string
 	for _, n := range all {

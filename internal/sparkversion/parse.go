@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// grammar is the form of a key: Databricks' REST reference, "Runtime version
-// strings", and the keys that its SDK, CLI and Terraform provider hold besides.
-// Numbers are short and have one spelling, so that every key prints back.
+// grammar is the form of a key in Databricks' REST reference, "Runtime version strings",
+// and of the keys in its SDK, CLI and Terraform provider. Numbers are short and have no
+// leading zeros, so that String returns the same key.
 var grammar = regexp.MustCompile(`^` +
 	`(apache-spark-|custom-)?` +
 	`(0|[1-9]\d{0,3})(?:\.(0|[1-9]\d{0,3}))?\.x` +
@@ -19,16 +19,16 @@ var grammar = regexp.MustCompile(`^` +
 	`(-photon)?` +
 	`-scala(2\.1\d)$`)
 
-// NotUnderstoodError says that a key is none that this package can read. It is
-// no reason to refuse it: the server may know better.
+// NotUnderstoodError reports a key that this package cannot parse. The server may still
+// accept it.
 type NotUnderstoodError struct {
 	Key string
-	// Special: an image of its own kind (dlt:, custom: and the like), of which
-	// nobody expects that a workspace lists it.
+	// Special is set for a special image (dlt:, custom: and others), which no workspace
+	// lists.
 	Special bool
 }
 
-// Error says what a key looks like.
+// Error returns a message with examples of valid keys.
 func (e *NotUnderstoodError) Error() string {
 	if e.Special {
 		return fmt.Sprintf("%q is a special image, not a runtime key", e.Key)
@@ -36,7 +36,7 @@ func (e *NotUnderstoodError) Error() string {
 	return fmt.Sprintf("%q is not a runtime key: one looks like 16.4.x-scala2.12 or 16.4.x-cpu-ml-scala2.12", e.Key)
 }
 
-// Parse reads a runtime key. The error, if any, is a *NotUnderstoodError.
+// Parse parses a runtime key. It fails with a *NotUnderstoodError.
 func Parse(key string) (Version, error) {
 	match := grammar.FindStringSubmatch(key)
 	if match == nil {
@@ -65,13 +65,14 @@ func Parse(key string) (Version, error) {
 		version.Hardware = HardwareGPU
 	}
 	if version.Hardware == HardwareCPU && !version.ML() {
-		// The reference: "cpu: CPU version (with -ml only)".
+		// The reference says "cpu: CPU version (with -ml only)".
 		return Version{}, &NotUnderstoodError{Key: key}
 	}
 	return version, nil
 }
 
-// number reads up to four digits, which the grammar has checked; 0 without any.
+// number returns the value of up to four digits, or 0 for an empty string. The grammar
+// has checked the digits.
 func number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {

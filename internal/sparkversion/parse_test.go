@@ -8,8 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// keys are all forms that were seen in Databricks' reference, SDK, CLI and
-// Terraform provider, each with what it says.
+// keys has keys of all forms in Databricks' reference, SDK, CLI and Terraform provider.
 var keys = map[string]Version{
 	"16.4.x-scala2.12":                 {Major: 16, Feature: 4, HasFeature: true, Scala: "2.12"},
 	"16.4.x-scala2.13":                 {Major: 16, Feature: 4, HasFeature: true, Scala: "2.13"},
@@ -38,7 +37,7 @@ var keys = map[string]Version{
 	"13.3.x-snapshot-photon-scala2.12": {Major: 13, Feature: 3, HasFeature: true, Stage: StageSnapshot, Photon: true, Scala: "2.12"},
 }
 
-func TestParseReadsEveryFormThatWasSeen(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	for key, want := range keys {
 		t.Run(key, func(t *testing.T) {
@@ -47,12 +46,12 @@ func TestParseReadsEveryFormThatWasSeen(t *testing.T) {
 			got, err := Parse(key)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(got).To(Equal(want))
-			g.Expect(got.String()).To(Equal(key), "a key prints back as it was")
+			g.Expect(got.String()).To(Equal(key), "String returns the same key")
 		})
 	}
 }
 
-func TestParseDoesNotPretendToUnderstand(t *testing.T) {
+func TestParseFailsForOtherKeys(t *testing.T) {
 	t.Parallel()
 	for key, special := range map[string]bool{
 		"":                                    false,
@@ -104,7 +103,7 @@ func TestParseDoesNotPretendToUnderstand(t *testing.T) {
 	}
 }
 
-func TestReleaseIsTheNumberAlone(t *testing.T) {
+func TestRelease(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
 		"18.x-scala2.13":               "18",
@@ -116,7 +115,7 @@ func TestReleaseIsTheNumberAlone(t *testing.T) {
 	}
 }
 
-func TestOlderSaysOnlyWhatIsCertain(t *testing.T) {
+func TestOlder(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		a, b         string
@@ -138,7 +137,7 @@ func TestOlderSaysOnlyWhatIsCertain(t *testing.T) {
 	}
 }
 
-// versions draws every Version that a key can say, and no other.
+// versions draws every Version that has a key, and no other.
 func versions() *rapid.Generator[Version] {
 	return rapid.Custom(func(t *rapid.T) Version {
 		v := Version{
@@ -170,7 +169,7 @@ func versions() *rapid.Generator[Version] {
 	})
 }
 
-func TestEveryVersionPrintsAKeyThatSaysIt(t *testing.T) {
+func TestParseIsTheInverseOfString(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
@@ -181,7 +180,7 @@ func TestEveryVersionPrintsAKeyThatSaysIt(t *testing.T) {
 	})
 }
 
-func TestOlderIsAnOrder(t *testing.T) {
+func TestOlderIsAPartialOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
@@ -194,7 +193,7 @@ func TestOlderIsAnOrder(t *testing.T) {
 	})
 }
 
-// few draws versions that are often of the same release.
+// few draws versions that often have the same release.
 func few() *rapid.Generator[Version] {
 	return rapid.Map(versions(), func(v Version) Version {
 		v.Major %= 3

@@ -9,7 +9,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 )
 
-// The fields that problems are about.
+// The fields that can have problems.
 const (
 	FieldSparkVersion     = "spec.sparkVersion"
 	FieldRuntimeEngine    = "spec.runtimeEngine"
@@ -17,8 +17,8 @@ const (
 	FieldDriverNodeTypeID = "spec.driverNodeTypeID"
 )
 
-// Desired is what a specification says about its runtime and its nodes. Empty
-// is not set: a policy, a pool or the server decides, and nothing is told.
+// Desired has the runtime and the node types of a specification. An empty field is not
+// set and has no problem, because a policy, a pool or the server determines it.
 type Desired struct {
 	SparkVersion     string
 	RuntimeEngine    compute.RuntimeEngine
@@ -26,26 +26,26 @@ type Desired struct {
 	DriverNodeTypeID string
 }
 
-// Facts is what a workspace offers: the answers of clusters/spark-versions and
-// clusters/list-node-types. An empty list is one that is not known: nothing is
-// told that would need it.
+// Facts has the runtimes and the node types of a workspace, from clusters/spark-versions
+// and clusters/list-node-types. An empty list is unknown, and no problem is based on it.
 type Facts struct {
 	SparkVersions []compute.SparkVersion
 	NodeTypes     []compute.NodeType
 }
 
-// Problem is something in a specification that the server will probably refuse,
-// or that will not do what it seems to say. It is told, never a reason to stop.
+// Problem is a value in a specification that the server will probably refuse, or that
+// will probably not have the intended effect.
 type Problem struct {
-	// Field is the path of what should be changed, such as spec.nodeTypeID.
+	// Field is the path of the field to change, such as spec.nodeTypeID.
 	Field string
-	// Value is what it holds.
+	// Value is the value of the field.
 	Value string
-	// Message names the field and the value, says what is wrong, and the way out.
+	// Message has the field, the value, the problem and its remedy.
 	Message string
 }
 
-// problem composes the message: what is wrong follows the field and its value.
+// problem returns a problem. The formatted text follows the field and its value in the
+// message.
 func problem(field, value, format string, arguments ...any) Problem {
 	return Problem{
 		Field:   field,
@@ -54,13 +54,13 @@ func problem(field, value, format string, arguments ...any) Problem {
 	}
 }
 
-// Unknown is the problem of a name that the workspace does not know, whatever it
-// is a name of, with those that may have been meant.
+// Unknown returns the problem of a name of any kind that the workspace does not have,
+// with suggestions.
 func Unknown(field, value string, known []string) Problem {
 	return problem(field, value, "is not known to the workspace: %s", suggest(Nearest(value, known)))
 }
 
-// suggest is the way out of an unknown name.
+// suggest returns the remedy for an unknown name.
 func suggest(names []string) string {
 	if len(names) == 0 {
 		return "choose one that it lists"
@@ -72,15 +72,15 @@ func suggest(names []string) string {
 	return "did you mean " + strings.Join(quoted, " or ") + "?"
 }
 
-// Problems tells what does not fit together, in the order of the fields above.
-// The same facts in another order give the same problems.
+// Problems returns the problems of a specification, in the order of the fields above.
+// The order of the facts has no influence.
 func Problems(want Desired, facts Facts) []Problem {
-	// A key that is not understood gives the zero Version, which asks for nothing.
+	// The version of a key that cannot be parsed is the zero Version, without problems.
 	version, _ := Parse(want.SparkVersion)
 
 	var problems []Problem
-	add := func(found Problem, is bool) {
-		if is {
+	add := func(found Problem, ok bool) {
+		if ok {
 			problems = append(problems, found)
 		}
 	}
@@ -88,12 +88,12 @@ func Problems(want Desired, facts Facts) []Problem {
 	switch {
 	case !version.obsolete():
 		add(unlistedKey(want, facts.SparkVersions))
-	case !isTwice: // which has the same cure
+	case !isTwice: // photonTwice has the same remedy
 		add(obsoleteKey(want, version), true)
 	}
 	add(twice, isTwice)
 
-	for _, use := range usesOf(want) {
+	for _, use := range nodeUses(want) {
 		add(use.problem(runtime{
 			key:    want.SparkVersion,
 			parsed: version,
@@ -103,20 +103,22 @@ func Problems(want Desired, facts Facts) []Problem {
 	return problems
 }
 
-// obsoleteKey: Photon and the architecture left the keys with runtime 14.
+// obsoleteKey returns the problem of a key with Photon or an architecture, which keys
+// no longer contain since runtime 14.
 func obsoleteKey(want Desired, version Version) Problem {
-	cure := fmt.Sprintf("write %q", version.plain())
+	remedy := fmt.Sprintf("write %q", version.plain())
 	if version.Photon {
-		cure += " and " + FieldRuntimeEngine + " PHOTON"
+		remedy += " and " + FieldRuntimeEngine + " PHOTON"
 	}
 	if version.Hardware == HardwareAarch64 {
-		cure += "; the node type says the architecture"
+		remedy += "; the node type says the architecture"
 	}
 	return problem(FieldSparkVersion, want.SparkVersion,
-		"is obsolete: since runtime %d no key names Photon or aarch64; %s", photonInKeysEnded, cure)
+		"is obsolete: since runtime %d no key names Photon or aarch64; %s", photonInKeysEnded, remedy)
 }
 
-// photonTwice: any engine beside a key that names Photon is refused.
+// photonTwice returns the problem of an engine together with a key that contains Photon,
+// which the server refuses.
 func photonTwice(want Desired, version Version) (Problem, bool) {
 	if !version.Photon || want.RuntimeEngine == "" {
 		return Problem{}, false
@@ -126,8 +128,8 @@ func photonTwice(want Desired, version Version) (Problem, bool) {
 		FieldSparkVersion, want.SparkVersion, version.plain()), true
 }
 
-// unlistedKey: the workspace does not offer the runtime. Special and custom
-// images are not listed.
+// unlistedKey returns the problem of a runtime that the workspace does not offer.
+// Special and custom images are never listed and have no problem.
 func unlistedKey(want Desired, offered []compute.SparkVersion) (Problem, bool) {
 	if want.SparkVersion == "" || len(offered) == 0 {
 		return Problem{}, false
@@ -156,8 +158,8 @@ func unlistedKey(want Desired, offered []compute.SparkVersion) (Problem, bool) {
 	}
 }
 
-// olderThanAll reports whether version comes before every key that can be
-// compared with it, of which there must be one.
+// olderThanAll reports whether version is older than every key that can be compared with
+// it. It is false if no key can be compared.
 func olderThanAll(version Version, keys []string) bool {
 	older := false
 	for _, key := range keys {

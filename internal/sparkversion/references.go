@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// Reference is a field that refers to something of the workspace by its id, such
-// as a policy or a pool.
+// Reference is a field with the id of a resource of the workspace, such as a policy or a
+// pool.
 type Reference struct {
-	// Field is its path, ID what it holds. Empty is not set.
+	// Field is the path of the field, and ID its value; empty is not set.
 	Field, ID string
-	// Names are those of all that the workspace has, by id; empty: not known.
+	// Names has the names of all resources in the workspace by id; empty is unknown.
 	Names map[string]string
 }
 
-// References tells which ids the workspace does not know.
+// References returns the problems of ids that the workspace does not have.
 func References(references ...Reference) []Problem {
 	var problems []Problem
 	for _, r := range references {
@@ -26,7 +26,8 @@ func References(references ...Reference) []Problem {
 	return problems
 }
 
-// unknown points to the id where somebody wrote the name.
+// unknown returns the problem of an unknown id. If the value is a name, it suggests the
+// id.
 func (r Reference) unknown() Problem {
 	ids := slices.Sorted(maps.Keys(r.Names))
 	for _, id := range ids {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Stage is how far a runtime is from its release.
+// Stage is the stage of a runtime before its release.
 type Stage string
 
 // The stages before a release; a released runtime has none.
@@ -15,10 +15,10 @@ const (
 	StageRC       Stage = "rc"
 )
 
-// Hardware is what a runtime was built for, where its key says so.
+// Hardware is the hardware that a runtime key requires.
 type Hardware string
 
-// The kinds of hardware; most keys name none.
+// The kinds of hardware; most keys require none.
 const (
 	HardwareAny     Hardware = ""
 	HardwareAarch64 Hardware = "aarch64"
@@ -26,7 +26,7 @@ const (
 	HardwareGPU     Hardware = "gpu"
 )
 
-// Variant is what a runtime brings along.
+// Variant is a set of additional libraries of a runtime.
 type Variant string
 
 // The variants; a standard runtime has none. hls is genomics.
@@ -36,31 +36,32 @@ const (
 	VariantHLS      Variant = "hls"
 )
 
-// Version is what a runtime key says. It is comparable: equal versions have the
-// same key. Whether a release is LTS or Beta is in its name, not in its key.
+// Version is a parsed runtime key. It is comparable: equal versions have the same key.
+// The key does not show whether a release is LTS or Beta.
 type Version struct {
-	// Light: an apache-spark- key, whose release is Spark's own.
+	// Light is set for an apache-spark- key, which has the release number of Spark.
 	Light bool
-	// Custom: a custom- key, an image made from the release that follows.
+	// Custom is set for a custom- key, an image that is based on the release.
 	Custom bool
 
 	Major int
-	// Feature is the second number, if HasFeature: 18.x has none.
+	// Feature is the second number. It is valid if HasFeature is set; 18.x has none.
 	Feature    int
 	HasFeature bool
 
 	Stage    Stage
 	Hardware Hardware
-	// ESR: extended support.
+	// ESR is set for an extended support release.
 	ESR     bool
 	Variant Variant
-	// Photon: named in the key. Since runtime 14 runtime_engine says it instead.
+	// Photon is set if the key contains photon. Since runtime 14, runtime_engine selects
+	// Photon instead.
 	Photon bool
 	// Scala is the version of Scala, such as 2.12.
 	Scala string
 
-	// esrFirst: esr stands before gpu, as the reference has it; keys that were
-	// seen have the hardware first.
+	// esrFirst is set if esr comes before gpu, as in the reference. Other keys have the
+	// hardware first.
 	esrFirst bool
 }
 
@@ -69,7 +70,7 @@ const (
 	customPrefix = "custom-"
 )
 
-// String is the key, exactly as it was parsed.
+// String returns the key, exactly as it was parsed.
 func (v Version) String() string {
 	words := []string{v.Release() + ".x", string(v.Stage)}
 	if v.esrFirst {
@@ -98,8 +99,8 @@ func mark(set bool, word string) string {
 	return word
 }
 
-// Release is the number of the release, such as 16.4 or 18. Of a Light runtime
-// it is Spark's.
+// Release returns the number of the release, such as 16.4 or 18. For a Light runtime it
+// is that of Spark.
 func (v Version) Release() string {
 	if !v.HasFeature {
 		return strconv.Itoa(v.Major)
@@ -107,14 +108,14 @@ func (v Version) Release() string {
 	return strconv.Itoa(v.Major) + "." + strconv.Itoa(v.Feature)
 }
 
-// ML reports whether the runtime is one for machine learning.
+// ML reports whether the runtime is for machine learning.
 func (v Version) ML() bool { return v.Variant == VariantML }
 
 // GPU reports whether the runtime needs nodes with GPUs.
 func (v Version) GPU() bool { return v.Hardware == HardwareGPU }
 
-// Older reports whether v was certainly released before other. It is false
-// where that cannot be told: 18.x may be any 18, and Light counts otherwise.
+// Older reports whether v was certainly released before other. It is false if the order
+// is unknown: 18.x may be any 18, and Light has other release numbers.
 func (v Version) Older(other Version) bool {
 	switch {
 	case v.Light != other.Light:
@@ -126,16 +127,17 @@ func (v Version) Older(other Version) bool {
 	}
 }
 
-// photonInKeysEnded is the release since which Photon and the architecture are
-// not in keys any more: runtime_engine and the node type say them.
+// photonInKeysEnded is the first release of which the keys do not contain Photon and the
+// architecture. runtime_engine and the node type determine them.
 const photonInKeysEnded = 14
 
-// obsolete reports whether keys of this form ended before this release.
+// obsolete reports whether the release no longer has keys of this form.
 func (v Version) obsolete() bool {
 	return v.Major >= photonInKeysEnded && (v.Photon || v.Hardware == HardwareAarch64)
 }
 
-// plain is the runtime without what runtime_engine and the node type can say.
+// plain returns the runtime without the parts that runtime_engine and the node type
+// determine.
 func (v Version) plain() Version {
 	v.Photon = false
 	if v.Hardware == HardwareAarch64 {
@@ -144,7 +146,7 @@ func (v Version) plain() Version {
 	return v
 }
 
-// withoutGPU is the same runtime for nodes without GPUs.
+// withoutGPU returns the same runtime for nodes without GPUs.
 func (v Version) withoutGPU() Version {
 	v.esrFirst = false
 	v.Hardware = HardwareAny

@@ -1,5 +1,5 @@
-// Package specsize bounds how large the specification of an object may be. It
-// measures text alone, because a specification consists of little else.
+// Package specsize limits the size of the specification of an object. The size is that
+// of its text, because a specification has little else.
 package specsize
 
 import (
@@ -13,30 +13,29 @@ import (
 )
 
 const (
-	// Limit is the largest specification that is worked on, in bytes.
+	// Limit is the maximum size of a specification that the operator reconciles, in bytes.
 	Limit = 256 << 10
 	// annotation marks the cached copy of an object whose large fields were dropped.
 	// It is never written to the API server.
 	annotation = v1alpha1.GroupName + "/dropped-fields"
-	// shown is how many fields a message names.
-	shown = 3
-	// keep is the size up to which a field of an oversized specification stays in the
-	// cached copy, in bytes.
-	keep = 1 << 10
+	// maxListed is the maximum number of fields in a message.
+	maxListed = 3
+	// maxKept is the size up to which the cached copy of an oversized object keeps a
+	// field, in bytes.
+	maxKept = 1 << 10
 )
 
-// Of returns the size of a specification in bytes: that of its text, with the keys of
-// its maps.
+// Of returns the size of the text in a specification in bytes, with the keys of its maps.
 func Of(spec *v1alpha1.DatabricksClusterSpec) int {
 	return textOf(reflect.ValueOf(spec).Elem())
 }
 
-// Trim drops the large fields of an object's specification if it is over the limit,
-// and marks the object with what the specification was. It does nothing to an object
-// that was trimmed before. A list or a map that is dropped stays set and is empty.
+// Trim drops the large fields of a specification that is over the limit, and marks the
+// object with an annotation that describes the specification. It does nothing to an
+// object that was trimmed before. A dropped list or map becomes empty, and not nil.
 //
-// The mark holds for one resource version, which the author of an object cannot know
-// before it is written. An annotation by a user is therefore no mark and is removed.
+// The annotation is valid for one resource version, which a user cannot know before the
+// object is written. An annotation of a user is therefore invalid and removed.
 func Trim(cluster *v1alpha1.DatabricksCluster) {
 	if _, trimmed := Excess(cluster); trimmed {
 		return
@@ -52,29 +51,29 @@ func Trim(cluster *v1alpha1.DatabricksCluster) {
 	}
 	cluster.Annotations[annotation] = markOf(cluster) + describe(total, fields)
 	for _, field := range fields {
-		if field.size > keep {
+		if field.size > maxKept {
 			drop(field.value)
 		}
 	}
 }
 
-// Excess returns why the specification of a cached object is not worked on, and
-// reports whether it was over the limit and large fields of it were dropped.
+// Excess reports whether large fields of a cached object were dropped, and returns a
+// message with the reason.
 func Excess(cluster *v1alpha1.DatabricksCluster) (message string, oversized bool) {
 	return strings.CutPrefix(cluster.Annotations[annotation], markOf(cluster))
 }
 
-// markOf is what the mark of an object begins with.
+// markOf returns the prefix of a valid annotation.
 func markOf(cluster *v1alpha1.DatabricksCluster) string {
 	return string(cluster.UID) + "/" + cluster.ResourceVersion + " "
 }
 
-// describe names the largest fields, the largest first.
+// describe returns a message with the largest fields, the largest first.
 func describe(total int, fields []field) string {
 	slices.SortStableFunc(fields, func(a, b field) int { return cmp.Compare(b.size, a.size) })
 	var largest []string
-	for _, field := range fields[:min(len(fields), shown)] {
-		if field.size > keep {
+	for _, field := range fields[:min(len(fields), maxListed)] {
+		if field.size > maxKept {
 			largest = append(largest, fmt.Sprintf("%s has %d KiB", field.name, kibibytes(field.size)))
 		}
 	}
@@ -82,7 +81,8 @@ func describe(total int, fields []field) string {
 		kibibytes(total), Limit>>10, strings.Join(largest, ", "))
 }
 
-// kibibytes rounds up, so that what is over the limit does not read like the limit.
+// kibibytes returns a size in KiB, rounded up, so that a size over the limit is greater
+// than the limit.
 func kibibytes(bytes int) int {
 	const kibibyte = 1 << 10
 	return (bytes + kibibyte - 1) / kibibyte
@@ -95,16 +95,16 @@ type field struct {
 	size  int
 }
 
-// fieldsOf returns the fields of a specification as they are on the wire. Those of an
-// embedded struct are its own.
+// fieldsOf returns the fields of a specification by their JSON names, with those of
+// embedded structs.
 func fieldsOf(spec reflect.Value) []field {
 	var all []field
-	for about, value := range spec.Fields() {
-		if about.Anonymous {
+	for structField, value := range spec.Fields() {
+		if structField.Anonymous {
 			all = append(all, fieldsOf(value)...)
 			continue
 		}
-		name, _, _ := strings.Cut(about.Tag.Get("json"), ",")
+		name, _, _ := strings.Cut(structField.Tag.Get("json"), ",")
 		all = append(all, field{name: "spec." + name, value: value, size: textOf(value)})
 	}
 	return all
@@ -137,8 +137,8 @@ func textOf(value reflect.Value) int {
 	return size
 }
 
-// drop empties a list or a map. Everything else is small by the schema and stays: the
-// connection and the id of the cluster are needed to delete it.
+// drop empties a list or a map. The schema limits the size of other fields, which are
+// kept, because the deletion of a cluster needs its connection and its id.
 func drop(value reflect.Value) {
 	switch value.Kind() {
 	case reflect.Slice:

@@ -11,7 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
-// clusterOf is an object whose Spark configuration has a size, in bytes.
+// clusterOf returns an object whose Spark configuration has the size, in bytes.
 func clusterOf(size int) *v1alpha1.DatabricksCluster {
 	cluster := &v1alpha1.DatabricksCluster{}
 	cluster.UID, cluster.ResourceVersion = "u", "7"
@@ -27,7 +27,7 @@ func TestOf(t *testing.T) {
 		"nothing":           {},
 		"numbers":           {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{NumWorkers: new(int32(1_000_000))}}, 0},
 		"text":              {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{ClusterName: "four"}}, 4},
-		"bytes, no runes":   {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{ClusterName: "😀"}}, 4},
+		"bytes, not runes":  {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{ClusterName: "😀"}}, 4},
 		"keys and values":   {v1alpha1.DatabricksClusterSpec{ClusterSpec: v1alpha1.ClusterSpec{SparkConf: map[string]string{"ab": "cde", "f": ""}}}, 6},
 		"structs in a list": {v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{Libraries: []v1alpha1.Library{{Jar: "ab"}, {Maven: &v1alpha1.MavenLibrary{Coordinates: "c", Exclusions: []string{"d", "ef"}}}}}}, 6},
 		"behind a pointer":  {v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{Connection: &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "abc"}}}}, 3},
@@ -39,7 +39,7 @@ func TestOf(t *testing.T) {
 }
 
 func TestTrim(t *testing.T) {
-	t.Run("a specification within the limit is left alone [P16]", func(t *testing.T) {
+	t.Run("a specification within the limit is not changed [P16]", func(t *testing.T) {
 		g := NewWithT(t)
 		cluster := clusterOf(specsize.Limit)
 		before := cluster.DeepCopy()
@@ -48,7 +48,7 @@ func TestTrim(t *testing.T) {
 		_, oversized := specsize.Excess(cluster)
 		g.Expect(oversized).To(BeFalse())
 	})
-	t.Run("an oversized one loses its large fields and nothing else [P16] [S17]", func(t *testing.T) {
+	t.Run("an oversized specification loses its large fields only [P16] [S17]", func(t *testing.T) {
 		g := NewWithT(t)
 		cluster := clusterOf(specsize.Limit)
 		cluster.Spec.SparkEnvVars = map[string]string{"A": strings.Repeat("x", 100<<10)}
@@ -68,7 +68,7 @@ func TestTrim(t *testing.T) {
 		expected.Annotations = cluster.Annotations
 		g.Expect(cluster).To(Equal(expected))
 	})
-	t.Run("a trimmed object stays what it is [P16]", func(t *testing.T) {
+	t.Run("a trimmed object is not changed [P16]", func(t *testing.T) {
 		g := NewWithT(t)
 		cluster := clusterOf(specsize.Limit + 1)
 		specsize.Trim(cluster)
@@ -83,7 +83,7 @@ func TestTrim(t *testing.T) {
 		smaller := clusterOf(10)
 		smaller.ResourceVersion, smaller.Annotations = "8", maps.Clone(cluster.Annotations)
 		_, oversized := specsize.Excess(smaller)
-		g.Expect(oversized).To(BeFalse(), "a mark that a user wrote")
+		g.Expect(oversized).To(BeFalse(), "an annotation of a user")
 		specsize.Trim(smaller)
 		g.Expect(smaller.Annotations).To(BeEmpty())
 		g.Expect(smaller.Spec).To(Equal(clusterOf(10).Spec))
