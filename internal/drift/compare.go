@@ -136,7 +136,7 @@ func (f field) compareAt(found *Comparison, desired Tree, observed Observed, pat
 	}
 	requestedAsDesired := wasRequested && f.equal(want, requested)
 	pointer := jsonPointer(path...)
-	if (inEffect && f.equal(want, effective)) || isAcceptable(pointer, want, effective, requestedAsDesired) {
+	if (inEffect && f.equal(want, effective)) || f.isAcceptable(path, want, effective, requestedAsDesired) {
 		return
 	}
 	difference := Difference{Path: pointer, Field: f.name, Desired: want, Actual: effective, Requested: requested, Size: f.size}
@@ -150,14 +150,12 @@ func (f field) compareAt(found *Comparison, desired Tree, observed Observed, pat
 // equal compares two values by the row's kind.
 func (f field) equal(want, have any) bool {
 	switch f.kind {
-	case alias:
-		name, _ := want.(string)
-		other, _ := have.(string)
-		return name == other || slices.Contains(modeAliases[name], other)
 	case set:
 		return reflect.DeepEqual(sorted(want), sorted(have))
 	default:
-		return includes(want, have)
+		name, _ := want.(string)
+		other, isText := have.(string)
+		return includes(want, have) || (isText && slices.Contains(f.aliases[name], other))
 	}
 }
 
@@ -191,29 +189,27 @@ func isScalar(value any) bool {
 
 // isAcceptable reports whether a server may return actual for the desired value; nil
 // is an omitted value. requestedAsDesired is set if the spec has the desired value.
-func isAcceptable(pointer string, want, actual any, requestedAsDesired bool) bool {
+func (f field) isAcceptable(path []string, want, actual any, requestedAsDesired bool) bool {
+	member := strings.Join(path[1:], "/")
 	switch {
-	case strings.HasSuffix(pointer, "_attributes/zone_id"):
+	case member != "" && member == f.zone:
 		zone, _ := want.(string)
 		return strings.EqualFold(zone, "auto") && (actual != nil || requestedAsDesired)
-	case slices.Contains(writeOnly, pointer):
+	case slices.Contains(f.writeOnly, member):
 		return actual == nil || requestedAsDesired || isMasked(actual)
 	default:
 		return isEmpty(want) && actual == nil
 	}
 }
 
-// rewritten are the paths at which a server may replace an accepted value, in GET's
-// spec too.
-var rewritten = []string{"/aws_attributes/first_on_demand", "/azure_attributes/first_on_demand", "/gcp_attributes/first_on_demand"}
-
 // MayRewrite reports whether the server may have derived the actual value from the
 // desired one: the texts differ only in case, or servers are known to rewrite the
 // field.
 func (d Difference) MayRewrite() bool {
+	f, _ := rowOf(d.Field)
 	want, isText := d.Desired.(string)
 	have, bothText := d.Actual.(string)
-	return slices.Contains(rewritten, d.Path) || (isText && bothText && strings.EqualFold(want, have))
+	return (f.rewritten != "" && d.Path == jsonPointer(f.path(f.rewritten)...)) || (isText && bothText && strings.EqualFold(want, have))
 }
 
 // RequestedAsDesired reports whether the spec, which must be known, has the desired
@@ -221,14 +217,6 @@ func (d Difference) MayRewrite() bool {
 func (d Difference) RequestedAsDesired() bool {
 	f, _ := rowOf(d.Field)
 	return (d.Requested == nil && isEmpty(d.Desired)) || (d.Requested != nil && f.equal(d.Desired, d.Requested))
-}
-
-// writeOnly are the paths whose values the API accepts and may omit or mask in its
-// responses.
-var writeOnly = []string{
-	"/docker_image/basic_auth/username",
-	"/docker_image/basic_auth/password",
-	"/azure_attributes/log_analytics_info/log_analytics_primary_key",
 }
 
 // isMasked reports whether a value is a mask that stands for a secret, such as ***,
@@ -312,7 +300,7 @@ func (d Difference) Secret() bool {
 	case wholeField:
 		return true
 	default:
-		pointer := jsonPointer(f.name) + "/" + f.secret
-		return strings.HasPrefix(d.Path+"/", pointer+"/") || strings.HasPrefix(pointer+"/", d.Path+"/")
+		secret := jsonPointer(f.path(f.secret)...)
+		return strings.HasPrefix(d.Path+"/", secret+"/") || strings.HasPrefix(secret+"/", d.Path+"/")
 	}
 }

@@ -247,8 +247,10 @@ func serverView(t *rapid.T, requested Tree) Tree {
 	if keys, ok := shown["ssh_public_keys"].([]any); ok {
 		rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	}
-	for _, name := range freeMaps {
-		shown = with(shown, "by the server", name, "not.ours")
+	for _, f := range fields {
+		if f.kind == freeMap {
+			shown = with(shown, "by the server", f.name, "not.ours")
+		}
 	}
 	if _, scales := requested["autoscale"]; scales && rapid.Bool().Draw(t, "shows workers") {
 		shown["num_workers"] = 1.0

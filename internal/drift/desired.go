@@ -2,7 +2,6 @@ package drift
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -26,8 +25,8 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 		return nil, err
 	}
 	tree := declared.wireKeys()
-	resolveDocker(tree, secrets)
-	if err := resolveAzure(tree, secrets); err != nil {
+	resolveSecrets(tree, secrets)
+	if err := parseDecimals(tree); err != nil {
 		return nil, err
 	}
 	applySizeRules(tree)
@@ -36,34 +35,37 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	return tree, nil
 }
 
-func resolveDocker(tree Tree, secrets Secrets) {
-	image, ok := tree["docker_image"].(map[string]any)
-	if !ok {
-		return
-	}
-	if _, declared := image["basic_auth_secret_ref"]; declared {
-		delete(image, "basic_auth_secret_ref")
-		image["basic_auth"] = map[string]any{"username": secrets.DockerUsername, "password": secrets.DockerPassword}
+// resolveSecrets replaces the references to Secrets by their values.
+func resolveSecrets(tree Tree, secrets Secrets) {
+	for _, f := range fields {
+		path, ok := f.secretRef()
+		if !ok {
+			continue
+		}
+		parent, reference := path[:len(path)-1], path[len(path)-1]
+		value, _ := tree.at(parent...)
+		members, _ := value.(map[string]any)
+		if _, declared := members[reference]; declared {
+			delete(members, reference)
+			members[strings.TrimSuffix(reference, secretRefSuffix)] = f.secretValue(secrets)
+		}
 	}
 }
 
-func resolveAzure(tree Tree, secrets Secrets) error {
-	azure, ok := tree["azure_attributes"].(map[string]any)
-	if !ok {
-		return nil
-	}
-	if text, ok := azure["spot_bid_max_price"].(string); ok {
-		price, err := strconv.ParseFloat(text, 64)
+// parseDecimals replaces the numbers that are text in the resource.
+func parseDecimals(tree Tree) error {
+	for _, f := range fields {
+		members, _ := tree[f.name].(map[string]any)
+		text, ok := members[f.decimal].(string)
+		if !ok || f.decimal == "" {
+			continue
+		}
+		number, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			return fmt.Errorf("spec.azureAttributes.spotBidMaxPrice %q is not a number: %w", text, err)
+			name := strings.ReplaceAll(SpecPointer(f.path(f.decimal)), "/", ".")
+			return fmt.Errorf("spec%s %q is not a number: %w", name, text, err)
 		}
-		azure["spot_bid_max_price"] = price
-	}
-	if info, ok := azure["log_analytics_info"].(map[string]any); ok {
-		if _, declared := info["log_analytics_primary_key_secret_ref"]; declared {
-			delete(info, "log_analytics_primary_key_secret_ref")
-			info["log_analytics_primary_key"] = secrets.LogAnalyticsPrimaryKey
-		}
+		members[f.decimal] = number
 	}
 	return nil
 }
@@ -85,31 +87,41 @@ func applyPoolRules(tree Tree) {
 	if _, pooled := tree["instance_pool_id"]; !pooled {
 		return
 	}
-	for _, name := range takenByPool {
-		delete(tree, name)
-	}
-	for block, kept := range keptBesidePool {
-		attributes, ok := tree[block].(map[string]any)
-		if !ok {
-			continue
-		}
-		if value, ok := attributes[kept]; ok {
-			tree[block] = map[string]any{kept: value}
-		} else {
-			delete(tree, block)
+	for _, f := range fields {
+		members, _ := tree[f.name].(map[string]any)
+		value, declared := members[f.poolMember]
+		switch {
+		case f.pool == sentWithPool:
+		case f.pool == reducedWithPool && declared:
+			tree[f.name] = map[string]any{f.poolMember: value}
+		default:
+			delete(tree, f.name)
 		}
 	}
 }
 
 // dropRefused removes the values that the API refuses: empty strings, which it reads
-// as invalid ids, and EBS settings of 0. Values of maps with free keys may be empty.
-func dropRefused(tree map[string]any) {
+// as invalid ids, and some values of 0.
+func dropRefused(tree Tree) {
+	for _, f := range fields {
+		members, _ := tree[f.name].(map[string]any)
+		for _, name := range f.refusesZero {
+			if isEmpty(members[name]) {
+				delete(members, name)
+			}
+		}
+	}
+	dropEmptyStrings(tree)
+}
+
+// dropEmptyStrings removes empty strings at any depth, but not those in a free map.
+func dropEmptyStrings(tree map[string]any) {
 	for name, value := range tree {
-		if value == "" || (strings.HasPrefix(name, "ebs_volume_") && isEmpty(value)) {
+		if value == "" {
 			delete(tree, name)
 		}
-		if object, ok := value.(map[string]any); ok && !slices.Contains(freeMaps, name) {
-			dropRefused(object)
+		if object, ok := value.(map[string]any); ok && !isFreeMap(name) {
+			dropEmptyStrings(object)
 		}
 	}
 }

@@ -20,8 +20,10 @@ func Digest(desired Tree) string {
 		return ""
 	}
 	public := desired.clone()
-	for _, pointer := range writeOnly {
-		public.remove(splitPointer(pointer))
+	for _, f := range fields {
+		for _, member := range f.writeOnly {
+			public.remove(f.path(member))
+		}
 	}
 	// A tree holds what encoding/json decoded, which it can always encode.
 	raw, _ := json.Marshal(public) //nolint:errchkjson // see above

@@ -113,7 +113,10 @@ func (l leaf) anyZone() bool {
 }
 
 // secret reports whether the leaf is a write-only value.
-func (l leaf) secret() bool { return slices.Contains(writeOnly, l.pointer()) }
+func (l leaf) secret() bool {
+	f, _ := rowOf(l.path[0])
+	return slices.Contains(f.writeOnly, strings.Join(l.path[1:], "/"))
+}
 
 // leaves returns the leaves of a tree in order; a list is a leaf.
 func leaves(tree map[string]any, above ...string) []leaf {

@@ -29,13 +29,13 @@ func Owned(desired Tree) []string {
 // paths returns the paths at which a declared value is compared.
 func (f field) paths(want any) [][]string {
 	members, isObject := want.(map[string]any)
-	if !isObject || (f.kind != keys && f.kind != block) {
+	if !isObject || (f.kind != freeMap && f.kind != block) {
 		return [][]string{{f.name}}
 	}
 	var paths [][]string
 	for key, value := range members {
 		nested, isObject := value.(map[string]any)
-		if f.kind == keys || !isObject {
+		if f.kind == freeMap || !isObject {
 			paths = append(paths, []string{f.name, key})
 			continue
 		}
@@ -84,20 +84,12 @@ func undeclared(pointer string, declared []string) (path []string, row field, ok
 	return path, row, known && row.removal == clearValue && !still
 }
 
-func rowOf(name string) (field, bool) {
-	at := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
-	if at < 0 {
-		return field{}, false
-	}
-	return fields[at], true
-}
-
 // SpecPointer returns the JSON Pointer into spec for a path of the Clusters API:
 // aws_attributes, zone_id is /awsAttributes/zoneID.
 func SpecPointer(path []string) string {
 	names := slices.Clone(path)
 	for i, name := range names {
-		if i > 0 && slices.Contains(freeMaps, path[0]) {
+		if i > 0 && isFreeMap(path[0]) {
 			break
 		}
 		if own, ok := specNames[name]; ok {
@@ -111,7 +103,7 @@ func SpecPointer(path []string) string {
 func wirePath(pointer string) []string {
 	path := splitPointer(pointer)
 	for i, name := range path {
-		if i > 0 && slices.Contains(freeMaps, path[0]) {
+		if i > 0 && isFreeMap(path[0]) {
 			break
 		}
 		path[i] = wireName(name)
@@ -127,12 +119,18 @@ func splitPointer(pointer string) []string {
 	return parts
 }
 
-// specNames maps the names of the Clusters API to those of the resource.
-var specNames = namesOf(reflect.TypeFor[v1alpha1.ClusterSpec](), map[string]string{
-	// These are references to a Secret in the resource.
-	"basic_auth":                "basicAuthSecretRef",
-	"log_analytics_primary_key": "logAnalyticsPrimaryKeySecretRef",
-})
+// specNames maps the names of the Clusters API to those of the resource, in which a
+// secret is a reference to a Secret.
+var specNames = func() map[string]string {
+	names := namesOf(reflect.TypeFor[v1alpha1.ClusterSpec](), map[string]string{})
+	for _, f := range fields {
+		if path, ok := f.secretRef(); ok {
+			reference := path[len(path)-1]
+			names[strings.TrimSuffix(reference, secretRefSuffix)] = names[reference]
+		}
+	}
+	return names
+}()
 
 func namesOf(kind reflect.Type, names map[string]string) map[string]string {
 	for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {

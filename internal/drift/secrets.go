@@ -9,11 +9,13 @@ import (
 	"strings"
 )
 
-// rotatable are the paths whose write-only values rotate together.
-var rotatable = []string{
-	"/docker_image/basic_auth",
-	"/azure_attributes/log_analytics_info/log_analytics_primary_key",
-}
+// secretFields are the fields with write-only values. SecretsDigest hashes them in this
+// order, descending by name, which must not change.
+var secretFields = func() []field {
+	rows := slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return len(f.writeOnly) == 0 })
+	slices.SortFunc(rows, func(a, b field) int { return strings.Compare(b.name, a.name) })
+	return rows
+}()
 
 // rotatedValue is shown instead of a write-only value that has to be sent.
 const rotatedValue = "[rotated]"
@@ -33,9 +35,12 @@ const (
 // changed, and is too short to confirm a guess.
 func SecretsDigest(desired Tree, salt string) string {
 	var values []any
-	for _, pointer := range writeOnly {
-		if value, declared := desired.at(splitPointer(pointer)...); declared {
-			values = append(values, pointer, value)
+	for _, f := range secretFields {
+		for _, member := range f.writeOnly {
+			path := f.path(member)
+			if value, declared := desired.at(path...); declared {
+				values = append(values, jsonPointer(path...), value)
+			}
 		}
 	}
 	if len(values) == 0 {
@@ -56,27 +61,28 @@ func KnownSecretsDigest(digest string) bool { return strings.HasPrefix(digest, s
 
 // OwnsSecrets reports whether the owned fields include write-only values.
 func OwnsSecrets(owned []string) bool {
-	return slices.ContainsFunc(rotatable, func(pointer string) bool { return ownsAt(owned, pointer) })
+	return slices.ContainsFunc(secretFields, func(f field) bool { return f.ownsSecret(owned) })
 }
 
 // Rotated returns the differences of write-only values that changed, were added or
 // were removed. Compare cannot find them, because no response contains the values.
 func Rotated(owned []string, desired Tree, observed Observed) []Difference {
 	var found []Difference
-	for _, pointer := range rotatable {
-		path := splitPointer(pointer)
-		_, requested := observed.Requested[path[0]]
+	for _, f := range secretFields {
+		path := f.path(f.secret)
+		_, requested := observed.Requested[f.name]
 		switch _, declared := desired.at(path...); {
 		case declared:
-			found = append(found, Difference{Path: pointer, Field: path[0], Desired: rotatedValue})
-		case ownsAt(owned, pointer) && requested:
-			found = append(found, Difference{Path: pointer, Field: path[0], Actual: rotatedValue})
+			found = append(found, Difference{Path: jsonPointer(path...), Field: f.name, Desired: rotatedValue})
+		case f.ownsSecret(owned) && requested:
+			found = append(found, Difference{Path: jsonPointer(path...), Field: f.name, Actual: rotatedValue})
 		}
 	}
 	return found
 }
 
-func ownsAt(owned []string, pointer string) bool {
-	prefix := SpecPointer(splitPointer(pointer))
-	return slices.ContainsFunc(owned, func(have string) bool { return have == prefix || strings.HasPrefix(have, prefix+"/") })
+// ownsSecret reports whether the owned fields include the secret of the field.
+func (f field) ownsSecret(owned []string) bool {
+	prefix := SpecPointer(f.path(f.secret))
+	return slices.ContainsFunc(owned, func(pointer string) bool { return pointer == prefix || strings.HasPrefix(pointer, prefix+"/") })
 }

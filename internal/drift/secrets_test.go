@@ -123,3 +123,11 @@ func TestDigestOfAWholeSpecification(t *testing.T) {
 		NewWithT(t).Expect(Digest(mustDesired(t, spec))).To(Equal("v1:b23b62d820347d29"), "golden: another value changes the digest of every object at an upgrade")
 	})
 }
+
+func TestSecretsDigestOfAllSecrets(t *testing.T) {
+	t.Run("[case-77]", func(t *testing.T) {
+		desired := withPassword("hunter2")
+		desired["azure_attributes"] = map[string]any{"log_analytics_info": map[string]any{"log_analytics_primary_key": "a-key"}}
+		NewWithT(t).Expect(SecretsDigest(desired, "uid-1")).To(Equal("v1:acf0"), "golden: with another value, every secret of every object looks rotated")
+	})
+}

@@ -3,7 +3,6 @@ package drift
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -67,12 +66,12 @@ func (t Tree) clone() Tree {
 }
 
 // wireKeys returns a decoded resource with the names of the Clusters API. The keys
-// inside freeMaps are not converted.
+// inside free maps are not converted.
 func (t Tree) wireKeys() Tree {
 	out := make(Tree, len(t))
 	for key, item := range t {
 		name := wireName(key)
-		if !slices.Contains(freeMaps, name) {
+		if !isFreeMap(name) {
 			item = wireValue(item)
 		}
 		out[name] = item

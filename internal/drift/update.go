@@ -166,7 +166,7 @@ func (c *change) includeUnrequested() {
 		for _, path := range f.paths(want) {
 			value, _ := c.desired.at(path...)
 			requested, wasRequested := c.requested.at(path...)
-			neverSent := strings.HasPrefix(path[len(path)-1], "ebs_volume_") && isEmpty(value)
+			neverSent := len(path) > 1 && slices.Contains(f.refusesZero, path[1]) && isEmpty(value)
 			pointer := jsonPointer(path...)
 			if (!wasRequested || !f.equal(value, requested)) && !neverSent && !slices.Contains(c.normalized, pointer) {
 				c.correct(Difference{Path: pointer, Field: f.name})
@@ -181,11 +181,14 @@ func (c *change) correct(difference Difference) {
 	f, _ := rowOf(path[0])
 	switch {
 	case f.size:
-		c.set("num_workers")
-		c.set("autoscale")
-	case f.kind == keys:
+		for _, row := range fields {
+			if row.size {
+				c.set(row.name)
+			}
+		}
+	case f.kind == freeMap:
 		c.mergeKeys(f.name)
-	case f.dotted && len(path) > 1:
+	case f.memberMask && len(path) > 1:
 		c.setMember(f.name, path[1])
 	default:
 		c.set(f.name)
@@ -243,8 +246,10 @@ func (c *change) mergeKeys(name string) {
 // unless it has its own. It also adds a missing owner tag.
 func (c *change) applyAPIRules(owner Tag) {
 	if pool, pooled := c.desired["instance_pool_id"]; pooled && c.masks("instance_pool_id") {
-		for _, name := range takenByPool {
-			c.clearIfRequested(name)
+		for _, f := range fields {
+			if f.pool == refusedWithPool {
+				c.clearIfRequested(f.name)
+			}
 		}
 		if _, declared := c.desired["driver_instance_pool_id"]; !declared {
 			c.addToMask("driver_instance_pool_id")
