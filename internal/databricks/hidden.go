@@ -19,12 +19,15 @@ const minHiddenBytes = 4
 // maxPlainNumber is the length, in bytes, up to which a number is no secret.
 const maxPlainNumber = 8
 
-// settingKeys are the objects of a request whose values may be secrets, except booleans
-// and short numbers.
-var settingKeys = map[string]bool{"spark_env_vars": true, "spark_conf": true}
-
-// secretKeys are the members of a request whose values are always secrets.
-var secretKeys = map[string]bool{"basic_auth": true, "log_analytics_primary_key": true}
+// secretMembers are the members of a request that may hold secrets, each with the
+// condition for a secret value. TestRedactionCoversTheSecretsOfTheTable of internal/drift
+// compares them with the table of fields.
+var secretMembers = map[string]func(value string) bool{
+	"basic_auth":                anyValue,
+	"log_analytics_primary_key": anyValue,
+	"spark_conf":                isSecretSetting,
+	"spark_env_vars":            isSecretSetting,
+}
 
 // hiddenValues returns the values of a JSON body that no text may contain. The longest
 // is first, so that a value that contains another one is redacted as a whole.
@@ -47,12 +50,9 @@ func collectHidden(document any, values *[]string) {
 		}
 	case map[string]any:
 		for key, item := range document {
-			switch {
-			case secretKeys[key]:
-				collectTexts(item, values, func(string) bool { return true })
-			case settingKeys[key]:
-				collectTexts(item, values, func(value string) bool { return !isPlainSetting(value) })
-			default:
+			if isSecret, found := secretMembers[key]; found {
+				collectTexts(item, values, isSecret)
+			} else {
 				collectHidden(item, values)
 			}
 		}
@@ -80,10 +80,14 @@ func collectTexts(document any, values *[]string, meets func(string) bool) {
 
 var plainNumber = regexp.MustCompile(`^[-+]?\d+(?:\.\d+)?$`)
 
-// isPlainSetting reports whether a setting is a boolean or a short number.
-func isPlainSetting(value string) bool {
+func anyValue(string) bool { return true }
+
+// isSecretSetting reports whether a setting may be a secret: it is not a boolean and not
+// a short number.
+func isSecretSetting(value string) bool {
 	_, err := strconv.ParseBool(value)
-	return err == nil || len(value) <= maxPlainNumber && plainNumber.MatchString(value)
+	isPlain := len(value) <= maxPlainNumber && plainNumber.MatchString(value)
+	return err != nil && !isPlain
 }
 
 // redactQuotes redacts the values in a text of one line, unescaped or escaped as JSON

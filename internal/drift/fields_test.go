@@ -150,3 +150,25 @@ func TestTheFieldsThatKeepTheirValueOnRemoval_case22(t *testing.T) {
 	}
 	g.Expect(kept).To(ConsistOf("cluster_name", "spark_version", "num_workers", "autoscale", "node_type_id"))
 }
+
+func TestTheMembersInTheTableAreThoseOfTheAPI(t *testing.T) {
+	g := NewWithT(t)
+	for _, f := range fields {
+		members := append([]string{f.zone, f.poolMember, f.rewritten, f.decimal, f.secret}, append(f.refusesZero, f.writeOnly...)...)
+		for _, member := range members {
+			if member != "" && member != wholeField {
+				path := strings.Join(f.path(member), ".")
+				g.Expect(knownAt(reflect.TypeFor[compute.ClusterSpec](), path)).To(BeTrue(), path)
+			}
+		}
+	}
+}
+
+func TestTheAPIRefusesZeroForEveryEBSSetting(t *testing.T) {
+	g := NewWithT(t)
+	aws, _ := rowOf("aws_attributes")
+	for name, kind := range jsonFields(reflect.TypeFor[compute.AwsAttributes]()) {
+		isSetting := strings.HasPrefix(name, "ebs_volume_") && kind.Kind() == reflect.Int
+		g.Expect(slices.Contains(aws.refusesZero, name)).To(Equal(isSetting), name)
+	}
+}
