@@ -19,12 +19,12 @@ import (
 // its environment variables, a ~/.databrickscfg, programs on the PATH, a metadata
 // service and a proxy. It returns the number of requests to the servers among them, and
 // the path of a file that exists if one of the programs was run.
-func setAmbientCredentials(t *testing.T) (asked *atomic.Int32, ran string) {
+func setAmbientCredentials(t *testing.T) (requests *atomic.Int32, ran string) {
 	t.Helper()
 	g := NewWithT(t)
-	asked = new(atomic.Int32)
+	requests = new(atomic.Int32)
 	decoy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked.Add(1)
+		requests.Add(1)
 		_, _ = io.WriteString(w, `{"access_token":"ambient","expires_in":3600,"cluster_id":"c1"}`)
 	}))
 	t.Cleanup(decoy.Close)
@@ -62,11 +62,11 @@ func setAmbientCredentials(t *testing.T) (asked *atomic.Int32, ran string) {
 	} {
 		t.Setenv(name, value)
 	}
-	return asked, ran
+	return requests, ran
 }
 
 func TestOnlyTheSecretIsUsed(t *testing.T) {
-	asked, ran := setAmbientCredentials(t)
+	requests, ran := setAmbientCredentials(t)
 	g := NewWithT(t)
 
 	// The setup is effective, because the SDK uses these credentials by default.
@@ -77,7 +77,7 @@ func TestOnlyTheSecretIsUsed(t *testing.T) {
 	t.Setenv("DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN", "false")
 	_ = sdk.EnsureResolved()
 	g.Expect(sdk.Token).To(Equal("ambient"))
-	asked.Store(0)
+	requests.Store(0)
 	_ = os.Remove(ran)
 
 	var server *workspace
@@ -119,6 +119,6 @@ func TestOnlyTheSecretIsUsed(t *testing.T) {
 		_, err := ParseSecret(asData(secret))
 		g.Expect(err).To(HaveOccurred(), "%v", secret)
 	}
-	g.Expect(asked.Load()).To(BeZero(), "the setAmbientCredentials was asked")
+	g.Expect(requests.Load()).To(BeZero(), "an ambient source was used")
 	g.Expect(ran).NotTo(BeAnExistingFile(), "a program was run")
 }

@@ -29,7 +29,7 @@ var methods = []method{
 	},
 	{
 		name: "azure-client-secret", needs: []string{"azure_client_id", "azure_client_secret", "azure_tenant_id"},
-		alternative: "Azure Databricks takes an OAuth secret of the service principal as well, ",
+		alternative: "Azure Databricks accepts an OAuth secret of the service principal too, ",
 	},
 	{name: "google-credentials", needs: []string{"google_credentials"}},
 	{name: "google-id", needs: []string{"google_service_account"}},

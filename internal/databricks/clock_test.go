@@ -29,7 +29,7 @@ func TestClockSkew(t *testing.T) {
 				<-time.After(latency / 2)
 				return response, nil
 			})
-			ask := func() { _ = read(t.Context(), client) }
+			sendRequest := func() { _ = read(t.Context(), client) }
 			skew := func() time.Duration {
 				measured, known := client.ClockSkew()
 				g.Expect(known).To(BeTrue())
@@ -38,22 +38,22 @@ func TestClockSkew(t *testing.T) {
 			_, known := client.ClockSkew()
 			g.Expect(known).To(BeFalse())
 			header = "soon"
-			ask()
+			sendRequest()
 			_, known = client.ClockSkew()
 			g.Expect(known).To(BeFalse(), "no date")
 			header = ""
 
 			latency, ahead = 8*time.Second, -10*time.Minute
-			ask()
+			sendRequest()
 			g.Expect(skew()).To(BeNumerically("~", ahead, time.Second))
 			latency, ahead, status = 100*time.Millisecond, 15*time.Minute, http.StatusForbidden
-			ask()
+			sendRequest()
 			g.Expect(skew()).To(BeNumerically("~", ahead, time.Second), "a shorter round trip, of a failure")
 			latency, ahead = 10*time.Second, time.Hour
-			ask()
+			sendRequest()
 			g.Expect(skew()).To(BeNumerically("~", 15*time.Minute, time.Second), "a longer one changes nothing")
 			<-time.After(clockWindow)
-			ask()
+			sendRequest()
 			g.Expect(skew()).To(BeNumerically("~", time.Hour, time.Second), "unless the shorter one is too old")
 		})
 	})

@@ -113,7 +113,7 @@ func TestTheAudienceOfTheSubjectToken(t *testing.T) {
 			return respondWith(http.StatusOK, fmt.Sprintf(`{"token_federation_default_oidc_audiences":[%q,"second"]}`, audience(host)))
 		}
 	}
-	says := func(handler http.HandlerFunc) func(string) http.HandlerFunc {
+	responds := func(handler http.HandlerFunc) func(string) http.HandlerFunc {
 		return func(string) http.HandlerFunc { return handler }
 	}
 	const account = "9a3b1c2d-0000-4000-8000-0123456789ab"
@@ -125,12 +125,12 @@ func TestTheAudienceOfTheSubjectToken(t *testing.T) {
 		"its own default":      {names(func(h string) string { return h + "/oidc/v1/special" }), func(h string) string { return h + "/oidc/v1/special" }, ""},
 		"its own name":         {names(func(h string) string { return h }), func(h string) string { return h }, ""},
 		"an account":           {names(func(string) string { return account }), func(string) string { return account }, ""},
-		"no default":           {says(respondWith(200, `{"token_federation_default_oidc_audiences":[]}`)), func(h string) string { return h + tokenPath }, ""},
-		"empty metadata":       {says(respondWith(200, `{}`)), func(h string) string { return h + tokenPath }, ""},
-		"no metadata":          {says(respondWith(404, "")), func(h string) string { return h + tokenPath }, ""},
-		"a login page":         {says(respondWith(200, "<html>")), func(h string) string { return h + tokenPath }, ""},
-		"down":                 {says(respondWith(503, "")), nil, ClassTransient},
-		"throttled":            {says(respondWith(429, "")), nil, ClassThrottled},
+		"no default":           {responds(respondWith(200, `{"token_federation_default_oidc_audiences":[]}`)), func(h string) string { return h + tokenPath }, ""},
+		"empty metadata":       {responds(respondWith(200, `{}`)), func(h string) string { return h + tokenPath }, ""},
+		"no metadata":          {responds(respondWith(404, "")), func(h string) string { return h + tokenPath }, ""},
+		"a login page":         {responds(respondWith(200, "<html>")), func(h string) string { return h + tokenPath }, ""},
+		"down":                 {responds(respondWith(503, "")), nil, ClassTransient},
+		"throttled":            {responds(respondWith(429, "")), nil, ClassThrottled},
 		"the issuer itself":    {names(func(string) string { return "https://kubernetes.default.svc" }), nil, ClassHost},
 		"another host":         {names(func(string) string { return "https://vault.example.com/oidc" }), nil, ClassHost},
 		"a longer host":        {names(func(h string) string { return h + ".evil.example/oidc" }), nil, ClassHost},
@@ -150,8 +150,8 @@ func TestTheAudienceOfTheSubjectToken(t *testing.T) {
 				g.Expect(workload.issued.Load()).To(BeZero(), "no token is issued without an audience")
 				return
 			}
-			_, asked := workload.audiences.Load(tc.want(server.URL))
-			g.Expect(asked).To(BeTrue())
+			_, found := workload.audiences.Load(tc.want(server.URL))
+			g.Expect(found).To(BeTrue())
 			g.Expect(read(t.Context(), client)).To(Succeed())
 		})
 	}
@@ -224,7 +224,7 @@ func TestFailuresOfAnExchange(t *testing.T) {
 		workload *identity
 		issuer   *issuer
 		want     Class
-		says     string
+		message  string
 	}{
 		"no subject token now":      {&identity{err: errors.New("the API server is unavailable, " + testSecret)}, &issuer{}, ClassTransient, "no token of " + subject},
 		"no such subject":           {&identity{err: &Error{Class: ClassUnauthenticated, Message: "service account etl does not exist"}}, &issuer{}, ClassUnauthenticated, "etl does not exist"},
@@ -245,7 +245,7 @@ func TestFailuresOfAnExchange(t *testing.T) {
 			server, client := exchangeWorkspace(t, tc.issuer, tc.workload, nil)
 			err := write(t.Context(), client)
 			g.Expect(ClassOf(err)).To(Equal(tc.want), "%v", err)
-			g.Expect(err).To(MatchError(ContainSubstring(tc.says)))
+			g.Expect(err).To(MatchError(ContainSubstring(tc.message)))
 			failure, ok := errors.AsType[*Error](err)
 			g.Expect(ok).To(BeTrue())
 			g.Expect(failure.Path).NotTo(BeEmpty())

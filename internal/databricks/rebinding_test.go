@@ -34,8 +34,8 @@ func reboundNames(t *testing.T) {
 		t.Run(address, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			var asked atomic.Int32
-			resolver := fakeResolver(t, net.ParseIP(address), &asked)
+			var queries atomic.Int32
+			resolver := fakeResolver(t, net.ParseIP(address), &queries)
 			allowed, err := ParseAllowList(DefaultAllowedHosts())
 			g.Expect(err).NotTo(HaveOccurred())
 			config := parse(t, map[string]string{"host": "rebound.cloud.databricks.com", "token": testSecret})
@@ -43,7 +43,7 @@ func reboundNames(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 
 			_, err = client.Get(t.Context(), "c1")
-			g.Expect(asked.Load()).To(BeNumerically(">", 0), "the name was not resolved")
+			g.Expect(queries.Load()).To(BeNumerically(">", 0), "the name was not resolved")
 			g.Expect(ClassOf(err)).To(Equal(ClassHost), "%v", err)
 			g.Expect(err).To(MatchError(errRefusedAddress))
 			g.Expect(ClassOf(client.Start(t.Context(), "c1"))).To(Equal(ClassHost), "a write that was not sent is not ambiguous")
@@ -52,7 +52,7 @@ func reboundNames(t *testing.T) {
 }
 
 // fakeResolver returns a resolver that resolves every name to ip.
-func fakeResolver(t *testing.T, ip net.IP, asked *atomic.Int32) *net.Resolver {
+func fakeResolver(t *testing.T, ip net.IP, queries *atomic.Int32) *net.Resolver {
 	t.Helper()
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -68,7 +68,7 @@ func fakeResolver(t *testing.T, ip net.IP, asked *atomic.Int32) *net.Resolver {
 			if message.Unpack(packet[:n]) != nil {
 				continue
 			}
-			asked.Add(1)
+			queries.Add(1)
 			message.Response = true
 			question := message.Questions[0]
 			if question.Type == dnsmessage.TypeA {

@@ -117,10 +117,10 @@ var fields = []field{
 		pool: reducedWithPool, poolMember: "instance_profile_arn", zone: "zone_id", rewritten: "first_on_demand",
 		refusesZero: []string{"ebs_volume_count", "ebs_volume_size", "ebs_volume_iops", "ebs_volume_throughput"},
 	},
-	{
+	{ //nolint:gosec // names of secrets, not values
 		name: "azure_attributes", kind: block, removal: clearValue, memberMask: true,
 		pool: reducedWithPool, rewritten: "first_on_demand", decimal: "spot_bid_max_price",
-		secret:      "log_analytics_info/log_analytics_primary_key", //nolint:gosec // a name
+		secret:      "log_analytics_info/log_analytics_primary_key",
 		secretValue: func(s Secrets) any { return s.LogAnalyticsPrimaryKey },
 		writeOnly:   []string{"log_analytics_info/log_analytics_primary_key"},
 	},

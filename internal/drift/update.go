@@ -40,7 +40,7 @@ func Resize(clusterID string, desired Tree) (compute.ResizeCluster, error) {
 
 // ErrSpecUnknown is returned if GET's spec is unknown. A change that is not based on
 // the spec could remove values that were set by other tools.
-var ErrSpecUnknown = errors.New("the specification that the cluster was last asked for is not known")
+var ErrSpecUnknown = errors.New("the requested specification of the cluster is unknown")
 
 // Correction describes a change to a cluster.
 type Correction struct {

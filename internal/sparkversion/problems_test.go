@@ -197,8 +197,8 @@ func TestUnknown(t *testing.T) {
 	}))
 }
 
-// wants draws specifications whose values are often known or similar to known ones.
-func wants() *rapid.Generator[Desired] {
+// specs draws specifications whose values are often known or similar to known ones.
+func specs() *rapid.Generator[Desired] {
 	return rapid.Custom(func(t *rapid.T) Desired {
 		runtimes, nodes := []string{"", "16.4", "dlt:x", "16.4.x-photon-scala2.12"}, []string{"", "i3.xlarg", "none"}
 		for _, v := range workspace.SparkVersions {
@@ -222,7 +222,7 @@ func TestProblemsDoNotDependOnTheOrderOfTheFacts(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		want := wants().Draw(t, "want")
+		want := specs().Draw(t, "want")
 		got := Problems(want, workspace)
 
 		values := map[string]string{
