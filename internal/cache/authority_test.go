@@ -164,7 +164,7 @@ func TestEveryWriteCarriesItsObjectsCredential(t *testing.T) {
 		if f.remote.countBy("alice-4", "start", rotated) != 1 || f.remote.count("start", rotated) != 1 {
 			t.Error("a write after a rotation does not carry the new credential")
 		}
-		f.pass(10 * time.Second) // the tokens of the rate come back
+		f.pass(10 * time.Second) // the rate limiter refills
 		f.remote.refuse("alice-2")
 		revoked := time.Now()
 		for range 10 {

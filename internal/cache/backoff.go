@@ -9,15 +9,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// transientClasses often pass by themselves, so that one occurrence changes nothing.
+// transientClasses are the classes of errors that a retry often resolves.
 var transientClasses = []databricks.Class{
 	databricks.ClassTransient, databricks.ClassAmbiguous, databricks.ClassHost, databricks.ClassThrottled,
 }
 
-// isTransient reports whether an error often passes by itself.
+// isTransient reports whether a retry often resolves an error.
 func isTransient(err error) bool { return slices.Contains(transientClasses, databricks.ClassOf(err)) }
 
-// retryAfter returns what the server asked for with an error; 0 where it did not.
+// retryAfter returns the Retry-After of an error; 0 if it has none.
 func retryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*databricks.Error](err); ok {
 		return e.RetryAfter
@@ -25,60 +25,61 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// isPurged reports whether an error says that Databricks removed the cluster.
+// isPurged reports whether an error means that Databricks purged the cluster.
 func isPurged(err error) bool {
 	e, ok := errors.AsType[*databricks.Error](err)
 	return ok && e.Purged
 }
 
-// backoff spaces the attempts at something that fails.
+// backoff is the exponential backoff of one operation.
 type backoff struct {
-	// failures counts all in a row, transient those since the last that was not.
+	// failures counts the failures in a row, transient those since the last failure
+	// that was not transient.
 	failures, transient int
-	// at is when to try again; zero: at once.
+	// at is when to retry; zero means at once.
 	at time.Time
 }
 
 const (
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
-	// refusedRetry is the pause after a failure that a person has to correct.
-	refusedRetry = 16 * time.Minute
-	// firstRefusedRetry is the first pause after the GET of one cluster was refused;
-	// it doubles up to refusedRetry.
-	firstRefusedRetry = 5 * time.Second
+	minRetryInterval = time.Second
+	maxRetryInterval = 5 * time.Minute
+	// refusalRetryInterval is the backoff after a failure that a user must correct.
+	refusalRetryInterval = 16 * time.Minute
+	// minRefusalRetryInterval is the first backoff after a GET of one cluster was
+	// refused; it doubles up to refusalRetryInterval.
+	minRefusalRetryInterval = 5 * time.Second
 )
 
 // failed records a failure at now.
 func (b *backoff) failed(err error, now time.Time) {
-	pause := lastRetry
+	pause := maxRetryInterval
 	if b.transient < 9 {
-		pause = min(firstRetry<<b.transient, lastRetry)
+		pause = min(minRetryInterval<<b.transient, maxRetryInterval)
 	}
 	b.failures++
 	b.transient++
 	b.at = now.Add(pause/2 + rand.N(pause/2))
 	switch {
 	case !isTransient(err):
-		b.at, b.transient = now.Add(refusedRetry+rand.N(time.Minute)), 0
+		b.at, b.transient = now.Add(refusalRetryInterval+rand.N(time.Minute)), 0
 	case b.at.Before(now.Add(retryAfter(err))):
-		b.at = now.Add(min(retryAfter(err), lastRetry))
+		b.at = now.Add(min(retryAfter(err), maxRetryInterval))
 	}
 }
 
-// refused records a refusal that concerns one cluster alone, at now.
+// refused records a refusal of one cluster's reads at now.
 func (b *backoff) refused(now time.Time) {
-	pause := refusedRetry
+	pause := refusalRetryInterval
 	if b.failures < 8 {
-		pause = min(firstRefusedRetry<<b.failures, refusedRetry)
+		pause = min(minRefusalRetryInterval<<b.failures, refusalRetryInterval)
 	}
 	b.failures++
 	b.transient = 0
 	b.at = now.Add(pause + rand.N(pause/16))
 }
 
-// heldUntil puts the next attempt off without a failure.
-func (b *backoff) heldUntil(at time.Time) { b.at = later(b.at, at) }
+// delayUntil delays the next attempt without counting a failure.
+func (b *backoff) delayUntil(at time.Time) { b.at = later(b.at, at) }
 
-// succeeded forgets all failures.
+// succeeded resets the backoff.
 func (b *backoff) succeeded() { *b = backoff{} }

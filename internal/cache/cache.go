@@ -13,8 +13,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// cache holds what one authority sees of one workspace. One goroutine schedules all
-// its reads; everything else only looks at what is known.
+// cache holds the data of one workspace that one authority can read. One goroutine
+// schedules all reads.
 type cache struct {
 	key       cacheKey
 	principal databricks.Principal
@@ -30,15 +30,15 @@ type cache struct {
 	// mu guards everything below. It is taken before a credential's and the
 	// limiter's, and after the Registry's.
 	mu sync.Mutex
-	// subscribers are the objects that connected, with the credential of each.
+	// subscribers are the connected objects, with the credential of each.
 	subscribers map[Object]*credential
-	// credentials are those of the subscribers, in the order of their arrival, and
-	// turn is whose the next read is that no object asked for.
+	// credentials are those of the subscribers, in the order in which they were added.
+	// turn is the index of the credential that made the last unrequested read.
 	credentials []*credential
 	turn        int
 
-	// entries are the clusters that objects are interested in; watched finds an
-	// object's.
+	// entries are the clusters that objects need; watched maps an object to its
+	// cluster.
 	entries  map[string]*entry
 	watched  map[Object]string
 	searches map[Object]*search
@@ -47,23 +47,23 @@ type cache struct {
 	// changed are the objects to be notified.
 	changed map[Object]struct{}
 
-	// gets are the GETs to be made, the most urgent first; getting those in flight.
+	// gets are the GETs to be made, in order of urgency; getting are those in flight.
 	gets    []get
 	getting map[string]struct{}
-	// planAt is when to plan again; zero: when something happens.
+	// planAt is when to plan again; zero means on the next signal.
 	planAt time.Time
-	// heldUntil is until when the limiter lets no request of a priority pass.
+	// heldUntil is when the limiter may grant a request of each priority again.
 	heldUntil [priorities]time.Time
-	// pausedUntil is until when the service asked for a pause of some requests.
+	// pausedUntil is the end of a Retry-After that holds some requests.
 	pausedUntil time.Time
 }
 
-// cacheKey says whose data a cache holds: objects share one only where they have the
-// same authority in the same workspace.
+// cacheKey identifies a cache. Objects share a cache only if they have the same
+// authority in the same workspace.
 type cacheKey struct {
 	host, workspaceID string
-	// domain keeps the users of a DatabricksWorkspace apart from the tenants' own
-	// credentials, authority one token or client from another.
+	// domain separates the users of a DatabricksWorkspace from the tenants' own
+	// credentials; authority separates tokens and OAuth clients.
 	domain, authority string
 }
 
@@ -85,7 +85,7 @@ func newCache(key cacheKey, principal databricks.Principal, limiter *ratelimit.L
 	}
 }
 
-// notify hands on the objects for which something changed.
+// notify calls OnChange with the objects whose view changed.
 func (c *cache) notify() {
 	c.mu.Lock()
 	objects := make([]Object, 0, len(c.changed))
@@ -99,7 +99,7 @@ func (c *cache) notify() {
 	}
 }
 
-// accept takes an observation of a cluster and marks who is to be notified.
+// accept stores an observation of a cluster and marks the objects to be notified.
 func (c *cache) accept(e *entry, observed Observation) {
 	if e.accept(observed) {
 		c.markWatchers(e)
@@ -135,7 +135,8 @@ func (c *cache) beginWrite(clusterID string) {
 	c.entry(clusterID).writing++
 }
 
-// endWrite records when a write was over, and from when on reads are valid.
+// endWrite records that a write ended at now. Reads that begin after validAfter are
+// valid.
 func (c *cache) endWrite(write Write, now, validAfter time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,8 +162,8 @@ func (c *cache) cancelWrite(clusterID string) {
 	}
 }
 
-// join makes an object a subscriber, with a credential.
-func (c *cache) join(object Object, with *credential) {
+// addSubscriber makes an object with a credential a subscriber.
+func (c *cache) addSubscriber(object Object, with *credential) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.subscribers[object] = with
@@ -173,8 +174,7 @@ func (c *cache) join(object Object, with *credential) {
 	c.retryAll()
 }
 
-// retryAll lets everything that failed be tried at once: there is a new credential,
-// or one works again.
+// retryAll ends all backoffs, because of a new credential or one that works again.
 func (c *cache) retryAll() {
 	c.lists.backoff.succeeded()
 	if c.lists.underway != nil {
@@ -189,8 +189,8 @@ func (c *cache) retryAll() {
 	c.signal()
 }
 
-// leave ends an object's subscription. It reports whether that was the last one.
-func (c *cache) leave(object Object) (last bool) {
+// unsubscribe ends an object's subscription and reports whether it was the last one.
+func (c *cache) unsubscribe(object Object) (last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, subscribed := c.subscribers[object]; !subscribed {
@@ -198,14 +198,14 @@ func (c *cache) leave(object Object) (last bool) {
 	}
 	delete(c.subscribers, object)
 	c.unwatch(object)
-	c.lookups.leave(object)
+	c.lookups.cancelAll(object)
 	delete(c.searches, object)
 	delete(c.changed, object)
 	return len(c.subscribers) == 0
 }
 
-// dismiss removes a credential that no object uses any more.
-func (c *cache) dismiss(gone *credential) {
+// removeCredential removes a credential that no object uses any more.
+func (c *cache) removeCredential(gone *credential) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.credentials = slices.DeleteFunc(c.credentials, func(other *credential) bool { return other == gone })
@@ -216,8 +216,8 @@ func (c *cache) dismiss(gone *credential) {
 	}
 }
 
-// rotate returns the credential of the next read that no object asked for. Each has
-// its turn, so that a revoked one is noticed although nothing is written with it.
+// rotate returns the credential of the next unrequested read. Credentials take turns,
+// so that a revoked one is noticed even if nothing is written with it.
 func (c *cache) rotate() *credential {
 	for range c.credentials {
 		c.turn = (c.turn + 1) % len(c.credentials)
@@ -232,8 +232,8 @@ func (c *cache) rotate() *credential {
 }
 
 // credentialFor returns the credential of an object that waits for a read of the
-// cluster, else of one whose cluster it is: what one credential may see proves
-// nothing about another.
+// cluster, else of one that watches it, because credentials may have different
+// permissions.
 func (c *cache) credentialFor(e *entry) *credential {
 	for key, r := range e.requests {
 		if with := c.subscribers[key.object]; with != nil && !e.satisfies(key.source, r.after) && !with.isRejected() {
@@ -266,9 +266,9 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// firstSpec puts the first GET of a cluster off, somewhere within the time over which
-// all are read: a restart makes all entries at once, and has enough to do at first.
-func (c *cache) firstSpec(now time.Time) time.Time {
+// firstSpecRead returns when the spec of a new entry is first read: at a random time
+// within Options.Deep, because a restart creates all entries at once.
+func (c *cache) firstSpecRead(now time.Time) time.Time {
 	return now.Add(3*c.options.Slow + c.random(c.options.Deep))
 }
 
@@ -284,15 +284,15 @@ func (c *cache) run(ctx context.Context) {
 		until := c.dispatch(ctx, &calls)
 		c.notify()
 		timer.Stop()
-		var alarm <-chan time.Time
+		var timerC <-chan time.Time
 		if !until.IsZero() {
 			timer.Reset(time.Until(until))
-			alarm = timer.C
+			timerC = timer.C
 		}
 		select {
 		case <-ctx.Done():
 		case <-c.wake:
-		case <-alarm:
+		case <-timerC:
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestOnlyTheObjectsOfChangedClustersAreNotified(t *testing.T) {
 			t.Fatalf("%d objects were notified of nothing", n)
 		}
 		f.remote.put(ids[7], compute.StateTerminated)
-		f.remote.change(ids[9], nodes("n2", 1024)) // what changes by itself does not notify
+		f.remote.change(ids[9], nodes("n2", 1024)) // fields that often change do not notify
 		f.remote.change(ids[11], nodes("n3", 0))   // the number of nodes does
 		f.pass(5 * time.Minute)
 		if f.notified(Object(ids[7])) != 1 {
@@ -95,7 +95,7 @@ func TestAnIncompleteListIsNotUsed(t *testing.T) {
 		f.pass(10 * time.Minute)
 		for _, id := range ids {
 			if got := f.state(id); got != compute.StateTerminated {
-				t.Fatalf("%s is %q after the list healed", id, got)
+				t.Fatalf("%s is %q after the lists recovered", id, got)
 			}
 		}
 	})
@@ -170,7 +170,7 @@ func TestAnEmptyListMakesNothingMissing(t *testing.T) {
 		for f.remote.count("list", before) == 0 {
 			f.pass(time.Second)
 		}
-		f.remote.editPages(nil) // healed before the second list
+		f.remote.editPages(nil) // recovered before the second list
 		f.pass(10 * time.Minute)
 		for _, id := range ids {
 			if got := f.presence(id); got != Present {
@@ -203,7 +203,7 @@ func TestOnlyAGetMakesAClusterMissing(t *testing.T) {
 		began = time.Now()
 		f.pass(time.Hour)
 		if n := f.remote.countOf(ids[3], began); n != 0 {
-			t.Errorf("%d GETs in an hour: what is missing was asked for again", n)
+			t.Errorf("%d GETs of a missing cluster in an hour", n)
 		}
 	})
 }
@@ -284,11 +284,11 @@ func TestAListThatBeganBeforeAWriteIsNotValid(t *testing.T) {
 		ids := f.remote.fill("c", 250)
 		ws := f.watch(ids...)
 		f.pass(time.Minute)
-		f.remote.latency = 2 * time.Second // a list takes at least six
+		f.remote.latency = 2 * time.Second // a list takes at least 6 s
 		began := time.Now()
 		f.connect("o")
 		f.subscribe("o", Interest{Search: Query{Tag: "none", After: began}})
-		f.pass(9 * time.Second) // its first page is on the way
+		f.pass(9 * time.Second) // its first page is in flight
 		if f.remote.count("list", began) == 0 {
 			t.Fatal("the list has not begun")
 		}
@@ -365,7 +365,7 @@ func TestARequestIsSatisfiedOnceAndNotifies(t *testing.T) {
 		if f.notified("c1") != 1 || !f.view("c1").Cluster.StartedAt.After(asked) {
 			t.Fatal("the request was not satisfied, or did not notify once")
 		}
-		f.view("c1") // the pass that handles the notification states it again
+		f.view("c1") // the reconcile after the notification states it again
 		f.pass(time.Minute)
 		if n := f.notified("c1"); n != 0 {
 			t.Errorf("%d more notifications of a satisfied request", n)
@@ -455,7 +455,7 @@ func TestASearchCountsTwoCompleteLists(t *testing.T) {
 		calls := f.remote.count("list", began)
 		f.pass(time.Minute)
 		if f.remote.count("list", began) != calls {
-			t.Error("a search that was done went on")
+			t.Error("a completed search made more calls")
 		}
 		f.remote.change("mine", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "me"} })
 		after = time.Now()
@@ -479,7 +479,7 @@ func TestAListThatDoesNotEndIsNotFollowed(t *testing.T) {
 		ws := f.watch(ids...)
 		f.pass(10 * time.Second)
 		if n := f.remote.count("list", time.Time{}); n > 12 {
-			t.Errorf("%d pages of a list that goes round", n)
+			t.Errorf("%d pages of a list whose pages do not end", n)
 		}
 		if seen := f.view(Object(ids[0])).Cluster; seen.Presence != Unknown && !seen.FromGet {
 			t.Error("an incomplete list was used")
@@ -529,12 +529,12 @@ func TestARunOfFailuresNotifiesOnce(t *testing.T) {
 		f.remote.failWith(nil)
 		f.pass(6 * time.Minute)
 		if ws.Health().Err != nil || f.notified(Object(ids[0])) != 1 {
-			t.Errorf("health %+v after it healed", ws.Health())
+			t.Errorf("health %+v after the recovery", ws.Health())
 		}
 	})
 }
 
-func TestAListThatTakesLongerThanItsIntervalLeavesRoom(t *testing.T) {
+func TestAListThatTakesLongerThanItsIntervalDelaysTheNext(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		f.remote.latency = 3 * time.Second
 		ids := f.remote.fill("c", 1000)
@@ -564,7 +564,7 @@ func TestNothingIsValidWhileAWriteIsInFlight(t *testing.T) {
 		f.pass(2 * time.Second)
 		f.mustWrite(ws, ratelimit.PriorityChange, ids[0], func(context.Context, databricks.Writer) error {
 			f.connect("o")
-			f.subscribe("o", Interest{Search: Query{Tag: "none", After: time.Now()}}) // a list meanwhile
+			f.subscribe("o", Interest{Search: Query{Tag: "none", After: time.Now()}}) // causes a list
 			f.pass(20 * time.Second)
 			if got := f.presence(ids[0]); got != Unknown {
 				t.Errorf("during a write it is %v", got)
@@ -648,7 +648,7 @@ func TestALongTransitionIsReadLessOften(t *testing.T) {
 		began := time.Now()
 		f.pass(time.Hour)
 		if n := f.remote.count("", began); n > 16 {
-			t.Errorf("%d calls an hour for what has not moved for ten", n)
+			t.Errorf("%d calls an hour for a transition of ten hours", n)
 		}
 	})
 }
@@ -729,7 +729,7 @@ func TestASlowListIsSpread(t *testing.T) {
 	})
 }
 
-func TestAnEntryThatNoObjectNeedsIsForgotten(t *testing.T) {
+func TestAnEntryThatNoObjectNeedsIsRemoved(t *testing.T) {
 	withRegistry(t, "[R16]", func(t *testing.T, f *fixture) {
 		ids := f.remote.fill("c", 10)
 		ws := f.watch(ids...)

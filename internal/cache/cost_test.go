@@ -11,7 +11,7 @@ import (
 )
 
 func TestAQuietWorkspaceCostsPagesNotClusters(t *testing.T) {
-	// Long enough for one list more or less not to count.
+	// The span is long enough that one more list does not matter.
 	for _, row := range []struct {
 		clusters int
 		span     time.Duration
@@ -65,7 +65,7 @@ func TestARestartOfTenThousandCostsTwoLists(t *testing.T) {
 	withRegistry(t, "[P3]", func(t *testing.T, f *fixture) {
 		ids := f.remote.fill("c", 10000)
 		began := time.Now()
-		for i, id := range ids { // as fast as workers would
+		for i, id := range ids { // about as fast as the workers
 			f.watch(id)
 			if i%1000 == 999 {
 				f.pass(time.Second)
@@ -101,9 +101,9 @@ func TestFiveClustersAmongThousandsCostFiveGets(t *testing.T) {
 		f.remote.fill("foreign", 8000)
 		f.watch(f.remote.fill("c", 5)...)
 		f.pass(4 * time.Minute)
-		t.Logf("%d calls to learn", f.remote.count("", time.Time{}))
+		t.Logf("%d calls until the number of pages is known", f.remote.count("", time.Time{}))
 		if n := f.remote.count("list", time.Time{}); n > 25 {
-			t.Errorf("%d pages to learn that lists cost more than GETs", n)
+			t.Errorf("%d pages until GETs are chosen", n)
 		}
 		began := time.Now()
 		f.pass(time.Hour)

@@ -12,52 +12,52 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// credential is one credential for one host: its client, whom it authenticates as,
-// and whether the workspace accepts it.
+// credential is one credential for one host: its client, its principal, and whether
+// the workspace accepts it.
 type credential struct {
 	key     credentialKey
 	client  Client
 	options Options
-	// launch runs something until the Registry ends, changed is called after each
-	// transition of what objects see.
+	// launch runs a function until the Registry ends. changed is called after each
+	// change that objects must be notified of.
 	launch  func(run func(ctx context.Context))
 	changed func(*credential)
 
-	// objects are those that use it, cache what it was identified for, and stop
-	// ends what runs for it. The Registry's lock guards them.
+	// objects are those that use the credential, cache is the one that it was
+	// identified for, and stop ends identify. The Registry's lock guards them.
 	objects map[Object]struct{}
 	cache   *cache
 	stop    func()
 
-	// mu guards everything below. No other lock is taken under it but the limiter's.
+	// mu guards everything below. Only the limiter's lock is taken under it.
 	mu      sync.Mutex
 	limiter *ratelimit.Limiter
-	// identifying: Me is in flight, or waits for its turn.
+	// identifying: Me is in flight or scheduled.
 	identifying bool
-	// since is since when the principal is not known, waiting why Me has no turn yet.
+	// since is when the credential was first used, for WaitError.Since; waiting is why
+	// Me has not returned yet.
 	since   time.Time
 	waiting string
-	// principal is set once Me returned.
+	// principal is set when Me first succeeds.
 	principal databricks.Principal
-	// failure is how Me failed last, before or after it once succeeded.
+	// failure is the last failure of Me; nil after a success.
 	failure error
-	// backoff spaces the attempts at Me.
-	backoff backoff
-	// acceptance is what is known of the credential itself.
+	// backoff is the backoff of Me.
+	backoff    backoff
 	acceptance acceptance
-	// acceptedAt is when Me last returned, cleared that it did so after a call was
-	// refused.
+	// acceptedAt is when Me last succeeded. confirmed reports whether that was the
+	// confirmation after a refused call.
 	acceptedAt time.Time
-	cleared    bool
+	confirmed  bool
 }
 
-// acceptance is whether the workspace accepts a credential. One refusal of a call is
-// no evidence: Me decides.
+// acceptance is the state of a credential in the workspace. One refused call does not
+// reject a credential; Me decides.
 type acceptance int
 
 const (
 	accepted acceptance = iota
-	// suspected: a call was refused, and Me is asked whether the credential is.
+	// suspected: a call was refused, and Me is in flight to confirm that.
 	suspected
 	// rejected: Me was refused, too.
 	rejected
@@ -66,21 +66,21 @@ const (
 type credentialKey struct{ host, workspaceID, domain, fingerprint string }
 
 const (
-	// clearedFor is how long a refusal of a call is the call's own, after Me returned
-	// for the same credential.
-	clearedFor = time.Minute
-	// confirmationPause is how long the second Me waits after the first was refused.
-	confirmationPause = time.Second
+	// confirmedFor is how long after a success of Me a refused call is Forbidden and
+	// does not make the credential suspected.
+	confirmedFor = time.Minute
+	// confirmationDelay is the delay of the second Me after the first was refused.
+	confirmationDelay = time.Second
 )
 
-// isRejected reports whether the workspace refuses the credential itself.
+// isRejected reports whether the workspace rejects the credential.
 func (c *credential) isRejected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.acceptance == rejected
 }
 
-// clockSkew is the workspace's clock minus the operator's, by its last answers.
+// clockSkew returns the workspace's clock minus the operator's, as last measured.
 func (c *credential) clockSkew() time.Duration {
 	clock, measures := c.client.(interface{ ClockSkew() (time.Duration, bool) })
 	if !measures {
@@ -90,18 +90,18 @@ func (c *credential) clockSkew() time.Duration {
 	return skew
 }
 
-// acquire takes a permit for a call, or returns when to come back.
+// acquire returns a permit for a call, or the reason and the time to retry.
 func (c *credential) acquire(r ratelimit.Request, now time.Time) (*ratelimit.Permit, *WaitError) {
 	c.mu.Lock()
 	state, retryAt, limiter := c.acceptance, c.backoff.at, c.limiter
 	c.mu.Unlock()
 	switch state {
 	case rejected:
-		return nil, &WaitError{At: later(retryAt, now.Add(firstRetry)), Reason: ReasonCredentialRejected, Message: "the workspace refuses the credential"}
+		return nil, &WaitError{At: later(retryAt, now.Add(minRetryInterval)), Reason: ReasonCredentialRejected, Message: "the workspace refuses the credential"}
 	case suspected:
 		return nil, &WaitError{
-			At: now.Add(firstRetry), Reason: ReasonCredentialUnconfirmed,
-			Message: "the workspace refused a call and is asked whether it still accepts the credential",
+			At: now.Add(minRetryInterval), Reason: ReasonCredentialUnconfirmed,
+			Message: "the workspace refused a call; checking whether it still accepts the credential",
 		}
 	case accepted:
 	}
@@ -120,21 +120,21 @@ const (
 	ReasonCredentialRejected ratelimit.Reason = "CredentialRejected"
 	// ReasonCredentialUnconfirmed: a call was refused, and the credential is being checked.
 	ReasonCredentialUnconfirmed ratelimit.Reason = "CredentialUnconfirmed"
-	// ReasonNotIdentified: it is not known yet whom the credential authenticates as.
+	// ReasonNotIdentified: the principal of the credential is not known yet.
 	ReasonNotIdentified ratelimit.Reason = "NotIdentified"
 )
 
-// call makes one call under a permit, which it gives back whatever happens, and
-// returns its judged failure.
+// call makes one call under a permit, returns the permit in all cases, and classifies
+// the error.
 func (c *credential) call(permit *ratelimit.Permit, made Call, send func() error) (err error) {
 	startedAt := time.Now()
-	err = errNoAnswer // unless send returns: it may panic
+	err = errNoAnswer // if send panics
 	defer func() {
 		now := time.Now()
 		release(permit, err, now)
 		made.Host, made.Duration, made.Err = c.key.host, now.Sub(startedAt), err
 		c.options.Observer(made)
-		err = c.judge(err, startedAt, now)
+		err = c.classify(err, startedAt, now)
 	}()
 	err = send()
 	return err
@@ -142,14 +142,14 @@ func (c *credential) call(permit *ratelimit.Permit, made Call, send func() error
 
 var errNoAnswer error = &databricks.Error{Class: databricks.ClassAmbiguous, Message: "the call did not return"}
 
-// release gives a permit back with what the call says about its host.
+// release returns a permit with the outcome of the call for its host.
 func release(permit *ratelimit.Permit, err error, now time.Time) {
 	failed, known := errors.AsType[*databricks.Error](err)
 	switch {
 	case err == nil:
 		permit.Release(now, ratelimit.Outcome{Kind: ratelimit.Served})
 	case !known, errors.Is(err, ErrNotSent), strings.HasPrefix(failed.Endpoint, "oidc/"):
-		permit.Cancel(now) // nothing was sent to the endpoint: there was no token, or no intent
+		permit.Cancel(now) // nothing was sent to the endpoint
 	case failed.Class == databricks.ClassThrottled:
 		permit.Release(now, ratelimit.Outcome{Kind: ratelimit.Throttled, RetryAfter: failed.RetryAfter})
 	case !failed.Answered && slices.Contains(hostClasses, failed.Class):
@@ -159,36 +159,37 @@ func release(permit *ratelimit.Permit, err error, now time.Time) {
 	}
 }
 
-// hostClasses are the failures that may be the host's, where it did not answer.
+// hostClasses are the classes of failures that count against a host which did not
+// answer.
 var hostClasses = []databricks.Class{databricks.ClassTransient, databricks.ClassAmbiguous, databricks.ClassHost}
 
-// judge returns what a failed call says about its object. A refusal of the credential
-// is believed once Me confirms it: until then it is transient, and where Me returned
-// just before the call, it is the call that was refused.
-func (c *credential) judge(err error, startedAt, now time.Time) error {
+// classify returns the error of a call with the class that its object must see. A
+// refusal of the credential is transient until Me confirms it. If Me succeeded just
+// before the call, the refusal concerns the call alone and is Forbidden.
+func (c *credential) classify(err error, startedAt, now time.Time) error {
 	failed, known := errors.AsType[*databricks.Error](err)
 	if !known || failed.Class != databricks.ClassUnauthenticated {
 		return err
 	}
-	judged := *failed
+	classified := *failed
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.acceptance == rejected:
 		return err
-	case c.cleared && startedAt.After(c.acceptedAt) && now.Sub(c.acceptedAt) < clearedFor:
-		judged.Class = databricks.ClassForbidden
+	case c.confirmed && startedAt.After(c.acceptedAt) && now.Sub(c.acceptedAt) < confirmedFor:
+		classified.Class = databricks.ClassForbidden
 	default:
-		judged.Class = databricks.ClassTransient
+		classified.Class = databricks.ClassTransient
 		if c.acceptance == accepted && !c.identifying {
 			c.acceptance, c.identifying = suspected, true
 			c.launch(c.identify)
 		}
 	}
-	return &judged
+	return &classified
 }
 
-// identity returns whom the credential authenticates as, or why that is not known.
+// identity returns the principal of the credential, or why it is not known.
 func (c *credential) identity(now time.Time) (databricks.Principal, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,16 +199,16 @@ func (c *credential) identity(now time.Time) (databricks.Principal, error) {
 	case c.failure != nil:
 		return databricks.Principal{}, c.failure
 	default:
-		return databricks.Principal{}, &WaitError{At: now.Add(firstRetry), Reason: ReasonNotIdentified, Message: c.waiting, Since: c.since}
+		return databricks.Principal{}, &WaitError{At: now.Add(minRetryInterval), Reason: ReasonNotIdentified, Message: c.waiting, Since: c.since}
 	}
 }
 
-// identify asks Me until it returns. A credential that is refused twice is rejected,
-// and from then on tried seldom.
+// identify calls Me until it succeeds. A credential that is refused twice in a row is
+// rejected, and from then on retried at Limits.ProbeRefused.
 func (c *credential) identify(ctx context.Context) {
 	refusals := 0
 	for {
-		err := c.askMe(ctx)
+		err := c.callMe(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -223,7 +224,7 @@ func (c *credential) identify(ctx context.Context) {
 		if err == nil || !c.isIdentifying() {
 			return
 		}
-		if !pause(ctx, c.retryAt(refusals, now)) {
+		if !waitUntil(ctx, c.retryAt(refusals, now)) {
 			return
 		}
 	}
@@ -235,18 +236,17 @@ func (c *credential) isIdentifying() bool {
 	return c.identifying
 }
 
-// retryAt is when Me is asked again after a failure.
+// retryAt returns when to call Me again after a failure.
 func (c *credential) retryAt(refusals int, now time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if refusals == 1 && c.acceptance != rejected {
-		return now.Add(confirmationPause)
+		return now.Add(confirmationDelay)
 	}
 	return c.backoff.at
 }
 
-// identified takes the outcome of Me. It reports whether that changes what objects
-// see.
+// identified records the outcome of Me and reports whether objects must be notified.
 func (c *credential) identified(err error, refusals int, now time.Time) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -254,18 +254,18 @@ func (c *credential) identified(err error, refusals int, now time.Time) (changed
 	switch {
 	case err == nil:
 		first := c.acceptedAt.IsZero()
-		c.cleared = was == suspected
+		c.confirmed = was == suspected
 		c.acceptance, c.acceptedAt, c.failure, c.identifying = accepted, now, nil, false
 		c.backoff.succeeded()
-		// A suspicion that is cleared changes nothing: calls that wait for it come back.
+		// A refused call whose credential is accepted needs no notification.
 		return first || was == rejected || before != nil
 	case databricks.ClassOf(err) == databricks.ClassUnauthenticated && refusals == 1 && was != rejected:
-		return false // one refusal is checked before it is believed
+		return false // a second call confirms the refusal
 	case databricks.ClassOf(err) == databricks.ClassUnauthenticated:
 		c.acceptance, c.failure = rejected, err
 		c.backoff.at = now.Add(c.options.Limits.ProbeRefused + c.options.Limits.ProbeRefused/16)
 	case was == suspected:
-		// Me does not answer, so nothing confirms the refusal.
+		// Me failed for another reason, so nothing confirms the refusal.
 		c.acceptance, c.identifying = accepted, false
 		return false
 	case was == rejected:
@@ -278,32 +278,32 @@ func (c *credential) identified(err error, refusals int, now time.Time) (changed
 	return before == nil || was != c.acceptance || before.Error() != c.failure.Error()
 }
 
-// askMe makes one call of Me as soon as the limiter lets it pass.
-func (c *credential) askMe(ctx context.Context) error {
+// callMe calls Me as soon as the limiter permits it.
+func (c *credential) callMe(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		limiter := c.limiter
 		c.mu.Unlock()
 		permit, wait := limiter.Acquire(ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: endpointMe}, time.Now())
 		if wait == nil {
-			return c.me(ctx, permit)
+			return c.sendMe(ctx, permit)
 		}
 		c.mu.Lock()
 		c.waiting = wait.Error()
 		c.mu.Unlock()
-		if !pause(ctx, wait.At) {
+		if !waitUntil(ctx, wait.At) {
 			return ctx.Err()
 		}
 	}
 }
 
-func (c *credential) me(ctx context.Context, permit *ratelimit.Permit) error {
+func (c *credential) sendMe(ctx context.Context, permit *ratelimit.Permit) error {
 	ctx, cancel := context.WithTimeout(ctx, c.options.RequestDeadline)
 	defer cancel()
 	startedAt := time.Now()
 	principal, err := c.client.Me(ctx)
 	if err == nil && principal.ID == "" {
-		err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace does not return whom the credential authenticates as"}
+		err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace does not return the principal of the credential"}
 	}
 	now := time.Now()
 	release(permit, err, now)
@@ -316,8 +316,8 @@ func (c *credential) me(ctx context.Context, permit *ratelimit.Permit) error {
 	return err
 }
 
-// pause waits until a time; false where ctx ends before.
-func pause(ctx context.Context, until time.Time) bool {
+// waitUntil waits until a time and reports whether it came before ctx ended.
+func waitUntil(ctx context.Context, until time.Time) bool {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {

@@ -12,8 +12,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// once fails the first call that a condition selects, with an error.
-func once(err error, selected func(call) bool) func(call) error {
+// failOnce returns a fault that fails the first selected call with an error.
+func failOnce(err error, selected func(call) bool) func(call) error {
 	done := false
 	return func(made call) error {
 		if done || !selected(made) {
@@ -36,9 +36,9 @@ func TestOneRefusedCallIsCheckedOnceAndChangesNothingElse(t *testing.T) {
 			ws := f.watch(ids...)
 			f.pass(time.Minute)
 			f.notifiedObjects()
-			f.remote.failWith(once(status, isKind("terminate")))
+			f.remote.failWith(failOnce(status, isKind("terminate")))
 			began := time.Now()
-			own := ids[len(ids)-1] // whose Workspace ws is
+			own := ids[len(ids)-1] // the cluster of ws
 			err := f.write(ws, ratelimit.PriorityTerminate, own, terminate(own))
 			if databricks.ClassOf(err) != databricks.ClassTransient {
 				t.Errorf("the call failed with %q", databricks.ClassOf(err))
@@ -47,7 +47,7 @@ func TestOneRefusedCallIsCheckedOnceAndChangesNothingElse(t *testing.T) {
 			if n := f.remote.count("me", began); n != 1 {
 				t.Errorf("Me was called %d times", n)
 			}
-			f.notified(Object(own)) // its cluster was read again
+			f.notified(Object(own)) // by the read after its write
 			if n := f.notifiedObjects(); n != 0 {
 				t.Errorf("%d other objects were notified", n)
 			}
@@ -64,7 +64,7 @@ func TestOneRefusedCallIsCheckedOnceAndChangesNothingElse(t *testing.T) {
 		f.watch(ids...)
 		f.pass(time.Minute)
 		f.notifiedObjects()
-		f.remote.failWith(once(errRefused, isKind("list")))
+		f.remote.failWith(failOnce(errRefused, isKind("list")))
 		began := time.Now()
 		f.pass(10 * time.Minute)
 		if n := f.remote.count("me", began); n != 1 {
@@ -79,7 +79,7 @@ func TestOneRefusedCallIsCheckedOnceAndChangesNothingElse(t *testing.T) {
 	})
 }
 
-func TestARevokedCredentialTakesOutItsOwnObjects(t *testing.T) {
+func TestARevokedCredentialBlocksItsOwnObjectsOnly(t *testing.T) {
 	withRegistry(t, "[R9]", func(t *testing.T, f *fixture) {
 		ids := f.remote.fill("c", 40)
 		f.watchAs("a", f.client("alice-1"), "", ids[:20]...)
@@ -238,14 +238,14 @@ func TestACallThatStaysRefusedIsForbiddenForThatCallOnly(t *testing.T) {
 	})
 }
 
-func TestCallsGoOnWhereMeDoesNotAnswer(t *testing.T) {
+func TestCallsContinueWhileMeDoesNotAnswer(t *testing.T) {
 	for name, failure := range map[string]error{"503": errUnavailable, "no answer": errHang} {
 		withRegistry(t, name, func(t *testing.T, f *fixture) {
 			ids := f.remote.fill("c", 20)
 			ws := f.watch(ids...)
 			f.pass(time.Minute)
 			f.notifiedObjects()
-			refuseOnce := once(errRefused, isKind("terminate"))
+			refuseOnce := failOnce(errRefused, isKind("terminate"))
 			f.remote.failWith(func(made call) error {
 				if made.kind == "me" {
 					return failure
@@ -272,12 +272,12 @@ func TestCallsGoOnWhereMeDoesNotAnswer(t *testing.T) {
 
 func TestARefusalAmongOtherFailuresOfMeIsRetriedWithBackoff(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
-		refuseOnce := once(errRefused, isKind("me"))
+		refuseOnce := failOnce(errRefused, isKind("me"))
 		f.remote.failWith(func(made call) error {
 			if err := refuseOnce(made); err != nil {
 				return err
 			}
-			return &databricks.Error{Class: databricks.ClassTransient, StatusCode: 500, Message: "sorry", Answered: true}
+			return &databricks.Error{Class: databricks.ClassTransient, StatusCode: 500, Message: "internal error", Answered: true}
 		})
 		_, err := f.tryConnect("o", f.token("alice-1"), "")
 		if databricks.ClassOf(err) != databricks.ClassTransient {

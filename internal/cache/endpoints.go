@@ -20,10 +20,10 @@ const (
 )
 
 const (
-	// catalogInterval is how often what a workspace offers is read again.
+	// catalogInterval is how often the catalog of a workspace is read again.
 	catalogInterval = 24 * time.Hour
-	// permissionsInterval is how often permissions are read to see what was changed
-	// elsewhere.
+	// permissionsInterval is how often permissions are read again, to notice changes
+	// by other actors.
 	permissionsInterval = 6 * time.Hour
 )
 
@@ -44,7 +44,7 @@ func always(span time.Duration) func(Options) time.Duration {
 	return func(Options) time.Duration { return span }
 }
 
-// librariesEndpoint is how far the libraries of a cluster are.
+// librariesEndpoint returns the status of the libraries of a cluster.
 var librariesEndpoint = endpoint{
 	name:     "libraries/cluster-status",
 	every:    map[Cadence]func(Options) time.Duration{WhileChanging: fast, WhileQuiet: func(o Options) time.Duration { return 6 * o.Slow }},
@@ -57,7 +57,7 @@ var librariesEndpoint = endpoint{
 	same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
 }
 
-// permissionsEndpoint is the access control list of a cluster.
+// permissionsEndpoint returns the access control list of a cluster.
 var permissionsEndpoint = endpoint{
 	name: "permissions/clusters",
 	every: map[Cadence]func(Options) time.Duration{
@@ -72,14 +72,15 @@ var permissionsEndpoint = endpoint{
 	same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
 }
 
-// pinsPartial are the pages of a list of pinned clusters that have come.
+// pinsPartial has the pages of a list of pinned clusters that were read so far.
 type pinsPartial struct {
 	pinned map[string]bool
 	token  string
 	pages  int
 }
 
-// pinsEndpoint is the pinned clusters of the workspace: one list serves all objects.
+// pinsEndpoint returns the pinned clusters of the workspace. One list serves all
+// objects.
 var pinsEndpoint = endpoint{
 	name:     endpointList + " (pinned)",
 	every:    map[Cadence]func(Options) time.Duration{WhileChanging: slow, WhileQuiet: slow},
@@ -93,7 +94,7 @@ var pinsEndpoint = endpoint{
 }
 
 func readPins(ctx context.Context, api databricks.Reader, _ string, partial any) (any, bool, error) {
-	// The limit on pins has long been one page.
+	// Databricks limits the number of pins to about one page.
 	const pageSize, maxPages = 100, 50
 	known, _ := partial.(pinsPartial)
 	page, err := api.List(ctx, databricks.ListQuery{PageSize: pageSize, PageToken: known.token, PinnedOnly: true})
@@ -123,9 +124,8 @@ var (
 	poolsEndpoint     = catalogEndpoint("instance-pools/list", databricks.Reader.InstancePools)
 )
 
-// catalogEndpoint returns what a workspace offers of a kind. A catalog that is read
-// again notifies no object: each looks when it has something new to compare. The
-// first answer always does.
+// catalogEndpoint returns the endpoint of one part of the catalog. Only its first
+// answer notifies objects.
 func catalogEndpoint[T any](name string, read func(databricks.Reader, context.Context) (T, error)) endpoint {
 	return endpoint{
 		name: name,

@@ -11,53 +11,52 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// entry is what the cache holds of one cluster that objects are interested in. It
-// keeps apart what each source returned and when its read began: a list never
-// stands in for a GET.
+// entry is the cached state of one cluster that objects need. It stores the results
+// of lists and GETs separately, because a list never replaces a GET.
 type entry struct {
 	id string
-	// watchers are the objects whose cluster it is; requests are the reads that
+	// watchers are the objects that manage the cluster; requests are the reads that
 	// objects wait for.
 	watchers map[Object]struct{}
 	requests map[requestKey]*readRequest
 
-	// newest is the observation with the newest start, be it from a list or a GET.
+	// newest is the observation with the latest StartedAt, from a list or a GET.
 	newest Observation
-	// spec is what the newest GET returned with one, which began at specAt; omitted
-	// counts the GETs since that returned none.
+	// spec is from the newest GET that returned one, which began at specAt; omitted
+	// counts the GETs since then that returned none.
 	spec    json.RawMessage
 	specAt  time.Time
 	omitted int
 
-	// createdAt is when the entry was made. Until the cluster was observed once, it
-	// may be new and not visible yet.
+	// createdAt is when the entry was created. A cluster that was never observed
+	// (seen) may be new and not visible yet.
 	createdAt time.Time
 	seen      bool
 	// deleting: deletion was requested, so "not found" is accepted at once.
 	deleting bool
-	// health is how the GETs of this cluster fare.
+	// health is the health of the GETs of this cluster.
 	health health
 
 	// writing counts the writes in flight. Only observations that began after
-	// validAfter are valid. needsReread: there is none since the last write.
+	// validAfter are valid. needsReread: none has been read since the last write.
 	writing     int
 	wroteAt     time.Time
 	validAfter  time.Time
 	needsReread bool
 
-	// requestedAt is when a read was last requested, readAt when the last one began
-	// that did not fail, whatever it returned.
+	// requestedAt is when a read was last requested; readAt is when the last read that
+	// did not fail began.
 	requestedAt, readAt time.Time
-	// stale marks what the slow cadence has reached.
+	// stale: the cluster is due at the slow interval.
 	stale bool
-	// specDue is when its spec is to be read again.
+	// specDue is when the spec is read again.
 	specDue time.Time
-	// backoff spaces the GETs that fail.
+	// backoff is the backoff of the GETs.
 	backoff backoff
 
-	// absent counts the complete lists in a row that did not have it, absentSince is
-	// when the first of them began. unlisted: a GET returned it since, so lists say
-	// nothing about it.
+	// absent counts the consecutive complete lists without the cluster; absentSince is
+	// when the first of them began. unlisted: a GET returned the cluster since, so
+	// lists do not show it.
 	absent      int
 	absentSince time.Time
 	unlisted    bool
@@ -68,10 +67,10 @@ func (e *entry) isValid() bool {
 	return e.writing == 0 && e.newest.Presence != Unknown && e.newest.StartedAt.After(e.validAfter)
 }
 
-// isGone reports whether there is nothing left to read.
+// isGone reports whether the cluster does not exist any more.
 func (e *entry) isGone() bool { return e.isValid() && e.newest.Presence != Present }
 
-// isNeeded reports whether any object is interested.
+// isNeeded reports whether any object needs the entry.
 func (e *entry) isNeeded() bool { return len(e.watchers) > 0 || len(e.requests) > 0 }
 
 // observation returns the newest observation if it is valid; else Unknown.
@@ -90,9 +89,8 @@ func (e *entry) specification() Spec {
 	return Spec{JSON: e.spec, StartedAt: e.specAt, Omitted: e.omitted}
 }
 
-// acceptSpec takes the spec of a GET that began at startedAt. One without a spec
-// says nothing: what an earlier GET returned is not known to hold any more. It reports
-// whether the spec differs from the one that was known.
+// acceptSpec stores the spec of a GET that began at startedAt and reports whether it
+// differs from the previous one. A GET without a spec makes the spec unknown.
 func (e *entry) acceptSpec(spec json.RawMessage, startedAt time.Time) (changed bool) {
 	if !startedAt.After(e.specAt) {
 		return false
@@ -107,8 +105,8 @@ func (e *entry) acceptSpec(spec json.RawMessage, startedAt time.Time) (changed b
 	return changed
 }
 
-// accept takes an observation. It reports whether the cluster differs from before,
-// or became valid again.
+// accept stores an observation and reports whether the cluster changed or became
+// valid again.
 func (e *entry) accept(observed Observation) (changed bool) {
 	if !observed.StartedAt.After(e.newest.StartedAt) {
 		return false
@@ -117,7 +115,7 @@ func (e *entry) accept(observed Observation) (changed bool) {
 	observed.ChangedAt = observed.StartedAt
 	same := observed.Presence == before.Presence && sameCluster(observed.Cluster, before.Cluster)
 	if same {
-		observed.ChangedAt, observed.Cluster = before.ChangedAt, before.Cluster // one copy is enough
+		observed.ChangedAt, observed.Cluster = before.ChangedAt, before.Cluster // keep one copy
 	}
 	e.newest, e.stale = observed, false
 	if observed.Presence == Present {
@@ -131,11 +129,12 @@ func (e *entry) accept(observed Observation) (changed bool) {
 	return !same || reread
 }
 
-// listed records that a complete list had the cluster.
-func (e *entry) listed() { e.absent, e.absentSince, e.unlisted = 0, time.Time{}, false }
+// recordListed records that a complete list had the cluster.
+func (e *entry) recordListed() { e.absent, e.absentSince, e.unlisted = 0, time.Time{}, false }
 
-// missed records that a complete list which began at startedAt did not have it.
-func (e *entry) missed(startedAt time.Time) {
+// recordAbsent records that a complete list which began at startedAt did not have the
+// cluster.
+func (e *entry) recordAbsent(startedAt time.Time) {
 	if e.absent == 0 {
 		e.absentSince = startedAt
 	}
@@ -143,13 +142,14 @@ func (e *entry) missed(startedAt time.Time) {
 	e.stale = false
 }
 
-// isUnconfirmed reports whether a list did not have the cluster and no GET has
-// returned since whether it exists.
+// isUnconfirmed reports whether a list did not have the cluster and no later GET
+// returned whether it exists.
 func (e *entry) isUnconfirmed() bool {
 	return e.absent > 0 && !e.unlisted && e.newest.Presence == Present && !e.newest.StartedAt.After(e.absentSince)
 }
 
-// visibleBy is until when its absence from lists is no reason for a GET.
+// visibleBy returns when the cluster must be visible in lists; an earlier absence
+// causes no GET.
 func (e *entry) visibleBy(grace time.Duration) time.Time {
 	if e.seen {
 		return e.wroteAt.Add(grace)
@@ -157,8 +157,7 @@ func (e *entry) visibleBy(grace time.Duration) time.Time {
 	return e.createdAt.Add(grace)
 }
 
-// sameCluster compares what two reads returned, but for the spec, which only GET
-// returns.
+// sameCluster reports whether two reads returned the same cluster.
 func sameCluster(a, b *compute.ClusterDetails) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -166,31 +165,32 @@ func sameCluster(a, b *compute.ClusterDetails) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// trimmed returns a copy of a cluster without what is large or restless and of no
-// use to a controller. Of the executors it keeps the number.
+// trimmed returns a copy of a cluster without the fields that Observation.Cluster
+// omits. It keeps the number of executors.
 func trimmed(cluster *compute.ClusterDetails) *compute.ClusterDetails {
 	c := *cluster
-	c.Driver, c.Executors, c.DefaultTags, c.ClusterLogStatus, c.Spec = nil, anyNodes(len(c.Executors)), nil, nil, nil
+	c.Driver, c.Executors, c.DefaultTags, c.ClusterLogStatus, c.Spec = nil, emptyNodes(len(c.Executors)), nil, nil, nil
 	c.ClusterCores, c.ClusterMemoryMb = 0, 0
 	return &c
 }
 
-// manyNodes are shared by all clusters, so that counting executors costs no memory.
-var manyNodes = make([]compute.SparkNode, 1000)
+// sharedNodes are shared by all clusters, so that the number of executors costs no
+// memory.
+var sharedNodes = make([]compute.SparkNode, 1000)
 
-// anyNodes returns n nodes without content.
-func anyNodes(n int) []compute.SparkNode {
+// emptyNodes returns n empty nodes.
+func emptyNodes(n int) []compute.SparkNode {
 	switch {
 	case n == 0:
 		return nil
-	case n <= len(manyNodes):
-		return manyNodes[:n:n]
+	case n <= len(sharedNodes):
+		return sharedNodes[:n:n]
 	default:
 		return make([]compute.SparkNode, n)
 	}
 }
 
-// errOmitted is the failure of a cluster whose GETs return no spec.
+// errOmitted is the error of a cluster whose GETs return no spec.
 var errOmitted = &databricks.Error{
 	Class:   databricks.ClassTransient,
 	Message: "the workspace returned the cluster without its spec three times in a row",

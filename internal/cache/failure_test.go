@@ -12,21 +12,21 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// oneClusterFails are ways in which the GETs of one cluster fail.
-var oneClusterFails = map[string]struct {
+// clusterFailures are failures of the GETs of one cluster.
+var clusterFailures = map[string]struct {
 	err   error
 	class databricks.Class
 }{
 	"500 answered": {
-		&databricks.Error{Class: databricks.ClassTransient, StatusCode: 500, Code: "INTERNAL_ERROR", Message: "sorry", Answered: true},
+		&databricks.Error{Class: databricks.ClassTransient, StatusCode: 500, Code: "INTERNAL_ERROR", Message: "internal error", Answered: true},
 		databricks.ClassTransient,
 	},
-	"garbage":   {&databricks.Error{Class: databricks.ClassHost, StatusCode: 200, Message: "the answer is not understood"}, databricks.ClassHost},
-	"no answer": {errHang, databricks.ClassTransient},
+	"malformed answer": {&databricks.Error{Class: databricks.ClassHost, StatusCode: 200, Message: "the answer is not understood"}, databricks.ClassHost},
+	"no answer":        {errHang, databricks.ClassTransient},
 }
 
 func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
-	for name, fails := range oneClusterFails {
+	for name, fails := range clusterFailures {
 		withRegistry(t, "[case-67] "+name, func(t *testing.T, f *fixture) {
 			ids := f.remote.fill("c", 10)
 			bad, object := ids[0], Object(ids[0])
@@ -44,18 +44,18 @@ func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
 			for f.view(object).Health.Err == nil {
 				f.pass(time.Second)
 				if time.Since(began) > 3*time.Minute {
-					t.Fatal("it does not show in the health of the cluster")
+					t.Fatal("the failure is not reported in the health of the cluster")
 				}
 			}
 			if n := f.remote.countOf(bad, began); n < 3 {
-				t.Errorf("it shows after %d GETs", n)
+				t.Errorf("reported after %d GETs", n)
 			}
 			shown := f.view(object).Health
 			if databricks.ClassOf(shown.Err) != fails.class || shown.Since.Before(began) || f.notified(object) != 1 {
 				t.Errorf("health %+v", shown)
 			}
 			for range 5 {
-				for _, id := range ids[1:] { // other clusters' GETs go on
+				for _, id := range ids[1:] { // other clusters' GETs continue
 					f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
 				}
 				f.pass(10 * time.Second)
@@ -81,10 +81,10 @@ func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
 			f.remote.failWith(nil)
 			f.pass(6 * time.Minute)
 			if got := f.view(object); got.Health.Err != nil || !got.Health.Since.IsZero() || got.Spec.JSON == nil {
-				t.Errorf("after it works again %+v", got.Health)
+				t.Errorf("after the recovery %+v", got.Health)
 			}
 			if n := f.notified(object); n == 0 {
-				t.Error("its object was not notified that it works again")
+				t.Error("its object was not notified of the recovery")
 			}
 			if n := f.notifiedObjects(); n != 0 {
 				t.Errorf("%d other objects were notified", n)
@@ -119,7 +119,7 @@ func TestAGetWithoutASpecLeavesTheSpecUnknown(t *testing.T) {
 			t.Errorf("%d GETs in an hour", n)
 		}
 		again := time.Now()
-		for range 60 { // each pass asks for a newer one
+		for range 60 { // each reconcile requests a newer one
 			f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
 			f.pass(time.Second)
 		}
@@ -130,7 +130,7 @@ func TestAGetWithoutASpecLeavesTheSpecUnknown(t *testing.T) {
 		f.remote.omitSpec("c1", false)
 		f.pass(6 * time.Minute)
 		if got := f.view("c1"); got.Spec.JSON == nil || got.Spec.Omitted != 0 || got.Health.Err != nil || f.notified("c1") == 0 {
-			t.Errorf("after it is there again %+v, health %v", got.Spec, got.Health.Err)
+			t.Errorf("after the recovery %+v, health %v", got.Spec, got.Health.Err)
 		}
 	})
 }
@@ -155,7 +155,7 @@ func TestASpecReadBeforeAWriteIsNotReturned(t *testing.T) {
 			return nil
 		})
 		wrote := time.Now()
-		f.remote.failWith(func(made call) error { // so that a list returns it
+		f.remote.failWith(func(made call) error { // so that only a list returns the cluster
 			if made.kind == "get" {
 				return errHang
 			}
@@ -194,7 +194,7 @@ func TestEachRequestOfASpecMakesOneGet(t *testing.T) {
 			began := time.Now()
 			for i := range 12 {
 				f.subscribe(object, Interest{ClusterID: own, SpecAfter: time.Now()})
-				for range 5 { // stated again by each pass
+				for range 5 { // stated again by each reconcile
 					f.view(object)
 					f.pass(5 * time.Second)
 				}
@@ -206,7 +206,7 @@ func TestEachRequestOfASpecMakesOneGet(t *testing.T) {
 			f.subscribe(object, Interest{ClusterID: own, SpecAfter: later})
 			f.pass(2 * time.Minute)
 			if n := f.remote.countOf(own, began); n != 13 || !f.view(object).Spec.StartedAt.After(later) {
-				t.Errorf("%d GETs for a spec that must be newer than a time to come", n-12)
+				t.Errorf("%d GETs for a spec that must be newer than a future time", n-12)
 			}
 			f.pass(time.Hour)
 			if n := f.remote.countOf(own, began); n != 13 {
@@ -285,14 +285,14 @@ func TestAFailingLookupAffectsNothingElse(t *testing.T) {
 				f.remote.failWith(nil)
 				f.pass(12 * time.Minute)
 				if got := f.view(Object(ids[1])); got.Permissions.StartedAt.IsZero() || got.Libraries.StartedAt.IsZero() || got.Pins.StartedAt.IsZero() {
-					t.Error("it is not read after it works again")
+					t.Error("not read after the recovery")
 				}
 			})
 		}
 	}
 }
 
-func TestReadsGoOnInTheGoodHalvesOfEachMinute(t *testing.T) {
+func TestReadsContinueWhileTheHostAnswersHalfOfEachMinute(t *testing.T) {
 	for name, failure := range map[string]error{"503": errUnavailable, "no answer": errHang} {
 		withRegistry(t, "[case-98] "+name, func(t *testing.T, f *fixture) {
 			ids := f.remote.fill("c", 20)
@@ -308,7 +308,7 @@ func TestReadsGoOnInTheGoodHalvesOfEachMinute(t *testing.T) {
 				return nil
 			})
 			for minute := range 30 {
-				began := time.Now() // of a good half
+				began := time.Now() // of a half in which the host answers
 				f.remote.change(ids[0], func(c *compute.ClusterDetails) { c.NumWorkers = minute + 1 })
 				f.subscribe(Object(ids[1]), Interest{ClusterID: ids[1], SpecAfter: began})
 				f.pass(29 * time.Second)
@@ -341,14 +341,14 @@ func TestAWriteThatWasNotSentChangesNothing(t *testing.T) {
 			f.pass(time.Minute)
 			before, calls := f.view("c1"), f.remote.count("", time.Time{})
 			f.notified("c1")
-			for range 50 { // more than the limit lets through at once, if they counted
+			for range 50 { // more than the burst
 				if err := f.write(ws, ratelimit.PriorityTerminate, "c1", func(context.Context, databricks.Writer) error { return reason }); err == nil || err.Error() != reason.Error() {
 					t.Fatalf("the write fails with %v", err)
 				}
 			}
 			after := f.view("c1")
 			if !after.Cluster.StartedAt.Equal(before.Cluster.StartedAt) || !after.Spec.StartedAt.Equal(before.Spec.StartedAt) {
-				t.Errorf("what was read before is not valid any more: %+v", after.Cluster)
+				t.Errorf("the earlier reads are not valid any more: %+v", after.Cluster)
 			}
 			state := f.Limiters()[0]
 			if n := state.Priorities["terminate"].Granted; n != 0 || state.WritesInFlight != 0 {
@@ -373,10 +373,10 @@ func TestADeleteThatWasNotSentDoesNotEndTheGrace(t *testing.T) {
 	})
 }
 
-func TestARetryAfterHoldsUpNoReadThatADeletionWaitsFor(t *testing.T) {
-	for name, fleet := range map[string]int{"[case-73] few clusters": 1, "[case-73] more clusters than are read one by one": 300} {
+func TestARetryAfterHoldsNoReadThatADeletionWaitsFor(t *testing.T) {
+	for name, clusters := range map[string]int{"[case-73] few clusters": 1, "[case-73] more clusters than are read one by one": 300} {
 		withRegistry(t, name, func(t *testing.T, f *fixture) {
-			ids := f.remote.fill("c", fleet)
+			ids := f.remote.fill("c", clusters)
 			ws := f.watch(ids...)
 			f.pass(time.Minute)
 			throttled := &databricks.Error{Class: databricks.ClassThrottled, Answered: true, RetryAfter: 2 * time.Minute}
@@ -388,7 +388,7 @@ func TestARetryAfterHoldsUpNoReadThatADeletionWaitsFor(t *testing.T) {
 				t.Errorf("the cluster was read last at %v, before the deletion at %v", got.StartedAt, since)
 			}
 			if n := f.remote.count("", since); n != 1 {
-				t.Errorf("%d calls while the service asked for none, of which one is for the deletion", n)
+				t.Errorf("%d calls during the Retry-After, expected one for the deletion", n)
 			}
 		})
 	}
@@ -450,7 +450,7 @@ func TestAPageOverTheBoundIsNoFailureWhileItCanBeHalved(t *testing.T) {
 	})
 }
 
-func TestClustersWhoseGetsHangDoNotHoldUpOthers(t *testing.T) {
+func TestClustersWhoseGetsHangDoNotBlockOthers(t *testing.T) {
 	withRegistry(t, "[case-67]", func(t *testing.T, f *fixture) {
 		ids := f.remote.fill("c", 20)
 		f.watch(ids...)

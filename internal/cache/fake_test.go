@@ -19,28 +19,28 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// remote is a workspace that a test programs.
+// remote is a fake workspace.
 type remote struct {
-	// latency is how long every call takes.
+	// latency is the duration of every call.
 	latency time.Duration
 
 	mu sync.Mutex
-	// fault decides about a call before it has its effect; nil lets it pass.
+	// fault returns the error of a call that fails without an effect; nil for none.
 	fault func(made call) error
-	// edit changes a page before it is returned; nil leaves it.
+	// edit changes a page before it is returned, unless it is nil.
 	edit     func(query databricks.ListQuery, page *databricks.ListPage)
 	clusters map[string]compute.ClusterDetails
-	// ids are those of clusters in order; nil: to be sorted anew.
+	// ids are the sorted ids of clusters; nil if they must be sorted again.
 	ids      []string
 	unlisted map[string]bool
-	// withoutSpec are the clusters whose GETs return no spec.
+	// withoutSpec has the clusters whose GETs return no spec.
 	withoutSpec map[string]bool
-	// specs are the specs that were set by hand.
+	// specs are those that a test set.
 	specs map[string]json.RawMessage
-	// workspaceIDs are those that Me returns, by token.
+	// workspaceIDs are the ids that Me returns, by token.
 	workspaceIDs map[string]string
 	calls        []call
-	// libraryStatus is that of every cluster's library.
+	// libraryStatus is the status of every cluster's library.
 	libraryStatus compute.LibraryInstallStatus
 }
 
@@ -51,7 +51,7 @@ type call struct {
 	err             error
 }
 
-// errHang is the fault of a call that gets no answer until its deadline.
+// errHang is the fault of a call that is not answered before its deadline.
 var errHang = errors.New("no answer")
 
 func newRemote() *remote {
@@ -61,14 +61,14 @@ func newRemote() *remote {
 	}
 }
 
-// failWith sets what decides about calls from now on.
+// failWith sets the fault of later calls.
 func (r *remote) failWith(fault func(made call) error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fault = fault
 }
 
-// refuse makes the workspace refuse the tokens with 401 from now on.
+// refuse makes the workspace answer later calls with these tokens with 401.
 func (r *remote) refuse(tokens ...string) {
 	r.failWith(func(made call) error {
 		if slices.Contains(tokens, made.token) {
@@ -78,7 +78,7 @@ func (r *remote) refuse(tokens ...string) {
 	})
 }
 
-// editPages sets what changes pages from now on.
+// editPages sets the function that changes later pages.
 func (r *remote) editPages(edit func(query databricks.ListQuery, page *databricks.ListPage)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -92,21 +92,21 @@ func (r *remote) omitSpec(id string, omitted bool) {
 	r.withoutSpec[id] = omitted
 }
 
-// editSpec changes what GETs return as a cluster's spec, and nothing else.
+// editSpec sets the spec that GETs of a cluster return.
 func (r *remote) editSpec(id, spec string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.specs[id] = json.RawMessage(spec)
 }
 
-// log is what was called so far.
+// log returns the calls so far.
 func (r *remote) log() []call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.calls)
 }
 
-// put sets a cluster's state, and makes the cluster if there is none.
+// put sets the state of a cluster, which it creates if necessary.
 func (r *remote) put(id string, state compute.State) {
 	r.change(id, func(c *compute.ClusterDetails) { c.State = state })
 }
@@ -132,7 +132,7 @@ func (r *remote) remove(id string) {
 	r.ids = nil
 }
 
-// fill makes many running clusters.
+// fill creates running clusters and returns their ids.
 func (r *remote) fill(prefix string, count int) []string {
 	ids := make([]string, count)
 	for i := range ids {
@@ -142,8 +142,8 @@ func (r *remote) fill(prefix string, count int) []string {
 	return ids
 }
 
-// take records a call and lets the fault decide.
-func (r *remote) take(ctx context.Context, made call) error {
+// receive records a call and returns its fault.
+func (r *remote) receive(ctx context.Context, made call) error {
 	made.at = time.Now()
 	r.mu.Lock()
 	var err error
@@ -165,7 +165,7 @@ func (r *remote) take(ctx context.Context, made call) error {
 	}
 }
 
-// calledWhere counts the calls since a time that a condition selects.
+// calledWhere returns the number of selected calls since a time.
 func (r *remote) calledWhere(since time.Time, selected func(call) bool) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,17 +177,17 @@ func (r *remote) calledWhere(since time.Time, selected func(call) bool) (n int) 
 	return n
 }
 
-// count is how many calls of a kind were made since a time; "" counts all.
+// count returns the number of calls of a kind since a time; "" counts all kinds.
 func (r *remote) count(kind string, since time.Time) int {
 	return r.calledWhere(since, func(made call) bool { return kind == "" || made.kind == kind })
 }
 
-// countOf is how many calls about one cluster were made since a time.
+// countOf returns the number of calls for one cluster since a time.
 func (r *remote) countOf(id string, since time.Time) int {
 	return r.calledWhere(since, func(made call) bool { return made.kind != "list" && made.id == id })
 }
 
-// countBy is how many calls of a kind were made with a token since a time.
+// countBy returns the number of calls of a kind with a token since a time.
 func (r *remote) countBy(token, kind string, since time.Time) int {
 	return r.calledWhere(since, func(made call) bool { return made.token == token && (kind == "" || made.kind == kind) })
 }
@@ -196,7 +196,7 @@ func (r *remote) failed(class databricks.Class, since time.Time) int {
 	return r.calledWhere(since, func(made call) bool { return databricks.ClassOf(made.err) == class })
 }
 
-// session is the remote as one credential reaches it.
+// session is the remote's client with one credential.
 type session struct {
 	*remote
 	databricks.Writer
@@ -205,7 +205,7 @@ type session struct {
 
 // LibraryStatuses returns one library for each cluster.
 func (s *session) LibraryStatuses(ctx context.Context, id string) ([]compute.LibraryFullStatus, error) {
-	err := s.take(ctx, call{kind: "libraries", id: id, token: s.token})
+	err := s.receive(ctx, call{kind: "libraries", id: id, token: s.token})
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (s *session) LibraryStatuses(ctx context.Context, id string) ([]compute.Lib
 }
 
 func (s *session) Me(ctx context.Context) (databricks.Principal, error) {
-	if err := s.take(ctx, call{kind: "me", token: s.token}); err != nil {
+	if err := s.receive(ctx, call{kind: "me", token: s.token}); err != nil {
 		return databricks.Principal{}, err
 	}
 	s.mu.Lock()
@@ -226,7 +226,7 @@ func (s *session) Me(ctx context.Context) (databricks.Principal, error) {
 
 // Permissions returns no grants.
 func (s *session) Permissions(ctx context.Context, id string) ([]compute.ClusterAccessControlResponse, error) {
-	return nil, s.take(ctx, call{kind: "permissions", id: id, token: s.token})
+	return nil, s.receive(ctx, call{kind: "permissions", id: id, token: s.token})
 }
 
 func (s *session) Get(ctx context.Context, id string) (databricks.Cluster, error) {
@@ -234,7 +234,7 @@ func (s *session) Get(ctx context.Context, id string) (databricks.Cluster, error
 	c, known := s.clusters[id]
 	omitted, spec := s.withoutSpec[id], s.specs[id]
 	s.mu.Unlock()
-	if err := s.take(ctx, call{kind: "get", id: id, token: s.token}); err != nil {
+	if err := s.receive(ctx, call{kind: "get", id: id, token: s.token}); err != nil {
 		return databricks.Cluster{}, err
 	}
 	if !known {
@@ -257,7 +257,7 @@ func (s *session) List(ctx context.Context, query databricks.ListQuery) (databri
 		kind = "pins"
 	}
 	page := s.page(query)
-	err := s.take(ctx, call{kind: kind, id: query.PageToken, token: s.token})
+	err := s.receive(ctx, call{kind: kind, id: query.PageToken, token: s.token})
 	return page, err
 }
 
@@ -305,7 +305,7 @@ func (s *session) Create(ctx context.Context, request databricks.CreateRequest) 
 }
 
 func (s *session) write(ctx context.Context, kind, id string, effect func()) error {
-	err := s.take(ctx, call{kind: kind, id: id, token: s.token})
+	err := s.receive(ctx, call{kind: kind, id: id, token: s.token})
 	if err == nil {
 		effect()
 	}
@@ -313,30 +313,29 @@ func (s *session) write(ctx context.Context, kind, id string, effect func()) err
 }
 
 func (s *session) SparkVersions(ctx context.Context) ([]compute.SparkVersion, error) {
-	return nil, s.take(ctx, call{kind: "spark-versions", token: s.token})
+	return nil, s.receive(ctx, call{kind: "spark-versions", token: s.token})
 }
 
 func (s *session) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
-	return nil, s.take(ctx, call{kind: "node-types", token: s.token})
+	return nil, s.receive(ctx, call{kind: "node-types", token: s.token})
 }
 
 func (s *session) Policies(ctx context.Context) (map[string]string, error) {
-	return nil, s.take(ctx, call{kind: "policies", token: s.token})
+	return nil, s.receive(ctx, call{kind: "policies", token: s.token})
 }
 
 func (s *session) InstancePools(ctx context.Context) (map[string]string, error) {
-	return nil, s.take(ctx, call{kind: "instance-pools", token: s.token})
+	return nil, s.receive(ctx, call{kind: "instance-pools", token: s.token})
 }
 
-// fixture is a registry that runs against a remote, in virtual time, and the objects
-// that use it.
+// fixture is a registry that runs against a remote in virtual time, with its objects.
 type fixture struct {
 	t *testing.T
 	*Registry
 	remote *remote
-	// tokens are those of the dialled credentials, by fingerprint.
+	// tokens are the tokens of the credentials, by fingerprint.
 	tokens map[string]string
-	// workspaces and interests are the objects' last.
+	// workspaces and interests are the last ones of each object.
 	workspaces map[Object]*Workspace
 	interests  map[Object]Interest
 	stop       func()
@@ -345,8 +344,8 @@ type fixture struct {
 	notifications map[Object]int
 }
 
-// inBubble runs a test in virtual time, under the tags of what it proves. synctest
-// checks that all goroutines end with it.
+// inBubble runs a test in virtual time, as a subtest if it has tags. synctest checks
+// that all its goroutines end.
 func inBubble(t *testing.T, tags string, test func(t *testing.T)) {
 	t.Helper()
 	if tags == "" {
@@ -392,8 +391,8 @@ func withRegistry(t *testing.T, tags string, test func(t *testing.T, f *fixture)
 
 const testHost = "https://adb-1.2.azuredatabricks.net"
 
-// secret returns the config of a Secret's keys, whose requests the remote shows under
-// a token.
+// secret returns the config of a Secret with these keys. The remote records its calls
+// with the token.
 func (f *fixture) secret(token string, keys map[string]string) databricks.Config {
 	f.t.Helper()
 	data := map[string][]byte{"host": []byte(testHost)}
@@ -408,16 +407,16 @@ func (f *fixture) secret(token string, keys map[string]string) databricks.Config
 	return config
 }
 
-// client returns one of the secrets of an OAuth client: name-secret. All of one client
-// have the same authority.
+// client returns the config of a secret of an OAuth client: name-secret. All secrets of
+// a client have the same authority.
 func (f *fixture) client(secret string) databricks.Config {
 	f.t.Helper()
 	name, _, _ := strings.Cut(secret, "-")
 	return f.secret(secret, map[string]string{"client_id": name, "client_secret": secret})
 }
 
-// token returns a personal access token of a user: user-token. Each is an authority
-// of its own.
+// token returns the config of a personal access token: user-token. Each token has its
+// own authority.
 func (f *fixture) token(token string) databricks.Config {
 	f.t.Helper()
 	return f.secret(token, map[string]string{"token": token})
@@ -426,8 +425,7 @@ func (f *fixture) token(token string) databricks.Config {
 // connect connects an object with the first secret of the client alice.
 func (f *fixture) connect(object Object) *Workspace { return f.connectAs(object, "alice-1") }
 
-// connectAs connects an object with a secret of a client, and fails the test where
-// that fails.
+// connectAs connects an object with a secret of a client.
 func (f *fixture) connectAs(object Object, secret string) *Workspace {
 	f.t.Helper()
 	return f.mustConnect(object, f.client(secret), "")
@@ -442,7 +440,7 @@ func (f *fixture) mustConnect(object Object, config databricks.Config, domain st
 	return workspace
 }
 
-// tryConnect connects an object, and comes back as long as it has to wait.
+// tryConnect connects an object and retries after a WaitError.
 func (f *fixture) tryConnect(object Object, config databricks.Config, domain string) (*Workspace, error) {
 	f.t.Helper()
 	for range 100 {
@@ -460,21 +458,21 @@ func (f *fixture) tryConnect(object Object, config databricks.Config, domain str
 	return nil, nil
 }
 
-// subscribe states an object's interest.
+// subscribe sets an object's interest and returns its view.
 func (f *fixture) subscribe(object Object, interest Interest) View {
 	f.t.Helper()
 	f.interests[object] = interest
 	return f.view(object)
 }
 
-// view is what an object's last interest is answered with now.
+// view returns the current view of an object.
 func (f *fixture) view(object Object) View {
 	f.t.Helper()
 	return f.workspaces[object].Subscribe(f.interests[object])
 }
 
-// watch connects an object per cluster, named as it is, and returns the last one's
-// Workspace.
+// watch connects an object for each cluster, with the cluster's name, and returns the
+// Workspace of the last one.
 func (f *fixture) watch(ids ...string) (workspace *Workspace) {
 	f.t.Helper()
 	for _, id := range ids {
@@ -484,10 +482,10 @@ func (f *fixture) watch(ids ...string) (workspace *Workspace) {
 	return workspace
 }
 
-// presence is whether a cluster exists, as the object of its name sees it.
+// presence returns the presence of a cluster in the view of its object.
 func (f *fixture) presence(id string) Presence { return f.view(Object(id)).Cluster.Presence }
 
-// state is a cluster's state, as the object of its name sees it.
+// state returns the state of a cluster in the view of its object.
 func (f *fixture) state(id string) compute.State {
 	if observed := f.view(Object(id)).Cluster; observed.Cluster != nil {
 		return observed.Cluster.State
@@ -495,13 +493,13 @@ func (f *fixture) state(id string) compute.State {
 	return ""
 }
 
-// pass lets virtual time go by.
+// pass advances virtual time.
 func (f *fixture) pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-// notified is how often an object was notified since the last call for it.
+// notified returns how often an object was notified since the last call for it.
 func (f *fixture) notified(object Object) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -510,7 +508,7 @@ func (f *fixture) notified(object Object) int {
 	return n
 }
 
-// notifiedObjects is how many objects were notified since the last call.
+// notifiedObjects returns the number of objects notified since the last call.
 func (f *fixture) notifiedObjects() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -519,7 +517,7 @@ func (f *fixture) notifiedObjects() int {
 	return n
 }
 
-// running is how many caches and limiters there are.
+// running returns the number of caches and limiters.
 func (f *fixture) running() (caches, limiters int) {
 	all, limits := f.snapshot()
 	return len(all), len(limits)
@@ -527,12 +525,12 @@ func (f *fixture) running() (caches, limiters int) {
 
 type writeCall = func(context.Context, databricks.Writer) error
 
-// write makes a write once.
+// write makes one attempt at a write.
 func (f *fixture) write(workspace *Workspace, priority ratelimit.Priority, id string, call writeCall) error {
 	return f.Writers().Do(f.t.Context(), workspace, Write{Priority: priority, Endpoint: "clusters/test", ClusterID: id}, call)
 }
 
-// mustWrite makes a write that is expected to be let through and to succeed.
+// mustWrite makes a write, retries it after a WaitError, and expects it to succeed.
 func (f *fixture) mustWrite(workspace *Workspace, priority ratelimit.Priority, id string, call writeCall) {
 	f.t.Helper()
 	for range 1000 {
@@ -546,7 +544,7 @@ func (f *fixture) mustWrite(workspace *Workspace, priority ratelimit.Priority, i
 		}
 		return
 	}
-	f.t.Fatal("never let through")
+	f.t.Fatal("the write was never permitted")
 }
 
 func start(id string) writeCall {

@@ -6,29 +6,29 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// health follows how the reads of one domain fare: a cluster's, or the lists.
+// health tracks the health of the reads of one cluster, or of the lists.
 type health struct {
 	err error
 	// transient counts the transient failures in a row.
 	transient   int
 	since       time.Time
 	lastSuccess time.Time
-	// shown is the failure that objects were notified of.
-	shown error
+	// reported is the failure that objects were notified of.
+	reported error
 }
 
-// shownAfter is how many failures in a row of a transient kind show.
-const shownAfter = 3
+// minTransientFailures is the number of consecutive transient failures after which
+// the failure is reported.
+const minTransientFailures = 3
 
-// succeeded takes a success that began at startedAt and ended at now. It reports
-// whether a failure was shown before.
+// succeeded records a success at now and reports whether it ends a reported failure.
 func (h *health) succeeded(now time.Time) (changed bool) {
-	changed = h.shown != nil
+	changed = h.reported != nil
 	*h = health{lastSuccess: now}
 	return changed
 }
 
-// failed takes a failure. It reports whether that changes what is shown.
+// failed records a failure and reports whether the reported failure changed.
 func (h *health) failed(err error, now time.Time) (changed bool) {
 	if h.err == nil {
 		h.since = now
@@ -39,31 +39,31 @@ func (h *health) failed(err error, now time.Time) (changed bool) {
 	} else {
 		h.transient = 0
 	}
-	if isTransient(err) && h.transient < shownAfter {
+	if isTransient(err) && h.transient < minTransientFailures {
 		return false
 	}
-	changed = h.shown == nil || databricks.ClassOf(h.shown) != databricks.ClassOf(err)
-	h.shown = err
+	changed = h.reported == nil || databricks.ClassOf(h.reported) != databricks.ClassOf(err)
+	h.reported = err
 	return changed
 }
 
-// block shows at once that reads are kept from being made. It reports whether a
-// failure was not shown before.
+// block reports an open breaker at once. It reports whether no failure was reported
+// before.
 func (h *health) block(err error, now time.Time) (changed bool) {
-	if h.shown != nil {
+	if h.reported != nil {
 		return false
 	}
 	if h.err == nil {
 		h.since = now
 	}
-	h.err, h.shown = err, err
+	h.err, h.reported = err, err
 	return true
 }
 
-// state returns what may be shown.
+// state returns the health with the reported failure only.
 func (h *health) state() Health {
-	if h.shown == nil {
+	if h.reported == nil {
 		return Health{LastSuccess: h.lastSuccess}
 	}
-	return Health{Err: h.shown, Since: h.since, LastSuccess: h.lastSuccess}
+	return Health{Err: h.reported, Since: h.since, LastSuccess: h.lastSuccess}
 }

@@ -10,37 +10,37 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// lists is what the complete lists of a workspace returned, and the one under way.
+// lists has the newest complete list of a workspace and the list in progress.
 type lists struct {
-	// startedAt and completedAt are the newest complete list's, clusters what it
-	// returned.
+	// startedAt, completedAt and clusters are those of the newest complete list.
 	startedAt, completedAt time.Time
 	clusters               map[string]*compute.ClusterDetails
-	// health is how the lists fare.
+	// health is the health of the lists.
 	health health
-	// underway is the list whose pages are being fetched; nil: none.
+	// underway is the list whose pages are being fetched; nil if there is none.
 	underway *listing
 	pageSize int
-	// pages is how many a list took at pagesAt.
+	// pages is the number of pages of a list, as measured at pagesAt.
 	pages   int
 	pagesAt time.Time
-	// backoff spaces lists that fail, next those that succeed; nextSlow is when the
-	// slow cadence comes round.
+	// backoff delays the next list after a failure, next after a success. nextSlow is
+	// when all clusters are due at the slow interval.
 	backoff  backoff
 	next     time.Time
 	nextSlow time.Time
-	// surveyAfter asks for a complete list that begins after it; zero: none.
-	surveyAfter time.Time
-	// absent counts the clusters that only the last list did not have.
+	// completeListAfter requests a complete list that begins after it; zero requests
+	// none.
+	completeListAfter time.Time
+	// absent counts the clusters that the last list, but not the one before, lacked.
 	absent int
 }
 
-// listing is a list under way. It replaces the newest complete list with its last
-// page, or is dropped: half a list says nothing.
+// listing is a list in progress. It replaces the newest complete list when its last
+// page is read; an incomplete list is never used.
 type listing struct {
 	priority  ratelimit.Priority
 	startedAt time.Time
-	// credential is whose all its pages are.
+	// credential reads all pages.
 	credential *credential
 	pageSize   int
 	pages      int
@@ -48,24 +48,25 @@ type listing struct {
 	tokens     map[string]struct{}
 	clusters   map[string]*compute.ClusterDetails
 	backoff    backoff
-	// notBefore spaces the pages of a list that is in no hurry.
+	// notBefore delays the next page of a list of low priority.
 	notBefore time.Time
 	// fetching: a page is in flight.
 	fetching bool
 }
 
 const (
-	// maxPages bounds a list that never ends.
+	// maxPages bounds the number of pages of a list.
 	maxPages = 5000
 	// pageTries is how often a page may fail before its list is dropped, and
 	// pageThrottles how often it may be throttled.
 	pageTries, pageThrottles = 3, 20
-	// maxListAge drops a list that takes too long to say anything about the present.
+	// maxListAge is the age at which a list in progress is dropped after a failure,
+	// because its first pages are outdated.
 	maxListAge = 10 * time.Minute
-	// slowPageInterval is the pace of a slow list: it ends within half a minute for
-	// ten thousand clusters.
+	// slowPageInterval is the interval between the pages of a slow list, which takes
+	// half a minute for ten thousand clusters.
 	slowPageInterval = 250 * time.Millisecond
-	// pagesKnownFor is how long the size of a workspace is taken as known.
+	// pagesKnownFor is how long the number of pages of a workspace is valid.
 	pagesKnownFor = 24 * time.Hour
 )
 
@@ -76,8 +77,8 @@ func (l *listing) query() databricks.ListQuery {
 	}
 }
 
-// add takes a page. It reports whether that was the last one, and fails where the
-// pages do not end.
+// add adds a page and reports whether it was the last one. It fails if the pages do
+// not end.
 func (l *listing) add(page databricks.ListPage) (complete bool, err error) {
 	for i := range page.Clusters {
 		if cluster := &page.Clusters[i]; cluster.ClusterId != "" {
@@ -97,7 +98,7 @@ func (l *listing) add(page databricks.ListPage) (complete bool, err error) {
 	return false, nil
 }
 
-// observation is a cluster as the newest complete list returned it.
+// observation returns a cluster as the newest complete list returned it.
 func (l *lists) observation(clusterID string) Observation {
 	cluster := l.clusters[clusterID]
 	if cluster == nil {
@@ -109,7 +110,7 @@ func (l *lists) observation(clusterID string) Observation {
 	}
 }
 
-// knownPages is how many pages a list takes; 0 where that is not known.
+// knownPages returns the number of pages of a list; 0 if it is not known.
 func (l *lists) knownPages(now time.Time) int {
 	if now.Sub(l.pagesAt) > pagesKnownFor {
 		return 0
@@ -124,14 +125,14 @@ func (c *cache) beginList(priority ratelimit.Priority, now time.Time) {
 	}
 }
 
-// pageArrived takes a page of the list under way.
-func (c *cache) pageArrived(l *listing, page databricks.ListPage, now time.Time) error {
+// addPage adds a page to the list in progress.
+func (c *cache) addPage(l *listing, page databricks.ListPage, now time.Time) error {
 	complete, err := l.add(page)
 	switch {
 	case err != nil:
 		c.dropList(err, now)
 	case complete:
-		c.complete(l, now)
+		c.replaceList(l, now)
 	case c.listCostsMoreThanGets(l, now):
 		c.lists.pages, c.lists.pagesAt, c.lists.underway, c.planAt = l.pages+1, now, nil, now
 	case l.priority == ratelimit.PrioritySlowList:
@@ -140,8 +141,8 @@ func (c *cache) pageArrived(l *listing, page databricks.ListPage, now time.Time)
 	return err
 }
 
-// listCostsMoreThanGets reports whether a list of unknown length has taken more
-// pages than GETs of the clusters that it has not returned would.
+// listCostsMoreThanGets reports whether a list of unknown length has more pages than
+// there are needed clusters that it has not returned yet.
 func (c *cache) listCostsMoreThanGets(l *listing, now time.Time) bool {
 	if c.lists.knownPages(now) > 0 || l.pages < 8 || c.isSearching(l.startedAt) {
 		return false
@@ -155,8 +156,9 @@ func (c *cache) listCostsMoreThanGets(l *listing, now time.Time) bool {
 	return l.pages > 8+2*unseen
 }
 
-// pageFailed decides what becomes of a list whose page failed.
-func (c *cache) pageFailed(l *listing, err error, now time.Time) {
+// handlePageError retries a failed page, restarts the list with smaller pages, or
+// drops the list.
+func (c *cache) handlePageError(l *listing, err error, now time.Time) {
 	class := databricks.ClassOf(err)
 	switch {
 	case class == databricks.ClassTooLarge && l.pageSize > 1:
@@ -164,7 +166,7 @@ func (c *cache) pageFailed(l *listing, err error, now time.Time) {
 		c.beginList(l.priority, now)
 		return
 	case class == databricks.ClassTooLarge:
-		c.lists.backoff.failures = max(c.lists.backoff.failures, listGivenUp)
+		c.lists.backoff.failures = max(c.lists.backoff.failures, maxListFailures)
 	case now.Sub(l.startedAt) > maxListAge:
 	case class == databricks.ClassThrottled && l.backoff.failures < pageThrottles,
 		class != databricks.ClassThrottled && isTransient(err) && l.backoff.failures < pageTries:
@@ -181,8 +183,8 @@ func (c *cache) dropList(err error, now time.Time) {
 	c.planAt = now
 }
 
-// complete replaces the newest complete list.
-func (c *cache) complete(l *listing, now time.Time) {
+// replaceList makes a list the newest complete one.
+func (c *cache) replaceList(l *listing, now time.Time) {
 	c.lists.startedAt, c.lists.completedAt, c.lists.clusters = l.startedAt, now, l.clusters
 	c.lists.pages, c.lists.pagesAt, c.lists.underway, c.planAt = l.pages, now, nil, now
 	c.lists.backoff.succeeded()
@@ -191,13 +193,13 @@ func (c *cache) complete(l *listing, now time.Time) {
 	for id, e := range c.entries {
 		e.readAt = later(e.readAt, l.startedAt)
 		if _, there := l.clusters[id]; there {
-			e.listed()
+			e.recordListed()
 			c.accept(e, c.lists.observation(id))
 			if e.newest.StartedAt.Equal(l.startedAt) {
-				l.clusters[id] = e.newest.Cluster // one copy, where nothing changed
+				l.clusters[id] = e.newest.Cluster // keep one copy
 			}
 		} else if l.startedAt.After(e.newest.StartedAt) {
-			e.missed(l.startedAt)
+			e.recordAbsent(l.startedAt)
 		}
 		c.prune(e)
 	}
@@ -206,9 +208,9 @@ func (c *cache) complete(l *listing, now time.Time) {
 	}
 }
 
-// slowAfter is when the slow cadence comes round after a list that began at from:
-// spread, so that workspaces do not move in step. A new cache waits longest, since
-// what started it started others as well.
+// slowAfter returns when the slow interval ends after a list that began at from. It
+// is jittered, so that the lists of several workspaces do not coincide. It is longest
+// for a new cache, because caches often start together.
 func (c *cache) slowAfter(from time.Time) time.Time {
 	slow := c.options.Slow
 	if from.Before(c.createdAt.Add(2 * slow)) {

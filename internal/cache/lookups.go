@@ -8,17 +8,18 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// lookups hold what a list of clusters does not show and only some objects need.
-// Only what an object needs is read, by the scheduler. The cache's lock guards them.
+// lookups has the data that a list of clusters does not contain. The scheduler reads
+// a lookup only while an object needs it. The cache's lock guards all fields.
 type lookups struct {
 	known map[lookupKey]*lookup
-	// needed finds what an object needs by the name of the endpoint.
+	// needed maps an object and an endpoint to the lookup that the object needs.
 	needed map[needKey]lookupKey
 	// reading are those in flight.
 	reading map[lookupKey]struct{}
 }
 
-// lookupKey is an endpoint, about a cluster or, where clusterID is empty, about all.
+// lookupKey identifies a lookup: an endpoint and a cluster, or the whole workspace if
+// clusterID is empty.
 type lookupKey struct {
 	endpoint  *endpoint
 	clusterID string
@@ -31,40 +32,40 @@ type needKey struct {
 
 // endpoint is a kind of lookup.
 type endpoint struct {
-	// name is the endpoint as the API reference has it, for the rate limiter.
+	// name is the path of the endpoint in the API reference.
 	name string
-	// every is how often it is read again by cadence, while an object needs it.
+	// every is the read interval of each cadence.
 	every map[Cadence]func(Options) time.Duration
-	// spread puts the first read off at random, up to the interval, where no object
-	// waits for it: a restart brings all of them at once.
+	// spread delays the first read that no object waits for by a random part of the
+	// interval, because a restart creates all lookups at once.
 	spread   bool
 	priority ratelimit.Priority
-	// read makes one request. Where more are needed, what it returns comes back as
-	// partial.
+	// read makes one request. If the answer is not complete, the next request gets it
+	// as partial.
 	read func(ctx context.Context, api databricks.Reader, clusterID string, partial any) (answer any, complete bool, err error)
-	// same reports whether an answer changes nothing for the object of a cluster.
+	// same reports whether two answers mean the same for the object of a cluster.
 	same func(before, after any, clusterID string) bool
 }
 
-// lookup is what is known of one key.
+// lookup is the state of one lookup.
 type lookup struct {
 	needs map[Object]need
-	// firstAt is when it is first read though no object waits for it.
+	// firstAt is when the lookup is first read if no object waits for it.
 	firstAt time.Time
 
 	answer    any
 	startedAt time.Time
-	// partial are the parts of an answer that is not complete; it began at begunAt.
+	// partial is an incomplete answer, whose first request began at begunAt.
 	partial any
 	begunAt time.Time
-	// err is why the newest request failed.
+	// err is the failure of the newest request.
 	err     error
 	backoff backoff
-	// blocked is the open breaker that keeps it from being read; nil: none.
+	// blocked is the error of an open breaker that prevents reads; nil if there is none.
 	blocked error
 }
 
-// need is for whose cluster an object needs a lookup, and how new it must be.
+// need is one object's need of a lookup, for its cluster.
 type need struct {
 	clusterID string
 	Lookup
@@ -74,7 +75,7 @@ func newLookups() lookups {
 	return lookups{known: map[lookupKey]*lookup{}, needed: map[needKey]lookupKey{}, reading: map[lookupKey]struct{}{}}
 }
 
-// lookUp states what an object needs beside its cluster, and fills the view.
+// lookUp replaces the lookups that an object needs and adds their answers to the view.
 func (c *cache) lookUp(object Object, interest Interest, view *View) {
 	id := interest.ClusterID
 	view.Libraries = lookAt[librariesAnswer](c, object, lookupKey{&librariesEndpoint, id}, need{id, interest.Libraries})
@@ -89,14 +90,14 @@ func (c *cache) lookUp(object Object, interest Interest, view *View) {
 	}
 }
 
-// lookAt states an object's need of a lookup, and returns what is known.
+// lookAt replaces an object's need of a lookup and returns the newest answer.
 func lookAt[T any](c *cache, object Object, key lookupKey, n need) Look[T] {
 	if n.Cadence == NotNeeded {
 		c.lookups.cancel(needKey{object, key.endpoint})
 		return Look[T]{}
 	}
 	found := c.need(object, key, n)
-	look := Look[T]{Err: found.shownErr()}
+	look := Look[T]{Err: found.reportedErr()}
 	if found.serves(n) {
 		look.StartedAt = found.startedAt
 		look.Value, _ = found.answer.(T)
@@ -120,7 +121,7 @@ func (c *cache) need(object Object, key lookupKey, n need) *lookup {
 		return found
 	}
 	if known && n.After.After(had.After) && !isTransient(found.err) {
-		found.backoff = backoff{} // something was changed about it
+		found.backoff = backoff{} // the object may have corrected the cause
 	}
 	found.needs[object] = n
 	c.signal()
@@ -148,8 +149,8 @@ func (l *lookups) cancel(at needKey) {
 	}
 }
 
-// leave ends all needs of an object.
-func (l *lookups) leave(object Object) {
+// cancelAll ends all needs of an object.
+func (l *lookups) cancelAll(object Object) {
 	for at := range l.needed {
 		if at.object == object {
 			l.cancel(at)
@@ -157,15 +158,15 @@ func (l *lookups) leave(object Object) {
 	}
 }
 
-// retryAll lets every lookup that failed be tried at once.
+// retryAll ends the backoff of every lookup.
 func (l *lookups) retryAll() {
 	for _, found := range l.known {
 		found.backoff = backoff{}
 	}
 }
 
-// nextLookup returns the lookup to make first: of what is due, that which an object
-// waits for; or when the next one is due.
+// nextLookup returns the lookup to read now, or when the next one is due. Lookups that
+// objects wait for come first.
 func (c *cache) nextLookup(now time.Time) (*read, time.Time) {
 	inFlight := map[*endpoint]int{}
 	for key := range c.lookups.reading {
@@ -200,23 +201,23 @@ func (c *cache) readLookup(key lookupKey, found *lookup, priority ratelimit.Prio
 	partial := found.partial
 	return &read{
 		priority: priority, endpoint: key.endpoint.name, resource: key.clusterID, credential: c.credentialOf(found),
-		putOff: found.backoff.heldUntil,
-		begin:  func() { c.lookups.reading[key] = struct{}{} },
+		delay: found.backoff.delayUntil,
+		begin: func() { c.lookups.reading[key] = struct{}{} },
 		send: func(ctx context.Context, api databricks.Reader) (err error) {
 			answer, complete, err = key.endpoint.read(ctx, api, key.clusterID, partial)
 			return err
 		},
-		take: func(startedAt, now time.Time, err error) {
+		handle: func(startedAt, now time.Time, err error) {
 			delete(c.lookups.reading, key)
 			if c.lookups.known[key] == found {
-				c.takeLookup(key, found, answer, complete, startedAt, now, err)
+				c.handleLookup(key, found, answer, complete, startedAt, now, err)
 			}
 		},
 	}
 }
 
-// credentialOf returns the credential of an object that waits for a lookup, else of
-// one that needs it.
+// credentialOf returns the credential of an object that waits for a lookup, else of an
+// object that needs it.
 func (c *cache) credentialOf(found *lookup) *credential {
 	var some *credential
 	for object, n := range found.needs {
@@ -235,7 +236,7 @@ func (c *cache) credentialOf(found *lookup) *credential {
 	return some
 }
 
-// due is when to read, and whether an object waits for it.
+// due returns when to read the lookup, and whether an object waits for it.
 func (f *lookup) due(e *endpoint, options Options) (at time.Time, isAwaited bool) {
 	cadence := WhileQuiet
 	for _, n := range f.needs {
@@ -253,29 +254,29 @@ func (f *lookup) due(e *endpoint, options Options) (at time.Time, isAwaited bool
 	return later(at, f.backoff.at), isAwaited
 }
 
-// serves reports whether the answer may be shown to an object.
+// serves reports whether the answer satisfies a need.
 func (f *lookup) serves(n need) bool {
 	return !f.startedAt.IsZero() && f.startedAt.After(later(n.After, n.OutdatedBefore))
 }
 
-// isAwaitedBy reports whether an object waits for a newer answer. For one that is only
-// outdated the next read by cadence suffices.
+// isAwaitedBy reports whether an object waits for a newer answer. An outdated answer is
+// replaced by the next read by cadence.
 func (f *lookup) isAwaitedBy(n need) bool {
 	return f.startedAt.IsZero() || !f.startedAt.After(n.After)
 }
 
-// shownErr is the failure that may be shown.
-func (f *lookup) shownErr() error {
+// reportedErr returns the failure to report to objects.
+func (f *lookup) reportedErr() error {
 	if f.err == nil {
 		return f.blocked
 	}
-	if isTransient(f.err) && f.backoff.failures < shownAfter {
+	if isTransient(f.err) && f.backoff.failures < minTransientFailures {
 		return nil
 	}
 	return f.err
 }
 
-// block records an open breaker, and returns the objects that wait and did not know.
+// block records an open breaker and returns the objects to be notified of it.
 func (f *lookup) block(err error) (waiting []Object) {
 	if f.blocked != nil || f.err != nil {
 		return nil
@@ -291,10 +292,9 @@ func (f *lookup) block(err error) (waiting []Object) {
 	return waiting
 }
 
-// takeLookup takes the outcome of a request, and marks the objects for which that
-// changes something.
-func (c *cache) takeLookup(key lookupKey, found *lookup, answer any, complete bool, startedAt, now time.Time, err error) {
-	before, shown := *found, found.shownErr()
+// handleLookup records the outcome of a request and marks the objects to be notified.
+func (c *cache) handleLookup(key lookupKey, found *lookup, answer any, complete bool, startedAt, now time.Time, err error) {
+	before, shown := *found, found.reportedErr()
 	if found.partial == nil {
 		found.begunAt = startedAt
 	}
@@ -310,7 +310,7 @@ func (c *cache) takeLookup(key lookupKey, found *lookup, answer any, complete bo
 		found.partial, found.answer, found.startedAt = nil, answer, found.begunAt
 		found.backoff.succeeded()
 	}
-	failureChanged := databricks.ClassOf(shown) != databricks.ClassOf(found.shownErr())
+	failureChanged := databricks.ClassOf(shown) != databricks.ClassOf(found.reportedErr())
 	for object, n := range found.needs {
 		newly := !before.serves(n) && found.serves(n)
 		changed := err == nil && before.serves(n) && !key.endpoint.same(before.answer, answer, n.clusterID)

@@ -17,7 +17,7 @@ func TestLibrariesAreReadWhileAnObjectNeedsThem(t *testing.T) {
 		f.watch("c1")
 		f.pass(time.Hour)
 		if asked := f.remote.count("libraries", time.Time{}); asked != 0 {
-			t.Fatalf("read %d times what no object needs", asked)
+			t.Fatalf("read %d times without a need", asked)
 		}
 
 		after := time.Now()
@@ -123,8 +123,7 @@ func TestANewCredentialRetriesLookupsAtOnce(t *testing.T) {
 	})
 }
 
-// What equals the answer of before an object's write is news: another actor has undone
-// the write.
+// Such an answer means that another actor has undone the write.
 func TestAnAnswerThatEqualsTheOneBeforeAWriteNotifies(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		f.remote.put("c1", compute.StateRunning)
@@ -136,18 +135,18 @@ func TestAnAnswerThatEqualsTheOneBeforeAWriteNotifies(t *testing.T) {
 		f.notified("c1")
 		needed.Permissions = Lookup{Cadence: WhileQuiet, OutdatedBefore: wroteAt}
 		if look := f.subscribe("c1", needed).Permissions; !look.StartedAt.IsZero() {
-			t.Errorf("the view shows what was read at %v, before the write at %v", look.StartedAt, wroteAt)
+			t.Errorf("the view has an answer of %v, before the write at %v", look.StartedAt, wroteAt)
 		}
 		f.pass(5 * time.Hour)
 		if read := f.remote.count("permissions", wroteAt); read != 0 {
-			t.Errorf("read %d times before the cadence came round, though no object waits", read)
+			t.Errorf("read %d times before the interval ended, although no object waits", read)
 		}
 		f.pass(2 * time.Hour)
 		if n := f.notified("c1"); n != 1 {
 			t.Errorf("%d notifications of the first answer since the write", n)
 		}
 		if look := f.view("c1").Permissions; !look.StartedAt.After(wroteAt) {
-			t.Errorf("the view shows what was read at %v", look.StartedAt)
+			t.Errorf("the view has an answer of %v", look.StartedAt)
 		}
 	})
 }
@@ -160,11 +159,11 @@ func TestAnAwaitedLookupIsReadFirst(t *testing.T) {
 	c.lookups.known[libraries] = &lookup{needs: map[Object]need{"c1": {"c1", Lookup{Cadence: WhileChanging, After: now.Add(-time.Second)}}}}
 	next := func() (*read, time.Time) { return c.nextLookup(now) }
 	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name || first.priority != ratelimit.PriorityConfirm {
-		t.Errorf("of the lookups that are due %+v is read first", first)
+		t.Errorf("the first lookup is %+v", first)
 	}
 	c.hold(ratelimit.PrioritySlowList, now.Add(time.Minute))
 	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name {
-		t.Error("an awaited lookup is held with those that no object waits for")
+		t.Error("an awaited lookup is held with the others")
 	}
 	c.hold(ratelimit.PriorityTerminate, now.Add(time.Minute))
 	if first, at := next(); first != nil || at.Before(now.Add(time.Minute)) {

@@ -9,13 +9,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// Client is a workspace as one credential reaches it.
+// Client calls a workspace with one credential.
 type Client interface {
 	databricks.Reader
 	databricks.Writer
 }
 
-// priorities is how many priorities the rate limiter has.
+// priorities is the number of priorities of the rate limiter.
 const priorities = ratelimit.PriorityDeep + 1
 
 // Call describes one finished call, for metrics.
@@ -23,44 +23,43 @@ type Call struct {
 	Host     string
 	Endpoint string
 	Priority ratelimit.Priority
-	// Duration is how long the call took; what was waited before is not in it.
+	// Duration is how long the call took, without the wait for the rate limiter.
 	Duration time.Duration
-	// Err is nil, or how the call failed.
+	// Err is the failure of the call; nil after a success.
 	Err error
 }
 
-// Options are what a Registry runs with. The zero value of a field means its
-// default, but for Dial, which is needed.
+// Options configure a Registry. The zero value of a field means its default; Dial is
+// required.
 type Options struct {
-	// Dial makes the client of a credential. It makes no call.
+	// Dial returns the client of a credential. It makes no call.
 	Dial func(config databricks.Config) (Client, error)
-	// OnChange is called with the objects for which something changed that their last
-	// Interest asked for. It is called from many goroutines and must return soon.
+	// OnChange is called with the objects whose View changed. It is called from many
+	// goroutines and must not block.
 	OnChange func(objects []Object)
-	// Observer is called after every call; nil: nothing is. It must return soon.
+	// Observer is called after every call, unless it is nil. It must not block.
 	Observer func(Call)
 	Logger   logr.Logger
 
-	// Fast is how often a cluster in transition is read: 8 s.
+	// Fast is the read interval of a cluster in transition: 8 s.
 	Fast time.Duration
-	// Slow is how often everything is read: at most 4.5 min, of which up to a tenth is
-	// taken at random.
+	// Slow is the read interval of all other clusters: 4.5 min, shortened by up to a
+	// tenth at random.
 	Slow time.Duration
-	// Deep is over what time the spec of every cluster is read again: 7 days.
+	// Deep is the read interval of each cluster's spec: 7 days.
 	Deep time.Duration
-	// Settle is the debounce: a request that a list may serve waits 500 ms, so that one
-	// list serves several, and the first of a new cache twice that.
+	// Settle is the debounce of requests that a list may serve: 500 ms, and twice that
+	// for the first list of a new cache.
 	Settle time.Duration
 
-	// RequestDeadline is how long one call may take: 30 s.
+	// RequestDeadline is the timeout of one call: 30 s.
 	RequestDeadline time.Duration
-	// Grace is how long a new cluster may stay unseen without being Missing:
-	// 1 min.
+	// Grace is how long a new cluster may be invisible without being Missing: 1 min.
 	Grace time.Duration
-	// Lag is how long a write may take effect after its deadline: 10 s.
+	// Lag is how long after its deadline a write may still take effect: 10 s.
 	Lag time.Duration
-	// PageSize is how many clusters a page of a list holds: 100, the most that
-	// the API takes.
+	// PageSize is the number of clusters on a page of a list: 100, the maximum of the
+	// API.
 	PageSize int
 
 	Limits Limits
@@ -68,20 +67,20 @@ type Options struct {
 
 // Limits bound the calls to one host.
 type Limits struct {
-	// Start is the rate before anything is learned: 4 calls per second.
+	// Start is the initial rate: 4 calls per second.
 	Start float64
-	// Max is never exceeded: 30 calls per second, what Databricks used to publish
-	// as a workspace's limit.
+	// Max is the highest rate: 30 calls per second, which Databricks used to publish
+	// as the limit of a workspace.
 	Max float64
-	// Headroom is the share of the learned limit that is left to people and
-	// other tools: 0.2.
+	// Headroom is the share of the learned limit that is left to people and other
+	// tools: 0.2.
 	Headroom float64
-	// Burst is how many calls may come at once: 5.
+	// Burst is the number of calls that may be made at once: 5.
 	Burst int
-	// MaxRetryAfter caps what a server may ask for: 5 min.
+	// MaxRetryAfter caps the Retry-After of a server: 5 min.
 	MaxRetryAfter time.Duration
-	// ProbeRefused is how often a rejected credential is tried again: 20 min, so that
-	// no hour has more than 4 such calls.
+	// ProbeRefused is the retry interval of a rejected credential: 20 min, which allows
+	// at most 4 such calls per hour.
 	ProbeRefused time.Duration
 }
 
@@ -93,20 +92,20 @@ func (o Options) rateLimit() ratelimit.Options {
 }
 
 func (o Options) withDefaults() Options {
-	fill(&o.Fast, 8*time.Second)
-	fill(&o.Slow, 270*time.Second)
-	fill(&o.Deep, 7*24*time.Hour)
-	fill(&o.Settle, 500*time.Millisecond)
-	fill(&o.RequestDeadline, 30*time.Second)
-	fill(&o.Grace, time.Minute)
-	fill(&o.Lag, 10*time.Second)
-	fill(&o.PageSize, 100)
-	fill(&o.Limits.Start, 4)
-	fill(&o.Limits.Max, 30)
-	fill(&o.Limits.Headroom, 0.2)
-	fill(&o.Limits.Burst, 5)
-	fill(&o.Limits.MaxRetryAfter, 5*time.Minute)
-	fill(&o.Limits.ProbeRefused, 20*time.Minute)
+	setDefault(&o.Fast, 8*time.Second)
+	setDefault(&o.Slow, 270*time.Second)
+	setDefault(&o.Deep, 7*24*time.Hour)
+	setDefault(&o.Settle, 500*time.Millisecond)
+	setDefault(&o.RequestDeadline, 30*time.Second)
+	setDefault(&o.Grace, time.Minute)
+	setDefault(&o.Lag, 10*time.Second)
+	setDefault(&o.PageSize, 100)
+	setDefault(&o.Limits.Start, 4)
+	setDefault(&o.Limits.Max, 30)
+	setDefault(&o.Limits.Headroom, 0.2)
+	setDefault(&o.Limits.Burst, 5)
+	setDefault(&o.Limits.MaxRetryAfter, 5*time.Minute)
+	setDefault(&o.Limits.ProbeRefused, 20*time.Minute)
 	if o.OnChange == nil {
 		o.OnChange = func([]Object) {}
 	}
@@ -119,9 +118,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func fill[T comparable](field *T, standard T) {
+func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
-		*field = standard
+		*field = value
 	}
 }

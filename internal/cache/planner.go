@@ -19,45 +19,45 @@ type get struct {
 type due struct {
 	at       time.Time
 	priority ratelimit.Priority
-	// get: a list would not do.
+	// get: only a GET serves.
 	get bool
-	// after is when a list must have begun to do as well.
+	// after is the time after which a list must begin to serve.
 	after time.Time
 }
 
 const (
-	// fewGets is how many clusters are read one by one while it is not known how many
-	// pages a list takes.
-	fewGets = 3
-	// listGivenUp is after how many failed lists in a row the clusters that objects
-	// wait for are read one by one.
-	listGivenUp = 3
-	// longTransition is how old a transition is before it is read less often: at
-	// every transitionPart-th part of its age.
-	longTransition = 10 * time.Minute
-	transitionPart = 75
+	// maxGetsWithoutPages is the number of clusters that are read by GET while the
+	// number of pages of a list is not known.
+	maxGetsWithoutPages = 3
+	// maxListFailures is the number of consecutive failed lists after which the clusters
+	// that objects wait for are read by GET.
+	maxListFailures = 3
+	// longTransition is the age from which a transition is read less often: at
+	// intervals of its age divided by transitionFraction.
+	longTransition     = 10 * time.Minute
+	transitionFraction = 75
 )
 
-// plan decides what is to be read now: the cheaper of a GET for each cluster that is
-// due and one list. It also sets when to plan again.
+// plan decides what to read now: a GET for each cluster that is due, or one list if
+// that takes fewer calls. It also sets when to plan again.
 func (c *cache) plan(now time.Time) {
 	c.planAt = time.Time{}
 	c.gets = c.gets[:0]
 	c.markStale(now)
-	light := c.collect(now)
+	listable := c.collect(now)
 	if want, at := c.searchDue(now); want {
-		c.wantList(ratelimit.PriorityFastList, now)
+		c.requestList(ratelimit.PriorityFastList, now)
 	} else {
 		c.planBy(at)
 	}
-	if c.lists.surveyAfter.After(c.lists.startedAt) {
-		c.wantList(ratelimit.PrioritySlowList, now)
+	if c.lists.completeListAfter.After(c.lists.startedAt) {
+		c.requestList(ratelimit.PrioritySlowList, now)
 	}
-	c.choose(light, now)
+	c.choose(listable, now)
 	slices.SortStableFunc(c.gets, func(a, b get) int { return int(a.priority - b.priority) })
 }
 
-// markStale marks everything stale once the slow cadence has come round.
+// markStale marks all clusters stale at the end of the slow interval.
 func (c *cache) markStale(now time.Time) {
 	if c.lists.nextSlow.IsZero() {
 		c.lists.nextSlow = c.slowAfter(now)
@@ -72,9 +72,9 @@ func (c *cache) markStale(now time.Time) {
 	c.lists.nextSlow = c.slowAfter(now)
 }
 
-// collect sorts out what is due: GETs go to c.gets, the rest is returned. What is
-// not due yet sets when to plan again.
-func (c *cache) collect(now time.Time) (light []lightRead) {
+// collect adds the clusters that need a GET now to c.gets and returns those that a
+// list may serve. It also plans the reads that are due later.
+func (c *cache) collect(now time.Time) (listable []listableRead) {
 	c.lists.absent = 0
 	watched := false
 	for _, e := range c.entries {
@@ -92,23 +92,23 @@ func (c *cache) collect(now time.Time) (light []lightRead) {
 		case d.get, now.Before(c.pausedUntil) && e.isAwaitedByDeletion():
 			c.gets = append(c.gets, get{e.id, d.priority})
 		default:
-			light = append(light, lightRead{get{e.id, d.priority}, d.after})
+			listable = append(listable, listableRead{get{e.id, d.priority}, d.after})
 		}
 	}
 	if watched {
 		c.planBy(c.lists.nextSlow)
 	}
-	return light
+	return listable
 }
 
-// lightRead is a cluster that a list which began after a time would return.
-type lightRead struct {
+// listableRead is a cluster that is due and that a list which begins after a time may
+// serve.
+type listableRead struct {
 	get
 	after time.Time
 }
 
-// due is when and how a cluster is to be read next; false: not until something
-// happens.
+// due returns when and how to read a cluster next, and whether that is known.
 func (c *cache) due(e *entry, now time.Time) (due, bool) {
 	_, inFlight := c.getting[e.id]
 	if e.writing > 0 || inFlight || !e.isNeeded() {
@@ -130,12 +130,12 @@ func (c *cache) due(e *entry, now time.Time) (due, bool) {
 	}
 	after, outstanding := e.outstanding(anySource)
 	if outstanding || len(e.watchers) > 0 && (e.newest.Presence == Unknown || e.needsReread) {
-		consider(c.requested(e, later(after, e.validAfter), now))
+		consider(c.requestedRead(e, later(after, e.validAfter), now))
 	}
 	if after, outstanding := e.outstanding(getOnly); outstanding {
 		// A GET that began at that very time would not satisfy the request.
 		begins := later(after, e.validAfter).Add(time.Nanosecond)
-		consider(due{at: later(c.retriedAt(e, e.requestedAt), begins), priority: ratelimit.PriorityConfirm, get: true})
+		consider(due{at: later(c.nextAttempt(e, e.requestedAt), begins), priority: ratelimit.PriorityConfirm, get: true})
 	}
 	if e.isGone() || len(e.watchers) == 0 {
 		return next, needed
@@ -146,7 +146,7 @@ func (c *cache) due(e *entry, now time.Time) (due, bool) {
 	if e.isUnconfirmed() {
 		consider(c.confirmation(e))
 	}
-	if fast := c.pace(e, now); fast > 0 {
+	if fast := c.fastInterval(e, now); fast > 0 {
 		consider(due{at: e.readAt.Add(fast), priority: ratelimit.PriorityFastList, get: e.unlisted, after: e.newest.StartedAt})
 	}
 	if e.stale {
@@ -156,11 +156,11 @@ func (c *cache) due(e *entry, now time.Time) (due, bool) {
 	return next, needed
 }
 
-// requested is the read that an object waits for, debounced: one list may serve
-// many requests. A GET serves one.
-func (c *cache) requested(e *entry, after, now time.Time) due {
+// requestedRead returns the read that an object waits for, debounced so that one list
+// may serve many requests.
+func (c *cache) requestedRead(e *entry, after, now time.Time) due {
 	debounced := later(e.requestedAt.Add(c.options.Settle), c.createdAt.Add(2*c.options.Settle))
-	d := due{at: c.retriedAt(e, debounced), priority: ratelimit.PriorityConfirm, get: e.unlisted || e.absent > 0, after: after}
+	d := due{at: c.nextAttempt(e, debounced), priority: ratelimit.PriorityConfirm, get: e.unlisted || e.absent > 0, after: after}
 	if !after.Before(d.at) {
 		d.at = after.Add(c.options.Settle)
 	}
@@ -170,17 +170,17 @@ func (c *cache) requested(e *entry, after, now time.Time) due {
 	return d
 }
 
-// retriedAt is when a requested read is due: at first, or at the fast cadence where
-// the last one did not return what was requested.
-func (c *cache) retriedAt(e *entry, first time.Time) time.Time {
+// nextAttempt returns when a requested read is due: at first, or after the fast
+// interval if the last read did not satisfy the request.
+func (c *cache) nextAttempt(e *entry, first time.Time) time.Time {
 	if e.readAt.After(e.requestedAt) {
 		return e.readAt.Add(c.options.Fast)
 	}
 	return first
 }
 
-// confirmation is the GET that decides about a cluster which a list did not have:
-// not while it may be too new to be listed.
+// confirmation returns the GET that decides whether a cluster that is absent from a
+// list exists. It is due when the cluster must be visible in lists.
 func (c *cache) confirmation(e *entry) due {
 	d := due{at: later(e.readAt, e.visibleBy(c.options.Grace)), priority: ratelimit.PriorityConfirm, get: true}
 	if c.looksIncomplete(e, e.readAt) {
@@ -189,16 +189,15 @@ func (c *cache) confirmation(e *entry) due {
 	return d
 }
 
-// looksIncomplete reports whether so many clusters were absent from the last list
-// that the list is more likely to be wrong than each of them is to be gone. A second
-// list is cheaper than a GET of each.
+// looksIncomplete reports whether so many clusters were absent from the last list that
+// the list is probably incomplete. A second list is then cheaper than a GET of each.
 func (c *cache) looksIncomplete(e *entry, now time.Time) bool {
-	return e.absent < 2 && c.lists.absent > max(fewGets, c.lists.knownPages(now))
+	return e.absent < 2 && c.lists.absent > max(maxGetsWithoutPages, c.lists.knownPages(now))
 }
 
-// pace is how often a cluster is read beyond the slow cadence; 0: no more often. A
-// long transition is read ever less often.
-func (c *cache) pace(e *entry, now time.Time) time.Duration {
+// fastInterval returns the read interval of a cluster that was just written or is in
+// transition, which grows with the age of the transition; 0 for other clusters.
+func (c *cache) fastInterval(e *entry, now time.Time) time.Duration {
 	if !e.wroteAt.IsZero() && now.Sub(e.wroteAt) < 4*c.options.Fast {
 		return c.options.Fast
 	}
@@ -206,7 +205,7 @@ func (c *cache) pace(e *entry, now time.Time) time.Duration {
 		return 0
 	}
 	if age := now.Sub(e.newest.ChangedAt); age > longTransition {
-		return min(max(age/transitionPart, c.options.Fast), c.options.Slow)
+		return min(max(age/transitionFraction, c.options.Fast), c.options.Slow)
 	}
 	return c.options.Fast
 }
@@ -217,35 +216,35 @@ func inTransition(state compute.State) bool {
 	return slices.Contains(transitions, state)
 }
 
-// choose finds the cheaper way to read what a list would return.
-func (c *cache) choose(light []lightRead, now time.Time) {
-	if len(light) == 0 {
+// choose decides between a list and GETs for the clusters that a list may serve.
+func (c *cache) choose(listable []listableRead, now time.Time) {
+	if len(listable) == 0 {
 		return
 	}
-	if slices.ContainsFunc(light, func(r lightRead) bool { return c.entries[r.id].backoff.at.After(now) }) {
-		c.wantList(ratelimit.PrioritySlowList, now) // a list may return what its GET does not
+	if slices.ContainsFunc(listable, func(r listableRead) bool { return c.entries[r.id].backoff.at.After(now) }) {
+		c.requestList(ratelimit.PrioritySlowList, now) // a list may succeed where the GET fails
 	}
 	if c.lists.underway != nil {
-		c.besideList(light, now)
+		c.chooseDuringList(listable, now)
 		return
 	}
 	pages := c.lists.knownPages(now)
-	if pages == 0 && len(light) <= fewGets || len(light) < pages {
-		c.getAll(light, priorities)
+	if pages == 0 && len(listable) <= maxGetsWithoutPages || len(listable) < pages {
+		c.getAll(listable, priorities)
 		return
 	}
 	if permitted := later(c.lists.next, c.lists.backoff.at); permitted.After(now) {
 		c.planBy(permitted)
 		switch {
-		case c.lists.backoff.failures >= listGivenUp:
-			c.getAll(light, ratelimit.PrioritySlowList)
-		case len(light) <= fewGets:
-			c.getAll(light, priorities)
+		case c.lists.backoff.failures >= maxListFailures:
+			c.getAll(listable, ratelimit.PrioritySlowList)
+		case len(listable) <= maxGetsWithoutPages:
+			c.getAll(listable, priorities)
 		}
 		return
 	}
 	priority := ratelimit.PrioritySlowList
-	for _, r := range light {
+	for _, r := range listable {
 		if r.priority < ratelimit.PrioritySlowList {
 			priority = ratelimit.PriorityFastList
 		}
@@ -253,13 +252,13 @@ func (c *cache) choose(light []lightRead, now time.Time) {
 	c.beginList(priority, now)
 }
 
-// besideList chooses while a list is under way: what it will return can wait for
-// it, unless it is long and they are few.
-func (c *cache) besideList(light []lightRead, now time.Time) {
+// chooseDuringList is choose while a list is in progress. Clusters that the list will
+// return wait for it, unless the list is long and they are few.
+func (c *cache) chooseDuringList(listable []listableRead, now time.Time) {
 	pages := c.lists.knownPages(now)
 	remaining := pages - c.lists.underway.pages
-	var covered, uncovered []lightRead
-	for _, r := range light {
+	var covered, uncovered []listableRead
+	for _, r := range listable {
 		if c.lists.underway.startedAt.After(r.after) {
 			covered = append(covered, r)
 		} else {
@@ -269,14 +268,14 @@ func (c *cache) besideList(light []lightRead, now time.Time) {
 	if remaining >= 5 && len(covered) <= remaining/2 {
 		c.getAll(covered, ratelimit.PrioritySlowList)
 	}
-	if len(uncovered) <= max(fewGets, pages) {
+	if len(uncovered) <= max(maxGetsWithoutPages, pages) {
 		c.getAll(uncovered, ratelimit.PrioritySlowList)
 	}
 }
 
-// getAll reads one by one what is due in a priority above the bound.
-func (c *cache) getAll(light []lightRead, bound ratelimit.Priority) {
-	for _, r := range light {
+// getAll reads the clusters whose priority is above the bound by GET.
+func (c *cache) getAll(listable []listableRead, bound ratelimit.Priority) {
+	for _, r := range listable {
 		switch retryAt := c.entries[r.id].backoff.at; {
 		case r.priority >= bound:
 		case retryAt.After(time.Now()):
@@ -287,8 +286,8 @@ func (c *cache) getAll(light []lightRead, bound ratelimit.Priority) {
 	}
 }
 
-// wantList begins a list if one may begin now.
-func (c *cache) wantList(priority ratelimit.Priority, now time.Time) {
+// requestList begins a list if none is in progress and one may begin now.
+func (c *cache) requestList(priority ratelimit.Priority, now time.Time) {
 	if c.lists.underway != nil {
 		return
 	}
@@ -309,8 +308,8 @@ func (c *cache) isSearching(startedAt time.Time) bool {
 	return false
 }
 
-// searchDue reports whether a search needs another list than the one under way, or
-// when one will.
+// searchDue reports whether a search needs a list now, other than the one in progress,
+// or returns when it will.
 func (c *cache) searchDue(now time.Time) (want bool, at time.Time) {
 	for _, s := range c.searches {
 		if s.isDone() || c.lists.underway != nil && c.lists.underway.startedAt.After(later(s.After, s.listedAt)) {
@@ -330,8 +329,8 @@ func (c *cache) searchDue(now time.Time) (want bool, at time.Time) {
 	return false, at
 }
 
-// planBy makes the scheduler, from within, plan again no later than at. It reports
-// whether that is sooner than before.
+// planBy sets when to plan again to at, unless that is earlier already. It reports
+// whether it changed.
 func (c *cache) planBy(at time.Time) (sooner bool) {
 	if at.IsZero() || !c.planAt.IsZero() && !at.Before(c.planAt) {
 		return false
@@ -340,7 +339,7 @@ func (c *cache) planBy(at time.Time) (sooner bool) {
 	return true
 }
 
-// wakeBy makes the scheduler, from without, plan again no later than at.
+// wakeBy is planBy for callers outside of the scheduler, which it wakes.
 func (c *cache) wakeBy(at time.Time) {
 	if c.planBy(at) {
 		c.signal()

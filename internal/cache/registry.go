@@ -12,13 +12,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// Registry finds the Workspace of a credential, and keeps each workspace's cache
-// running for as long as an object needs it.
+// Registry returns the Workspace of a credential and runs each cache while an object
+// needs it.
 type Registry struct {
 	options Options
 
-	// mu guards everything below. It is taken before a cache's lock and a
-	// credential's.
+	// mu guards everything below. It is taken before the locks of caches and
+	// credentials.
 	mu          sync.Mutex
 	launch      launcher // nil before Start and after its end
 	limiters    map[limiterKey]*ratelimit.Limiter
@@ -27,18 +27,18 @@ type Registry struct {
 	objects     map[Object]connection
 }
 
-// limiterKey: all credentials of one workspace share its request limit. The id is
-// empty until it is known.
+// limiterKey identifies the rate limiter that all credentials of a workspace share.
+// workspaceID is empty until it is known.
 type limiterKey struct{ host, workspaceID string }
 
-// launcher runs something until the Registry ends, or until it is stopped.
+// launcher runs a function until the Registry ends or stop is called.
 type launcher func(run func(ctx context.Context)) (stop func())
 
-// connection is how an object reaches its workspace. While a new credential is not
-// identified, the former one stays.
+// connection has the credentials of an object. The established one stays in use until
+// the pending one is identified.
 type connection struct{ established, pending *credential }
 
-// NewRegistry makes a Registry without workspaces.
+// NewRegistry returns a Registry without workspaces.
 func NewRegistry(options Options) *Registry {
 	return &Registry{
 		options:     options.withDefaults(),
@@ -49,8 +49,8 @@ func NewRegistry(options Options) *Registry {
 	}
 }
 
-// Start runs the caches until ctx ends, and returns when the last of them stopped.
-// What was connected before runs from then on.
+// Start runs the caches, including those that were connected before, until ctx ends,
+// and returns when all of them have stopped.
 func (r *Registry) Start(ctx context.Context) error {
 	var running sync.WaitGroup
 	r.launchWith(func(run func(ctx context.Context)) func() {
@@ -62,12 +62,13 @@ func (r *Registry) Start(ctx context.Context) error {
 		return cancel
 	})
 	<-ctx.Done()
-	r.launchWith(nil) // nothing is launched from here on
+	r.launchWith(nil)
 	running.Wait()
 	return nil
 }
 
-// launchWith sets how things run, and starts what is to run by now.
+// launchWith sets the launcher and runs the existing caches and credentials with it.
+// A nil launcher prevents further launches.
 func (r *Registry) launchWith(launch launcher) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,18 +86,18 @@ func (r *Registry) launchWith(launch launcher) {
 	}
 }
 
-// NeedLeaderElection keeps all but the leader from calling Databricks.
+// NeedLeaderElection returns true: only the leader calls Databricks.
 func (r *Registry) NeedLeaderElection() bool { return true }
 
-// Connect returns the Workspace of a credential, which the object uses from then on:
-// its writes carry this credential and no other. domain keeps apart credentials that
-// must never share what they see, such as a tenant's own and a DatabricksWorkspace's.
+// Connect returns the Workspace of a credential. All later writes of the object use
+// this credential. domain separates credentials that must never share cached data,
+// such as a tenant's own and that of a DatabricksWorkspace.
 //
-// Connect never waits for a call. The first time that a credential is seen, Me is
-// called in the background, and all its objects are notified of the answer; until
-// then Connect returns a *WaitError. A failure is remembered, and tried again with
-// growing pauses; it is a *databricks.Error, also where a credential that worked is
-// refused by now.
+// Connect never waits for a call. It calls Me for a new credential in the background
+// and returns a *WaitError until Me returns; then all objects of the credential are
+// notified. If Me fails, Connect returns a *databricks.Error and Me is retried with
+// backoff. Connect also returns a *databricks.Error if the workspace has rejected a
+// credential that worked before.
 func (r *Registry) Connect(object Object, config databricks.Config, domain string) (*Workspace, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,8 +113,8 @@ func (r *Registry) Connect(object Object, config databricks.Config, domain strin
 	return r.establish(object, c, principal, config.Authority()), nil
 }
 
-// credential finds or makes the credential of a config, and records that the object
-// uses it.
+// credential returns the credential of a config, which it creates if necessary, and
+// records that the object uses it.
 func (r *Registry) credential(object Object, config databricks.Config, domain string) (*credential, error) {
 	key := credentialKey{config.Host(), config.WorkspaceID(), domain, config.Fingerprint()}
 	c := r.credentials[key]
@@ -128,7 +129,7 @@ func (r *Registry) credential(object Object, config databricks.Config, domain st
 	c.objects[object] = struct{}{}
 	had := r.objects[object]
 	if had.established != c && had.pending != c {
-		r.leave(object, had.pending, nil)
+		r.detach(object, had.pending, nil)
 		r.objects[object] = connection{established: had.established, pending: c}
 	}
 	return c, nil
@@ -158,7 +159,7 @@ func (r *Registry) newCredential(key credentialKey, client Client) *credential {
 	return c
 }
 
-// notify notifies the objects of a credential: it was identified, or its acceptance
+// notify notifies the objects of a credential that was identified or whose acceptance
 // changed.
 func (r *Registry) notify(c *credential) {
 	r.mu.Lock()
@@ -182,11 +183,11 @@ func (r *Registry) limiter(key limiterKey) *ratelimit.Limiter {
 	return l
 }
 
-// establish makes an identified credential the one that the object uses.
+// establish makes an identified credential the established one of an object.
 func (r *Registry) establish(object Object, c *credential, principal databricks.Principal, authority string) *Workspace {
 	had := r.objects[object]
 	if had.established == c {
-		r.leave(object, had.pending, nil)
+		r.detach(object, had.pending, nil)
 		r.objects[object] = connection{established: c}
 		return &Workspace{cache: c.cache, credential: c, object: object}
 	}
@@ -195,9 +196,9 @@ func (r *Registry) establish(object Object, c *credential, principal databricks.
 	c.mu.Lock()
 	c.limiter = c.cache.limiter
 	c.mu.Unlock()
-	c.cache.join(object, c)
+	c.cache.addSubscriber(object, c)
 	r.objects[object] = connection{established: c}
-	r.leave(object, had.established, c.cache)
+	r.detach(object, had.established, c.cache)
 	return &Workspace{cache: c.cache, credential: c, object: object}
 }
 
@@ -214,37 +215,36 @@ func (r *Registry) cacheOf(key cacheKey, principal databricks.Principal) *cache 
 	return c
 }
 
-// failed ends the use of a former credential once its successor is refused for good:
-// a person replaced it on purpose.
+// failed ends the use of the established credential if the pending one failed
+// permanently, because a user replaced it on purpose.
 func (r *Registry) failed(object Object, c *credential, err error) {
 	had := r.objects[object]
-	if _, waits := err.(*WaitError); waits || isTransient(err) || had.pending != c { //nolint:errorlint // made here, never wrapped
+	if _, waits := err.(*WaitError); waits || isTransient(err) || had.pending != c { //nolint:errorlint // never wrapped
 		return
 	}
 	r.objects[object] = connection{pending: c}
-	r.leave(object, had.established, nil)
+	r.detach(object, had.established, nil)
 }
 
-// Release ends what an object needs: it is gone, or has no connection. The last
-// object of a workspace stops its cache, the last one of a credential drops its
-// client.
+// Release disconnects an object. When the last object of a cache or a credential is
+// released, the cache or the credential is stopped and removed.
 func (r *Registry) Release(object Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	had := r.objects[object]
 	delete(r.objects, object)
-	r.leave(object, had.established, nil)
-	r.leave(object, had.pending, nil)
+	r.detach(object, had.established, nil)
+	r.detach(object, had.pending, nil)
 }
 
-// leave ends an object's use of a credential, and of its cache unless the object goes
-// on with that.
-func (r *Registry) leave(object Object, c *credential, next *cache) {
+// detach ends an object's use of a credential, and of its cache unless that is the
+// object's next cache.
+func (r *Registry) detach(object Object, c *credential, next *cache) {
 	if c == nil {
 		return
 	}
 	delete(c.objects, object)
-	if at := c.cache; at != nil && at != next && at.leave(object) {
+	if at := c.cache; at != nil && at != next && at.unsubscribe(object) {
 		at.stop()
 		if r.caches[at.key] == at {
 			delete(r.caches, at.key)
@@ -254,7 +254,7 @@ func (r *Registry) leave(object Object, c *credential, next *cache) {
 		return
 	}
 	if c.cache != nil {
-		c.cache.dismiss(c)
+		c.cache.removeCredential(c)
 	}
 	c.stop()
 	if r.credentials[c.key] == c {
@@ -263,7 +263,7 @@ func (r *Registry) leave(object Object, c *credential, next *cache) {
 	r.pruneLimiters()
 }
 
-// pruneLimiters drops the limiters of workspaces that no credential is for.
+// pruneLimiters removes the limiters that no credential uses.
 func (r *Registry) pruneLimiters() {
 	used := map[*ratelimit.Limiter]bool{}
 	for _, c := range r.credentials {
@@ -274,7 +274,7 @@ func (r *Registry) pruneLimiters() {
 	maps.DeleteFunc(r.limiters, func(_ limiterKey, l *ratelimit.Limiter) bool { return !used[l] })
 }
 
-// snapshot returns the caches and limiters there are, in no order.
+// snapshot returns the existing caches and limiters, in no order.
 func (r *Registry) snapshot() ([]*cache, map[limiterKey]*ratelimit.Limiter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

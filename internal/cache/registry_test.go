@@ -125,7 +125,7 @@ func TestConnectNeverWaitsForAHostThatDoesNotAnswer(t *testing.T) {
 
 func TestACredentialWithoutObjectsIsNotIdentified(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
-		for i := range 20 { // more than may come at once
+		for i := range 20 { // more than the burst
 			if _, err := f.Connect(Object(fmt.Sprint(i)), f.client(fmt.Sprintf("alice-%d", i)), ""); err == nil {
 				t.Fatal("connected at once")
 			}
@@ -203,7 +203,7 @@ func TestARefusedCredentialIsTriedFourTimesAnHour(t *testing.T) {
 	})
 }
 
-func TestARefusedMeIsRemembered(t *testing.T) {
+func TestARefusedMeIsRetriedSlowly(t *testing.T) {
 	withRegistry(t, "[R9]", func(t *testing.T, f *fixture) {
 		f.remote.failWith(func(call) error {
 			return errRefused
@@ -225,7 +225,7 @@ func TestARefusedMeIsRemembered(t *testing.T) {
 	})
 }
 
-func TestAnUnreachableHostIsTriedWithPauses(t *testing.T) {
+func TestAnUnreachableHostIsRetriedWithBackoff(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		f.remote.failWith(func(call) error { return errUnavailable })
 		for range 3600 {
@@ -313,13 +313,13 @@ func TestAHostThatThrottlesBlocksNoWorkerAndNoOtherHost(t *testing.T) {
 			f.pass(time.Second)
 		}
 		if n := f.remote.failed(databricks.ClassThrottled, began); n > 70 {
-			t.Errorf("%d calls to a host that asked for 20 s each time", n)
+			t.Errorf("%d calls to a host with a Retry-After of 20 s", n)
 		}
 		f.remote.failWith(nil)
 		f.remote.put(ids[5], compute.StateTerminated)
 		f.pass(6 * time.Minute)
 		if got := f.state(ids[5]); got != compute.StateTerminated {
-			t.Errorf("after the storm it is %q", got)
+			t.Errorf("after the throttling it is %q", got)
 		}
 	})
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// maxGets bounds the GETs in flight and maxLookups the lookups of one endpoint, so that
-// an endpoint that does not answer does not hold up the others. maxFailingGets of the
-// GETs may be of clusters whose last one failed.
+// maxGets bounds the GETs in flight and maxLookups the lookups of one endpoint in
+// flight, so that an endpoint that does not answer does not block the others.
+// maxFailingGets bounds the GETs in flight of clusters whose last GET failed.
 const maxGets, maxFailingGets, maxLookups = 4, 2, 2
 
-// read is one request that the scheduler may make now. Its functions but send are
-// called under the cache's lock.
+// read is one request that the scheduler may make now. All of its functions except
+// send are called under the cache's lock.
 type read struct {
 	priority   ratelimit.Priority
 	endpoint   string
 	resource   string
 	credential *credential
-	// putOff puts off this read alone, begin marks it in flight.
-	putOff func(until time.Time)
-	begin  func()
-	// send makes the request and keeps the answer; take takes it.
-	send func(ctx context.Context, api databricks.Reader) error
-	take func(startedAt, now time.Time, err error)
+	// delay delays this read; begin marks it in flight.
+	delay func(until time.Time)
+	begin func()
+	// send makes the request; handle records its outcome.
+	send   func(ctx context.Context, api databricks.Reader) error
+	handle func(startedAt, now time.Time, err error)
 }
 
-// dispatch starts every read that is due and may be made now. It returns when to go
-// on; zero: when something happens.
+// dispatch starts every read that is due and permitted now. It returns when to
+// dispatch again; zero means on the next signal.
 func (c *cache) dispatch(ctx context.Context, calls *sync.WaitGroup) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,18 +54,19 @@ func (c *cache) dispatch(ctx context.Context, calls *sync.WaitGroup) time.Time {
 	return until
 }
 
-// start makes one read in the background if it may be made now; else it is put off.
+// start makes one read in the background if the limiter permits it, and delays it
+// otherwise.
 func (c *cache) start(ctx context.Context, r *read, now time.Time, calls *sync.WaitGroup) {
 	permit, wait := r.credential.acquire(ratelimit.Request{Priority: r.priority, Endpoint: r.endpoint, Resource: r.resource}, now)
 	if wait != nil {
 		if isOfHost(wait.Reason) && wait.Domain != r.endpoint {
 			c.hold(r.priority, wait.At)
 		} else {
-			r.putOff(wait.At)
+			r.delay(wait.At)
 		}
 		if wait.Reason == ratelimit.ReasonRetryAfter && wait.At.After(c.pausedUntil) {
 			c.pausedUntil = wait.At
-			c.wakeBy(now) // what a deletion waits for is read by GET
+			c.wakeBy(now) // plan GETs for deletions
 		}
 		c.block(wait, now)
 		return
@@ -81,22 +82,20 @@ func (c *cache) start(ctx context.Context, r *read, now time.Time, calls *sync.W
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if errors.Is(ctx.Err(), context.Canceled) {
-			return // the operator stops: the failure is its own
+			return // the operator stops, which is no failure of the read
 		}
-		r.take(now, time.Now(), err)
+		r.handle(now, time.Now(), err)
 	})
 }
 
-// hold keeps requests of a priority and those below it from being tried before the
-// limiter lets one pass.
+// hold delays requests of a priority and of all lower ones until a time.
 func (c *cache) hold(priority ratelimit.Priority, until time.Time) {
 	for p := priority; p < priorities; p++ {
 		c.heldUntil[p] = later(c.heldUntil[p], until)
 	}
 }
 
-// block shows an open breaker to the objects that wait for what it keeps from being
-// read.
+// block reports an open breaker to the objects that wait for a read which it holds.
 func (c *cache) block(wait *WaitError, now time.Time) {
 	ofHost := wait.Reason == ratelimit.ReasonHostUnavailable
 	if !ofHost && wait.Reason != ratelimit.ReasonEndpointUnavailable {
@@ -117,15 +116,15 @@ func (c *cache) block(wait *WaitError, now time.Time) {
 	}
 }
 
-// isOfHost reports whether a wait concerns every request of the priority rather than
-// one endpoint or credential.
+// isOfHost reports whether a wait concerns every request of a priority, not only those
+// to one endpoint or with one credential.
 func isOfHost(reason ratelimit.Reason) bool {
 	return slices.Contains([]ratelimit.Reason{
 		ratelimit.ReasonRateLimited, ratelimit.ReasonRetryAfter, ratelimit.ReasonHostUnavailable,
 	}, reason)
 }
 
-// nextPage returns the next page of the list under way, or when it may be fetched.
+// nextPage returns the next page of the list in progress, or when it may be fetched.
 func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 	l := c.lists.underway
 	if l == nil || l.fetching {
@@ -138,7 +137,7 @@ func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 	case l.credential != nil && !l.credential.isRejected():
 	case l.pages == 0:
 		l.credential = c.rotate()
-	default: // its other pages cannot be fetched
+	default: // the credential was rejected in the middle of the list
 		c.beginList(l.priority, now)
 		l = c.lists.underway
 	}
@@ -146,7 +145,7 @@ func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 	query := l.query()
 	return &read{
 		priority: l.priority, endpoint: endpointList, credential: l.credential,
-		putOff: func(until time.Time) { l.notBefore = until },
+		delay: func(until time.Time) { l.notBefore = until },
 		begin: func() {
 			l.fetching = true
 			if l.pages == 0 {
@@ -157,25 +156,25 @@ func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 			page, err = api.List(ctx, query)
 			return err
 		},
-		take: func(_, now time.Time, err error) { c.takePage(l, page, now, err) },
+		handle: func(_, now time.Time, err error) { c.handlePage(l, page, now, err) },
 	}, time.Time{}
 }
 
-func (c *cache) takePage(l *listing, page databricks.ListPage, now time.Time, err error) {
+func (c *cache) handlePage(l *listing, page databricks.ListPage, now time.Time, err error) {
 	l.fetching = false
 	if c.lists.underway != l {
-		return // it was dropped meanwhile
+		return // the list was dropped
 	}
 	if err == nil {
-		err = c.pageArrived(l, page, now)
-	} else if c.pageFailed(l, err, now); c.lists.pageSize < l.pageSize {
-		return // it begins again with smaller pages
+		err = c.addPage(l, page, now)
+	} else if c.handlePageError(l, err, now); c.lists.pageSize < l.pageSize {
+		return // the list was restarted with smaller pages
 	}
 	changed := false
 	switch {
 	case err != nil:
 		changed = c.lists.health.failed(err, now)
-	case c.lists.underway != l: // a page in the middle is no success yet
+	case c.lists.underway != l: // only the last page is a success
 		changed = c.lists.health.succeeded(now)
 	}
 	if changed {
@@ -184,8 +183,8 @@ func (c *cache) takePage(l *listing, page databricks.ListPage, now time.Time, er
 	}
 }
 
-// nextGet returns the most urgent GET that is due, or when one may be made. While the
-// service asks for a pause, what a deletion waits for is read like a terminate is sent.
+// nextGet returns the most urgent GET that is due, or when one may be made. During a
+// Retry-After, a GET that a deletion waits for gets the priority of a terminate.
 func (c *cache) nextGet(now time.Time) (due *read, held time.Time) {
 	if len(c.getting) >= maxGets {
 		return nil, time.Time{}
@@ -205,7 +204,7 @@ func (c *cache) nextGet(now time.Time) (due *read, held time.Time) {
 		}
 		held = sooner(held, until)
 		if !now.Before(c.pausedUntil) {
-			return nil, held // and so are those after it
+			return nil, held // later ones are held, too
 		}
 		if e.isAwaitedByDeletion() && !c.heldUntil[ratelimit.PriorityTerminate].After(now) {
 			return c.readOf(e, ratelimit.PriorityTerminate), time.Time{}
@@ -214,7 +213,7 @@ func (c *cache) nextGet(now time.Time) (due *read, held time.Time) {
 	return nil, held
 }
 
-// failingGets is how many of the GETs in flight are of clusters whose last one failed.
+// failingGets returns the number of GETs in flight of clusters whose last GET failed.
 func (c *cache) failingGets() (n int) {
 	for id := range c.getting {
 		if e := c.entries[id]; e != nil && e.health.err != nil {
@@ -228,9 +227,9 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 	var got databricks.Cluster
 	return &read{
 		priority: priority, endpoint: endpointGet, resource: e.id, credential: c.credentialFor(e),
-		putOff: func(until time.Time) {
+		delay: func(until time.Time) {
 			c.dropGet(e.id)
-			e.backoff.heldUntil(until)
+			e.backoff.delayUntil(until)
 			c.planBy(until)
 		},
 		begin: func() {
@@ -240,14 +239,14 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 		send: func(ctx context.Context, api databricks.Reader) (err error) {
 			got, err = api.Get(ctx, e.id)
 			if err == nil && (got.Details == nil || got.Details.ClusterId != e.id) {
-				err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace answered with another cluster than was asked for"}
+				err = &databricks.Error{Class: databricks.ClassHost, Message: "the workspace returned another cluster than the requested one"}
 			}
 			return err
 		},
-		take: func(startedAt, now time.Time, err error) {
+		handle: func(startedAt, now time.Time, err error) {
 			delete(c.getting, e.id)
 			if c.entries[e.id] == e {
-				c.takeGet(e, got, startedAt, now, err)
+				c.handleGet(e, got, startedAt, now, err)
 			}
 			if len(c.gets) == 0 {
 				c.planBy(now)
@@ -258,14 +257,13 @@ func (c *cache) readOf(e *entry, priority ratelimit.Priority) *read {
 	}
 }
 
-// dropGet takes a cluster off the GETs to be made. One that the host's limit holds
-// stays among them.
+// dropGet removes a cluster from the GETs to be made.
 func (c *cache) dropGet(clusterID string) {
 	c.gets = slices.DeleteFunc(c.gets, func(g get) bool { return g.id == clusterID })
 }
 
-// takeGet takes the outcome of a GET.
-func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Time, err error) {
+// handleGet records the outcome of a GET.
+func (c *cache) handleGet(e *entry, got databricks.Cluster, startedAt, now time.Time, err error) {
 	readAt := e.readAt
 	e.readAt = later(e.readAt, startedAt)
 	observed := Observation{StartedAt: startedAt, CompletedAt: now, FromGet: true}
@@ -280,11 +278,11 @@ func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Ti
 	case isPurged(err):
 		observed.Presence = Purged
 	case databricks.ClassOf(err) != databricks.ClassMissing:
-		e.readAt = readAt // its backoff spaces the next
+		e.readAt = readAt // the backoff delays the next GET
 		c.getFailed(e, err, now)
 		return
 	case !e.seen && !e.deleting && startedAt.Before(e.visibleBy(c.options.Grace)):
-		return // too new to be called missing
+		return // too new to be Missing
 	default:
 		observed.Presence = Missing
 	}
@@ -299,7 +297,7 @@ func (c *cache) takeGet(e *entry, got databricks.Cluster, startedAt, now time.Ti
 	c.accept(e, observed)
 }
 
-// getFailed records why a cluster could not be read; that says nothing about others.
+// getFailed records the failure of a GET of one cluster.
 func (c *cache) getFailed(e *entry, err error, now time.Time) {
 	if isTransient(err) {
 		e.backoff.failed(err, now)

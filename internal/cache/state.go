@@ -6,20 +6,21 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// State is a cache as it is now, for metrics.
+// State is the current state of a cache, for metrics.
 type State struct {
 	Host, WorkspaceID, Principal string
-	// Objects use it, Watched are the clusters of objects, Listed those that the
-	// newest complete list returned.
+	// Objects counts the subscribers, Watched their clusters, and Listed the clusters
+	// of the newest complete list.
 	Objects, Watched, Listed int
-	// Pages is what that list took, and ListedAt when it began; zero: none yet.
+	// Pages is the number of pages of the newest complete list, and ListedAt is when it
+	// began; zero if there is none yet.
 	Pages    int
 	ListedAt time.Time
-	// Health is how the lists fare, and FailingClusters how many clusters could not be
-	// read by GET.
+	// Health is the health of the lists, and FailingClusters counts the clusters whose
+	// GETs fail.
 	Health          Health
 	FailingClusters int
-	// RejectedCredentials is how many credentials the workspace refuses.
+	// RejectedCredentials counts the credentials that the workspace rejects.
 	RejectedCredentials int
 	// ClockSkew is the workspace's clock minus the operator's.
 	ClockSkew time.Duration
@@ -55,7 +56,7 @@ func (c *cache) state() State {
 	}
 	for _, e := range c.entries {
 		state.Health.LastSuccess = later(state.Health.LastSuccess, e.newest.CompletedAt)
-		if e.health.shown != nil {
+		if e.health.reported != nil {
 			state.FailingClusters++
 		}
 	}

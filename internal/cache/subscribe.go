@@ -4,17 +4,17 @@ import (
 	"time"
 )
 
-// source is where a read must come from.
+// source is the kind of read that satisfies a request.
 type source int
 
 const (
-	// anySource: a list serves as well as a GET.
+	// anySource: a list or a GET.
 	anySource source = iota
-	// getOnly: only a GET returns it.
+	// getOnly: a GET.
 	getOnly
 )
 
-// requestKey: an object requests an observation and a spec independently.
+// requestKey identifies a request. An object has at most one for each source.
 type requestKey struct {
 	object Object
 	source source
@@ -24,8 +24,8 @@ type requestKey struct {
 type readRequest struct {
 	after   time.Time
 	purpose Purpose
-	// notified: the object was notified that it is there. The request is kept so that
-	// the same interest, stated in the pass that hears of it, is no new request.
+	// notified: the object was notified that the request is satisfied. The request is
+	// kept so that the same Interest in the next reconcile is no new request.
 	notified bool
 }
 
@@ -33,22 +33,22 @@ type readRequest struct {
 type search struct {
 	Query
 	startedAt time.Time
-	// lists counts the complete lists that serve; the newest of them began at
-	// listedAt.
+	// lists counts the complete lists that began after Query.After; the newest of them
+	// began at listedAt.
 	lists    int
 	listedAt time.Time
 	matches  []Observation
 }
 
-// isDone reports whether no further list is needed. A match does not end a search: a
-// tag can be forged, and the caller judges whose cluster it is.
+// isDone reports whether no further list is needed. A match does not end a search,
+// because a tag can be forged.
 func (s *search) isDone() bool { return s.lists >= 2 }
 
 func (s *search) result() SearchResult {
 	return SearchResult{CompleteLists: s.lists, Matches: s.matches}
 }
 
-// subscribe replaces the object's interest and returns what is known.
+// subscribe replaces the object's Interest and returns its View.
 func (c *cache) subscribe(object Object, interest Interest) View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,8 +64,9 @@ func (c *cache) subscribe(object Object, interest Interest) View {
 	return view
 }
 
-// healthOf is how the reads of a cluster fare: its own GETs, else the lists where
-// nothing newer than their first failure is known of it.
+// healthOf returns the health of the reads of a cluster: that of the lists if only
+// they fail and the newest observation is older than their first failure, else that of
+// its GETs.
 func (c *cache) healthOf(e *entry) Health {
 	own, lists := e.health.state(), c.lists.health.state()
 	if own.Err == nil && lists.Err != nil && !e.newest.StartedAt.After(lists.Since) {
@@ -75,8 +76,7 @@ func (c *cache) healthOf(e *entry) Health {
 	return own
 }
 
-// watch makes a cluster the object's: it is kept fresh, and the object is notified
-// of its changes.
+// watch sets the cluster that the object watches.
 func (c *cache) watch(object Object, clusterID string) {
 	if c.watched[object] == clusterID {
 		return
@@ -91,7 +91,7 @@ func (c *cache) watch(object Object, clusterID string) {
 	c.wakeBy(e.requestedAt.Add(c.options.Settle))
 }
 
-// unwatch ends the object's interest in its cluster.
+// unwatch ends the object's watch and its requests.
 func (c *cache) unwatch(object Object) {
 	for _, from := range []source{anySource, getOnly} {
 		c.cancel(requestKey{object, from})
@@ -103,9 +103,8 @@ func (c *cache) unwatch(object Object) {
 	delete(c.watched, object)
 }
 
-// request asks for a read that began after a time, and cancels the request of
-// before where that is zero. The object is notified once for each time asked for,
-// also where the read was there already.
+// request replaces a request of the object, or cancels it if wanted.after is zero. The
+// object is notified once, when a later read satisfies the request.
 func (c *cache) request(key requestKey, clusterID string, wanted readRequest) {
 	if clusterID == "" || wanted.after.IsZero() {
 		c.cancel(key)
@@ -117,12 +116,12 @@ func (c *cache) request(key requestKey, clusterID string, wanted readRequest) {
 	}
 	e.requests[key] = &wanted
 	if e.satisfies(key.source, wanted.after) {
-		wanted.notified = true // the answer of this very call shows it
+		wanted.notified = true // the caller returns the read
 		return
 	}
 	e.requestedAt = time.Now()
 	if !isTransient(e.health.err) {
-		e.backoff = backoff{} // something was changed about it
+		e.backoff = backoff{} // the object may have corrected the cause
 	}
 	if key.source == getOnly {
 		c.wakeBy(e.requestedAt)
@@ -137,15 +136,15 @@ func (c *cache) cancel(key requestKey) {
 	}
 }
 
-// entry returns the entry of a cluster, made if there is none. A complete list may
-// have returned the cluster already.
+// entry returns the entry of a cluster. It creates a missing entry from the newest
+// complete list.
 func (c *cache) entry(clusterID string) *entry {
 	if e := c.entries[clusterID]; e != nil {
 		return e
 	}
 	now := time.Now()
 	e := &entry{
-		id: clusterID, createdAt: now, requestedAt: now, specDue: c.firstSpec(now),
+		id: clusterID, createdAt: now, requestedAt: now, specDue: c.firstSpecRead(now),
 		watchers: map[Object]struct{}{}, requests: map[requestKey]*readRequest{},
 	}
 	if seen := c.lists.observation(clusterID); seen.Presence == Present {
@@ -156,8 +155,8 @@ func (c *cache) entry(clusterID string) *entry {
 	return e
 }
 
-// prune forgets an entry that no object is interested in and no write needs. A write
-// needs it as long as the newest complete list shows the cluster as it was before.
+// prune removes an entry that no object needs, unless a write of the cluster may still
+// take effect or the newest complete list began before the last write.
 func (c *cache) prune(e *entry) {
 	_, listed := c.lists.clusters[e.id]
 	outdated := listed && !e.wroteAt.IsZero() && !c.lists.startedAt.After(e.validAfter)
@@ -176,7 +175,7 @@ func (c *cache) satisfy(e *entry) {
 	}
 }
 
-// satisfies reports whether a read from a source that began after a time is there.
+// satisfies reports whether the entry has a read from a source that began after a time.
 func (e *entry) satisfies(from source, after time.Time) bool {
 	if !e.isValid() || !e.newest.StartedAt.After(after) && from == anySource {
 		return false
@@ -184,8 +183,8 @@ func (e *entry) satisfies(from source, after time.Time) bool {
 	return from == anySource || e.newest.Presence != Present && e.newest.StartedAt.After(after) || e.specification().StartedAt.After(after)
 }
 
-// outstanding returns the time after which a read of a source must begin to satisfy
-// the requests of it, and whether there are such.
+// outstanding returns the time after which a read must begin to satisfy all requests
+// for a source, and whether there are unsatisfied ones.
 func (e *entry) outstanding(from source) (after time.Time, exist bool) {
 	for key, r := range e.requests {
 		if key.source == from && !e.satisfies(from, r.after) {
@@ -205,7 +204,7 @@ func (e *entry) isAwaitedByDeletion() bool {
 	return false
 }
 
-// search states the object's search and returns its result so far.
+// search replaces the object's search and returns its current result.
 func (c *cache) search(object Object, query Query) SearchResult {
 	if query == (Query{}) {
 		delete(c.searches, object)
@@ -223,8 +222,8 @@ func (c *cache) search(object Object, query Query) SearchResult {
 	return s.result()
 }
 
-// advance counts the newest complete list for the searches that it serves, and
-// returns their objects.
+// advance adds the newest complete list to the results of the searches that it serves
+// and returns their objects.
 func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
 	open := map[string]map[string][]*search{} // by tag, then by value
 	for object, s := range searches {

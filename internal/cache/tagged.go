@@ -13,9 +13,9 @@ type Tagged struct {
 	Host, ClusterID, Value string
 }
 
-// Tagged lists the clusters that carry a custom tag, as the newest complete list of
-// each workspace returned them, ordered by host and id. It makes no call: a workspace
-// that has not been listed yet adds nothing.
+// Tagged returns the clusters that carry a custom tag in the newest complete list of
+// each workspace, ordered by host and id. It makes no call, so workspaces without a
+// complete list are missing.
 func (r *Registry) Tagged(key string) []Tagged {
 	caches, _ := r.snapshot()
 	var found []Tagged
@@ -28,19 +28,19 @@ func (r *Registry) Tagged(key string) []Tagged {
 	return slices.Compact(found)
 }
 
-// Survey requests a complete list of every workspace, at low priority: one that is
-// small or has few of the objects' clusters may never be listed otherwise.
+// Survey requests a complete list of every workspace, at low priority. A workspace
+// whose clusters are read by GET may never be listed otherwise.
 func (r *Registry) Survey() {
 	caches, _ := r.snapshot()
 	for _, c := range caches {
-		c.surveyAfter(time.Now())
+		c.requestCompleteList(time.Now())
 	}
 }
 
-func (c *cache) surveyAfter(after time.Time) {
+func (c *cache) requestCompleteList(after time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lists.surveyAfter = after
+	c.lists.completeListAfter = after
 	c.wakeBy(after)
 }
 

@@ -9,35 +9,35 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// Writers makes writes under the rate limit. Only the controller's act.go comes to
-// hold it.
+// Writers makes writes under the rate limit.
 type Writers struct{ options Options }
 
-// Writers returns the way to write; cmd hands it to the controller's actor alone.
+// Writers returns the Writers of the registry's workspaces. Only the controller's actor
+// may use it.
 func (r *Registry) Writers() *Writers { return &Writers{options: r.options} }
 
 // Write describes a call that changes a workspace.
 type Write struct {
-	// Priority is ratelimit.PriorityTerminate for what ends costs: terminate,
-	// permanent-delete and unpin; else ratelimit.PriorityChange.
+	// Priority is ratelimit.PriorityTerminate for terminate, permanent-delete and
+	// unpin, which end costs; else ratelimit.PriorityChange.
 	Priority ratelimit.Priority
-	// Endpoint is the endpoint as the API reference has it, such as clusters/edit.
+	// Endpoint is the path of the endpoint in the API reference, such as clusters/edit.
 	Endpoint string
 	// ClusterID is the cluster; empty for a create.
 	ClusterID string
 }
 
-// ErrNotSent marks a failure that came before anything was sent to the workspace:
-// wrapped by what call returns, it gives the permit back as if it had not been taken.
+// ErrNotSent marks a failure before anything was sent to the workspace. An error of
+// call that wraps it cancels the permit.
 var ErrNotSent = errors.New("nothing was sent to the workspace")
 
-// Do makes one write with the object's own credential, if it may be made now: else it
-// fails with a *WaitError, and nothing was sent. call gets a context with the request
-// deadline and makes one call; its error is returned as it is, but for a refusal of
-// the credential that nothing has confirmed yet.
+// Do makes one write with the object's own credential. It fails with a *WaitError, and
+// sends nothing, if the rate limiter does not permit the write now. call gets a context
+// with the request deadline and makes one call. Do returns its error unchanged, except
+// that an unconfirmed refusal of the credential becomes transient.
 //
-// From its beginning until it completed no read of the cluster is valid; a write whose
-// answer was lost counts as in flight until its deadline and a lag have passed.
+// The write invalidates all reads of the cluster that began before it completed. A
+// write whose answer was lost counts as in flight until Options.Lag after its deadline.
 func (s *Writers) Do(ctx context.Context, w *Workspace, write Write, call func(ctx context.Context, api databricks.Writer) error) error {
 	startedAt := time.Now()
 	permit, wait := w.credential.acquire(ratelimit.Request{
@@ -50,7 +50,7 @@ func (s *Writers) Do(ctx context.Context, w *Workspace, write Write, call func(c
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	w.cache.beginWrite(write.ClusterID)
-	sent := errNoAnswer // unless call returns: it may panic
+	sent := errNoAnswer // if call panics
 	defer func() {
 		now := time.Now()
 		switch {
@@ -73,8 +73,8 @@ func isUnclear(err error) bool {
 	if err == nil {
 		return false
 	}
-	_, judged := errors.AsType[*databricks.Error](err)
-	return !judged || databricks.ClassOf(err) == databricks.ClassAmbiguous
+	_, classified := errors.AsType[*databricks.Error](err)
+	return !classified || databricks.ClassOf(err) == databricks.ClassAmbiguous
 }
 
 func later(a, b time.Time) time.Time {

@@ -20,8 +20,7 @@ type User struct {
 	Kind string
 	// Namespace is empty for cluster-scoped kinds.
 	Namespace, Name string
-	// UID tells an object from a later one of the same name, which inherits
-	// nothing from it.
+	// UID distinguishes an object from a later one of the same name.
 	UID types.UID
 }
 
@@ -35,7 +34,7 @@ type userKey struct{ kind, namespace, name string }
 
 func (u User) key() userKey { return userKey{u.Kind, u.Namespace, u.Name} }
 
-// Request is what an object asks for.
+// Request is the request of an object for a credential.
 type Request struct {
 	User User
 	// Connection is the object's spec.connection; nil means the default Secret.
@@ -94,9 +93,9 @@ type Options struct {
 	DefaultSecret string
 	// Workspaces enables spec.connection.workspaceRef.
 	Workspaces bool
-	// OperatorNamespace has the Secrets of DatabricksWorkspaces, and
-	// OperatorServiceAccount is the account there that the operator runs as. Both
-	// are empty if unknown.
+	// OperatorNamespace is the namespace of the Secrets of DatabricksWorkspaces.
+	// OperatorServiceAccount is the operator's service account in this namespace.
+	// Both are empty if unknown.
 	OperatorNamespace, OperatorServiceAccount string
 	// Intervals are how often sources are read.
 	Intervals Intervals
@@ -225,8 +224,8 @@ func (r *Resolver) MarkRejected(user User, class databricks.Class) {
 // MarkAccepted records that the workspace accepts the credential of an object.
 func (r *Resolver) MarkAccepted(user User) { r.credentials.mark(user, accepted) }
 
-// Release ends an object's use of its sources. A User without UID stands for
-// whichever object has the name. A source without users is forgotten.
+// Release ends an object's use of its sources. A User without UID matches any object
+// of the name. A source without users is removed.
 func (r *Resolver) Release(user User) {
 	r.credentials.release(user)
 	r.releaseReference(user)

@@ -41,8 +41,8 @@ type kubernetes struct {
 	accounts   map[types.NamespacedName]bool
 	namespaces map[string]map[string]string
 	workspaces map[string]v1alpha1.DatabricksWorkspaceSpec
-	// fail is the answer to every read of a Secret or namespace and every token
-	// request; nil for the truth.
+	// fail is the error of every read of a Secret or namespace and of every token
+	// request; nil for none.
 	fail error
 	// held delays reads of Secrets until it is closed; nil for no delay.
 	held chan struct{}
@@ -130,7 +130,7 @@ func forbidden() error {
 	return apierrors.NewForbidden(schema.GroupResource{Resource: "objects"}, "", errCanary)
 }
 
-// change alters what the Kubernetes API answers.
+// change changes the state of the fake Kubernetes API.
 func (k *kubernetes) change(alter func(*kubernetes)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -188,7 +188,7 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-// after lets time pass until what is due then has been done.
+// after advances virtual time and waits until all goroutines are idle.
 func after(span time.Duration) {
 	<-time.After(span)
 	synctest.Wait()
@@ -207,7 +207,7 @@ func (r *rig) events() []string {
 	return names
 }
 
-// object returns the object of a name as created first.
+// object returns the first object of a name.
 func object(name string) connection.User {
 	return connection.User{Kind: "DatabricksCluster", Namespace: tenant, Name: name, UID: types.UID("uid-" + name)}
 }
@@ -220,7 +220,7 @@ func objects(count int) []connection.User {
 	return users
 }
 
-// resolve returns what the default Secret gives an object.
+// resolve returns the credential of the default Secret for an object.
 func (r *rig) resolve(t *testing.T, user connection.User) (connection.Credential, *connection.Blocked) {
 	t.Helper()
 	return r.resolver.Resolve(t.Context(), connection.Request{User: user})

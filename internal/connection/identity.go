@@ -22,8 +22,8 @@ type identity struct {
 	host, clientID, audience string
 }
 
-// identityKey returns the source that an object names, which is always of the
-// object's own namespace.
+// identityKey returns the source for a declared workload identity, whose service
+// account is always in the object's own namespace.
 func identityKey(namespace string, declared *v1alpha1.WorkloadIdentity) sourceKey {
 	return sourceKey{identity: identity{
 		account:  types.NamespacedName{Namespace: namespace, Name: declared.ServiceAccountName},

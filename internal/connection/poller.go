@@ -9,12 +9,12 @@ import (
 // readTimeout bounds one read from the Kubernetes API.
 const readTimeout = 10 * time.Second
 
-// verdict is what the workspace made of a value.
+// verdict is the workspace's verdict on a value.
 type verdict int
 
 const (
 	untested verdict = iota
-	// unreachable: the workspace of a value that never worked does not answer.
+	// unreachable: the workspace of a value that was never accepted does not answer.
 	unreachable
 	rejected
 	accepted
@@ -47,14 +47,14 @@ type pollerOptions[K comparable, V any] struct {
 	enqueue   func(User)
 }
 
-// use is what an object uses, and since when.
+// use is an object's use of a key.
 type use[K comparable] struct {
 	user  User
 	key   K
 	since time.Time
 }
 
-// entry is what is known of a key.
+// entry is the state of a key.
 type entry[V any] struct {
 	users map[userKey]struct{}
 	// waiting has the users that were answered with pending.
@@ -63,15 +63,15 @@ type entry[V any] struct {
 	reading bool
 	// readAt is when the last read began, failed ones included.
 	readAt time.Time
-	// value is what was last read, and since is when it was first read as it is;
-	// since is zero until a read succeeded.
+	// value is the last value read, and since is when an equal value was first read;
+	// since is zero until a read succeeds.
 	value V
 	since time.Time
 	// err is the failure of the last read, and failures is how many failed in a row.
 	err      error
 	failures int
 	// rejectedBy has the users for which the workspace rejected the value, and
-	// others is what it made of the value otherwise.
+	// others is the verdict for all other users.
 	rejectedBy map[userKey]struct{}
 	others     verdict
 	// early requests a read as soon as MinReread permits.
@@ -86,8 +86,8 @@ func newEntry[V any]() *entry[V] {
 	}
 }
 
-// verdict returns what the workspace made of the value. One user for which it was
-// rejected outweighs all others.
+// verdict returns the workspace's verdict on the value: rejected if it was rejected
+// for any user.
 func (e *entry[V]) verdict() verdict {
 	if len(e.rejectedBy) > 0 {
 		return rejected
@@ -95,11 +95,11 @@ func (e *entry[V]) verdict() verdict {
 	return e.others
 }
 
-// answer is what is known of a key, for one user.
+// answer is the state of a key for one user.
 type answer[V any] struct {
 	value V
-	// since is when the value was first read as it is, or when the user began to use
-	// it if that was later.
+	// since is when an equal value was first read, or when the user began to use the
+	// key if that was later.
 	since time.Time
 	// err is why there is no value.
 	err error
@@ -117,7 +117,7 @@ func newPoller[K comparable, V any](options pollerOptions[K, V]) *poller[K, V] {
 	}
 }
 
-// get records that an object uses a key and returns what is known of it.
+// get records that an object uses a key and returns the state of the key.
 func (p *poller[K, V]) get(ctx context.Context, user User, key K) answer[V] {
 	p.mu.Lock()
 	current, attached := p.attach(user, key)
@@ -197,8 +197,8 @@ func (p *poller[K, V]) unusable(key K, current *entry[V]) bool {
 	return interval > 0 && interval < p.intervals.Refresh
 }
 
-// load reads a key whose entry is marked as reading, and enqueues the users that
-// need to know of it, except the one that the read is for.
+// load reads a key whose entry is marked as reading, and enqueues the affected users
+// except one.
 func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], except userKey) {
 	startedAt := time.Now()
 	limited, cancel := context.WithTimeout(ctx, readTimeout)
@@ -224,8 +224,8 @@ func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], excep
 	}
 }
 
-// take records the outcome of a read and reports whether it changed what the
-// users were answered. The caller holds mu.
+// take records the outcome of a read and reports whether it changed the answers of
+// the users. The caller holds mu.
 func (p *poller[K, V]) take(current *entry[V], startedAt time.Time, value V, err error) (changed bool) {
 	firstRead, noValue, before := current.readAt.IsZero(), current.since.IsZero(), current.err
 	current.reading, current.early, current.readAt, current.err = false, false, startedAt, err
@@ -256,7 +256,7 @@ func (p *poller[K, V]) reload(ctx context.Context, key K) {
 	p.load(ctx, key, current, userKey{})
 }
 
-// expire has a key read again as soon as MinReread permits.
+// expire requests a read of a key as soon as MinReread permits.
 func (p *poller[K, V]) expire(key K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -266,7 +266,7 @@ func (p *poller[K, V]) expire(key K) {
 	}
 }
 
-// mark records what the workspace made of the value that an object uses.
+// mark records the workspace's verdict on the value that an object uses.
 func (p *poller[K, V]) mark(user User, next verdict) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -292,7 +292,7 @@ func (p *poller[K, V]) mark(user User, next verdict) {
 	}
 }
 
-// release ends an object's use; a user without UID is whichever has the name.
+// release ends an object's use. A user without UID matches any object of the name.
 func (p *poller[K, V]) release(user User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -301,7 +301,7 @@ func (p *poller[K, V]) release(user User) {
 	}
 }
 
-// detach ends the use of a key, and forgets the key with its last user. The caller
+// detach ends the use of a key, and removes the key with its last user. The caller
 // holds mu.
 func (p *poller[K, V]) detach(name userKey) {
 	key := p.users[name].key
@@ -385,7 +385,7 @@ func (p *poller[K, V]) backoff(failures int) time.Duration {
 	return min(wait, longest)
 }
 
-// wakeUp has run look for due keys again.
+// wakeUp makes run look for due keys.
 func (p *poller[K, V]) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:

@@ -51,7 +51,7 @@ func (k sourceKey) missing() string {
 		"or name another by secretRef", k, k.secret.Namespace)
 }
 
-// presence reports whether a source exists.
+// presence is the existence of a source.
 type presence int
 
 const (
@@ -65,7 +65,7 @@ type sourceState struct {
 	config   databricks.Config
 	// fingerprint is the config's; empty without a credential.
 	fingerprint string
-	// blocked is what is wrong with a source that exists; nil for nothing.
+	// blocked is the defect of a source that exists; nil if it has none.
 	blocked *Blocked
 }
 
@@ -77,7 +77,7 @@ func newSourceState(config databricks.Config, blocked *Blocked) sourceState {
 	return sourceState{config: config, fingerprint: config.Fingerprint()}
 }
 
-// equal reports whether two states mean the same for the users of a source.
+// equal reports whether two states are the same for the users of a source.
 func (s sourceState) equal(other sourceState) bool {
 	return s.presence == other.presence && s.fingerprint == other.fingerprint && s.message() == other.message()
 }
@@ -107,7 +107,7 @@ func (r *Resolver) sourceInterval(key sourceKey, state sourceState, verdict verd
 	}
 }
 
-// readSource reads a source from the Kubernetes API, whose failures it returns.
+// readSource reads a source. Its error is one of the Kubernetes API.
 func (r *Resolver) readSource(ctx context.Context, key sourceKey) (sourceState, error) {
 	var state sourceState
 	var err error

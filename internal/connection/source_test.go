@@ -91,7 +91,7 @@ func TestKubernetesErrors(t *testing.T) {
 		})
 	})
 
-	t.Run("a read that does not end is given up", func(t *testing.T) {
+	t.Run("a read that does not end times out", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			r.change(func(k *kubernetes) { k.held = make(chan struct{}) })
 			begin := time.Now()
@@ -334,7 +334,7 @@ func TestServiceAccounts(t *testing.T) {
 	account := types.NamespacedName{Namespace: tenant, Name: "etl"}
 	request := connection.Request{User: object("a"), Connection: identity}
 
-	t.Run("[case-58] a missing account is waited for and its arrival noticed; then it is not read again", func(t *testing.T) {
+	t.Run("[case-58] a created account is noticed and then not read again", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			_, blocked := r.resolver.Resolve(t.Context(), request)
 			r.Expect(blocked).To(HaveField("Reason", v1alpha1.ReasonCredentialsNotReady))
@@ -367,7 +367,7 @@ func TestServiceAccounts(t *testing.T) {
 		})
 	})
 
-	t.Run("accounts of two namespaces are two credentials", func(t *testing.T) {
+	t.Run("accounts of two namespaces have two credentials", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			r.change(func(k *kubernetes) {
 				k.accounts[account], k.accounts[types.NamespacedName{Namespace: "team-b", Name: "etl"}] = true, true

@@ -68,8 +68,7 @@ func (r *Resolver) findWorkspace(ctx context.Context, user User, name string) (*
 		"or ask your platform team for it", name), r.workspaceMissingSince(user, name))
 }
 
-// workspaceMissingSince returns since when an object's reference is known to lead
-// nowhere.
+// workspaceMissingSince returns when an object's reference was first found missing.
 func (r *Resolver) workspaceMissingSince(user User, name string) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,7 +86,7 @@ func (r *Resolver) foundWorkspace(user User) {
 	delete(r.missingWorkspaces, user.key())
 }
 
-// releaseReference forgets what is kept of an object's reference.
+// releaseReference removes the state of an object's reference.
 func (r *Resolver) releaseReference(user User) {
 	r.namespaces.release(user)
 	r.foundWorkspace(user)
@@ -111,7 +110,7 @@ func (r *Resolver) mayUse(ctx context.Context, request Request, workspace *v1alp
 	}
 }
 
-// permission is whether a DatabricksWorkspace allows a namespace.
+// permission is a DatabricksWorkspace's permission for a namespace.
 type permission int
 
 const (
@@ -179,7 +178,7 @@ func (r *Resolver) ResolveWorkspace(ctx context.Context, user User, workspace *v
 		return Credential{}, misconfigured("spec.host %s", err)
 	}
 	if config.Host() != declared.String() {
-		// The Secret may be the one that is wrong, so it is read again soon.
+		// The Secret may be wrong, so it is read again soon.
 		r.credentials.mark(user, rejected)
 		return Credential{}, misconfigured("%s is for %s and spec.host is %s: a credential is sent only to the host that it came with, "+
 			"make them the same", from, config.Host(), declared)
@@ -189,8 +188,8 @@ func (r *Resolver) ResolveWorkspace(ctx context.Context, user User, workspace *v
 	return Credential{Config: config, Source: source}, nil
 }
 
-// sourceOf returns where the credential of a DatabricksWorkspace is read, which is
-// always the operator's own namespace.
+// sourceOf returns the source of a DatabricksWorkspace, which is always in the
+// operator's own namespace.
 func (r *Resolver) sourceOf(workspace *v1alpha1.DatabricksWorkspace) (sourceKey, *Blocked) {
 	namespace, account := r.options.OperatorNamespace, r.options.OperatorServiceAccount
 	switch spec := &workspace.Spec; {

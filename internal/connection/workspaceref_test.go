@@ -57,7 +57,7 @@ func TestAllowedNamespaces(t *testing.T) {
 		return And(HaveField("Reason", v1alpha1.ReasonPermissionDenied), HaveField("Stalled", true))
 	}
 
-	t.Run("[case-70] a namespace that is not allowed gets no credential, and one that no longer is loses it at once", func(t *testing.T) {
+	t.Run("[case-70] a namespace that is not allowed gets no credential, and loses it at once when the permission ends", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			r.putSecret(operatorNamespace, "shared", host, "dapi")
 			for _, rule := range []*v1alpha1.AllowedNamespaces{nil, {}, names("team-b"), labelled("team", "b")} {
@@ -130,7 +130,7 @@ func TestAllowedNamespaces(t *testing.T) {
 func TestReferences(t *testing.T) {
 	request := connection.Request{User: object("a"), Connection: references("prod")}
 
-	t.Run("[case-58] a missing workspace is waited for, then stalls, and a later object of the name waits anew", func(t *testing.T) {
+	t.Run("[case-58] a missing workspace is waited for, then stalls, and a later object of the name waits again", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			_, blocked := r.resolver.Resolve(t.Context(), request)
 			r.Expect(blocked).To(And(HaveField("Reason", v1alpha1.ReasonCredentialsNotReady), HaveField("Stalled", false)))

@@ -10,8 +10,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// Calls counts the requests to Databricks. Those to a host that no object uses
-// any more are forgotten when they are next read.
+// Calls counts the requests to Databricks. A scrape removes the series of hosts that
+// no object uses any more.
 type Calls struct {
 	total   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
@@ -19,32 +19,33 @@ type Calls struct {
 	hosts sync.Map
 }
 
-// NewCalls has counted nothing yet.
+// NewCalls returns Calls without series.
 func NewCalls() *Calls {
 	return &Calls{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: namespace + "_requests_total",
-			Help: "Requests to Databricks, those for tokens included, by workspace, method, endpoint and HTTP status code; the code is none where no answer came.",
+			Help: "Requests to Databricks, including those for tokens, by workspace, method, endpoint and HTTP status code; the code is none if there was no answer.",
 		}, []string{labelHost, "method", "endpoint", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: namespace + "_request_duration_seconds",
-			Help: "How long requests to Databricks took, by workspace and endpoint, whatever their outcome.",
-			// Up to the deadline of a request, 30 s.
+			Help: "Duration of requests to Databricks, by workspace and endpoint, with any outcome.",
+			// The deadline of a request is 30 s.
 			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30},
 		}, []string{labelHost, "endpoint"}),
 	}
 }
 
-// Observer counts the requests of a client that speaks to the host.
+// Observer returns a function that counts the requests of a client of the host.
 func (c *Calls) Observer(host string) func(databricks.Call) {
 	return func(call databricks.Call) {
 		c.total.WithLabelValues(host, call.Method, call.Endpoint, code(call.StatusCode)).Inc()
 		c.seconds.WithLabelValues(host, call.Endpoint).Observe(call.Duration.Seconds())
-		c.hosts.Store(host, true) // last: what is counted is found, and so forgotten
+		c.hosts.Store(host, true) // last, so that collect finds every counted host
 	}
 }
 
-// code bounds what a server can make of a label: it may answer with any number.
+// code returns the label value of a status, which bounds the values because a server
+// may return any number.
 func code(status int) string {
 	switch {
 	case status == 0:
@@ -61,9 +62,9 @@ func (c *Calls) describe(ch chan<- *prometheus.Desc) {
 	c.seconds.Describe(ch)
 }
 
-// collect hands out what was counted of the hosts that are in use. A request
-// that was under way when its host went out of use may count once more; it is
-// forgotten the next time.
+// collect sends the series of the hosts that are in use and deletes all others. A
+// request in flight may create a series of an unused host again, which the next
+// collect deletes.
 func (c *Calls) collect(ch chan<- prometheus.Metric, inUse map[string]bool) {
 	for key := range c.hosts.Range {
 		if host, _ := key.(string); !inUse[host] {

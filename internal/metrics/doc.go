@@ -1,13 +1,12 @@
-// Package metrics is what the operator tells Prometheus. docs/monitoring.md has
-// every metric, and a test holds the two together.
+// Package metrics exports the operator's metrics to Prometheus. A test ensures that
+// docs/monitoring.md documents every metric.
 //
-//   - Calls counts the requests to Databricks as they are made
-//   - State reads, at every scrape, what the objects, the workspaces and the
-//     orphan report show
-//   - Add registers them for as long as this process leads
+//   - Calls counts the requests to Databricks.
+//   - State computes metrics of the objects, the workspaces and the orphan report at
+//     every scrape.
+//   - Add registers them while this process is the leader.
 //
-// What is read at a scrape needs no clearing: a series vanishes with the object
-// or the workspace that it was about. Every label has few values, by
-// construction: endpoints and not paths, reasons and not messages, and no names
-// of objects, which kube-state-metrics tells better.
+// A metric that is computed at a scrape disappears with its object or workspace.
+// Every label has few values: endpoints instead of paths, reasons instead of messages,
+// and no names of objects, which kube-state-metrics exports.
 package metrics

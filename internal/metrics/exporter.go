@@ -9,9 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// Add has the manager tell the registry of the state while it leads, and of the
-// version while it runs. It takes both back when it ends, so that one process
-// may run a manager after another.
+// Add makes the manager register the state while it leads, and the version while it
+// runs. Both are unregistered when the manager ends, so that one process may run
+// several managers in sequence.
 func Add(mgr manager.Manager, registry prometheus.Registerer, state *State, version string) error {
 	err := errors.Join(
 		mgr.Add(&exporter{registry: registry, collector: state, leader: true}),
@@ -23,12 +23,12 @@ func Add(mgr manager.Manager, registry prometheus.Registerer, state *State, vers
 	return nil
 }
 
-// exporter registers a collector for as long as it runs.
+// exporter registers a collector while it runs.
 type exporter struct {
 	registry  prometheus.Registerer
 	collector prometheus.Collector
-	// leader: the one that leads, alone. What all replicas see alike must be told
-	// once, or it would add up.
+	// leader restricts the exporter to the leader, because sums over all replicas would
+	// count the same state several times.
 	leader bool
 }
 
@@ -45,7 +45,7 @@ func (e *exporter) Start(ctx context.Context) error {
 	return nil
 }
 
-// newBuild tells which version runs.
+// newBuild returns a collector of the version.
 func newBuild(version string) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        namespace + "_build_info",

@@ -26,7 +26,7 @@ import (
 
 const host = "https://adb-1.1.azuredatabricks.net"
 
-// inMemory has objects as a cache does.
+// inMemory is a fake informer cache.
 type inMemory struct {
 	client.Reader
 	clusters   []v1alpha1.DatabricksCluster
@@ -44,17 +44,17 @@ func (m *inMemory) List(_ context.Context, list client.ObjectList, _ ...client.L
 	return m.err
 }
 
-// known are workspaces as they are at one moment.
-type known struct {
+// fixedWorkspaces returns a fixed state.
+type fixedWorkspaces struct {
 	limiters []ratelimit.State
 	caches   []cache.State
 }
 
-func (k *known) Limiters() []ratelimit.State { return k.limiters }
-func (k *known) Caches() []cache.State       { return k.caches }
+func (k *fixedWorkspaces) Limiters() []ratelimit.State { return k.limiters }
+func (k *fixedWorkspaces) Caches() []cache.State       { return k.caches }
 
-// everything is a state in which there is something to tell by every metric.
-func everything() (*State, *inMemory, *known) {
+// everything returns a state that has every metric.
+func everything() (*State, *inMemory, *fixedWorkspaces) {
 	objects := &inMemory{
 		clusters:   []v1alpha1.DatabricksCluster{cluster("RUNNING"), cluster("RUNNING"), cluster("QUIESCING"), cluster("")},
 		workspaces: []v1alpha1.DatabricksWorkspace{{}},
@@ -69,7 +69,7 @@ func everything() (*State, *inMemory, *known) {
 	objects.clusters[1].DeletionTimestamp = new(metav1.Unix(900, 0))
 	objects.clusters[3].Status.Host = ""
 	objects.workspaces[0].Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Connected"}}
-	world := &known{
+	workspaces := &fixedWorkspaces{
 		limiters: []ratelimit.State{{
 			Name: host, Rate: 8, Learned: 10, HostUnavailable: true,
 			UnavailableEndpoints: []string{"clusters/edit"}, Waits: map[ratelimit.Reason]int64{ratelimit.ReasonRateLimited: 6},
@@ -88,7 +88,7 @@ func everything() (*State, *inMemory, *known) {
 	orphans, calls := &Orphans{}, NewCalls()
 	orphans.Found(map[string]int{host: 7})
 	calls.Observer(host)(databricks.Call{Method: "GET", Endpoint: "clusters/get", StatusCode: 200, Duration: time.Second})
-	return &State{Reader: objects, SharedWorkspaces: true, Workspaces: world, Orphans: orphans, Calls: calls}, objects, world
+	return &State{Reader: objects, SharedWorkspaces: true, Workspaces: workspaces, Orphans: orphans, Calls: calls}, objects, workspaces
 }
 
 func cluster(state string) v1alpha1.DatabricksCluster {
@@ -99,7 +99,7 @@ func cluster(state string) v1alpha1.DatabricksCluster {
 	return object
 }
 
-// gather is what a scrape of the state has, by series.
+// gather returns the values of all series of a scrape.
 func gather(t *testing.T, state *State) map[string]float64 {
 	t.Helper()
 	series := map[string]float64{}
@@ -118,7 +118,7 @@ func gather(t *testing.T, state *State) map[string]float64 {
 	return series
 }
 
-// registryOf has the state alone, and is strict with it.
+// registryOf returns a pedantic registry with the state.
 func registryOf(t *testing.T, state *State) *prometheus.Registry {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -126,7 +126,7 @@ func registryOf(t *testing.T, state *State) *prometheus.Registry {
 	return registry
 }
 
-func TestWhatAScrapeTells(t *testing.T) {
+func TestTheSeriesOfAScrape(t *testing.T) {
 	g := NewWithT(t)
 	state, _, _ := everything()
 	series := gather(t, state)
@@ -182,10 +182,10 @@ func TestWhatAScrapeTells(t *testing.T) {
 	}))
 }
 
-func TestNothingIsToldOfWhatIsNotThere(t *testing.T) {
+func TestAbsentObjectsHaveNoSeries(t *testing.T) {
 	g := NewWithT(t)
-	state, objects, world := everything()
-	*objects, *world = inMemory{}, known{}
+	state, objects, workspaces := everything()
+	*objects, *workspaces = inMemory{}, fixedWorkspaces{}
 	state.Orphans.Found(nil)
 	state.SharedWorkspaces = false
 	series := gather(t, state)
@@ -196,7 +196,7 @@ func TestNothingIsToldOfWhatIsNotThere(t *testing.T) {
 	}))
 }
 
-func TestAScrapeOfACacheThatStopsStillTellsTheRest(t *testing.T) {
+func TestAScrapeWithoutTheInformerCacheHasTheOtherMetrics(t *testing.T) {
 	g := NewWithT(t)
 	state, objects, _ := everything()
 	objects.err = errors.New("the cache is not started")
@@ -207,14 +207,14 @@ func TestAScrapeOfACacheThatStopsStillTellsTheRest(t *testing.T) {
 
 func TestALabelHasFewValues(t *testing.T) {
 	g := NewWithT(t)
-	state, _, world := everything()
+	state, _, workspaces := everything()
 	for _, status := range []int{0, 429, 777} {
 		state.Calls.Observer(host)(databricks.Call{Method: "GET", Endpoint: "clusters/list", StatusCode: status})
 	}
-	twin := world.caches[0]
-	world.caches = append(world.caches, twin) // another id of the same name
-	twin.Principal = "robot\xff"
-	world.caches = append(world.caches, twin)
+	second := workspaces.caches[0]
+	workspaces.caches = append(workspaces.caches, second) // another principal of the same name
+	second.Principal = "robot\xff"
+	workspaces.caches = append(workspaces.caches, second)
 	series := gather(t, state)
 	for _, name := range []string{"none", "429", "other"} {
 		g.Expect(series).To(HaveKeyWithValue("requests_total["+name+" clusters/list "+host+" GET]", 1.0))
@@ -222,20 +222,20 @@ func TestALabelHasFewValues(t *testing.T) {
 	g.Expect(series).To(HaveKey("mirror_objects[" + host + " robot?]"))
 }
 
-func TestCountersComeBackWithTheirWorkspace(t *testing.T) {
+func TestCountersOfAnUnusedWorkspaceAreRemoved(t *testing.T) {
 	g := NewWithT(t)
-	state, _, world := everything()
-	limiters := world.limiters
-	world.limiters = nil
+	state, _, workspaces := everything()
+	limiters := workspaces.limiters
+	workspaces.limiters = nil
 	series := gather(t, state)
 	g.Expect(series).NotTo(HaveKey(ContainSubstring("request")))
-	world.limiters = limiters
+	workspaces.limiters = limiters
 	state.Calls.Observer(host)(databricks.Call{Method: "GET", Endpoint: "clusters/get", StatusCode: 200})
 	series = gather(t, state)
 	g.Expect(series).To(HaveKeyWithValue("requests_total[200 clusters/get "+host+" GET]", 1.0))
 }
 
-func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
+func TestNamesFollowPrometheusConventions(t *testing.T) {
 	g := NewWithT(t)
 	state, _, _ := everything()
 	families, err := registryOf(t, state).Gather()
@@ -284,7 +284,7 @@ func TestEveryMetricIsDocumentedAndEveryDocumentedOneExists(t *testing.T) {
 	g.Expect(documented).To(Equal(have))
 }
 
-// A scrape must not be felt, however many objects there are.
+// A scrape of many objects must be cheap.
 func BenchmarkScrape(b *testing.B) {
 	state, objects, _ := everything()
 	for i := range 10_000 {

@@ -13,29 +13,29 @@ import (
 
 var (
 	clusters = newDesc("clusters",
-		"DatabricksClusters by workspace and by the state of their cluster: Databricks' word, OTHER for one that is not known, NONE where there is no cluster.",
+		"DatabricksClusters by workspace and state of their cluster in Databricks; OTHER for an unknown state, NONE if there is no cluster.",
 		labelHost, "state")
 	clusterWorkers = newDesc("cluster_workers",
 		"Workers that the clusters have now, by workspace.", labelHost)
 	driftedClusters = newDesc("drifted_clusters",
-		"DatabricksClusters whose cluster others changed, by workspace.", labelHost)
+		"DatabricksClusters with drift: their cluster was changed outside of the operator, by workspace.", labelHost)
 	driftedFields = newDesc("drifted_fields",
 		"Fields in status.drift of all DatabricksClusters, by workspace.", labelHost)
 	deferredClusters = newDesc("deferred_clusters",
 		"DatabricksClusters with declared changes that wait for their cluster to be down or restarted, by workspace.", labelHost)
 	openCreations = newDesc("open_creations",
-		"DatabricksClusters whose create call is not settled: about to be made, or with an answer that was lost.")
+		"DatabricksClusters whose create call is not completed: it is about to be made, or its answer was lost.")
 	creationDeadline = newDesc("oldest_creation_deadline_timestamp_seconds",
-		"Until when the oldest of the open create calls could be made; absent where there is none.")
+		"Deadline of the oldest open create call; absent if there is none.")
 
 	conditions = newDesc("conditions",
 		"Objects that have a condition, by kind, type, status and reason.", labelKind, "type", "status", "reason")
 	unobserved = newDesc("unobserved_objects",
-		"Objects whose newest specification the operator has not looked at, by kind.", labelKind)
+		"Objects whose latest generation the operator has not observed, by kind.", labelKind)
 	deleting = newDesc("deleting_objects",
 		"Objects that are being deleted, by kind.", labelKind)
 	deletionOldest = newDesc("oldest_deletion_timestamp_seconds",
-		"When the deletion of the object began that is being deleted for longest, by kind; absent where there is none.", labelKind)
+		"Deletion timestamp of the object that has been deleting for longest, by kind; absent if there is none.", labelKind)
 )
 
 const labelKind = "kind"
@@ -45,9 +45,9 @@ const (
 	kindWorkspace = "DatabricksWorkspace"
 )
 
-// collectObjects counts the objects. They are shared with everybody and only
-// looked at. The cache fails to list them while it starts and stops: there is
-// nothing to tell then.
+// collectObjects sends the metrics of the objects, which it must not change because
+// they are not copied. It sends none if the informer cache cannot list them, which
+// happens while it starts and stops.
 func (s *State) collectObjects(ctx context.Context, ch chan<- prometheus.Metric) {
 	var all v1alpha1.DatabricksClusterList
 	if err := s.Reader.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
@@ -81,11 +81,11 @@ type clusterStats struct {
 	states map[[2]string]int // by host and state
 	hosts  map[string]*hostStats
 	open   int
-	// deadline is the earliest of the open creations; nil: none.
+	// deadline is the earliest deadline of an open creation; nil if there is none.
 	deadline *metav1.Time
 }
 
-// hostStats is the clusters of one workspace.
+// hostStats counts the clusters of one workspace.
 type hostStats struct{ workers, drifted, fields, deferred int }
 
 func newClusterStats() *clusterStats {
@@ -127,7 +127,7 @@ func (f *clusterStats) collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- gauge(openCreations, f.open)
 	if f.deadline != nil {
-		ch <- instant(creationDeadline, f.deadline.Time)
+		ch <- timestamp(creationDeadline, f.deadline.Time)
 	}
 }
 
@@ -135,19 +135,19 @@ var knownStates = []string{
 	"PENDING", "RUNNING", "RESTARTING", "RESIZING", "TERMINATING", "TERMINATED", "ERROR", "UNKNOWN",
 }
 
-// state bounds what a server can make of a label.
-func state(told string) string {
+// state returns the label value of a cluster's state, which bounds the values.
+func state(reported string) string {
 	switch {
-	case told == "":
+	case reported == "":
 		return "NONE"
-	case slices.Contains(knownStates, told):
-		return told
+	case slices.Contains(knownStates, reported):
+		return reported
 	default:
 		return "OTHER"
 	}
 }
 
-// objectStats counts objects of every kind by what all kinds have.
+// objectStats counts the objects of every kind by their metadata and conditions.
 type objectStats struct {
 	kinds      map[string]*counts
 	conditions map[condition]int
@@ -157,7 +157,7 @@ type condition struct{ kind, name, status, reason string }
 
 type counts struct {
 	unobserved, deleting int
-	// oldest is when the longest deletion began; nil: there is none.
+	// oldest is when the longest deletion began; nil if there is none.
 	oldest *metav1.Time
 }
 
@@ -165,7 +165,7 @@ func newObjectStats() *objectStats {
 	return &objectStats{kinds: map[string]*counts{}, conditions: map[condition]int{}}
 }
 
-// expect has a kind told of even if there is no object of it.
+// expect adds a kind, whose metrics are sent even if it has no object.
 func (l *objectStats) expect(kind string) { l.kinds[kind] = &counts{} }
 
 func (l *objectStats) add(kind string, object metav1.Object, observed int64, has []metav1.Condition) {
@@ -187,7 +187,7 @@ func (l *objectStats) collect(ch chan<- prometheus.Metric) {
 		ch <- gauge(unobserved, of.unobserved, kind)
 		ch <- gauge(deleting, of.deleting, kind)
 		if of.oldest != nil {
-			ch <- instant(deletionOldest, of.oldest.Time, kind)
+			ch <- timestamp(deletionOldest, of.oldest.Time, kind)
 		}
 	}
 	for key, count := range l.conditions {
@@ -195,7 +195,7 @@ func (l *objectStats) collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// earlier is the first of two times; a nil one is none.
+// earlier returns the earlier of two times, of which either may be nil.
 func earlier(a, b *metav1.Time) *metav1.Time {
 	if a == nil || b != nil && b.Before(a) {
 		return b

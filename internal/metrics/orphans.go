@@ -10,13 +10,13 @@ import (
 var orphanedClusters = newDesc("orphaned_clusters",
 	"Clusters that carry this operator's owner tag and belong to no object, by workspace.", labelHost)
 
-// Orphans keeps what the orphan report found last.
+// Orphans has the result of the last orphan report.
 type Orphans struct {
 	mu     sync.Mutex
 	byHost map[string]int
 }
 
-// Found takes a report: how many there are now, by host.
+// Found stores a report: the number of orphaned clusters by host.
 func (o *Orphans) Found(byHost map[string]int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

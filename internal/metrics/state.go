@@ -14,26 +14,25 @@ import (
 const (
 	namespace = "databricks_operator"
 
-	// labelHost is the workspace, as status.host has it; empty where an object has
-	// none yet.
+	// labelHost is the workspace, as in status.host; empty if an object has none yet.
 	labelHost = "host"
 )
 
-// listTimeout bounds the look at the objects, which are in memory.
+// listTimeout bounds a list of the objects from the informer cache.
 const listTimeout = 5 * time.Second
 
-// State is a collector of what is so at the moment of a scrape.
+// State is a collector that computes its metrics at every scrape.
 type State struct {
-	// Reader has the objects in memory.
+	// Reader reads the objects from the informer cache.
 	Reader client.Reader
-	// SharedWorkspaces tells that there are DatabricksWorkspaces to be read.
+	// SharedWorkspaces reports whether DatabricksWorkspaces are served.
 	SharedWorkspaces bool
 	Workspaces       Workspaces
 	Orphans          *Orphans
 	Calls            *Calls
 }
 
-// Workspaces tells how the workspaces are; a *cache.Registry does.
+// Workspaces returns the state of the workspaces. A *cache.Registry implements it.
 type Workspaces interface {
 	Limiters() []ratelimit.State
 	Caches() []cache.State
@@ -41,7 +40,7 @@ type Workspaces interface {
 
 var descriptions []*prometheus.Desc
 
-// newDesc describes a metric that State makes.
+// newDesc returns the description of a metric of State.
 func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	desc := prometheus.NewDesc(namespace+"_"+name, help, labels, nil)
 	descriptions = append(descriptions, desc)
@@ -80,13 +79,14 @@ func counter(desc *prometheus.Desc, value int64, labels ...string) prometheus.Me
 	return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 }
 
-// instant is a time as Prometheus has it.
-func instant(desc *prometheus.Desc, at time.Time, labels ...string) prometheus.Metric {
+// timestamp returns a gauge of a time in seconds since the Unix epoch.
+func timestamp(desc *prometheus.Desc, at time.Time, labels ...string) prometheus.Metric {
 	return gauge(desc, float64(at.UnixMilli())/1000, labels...)
 }
 
-func yes(desc *prometheus.Desc, so bool, labels ...string) prometheus.Metric {
-	if so {
+// boolGauge returns a gauge that is 1 for true and 0 for false.
+func boolGauge(desc *prometheus.Desc, value bool, labels ...string) prometheus.Metric {
+	if value {
 		return gauge(desc, 1, labels...)
 	}
 	return gauge(desc, 0, labels...)

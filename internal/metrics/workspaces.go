@@ -13,30 +13,30 @@ import (
 
 var (
 	limiterAllowed = newDesc("gate_allowed_requests_per_second",
-		"Rate of requests that the operator allows itself at the moment, by workspace.", labelHost)
+		"Current request rate of the operator's rate limiter, by workspace.", labelHost)
 	limiterLearned = newDesc("gate_learned_requests_per_second",
-		"Rate of requests that the workspace bears, as its 429s have shown; absent where it has not shown it.", labelHost)
+		"Request limit of the workspace, as measured by its 429s; absent if it is not known.", labelHost)
 	limiterBreaker = newDesc("gate_breaker_open",
-		"1 while the workspace does not answer as one, so that it is only tried now and then.", labelHost)
+		"1 while the circuit breaker of the workspace is open: it does not answer and is only probed.", labelHost)
 	limiterGranted = newDesc("gate_granted_total",
-		"Requests that were let through, by workspace and class.", labelHost, "class")
+		"Requests that the rate limiter permitted, by workspace and class.", labelHost, "class")
 	limiterRefused = newDesc("gate_refused_total",
-		"Times that a request was told to come back later, before it was sent, by workspace and class.", labelHost, "class")
+		"Requests that the rate limiter held to be retried later, by workspace and class.", labelHost, "class")
 	limiterThrottled = newDesc("gate_throttled_total",
 		"Requests that the workspace answered with 429, by workspace and class.", labelHost, "class")
 	limiterPaused = newDesc("gate_paused_seconds",
-		"How much longer the workspace wants no requests of the class, as its Retry-After says; 0 where it may be asked.", labelHost, "class")
+		"Remaining time of the workspace's Retry-After for the class; 0 if there is none.", labelHost, "class")
 )
 
 var (
 	limiterWaits = newDesc("gate_waits_total",
-		"Requests that were held before they were sent, by workspace and by what held them.", labelHost, "reason")
+		"Requests that the rate limiter held, by workspace and reason.", labelHost, "reason")
 	limiterEndpoint = newDesc("gate_endpoint_unavailable",
 		"1 for each endpoint of the workspace that does not answer and is only probed.", labelHost, "endpoint")
 )
 
-// collectLimiters adds up the limiters of one host: several workspaces may be behind
-// it.
+// collectLimiters sends the metrics of the limiters, added up by host because a host may
+// have several workspaces.
 func collectLimiters(ch chan<- prometheus.Metric, limiters []ratelimit.State, now time.Time) {
 	byHost := map[string]*ratelimit.State{}
 	for i := range limiters {
@@ -74,7 +74,7 @@ func collectLimiter(ch chan<- prometheus.Metric, limiter ratelimit.State, now ti
 	if limiter.Learned > 0 {
 		ch <- gauge(limiterLearned, limiter.Learned, limiter.Name)
 	}
-	ch <- yes(limiterBreaker, limiter.HostUnavailable, limiter.Name)
+	ch <- boolGauge(limiterBreaker, limiter.HostUnavailable, limiter.Name)
 	for _, endpoint := range limiter.UnavailableEndpoints {
 		ch <- gauge(limiterEndpoint, 1, limiter.Name, endpoint)
 	}
@@ -95,11 +95,11 @@ var (
 	cacheWatched = newDesc("mirror_watched_clusters",
 		"Clusters of the workspace that belong to an object, by workspace and principal.", labelHost, labelPrincipal)
 	cacheListed = newDesc("mirror_listed_clusters",
-		"Clusters that the last complete list of the workspace had, anybody's.", labelHost, labelPrincipal)
+		"All clusters in the last complete list of the workspace.", labelHost, labelPrincipal)
 	cachePages = newDesc("mirror_list_pages",
-		"Pages, and so requests, that a complete list of the workspace takes.", labelHost, labelPrincipal)
+		"Pages of a complete list of the workspace, each of which is one request.", labelHost, labelPrincipal)
 	cacheRead = newDesc("mirror_read_timestamp_seconds",
-		"When the workspace was last read with success: what is known of its clusters is that old. Absent before the first time.", labelHost, labelPrincipal)
+		"When the workspace was last read successfully, which is the age of the cached data; absent before the first read.", labelHost, labelPrincipal)
 	cacheListedAt = newDesc("mirror_listed_timestamp_seconds",
 		"When the last complete list began; absent before the first one. A few clusters are read one by one, without lists.", labelHost, labelPrincipal)
 	cacheFailing = newDesc("mirror_failing",
@@ -107,36 +107,36 @@ var (
 	cacheFailingClusters = newDesc("mirror_failing_clusters",
 		"Clusters that cannot be read one by one, although the workspace answers.", labelHost, labelPrincipal)
 	cacheRejected = newDesc("mirror_rejected_credentials",
-		"Credentials that the workspace refuses.", labelHost, labelPrincipal)
+		"Credentials that the workspace rejects.", labelHost, labelPrincipal)
 	cacheSkew = newDesc("mirror_clock_skew_seconds",
 		"Clock of the workspace minus the operator's, by the Date of its answers.", labelHost, labelPrincipal)
 )
 
-// labelPrincipal is the user or service principal whose credential reads.
+// labelPrincipal is the user or service principal of the credential that reads.
 const labelPrincipal = "principal"
 
-// cachePlace is what the series of caches are told apart by.
-type cachePlace struct{ host, principal string }
+// cacheLabels has the labels of the metrics of caches.
+type cacheLabels struct{ host, principal string }
 
-// collectCaches adds up the caches of one principal: each of its credentials may have
-// one of its own.
+// collectCaches sends the metrics of the caches, added up by principal because each of
+// its credentials may have its own cache.
 func collectCaches(ch chan<- prometheus.Metric, caches []cache.State) {
-	byPlace := map[cachePlace]*cache.State{}
+	byLabels := map[cacheLabels]*cache.State{}
 	for i := range caches {
-		// Names are what the server sends, and one series is all a name has.
-		at := cachePlace{caches[i].Host, strings.ToValidUTF8(caches[i].Principal, "?")}
-		if sum := byPlace[at]; sum != nil {
+		// The server may return a name that is no valid label value.
+		at := cacheLabels{caches[i].Host, strings.ToValidUTF8(caches[i].Principal, "?")}
+		if sum := byLabels[at]; sum != nil {
 			addCache(sum, caches[i])
 			continue
 		}
-		byPlace[at] = &caches[i]
+		byLabels[at] = &caches[i]
 	}
-	for at, c := range byPlace {
+	for at, c := range byLabels {
 		collectCache(ch, at, *c)
 	}
 }
 
-// addCache adds a cache to another. Of what is a matter of age the older one counts.
+// addCache adds a cache to another one. Of two times the older one is kept.
 func addCache(sum *cache.State, other cache.State) {
 	sum.Objects, sum.Watched = sum.Objects+other.Objects, sum.Watched+other.Watched
 	sum.FailingClusters, sum.RejectedCredentials = sum.FailingClusters+other.FailingClusters, sum.RejectedCredentials+other.RejectedCredentials
@@ -151,7 +151,7 @@ func addCache(sum *cache.State, other cache.State) {
 	}
 }
 
-// older returns the earlier of two times; zero is none.
+// older returns the earlier of two times, of which either may be zero.
 func older(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -159,19 +159,19 @@ func older(a, b time.Time) time.Time {
 	return a
 }
 
-func collectCache(ch chan<- prometheus.Metric, at cachePlace, c cache.State) {
+func collectCache(ch chan<- prometheus.Metric, at cacheLabels, c cache.State) {
 	ch <- gauge(cacheObjects, c.Objects, at.host, at.principal)
 	ch <- gauge(cacheWatched, c.Watched, at.host, at.principal)
-	ch <- yes(cacheFailing, c.Health.Err != nil, at.host, at.principal)
+	ch <- boolGauge(cacheFailing, c.Health.Err != nil, at.host, at.principal)
 	ch <- gauge(cacheFailingClusters, c.FailingClusters, at.host, at.principal)
 	ch <- gauge(cacheRejected, c.RejectedCredentials, at.host, at.principal)
 	ch <- gauge(cacheSkew, c.ClockSkew.Seconds(), at.host, at.principal)
 	if !c.Health.LastSuccess.IsZero() {
-		ch <- instant(cacheRead, c.Health.LastSuccess, at.host, at.principal)
+		ch <- timestamp(cacheRead, c.Health.LastSuccess, at.host, at.principal)
 	}
 	if !c.ListedAt.IsZero() {
 		ch <- gauge(cacheListed, c.Listed, at.host, at.principal)
 		ch <- gauge(cachePages, c.Pages, at.host, at.principal)
-		ch <- instant(cacheListedAt, c.ListedAt, at.host, at.principal)
+		ch <- timestamp(cacheListedAt, c.ListedAt, at.host, at.principal)
 	}
 }

@@ -7,65 +7,65 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// adaptiveRate learns how many requests a second a host accepts, from its 429s
-// alone.
+// adaptiveRate measures the request limit of a host from its 429s.
 //
-// Until the first 429 the rate doubles while it is used up. A server that
-// answers 429 has an empty bucket, so between two of them it accepted exactly
-// what it refills: that quotient is the limit. The rate then holds below it by
-// the headroom. A 429 while it holds means that the limit shrank, and it is
-// learned again; now and then a higher rate is probed, less often each time that
-// failed.
+// The rate doubles while it is used up, until the first 429. The token bucket of a
+// server that answers 429 is empty, so between two 429s the server accepts as many
+// requests as it refills tokens: that rate is the limit. The adaptive rate then stays
+// below the limit by the headroom. A 429 at that rate means that the limit decreased,
+// and it is measured again. Sometimes a higher rate is probed, less often after each
+// failed probe.
 type adaptiveRate struct {
 	options Options
-	// rate is what is allowed now, in requests per second.
+	// rate is the current rate, in requests per second.
 	rate float64
-	// learned is the server's limit; 0 where it is not known.
+	// learned is the server's limit; 0 if it is not known.
 	learned float64
-	// failed is the rate at the last 429; 0 before the first.
-	failed float64
-	// cutAt is when the rate was last halved. Requests that began before belong to
-	// the same burst of 429s.
+	// throttledRate is the rate at the last 429; 0 before the first.
+	throttledRate float64
+	// cutAt is when the rate was last halved. 429s of requests that began before belong
+	// to the same burst.
 	cutAt time.Time
 	// accepted counts the requests that the server accepted since cutAt.
 	accepted int
-	// recent measures what the server accepted within the last seconds.
+	// recent counts the accepted requests of the last seconds.
 	recent meter
-	// advancedAt is when rate was last adjusted; heldSince when it reached its
-	// hold.
+	// advancedAt is when the rate was last adjusted; heldSince is when it reached its
+	// target.
 	advancedAt, heldSince time.Time
-	// doubledAt is when the rate was last doubled, or set at first.
+	// doubledAt is when the rate was last doubled or initialized.
 	doubledAt time.Time
-	// probeAfter is how long to hold before a higher rate is probed.
+	// probeAfter is how long the target rate is held before a higher rate is probed.
 	probeAfter time.Duration
 	probing    bool
 }
 
 const (
-	doubleEvery = 3 * time.Second
+	doublingInterval = 3 * time.Second
 	// minRate is the lowest rate, in requests per second.
-	minRate        = 0.5
-	firstRateProbe = 15 * time.Second
-	lastRateProbe  = 30 * time.Minute
-	// burstSpan is how long the 429s after a cut belong to the same burst.
-	burstSpan       = time.Second
-	shortestMeasure = 2 * time.Second
-	// longestMeasure bounds the time between two 429s that may be measured: over
-	// a longer one the server's bucket was full and spilled.
-	longestMeasure = 20 * time.Second
-	// overshoot is taken off a rate at which a climb ended: the server's burst let
-	// it go further than the limit.
-	overshoot = 0.85
-	// worthwhile is by how much a limit must have grown to replace the learned one.
-	worthwhile = 1.05
+	minRate              = 0.5
+	minRateProbeInterval = 15 * time.Second
+	maxRateProbeInterval = 30 * time.Minute
+	// burstSpan is the time after a cut in which further 429s belong to the same burst.
+	burstSpan      = time.Second
+	minMeasureSpan = 2 * time.Second
+	// maxMeasureSpan is the longest usable time between two 429s. In a longer one the
+	// server's token bucket may have been full.
+	maxMeasureSpan = 20 * time.Second
+	// overshootFactor corrects the rate at which a probe ended, because the server's
+	// burst accepts more than its limit.
+	overshootFactor = 0.85
+	// minGrowth is the factor by which a limit must exceed the learned one to replace
+	// it.
+	minGrowth = 1.05
 )
 
 func newAdaptiveRate(options Options) adaptiveRate {
-	return adaptiveRate{options: options, rate: math.Min(options.Start, options.Max), probeAfter: firstRateProbe}
+	return adaptiveRate{options: options, rate: math.Min(options.Start, options.Max), probeAfter: minRateProbeInterval}
 }
 
-// hold is the rate at which nothing is tried.
-func (a *adaptiveRate) hold() float64 {
+// targetRate returns the rate to hold between probes.
+func (a *adaptiveRate) targetRate() float64 {
 	if a.learned == 0 {
 		return a.options.Max
 	}
@@ -76,49 +76,49 @@ func (a *adaptiveRate) bounded(perSecond float64) float64 {
 	return math.Max(math.Min(minRate, a.options.Max), math.Min(perSecond, a.options.Max))
 }
 
-// advance lets time pass. The rate rises only while it is used up, because only
-// then it is tested.
+// advance adjusts the rate to the time now. The rate rises only while it is used up,
+// because an unused rate is not tested.
 func (a *adaptiveRate) advance(now time.Time, usedUp bool) {
 	elapsed := now.Sub(a.advancedAt)
 	a.advancedAt = now
 	if !usedUp {
 		a.doubledAt, a.heldSince = now, time.Time{}
 		if a.probing {
-			a.rate, a.probing = a.hold(), false
+			a.rate, a.probing = a.targetRate(), false
 		}
 		return
 	}
 	seconds := math.Min(elapsed.Seconds(), 1)
 	switch {
-	case a.failed == 0:
-		if now.Sub(a.doubledAt) >= doubleEvery {
+	case a.throttledRate == 0:
+		if now.Sub(a.doubledAt) >= doublingInterval {
 			a.rate, a.doubledAt = a.bounded(2*a.rate), now
 		}
 	case a.learned == 0:
 		a.rate = a.bounded(a.rate + seconds*a.climb())
 	case a.probing && a.recent.perSecond(now) < 0.85*a.rate: // not tested yet
 	case a.probing:
-		a.rate = a.bounded(a.rate + seconds*a.hold()/20)
-	case a.rate < a.hold():
-		a.rate = math.Min(a.hold(), a.rate+seconds*a.hold()/6)
+		a.rate = a.bounded(a.rate + seconds*a.targetRate()/20)
+	case a.rate < a.targetRate():
+		a.rate = math.Min(a.targetRate(), a.rate+seconds*a.targetRate()/6)
 	default:
-		a.rest(now)
+		a.holdTarget(now)
 	}
 }
 
-// climb is how fast the rate rises between two 429s: gently up to where the
-// first one was, and like a search beyond it, because that one then came from
-// requests too close together rather than from too many.
+// climb returns how fast the rate rises between two 429s, per second. It rises slowly
+// up to the rate of the last 429 and faster above it, because such a 429 was caused by
+// a burst and not by the rate.
 func (a *adaptiveRate) climb() float64 {
-	if a.rate < a.failed {
-		return a.failed / 16
+	if a.rate < a.throttledRate {
+		return a.throttledRate / 16
 	}
 	return a.rate / 8
 }
 
-// rest keeps the rate at its hold until it is time for a probe.
-func (a *adaptiveRate) rest(now time.Time) {
-	a.rate = a.hold()
+// holdTarget keeps the rate at its target until a probe is due.
+func (a *adaptiveRate) holdTarget(now time.Time) {
+	a.rate = a.targetRate()
 	if a.heldSince.IsZero() {
 		a.heldSince = now
 	}
@@ -131,8 +131,8 @@ func (a *adaptiveRate) served(now time.Time) {
 	a.recent.add(now)
 }
 
-// throttled takes a 429 of a request that began at startedAt. It reports whether
-// this began a new burst.
+// throttled records a 429 of a request that began at startedAt and reports whether it
+// begins a new burst.
 func (a *adaptiveRate) throttled(startedAt, now time.Time) bool {
 	if !a.cutAt.IsZero() && (!startedAt.After(a.cutAt) || now.Sub(a.cutAt) < burstSpan) {
 		return false
@@ -141,30 +141,30 @@ func (a *adaptiveRate) throttled(startedAt, now time.Time) bool {
 	switch {
 	case measured > 0:
 		a.learned = measured
-	case a.probing && overshoot*a.recent.perSecond(now) > a.learned*worthwhile:
-		a.learned, a.probeAfter = overshoot*a.recent.perSecond(now), firstRateProbe
+	case a.probing && overshootFactor*a.recent.perSecond(now) > a.learned*minGrowth:
+		a.learned, a.probeAfter = overshootFactor*a.recent.perSecond(now), minRateProbeInterval
 	case a.probing:
-		a.probeAfter = min(2*a.probeAfter, lastRateProbe)
+		a.probeAfter = min(2*a.probeAfter, maxRateProbeInterval)
 	default:
 		a.learned = 0
 	}
-	a.failed = a.rate
-	a.rate = a.bounded(math.Min(a.rate/2, a.hold()))
+	a.throttledRate = a.rate
+	a.rate = a.bounded(math.Min(a.rate/2, a.targetRate()))
 	a.cutAt, a.accepted, a.probing, a.heldSince = now, 0, false, time.Time{}
 	return true
 }
 
-// measure is the server's limit as seen between the last 429 and this one; 0
-// where that says nothing.
+// measure returns the server's limit as measured between the last 429 and this one; 0
+// if the measurement is not usable.
 func (a *adaptiveRate) measure(now time.Time) float64 {
 	span := now.Sub(a.cutAt)
-	if a.cutAt.IsZero() || span < shortestMeasure || span > longestMeasure || a.accepted < 4 {
+	if a.cutAt.IsZero() || span < minMeasureSpan || span > maxMeasureSpan || a.accepted < 4 {
 		return 0
 	}
 	return float64(a.accepted) / span.Seconds()
 }
 
-// bucket is a token bucket that takes tokens back.
+// bucket is a token bucket that accepts returned tokens.
 type bucket struct {
 	limiter *rate.Limiter
 	// returned counts the tokens of requests that were never sent.
@@ -179,7 +179,7 @@ func (b *bucket) tokens(now time.Time) float64 {
 	return math.Min(b.limiter.TokensAt(now)+float64(b.returned), float64(b.limiter.Burst()))
 }
 
-// take takes a token, which must be there.
+// take takes a token. There must be one.
 func (b *bucket) take(now time.Time) {
 	if b.returned > 0 {
 		b.returned--
@@ -188,8 +188,8 @@ func (b *bucket) take(now time.Time) {
 	b.limiter.AllowN(now, 1)
 }
 
-// giveBack returns a token that was taken before.
-func (b *bucket) giveBack(now time.Time) {
+// refund returns a taken token to the bucket.
+func (b *bucket) refund(now time.Time) {
 	if b.tokens(now) <= float64(b.limiter.Burst()-1) {
 		b.returned++
 	}

@@ -21,7 +21,7 @@ func TestCreatesLearnAHiddenLimit(t *testing.T) {
 		{"burst of three seconds", 30, 1, 1.1},
 		{"ten flows", 10, 10, 1.1},
 		{"fifty flows", 10, 50, 1.1},
-		// Where no two requests may come together, less than the limit is learned.
+		// Without a burst, less than the limit is learned.
 		{"no burst", 1, 1, 1.5},
 	} {
 		t.Run("[P5] "+hidden.name, func(t *testing.T) {
@@ -115,13 +115,13 @@ func TestABurstOfThrottlesIsOneCut(t *testing.T) {
 
 func TestABucketTakesTokensBackUpToItsBurst(t *testing.T) {
 	b := newBucket(1, 2)
-	b.giveBack(epoch)
+	b.refund(epoch)
 	if got := b.tokens(epoch); got != 2 {
 		t.Errorf("a full bucket holds %v", got)
 	}
 	b.take(epoch)
 	b.take(epoch)
-	b.giveBack(epoch)
+	b.refund(epoch)
 	if got := b.tokens(epoch); got != 1 {
 		t.Errorf("after two taken and one back there are %v", got)
 	}

@@ -5,40 +5,39 @@ import (
 	"time"
 )
 
-// breaker holds the requests to a domain that does not answer, and lets one
-// through from time to time as a probe. Any answer closes it.
+// breaker is a circuit breaker. It holds the requests to a domain that does not
+// answer, except for periodic probes. Any answer closes it.
 type breaker struct {
-	// openSince is when it opened; zero while it is closed.
+	// openSince is when the breaker opened; zero while it is closed.
 	openSince time.Time
 	// probeAt is when the next probe may be sent.
 	probeAt time.Time
 	// probedAt is when the last probe was sent, or the breaker opened.
 	probedAt time.Time
-	// interval is the time from one probe to the next, before jitter.
+	// interval is the time between probes, without jitter.
 	interval time.Duration
-	// suited is set when a request that is known to work was held since the last
-	// probe, so that one of its kind is expected to ask again.
-	suited bool
+	// suitableHeld is set when a knownToWork request was held since the last probe. Such
+	// a request is expected to be retried and preferred as the next probe.
+	suitableHeld bool
 }
 
 // suitability is how well a request serves as a probe.
 type suitability int
 
 const (
-	// unproven requests are among those that failed.
+	// unproven requests have failed.
 	unproven suitability = iota
 	// untried requests have neither failed nor succeeded.
 	untried
-	// knownToWork requests have succeeded before, and are not among those that
-	// opened the breaker.
+	// knownToWork requests have succeeded and have not failed since.
 	knownToWork
 )
 
 const (
-	firstProbeInterval = 2 * time.Second
-	lastProbeInterval  = 30 * time.Second
-	probeGrowth        = 1.3
-	// probeGrace is how long a probe is kept for a request that is known to work.
+	minProbeInterval = 2 * time.Second
+	maxProbeInterval = 30 * time.Second
+	probeGrowth      = 1.3
+	// probeGrace is how long a probe is reserved for a knownToWork request.
 	probeGrace = 2 * time.Second
 )
 
@@ -46,7 +45,7 @@ func (b *breaker) isOpen() bool { return !b.openSince.IsZero() }
 
 // trip opens the breaker.
 func (b *breaker) trip(now time.Time) {
-	*b = breaker{openSince: now, probedAt: now, interval: firstProbeInterval}
+	*b = breaker{openSince: now, probedAt: now, interval: minProbeInterval}
 	b.probeAt = now.Add(jittered(b.interval))
 }
 
@@ -57,33 +56,33 @@ func (b *breaker) reset() bool {
 	return wasOpen
 }
 
-// hold returns until when a request is held; zero where it may be sent, which
-// makes it a probe if the breaker is open.
+// hold returns until when a request is held; zero if it may be sent. A request that
+// may be sent while the breaker is open is a probe.
 func (b *breaker) hold(s suitability, now time.Time) time.Time {
 	if !b.isOpen() {
 		return time.Time{}
 	}
 	at := b.probeAt
 	switch {
-	case s == unproven && b.suited:
+	case s == unproven && b.suitableHeld:
 		at = at.Add(probeGrace)
-	case s != unproven: // what failed before has lengthened the interval
-		at = sooner(at, b.probedAt.Add(firstProbeInterval))
+	case s != unproven: // only probes that failed lengthen the interval
+		at = sooner(at, b.probedAt.Add(minProbeInterval))
 	}
 	if !now.Before(at) {
 		return time.Time{}
 	}
 	if s == knownToWork {
-		b.suited = true
+		b.suitableHeld = true
 	}
 	return at
 }
 
-// probed records that a probe was sent. The next may follow after the interval,
-// whether this one is answered by then or not.
+// probed records that a probe was sent. The next one may follow after the interval,
+// even if this one is not answered by then.
 func (b *breaker) probed(now time.Time) {
-	b.interval = min(time.Duration(probeGrowth*float64(b.interval)), lastProbeInterval)
-	b.probeAt, b.probedAt, b.suited = now.Add(jittered(b.interval)), now, false
+	b.interval = min(time.Duration(probeGrowth*float64(b.interval)), maxProbeInterval)
+	b.probeAt, b.probedAt, b.suitableHeld = now.Add(jittered(b.interval)), now, false
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -93,8 +92,8 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// jittered returns a span of a quarter more or less, so that operators do not
-// probe together.
+// jittered returns a span that differs by up to a quarter, so that several operators do
+// not probe at the same time.
 func jittered(span time.Duration) time.Duration {
 	return span*3/4 + rand.N(span/2)
 }

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// budgets hold how many failures each flow has left to spend at an endpoint.
-// Successes and time earn them back.
+// budgets are the retry budgets of the flows at each endpoint. A failure uses one
+// unit; successes and time restore them.
 type budgets map[budgetKey]*budget
 
-// budgetKey names a budget: one for each flow at each endpoint, and one of its own
-// for each member of the endpoint that fails by itself.
+// budgetKey identifies a budget. Each flow has one at each endpoint, and another one
+// for each isolated member of the endpoint.
 type budgetKey struct{ flow, endpoint, member string }
 
 type budget struct {
@@ -22,11 +22,11 @@ const (
 	fullBudget      = 10.0
 	budgetPerCall   = 0.1
 	budgetPerSecond = 0.5
-	// budgetSpacing is the time in which one failure is earned.
+	// budgetSpacing is the time that restores one unit.
 	budgetSpacing = 2 * time.Second
 )
 
-// wait returns how long the budget allows no request; 0 where it allows one.
+// wait returns how long the budget permits no request; 0 if it permits one.
 func (b budgets) wait(key budgetKey, now time.Time) time.Duration {
 	found := b[key]
 	if found == nil {

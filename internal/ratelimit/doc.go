@@ -1,27 +1,25 @@
 // Package ratelimit limits the requests of one operator to one workspace of one
-// host. The words are those of Kubernetes' API Priority and Fairness: requests
+// host. Its terms are those of Kubernetes' API Priority and Fairness: requests
 // have a priority, and flows of one priority share it fairly.
 //
-// A Limiter answers at once and nothing waits in it: a request gets a Permit, or
-// a Wait with the time at which to ask again, the reason and the domain that
-// holds it. These hold a request, in this order:
+// A Limiter never blocks: a request gets a Permit, or a Wait with the retry time,
+// the reason and the domain that holds it. A request is held, in this order, by:
 //
-//  1. A breaker (breaker.go, domain.go): the host or the endpoint does not
-//     answer. A failure stays in the smallest domain that explains it: call,
-//     resource or flow, endpoint, host. A domain widens only on evidence from
-//     two distinct members, and what the service answered is no evidence.
+//  1. A breaker (breaker.go, domain.go), if the host or the endpoint does not
+//     answer. A failure is attributed to the smallest domain that explains it:
+//     call, resource or flow, endpoint, host. A wider domain needs failures of two
+//     distinct members. An answer of the service is not a failure.
 //  2. The retry budget (budget.go) of the flow at the endpoint.
-//  3. What the service asked for with Retry-After.
-//  4. The writes in flight (inflight.go), so that a silent host holds few workers.
+//  3. The Retry-After of the service.
+//  4. The writes in flight (inflight.go), so that a silent host occupies few workers.
 //  5. The adaptive rate (adaptive.go), its priorities (priority.go) and the turns
 //     of the flows (flow.go).
 //
-// A Permit is given back exactly once, with Release or Cancel; Limiter.Do does
-// that by construction.
+// A Permit must be returned exactly once, with Release or Cancel; Limiter.Do does
+// that for its caller.
 //
-// What does not belong here: clusters, Kubernetes, the Databricks client and its
-// errors, clocks, goroutines and sleeping. Time and outcomes are arguments.
+// The package does not depend on clusters, Kubernetes or the Databricks client,
+// and has no clock and no goroutines. Time and outcomes are arguments.
 //
-// Lock order: Limiter.mu is the only lock, and nothing outside of this package
-// but the logger is called under it.
+// Limiter.mu is the only lock. Only the logger is called under it.
 package ratelimit

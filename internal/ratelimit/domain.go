@@ -2,47 +2,47 @@ package ratelimit
 
 import "time"
 
-// domains hold how the host and its endpoints answer.
+// domains has the breakers of the host and its endpoints.
 //
-// Three facts keep a failure in the smallest domain that explains it. Failures
-// are evidence only as long as they are in a row, without a success between them
-// in the wider domain. A success isolates all that failed before it: a resource
-// that fails while another of the same endpoint succeeds is its own explanation,
-// and so is an endpoint that fails while another one succeeds; what is isolated
-// is no evidence until it has succeeded itself. And a domain never opens on
-// the failures of one member, unless requests name no others.
+// Three rules attribute a failure to the smallest domain that explains it. Only
+// consecutive failures count, without a success between them in the wider domain. A
+// success isolates every member that failed before it: a resource that fails while
+// another one of its endpoint succeeds, or an endpoint that fails while another one
+// succeeds. Failures of an isolated member do not count until it succeeds. And the
+// failures of one member never open the breaker of its domain, unless requests name no
+// other member.
 type domains struct {
 	host      breaker
 	endpoints map[string]*endpoint
-	// row are the failures since the host's last answer.
-	row hostRow
+	// run has the failures since the host's last answer.
+	run failureRun
 	// passAt is when the next terminate may pass an open breaker.
 	passAt time.Time
 }
 
-// hostRow is the evidence against the host.
-type hostRow struct {
+// failureRun has the consecutive failures that count against the host.
+type failureRun struct {
 	failures, unreachable int
 	endpoints, members    map[string]bool
 	at                    time.Time
 }
 
-// endpoint is how one endpoint answers.
+// endpoint is the state of one endpoint.
 type endpoint struct {
 	breaker breaker
-	// failing are the members that failed and have not succeeded since.
+	// failing has the members that failed and have not succeeded since.
 	failing map[string]*fault
-	// working are the members that succeeded, and when they last did.
+	// working has the members that succeeded, with the time of the last success.
 	working map[string]time.Time
 	// isolated is set when another endpoint succeeded after this one failed.
 	isolated bool
 	usedAt   time.Time
-	// pausedUntil is what the service asked for where it asks for this endpoint.
+	// pausedUntil is the end of a Retry-After of this endpoint.
 	pausedUntil time.Time
 	throttling  throttling
 }
 
-// fault is how one member of an endpoint fails.
+// fault has the failures of one member of an endpoint.
 type fault struct {
 	failures int
 	at       time.Time
@@ -51,17 +51,16 @@ type fault struct {
 }
 
 const (
-	// evidence is how many failures in a row open a breaker.
-	evidence = 3
-	// loneEvidence is how many requests in a row that reach no server open the
-	// breaker of a host of which one endpoint is used.
-	loneEvidence = 5
-	// evidenceMemory is how long a failure is evidence.
-	evidenceMemory = 5 * time.Minute
-	// endpointMemory is how long an endpoint or a member that is not used is
-	// remembered.
-	endpointMemory = time.Hour
-	// maxMembers bounds how many members of one endpoint are remembered.
+	// minFailures is the number of consecutive failures that open a breaker.
+	minFailures = 3
+	// minUnreachable is the number of consecutive failed connections that open the
+	// breaker of a host if only one endpoint is used.
+	minUnreachable = 5
+	// failureWindow is how long a failure counts.
+	failureWindow = 5 * time.Minute
+	// idleTimeout is how long an unused endpoint or member is kept.
+	idleTimeout = time.Hour
+	// maxMembers bounds the number of members that are kept for one endpoint.
 	maxMembers = 1024
 	// passInterval is the time between two terminates that pass an open breaker.
 	passInterval = 3 * time.Second
@@ -74,8 +73,8 @@ func newDomains() domains {
 	return domains{endpoints: map[string]*endpoint{}}
 }
 
-// member is what a failure of the request is attributed to within its endpoint: the
-// resource, or the flow of a request that names none.
+// member returns the member of the endpoint to which a failure of the request is
+// attributed: the resource, or the flow of a request without a resource.
 func (r Request) member() string {
 	if r.Resource != "" {
 		return "resource/" + r.Resource
@@ -92,20 +91,20 @@ func (d *domains) endpoint(name string) *endpoint {
 	return e
 }
 
-// hold returns until when a breaker holds the request, and which; the zero time
-// where none does.
+// hold returns until when a breaker holds the request, and the reason; the zero time if
+// none does.
 func (d *domains) hold(r Request, now time.Time) (until time.Time, reason Reason) {
 	e := d.endpoint(r.Endpoint)
-	hostUntil := d.host.hold(d.suitsHost(r), now)
-	until, reason = e.breaker.hold(e.suits(r), now), ReasonEndpointUnavailable
+	hostUntil := d.host.hold(d.hostSuitability(r), now)
+	until, reason = e.breaker.hold(e.suitability(r), now), ReasonEndpointUnavailable
 	if until.Before(hostUntil) {
 		until, reason = hostUntil, ReasonHostUnavailable
 	}
 	return until, reason
 }
 
-// suits returns how well the request serves as a probe of its endpoint.
-func (e *endpoint) suits(r Request) suitability {
+// suitability returns how well the request serves as a probe of its endpoint.
+func (e *endpoint) suitability(r Request) suitability {
 	_, worked := e.working[r.member()]
 	switch {
 	case e.failing[r.member()] != nil:
@@ -117,26 +116,27 @@ func (e *endpoint) suits(r Request) suitability {
 	}
 }
 
-// suitsHost returns how well the request serves as a probe of the host.
-func (d *domains) suitsHost(r Request) suitability {
-	if d.row.endpoints[r.Endpoint] && d.row.members[hostMember(r)] {
+// hostSuitability returns how well the request serves as a probe of the host.
+func (d *domains) hostSuitability(r Request) suitability {
+	if d.run.endpoints[r.Endpoint] && d.run.members[hostMember(r)] {
 		return unproven
 	}
-	if d.endpoint(r.Endpoint).suits(r) == knownToWork {
+	if d.endpoint(r.Endpoint).suitability(r) == knownToWork {
 		return knownToWork
 	}
 	return unproven
 }
 
-// sending is what a request was to the breakers when it was sent.
-type sending struct {
-	// pass: a terminate that passed. probe: the breakers that it probes.
+// breakerUse is the effect of a sent request on the breakers.
+type breakerUse struct {
+	// pass is set for a terminate that passed an open breaker. probes are the breakers
+	// that the request probes.
 	pass   bool
 	probes []*breaker
 }
 
-// sent records that a request was sent.
-func (d *domains) sent(r Request, now time.Time) (s sending) {
+// recordSent records that a request was sent.
+func (d *domains) recordSent(r Request, now time.Time) (s breakerUse) {
 	e := d.endpoint(r.Endpoint)
 	e.usedAt = now
 	for _, b := range []*breaker{&d.host, &e.breaker} {
@@ -154,8 +154,8 @@ func (d *domains) sent(r Request, now time.Time) (s sending) {
 	return s
 }
 
-// unsent takes back that a request was sent.
-func (d *domains) unsent(s sending, now time.Time) {
+// cancelSent undoes recordSent.
+func (d *domains) cancelSent(s breakerUse, now time.Time) {
 	if s.pass {
 		d.passAt = now
 	}
@@ -166,7 +166,7 @@ func (d *domains) unsent(s sending, now time.Time) {
 	}
 }
 
-// answered takes an answer of the service, and reports whether a breaker closed.
+// answered records an answer of the service and reports whether a breaker closed.
 func (d *domains) answered(r Request, now time.Time) (changed bool) {
 	e, member := d.endpoint(r.Endpoint), r.member()
 	delete(e.failing, member)
@@ -174,52 +174,53 @@ func (d *domains) answered(r Request, now time.Time) (changed bool) {
 		f.isolated = true
 	}
 	if len(e.working) >= maxMembers {
-		dropOne(e.working)
+		deleteOne(e.working)
 	}
 	e.working[member] = now
 	for name, other := range d.endpoints {
-		other.isolated = name != r.Endpoint && (other.isolated || d.row.endpoints[name])
+		other.isolated = name != r.Endpoint && (other.isolated || d.run.endpoints[name])
 		other.throttling.othersServed = true
 	}
 	e.throttling = throttling{}
-	return d.alive(e)
+	return d.resetBreakers(e)
 }
 
-// alive records that the endpoint sent an answer, of which nothing more is known.
-func (d *domains) alive(e *endpoint) (changed bool) {
-	d.row = hostRow{}
+// resetBreakers closes the breakers of the host and the endpoint and reports whether
+// one was open.
+func (d *domains) resetBreakers(e *endpoint) (changed bool) {
+	d.run = failureRun{}
 	closed := d.host.reset()
 	return e.breaker.reset() || closed
 }
 
-// failed takes a failure, and reports whether a breaker opened.
+// failed records a failure and reports whether a breaker opened.
 func (d *domains) failed(r Request, kind OutcomeKind, now time.Time) (changed bool) {
 	e := d.endpoint(r.Endpoint)
 	if !e.recordFailure(r.member(), now) {
 		return false
 	}
-	if !e.breaker.isOpen() && e.isSick(now) {
+	if !e.breaker.isOpen() && e.shouldTrip(now) {
 		e.breaker.trip(now)
 		changed = true
 	}
 	if e.isolated {
 		return changed
 	}
-	d.row.add(r, kind, now)
-	if !d.host.isOpen() && d.row.isSick() {
+	d.run.add(r, kind, now)
+	if !d.host.isOpen() && d.run.shouldTrip() {
 		d.host.trip(now)
 		changed = true
 	}
 	return changed
 }
 
-// recordFailure records a failure of a member. It reports whether that is evidence
-// against the endpoint.
+// recordFailure records a failure of a member and reports whether it counts against
+// the endpoint.
 func (e *endpoint) recordFailure(member string, now time.Time) bool {
 	f := e.failing[member]
 	if f == nil || f.isOutdated(now) {
 		if len(e.failing) >= maxMembers {
-			dropOne(e.failing)
+			deleteOne(e.failing)
 		}
 		f = &fault{}
 		e.failing[member] = f
@@ -229,24 +230,24 @@ func (e *endpoint) recordFailure(member string, now time.Time) bool {
 	return !f.isolated
 }
 
-// isOutdated reports whether the fault says nothing any more.
+// isOutdated reports whether the fault does not count any more.
 func (f *fault) isOutdated(now time.Time) bool {
 	if f.isolated {
-		return now.Sub(f.at) > endpointMemory
+		return now.Sub(f.at) > idleTimeout
 	}
-	return now.Sub(f.at) > evidenceMemory
+	return now.Sub(f.at) > failureWindow
 }
 
-// isIsolated reports whether the member fails by itself.
+// isIsolated reports whether the failures of the member concern it alone.
 func (e *endpoint) isIsolated(member string) bool {
 	f := e.failing[member]
 	return f != nil && f.isolated
 }
 
-// isSick reports whether the failures in a row are evidence against the endpoint: of
-// two members, or of the operator's own requests that name no resource, such as lists.
-// One namespace whose requests fail is slowed by its retry budget alone.
-func (e *endpoint) isSick(now time.Time) bool {
+// shouldTrip reports whether enough consecutive failures of two members, or of the
+// operator's own requests without a resource such as lists, count against the endpoint.
+// If only one namespace fails, its retry budget alone limits it.
+func (e *endpoint) shouldTrip(now time.Time) bool {
 	failures, members, own := 0, 0, 0
 	for member, f := range e.failing {
 		if f.isolated || f.isOutdated(now) {
@@ -258,10 +259,11 @@ func (e *endpoint) isSick(now time.Time) bool {
 			own++
 		}
 	}
-	return failures >= evidence && (members > 1 || own > 0)
+	return failures >= minFailures && (members > 1 || own > 0)
 }
 
-// hostMember is what a failure of the request is attributed to within the host.
+// hostMember returns the member of the host to which a failure of the request is
+// attributed.
 func hostMember(r Request) string {
 	if r.Resource != "" {
 		return "resource/" + r.Resource
@@ -269,9 +271,9 @@ func hostMember(r Request) string {
 	return "endpoint/" + r.Endpoint
 }
 
-func (h *hostRow) add(r Request, kind OutcomeKind, now time.Time) {
-	if now.Sub(h.at) > evidenceMemory || h.endpoints == nil {
-		*h = hostRow{endpoints: map[string]bool{}, members: map[string]bool{}}
+func (h *failureRun) add(r Request, kind OutcomeKind, now time.Time) {
+	if now.Sub(h.at) > failureWindow || h.endpoints == nil {
+		*h = failureRun{endpoints: map[string]bool{}, members: map[string]bool{}}
 	}
 	h.at = now
 	h.failures++
@@ -284,13 +286,13 @@ func (h *hostRow) add(r Request, kind OutcomeKind, now time.Time) {
 	}
 }
 
-// isSick reports whether the failures in a row are evidence against the host: of
-// two endpoints and not of one resource alone, or without any connection.
-func (h *hostRow) isSick() bool {
+// shouldTrip reports whether enough consecutive failures count against the host: of two
+// endpoints and more than one resource, or failed connections.
+func (h *failureRun) shouldTrip() bool {
 	if len(h.endpoints) < 2 {
-		return h.unreachable >= loneEvidence
+		return h.unreachable >= minUnreachable
 	}
-	return len(h.members) > 1 && (h.failures >= evidence || h.unreachable >= 2)
+	return len(h.members) > 1 && (h.failures >= minFailures || h.unreachable >= 2)
 }
 
 func (d *domains) prune(now time.Time) {
@@ -301,18 +303,18 @@ func (d *domains) prune(now time.Time) {
 			}
 		}
 		for member, at := range e.working {
-			if now.Sub(at) > endpointMemory {
+			if now.Sub(at) > idleTimeout {
 				delete(e.working, member)
 			}
 		}
-		if now.Sub(e.usedAt) > endpointMemory && !now.Before(e.pausedUntil) {
+		if now.Sub(e.usedAt) > idleTimeout && !now.Before(e.pausedUntil) {
 			delete(d.endpoints, name)
 		}
 	}
 }
 
-// dropOne forgets one of many, whichever.
-func dropOne[T any](all map[string]T) {
+// deleteOne deletes one arbitrary entry.
+func deleteOne[T any](all map[string]T) {
 	for key := range all {
 		delete(all, key)
 		return

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// host is a Limiter with a rate that holds nothing, and a time.
+// host is a Limiter whose rate holds no request, with a fake clock.
 type host struct {
 	*Limiter
 	t   *testing.T
@@ -18,7 +18,7 @@ func newHost(t *testing.T) *host {
 	return &host{Limiter: New("host", Options{Start: 1000, Max: 1000, Burst: 1000}), t: t, now: epoch}
 }
 
-// send sends a request that must be allowed, and a second passes.
+// send sends a request that must be permitted and advances the clock by a second.
 func (h *host) send(r Request, kind OutcomeKind) {
 	h.t.Helper()
 	permit, wait := h.Acquire(r, h.now)
@@ -29,7 +29,7 @@ func (h *host) send(r Request, kind OutcomeKind) {
 	h.now = h.now.Add(time.Second)
 }
 
-// held returns why a request is not allowed; empty where it is. Nothing is sent.
+// held returns why a request is held; empty if it is not. It sends nothing.
 func (h *host) held(r Request) Reason {
 	h.t.Helper()
 	permit, wait := h.Acquire(r, h.now)
@@ -69,26 +69,26 @@ func TestAFailingResourceHoldsNothingElse(t *testing.T) {
 	t.Run("[case-67] [R17]", func(t *testing.T) {
 		h := newHost(t)
 		for range 200 {
-			h.send(get("sick"), Failed)
+			h.send(get("failing"), Failed)
 			h.now = h.now.Add(4 * time.Second)
 			h.expect(get("well"), "")
 			h.expect(list, "")
 			h.expect(create("b"), "")
 		}
 	})
-	t.Run("[case-67] beside others that work", func(t *testing.T) {
+	t.Run("[case-67] while others succeed", func(t *testing.T) {
 		h := newHost(t)
-		// Two that fail are not the endpoint, once others have worked beside them.
+		// Failures of two resources do not count against the endpoint after others succeeded.
 		for range 3 {
-			h.send(get("sick"), Failed)
+			h.send(get("failing"), Failed)
 			h.send(get("well"), Served)
-			h.send(get("also sick"), Failed)
+			h.send(get("also failing"), Failed)
 			h.send(get("well"), Served)
 		}
 		for range 200 {
 			for range 3 {
-				h.send(get("sick"), Failed)
-				h.send(get("also sick"), Failed)
+				h.send(get("failing"), Failed)
+				h.send(get("also failing"), Failed)
 			}
 			h.now = h.now.Add(15 * time.Second)
 			h.expect(get("well"), "")
@@ -98,8 +98,8 @@ func TestAFailingResourceHoldsNothingElse(t *testing.T) {
 	t.Run("[case-67] on all its endpoints", func(t *testing.T) {
 		h := newHost(t)
 		for range 20 {
-			h.send(get("sick"), Failed)
-			h.send(permissions("sick"), Failed)
+			h.send(get("failing"), Failed)
+			h.send(permissions("failing"), Failed)
 			h.now = h.now.Add(8 * time.Second)
 		}
 		h.expect(list, "")
@@ -137,7 +137,7 @@ func TestAFailingEndpointHoldsNoOther(t *testing.T) {
 			t.Errorf("the health of another endpoint is %+v", got)
 		}
 	})
-	t.Run("[case-68] and then a second failure does not open the host", func(t *testing.T) {
+	t.Run("[case-68] a second failing endpoint does not open the host's breaker", func(t *testing.T) {
 		h := newHost(t)
 		h.send(permissions("x"), Failed)
 		h.send(list, Served)
@@ -211,8 +211,8 @@ func TestOneHundredRefusedCreatesOpenNothing(t *testing.T) {
 	})
 }
 
-// down opens the breaker of the host.
-func (h *host) down() {
+// trip opens the breaker of the host.
+func (h *host) trip() {
 	h.t.Helper()
 	h.send(get("x"), Failed)
 	h.send(edit("a", "y"), Failed)
@@ -225,9 +225,9 @@ func TestAProbeIsARequestKnownToWork(t *testing.T) {
 		h := newHost(t)
 		h.send(list, Served)
 		h.send(get("x"), Served)
-		h.down()
+		h.trip()
 		h.now = h.Health("").ProbeAt
-		h.expect(get("x"), ReasonHostUnavailable) // it opened the breaker, and a list is about to ask
+		h.expect(get("x"), ReasonHostUnavailable) // it opened the breaker, and a list is expected
 		h.expect(get("never seen"), ReasonHostUnavailable)
 		h.expect(list, "")
 		h.send(list, Served)
@@ -241,10 +241,10 @@ func TestAProbeIsARequestKnownToWork(t *testing.T) {
 		h.now = h.Health("").ProbeAt
 		h.expect(get("x"), "")
 	})
-	t.Run("it does not ask", func(t *testing.T) {
+	t.Run("it is not retried", func(t *testing.T) {
 		h := newHost(t)
 		h.send(list, Served)
-		h.down()
+		h.trip()
 		h.now = h.Health("").ProbeAt.Add(probeGrace)
 		h.expect(get("x"), "")
 	})
@@ -264,7 +264,7 @@ func TestAProbeIsARequestKnownToWork(t *testing.T) {
 
 func TestOneProbeAtATime(t *testing.T) {
 	h := newHost(t)
-	h.down()
+	h.trip()
 	h.now = h.Health("").ProbeAt.Add(probeGrace)
 	permit, wait := h.Acquire(list, h.now)
 	if wait != nil {
@@ -274,9 +274,9 @@ func TestOneProbeAtATime(t *testing.T) {
 	permit.Cancel(h.now)
 	h.expect(get("q"), "") // nothing was sent, so another may probe
 	permit, _ = h.Acquire(list, h.now)
-	h.now = h.now.Add(lastProbeInterval) // no answer so far
+	h.now = h.now.Add(maxProbeInterval) // no answer so far
 	h.expect(get("q"), "")
-	permit.Release(h.now, Outcome{Kind: Throttled}) // an answer all the same
+	permit.Release(h.now, Outcome{Kind: Throttled}) // also an answer
 	if got := h.Health(""); got.Reason != "" {
 		t.Errorf("after an answer it is %v", got.Reason)
 	}
@@ -309,21 +309,21 @@ func TestTerminatesPassBreakersSlowly(t *testing.T) {
 			again()
 		}
 		s.run(began.Add(time.Minute))
-		// Beside the one that passes every interval, one may be a probe.
-		probes := int(time.Minute/(lastProbeInterval*3/4)) + 1
+		// One passes in each interval, and one more may be a probe.
+		probes := int(time.Minute/(maxProbeInterval*3/4)) + 1
 		if most := int(time.Minute/passInterval) + 1 + probes; passed < 12 || passed > most {
 			t.Errorf("%d terminates passed within a minute", passed)
 		}
 		waited := time.Hour
 		s.send(terminate("b", "z"), func(w time.Duration, _ Outcome) { waited = w })
 		s.run(s.now.Add(30 * time.Second))
-		if waited > 3*passInterval+grace {
+		if waited > 3*passInterval+slotGrace {
 			t.Errorf("the terminate of another flow waited %v", waited)
 		}
 	})
 }
 
-func TestASinkholeGetsFewRequests(t *testing.T) {
+func TestAnUnreachableHostGetsFewRequests(t *testing.T) {
 	s := newSimulation(Options{})
 	s.serve = func(Request, time.Time) Outcome { return Outcome{Kind: Failed} }
 	for i := range 200 {
@@ -336,15 +336,15 @@ func TestASinkholeGetsFewRequests(t *testing.T) {
 		again()
 	}
 	s.run(epoch.Add(10 * time.Minute))
-	if next := s.Health("").ProbeAt.Sub(s.now); next > lastProbeInterval*5/4 || lastProbeInterval > 30*time.Second {
+	if next := s.Health("").ProbeAt.Sub(s.now); next > maxProbeInterval*5/4 || maxProbeInterval > 30*time.Second {
 		t.Errorf("the next probe is due in %v", next)
 	}
 	if n := len(s.sent); n > 45 {
-		t.Errorf("%d requests into a sinkhole in ten minutes", n)
+		t.Errorf("%d requests to an unreachable host in ten minutes", n)
 	}
 }
 
-func TestAHostThatIsWellForHalfOfEveryMinute(t *testing.T) {
+func TestAHostThatAnswersHalfOfEveryMinute(t *testing.T) {
 	for _, latency := range []time.Duration{50 * time.Millisecond, 10 * time.Second} {
 		t.Run(fmt.Sprintf("[case-98] failing within %v", latency), func(t *testing.T) {
 			s := newSimulation(Options{})
@@ -380,12 +380,12 @@ func TestAHostThatIsWellForHalfOfEveryMinute(t *testing.T) {
 				longest = max(longest, first)
 			}
 			served, failed := s.count(epoch, never, Served), s.count(epoch, never, Failed)
-			t.Logf("%d served, %d failed, the first of a good half after at most %v", served, failed, longest)
+			t.Logf("%d served, %d failed, the first of a half with answers after at most %v", served, failed, longest)
 			if longest > 20*time.Second {
-				t.Errorf("a good half began with a pause of %v", longest)
+				t.Errorf("a half with answers began with a pause of %v", longest)
 			}
 			if failed > 30*20 {
-				t.Errorf("%d failures in twenty bad halves", failed)
+				t.Errorf("%d failures in twenty halves without answers", failed)
 			}
 		})
 	}
@@ -410,19 +410,19 @@ func TestFailuresOfOneFlowTakeNothingFromAnother(t *testing.T) {
 		}
 		h.expect(terminate("a", "x"), "")
 	})
-	t.Run("[R17] nor from its own terminates and other resources", func(t *testing.T) {
+	t.Run("[R17] or from its own terminates and other resources", func(t *testing.T) {
 		h := newHost(t)
-		h.send(edit("a", "sick"), Failed)
+		h.send(edit("a", "failing"), Failed)
 		h.send(edit("a", "well"), Served)
 		for range 1000 {
-			if permit, _ := h.Acquire(edit("a", "sick"), h.now); permit != nil {
+			if permit, _ := h.Acquire(edit("a", "failing"), h.now); permit != nil {
 				permit.Release(h.now, Outcome{Kind: Failed})
 			}
 		}
-		h.expect(edit("a", "sick"), ReasonRetryBudget)
+		h.expect(edit("a", "failing"), ReasonRetryBudget)
 		h.expect(edit("a", "well"), "")
 		for range 20 {
-			permit, wait := h.Acquire(terminate("a", "sick"), h.now)
+			permit, wait := h.Acquire(terminate("a", "failing"), h.now)
 			if wait != nil {
 				t.Fatal(wait)
 			}
@@ -467,7 +467,7 @@ func TestMemoryOfResourcesIsBounded(t *testing.T) {
 		if len(e.failing) > maxMembers || len(e.working) > maxMembers || len(e.failing)+len(e.working) == 0 {
 			t.Errorf("%d failing, %d working", len(e.failing), len(e.working))
 		}
-		h.now = h.now.Add(3 * endpointMemory)
+		h.now = h.now.Add(3 * idleTimeout)
 		h.expect(list, "")
 		h.now = h.now.Add(time.Minute)
 		h.expect(list, "")
@@ -476,7 +476,7 @@ func TestMemoryOfResourcesIsBounded(t *testing.T) {
 			flows += len(h.queues[p].flows)
 		}
 		if flows != 1 || len(h.budgets) != 0 || len(h.domains.endpoints) != 1 {
-			t.Errorf("remembered: %d flows, %d budgets, %d endpoints", flows, len(h.budgets), len(h.domains.endpoints))
+			t.Errorf("kept: %d flows, %d budgets, %d endpoints", flows, len(h.budgets), len(h.domains.endpoints))
 		}
 	})
 }

@@ -14,23 +14,23 @@ func request(p Priority, flow string) Request {
 	return Request{Priority: p, Flow: flow, Endpoint: "endpoint/" + p.String()}
 }
 
-// crowd is what runs beside the request whose wait is measured.
-type crowd struct {
+// load describes the requests that compete with the measured one.
+type load struct {
 	creates int
 	serve   func() func(Request, time.Time) Outcome
 	reads   []Priority
 }
 
-// longestWait returns how many tokens a request waits at most beside a crowd.
-func longestWait(r Request, beside crowd) (tokens float64) {
+// longestWait returns the longest wait of a request under a load, in tokens.
+func longestWait(r Request, under load) (tokens float64) {
 	s := newSimulation(Options{Max: 10})
-	if beside.serve != nil {
-		s.serve = beside.serve()
+	if under.serve != nil {
+		s.serve = under.serve()
 	}
-	for range beside.creates {
+	for range under.creates {
 		s.untilServed(create("a"), nil)
 	}
-	for _, p := range beside.reads {
+	for _, p := range under.reads {
 		var read func()
 		read = func() { s.send(request(p, ""), func(time.Duration, Outcome) { read() }) }
 		read()
@@ -38,7 +38,7 @@ func longestWait(r Request, beside crowd) (tokens float64) {
 	for i := range 60 {
 		s.at(epoch.Add(time.Duration(i)*1500*time.Millisecond+time.Second+rand.N(500*time.Millisecond)), func() {
 			token := s.token()
-			s.send(r, func(waited time.Duration, _ Outcome) { // less what it was late itself
+			s.send(r, func(waited time.Duration, _ Outcome) { // without its own delay
 				tokens = max(tokens, float64(waited-s.late)/float64(token))
 			})
 		})
@@ -58,12 +58,12 @@ func TestAThousandCreatesOfOneFlowDelayAnotherByTwoTokens(t *testing.T) {
 	reads := []Priority{PriorityConfirm, PriorityFastList, PrioritySlowList}
 	for _, row := range []struct {
 		name string
-		crowd
+		load
 	}{
-		{"served", crowd{creates: 1000}},
-		{"refused with 400 or 403", crowd{creates: 1000, serve: refused}},
-		{"under a hidden limit", crowd{creates: 1000, serve: hidden}},
-		{"beside reads of the operator", crowd{creates: 1000, reads: reads}},
+		{"served", load{creates: 1000}},
+		{"refused with 400 or 403", load{creates: 1000, serve: refused}},
+		{"under a hidden limit", load{creates: 1000, serve: hidden}},
+		{"with reads of the operator", load{creates: 1000, reads: reads}},
 	} {
 		for name, r := range map[string]Request{
 			"create": create("b"),
@@ -71,10 +71,10 @@ func TestAThousandCreatesOfOneFlowDelayAnotherByTwoTokens(t *testing.T) {
 			"delete": {Priority: PriorityTerminate, Flow: "b", Endpoint: "clusters/delete", Resource: "x"},
 		} {
 			t.Run("[P13] [case-72] "+row.name+", "+name, func(t *testing.T) {
-				alone := row.crowd
+				alone := row.load
 				alone.creates = 0
-				with, without := longestWait(r, row.crowd), longestWait(r, alone)
-				t.Logf("%.2f tokens, %.2f without the crowd", with, without)
+				with, without := longestWait(r, row.load), longestWait(r, alone)
+				t.Logf("%.2f tokens, %.2f without the load", with, without)
 				if with-without > 2 {
 					t.Errorf("delayed by %.2f tokens, from %.2f", with-without, without)
 				}
@@ -100,23 +100,23 @@ func TestFlowsShareTheRateEqually(t *testing.T) {
 	})
 }
 
-func TestAFlowThatGoesAwayIsForgotten(t *testing.T) {
+func TestAFlowWithoutRetriesIsRemoved(t *testing.T) {
 	l := New("host", Options{Start: 1, Max: 1})
 	for range 5 {
 		if permit, _ := l.Acquire(create("a"), epoch); permit != nil {
 			permit.Release(epoch, Outcome{Kind: Served})
 		}
 	}
-	for i := range 100 { // these never come back
+	for i := range 100 { // these are never retried
 		_, _ = l.Acquire(create(fmt.Sprint("gone", i)), epoch)
 	}
 	now := epoch.Add(5 * time.Minute)
 	if permit, wait := l.Acquire(create("b"), now); permit == nil {
-		t.Errorf("held by flows that are gone: %v until %v", wait, wait.At)
+		t.Errorf("held by flows without retries: %v until %v", wait, wait.At)
 	}
 	_, _ = l.Acquire(create("b"), now.Add(pruneInterval))
 	if n := len(l.queues[PriorityChange].flows); n != 1 {
-		t.Errorf("%d flows are remembered", n)
+		t.Errorf("%d flows are kept", n)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestTheLastPlaceInFlightTakesTurns(t *testing.T) {
 	})
 }
 
-func TestATerminateIsNotStuckBehindReads(t *testing.T) {
+func TestATerminateDoesNotWaitForReads(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		options Options
@@ -276,13 +276,13 @@ func TestNoPriorityStarves(t *testing.T) {
 			}
 		}
 		if len(longest) != 5 {
-			t.Errorf("some waited for ever: %v", longest)
+			t.Errorf("some were never sent: %v", longest)
 		}
 	})
 }
 
-// Permits are conserved: what is sent is never more than the rate and what came
-// back allow, each place in flight is returned, and no flow waits longer than its
+// Permits are conserved: never more requests are sent than the rate and the returned
+// tokens permit, each place in flight is returned, and no flow waits longer than its
 // share of the rate explains.
 func TestPermitsAreConservedAndFlowsDoNotStarve(t *testing.T) {
 	t.Run("[S17]", rapid.MakeCheck(func(t *rapid.T) {
@@ -309,7 +309,7 @@ func TestPermitsAreConservedAndFlowsDoNotStarve(t *testing.T) {
 					lastSent[i] = s.now
 					if rand.N(10) == 0 {
 						permit.Cancel(s.now)
-						permit.Release(s.now, Outcome{}) // too late: counts as nothing
+						permit.Release(s.now, Outcome{}) // has no effect
 						cancelled++
 						s.after(s.late, ask)
 						return
@@ -340,9 +340,9 @@ func TestPermitsAreConservedAndFlowsDoNotStarve(t *testing.T) {
 		if granted := state.Priorities["change"].Granted; granted != int64(sent) {
 			t.Errorf("%d granted, %d sent, %d cancelled", granted, sent, cancelled)
 		}
-		// A flow of which no request asks for a while (they were all sent away, or
-		// cancelled) loses at most what it takes to forget it.
-		if bound := 2*float64(flows) + 4 + s.tokens(grace); worst > bound {
+		// A flow without requests for a while (all are held with later retry times, or
+		// cancelled) loses at most the time until it stops waiting.
+		if bound := 2*float64(flows) + 4 + s.tokens(slotGrace); worst > bound {
 			t.Errorf("a flow waited %.1f tokens, its share is one of %d", worst, flows)
 		}
 	}))

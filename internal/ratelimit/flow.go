@@ -5,89 +5,89 @@ import (
 	"time"
 )
 
-// flow is the requests of one priority that share fairly with those of others,
-// for example a namespace. Its requests come and ask by themselves, at the times
-// that they were given; a flow waits as long as it is expected to ask.
+// flow has the requests of one priority and one namespace, which shares the rate
+// fairly with others. A held request is assigned a retry slot: the time at which its
+// caller is expected to retry. A flow is waiting while a retry is expected.
 type flow struct {
-	// order is when the flow got its last token. The flow with the earliest has
-	// the turn. One that begins to wait is put at most newcomerTokens ahead.
+	// order is when the flow got its last token. The flow with the earliest order has
+	// the turn. A flow that begins to wait is at most newcomerTokens ahead.
 	order time.Time
-	// first and last are the times of the line that requests were given and that
-	// are still to come; next is the first free one.
+	// first and last are the earliest and the latest assigned retry slot; next is the
+	// first free one.
 	first, last, next time.Time
-	// turnAt is the time that a request was given because the flow has the turn.
+	// turnAt is the retry time of the request that has the flow's turn.
 	turnAt time.Time
-	// askedAt is when a request of the flow last asked, and reason what it was
-	// last held by.
-	askedAt time.Time
-	reason  Reason
-	// spacing is the time between two requests of the line.
+	// requestedAt is when the last request of the flow arrived, and reason is why it
+	// was last held.
+	requestedAt time.Time
+	reason      Reason
+	// spacing is the time between two retry slots.
 	spacing time.Duration
 }
 
 const (
-	// horizon bounds how far ahead a request is sent away: further, the rate may
-	// have risen meanwhile.
-	horizon = 10 * time.Second
-	// grace is how long a request that does not ask at the time that it was given
-	// is still expected.
-	grace = time.Second
-	// turnGrace is how long at least the turn of a flow that is late is kept.
+	// maxRetryHint bounds the time until a retry slot, because the rate may rise
+	// meanwhile.
+	maxRetryHint = 10 * time.Second
+	// slotGrace is how long a retry is still expected after its slot.
+	slotGrace = time.Second
+	// turnGrace is the shortest time for which the turn of a late flow is reserved.
 	turnGrace = 250 * time.Millisecond
-	// newcomerTokens is how many tokens back a flow that begins to wait is put in
-	// the order of turns, so that it goes before one that has just been served.
+	// newcomerTokens is the advantage, in tokens, of a flow that begins to wait over one
+	// that has just been served.
 	newcomerTokens = 3
-	// flowMemory is how long a flow that does not ask is remembered.
-	flowMemory = time.Minute
+	// flowIdleTimeout is how long a flow without requests is kept.
+	flowIdleTimeout = time.Minute
 )
 
-// ask records that a request of the flow asks now, at a rate of one token a span.
-func (f *flow) ask(now time.Time, token time.Duration) {
-	if !f.waits(now) {
+// recordRequest records that a request of the flow arrives. token is the time that
+// refills one token.
+func (f *flow) recordRequest(now time.Time, token time.Duration) {
+	if !f.isWaiting(now) {
 		if back := now.Add(-newcomerTokens * token); f.order.Before(back) {
 			f.order = back
 		}
 		f.next, f.reason = time.Time{}, ""
 	}
-	f.askedAt = now
+	f.requestedAt = now
 }
 
-// waits reports whether a request of the flow is still expected.
-func (f *flow) waits(now time.Time) bool {
-	expected := later(later(f.first, f.askedAt).Add(f.spacing), f.turnAt)
-	return !f.last.IsZero() && !now.After(f.last.Add(grace)) && !now.After(expected.Add(grace))
+// isWaiting reports whether a retry of the flow is expected.
+func (f *flow) isWaiting(now time.Time) bool {
+	expected := later(later(f.first, f.requestedAt).Add(f.spacing), f.turnAt)
+	return !f.last.IsZero() && !now.After(f.last.Add(slotGrace)) && !now.After(expected.Add(slotGrace))
 }
 
-// soon reports whether the next request of the flow is expected about now, at a
-// rate of one token a span.
-func (f *flow) soon(now time.Time, token time.Duration) bool {
-	if !f.waits(now) {
+// isDue reports whether the next retry of the flow is expected about now. token is the
+// time that refills one token.
+func (f *flow) isDue(now time.Time, token time.Duration) bool {
+	if !f.isWaiting(now) {
 		return false
 	}
-	due := later(f.first, f.askedAt.Add(f.spacing))
-	if f.turnAt.After(f.askedAt) {
+	due := later(f.first, f.requestedAt.Add(f.spacing))
+	if f.turnAt.After(f.requestedAt) {
 		due = f.turnAt
 	}
 	return !due.After(now.Add(token/4)) && !now.After(due.Add(max(token, turnGrace)))
 }
 
-// line gives a request a time from earliest on: spread over the line as the span
-// says, of which half is left out since not all requests ask again. A request
-// that finds no place before the horizon asks again after it, spread at random.
-func (f *flow) line(earliest time.Time, span time.Duration) time.Time {
+// retrySlot assigns a request a slot at or after earliest. Slots are half a span apart,
+// because not all requests are retried. A request without a slot before maxRetryHint
+// gets a random time.
+func (f *flow) retrySlot(earliest time.Time, span time.Duration) time.Time {
 	if f.next.Before(earliest) {
 		f.next, f.first = earliest, earliest
 	}
-	if f.next.After(earliest.Add(horizon)) {
-		return earliest.Add(horizon/2 + rand.N(horizon/2))
+	if f.next.After(earliest.Add(maxRetryHint)) {
+		return earliest.Add(maxRetryHint/2 + rand.N(maxRetryHint/2))
 	}
 	f.last, f.spacing = f.next, span/2
 	f.next = f.next.Add(f.spacing)
 	return f.last
 }
 
-// takeTurn gives a request the time at which the turn of the flow comes. It reports
-// whether no other request of the flow has it.
+// takeTurn assigns the flow's turn at a time to a request, unless another request of
+// the flow has it. It reports whether it did.
 func (f *flow) takeTurn(at, now time.Time) bool {
 	if f.turnAt.After(now) {
 		return false
@@ -115,30 +115,30 @@ func (q *queue) flow(name string) *flow {
 	return f
 }
 
-// turn is where a flow stands among those that compete with it.
+// turn is the position of a flow among those that compete with it.
 type turn struct {
-	// ahead is how many flows have their turn before it.
+	// ahead is the number of flows that have their turn before it.
 	ahead int
-	// yields is set when one of those is about to ask.
+	// yields is set if a retry of one of those is due.
 	yields bool
 }
 
-// turn returns where a flow stands among those that compete with it, at a rate of
-// one token a span.
+// turn returns the position of a flow among those that compete with it. token is the
+// time that refills one token.
 func (q *queue) turn(f *flow, now time.Time, token time.Duration, competes func(string, *flow) bool) (t turn) {
 	for name, other := range q.flows {
-		if other != f && other.order.Before(f.order) && other.waits(now) && competes(name, other) {
+		if other != f && other.order.Before(f.order) && other.isWaiting(now) && competes(name, other) {
 			t.ahead++
-			t.yields = t.yields || other.soon(now, token)
+			t.yields = t.yields || other.isDue(now, token)
 		}
 	}
 	return t
 }
 
-// waiting counts the flows that wait.
-func (q *queue) waiting(now time.Time) (n int) {
+// waitingFlows returns the number of waiting flows.
+func (q *queue) waitingFlows(now time.Time) (n int) {
 	for _, f := range q.flows {
-		if f.waits(now) {
+		if f.isWaiting(now) {
 			n++
 		}
 	}
@@ -147,7 +147,7 @@ func (q *queue) waiting(now time.Time) (n int) {
 
 func (q *queue) pruneFlows(now time.Time) {
 	for name, f := range q.flows {
-		if !f.waits(now) && now.Sub(f.askedAt) > flowMemory {
+		if !f.isWaiting(now) && now.Sub(f.requestedAt) > flowIdleTimeout {
 			delete(q.flows, name)
 		}
 	}

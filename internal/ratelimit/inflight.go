@@ -6,29 +6,27 @@ import (
 )
 
 const (
-	// maxWrites is how many writes may be in flight. More would take the workers
-	// from other hosts while this one is silent, and no host that answers needs
-	// them at any rate that Databricks allows.
+	// maxWrites bounds the writes in flight. More would occupy workers while the host is
+	// silent, and a host that answers needs no more at the rates of Databricks.
 	maxWrites = 6
-	// maxChanges is how many of those may be no terminates.
+	// maxChanges bounds those of PriorityChange.
 	maxChanges = 4
-	// A request that waits for writes which are not answered asks again after half of
-	// their age, so that a service that is quick costs no time, and one that is silent
-	// few attempts: at most after ownUnansweredPause where they are its own flow's,
-	// and after otherUnansweredPause where they are others', or it is a terminate.
+	// A request that waits for unanswered writes is retried after half the age of the
+	// oldest one: at most after ownUnansweredPause if the places of its own flow are
+	// used up, and after otherUnansweredPause otherwise or if it is a terminate.
 	ownUnansweredPause   = 5 * time.Second
 	otherUnansweredPause = time.Second
 )
 
-// inFlight counts the writes that have not been answered yet. One flow may use
-// all places but one.
+// inFlight counts the writes that have not been answered yet. One flow may use all
+// places except one.
 type inFlight struct {
 	total, changes flight
-	// since are when the writes were sent, the oldest first.
+	// since are the times at which the writes were sent, the oldest first.
 	since []time.Time
 }
 
-// pause returns when a request whose flow has so many free places asks again.
+// pause returns when to retry a request whose flow has own free places.
 func (i *inFlight) pause(p Priority, own int, now time.Time) time.Duration {
 	longest := otherUnansweredPause
 	if own <= 0 && p != PriorityTerminate {
@@ -40,7 +38,7 @@ func (i *inFlight) pause(p Priority, own int, now time.Time) time.Duration {
 	return min(now.Sub(i.since[0])/2, longest)
 }
 
-// flight counts requests, in all and by flow.
+// flight counts requests, in total and by flow.
 type flight struct {
 	count int
 	flows map[string]int
@@ -50,8 +48,8 @@ func newInFlight() inFlight {
 	return inFlight{total: flight{flows: map[string]int{}}, changes: flight{flows: map[string]int{}}}
 }
 
-// free returns how many more writes of a priority and a flow may be sent, and how
-// many of all flows.
+// free returns the free places of a flow and of all flows together for writes of a
+// priority.
 func (i *inFlight) free(p Priority, flow string) (own, all int) {
 	all, own = maxWrites-i.total.count, maxWrites-1-i.total.flows[flow]
 	if p == PriorityChange {
@@ -72,7 +70,7 @@ func (i *inFlight) add(r Request, now time.Time) {
 	}
 }
 
-// remove takes out a write that was sent at a time.
+// remove removes a write that was sent at a time.
 func (i *inFlight) remove(r Request, at time.Time) {
 	if !r.Priority.isWrite() {
 		return

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestTheFailingCreatesOfOneFlowHoldUpNoOther(t *testing.T) {
+func TestTheFailingCreatesOfOneFlowHoldNoOther(t *testing.T) {
 	l, now := New("w", Options{}), time.Unix(1000, 0)
 	create := func(flow string) (*Permit, *Wait) {
 		return l.Acquire(Request{Priority: PriorityChange, Flow: flow, Endpoint: "clusters/create"}, now)
@@ -22,7 +22,7 @@ func TestTheFailingCreatesOfOneFlowHoldUpNoOther(t *testing.T) {
 	if permit, wait := create("healthy"); permit == nil && wait.Reason != ReasonRateLimited {
 		t.Errorf("another flow waits: %v", wait)
 	}
-	for range 3 { // a second flow is evidence
+	for range 3 { // failures of a second flow count
 		now = now.Add(time.Minute)
 		for _, flow := range []string{"failing", "healthy"} {
 			if permit, _ := create(flow); permit != nil {
@@ -52,7 +52,7 @@ func TestAClusterThatDidNotFailIsTheNextProbe(t *testing.T) {
 		t.Fatal("the breaker of the endpoint is not open")
 	}
 	permit, wait := get("healthy")
-	if permit == nil && wait.At.Sub(now) > firstProbeInterval {
+	if permit == nil && wait.At.Sub(now) > minProbeInterval {
 		t.Fatalf("a cluster that did not fail waits %s", wait.At.Sub(now))
 	}
 	if permit == nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Limiter limits the requests to one workspace of one host. It is safe for use
-// from several goroutines, and none of its methods waits.
+// Limiter limits the requests to one workspace of one host. It is safe for concurrent
+// use, and none of its methods blocks.
 type Limiter struct {
 	name    string
 	options Options
@@ -21,7 +21,7 @@ type Limiter struct {
 	domains domains
 	budgets budgets
 	waits   map[Reason]int64
-	// last is what was sent last.
+	// last is the last granted request.
 	last     grant
 	prunedAt time.Time
 }
@@ -29,47 +29,47 @@ type Limiter struct {
 // Request describes a request before it is sent.
 type Request struct {
 	Priority Priority
-	// Flow is what shares fairly with others of the same priority: a namespace;
-	// empty for the reads that the operator makes for all of them.
+	// Flow is the namespace of the request, which shares the rate fairly with others of
+	// the same priority; empty for reads on behalf of all namespaces.
 	Flow string
-	// Endpoint is the method of the API, such as "clusters/create".
+	// Endpoint is the endpoint of the API, such as "clusters/create".
 	Endpoint string
-	// Resource is what the request is about, such as the id of a cluster; empty
-	// where it is about none that exists.
+	// Resource is the resource of the request, such as the id of a cluster; empty if it
+	// has none.
 	Resource string
 }
 
-// queue is the requests of one priority.
+// queue has the requests of one priority.
 type queue struct {
-	// wantingSince is since when the priority asks and gets nothing; zero where it
-	// got what it asked for last.
-	wantingSince time.Time
-	// promised is when the last request that was held is to ask again.
-	promised time.Time
-	// next is the first time for which no request of any flow has been put off.
+	// waitingSince is when the first request was held since the last grant; zero if no
+	// request is waiting.
+	waitingSince time.Time
+	// expectedAt is the retry time of the last held request.
+	expectedAt time.Time
+	// next is the end of the assigned retry slots of all flows.
 	next time.Time
-	// pausedUntil is what the service asked for.
+	// pausedUntil is the end of a Retry-After.
 	pausedUntil time.Time
-	// flows are the flows by name. The rate's turns and its times are theirs.
+	// flows are the flows by name.
 	flows map[string]*flow
 
 	granted, refused, throttled int64
 }
 
-// grant is the last request that was sent.
+// grant is a granted request.
 type grant struct {
 	priority Priority
 	at       time.Time
-	// aged is set when a read went first because it had waited too long.
+	// aged is set for a read that was granted first because it had waited too long.
 	aged bool
 }
 
-// hold is why a request is not sent now, and the earliest time to ask again.
+// hold is why a request is held, and the earliest time to retry it.
 type hold struct {
 	earliest time.Time
-	// spacing is the time between two requests that ask again.
+	// spacing is the time between two retries.
 	spacing time.Duration
-	// hasTurn is set when the flow goes next, so that one request of it is to ask
+	// hasTurn is set if the flow has the turn, so that one of its requests is retried
 	// as soon as there is a token.
 	hasTurn bool
 	reason  Reason
@@ -78,12 +78,12 @@ type hold struct {
 
 const (
 	pruneInterval = 10 * time.Second
-	// denseFlows is how many flows may each have requests ask twice in a token.
+	// denseFlows is the number of flows that may each have two retries per token.
 	denseFlows = 4
 )
 
-// New returns a Limiter. The name is that of the host, or of the workspace where
-// a host has several; it is the domain of what holds all requests.
+// New returns a Limiter. The name is that of the host, or of the workspace if a host
+// has several. It is the domain of waits that concern all requests.
 func New(name string, options Options) *Limiter {
 	options = options.withDefaults()
 	options.Logger = options.Logger.WithValues("host", name)
@@ -102,8 +102,8 @@ func New(name string, options Options) *Limiter {
 	return l
 }
 
-// Acquire returns a permit to send the request now, or a Wait that says when to
-// ask again and why. A permit must be given back with Release or Cancel.
+// Acquire returns a permit to send the request now, or a Wait with the retry time and
+// the reason. A permit must be returned with Release or Cancel.
 func (l *Limiter) Acquire(r Request, now time.Time) (*Permit, *Wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +111,7 @@ func (l *Limiter) Acquire(r Request, now time.Time) (*Permit, *Wait) {
 	l.adjust(now)
 	q := &l.queues[r.Priority]
 	f := q.flow(r.Flow)
-	f.ask(now, l.token())
+	f.recordRequest(now, l.token())
 	for _, held := range []func(Request, *flow, time.Time) *hold{
 		l.heldByBreaker, l.heldByBudget, l.heldByRetryAfter, l.heldByWrites, l.heldByRate,
 	} {
@@ -122,51 +122,50 @@ func (l *Limiter) Acquire(r Request, now time.Time) (*Permit, *Wait) {
 	return l.grant(r, f, now), nil
 }
 
-// grant takes a token, which must be there, and returns the permit.
+// grant takes a token and returns the permit. There must be a token.
 func (l *Limiter) grant(r Request, f *flow, now time.Time) *Permit {
 	q := &l.queues[r.Priority]
-	p := &Permit{limiter: l, request: r, at: now, order: f.order, wantingSince: q.wantingSince, last: l.last}
+	p := &Permit{limiter: l, request: r, at: now, order: f.order, waitingSince: q.waitingSince, last: l.last}
 	aged := r.Priority > PriorityChange && l.starved(now) == r.Priority
 	l.bucket.take(now)
 	l.writes.add(r, now)
-	p.sending = l.domains.sent(r, now)
+	p.breakerUse = l.domains.recordSent(r, now)
 	f.served(now)
 	q.granted++
-	q.wantingSince = time.Time{}
+	q.waitingSince = time.Time{}
 	l.last = grant{priority: r.Priority, at: now, aged: aged}
 	return p
 }
 
-// refuse gives the request a time to ask again.
+// refuse returns the Wait of a held request.
 func (l *Limiter) refuse(r Request, f *flow, h hold, now time.Time) *Wait {
 	q := &l.queues[r.Priority]
-	// Where many flows wait, each fills only its share of the time.
-	spacing := time.Duration(max(1, q.waiting(now)/denseFlows) * int(h.spacing))
+	// If many flows wait, each gets only its share of the slots.
+	spacing := time.Duration(max(1, q.waitingFlows(now)/denseFlows) * int(h.spacing))
 	at := h.earliest
 	if !h.hasTurn || !f.takeTurn(at, now) {
-		at = f.line(h.earliest, spacing)
+		at = f.retrySlot(h.earliest, spacing)
 	}
 	f.reason = h.reason
 	if h.reason == ReasonRateLimited || h.reason == ReasonRetryAfter {
 		q.next = later(q.next, f.next)
 	}
 	if h.reason == ReasonRateLimited {
-		// The operator's own readers are few and each asks for many, so one may come
-		// for its priority as soon as that has aged. The others are crowds, of which
-		// one comes anyway.
-		aged := q.wantingSince.Add(levels[r.Priority].maxStarvation)
+		// Reads on behalf of all namespaces come from few callers, so their retry must
+		// not be later than the time at which their priority goes first.
+		aged := q.waitingSince.Add(levels[r.Priority].maxStarvation)
 		if r.Flow == "" && !r.Priority.isWrite() && at.After(aged) && aged.After(now) {
 			at = aged
 		}
-		q.promised = at
+		q.expectedAt = at
 	}
 	q.refused++
 	l.waits[h.reason]++
 	return &Wait{At: at, Reason: h.reason, Domain: h.domain}
 }
 
-// heldByBreaker holds what would go to a domain that does not answer. Terminates
-// pass, one at a time.
+// heldByBreaker holds requests to a domain that does not answer. Terminates pass, one
+// at a time.
 func (l *Limiter) heldByBreaker(r Request, f *flow, now time.Time) *hold {
 	until, reason := l.domains.hold(r, now)
 	if until.IsZero() {
@@ -182,7 +181,7 @@ func (l *Limiter) heldByBreaker(r Request, f *flow, now time.Time) *hold {
 	t := l.queues[r.Priority].turn(f, now, passInterval, func(_ string, other *flow) bool {
 		return other.reason == ReasonHostUnavailable || other.reason == ReasonEndpointUnavailable || other.reason == ReasonUnanswered
 	})
-	if !now.Before(l.domains.passAt) && (t.ahead == 0 || now.Sub(l.domains.passAt) > grace) {
+	if !now.Before(l.domains.passAt) && (t.ahead == 0 || now.Sub(l.domains.passAt) > slotGrace) {
 		return nil
 	}
 	h.hasTurn, h.spacing = t.ahead == 0, 2*passInterval
@@ -190,7 +189,7 @@ func (l *Limiter) heldByBreaker(r Request, f *flow, now time.Time) *hold {
 	return &h
 }
 
-// heldByBudget holds the requests of a flow of which too many failed.
+// heldByBudget holds the requests of a flow whose retry budget is used up.
 func (l *Limiter) heldByBudget(r Request, _ *flow, now time.Time) *hold {
 	if r.Priority == PriorityTerminate {
 		return nil
@@ -202,7 +201,7 @@ func (l *Limiter) heldByBudget(r Request, _ *flow, now time.Time) *hold {
 	return &hold{earliest: now.Add(wait), spacing: budgetSpacing, reason: ReasonRetryBudget, domain: r.Endpoint}
 }
 
-// budgetOf returns the name of the budget that the request's failure is charged to.
+// budgetOf returns the budget that a failure of the request is charged to.
 func (l *Limiter) budgetOf(r Request) budgetKey {
 	key := budgetKey{flow: r.Flow, endpoint: r.Endpoint}
 	if l.domains.endpoint(r.Endpoint).isIsolated(r.member()) {
@@ -211,7 +210,7 @@ func (l *Limiter) budgetOf(r Request) budgetKey {
 	return key
 }
 
-// heldByRetryAfter holds what the service wants no request of now.
+// heldByRetryAfter holds requests during a Retry-After.
 func (l *Limiter) heldByRetryAfter(r Request, _ *flow, now time.Time) *hold {
 	until, domain := l.domains.endpoint(r.Endpoint).pausedUntil, r.Endpoint
 	if paused := l.pausedUntil(r.Priority); paused.After(until) {
@@ -223,9 +222,8 @@ func (l *Limiter) heldByRetryAfter(r Request, _ *flow, now time.Time) *hold {
 	return &hold{earliest: until, spacing: l.token(), reason: ReasonRetryAfter, domain: domain}
 }
 
-// pausedUntil is until when the service wants no request of the priority: what it
-// asked of a priority holds for those below it too. Terminates are held only
-// where it asked that of their endpoint.
+// pausedUntil returns the end of the Retry-After of a priority, which applies to all
+// lower priorities, too. Terminates are held only by the Retry-After of their endpoint.
 func (l *Limiter) pausedUntil(p Priority) (until time.Time) {
 	if p == PriorityTerminate {
 		return until
@@ -236,7 +234,7 @@ func (l *Limiter) pausedUntil(p Priority) (until time.Time) {
 	return until
 }
 
-// heldByWrites holds writes while too many are in flight. The last place is kept
+// heldByWrites holds writes while too many are in flight. The last place is reserved
 // for the flow that has the turn.
 func (l *Limiter) heldByWrites(r Request, f *flow, now time.Time) *hold {
 	if !r.Priority.isWrite() {
@@ -257,18 +255,19 @@ func (l *Limiter) heldByWrites(r Request, f *flow, now time.Time) *hold {
 	return &hold{earliest: now.Add(pause), spacing: l.token(), reason: ReasonUnanswered, domain: l.name}
 }
 
-// heldByRate holds what the rate does not allow now, or what has not the turn.
+// heldByRate holds requests that the rate does not permit now, or that do not have the
+// turn.
 func (l *Limiter) heldByRate(r Request, f *flow, now time.Time) *hold {
 	q := &l.queues[r.Priority]
-	if !l.expects(r.Priority, now) {
-		q.wantingSince, q.promised = now, now
+	if !l.isWaiting(r.Priority, now) {
+		q.waitingSince, q.expectedAt = now, now
 	}
-	first, token := l.first(now), l.token()
+	first, token := l.firstPriority(now), l.token()
 	t := q.turn(f, now, token, func(_ string, other *flow) bool { return other.reason == ReasonRateLimited })
 	floor, gap := l.floor(r.Priority, first), l.gap(r.Priority, first)
 	since, tokens := now.Sub(l.last.at), l.bucket.tokens(now)
 	needed, pause := floor, gap
-	if t.yields { // leaves one token, and the next moment, to the flow that has the turn
+	if t.yields { // leave one token and the next gap to the flow that has the turn
 		needed, pause = min(floor+1, float64(l.options.Burst)), gap+l.minGap()
 	}
 	if tokens >= needed && since >= pause {
@@ -282,13 +281,14 @@ func (l *Limiter) heldByRate(r Request, f *flow, now time.Time) *hold {
 	}
 }
 
-// token is the time in which one token comes.
+// token returns the time that refills one token.
 func (l *Limiter) token() time.Duration {
 	return time.Duration(float64(time.Second) / l.rate.rate)
 }
 
-// floor is how many tokens must be there for the priority now: one for the
-// priority that goes first; until it went, one more than usual for all others.
+// floor returns the number of tokens that must be available for a request of the
+// priority: one for the first priority, and one more than usual for all others while
+// there is a first priority.
 func (l *Limiter) floor(p, first Priority) float64 {
 	if first == p {
 		return 1
@@ -300,8 +300,8 @@ func (l *Limiter) floor(p, first Priority) float64 {
 	return min(floor, float64(l.options.Burst))
 }
 
-// gap is how long to wait since the last request. What does not go first leaves
-// the next moment to the priority that does.
+// gap returns the least time since the last request. It is longer for priorities that
+// are not first while another one is.
 func (l *Limiter) gap(p, first Priority) time.Duration {
 	if first < priorities && first != p {
 		return 2 * l.minGap()
@@ -309,55 +309,56 @@ func (l *Limiter) gap(p, first Priority) time.Duration {
 	return l.minGap()
 }
 
-// minGap is the least time between two requests: a host that has throttled may
-// accept its rate and no bursts at all.
+// minGap returns the least time between two requests, because a host that has throttled
+// may accept no bursts.
 func (l *Limiter) minGap() time.Duration {
-	if l.rate.failed == 0 {
+	if l.rate.throttledRate == 0 {
 		return 0
 	}
 	return 9 * l.token() / 10
 }
 
-// first is the priority that goes before all others now; priorities where none
-// does. A terminate waits for no other priority, but many one after another leave
-// every second turn to the priority that has aged, and so do changes.
-func (l *Limiter) first(now time.Time) Priority {
+// firstPriority returns the priority that goes before all others now; priorities if
+// there is none. That is PriorityTerminate, but consecutive terminates leave every
+// second turn to a starved priority. Likewise, starved reads leave every second turn to
+// changes.
+func (l *Limiter) firstPriority(now time.Time) Priority {
 	starved := l.starved(now)
-	if l.last.aged && starved > PriorityChange && l.expects(PriorityChange, now) {
+	if l.last.aged && starved > PriorityChange && l.isWaiting(PriorityChange, now) {
 		starved = priorities
 	}
-	if l.expects(PriorityTerminate, now) && (starved == priorities || l.last.priority != PriorityTerminate) {
+	if l.isWaiting(PriorityTerminate, now) && (starved == priorities || l.last.priority != PriorityTerminate) {
 		return PriorityTerminate
 	}
 	return starved
 }
 
-// expects reports whether a request of the priority was held, and is still
-// expected to ask again.
-func (l *Limiter) expects(p Priority, now time.Time) bool {
+// isWaiting reports whether a request of the priority was held and its retry is still
+// expected.
+func (l *Limiter) isWaiting(p Priority, now time.Time) bool {
 	q := &l.queues[p]
-	if now.After(q.promised.Add(grace)) {
-		q.wantingSince = time.Time{}
+	if now.After(q.expectedAt.Add(slotGrace)) {
+		q.waitingSince = time.Time{}
 	}
-	return !q.wantingSince.IsZero()
+	return !q.waitingSince.IsZero()
 }
 
-// starved is the priority that has waited longest beyond its maxStarvation;
-// priorities where none has.
+// starved returns the priority that has waited longest beyond its maxStarvation;
+// priorities if there is none.
 func (l *Limiter) starved(now time.Time) Priority {
 	found, longest := priorities, time.Duration(0)
 	for p := PriorityChange; p < priorities; p++ {
-		if !l.expects(p, now) {
+		if !l.isWaiting(p, now) {
 			continue
 		}
-		if over := now.Sub(l.queues[p].wantingSince) - levels[p].maxStarvation; over >= 0 && over >= longest {
+		if over := now.Sub(l.queues[p].waitingSince) - levels[p].maxStarvation; over >= 0 && over >= longest {
 			found, longest = p, over
 		}
 	}
 	return found
 }
 
-// adjust lets the rate follow what was learned.
+// adjust updates the token bucket to the adaptive rate.
 func (l *Limiter) adjust(now time.Time) {
 	before := l.rate.rate
 	l.rate.advance(now, l.usedUp(now))
@@ -366,18 +367,18 @@ func (l *Limiter) adjust(now time.Time) {
 	}
 }
 
-// usedUp reports whether more requests are wanted than the rate allows.
+// usedUp reports whether requests wait for the rate.
 func (l *Limiter) usedUp(now time.Time) bool {
 	for p := range l.queues {
 		q := &l.queues[p]
-		if q.next.After(now) || !q.wantingSince.IsZero() && !now.After(q.promised.Add(grace)) {
+		if q.next.After(now) || !q.waitingSince.IsZero() && !now.After(q.expectedAt.Add(slotGrace)) {
 			return true
 		}
 	}
 	return false
 }
 
-// prune forgets flows, endpoints, resources and budgets that are not used.
+// prune removes unused flows, endpoints, resources and budgets.
 func (l *Limiter) prune(now time.Time) {
 	if now.Sub(l.prunedAt) < pruneInterval {
 		return

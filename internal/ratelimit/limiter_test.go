@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
+func TestRetryAfterIsObeyedUpToItsCap(t *testing.T) {
 	for _, row := range []struct {
 		name        string
 		asked, kept time.Duration
@@ -25,7 +25,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 			}
 			permit.Release(epoch, Outcome{Kind: Throttled, RetryAfter: row.asked})
 			if _, wait := l.Acquire(terminate("a", "x"), epoch); wait != nil && wait.At.Sub(epoch) > time.Second {
-				t.Errorf("a terminate is held by what was asked of a create: %v", wait.At.Sub(epoch))
+				t.Errorf("a terminate is held by the Retry-After of a create: %v", wait.At.Sub(epoch))
 			}
 			for _, p := range []Priority{PriorityChange, PriorityDeep} {
 				_, wait := l.Acquire(request(p, "a"), epoch)
@@ -34,7 +34,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 					t.Errorf("%s held for %v", p, wait.At.Sub(epoch))
 				case row.kept > 0 && (wait == nil || wait.Reason != ReasonRetryAfter || wait.Domain != "host"):
 					t.Errorf("%s held by %v", p, wait)
-				case row.kept > 0 && (wait.At.Sub(epoch) < row.kept || wait.At.Sub(epoch) > row.kept+horizon):
+				case row.kept > 0 && (wait.At.Sub(epoch) < row.kept || wait.At.Sub(epoch) > row.kept+maxRetryHint):
 					t.Errorf("%s held for %v", p, wait.At.Sub(epoch))
 				}
 			}
@@ -84,7 +84,7 @@ func TestAnEndpointWithALimitOfItsOwnHoldsNoOther(t *testing.T) {
 	})
 }
 
-func TestAWaitSaysWhyAndNotWhen(t *testing.T) {
+func TestTheMessageOfAWaitHasNoTime(t *testing.T) {
 	t.Run("[case-73]", func(t *testing.T) {
 		for reason := range reasonTexts {
 			var err error = &Wait{At: epoch, Reason: reason, Domain: "clusters/get"}
@@ -100,7 +100,7 @@ func TestAWaitSaysWhyAndNotWhen(t *testing.T) {
 	})
 }
 
-func TestDoGivesThePermitBack(t *testing.T) {
+func TestDoReturnsThePermit(t *testing.T) {
 	now := func() time.Time { return epoch }
 	t.Run("after a panic", func(t *testing.T) {
 		l := New("host", Options{})
@@ -128,7 +128,7 @@ func TestDoGivesThePermitBack(t *testing.T) {
 			t.Errorf("%d writes are in flight", n)
 		}
 	})
-	t.Run("and calls nothing that is held", func(t *testing.T) {
+	t.Run("a held request is not sent", func(t *testing.T) {
 		l := New("host", Options{Burst: 1, Max: 1})
 		_ = l.Do(create("a"), now, func() Outcome { return Outcome{Kind: Served} })
 		if wait := l.Do(create("a"), now, func() Outcome { t.Error("called"); return Outcome{} }); wait == nil {
@@ -137,7 +137,7 @@ func TestDoGivesThePermitBack(t *testing.T) {
 	})
 }
 
-func TestWhatWasNotSentCountsAsNothing(t *testing.T) {
+func TestACancelledPermitHasNoEffect(t *testing.T) {
 	t.Run("[case-91]", func(t *testing.T) {
 		l := New("host", Options{Start: 4})
 		before := l.State(epoch)
@@ -153,12 +153,12 @@ func TestWhatWasNotSentCountsAsNothing(t *testing.T) {
 			t.Errorf("%+v became %+v", before, after)
 		}
 		if l.rate.accepted != 0 || len(l.domains.endpoint("clusters/create").working) != 0 || len(l.budgets) != 0 {
-			t.Error("something was learned")
+			t.Error("the adaptive rate changed")
 		}
 	})
-	t.Run("and the turn comes back", func(t *testing.T) {
+	t.Run("the turn is restored", func(t *testing.T) {
 		l, now := New("host", Options{Start: 1, Max: 1, Burst: 2}), epoch
-		for _, flow := range []string{"a", "a", "a", "b"} { // both wait, and b has the turn
+		for _, flow := range []string{"a", "a", "a", "b"} { // both flows wait, and b has the turn
 			if permit, _ := l.Acquire(create(flow), now); permit != nil {
 				permit.Release(now, Outcome{Kind: Served})
 			}
@@ -179,7 +179,7 @@ func TestWhatWasNotSentCountsAsNothing(t *testing.T) {
 	})
 }
 
-func TestThePermitIsGivenBackOnce(t *testing.T) {
+func TestThePermitIsReturnedOnce(t *testing.T) {
 	l := New("host", Options{})
 	permit, _ := l.Acquire(create("a"), epoch)
 	permit.Release(epoch, Outcome{Kind: Served})
@@ -194,7 +194,7 @@ func TestThePermitIsGivenBackOnce(t *testing.T) {
 func TestStateCountsByPriorityAndReason(t *testing.T) {
 	t.Run("[case-73]", func(t *testing.T) {
 		h := newHost(t)
-		h.down()
+		h.trip()
 		state := h.State(h.now)
 		if !state.HostUnavailable || state.Name != "host" || state.Waits[ReasonHostUnavailable] != 1 {
 			t.Errorf("%+v", state)

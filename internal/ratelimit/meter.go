@@ -17,7 +17,7 @@ func (m *meter) add(now time.Time) {
 	m.counts[now.Unix()%meterSeconds]++
 }
 
-// perSecond is the rate over the whole seconds before now.
+// perSecond returns the rate over the whole seconds before now.
 func (m *meter) perSecond(now time.Time) float64 {
 	m.forget(now)
 	sum := 0

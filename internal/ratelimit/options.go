@@ -8,19 +8,19 @@ import (
 
 // Options configure a Limiter. The zero value of a field means its default.
 type Options struct {
-	// Start is the rate before anything is learned: 4 requests per second.
+	// Start is the initial rate: 4 requests per second.
 	Start float64
-	// Max is never exceeded: 30 requests per second, what Databricks used to
-	// publish as a workspace's limit.
+	// Max is the highest rate: 30 requests per second, which Databricks used to publish
+	// as the limit of a workspace.
 	Max float64
 	// Headroom is the share of the learned limit that is left to people and other
 	// tools: 0.2.
 	Headroom float64
-	// Burst is how many requests may be sent at once: 5.
+	// Burst is the number of requests that may be sent at once: 5.
 	Burst int
-	// MaxRetryAfter caps the wait that a service may ask for: 5 min.
+	// MaxRetryAfter caps the Retry-After of a service: 5 min.
 	MaxRetryAfter time.Duration
-	// Logger receives the changes of breakers, and with V(1) those of the rate.
+	// Logger logs the changes of breakers, and with V(1) those of the rate.
 	Logger logr.Logger
 }
 

@@ -2,48 +2,47 @@ package ratelimit
 
 import "time"
 
-// OutcomeKind is what became of a request.
+// OutcomeKind is the kind of an Outcome.
 type OutcomeKind int
 
 const (
-	// Failed: the connection broke, there was no answer in time, or an answer
-	// without an error of the service's own (a bare 5xx).
+	// Failed: the connection broke, the request timed out, or the answer was a 5xx
+	// without an error of the service.
 	Failed OutcomeKind = iota
-	// Unreachable: there was no connection at all. It is a failure that soon
-	// speaks of the host.
+	// Unreachable: no connection was established.
 	Unreachable
-	// Served: the service did what was asked.
+	// Served: the request succeeded.
 	Served
-	// Answered: the service answered with an error of its own, whatever the status.
+	// Answered: the service answered with an error of its own, of any status.
 	Answered
 	// Throttled: the service answered 429.
 	Throttled
-	// NotSent: no request was made after all. It is the same as Permit.Cancel.
+	// NotSent: no request was sent, as for Permit.Cancel.
 	NotSent
 )
 
-// Outcome is what became of a request.
+// Outcome is the result of a request.
 type Outcome struct {
 	Kind OutcomeKind
-	// RetryAfter is what the service asked for with 429; 0 where it did not.
+	// RetryAfter is the Retry-After of a 429; 0 if it had none.
 	RetryAfter time.Duration
 }
 
-// Permit allows one request. It is given back once, with Release or Cancel;
-// what follows does nothing.
+// Permit allows one request. The first call of Release or Cancel returns it; later
+// calls have no effect.
 type Permit struct {
 	limiter *Limiter
 	request Request
 	at      time.Time
-	// These are what they were before, for Cancel.
-	order, wantingSince time.Time
+	// The previous values, which Cancel restores.
+	order, waitingSince time.Time
 	last                grant
-	sending             sending
+	breakerUse          breakerUse
 	// returned is guarded by limiter.mu.
 	returned bool
 }
 
-// Release gives the permit back after the request, with what became of it.
+// Release returns the permit after the request, with its outcome.
 func (p *Permit) Release(now time.Time, o Outcome) {
 	if o.Kind == NotSent {
 		p.Cancel(now)
@@ -63,14 +62,13 @@ func (p *Permit) Release(now time.Time, o Outcome) {
 		l.answered(p.request, now)
 		l.rate.served(now)
 	case Throttled:
-		l.answeredThrottled(p, o, now)
+		l.throttled(p, o, now)
 	case Failed, Unreachable, NotSent:
 		l.failed(p.request, o.Kind, now)
 	}
 }
 
-// Cancel gives the permit back when nothing was sent: the token and the turn come
-// back, and nothing is learned.
+// Cancel returns the permit if nothing was sent. It restores the token and the turn.
 func (p *Permit) Cancel(now time.Time) {
 	l := p.limiter
 	l.mu.Lock()
@@ -82,28 +80,27 @@ func (p *Permit) Cancel(now time.Time) {
 	q := &l.queues[p.request.Priority]
 	q.granted--
 	l.writes.remove(p.request, p.at)
-	l.bucket.giveBack(now)
-	l.domains.unsent(p.sending, now)
+	l.bucket.refund(now)
+	l.domains.cancelSent(p.breakerUse, now)
 	if f := q.flows[p.request.Flow]; f != nil && f.order.Equal(p.at) {
 		f.order = p.order
 	}
-	if q.wantingSince.IsZero() && !p.wantingSince.Equal(p.at) {
-		q.wantingSince = p.wantingSince
+	if q.waitingSince.IsZero() && !p.waitingSince.Equal(p.at) {
+		q.waitingSince = p.waitingSince
 	}
 	if l.last.at.Equal(p.at) {
 		l.last = p.last
 	}
 }
 
-// Do sends a request through call if it may be sent now; else it returns the Wait
-// and does not call. The permit is given back however call ends: as Failed if it
-// panics.
+// Do calls call if the request may be sent now; else it returns the Wait. It returns
+// the permit in all cases, as Failed if call panics.
 func (l *Limiter) Do(r Request, now func() time.Time, call func() Outcome) *Wait {
 	permit, wait := l.Acquire(r, now())
 	if wait != nil {
 		return wait
 	}
-	outcome := Outcome{Kind: Failed} // until call returns
+	outcome := Outcome{Kind: Failed} // if call panics
 	defer func() { permit.Release(now(), outcome) }()
 	outcome = call()
 	return nil
@@ -122,13 +119,13 @@ func (l *Limiter) failed(r Request, kind OutcomeKind, now time.Time) {
 	}
 }
 
-// answeredThrottled takes a 429. Where the limit is that of the endpoint alone,
-// the endpoint pauses; else the rate is cut, and the priority and those below it
-// wait as long as the service asked.
-func (l *Limiter) answeredThrottled(p *Permit, o Outcome, now time.Time) {
+// throttled records a 429. If only the endpoint is limited, the endpoint is paused;
+// else the rate is cut, and the priority and all lower ones are paused for the
+// Retry-After.
+func (l *Limiter) throttled(p *Permit, o Outcome, now time.Time) {
 	q, e := &l.queues[p.request.Priority], l.domains.endpoint(p.request.Endpoint)
 	q.throttled++
-	l.domains.alive(e)
+	l.domains.resetBreakers(e)
 	asked := now.Add(max(0, min(o.RetryAfter, l.options.MaxRetryAfter)))
 	if e.throttling.throttled(now) {
 		e.pausedUntil = later(e.pausedUntil, later(asked, now.Add(e.throttling.pause())))

@@ -7,31 +7,30 @@ type Priority int
 
 const (
 	// PriorityTerminate is for requests that end costs: terminate, permanent-delete
-	// and unpin, and the read that one of them waits for while Retry-After holds reads.
-	// They pass open breakers, slowly.
+	// and unpin, and for the reads that a deletion waits for during a Retry-After. They
+	// pass open breakers, at a low rate.
 	PriorityTerminate Priority = iota
 	// PriorityChange is for all other writes: create, start, edit, update, resize,
 	// restart and pin.
 	PriorityChange
 	// PriorityConfirm is for reads that a decision waits for.
 	PriorityConfirm
-	// PriorityFastList is for lists while something is in transition.
+	// PriorityFastList is for lists while a cluster is in transition.
 	PriorityFastList
-	// PrioritySlowList is for lists while everything is quiet.
+	// PrioritySlowList is for all other lists.
 	PrioritySlowList
-	// PriorityDeep is for reads that only have to happen once in days.
+	// PriorityDeep is for reads that are due every few days.
 	PriorityDeep
 	priorities
 )
 
-// level is how a priority competes for tokens.
+// level has the parameters of a priority.
 type level struct {
 	name string
-	// floor is how many tokens must be there for a request to take one. Reads
-	// leave a token to every write.
+	// floor is the number of tokens that must be available for a request. Reads leave
+	// at least one token to writes.
 	floor float64
-	// maxStarvation is how long the priority may get nothing while others get all;
-	// then it ages and goes first.
+	// maxStarvation is how long requests of the priority may wait before it goes first.
 	maxStarvation time.Duration
 }
 

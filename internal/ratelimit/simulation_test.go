@@ -11,11 +11,11 @@ type simulation struct {
 	*Limiter
 	now    time.Time
 	events events
-	// latency is how long a request is in flight.
+	// latency is the duration of a request.
 	latency time.Duration
-	// serve is what the service answers.
+	// serve returns the outcome of a request.
 	serve func(r Request, now time.Time) Outcome
-	// late bounds how much later than its time a request asks.
+	// late bounds the delay of a retry.
 	late time.Duration
 	sent []sentRequest
 	asks int
@@ -58,14 +58,14 @@ func newSimulation(options Options) *simulation {
 	}
 }
 
-// at runs do at a time.
+// at schedules do at a time.
 func (s *simulation) at(at time.Time, do func()) {
 	heap.Push(&s.events, event{at: at, do: do, n: s.asks + len(s.events)})
 }
 
 func (s *simulation) after(span time.Duration, do func()) { s.at(s.now.Add(span), do) }
 
-// run lets time pass until there are no more events, or until a time.
+// run runs the events until a time.
 func (s *simulation) run(until time.Time) {
 	for len(s.events) > 0 && !s.events[0].at.After(until) {
 		next := heap.Pop(&s.events).(event)
@@ -79,7 +79,7 @@ func (s *simulation) run(until time.Time) {
 
 var never = epoch.Add(1000 * time.Hour)
 
-// send asks for a request until it is sent, and calls done with its answer.
+// send retries a request until it is sent and calls done with its outcome.
 func (s *simulation) send(r Request, done func(waited time.Duration, o Outcome)) {
 	s.ask(r, s.now, done)
 }
@@ -105,7 +105,7 @@ func (s *simulation) ask(r Request, since time.Time, done func(time.Duration, Ou
 	})
 }
 
-// untilServed sends a request again until it is not throttled.
+// untilServed repeats a request until it is not throttled.
 func (s *simulation) untilServed(r Request, done func(waited time.Duration)) {
 	began := s.now
 	var again func()
@@ -123,7 +123,7 @@ func (s *simulation) untilServed(r Request, done func(waited time.Duration)) {
 	again()
 }
 
-// count counts what was sent since a time, by outcome.
+// count returns the number of requests in a period with an outcome.
 func (s *simulation) count(from, to time.Time, kind OutcomeKind) (n int) {
 	for _, r := range s.sent {
 		if !r.at.Before(from) && r.at.Before(to) && r.outcome.Kind == kind {
@@ -133,12 +133,12 @@ func (s *simulation) count(from, to time.Time, kind OutcomeKind) (n int) {
 	return n
 }
 
-// tokens is how many tokens a time is at the present rate.
+// tokens converts a span to tokens at the current rate.
 func (s *simulation) tokens(span time.Duration) float64 {
 	return span.Seconds() * s.rate.rate
 }
 
-// limited serves what a hidden limit allows.
+// limited returns a service with a hidden limit.
 func limited(bucket *bucket) func(Request, time.Time) Outcome {
 	return func(_ Request, now time.Time) Outcome {
 		if !bucket.limiter.AllowN(now, 1) {

@@ -6,34 +6,35 @@ import (
 	"time"
 )
 
-// State is a Limiter as it is now, for metrics.
+// State is the current state of a Limiter, for metrics.
 type State struct {
 	Name string
-	// Rate is how many requests per second are allowed now, Tokens how many may be
-	// sent at once.
+	// Rate is the current rate in requests per second, and Tokens is the number of
+	// requests that may be sent at once.
 	Rate, Tokens float64
-	// Learned is the service's own limit, in requests per second; 0 where it has
-	// not shown one.
+	// Learned is the measured limit of the service, in requests per second; 0 if it is
+	// not known.
 	Learned float64
-	// HostUnavailable is set while the breaker of the host is open, and
-	// UnavailableEndpoints are those whose breaker is, sorted.
+	// HostUnavailable reports whether the breaker of the host is open.
+	// UnavailableEndpoints are the endpoints whose breaker is open, sorted.
 	HostUnavailable      bool
 	UnavailableEndpoints []string
 	// WritesInFlight counts the writes that have not been answered.
 	WritesInFlight int
-	// Priorities are the requests by the name of their priority.
+	// Priorities has the state of each priority by name.
 	Priorities map[string]PriorityState
-	// Waits counts by reason the requests that got a Wait.
+	// Waits counts the requests that got a Wait, by reason.
 	Waits map[Reason]int64
 }
 
 // PriorityState counts the requests of a priority since the Limiter was made.
 type PriorityState struct {
-	// Granted were sent, Refused got a Wait, and Throttled were answered with 429.
+	// Granted counts the requests that got a permit, Refused those that got a Wait, and
+	// Throttled those that were answered with 429.
 	Granted, Refused, Throttled int64
-	// Waiting is how many flows wait.
+	// Waiting is the number of waiting flows.
 	Waiting int
-	// PausedUntil is what the service asked for; it may have passed.
+	// PausedUntil is the end of the last Retry-After, which may be in the past.
 	PausedUntil time.Time
 }
 
@@ -56,25 +57,25 @@ func (l *Limiter) State(now time.Time) State {
 		q := &l.queues[p]
 		state.Priorities[p.String()] = PriorityState{
 			Granted: q.granted, Refused: q.refused, Throttled: q.throttled,
-			Waiting: q.waiting(now), PausedUntil: q.pausedUntil,
+			Waiting: q.waitingFlows(now), PausedUntil: q.pausedUntil,
 		}
 	}
 	return state
 }
 
-// Health is whether an endpoint answers.
+// Health is the health of an endpoint.
 type Health struct {
-	// Reason is ReasonHostUnavailable or ReasonEndpointUnavailable, and empty where
-	// the endpoint answers as far as is known.
+	// Reason is ReasonHostUnavailable or ReasonEndpointUnavailable; empty if no breaker
+	// is open.
 	Reason Reason
-	// Domain is what does not answer: the name of the Limiter, or the endpoint.
+	// Domain is the domain of the open breaker: the name of the Limiter, or the
+	// endpoint.
 	Domain string
-	// Since is when its breaker opened, ProbeAt when the next probe may be sent.
+	// Since is when the breaker opened, ProbeAt when the next probe may be sent.
 	Since, ProbeAt time.Time
 }
 
-// Health returns the health of an endpoint: that of the host where the host does
-// not answer.
+// Health returns the health of an endpoint, or that of the host if its breaker is open.
 func (l *Limiter) Health(endpoint string) Health {
 	l.mu.Lock()
 	defer l.mu.Unlock()

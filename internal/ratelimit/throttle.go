@@ -2,40 +2,39 @@ package ratelimit
 
 import "time"
 
-// throttling follows the 429s of one endpoint, to find one that is limited by
-// itself while the host accepts other requests.
+// throttling tracks the 429s of one endpoint, to detect a limit of this endpoint alone.
 type throttling struct {
-	// row counts 429s of the endpoint in a row, each with a request to another
-	// endpoint served before it.
-	row int
-	at  time.Time
+	// consecutive counts the 429s of the endpoint in a row before each of which a
+	// request to another endpoint was served.
+	consecutive int
+	at          time.Time
 	// othersServed is set when another endpoint was served since the last 429.
 	othersServed bool
 }
 
 const (
-	// loneThrottles is how many 429s in a row mean that the limit is the
-	// endpoint's own.
-	loneThrottles      = 3
-	firstEndpointPause = time.Second
-	lastEndpointPause  = 30 * time.Second
+	// minEndpointThrottles is the number of consecutive 429s that indicate a limit of
+	// the endpoint alone.
+	minEndpointThrottles = 3
+	minEndpointPause     = time.Second
+	maxEndpointPause     = 30 * time.Second
 )
 
-// throttled takes a 429, and reports whether the limit is the endpoint's own.
+// throttled records a 429 and reports whether the limit is that of the endpoint alone.
 func (t *throttling) throttled(now time.Time) bool {
 	switch {
 	case now.Sub(t.at) < burstSpan: // the same burst
-	case t.othersServed || t.row >= loneThrottles:
-		t.row++
+	case t.othersServed || t.consecutive >= minEndpointThrottles:
+		t.consecutive++
 	default:
-		t.row = 1
+		t.consecutive = 1
 	}
 	t.at, t.othersServed = now, false
-	return t.row >= loneThrottles
+	return t.consecutive >= minEndpointThrottles
 }
 
-// pause is how long an endpoint with a limit of its own gets no request where
-// the service asks for nothing.
+// pause returns how long an endpoint with its own limit is paused if its 429 has no
+// Retry-After.
 func (t *throttling) pause() time.Duration {
-	return min(firstEndpointPause<<min(t.row-loneThrottles, 10), lastEndpointPause)
+	return min(minEndpointPause<<min(t.consecutive-minEndpointThrottles, 10), maxEndpointPause)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestUnansweredWritesAreAskedForEverLessOften(t *testing.T) {
+func TestAWaitForUnansweredWritesBacksOff(t *testing.T) {
 	l, now := New("w", Options{Start: 500, Max: 500, Burst: 100}), time.Unix(1000, 0)
 	for {
 		if _, wait := l.Acquire(Request{Priority: PriorityChange, Flow: "a", Endpoint: "clusters/create"}, now); wait != nil {
@@ -16,7 +16,7 @@ func TestUnansweredWritesAreAskedForEverLessOften(t *testing.T) {
 	for now.Sub(began) < 30*time.Second {
 		_, wait := l.Acquire(Request{Priority: PriorityChange, Flow: "a", Endpoint: "clusters/create"}, now)
 		if wait == nil || wait.Reason != ReasonUnanswered {
-			t.Fatalf("a request passed beside unanswered ones, or waits for something else: %v", wait)
+			t.Fatalf("a request was sent despite unanswered ones, or has another reason: %v", wait)
 		}
 		now = wait.At
 		attempts++

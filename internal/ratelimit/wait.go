@@ -9,7 +9,7 @@ type Reason string
 const (
 	// ReasonRateLimited: the rate is used up by other requests.
 	ReasonRateLimited Reason = "RateLimited"
-	// ReasonRetryAfter: the service asked to wait.
+	// ReasonRetryAfter: the service sent a Retry-After.
 	ReasonRetryAfter Reason = "RetryAfter"
 	// ReasonEndpointUnavailable: the breaker of the endpoint is open.
 	ReasonEndpointUnavailable Reason = "EndpointUnavailable"
@@ -30,17 +30,18 @@ var reasonTexts = map[Reason][2]string{
 	ReasonUnanswered:          {"earlier writes to ", " have not been answered yet"},
 }
 
-// Wait is the error of a request that was not sent: it may be sent at At.
-type Wait struct { //nolint:errname // it is an answer first, and an error only on its way out
-	// At is when to ask again; an earlier request gets the same answer.
+// Wait is the error of a request that was held and may be sent at At.
+type Wait struct { //nolint:errname // a result of Acquire, which also implements error
+	// At is when to retry. An earlier request gets the same answer.
 	At     time.Time
 	Reason Reason
-	// Domain is what holds the request: the name of the Limiter, or an endpoint.
+	// Domain is the domain that holds the request: the name of the Limiter, or an
+	// endpoint.
 	Domain string
 }
 
-// Error returns the reason and the domain. It leaves out the time, which would
-// differ with every attempt.
+// Error returns the reason and the domain, without the time, which differs with every
+// attempt.
 func (w *Wait) Error() string {
 	text := reasonTexts[w.Reason]
 	return text[0] + w.Domain + text[1]
