@@ -165,12 +165,11 @@ type GCPAttributes struct {
 	Availability GCPAvailability `json:"availability,omitempty"`
 
 	// Clusters API `use_preemptible_executors`: true puts workers on preemptible
-	// machines. Deprecated there: use availability.
+	// machines. Deprecated by Databricks: use availability.
 	// +optional
 	UsePreemptibleExecutors *bool `json:"usePreemptibleExecutors,omitempty"`
 
-	// Clusters API `google_service_account`: service account that the cluster
-	// acts as.
+	// Clusters API `google_service_account`: service account of the cluster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256

@@ -1,26 +1,26 @@
 package v1alpha1
 
-// ClusterSpec is the part of the spec that is sent to the Clusters API, field
-// by field. Numbers and booleans are pointers because 0 and false are values
-// there and absent is not; text is not, because an empty one is never sent.
-// Lists are omitzero, which tells [] (none, and ours) from absent (not ours).
+// ClusterSpec has the fields of the Clusters API. Numbers and booleans are pointers,
+// because 0 and false differ from absent. Strings are not, because an empty string is
+// never sent. Lists are omitzero, so that [] (managed and empty) differs from absent
+// (not managed).
 type ClusterSpec struct {
 	// Clusters API `cluster_name`: name shown in the workspace, not unique.
-	// Absent: <namespace>/<name> when the cluster is created, never a change.
+	// Absent: <namespace>/<name> at creation, and not managed later.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	ClusterName string `json:"clusterName,omitempty"`
 
-	// Clusters API `spark_version`: runtime, such as 16.4.x-scala2.12. Needed
+	// Clusters API `spark_version`: runtime, such as 16.4.x-scala2.12. Required
 	// unless policyID or clusterID supplies it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	SparkVersion string `json:"sparkVersion,omitempty"`
 
-	// Clusters API `num_workers`: number of workers, 0 or more; the driver is one
-	// node more. Not with autoscale.
+	// Clusters API `num_workers`: number of workers, 0 or more, not including the
+	// driver. Not with autoscale.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	NumWorkers *int32 `json:"numWorkers,omitempty"`
@@ -44,38 +44,38 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	DriverNodeTypeID string `json:"driverNodeTypeID,omitempty"`
 
-	// Clusters API `worker_node_type_flexibility`: machine types to fall back on
-	// for workers.
+	// Clusters API `worker_node_type_flexibility`: alternative machine types of
+	// the workers.
 	// +optional
 	WorkerNodeTypeFlexibility *NodeTypeFlexibility `json:"workerNodeTypeFlexibility,omitzero"`
 
-	// Clusters API `driver_node_type_flexibility`: machine types to fall back on
-	// for the driver.
+	// Clusters API `driver_node_type_flexibility`: alternative machine types of
+	// the driver.
 	// +optional
 	DriverNodeTypeFlexibility *NodeTypeFlexibility `json:"driverNodeTypeFlexibility,omitzero"`
 
-	// Clusters API `instance_pool_id`: pool the workers are taken from, and the
-	// driver unless driverInstancePoolID is set. Not with node types.
+	// Clusters API `instance_pool_id`: pool of the workers, and of the driver
+	// unless driverInstancePoolID is set. Not with node types.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	InstancePoolID string `json:"instancePoolID,omitempty"`
 
-	// Clusters API `driver_instance_pool_id`: pool the driver is taken from.
-	// Needs instancePoolID. Absent: the workers' pool.
+	// Clusters API `driver_instance_pool_id`: pool of the driver. Needs
+	// instancePoolID. Absent: the workers' pool.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	DriverInstancePoolID string `json:"driverInstancePoolID,omitempty"`
 
-	// Clusters API `policy_id`: cluster policy to apply and to be validated by.
+	// Clusters API `policy_id`: cluster policy that is applied and validated.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	PolicyID string `json:"policyID,omitempty"`
 
-	// Clusters API `apply_policy_default_values`: true fills absent fields from
-	// the policy's defaults too, false from its fixed values alone.
+	// Clusters API `apply_policy_default_values`: true fills absent fields with
+	// the policy's fixed and default values, false with its fixed values only.
 	// +optional
 	ApplyPolicyDefaultValues *bool `json:"applyPolicyDefaultValues,omitempty"`
 
@@ -103,8 +103,9 @@ type ClusterSpec struct {
 	SparkEnvVars map[string]string `json:"sparkEnvVars,omitempty"`
 
 	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most
-	// 44, one less than Databricks allows: databricks-operator-owner is the
-	// operator's. Names of 127 and values of 255 characters. Owned key by key.
+	// 44, one less than Databricks allows, because the operator adds
+	// databricks-operator-owner. Names of 127 and values of 255 characters. Owned
+	// key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=44
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="!('databricks-operator-owner' in self)",message="the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"
@@ -120,15 +121,16 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:items:MaxLength=4096
 	SSHPublicKeys []string `json:"sshPublicKeys,omitzero"`
 
-	// Clusters API `init_scripts`: scripts run on every node as it starts, in
-	// this order; at most 10, each with exactly one place.
+	// Clusters API `init_scripts`: scripts that every node runs at its start, in
+	// this order; at most 10, each with exactly one location.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	InitScripts []InitScript `json:"initScripts,omitzero"`
 
-	// Clusters API `cluster_log_conf`: where logs are delivered every 5 minutes,
-	// under <destination>/<cluster id>. Exactly one of dbfs, s3 and volumes.
+	// Clusters API `cluster_log_conf`: location to which logs are delivered every 5
+	// minutes, under <destination>/<cluster id>. Exactly one of dbfs, s3 and
+	// volumes.
 	// +optional
 	ClusterLogConf *ClusterLogConf `json:"clusterLogConf,omitzero"`
 
@@ -172,7 +174,7 @@ type ClusterSpec struct {
 	// +optional
 	DataSecurityMode DataSecurityMode `json:"dataSecurityMode,omitempty"`
 
-	// Clusters API `single_user_name`: the one user, or group where kind is set,
+	// Clusters API `single_user_name`: the only user, or group if kind is set,
 	// that may use the cluster. Only with the dedicated access modes.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -188,51 +190,50 @@ type ClusterSpec struct {
 	// +optional
 	DockerImage *DockerImage `json:"dockerImage,omitzero"`
 
-	// Clusters API `kind`: CLASSIC_PREVIEW, the simple form; isSingleNode and
-	// useMLRuntime need it.
+	// Clusters API `kind`: CLASSIC_PREVIEW, the simple form. Required by
+	// isSingleNode and useMLRuntime.
 	// +optional
 	Kind Kind `json:"kind,omitempty"`
 
-	// Clusters API `is_single_node`: true makes a cluster of a driver alone.
-	// Needs kind.
+	// Clusters API `is_single_node`: true creates a cluster with a driver and no
+	// workers. Needs kind.
 	// +optional
 	IsSingleNode *bool `json:"isSingleNode,omitempty"`
 
-	// Clusters API `use_ml_runtime`: true takes the machine learning variant of
+	// Clusters API `use_ml_runtime`: true selects the machine learning variant of
 	// sparkVersion. Needs kind.
 	// +optional
 	UseMLRuntime *bool `json:"useMLRuntime,omitempty"`
 
-	// Clusters API `dependency_mode`: who manages dependencies:
+	// Clusters API `dependency_mode`: how dependencies are managed:
 	// DEPENDENCY_MODE_AUTO, DEPENDENCY_MODE_CLUSTER_LIBRARIES or
 	// DEPENDENCY_MODE_ENVIRONMENTS.
 	// +optional
 	DependencyMode DependencyMode `json:"dependencyMode,omitempty"`
 
-	// Clusters API `workload_type`: what may run on the cluster.
+	// Clusters API `workload_type`: workloads that may run on the cluster.
 	// +optional
 	WorkloadType *WorkloadType `json:"workloadType,omitzero"`
 }
 
-// Autoscale is a size that Databricks chooses between two bounds.
+// Autoscale has the bounds of a size that Databricks chooses.
 //
 // +structType=atomic
 // +kubebuilder:validation:XValidation:fieldPath=".minWorkers",reason=FieldValueForbidden,rule="self.minWorkers <= self.maxWorkers",message="minWorkers must not be greater than maxWorkers"
 type Autoscale struct {
-	// Clusters API `min_workers`: fewest workers, 0 or more; the cluster starts
-	// with them.
+	// Clusters API `min_workers`: minimum number of workers, 0 or more, with which
+	// the cluster starts.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	MinWorkers *int32 `json:"minWorkers,omitempty"`
 
-	// Clusters API `max_workers`: most workers, not less than minWorkers.
+	// Clusters API `max_workers`: maximum number of workers, at least minWorkers.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	MaxWorkers *int32 `json:"maxWorkers,omitempty"`
 }
 
-// NodeTypeFlexibility is what to fall back on when a machine type is sold
-// out.
+// NodeTypeFlexibility has alternative machine types for one that is not available.
 type NodeTypeFlexibility struct {
 	// Clusters API `alternate_node_type_ids`: machine types to try in this order;
 	// at most 10.
@@ -264,14 +265,14 @@ type DockerImage struct {
 	BasicAuthSecretRef *LocalSecretReference `json:"basicAuthSecretRef,omitzero"`
 }
 
-// WorkloadType says what may run on a cluster.
+// WorkloadType has the workloads that may run on a cluster.
 type WorkloadType struct {
 	// Clusters API `clients`: kinds of clients.
 	// +required
 	Clients WorkloadClients `json:"clients"`
 }
 
-// WorkloadClients switches kinds of clients on and off.
+// WorkloadClients enables and disables kinds of clients.
 type WorkloadClients struct {
 	// Clusters API `jobs`: whether jobs may run. Absent: the server's default,
 	// true.
@@ -304,7 +305,7 @@ const (
 	DataSecurityModeLegacySingleUserStandard DataSecurityMode = "LEGACY_SINGLE_USER_STANDARD"
 )
 
-// RuntimeEngine is what executes queries, verbatim.
+// RuntimeEngine is the engine that executes queries, verbatim.
 //
 // +kubebuilder:validation:Enum=PHOTON;STANDARD;NULL
 type RuntimeEngine string
@@ -321,10 +322,10 @@ const (
 // +kubebuilder:validation:Enum=CLASSIC_PREVIEW
 type Kind string
 
-// KindClassicPreview is the simple form, the only one there is.
+// KindClassicPreview is the simple form, the only kind.
 const KindClassicPreview Kind = "CLASSIC_PREVIEW"
 
-// DependencyMode says who manages dependencies, verbatim.
+// DependencyMode is how dependencies are managed, verbatim.
 //
 // +kubebuilder:validation:Enum=DEPENDENCY_MODE_AUTO;DEPENDENCY_MODE_CLUSTER_LIBRARIES;DEPENDENCY_MODE_ENVIRONMENTS
 type DependencyMode string

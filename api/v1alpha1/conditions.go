@@ -3,44 +3,43 @@ package v1alpha1
 // Condition types. Reconciling and Stalled are present only while they are
 // true, and never together; Suspended only while the object is suspended.
 const (
-	// ConditionReady says that the cluster is usable as the policies say and that nothing is due now.
+	// ConditionReady reports that the cluster is usable under its policies and no change is pending.
 	ConditionReady = "Ready"
-	// ConditionSynced says that the last comparison succeeded and the remote configuration matches.
+	// ConditionSynced reports that the last comparison succeeded and the remote configuration matches.
 	ConditionSynced = "Synced"
-	// ConditionRunning says that the cluster is RUNNING or RESIZING.
+	// ConditionRunning reports that the cluster is RUNNING or RESIZING.
 	ConditionRunning = "Running"
-	// ConditionLibrariesReady says that every declared library is installed; Unknown while the cluster is down.
+	// ConditionLibrariesReady reports that every declared library is installed; Unknown while the cluster is not running.
 	ConditionLibrariesReady = "LibrariesReady"
-	// ConditionSuspended says that writes stopped because spec.suspend is true.
+	// ConditionSuspended reports that writes stopped because spec.suspend is true.
 	ConditionSuspended = "Suspended"
-	// ConditionReconciling says that the operator is at work. The name is kstatus'.
+	// ConditionReconciling reports that the operator is working on the object. kstatus defines the name.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled says that nothing will happen until a person changes something. The name is kstatus'.
+	// ConditionStalled reports that the operator cannot continue until a user changes something. kstatus defines the name.
 	ConditionStalled = "Stalled"
 )
 
-// Reasons of Ready=True. With Ready=False the reason is that of Reconciling or
-// Stalled, whichever is present.
+// Reasons of Ready=True. Ready=False has the reason of Reconciling or Stalled.
 const (
 	// ReasonRunning means that the cluster runs. It is also the reason of Running=True.
 	ReasonRunning = "Running"
-	// ReasonTerminatedNormally means that the cluster ended by inactivity or on request under runPolicy
-	// Manual. Start it in Databricks or by the request annotation, or set runPolicy Running.
+	// ReasonTerminatedNormally means that the cluster was terminated by inactivity or on request under
+	// runPolicy Manual. Start it in Databricks or by the request annotation, or set runPolicy Running.
 	ReasonTerminatedNormally = "TerminatedNormally"
 	// ReasonTerminatedByRunPolicy means that the cluster is kept stopped. Set another runPolicy to use it.
 	ReasonTerminatedByRunPolicy = "TerminatedByRunPolicy"
-	// ReasonObserved means that the cluster is mirrored and not managed, whatever its state.
+	// ReasonObserved means that the cluster is observed and not managed. The state of the cluster does not matter.
 	ReasonObserved = "Observed"
-	// ReasonChangesDeferred means that changes wait by updateStrategy OnTermination; Synced names them.
+	// ReasonChangesDeferred means that updateStrategy OnTermination defers changes; Synced names them.
 	// Restart or terminate the cluster to apply them now.
 	ReasonChangesDeferred = "ChangesDeferred"
-	// ReasonDriftTolerated means that others changed fields of this object and driftPolicy leaves them
-	// for now; Synced and status.drift name them.
+	// ReasonDriftTolerated means that there is drift which driftPolicy does not correct now; Synced and
+	// status.drift name the fields.
 	ReasonDriftTolerated = "DriftTolerated"
-	// ReasonPurged means that Databricks purged the idle cluster, 30 days after it ended. It is created
-	// again when it is needed: by runPolicy Running, a start request or a changed spec.
+	// ReasonPurged means that Databricks purged the idle cluster, 30 days after its termination. It is
+	// created again for runPolicy Running, a start request or a changed spec.
 	ReasonPurged = "Purged"
-	// ReasonConnected means that the workspace answers to the credential. Ready=True of a
+	// ReasonConnected means that the workspace accepts the credential. Ready=True of a
 	// DatabricksWorkspace.
 	ReasonConnected = "Connected"
 )
@@ -49,33 +48,34 @@ const (
 const (
 	// ReasonInSync means that every field of this object is as declared. Synced=True.
 	ReasonInSync = "InSync"
-	// ReasonNotCompared means that there is nothing to compare with yet. Synced=Unknown.
+	// ReasonNotCompared means that no comparison has been made yet. Synced=Unknown.
 	ReasonNotCompared = "NotCompared"
-	// ReasonDriftDetected means that others changed fields of this object. Change them back, change the
-	// spec, or let driftPolicy mend them. Synced=False.
+	// ReasonDriftDetected means that fields of this object were changed outside of the operator. Change them
+	// back, change the spec, or set another driftPolicy. Synced=False.
 	ReasonDriftDetected = "DriftDetected"
-	// ReasonServerNormalized means that the server keeps other values than it was asked for; the message and
-	// status.drift name them. Nothing is sent again. Declare what it keeps, or leave it so. Synced=False.
+	// ReasonServerNormalized means that the server keeps other values than the requested ones; the message
+	// and status.drift name them. They are not sent again. Declare the values that the server keeps, or
+	// accept the difference. Synced=False.
 	ReasonServerNormalized = "ServerNormalized"
-	// ReasonPendingRestart means that changes of the spec wait until the cluster is down or restarted.
+	// ReasonPendingRestart means that changes of the spec wait for a termination or restart of the cluster.
 	// Restart it to apply them now. Synced=False.
 	ReasonPendingRestart = "PendingRestart"
-	// ReasonContended means that something else set back what this operator corrected, for the fourth time
-	// within an hour. Corrections go on, ever more slowly. Find what changes it, or change the spec.
-	// Synced=False, and Reconciling where the cluster waits for it.
+	// ReasonContended means that another actor reverted a correction of this operator for the fourth time
+	// within an hour. Corrections continue with backoff. Find the other actor, or change the spec.
+	// Synced=False, and Reconciling if the cluster waits for the correction.
 	ReasonContended = "Contended"
-	// ReasonUpdateFailed means that a change was sent and refused; the message is Databricks'. Change the
-	// spec or what the message names. Synced=False.
+	// ReasonUpdateFailed means that Databricks refused a change; the message is that of Databricks. Change
+	// the spec, or correct the cause in the message. Synced=False.
 	ReasonUpdateFailed = "UpdateFailed"
-	// ReasonAPIUnavailable means that the workspace cannot be reached or does not answer sensibly, so
-	// that nothing could be compared. It is tried again. Synced=Unknown.
+	// ReasonAPIUnavailable means that the workspace cannot be reached or returns unusable answers, so that
+	// no comparison was possible. It is retried. Synced=Unknown.
 	ReasonAPIUnavailable = "APIUnavailable"
-	// ReasonRateLimited means that Databricks throttles this workspace's calls. It is tried again when
-	// Databricks allows. Synced=Unknown, and Reconciling where something is due.
+	// ReasonRateLimited means that Databricks throttles the calls to this workspace. They are retried when
+	// Databricks allows it. Synced=Unknown, and Reconciling if a change is pending.
 	ReasonRateLimited = "RateLimited"
 )
 
-// Reasons of Running and LibrariesReady, beside those they share with others.
+// Further reasons of Running and LibrariesReady.
 const (
 	// ReasonNotRunning means that the cluster is neither RUNNING nor RESIZING.
 	ReasonNotRunning = "NotRunning"
@@ -83,18 +83,18 @@ const (
 	ReasonLibrariesInstalled = "LibrariesInstalled"
 )
 
-// ReasonSuspended means that spec.suspend is true. Set it to false to go on.
+// ReasonSuspended means that spec.suspend is true. Set it to false to resume.
 const ReasonSuspended = "Suspended"
 
-// Reasons of Reconciling. Nothing needs to be done about them but to wait.
+// Reasons of Reconciling. They need no action unless their meaning names one.
 const (
-	// ReasonCreating means that the cluster is asked for or launches for the first time.
+	// ReasonCreating means that the cluster is requested or launches for the first time.
 	ReasonCreating = "Creating"
 	// ReasonStarting means that the cluster launches again.
 	ReasonStarting = "Starting"
 	// ReasonUpdating means that a changed spec is being applied.
 	ReasonUpdating = "Updating"
-	// ReasonResizing means that workers are added or taken away.
+	// ReasonResizing means that workers are added or removed.
 	ReasonResizing = "Resizing"
 	// ReasonRestarting means that the cluster restarts.
 	ReasonRestarting = "Restarting"
@@ -102,71 +102,71 @@ const (
 	ReasonTerminating = "Terminating"
 	// ReasonInstallingLibraries means that declared libraries are being installed.
 	ReasonInstallingLibraries = "InstallingLibraries"
-	// ReasonDeleting means that the object is deleted and the cluster is dealt with by deletionPolicy.
+	// ReasonDeleting means that the object is being deleted and deletionPolicy is applied to the cluster.
 	ReasonDeleting = "Deleting"
-	// ReasonRetryingAfterError means that a call failed and is tried again; the message is the error.
+	// ReasonRetryingAfterError means that a call failed and is retried; the message is the error.
 	ReasonRetryingAfterError = "RetryingAfterError"
-	// ReasonUnknownState means that the cluster is in a state that this operator does not know. It waits
-	// for another one.
+	// ReasonUnknownState means that this operator does not know the state of the cluster. It waits for
+	// another state.
 	ReasonUnknownState = "UnknownState"
 	// ReasonCredentialsNotReady means that the Secret, service account or DatabricksWorkspace that
-	// spec.connection names is not there yet. Create it.
+	// spec.connection names does not exist yet. Create it.
 	ReasonCredentialsNotReady = "CredentialsNotReady"
 )
 
-// Reasons of Stalled. It is tried again slowly, and at once when the spec or the
-// Secret changes.
+// Reasons of Stalled. The operator retries at long intervals, and at once when the
+// spec or the Secret changes.
 const (
-	// ReasonInvalidSpec means that Databricks refused the specification; the message is its own. Change
-	// the field it names. Or the spec is larger than 256 KiB in all.
+	// ReasonInvalidSpec means that Databricks refused the specification, or that it is larger than 256 KiB.
+	// The message is that of Databricks. Change the field that it names.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonPolicyViolation means that the cluster policy refuses a value. Change the value or the policy.
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonAuthenticationFailed means that Databricks does not accept the credential. Renew it in the Secret.
 	ReasonAuthenticationFailed = "AuthenticationFailed"
-	// ReasonPermissionDenied means that the credential may not do this, or that the DatabricksWorkspace
-	// does not allow it to this namespace. Grant what the message names.
+	// ReasonPermissionDenied means that the credential lacks a permission, or that the DatabricksWorkspace
+	// does not allow this namespace. Grant the permission that the message names.
 	ReasonPermissionDenied = "PermissionDenied"
-	// ReasonQuotaExceeded means that a limit of the workspace or the cloud account is reached. Raise it
-	// or free something.
+	// ReasonQuotaExceeded means that a limit of the workspace or the cloud account is reached. Raise the
+	// limit or free resources.
 	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonCredentialsInvalid means that the Secret, service account or DatabricksWorkspace is missing
-	// for long, incomplete or contradicts itself. Complete it by the message.
+	// ReasonCredentialsInvalid means that the Secret, service account or DatabricksWorkspace is incomplete or
+	// contradictory, or has been missing for some time. Correct it as the message describes.
 	ReasonCredentialsInvalid = "CredentialsInvalid"
-	// ReasonHostNotAllowed means that the operator may not talk to this host. Ask for it in the
-	// operator's allowed hosts, or correct the Secret.
+	// ReasonHostNotAllowed means that the operator may not call this host. Add it to the operator's allowed
+	// hosts, or correct the Secret.
 	ReasonHostNotAllowed = "HostNotAllowed"
-	// ReasonHostChanged means that the credential now names another workspace than the one the cluster
-	// lives in. Restore the host, or create another object for the other workspace.
+	// ReasonHostChanged means that the credential is now for another workspace than that of the
+	// cluster. Restore the host, or create another object for the other workspace.
 	ReasonHostChanged = "HostChanged"
-	// ReasonAdoptionTargetNotFound means that clusterID names no cluster of the workspace. Create the
-	// object anew with the right id.
+	// ReasonAdoptionTargetNotFound means that clusterID names no cluster of the workspace. Create
+	// another object with the correct id.
 	ReasonAdoptionTargetNotFound = "AdoptionTargetNotFound"
 	// ReasonAlreadyManaged means that the cluster belongs to another object or operator, or to a job or
 	// pipeline. Remove the other owner, or use the take-over annotation.
 	ReasonAlreadyManaged = "AlreadyManaged"
-	// ReasonDuplicateClusters means that several clusters carry this object's owner tag. Delete those
-	// that the message names but one.
+	// ReasonDuplicateClusters means that several clusters carry this object's owner tag. Delete all of them
+	// but one; the message names them.
 	ReasonDuplicateClusters = "DuplicateClusters"
 	// ReasonClusterPurged means that the adopted cluster no longer exists. Delete the object, or create
 	// one without clusterID.
 	ReasonClusterPurged = "ClusterPurged"
-	// ReasonImmutableField means that Databricks does not take a change of this field. Change it back,
+	// ReasonImmutableField means that Databricks does not allow changes of this field. Change it back,
 	// or create another cluster.
 	ReasonImmutableField = "ImmutableField"
-	// ReasonAutoterminationConflict means that runPolicy Running and auto-termination by a policy fight.
+	// ReasonAutoterminationConflict means that runPolicy Running conflicts with the auto-termination of a policy.
 	// Set another runPolicy or policy.
 	ReasonAutoterminationConflict = "AutoterminationConflict"
-	// ReasonStartFailed means that the cluster could not start for a reason of its own making;
-	// status.terminationReason has it. Change the spec.
+	// ReasonStartFailed means that the cluster could not start because of its specification;
+	// status.terminationReason has the reason. Change the spec.
 	ReasonStartFailed = "StartFailed"
-	// ReasonTerminatedUnexpectedly means that the cluster ended by a fault; status.terminationReason has
-	// it. Start it, change the spec, or set runPolicy Running.
+	// ReasonTerminatedUnexpectedly means that the cluster was terminated by a fault; status.terminationReason has
+	// the reason. Start it, change the spec, or set runPolicy Running.
 	ReasonTerminatedUnexpectedly = "TerminatedUnexpectedly"
 	// ReasonLibraryInstallFailed means that a declared library could not be installed; status.libraries
 	// has the messages. Correct or remove it. It is also the reason of LibrariesReady=False.
 	ReasonLibraryInstallFailed = "LibraryInstallFailed"
-	// ReasonDeletionBlocked means that the object is deleted and its cluster cannot be dealt with. Mend
-	// what the message names, or set deletionPolicy Retain to let the object go.
+	// ReasonDeletionBlocked means that deletionPolicy cannot be applied to the cluster of a deleted object.
+	// Correct the cause in the message, or set deletionPolicy Retain to delete only the object.
 	ReasonDeletionBlocked = "DeletionBlocked"
 )

@@ -2,9 +2,9 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DatabricksCluster is one all-purpose cluster of a Databricks workspace:
-// created, kept as declared, mirrored in status, and dealt with by
-// deletionPolicy when the object goes.
+// DatabricksCluster is one all-purpose cluster of a Databricks workspace. The
+// operator creates it, keeps it as declared, reports its state in status, and
+// applies deletionPolicy to it when the object is deleted.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=dbc,categories=databricks
@@ -13,7 +13,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:selectablefield:JSONPath=`.spec.policyID`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:selectablefield:JSONPath=`.status.clusterID`
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Usable as the policies say"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Usable under its policies"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why Ready has its value"
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`,description="State of the cluster, as Databricks names it"
 // +kubebuilder:printcolumn:name="Workers",type=integer,JSONPath=`.status.numWorkers`,description="Workers the cluster has now"
@@ -31,21 +31,20 @@ type DatabricksCluster struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// The cluster as it is wanted. A field that is absent is not managed by this
-	// object: its value is left to the policy, the server and people.
+	// The desired cluster. An absent field is not managed by this object: the
+	// policy, the server or users set its value.
 	// +required
 	Spec DatabricksClusterSpec `json:"spec"`
 
-	// What the operator and Databricks report. Written by the operator alone.
+	// The observed state, written only by the operator.
 	// +optional
 	// +default={"observedGeneration":-1}
 	Status DatabricksClusterStatus `json:"status,omitzero"`
 }
 
-// DatabricksClusterSpec is flat on the wire and two structs in Go: what
-// belongs to the operator, and what is sent to the Clusters API. A test keeps
-// their names apart as the API grows. The rules here are those that look at
-// more than one field.
+// DatabricksClusterSpec has the operator's own fields and the fields of the Clusters
+// API. In JSON they are one object; a test ensures that no name occurs twice. The rules
+// here are those that concern more than one field.
 //
 // +kubebuilder:validation:XValidation:fieldPath=".clusterID",reason=FieldValueRequired,rule="self.?managementPolicy.orValue('Manage') != 'Observe' || has(self.clusterID)",message="managementPolicy Observe needs clusterID: the id of the cluster to mirror"
 // +kubebuilder:validation:XValidation:fieldPath=".numWorkers",reason=FieldValueForbidden,rule="[has(self.autoscale), self.?isSingleNode.orValue(false), has(self.numWorkers) && !(self.?isSingleNode.orValue(false) && self.numWorkers == 0)].filter(chosen, chosen).size() <= 1",message="choose one size: numWorkers, autoscale or isSingleNode: true (only numWorkers: 0 may stand beside the last); remove the others"

@@ -2,21 +2,21 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DatabricksWorkspace is a Databricks workspace that a platform team shares:
-// objects of the namespaces it allows refer to it by name, and none of them can
-// read its credential. It is never needed: a Secret in the namespace is enough.
+// DatabricksWorkspace is a Databricks workspace that a platform team shares.
+// Objects in the allowed namespaces refer to it by name, and their users cannot
+// read its credential. It is optional: a Secret in the namespace is sufficient.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=dbw,categories=databricks
 // +kubebuilder:subresource:status
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="The workspace answers to the credential"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="The workspace accepts the credential"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why Ready has its value"
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.host`
 // +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=`.status.clusters`,description="Objects that refer to it"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Cloud",type=string,priority=1,JSONPath=`.status.cloud`
 // +kubebuilder:printcolumn:name="Principal",type=string,priority=1,JSONPath=`.status.principal`
-// +kubebuilder:printcolumn:name="Limit",type=integer,priority=1,JSONPath=`.status.requestLimitPerMinute`,description="Requests per minute that the workspace was found to bear"
+// +kubebuilder:printcolumn:name="Limit",type=integer,priority=1,JSONPath=`.status.requestLimitPerMinute`,description="Measured request limit of the workspace, per minute"
 // +kubebuilder:printcolumn:name="Used-%",type=integer,priority=1,JSONPath=`.status.requestLimitUsedPercent`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type DatabricksWorkspace struct {
@@ -24,11 +24,11 @@ type DatabricksWorkspace struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// The workspace, how to be let in, and who may use it.
+	// The workspace, its credential, and the namespaces that may use it.
 	// +required
 	Spec DatabricksWorkspaceSpec `json:"spec"`
 
-	// What the operator reports. Written by the operator alone.
+	// The observed state, written only by the operator.
 	// +optional
 	// +default={"observedGeneration":-1}
 	Status DatabricksWorkspaceStatus `json:"status,omitzero"`
@@ -39,15 +39,15 @@ type DatabricksWorkspace struct {
 //
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="has(self.secretRef) != has(self.workloadIdentity)",message="set exactly one of secretRef and workloadIdentity"
 type DatabricksWorkspaceSpec struct {
-	// Operator: address of the workspace, https:// and the host name alone.
+	// Operator: address of the workspace: https:// and the host name only.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=261
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 	Host string `json:"host,omitempty"`
 
-	// Operator: a Secret in the operator's own namespace with the credential, and
-	// with the same host: a credential is sent only to the host that it came with.
+	// Operator: a Secret in the operator's own namespace with the credential and
+	// the same host. A credential is sent only to the host in its Secret.
 	// +optional
 	SecretRef *OperatorSecretReference `json:"secretRef,omitzero"`
 
@@ -57,13 +57,13 @@ type DatabricksWorkspaceSpec struct {
 	WorkloadIdentity *OperatorIdentity `json:"workloadIdentity,omitzero"`
 
 	// Operator: namespaces whose objects may refer to this workspace, by name or
-	// by label; either will do. Absent: none.
+	// by label. Absent: none.
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 
-	// Operator: true lets those objects adopt and observe clusters by clusterID:
-	// any that this workspace's credential sees, other namespaces' included.
-	// Absent: they have clusters of their own only.
+	// Operator: true permits these objects to adopt and observe clusters by
+	// clusterID: any cluster that this workspace's credential can read, including
+	// those of other namespaces. Absent: they may only create their own clusters.
 	// +optional
 	AllowAdoption bool `json:"allowAdoption,omitempty"`
 }
@@ -79,18 +79,18 @@ type OperatorSecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// OperatorIdentity is what Databricks takes the operator's own service account
-// for.
+// OperatorIdentity describes how the operator's own service account authenticates to
+// Databricks.
 type OperatorIdentity struct {
-	// Operator: application id of the Databricks service principal to become.
-	// Absent: an account-wide federation policy decides.
+	// Operator: application id of the Databricks service principal to authenticate
+	// as. Absent: an account-wide federation policy selects it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	ClientID string `json:"clientID,omitempty"`
 
 	// Operator: audience of the token, as the federation policy expects it.
-	// Absent: what the workspace names as its default, else its token endpoint.
+	// Absent: the default audience of the workspace, else its token endpoint.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -98,8 +98,7 @@ type OperatorIdentity struct {
 	Audience string `json:"audience,omitempty"`
 }
 
-// AllowedNamespaces chooses namespaces: those that are named, and those whose
-// labels match.
+// AllowedNamespaces selects namespaces by name and by label.
 type AllowedNamespaces struct {
 	// Operator: names of namespaces.
 	// +optional

@@ -1,13 +1,12 @@
-// Package v1alpha1 is the DatabricksCluster resource, and DatabricksWorkspace
-// beside it: their types, the rules that
-// the API server checks before anything is stored, and the words (condition
-// types, reasons, annotations) by which the operator speaks about a cluster.
+// Package v1alpha1 defines the DatabricksCluster and DatabricksWorkspace resources:
+// their types, their validation rules, and the condition types, reasons and
+// annotations that the operator uses.
 //
 // Fields of the Clusters API keep their names in Kubernetes camelCase and their
-// enum values verbatim; an absent field is not managed by the object. There are
-// no defaults in the schema, so what a user wrote stays what a user wrote.
+// enum values verbatim. An absent field is not managed by the object. The schema
+// has no defaults, so a stored object contains only the fields that its user set.
 //
-// Only apimachinery is imported here, and nothing here decides or calls.
+// The package imports only apimachinery and has no logic.
 //
 // +kubebuilder:object:generate=true
 // +groupName=compute.databricks-operator.io

@@ -1,7 +1,7 @@
 package v1alpha1
 
-// Library is one library to install. Its identity is its kind with all its
-// members, so a version changed is another library.
+// Library is one library to install. Its kind and all its members identify it, so
+// another version is another library.
 //
 // +structType=atomic
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.pypi), has(self.maven), has(self.cran), has(self.jar), has(self.whl), has(self.requirements)].exists_one(chosen, chosen)",message="set exactly one of pypi, maven, cran, jar, whl and requirements; each library is an item of its own"
@@ -42,14 +42,14 @@ type Library struct {
 
 // PyPILibrary is a Python package from an index.
 type PyPILibrary struct {
-	// Operator: name of the package, with an exact version if wanted:
+	// Operator: name of the package, optionally with an exact version:
 	// simplejson==3.8.0. Libraries API `package`.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Package string `json:"package,omitempty"`
 
-	// Operator: index to take it from. Absent: the default index. Libraries API
+	// Operator: index of the package. Absent: the default index. Libraries API
 	// `repo`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -65,14 +65,14 @@ type MavenLibrary struct {
 	// +kubebuilder:validation:MaxLength=256
 	Coordinates string `json:"coordinates,omitempty"`
 
-	// Operator: repository to take it from. Absent: Maven Central and Spark
+	// Operator: repository of the package. Absent: Maven Central and Spark
 	// Packages. Libraries API `repo`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Repo string `json:"repo,omitempty"`
 
-	// Operator: dependencies to leave out, as group:artifact; at most 20.
+	// Operator: dependencies to exclude, as group:artifact; at most 20.
 	// Libraries API `exclusions`.
 	// +optional
 	// +listType=set
@@ -90,7 +90,7 @@ type CRANLibrary struct {
 	// +kubebuilder:validation:MaxLength=256
 	Package string `json:"package,omitempty"`
 
-	// Operator: repository to take it from. Absent: the default CRAN repository.
+	// Operator: repository of the package. Absent: the default CRAN repository.
 	// Libraries API `repo`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -6,32 +6,30 @@ import (
 )
 
 const (
-	// FinalizerCluster keeps an object until its cluster was dealt with as the
-	// deletion policy says. It is persisted before anything is created.
+	// FinalizerCluster keeps an object until the deletion policy has been applied to
+	// its cluster. It is persisted before a cluster is created.
 	FinalizerCluster = GroupName + "/cluster"
 
-	// AnnotationRequest asks once for something that is not desired state. Its
-	// value is "<verb>@<any token>"; a new token is a new request, and the answer
-	// is in status.request.
+	// AnnotationRequest is a one-off request. Its value is "<verb>@<any token>"; a new
+	// token is a new request. status.request has the result.
 	AnnotationRequest = GroupName + "/request"
 
 	// AnnotationTakeOver adopts a cluster whose owner tag names another object or
 	// operator. Its value is that object's UID or that operator's id.
 	AnnotationTakeOver = GroupName + "/take-over"
 
-	// LabelCluster names the object in status.selector, which the scale
-	// subresource must show non-empty. Nothing in Kubernetes carries it: the
-	// workers are not pods.
+	// LabelCluster is the label in status.selector, which the scale subresource requires
+	// to be non-empty. No Kubernetes object has the label, because workers are not pods.
 	LabelCluster = GroupName + "/cluster"
 
-	// OwnerTagKey is the custom tag that marks a cluster as one object's own. Its
+	// OwnerTagKey is the custom tag that names the object which owns a cluster. Its
 	// value is "<operator id>-<object UID>"; users may not set it.
 	OwnerTagKey = "databricks-operator-owner"
 )
 
 // SelectorFor returns the label selector of status.selector for an object's name. A
-// label value has at most 63 characters, so a longer name is cut and ends in a hash
-// of the whole.
+// label value has at most 63 characters, so a longer name is truncated and gets a hash
+// of the whole name as its suffix.
 func SelectorFor(name string) string {
 	const longest, hashed = 63, 8
 	value := name
@@ -51,6 +49,6 @@ const (
 	RequestTerminate = "terminate"
 	// RequestRestart restarts a running cluster, pending changes first.
 	RequestRestart = "restart"
-	// RequestReconcile looks at the workspace now and forgets every backoff.
+	// RequestReconcile reads the workspace now and resets every backoff.
 	RequestReconcile = "reconcile"
 )

@@ -1,10 +1,9 @@
 package v1alpha1
 
-// OperatorSpec is the part of the spec that belongs to the operator: where
-// the cluster lives and how the object treats it. Nothing of it is sent as a
-// field of the Clusters API.
+// OperatorSpec has the operator's own fields: the workspace of the cluster and how the
+// operator manages it. None of them is sent as a field of the Clusters API.
 type OperatorSpec struct {
-	// Operator: the workspace and the credential to reach it. Exactly one of
+	// Operator: the workspace and the credential for it. Exactly one of
 	// secretRef, workloadIdentity and workspaceRef. Absent: the Secret
 	// databricks-credentials of this namespace.
 	// +optional
@@ -12,26 +11,26 @@ type OperatorSpec struct {
 
 	// Operator: id of an existing cluster to adopt or observe, such as
 	// 0318-151752-abed99. Cannot be changed or removed once set. Absent: the
-	// object has a cluster of its own.
+	// operator creates a cluster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	ClusterID string `json:"clusterID,omitempty"`
 
-	// Operator: Manage (default) keeps the cluster as declared; Observe mirrors
-	// the cluster of clusterID and never writes or deletes.
+	// Operator: Manage (default) keeps the cluster as declared; Observe reports
+	// the state of the cluster of clusterID and never writes or deletes.
 	// +optional
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 
-	// Operator: true stops every write to the workspace while reads go on and
-	// status stays current. Deletion still works.
+	// Operator: true stops all writes to the workspace. Reads continue, status
+	// stays current, and deletion still works.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// Operator: Manual (default) creates the cluster, then people, jobs and
-	// auto-termination decide; Running starts it again whenever it ends;
-	// Terminated keeps it stopped.
+	// Operator: Manual (default) creates the cluster, and then users, jobs and
+	// auto-termination start and stop it; Running starts it whenever it is
+	// terminated; Terminated keeps it stopped.
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
 
@@ -39,29 +38,28 @@ type OperatorSpec struct {
 	// +optional
 	UpdateStrategy *UpdateStrategy `json:"updateStrategy,omitzero"`
 
-	// Operator: what happens to fields of this object that others changed.
-	// Correct (default) mends what needs no restart, and the rest at the next
-	// occasion; CorrectWithRestart treats them like a changed spec, so
-	// updateStrategy decides; Warn only tells.
+	// Operator: how drift is handled, that is, changes of declared fields outside
+	// of the operator. Correct (default) corrects drift that needs no restart at
+	// once, and other drift at the next restart; CorrectWithRestart handles drift
+	// like a changed spec, by updateStrategy; Warn only reports drift.
 	// +optional
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
-	// Operator: what becomes of the cluster when the object is deleted. Delete
-	// removes it for good, Terminate stops and keeps it, Retain leaves it as it
-	// is. Absent: Retain where clusterID is set, else Delete. May be changed
-	// while the object is being deleted: Retain needs no credentials and lets it
-	// go at once.
+	// Operator: what happens to the cluster when the object is deleted. Delete
+	// deletes it permanently, Terminate stops it, Retain does not change it.
+	// Absent: Retain if clusterID is set, else Delete. May be changed while the
+	// object is being deleted: Retain completes the deletion at once, without
+	// credentials.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// Operator: true refuses the deletion of this object until it is set to
-	// false.
+	// Operator: true prevents the deletion of this object.
 	// +optional
 	DeletionProtection bool `json:"deletionProtection,omitempty"`
 
 	// Operator: true pins the cluster, so that Databricks does not purge it 30
-	// days after it ended; false unpins it. Needs a workspace admin. Absent: not
-	// managed.
+	// days after its termination; false unpins it. The credential must be that of
+	// a workspace admin. Absent: not managed.
 	// +optional
 	Pinned *bool `json:"pinned,omitempty"`
 
@@ -74,31 +72,29 @@ type OperatorSpec struct {
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, a == b))",message="each library may stand once: remove the repeated one"
 	Libraries []Library `json:"libraries,omitzero"`
 
-	// Operator: direct grants on the cluster, authoritative when set: [] removes
-	// all of them. The operator's own grant is never taken away, inherited ones
-	// are left alone. Absent: not managed.
+	// Operator: direct permissions on the cluster, authoritative if set: []
+	// removes all of them. The operator's own permission and inherited ones are
+	// never removed. Absent: not managed.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, has(a.userName) ? has(b.userName) && a.userName == b.userName : has(a.groupName) ? has(b.groupName) && a.groupName == b.groupName : has(a.servicePrincipalName) == has(b.servicePrincipalName) && (!has(a.servicePrincipalName) || a.servicePrincipalName == b.servicePrincipalName)))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
 	AccessControlList []AccessControl `json:"accessControlList,omitzero"`
 
-	// Operator: a ConfigMap of this object's own, to be filled with
-	// DATABRICKS_HOST, DATABRICKS_CLUSTER_ID and the JDBC HTTP path; never a
-	// secret.
+	// Operator: a ConfigMap that the operator creates with DATABRICKS_HOST,
+	// DATABRICKS_CLUSTER_ID and the JDBC HTTP path; it contains no secret.
 	// +optional
 	OutputConfigMap *OutputConfigMap `json:"outputConfigMap,omitzero"`
 }
 
-// Connection names one workspace and one way to be let in.
+// Connection is a workspace and the credential for it.
 //
 // +structType=atomic
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.secretRef), has(self.workloadIdentity), has(self.workspaceRef)].exists_one(chosen, chosen)",message="set exactly one of secretRef, workloadIdentity and workspaceRef"
 type Connection struct {
-	// Operator: a Secret in this namespace that carries host and credential
-	// together, under the SDK's attribute names (host, token, client_id,
-	// client_secret) or its environment names (DATABRICKS_HOST,
-	// DATABRICKS_TOKEN).
+	// Operator: a Secret in this namespace with the host and the credential,
+	// under the SDK's attribute names (host, token, client_id, client_secret) or
+	// its environment names (DATABRICKS_HOST, DATABRICKS_TOKEN).
 	// +optional
 	SecretRef *LocalSecretReference `json:"secretRef,omitzero"`
 
@@ -107,8 +103,8 @@ type Connection struct {
 	// +optional
 	WorkloadIdentity *WorkloadIdentity `json:"workloadIdentity,omitzero"`
 
-	// Operator: a cluster-scoped DatabricksWorkspace kept by the platform team,
-	// whose credential its users cannot read.
+	// Operator: a cluster-scoped DatabricksWorkspace of the platform team. Its
+	// users cannot read its credential.
 	// +optional
 	WorkspaceRef *WorkspaceReference `json:"workspaceRef,omitzero"`
 }
@@ -142,24 +138,24 @@ type LocalSecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// WorkloadIdentity is a credential that Kubernetes issues and Databricks
-// trusts by a federation policy.
+// WorkloadIdentity is a service account whose tokens Databricks accepts by a
+// federation policy.
 type WorkloadIdentity struct {
-	// Operator: address of the workspace, https:// and the host name alone.
+	// Operator: address of the workspace: https:// and the host name only.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=261
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 	Host string `json:"host,omitempty"`
 
-	// Operator: application id of the Databricks service principal to become.
-	// Absent: an account-wide federation policy decides.
+	// Operator: application id of the Databricks service principal to authenticate
+	// as. Absent: an account-wide federation policy selects it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	ClientID string `json:"clientID,omitempty"`
 
-	// Operator: service account in this namespace for which the token is issued.
+	// Operator: service account in this namespace whose token is exchanged.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -167,7 +163,7 @@ type WorkloadIdentity struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 
 	// Operator: audience of the token, as the federation policy expects it.
-	// Absent: what the workspace names as its default, else its token endpoint.
+	// Absent: the default audience of the workspace, else its token endpoint.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -186,7 +182,7 @@ type WorkspaceReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// ManagementPolicy says whether the operator may write.
+// ManagementPolicy is whether the operator manages or only observes the cluster.
 //
 // +kubebuilder:validation:Enum=Manage;Observe
 type ManagementPolicy string
@@ -194,37 +190,37 @@ type ManagementPolicy string
 const (
 	// ManagementPolicyManage keeps the cluster as declared. The default.
 	ManagementPolicyManage ManagementPolicy = "Manage"
-	// ManagementPolicyObserve mirrors a cluster and never writes or deletes.
+	// ManagementPolicyObserve reports the state of a cluster and never writes or
+	// deletes.
 	ManagementPolicyObserve ManagementPolicy = "Observe"
 )
 
-// RunPolicy says when the cluster should be up.
+// RunPolicy is whether the operator starts or stops the cluster.
 //
 // +kubebuilder:validation:Enum=Manual;Running;Terminated
 type RunPolicy string
 
 const (
-	// RunPolicyManual leaves it to people, jobs and auto-termination. The
-	// default.
+	// RunPolicyManual leaves starts and stops to users, jobs and auto-termination.
+	// The default.
 	RunPolicyManual RunPolicy = "Manual"
-	// RunPolicyRunning starts the cluster again whenever it ends.
+	// RunPolicyRunning starts the cluster whenever it is terminated.
 	RunPolicyRunning RunPolicy = "Running"
 	// RunPolicyTerminated keeps the cluster stopped.
 	RunPolicyTerminated RunPolicy = "Terminated"
 )
 
-// UpdateStrategy says when a change that restarts a running cluster is
-// applied.
+// UpdateStrategy is when a change that restarts a running cluster is applied.
 //
 // +kubebuilder:validation:XValidation:fieldPath=".maxWaitMinutes",reason=FieldValueForbidden,rule="!has(self.maxWaitMinutes) || self.?type.orValue('Restart') == 'OnTermination'",message="maxWaitMinutes needs type: OnTermination; with Restart nothing waits"
 type UpdateStrategy struct {
 	// Operator: Restart (default) applies it now; OnTermination waits until the
-	// cluster is down or is restarted anyway.
+	// cluster is terminated, or restarted for another reason.
 	// +optional
 	Type UpdateStrategyType `json:"type,omitempty"`
 
-	// Operator: minutes that OnTermination waits at most before it restarts the
-	// cluster, 1 to 43200 (30 days). Absent: it waits for ever.
+	// Operator: maximum minutes that OnTermination waits before it restarts the
+	// cluster, 1 to 43200 (30 days). Absent: no maximum.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=43200
@@ -237,45 +233,44 @@ type UpdateStrategy struct {
 type UpdateStrategyType string
 
 const (
-	// UpdateStrategyRestart applies a change now, restart included. The default.
+	// UpdateStrategyRestart applies a change now, with a restart. The default.
 	UpdateStrategyRestart UpdateStrategyType = "Restart"
-	// UpdateStrategyOnTermination waits until the cluster is down or is restarted
-	// anyway.
+	// UpdateStrategyOnTermination waits until the cluster is terminated, or restarted
+	// for another reason.
 	UpdateStrategyOnTermination UpdateStrategyType = "OnTermination"
 )
 
-// DriftPolicy says what happens to owned fields that others changed.
+// DriftPolicy is how drift of owned fields is handled.
 //
 // +kubebuilder:validation:Enum=Correct;CorrectWithRestart;Warn
 type DriftPolicy string
 
 const (
-	// DriftPolicyCorrect mends what needs no restart, the rest at the next
-	// occasion. The default.
+	// DriftPolicyCorrect corrects drift that needs no restart at once, and other drift
+	// at the next restart. The default.
 	DriftPolicyCorrect DriftPolicy = "Correct"
-	// DriftPolicyCorrectWithRestart treats drift like a changed spec.
+	// DriftPolicyCorrectWithRestart handles drift like a changed spec.
 	DriftPolicyCorrectWithRestart DriftPolicy = "CorrectWithRestart"
-	// DriftPolicyWarn tells and mends nothing.
+	// DriftPolicyWarn reports drift and corrects nothing.
 	DriftPolicyWarn DriftPolicy = "Warn"
 )
 
-// DeletionPolicy says what becomes of the cluster when its object is deleted.
+// DeletionPolicy is what happens to the cluster when its object is deleted.
 //
 // +kubebuilder:validation:Enum=Delete;Terminate;Retain
 type DeletionPolicy string
 
 const (
-	// DeletionPolicyDelete removes the cluster for good. The default without
+	// DeletionPolicyDelete deletes the cluster permanently. The default without
 	// clusterID.
 	DeletionPolicyDelete DeletionPolicy = "Delete"
-	// DeletionPolicyTerminate stops the cluster and leaves it.
+	// DeletionPolicyTerminate stops the cluster.
 	DeletionPolicyTerminate DeletionPolicy = "Terminate"
-	// DeletionPolicyRetain leaves the cluster as it is. The default with
-	// clusterID.
+	// DeletionPolicyRetain does not change the cluster. The default with clusterID.
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
-// AccessControl grants one principal one level of permission.
+// AccessControl grants one permission level to one principal.
 //
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.userName), has(self.groupName), has(self.servicePrincipalName)].exists_one(chosen, chosen)",message="set exactly one of userName, groupName and servicePrincipalName"
 type AccessControl struct {
@@ -304,7 +299,7 @@ type AccessControl struct {
 	PermissionLevel PermissionLevel `json:"permissionLevel,omitempty"`
 }
 
-// PermissionLevel is what a principal may do with a cluster, verbatim.
+// PermissionLevel is a permission level of the Permissions API, verbatim.
 //
 // +kubebuilder:validation:Enum=CAN_ATTACH_TO;CAN_RESTART;CAN_MANAGE
 type PermissionLevel string
@@ -316,11 +311,10 @@ const (
 	PermissionLevelCanManage   PermissionLevel = "CAN_MANAGE"
 )
 
-// OutputConfigMap names the ConfigMap through which workloads find the
-// cluster.
+// OutputConfigMap names the ConfigMap with the address of the cluster.
 type OutputConfigMap struct {
-	// Operator: name of a ConfigMap in this namespace. It is created and owned by
-	// this object; one that exists already is refused.
+	// Operator: name of a ConfigMap in this namespace. This object creates and
+	// owns it; an existing one is refused.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

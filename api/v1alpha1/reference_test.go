@@ -19,14 +19,14 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
-var update = flag.Bool("update", false, "write docs/api.md anew")
+var update = flag.Bool("update", false, "write docs/api.md")
 
-// introduction is what the reference says before it lists.
+// introduction is the text before the tables of DatabricksCluster.
 //
 //go:embed testdata/api.md
 var introduction string
 
-// workspaceIntroduction is what it says of the other kind.
+// workspaceIntroduction is the text before the tables of DatabricksWorkspace.
 //
 //go:embed testdata/workspace.md
 var workspaceIntroduction string
@@ -45,7 +45,7 @@ func TestTheReferenceIsUpToDate(t *testing.T) {
 
 const head = "| field | type | meaning |\n|---|---|---|\n"
 
-// workspaceSections are tables of the fields of a DatabricksWorkspace.
+// workspaceSections returns the tables of the fields of a DatabricksWorkspace.
 func workspaceSections(t *testing.T) string {
 	t.Helper()
 	root := workspaceSchema(t)
@@ -62,7 +62,8 @@ func workspaceSections(t *testing.T) string {
 	return text.String()
 }
 
-// fieldSections are tables of all fields, by whose they are.
+// fieldSections returns the tables of the operator's fields, the cluster's fields and the
+// status.
 func fieldSections(t *testing.T) string {
 	t.Helper()
 	root := rootSchema(t)
@@ -77,7 +78,7 @@ func fieldSections(t *testing.T) string {
 		}
 	})
 	rows("", &status, func(path, row string) {
-		if !strings.HasPrefix(path, "conditions[].") { // every Kubernetes API has those
+		if !strings.HasPrefix(path, "conditions[].") { // the fields of a condition are those of Kubernetes
 			observed.WriteString(row)
 		}
 	})
@@ -86,8 +87,8 @@ func fieldSections(t *testing.T) string {
 		"\n## status\n\n" + head + observed.String()
 }
 
-// rows visits the properties below a schema in the order of their names, each
-// with its row of a table.
+// rows calls visit with each property below a schema and its table row, in the order of
+// names.
 func rows(path string, schema *apiextensionsv1.JSONSchemaProps, visit func(path, row string)) {
 	if schema.Items != nil {
 		path, schema = strings.TrimSuffix(path, ".")+"[].", schema.Items.Schema
@@ -105,7 +106,7 @@ func rows(path string, schema *apiextensionsv1.JSONSchemaProps, visit func(path,
 	}
 }
 
-// kindOf is a property's type as people say it.
+// kindOf returns a readable name of a property's type.
 func kindOf(property *apiextensionsv1.JSONSchemaProps) string {
 	switch {
 	case property.Type == "array":
@@ -121,7 +122,7 @@ func kindOf(property *apiextensionsv1.JSONSchemaProps) string {
 	}
 }
 
-// conditionSections are the constants of conditions.go with what they mean.
+// conditionSections returns the constants of conditions.go with their meanings.
 func conditionSections(t *testing.T) string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "conditions.go", nil, parser.ParseComments)
@@ -152,7 +153,7 @@ func conditionSections(t *testing.T) string {
 	return text.String()
 }
 
-// prose is a comment on one line.
+// prose returns a comment as one line.
 func prose(comment *ast.CommentGroup) string {
 	return strings.Join(strings.Fields(comment.Text()), " ")
 }

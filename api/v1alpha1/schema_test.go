@@ -13,11 +13,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// maximumSize of the CRD as JSON. Client-side apply keeps a copy in an
-// annotation, which may have 256 KiB.
+// maximumSize is the largest size of the CRD as JSON. Client-side apply stores a copy in
+// an annotation, which may have 256 KiB.
 const maximumSize = 200 << 10
 
-// definition is the CRD of clusters as it is shipped.
+// definition returns the generated CRD of clusters.
 func definition(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	return definitionOf(t, "databricksclusters")
@@ -36,13 +36,13 @@ func definitionOf(t *testing.T, resource string) *apiextensionsv1.CustomResource
 	return crd
 }
 
-// rootSchema is the schema of a whole object.
+// rootSchema returns the schema of DatabricksCluster.
 func rootSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	return definition(t).Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
-// workspaceSchema is rootSchema of the other kind.
+// workspaceSchema returns the schema of DatabricksWorkspace.
 func workspaceSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	return definitionOf(t, "databricksworkspaces").Spec.Versions[0].Schema.OpenAPIV3Schema
@@ -54,7 +54,7 @@ func specSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
 	return &spec
 }
 
-// walk visits every property below a schema, list items passed through.
+// walk calls visit with every property below a schema, including those of list items.
 func walk(path string, schema *apiextensionsv1.JSONSchemaProps, visit func(path string, property *apiextensionsv1.JSONSchemaProps)) {
 	for name, property := range schema.Properties {
 		visit(path+name, &property)
@@ -65,7 +65,7 @@ func walk(path string, schema *apiextensionsv1.JSONSchemaProps, visit func(path 
 	}
 }
 
-// enum is what the property at a dotted path may be.
+// enum returns the enum values of the property at a dotted path.
 func enum(t *testing.T, schema *apiextensionsv1.JSONSchemaProps, path string) []string {
 	t.Helper()
 	for name := range strings.SplitSeq(path, ".") {
@@ -118,7 +118,7 @@ func TestEveryPropertyOfAWorkspaceIsDocumented(t *testing.T) {
 	g := NewWithT(t)
 	walk("", workspaceSchema(t), func(path string, property *apiextensionsv1.JSONSchemaProps) {
 		switch {
-		case path == "metadata", path == "spec", strings.Contains(path, "selector."): // Kubernetes' own words
+		case path == "metadata", path == "spec", strings.Contains(path, "selector."): // described by Kubernetes
 		case strings.HasPrefix(path, "spec."):
 			g.Expect(property.Description).To(HavePrefix("Operator: "), path)
 		default:
@@ -130,7 +130,7 @@ func TestEveryPropertyOfAWorkspaceIsDocumented(t *testing.T) {
 
 func TestEveryPropertyOfTheSpecIsBounded(t *testing.T) {
 	workspaces := workspaceSchema(t).Properties["spec"]
-	// The selector is Kubernetes' type.
+	// The selector is a type of Kubernetes.
 	delete(workspaces.Properties["allowedNamespaces"].Properties, "selector")
 	for name, spec := range map[string]*apiextensionsv1.JSONSchemaProps{"clusters": specSchema(t), "workspaces": &workspaces} {
 		t.Run(name, func(t *testing.T) { expectBounds(t, spec) })
@@ -151,7 +151,7 @@ func expectBounds(t *testing.T, spec *apiextensionsv1.JSONSchemaProps) {
 		case "string":
 			if property.Enum == nil {
 				g.Expect(property.MaxLength).NotTo(BeNil(), path)
-				g.Expect(property.MinLength).NotTo(BeNil(), path+": an empty string is nothing")
+				g.Expect(property.MinLength).NotTo(BeNil(), path+": an empty string is never sent")
 			}
 		case "object":
 			if property.AdditionalProperties != nil {
@@ -164,7 +164,7 @@ func expectBounds(t *testing.T, spec *apiextensionsv1.JSONSchemaProps) {
 	})
 }
 
-func TestNothingIsSetByDefaultInASpec(t *testing.T) {
+func TestASpecHasNoDefaults(t *testing.T) {
 	g := NewWithT(t)
 	for _, root := range []*apiextensionsv1.JSONSchemaProps{rootSchema(t), workspaceSchema(t)} {
 		walk("", root, func(path string, property *apiextensionsv1.JSONSchemaProps) {
@@ -177,7 +177,7 @@ func TestNothingIsSetByDefaultInASpec(t *testing.T) {
 }
 
 func TestSecrets(t *testing.T) {
-	t.Run("none is written in clear [S13]", func(t *testing.T) {
+	t.Run("no field holds a secret in plain text [S13]", func(t *testing.T) {
 		g := NewWithT(t)
 		walk("", specSchema(t), func(path string, property *apiextensionsv1.JSONSchemaProps) {
 			leaf := strings.ToLower(path[strings.LastIndex(path, ".")+1:])

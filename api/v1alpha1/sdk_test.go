@@ -11,32 +11,32 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// leftOut are the fields of the Clusters and Libraries APIs that the resource
-// does not have, and why.
+// leftOut has the fields of the Clusters and Libraries APIs that the resource does not
+// have, with the reasons.
 var leftOut = map[string]string{
-	"clone_from":           "copies libraries once, at creation, from a cluster that may be gone at the next: libraries are declared",
-	"idempotency_token":    "is the operator's own, made from the object's UID, so that a repeated create makes one cluster",
-	"cluster_mount_info":   "experimental and unknown to the SDK: volumes and init scripts mount what is needed",
-	"virtual_cluster_size": "hidden: the text of other fields mentions it, and its values are documented nowhere",
-	"init_scripts.dbfs":    "ended by Databricks, since whoever may write to DBFS would run code as the cluster: use volumes or workspace",
-	"libraries.egg":        "dead since runtime 14: use whl",
+	"clone_from":           "copies libraries once, at creation, from a cluster that may not exist later: libraries are declared",
+	"idempotency_token":    "is set by the operator from the object's UID, so that a repeated create makes one cluster",
+	"cluster_mount_info":   "experimental and not in the SDK: use volumes or init scripts",
+	"virtual_cluster_size": "hidden: only the text of other fields mentions it, and its values are not documented",
+	"init_scripts.dbfs":    "not supported by Databricks any more: use volumes or workspace",
+	"libraries.egg":        "not supported since runtime 14: use whl",
 
 	"docker_image.basic_auth": "is a password: basicAuthSecretRef names a Secret instead",
 	"azure_attributes.log_analytics_info.log_analytics_primary_key": "is a key: logAnalyticsPrimaryKeySecretRef names a Secret instead",
 }
 
-// unknownToSDK are fields of leftOut that the API has and the SDK has not.
+// unknownToSDK has the fields of leftOut that the SDK does not have.
 var unknownToSDK = []string{"idempotency_token", "cluster_mount_info", "virtual_cluster_size"}
 
-// notInAPI are fields of the resource that stand for one that is left out.
+// notInAPI has the fields of the resource that replace one that is left out.
 var notInAPI = []string{"docker_image.basicAuthSecretRef", "azure_attributes.log_analytics_info.logAnalyticsPrimaryKeySecretRef"}
 
-// initialisms are the words that camelCase leaves in capitals.
+// initialisms has the words that stay in capitals in camelCase.
 var initialisms = map[string]string{
 	"id": "ID", "ids": "IDs", "arn": "ARN", "acl": "ACL", "iops": "IOPS", "ml": "ML", "jdbc": "JDBC", "url": "URL",
 }
 
-// kubernetesName is how the resource writes a name of the Clusters API.
+// kubernetesName returns the resource's name of a field of the Clusters API.
 func kubernetesName(name string) string {
 	words := strings.Split(name, "_")
 	for i, word := range words[1:] {
@@ -49,8 +49,8 @@ func kubernetesName(name string) string {
 	return strings.Join(words, "")
 }
 
-// jsonFields are the types of a struct's fields by their JSON names, those of
-// inlined structs included.
+// jsonFields returns the types of the fields of structs by JSON name, including those of
+// inlined structs.
 func jsonFields(structs ...reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for _, of := range structs {
@@ -63,7 +63,7 @@ func jsonFields(structs ...reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// element is the struct at the end of pointers and lists, if there is one.
+// element returns the element type of pointers and lists, and whether it is a struct.
 func element(of reflect.Type) (reflect.Type, bool) {
 	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
 		of = of.Elem()
@@ -71,8 +71,8 @@ func element(of reflect.Type) (reflect.Type, bool) {
 	return of, of.Kind() == reflect.Struct
 }
 
-// problemsOf compares every field of theirs with ours, and every field of ours
-// with theirs. Paths are those of the API.
+// problemsOf compares the fields of the API with those of the resource, in both
+// directions. Paths are those of the API.
 func problemsOf(path string, theirs, ours map[string]reflect.Type) (problems []string) {
 	mapped := map[string]bool{}
 	for name, their := range theirs {
@@ -97,8 +97,8 @@ func problemsOf(path string, theirs, ours map[string]reflect.Type) (problems []s
 	return problems
 }
 
-// problemsOfTypes checks that a zero reaches the wire where it is a value, and
-// goes down into structs.
+// problemsOfTypes checks that the type of a field can express a zero value, and compares
+// structs recursively.
 func problemsOfTypes(at string, theirs, ours reflect.Type) []string {
 	theirStruct, structured := element(theirs)
 	if structured {
@@ -119,7 +119,7 @@ func problemsOfTypes(at string, theirs, ours reflect.Type) []string {
 	return nil
 }
 
-// inAPI tells whether the SDK has a field at a path of the API.
+// inAPI reports whether the SDK has a field at a path of the API.
 func inAPI(path string) bool {
 	of := reflect.TypeFor[struct {
 		compute.CreateCluster
@@ -145,14 +145,14 @@ func TestEveryFieldOfTheAPIIsMappedOrLeftOutWithAReason(t *testing.T) {
 		jsonFields(reflect.TypeFor[compute.ClusterAccessControlRequest]()), jsonFields(reflect.TypeFor[AccessControl]()))).To(BeEmpty())
 }
 
-func TestWhatIsLeftOutExists(t *testing.T) {
+func TestFieldsThatAreLeftOutExist(t *testing.T) {
 	g := NewWithT(t)
 	for field := range leftOut {
 		g.Expect(inAPI(field)).NotTo(Equal(slices.Contains(unknownToSDK, field)), field)
 	}
 }
 
-// sdkFields are the fields of a cluster, as it is asked for and as it is kept.
+// sdkFields returns the fields of a cluster specification and of a create request.
 func sdkFields() map[string]reflect.Type {
 	return jsonFields(reflect.TypeFor[compute.ClusterSpec](), reflect.TypeFor[compute.CreateCluster]())
 }
@@ -164,9 +164,9 @@ func TestNoFieldOfTheAPITakesANameOfTheOperators(t *testing.T) {
 		g.Expect(operators).NotTo(HaveKey(kubernetesName(name)), name)
 	}
 	for name := range jsonFields(reflect.TypeFor[ClusterSpec]()) {
-		g.Expect(operators).NotTo(HaveKey(name), "one flat spec has one field of a name")
+		g.Expect(operators).NotTo(HaveKey(name), "a name must be unique in the spec")
 	}
-	// Kept free for what is planned.
+	// Names of planned fields.
 	for _, reserved := range []string{"policyName", "instancePoolName", "sparkVersionSelector", "nodeTypeSelector", "schedule"} {
 		g.Expect(jsonFields(reflect.TypeFor[DatabricksClusterSpec]())).NotTo(HaveKey(reserved))
 	}

@@ -2,12 +2,11 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// DatabricksClusterStatus is what is known about an object's cluster. States
-// and codes of Databricks are open strings, verbatim. The operator bounds
-// what it writes here; the schema bounds only lists, so that a status is
-// never refused for a long message.
+// DatabricksClusterStatus is the observed state of a cluster. States and codes of
+// Databricks are open strings, verbatim. The schema bounds only lists, so that no
+// status is refused because of a long message; the operator bounds its texts itself.
 type DatabricksClusterStatus struct {
-	// The generation of the spec that this status is about; -1 before the first
+	// Generation of the spec that this status describes; -1 before the first
 	// evaluation.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -25,36 +24,36 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxLength=100
 	ClusterID string `json:"clusterID,omitempty"`
 
-	// Address of the workspace the cluster lives in; the object is bound to it.
+	// Address of the workspace of the cluster; the object is bound to it.
 	// +optional
 	Host string `json:"host,omitempty"`
 
-	// Page of the cluster in the workspace.
+	// URL of the cluster's page in the workspace.
 	// +optional
 	URL string `json:"url,omitempty"`
 
-	// Id of the workspace, where Databricks tells it.
+	// Id of the workspace, if Databricks returns it.
 	// +optional
 	WorkspaceID string `json:"workspaceID,omitempty"`
 
 	// State of the cluster: PENDING, RUNNING, RESTARTING, RESIZING, TERMINATING,
-	// TERMINATED, or what Databricks adds.
+	// TERMINATED, or a later addition of Databricks.
 	// +optional
 	State string `json:"state,omitempty"`
 
-	// What Databricks says about the last change of state.
+	// Message of Databricks about the last change of state.
 	// +optional
 	StateMessage string `json:"stateMessage,omitempty"`
 
-	// Why the cluster ended; only while it is TERMINATING or TERMINATED.
+	// Why the cluster was terminated; only while it is TERMINATING or TERMINATED.
 	// +optional
 	TerminationReason *TerminationReason `json:"terminationReason,omitzero"`
 
-	// Workers the cluster has now.
+	// Current number of workers.
 	// +optional
 	NumWorkers *int32 `json:"numWorkers,omitempty"`
 
-	// Workers the cluster is going to have.
+	// Target number of workers.
 	// +optional
 	TargetWorkers *int32 `json:"targetWorkers,omitempty"`
 
@@ -67,34 +66,35 @@ type DatabricksClusterStatus struct {
 	// +optional
 	Adopted bool `json:"adopted,omitempty"`
 
-	// Whether the cluster is pinned, where that is known.
+	// Whether the cluster is pinned; absent if not known.
 	// +optional
 	Pinned *bool `json:"pinned,omitempty"`
 
-	// Values in effect, whoever set them: spec, policy, server or operator.
+	// Values in effect, as set by the spec, the policy, the server or the operator.
 	// +optional
 	Effective *EffectiveSpec `json:"effective,omitzero"`
 
-	// Fields whose changes wait for the cluster to be down or restarted, as JSON
-	// Pointers into spec.
+	// Fields whose changes wait for a termination or restart of the cluster, as
+	// JSON Pointers into spec.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=512
 	PendingChanges []string `json:"pendingChanges,omitempty"`
 
-	// Differences that were not corrected, those included that the server made, 20 at most.
+	// Differences that were not corrected, including those made by the server; at
+	// most 20.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
 	Drift []DriftedField `json:"drift,omitempty"`
 
-	// Declared libraries and how far they are.
+	// Installation status of the declared libraries.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
 	Libraries []LibraryStatus `json:"libraries,omitempty"`
 
-	// When the creation of the cluster was asked for.
+	// When the creation of the cluster was requested.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
@@ -102,11 +102,12 @@ type DatabricksClusterStatus struct {
 	// +optional
 	LastRestartedTime *metav1.Time `json:"lastRestartedTime,omitempty"`
 
-	// When the cluster ended; absent while it is up.
+	// When the cluster was terminated; absent while it runs.
 	// +optional
 	TerminatedTime *metav1.Time `json:"terminatedTime,omitempty"`
 
-	// The creation under way. Only the incarnation stays once it is settled and compared.
+	// The creation in progress. Only the incarnation remains after the first
+	// comparison of the created cluster.
 	// +optional
 	Creation *CreationIntent `json:"creation,omitzero"`
 
@@ -117,50 +118,50 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=1024
 	OwnedFields []string `json:"ownedFields,omitempty"`
 
-	// Digest of the declared cluster fields that were last in place, such as v1:0123456789abcdef: while it
-	// matches the spec, any difference was changed elsewhere.
+	// Digest of the last applied cluster fields, such as v1:0123456789abcdef. While
+	// it matches the spec, any difference is drift.
 	// +optional
 	AppliedDigest string `json:"appliedDigest,omitempty"`
 
-	// Digest of the secret values that were last sent and that Databricks does not show again, too short to
-	// confirm a guess at them.
+	// Digest of the last sent secret values that Databricks does not return. It is
+	// too short to confirm a guessed value.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	SecretsDigest string `json:"secretsDigest,omitempty"`
 
-	// Fields for which the server keeps another value than it was asked for. Nothing is sent for them until
-	// the spec or the value in effect changes.
+	// Fields for which the server keeps another value than the requested one. They
+	// are not sent again until the spec or the value in effect changes.
 	// +optional
 	// +listType=map
 	// +listMapKey=path
 	// +kubebuilder:validation:MaxItems=64
 	NormalizedFields []NormalizedField `json:"normalizedFields,omitempty"`
 
-	// Corrections of what others changed, by subject. An hour after the last reversal, or with an edit of
-	// the object, a subject is counted anew.
+	// Corrections of drift, by subject. The count of a subject is reset an hour
+	// after its last reversal, or when the object is edited.
 	// +optional
 	// +listType=map
 	// +listMapKey=subject
 	// +kubebuilder:validation:MaxItems=100
 	Corrections []Correction `json:"corrections,omitempty"`
 
-	// Since when changes wait for the cluster to be down or restarted.
+	// Since when changes wait for a termination or restart of the cluster.
 	// +optional
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
 
-	// Answer to the request annotation.
+	// Result of the request annotation.
 	// +optional
 	Request *RequestStatus `json:"request,omitzero"`
 }
 
-// TerminationReason says why a cluster ended, verbatim.
+// TerminationReason is why a cluster was terminated, verbatim.
 type TerminationReason struct {
-	// What happened, such as INACTIVITY or INIT_SCRIPT_FAILURE.
+	// Code of the reason, such as INACTIVITY or INIT_SCRIPT_FAILURE.
 	// +optional
 	Code string `json:"code,omitempty"`
 
-	// Whose doing it was: SUCCESS, CLIENT_ERROR, SERVICE_FAULT, CLOUD_FAILURE, or
-	// what Databricks adds.
+	// Type of the reason: SUCCESS, CLIENT_ERROR, SERVICE_FAULT, CLOUD_FAILURE, or a
+	// later addition of Databricks.
 	// +optional
 	Type string `json:"type,omitempty"`
 
@@ -169,27 +170,27 @@ type TerminationReason struct {
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
-// Types of a TerminationReason on which decisions branch.
+// Types of a TerminationReason that the operator handles differently.
 const (
-	// TerminationTypeSuccess is a normal end: inactivity, a request, a job that
-	// finished.
+	// TerminationTypeSuccess is a normal termination: by inactivity, on request, or
+	// after a job.
 	TerminationTypeSuccess = "SUCCESS"
-	// TerminationTypeClientError needs a change by a person.
+	// TerminationTypeClientError needs a change by a user.
 	TerminationTypeClientError = "CLIENT_ERROR"
-	// TerminationTypeServiceFault is Databricks' fault and worth another start.
+	// TerminationTypeServiceFault is a fault of Databricks; a new start may succeed.
 	TerminationTypeServiceFault = "SERVICE_FAULT"
-	// TerminationTypeCloudFailure is the cloud's fault and worth another start.
+	// TerminationTypeCloudFailure is a fault of the cloud; a new start may succeed.
 	TerminationTypeCloudFailure = "CLOUD_FAILURE"
 )
 
-// EffectiveSpec is what a cluster runs with, whoever decided it.
+// EffectiveSpec has the values in effect of a cluster.
 type EffectiveSpec struct {
 	// Runtime.
 	// +optional
 	SparkVersion string `json:"sparkVersion,omitempty"`
 
-	// What that runtime is, in words: its release, then ML, GPU and Photon where it is that. Empty for a
-	// special image.
+	// Description of the runtime: its release, then ML, GPU and Photon if they
+	// apply. Empty for a special image.
 	// +optional
 	Runtime string `json:"runtime,omitempty"`
 
@@ -201,7 +202,7 @@ type EffectiveSpec struct {
 	// +optional
 	DriverNodeTypeID string `json:"driverNodeTypeID,omitempty"`
 
-	// Access mode, by the name Databricks answers with.
+	// Access mode, by the name that Databricks returns.
 	// +optional
 	DataSecurityMode string `json:"dataSecurityMode,omitempty"`
 
@@ -217,7 +218,7 @@ type EffectiveSpec struct {
 	// +optional
 	SingleUserName string `json:"singleUserName,omitempty"`
 
-	// What becomes of the cluster when this object is deleted.
+	// What happens to the cluster when this object is deleted.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
@@ -238,8 +239,8 @@ type DriftedField struct {
 	Actual string `json:"actual,omitempty"`
 }
 
-// NormalizedField is a field for which the server keeps another value than it was
-// asked for.
+// NormalizedField is a field for which the server keeps another value than the
+// requested one.
 type NormalizedField struct {
 	// JSON Pointer into spec.
 	// +required
@@ -250,7 +251,7 @@ type NormalizedField struct {
 	Digest string `json:"digest,omitempty"`
 }
 
-// Correction counts how often others set back one subject of an object.
+// Correction counts how often other actors reverted one subject of an object.
 type Correction struct {
 	// JSON Pointer into spec, or one of size, power, existence, pin, permissions
 	// and libraries.
@@ -259,15 +260,15 @@ type Correction struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Subject string `json:"subject,omitempty"`
 
-	// Reversals seen within the hour before the last one.
+	// Reversals observed within the hour before the last one.
 	// +optional
 	Count int32 `json:"count,omitempty"`
 
-	// When the first of them was seen.
+	// When the first of them was observed.
 	// +optional
 	FirstTime *metav1.Time `json:"firstTime,omitempty"`
 
-	// When the last of them was seen.
+	// When the last of them was observed.
 	// +optional
 	LastTime *metav1.Time `json:"lastTime,omitempty"`
 
@@ -277,53 +278,52 @@ type Correction struct {
 	CorrectedTime *metav1.Time `json:"correctedTime,omitempty"`
 }
 
-// LibraryStatus says how far a declared library is.
+// LibraryStatus is the installation status of a declared library.
 type LibraryStatus struct {
 	// The library as declared.
 	// +required
 	Library Library `json:"library"`
 
 	// PENDING, RESOLVING, INSTALLING, INSTALLED, SKIPPED, FAILED,
-	// UNINSTALL_ON_RESTART, RESTORED, or what Databricks adds.
+	// UNINSTALL_ON_RESTART, RESTORED, or a later addition of Databricks.
 	// +optional
 	Status string `json:"status,omitempty"`
 
-	// What Databricks says about it.
+	// Messages of Databricks about it.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
 	Messages []string `json:"messages,omitempty"`
 }
 
-// CreationIntent is what the operator persists before it asks for a cluster,
-// so that whoever finds it knows that a cluster may exist.
+// CreationIntent is persisted before the operator requests a cluster. It records that
+// a cluster may exist.
 type CreationIntent struct {
-	// Idempotency token of the request; empty once the creation is settled.
+	// Idempotency token of the request; empty once the creation is completed.
 	// +optional
 	Token string `json:"token,omitempty"`
 
-	// Counts the clusters this object has had; a cluster that was lost and is
-	// made anew is the next one.
+	// Number of clusters that this object has created, including this one.
 	// +optional
 	Incarnation int64 `json:"incarnation,omitempty"`
 
-	// Counts the tries at this incarnation.
+	// Number of create attempts for this incarnation.
 	// +optional
 	Attempt int64 `json:"attempt,omitempty"`
 
-	// Until when the request may be sent, in whole seconds.
+	// Deadline for sending the request, in whole seconds.
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
-	// Digest of the declared cluster fields that the request asked for, until its cluster was first compared.
+	// Digest of the requested cluster fields, until the cluster is first compared.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`
 }
 
-// RequestStatus is the answer to one value of the request annotation.
+// RequestStatus is the result of one value of the request annotation.
 type RequestStatus struct {
-	// The annotation's value that this answers.
+	// Value of the annotation.
 	// +optional
 	Value string `json:"value,omitempty"`
 
@@ -331,31 +331,31 @@ type RequestStatus struct {
 	// +optional
 	Phase RequestPhase `json:"phase,omitempty"`
 
-	// What happened, and what to do where it was refused or failed.
+	// Result, with the remedy if the request was refused or failed.
 	// +optional
 	Message string `json:"message,omitempty"`
 
-	// When the cluster had last been restarted as the request was accepted; a
-	// later restart is the request's.
+	// When the cluster had last been restarted before the request was accepted. A
+	// later restart completes the request.
 	// +optional
 	RestartedTimeBefore *metav1.Time `json:"restartedTimeBefore,omitempty"`
 }
 
-// RequestPhase is how far a request is.
+// RequestPhase is the phase of a request.
 //
 // +kubebuilder:validation:Enum=Accepted;InProgress;Succeeded;Refused;Failed
 type RequestPhase string
 
 const (
-	// RequestAccepted is noted and not yet acted on.
+	// RequestAccepted: the request is recorded and not yet sent.
 	RequestAccepted RequestPhase = "Accepted"
-	// RequestInProgress was sent and is not yet done.
+	// RequestInProgress: the request was sent and is not yet completed.
 	RequestInProgress RequestPhase = "InProgress"
-	// RequestSucceeded is done.
+	// RequestSucceeded: the request is completed.
 	RequestSucceeded RequestPhase = "Succeeded"
-	// RequestRefused will not be done, by policy or because it came with a new
-	// object.
+	// RequestRefused: the request will not be sent, because of a policy or because it
+	// was set on a new object.
 	RequestRefused RequestPhase = "Refused"
-	// RequestFailed was tried and did not work.
+	// RequestFailed: the request was sent and failed.
 	RequestFailed RequestPhase = "Failed"
 )

@@ -1,6 +1,6 @@
 package v1alpha1
 
-// InitScript is one script and the one place it is read from.
+// InitScript is the location of one script.
 //
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.workspace), has(self.volumes), has(self.s3), has(self.abfss), has(self.gcs), has(self.file)].exists_one(chosen, chosen)",message="set exactly one of workspace, volumes, s3, abfss, gcs and file; each script is an item of its own"
 type InitScript struct {
@@ -32,7 +32,7 @@ type InitScript struct {
 	File *StorageDestination `json:"file,omitzero"`
 }
 
-// ClusterLogConf is the one place logs are delivered to.
+// ClusterLogConf is the location to which logs are delivered.
 //
 // +structType=atomic
 // +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="[has(self.dbfs), has(self.s3), has(self.volumes)].exists_one(chosen, chosen)",message="set exactly one of dbfs, s3 and volumes"
@@ -51,7 +51,7 @@ type ClusterLogConf struct {
 	Volumes *StorageDestination `json:"volumes,omitzero"`
 }
 
-// StorageDestination is a place in a store that its path alone describes.
+// StorageDestination is a location given by its path.
 type StorageDestination struct {
 	// Clusters API `destination`: path, in the form of its store.
 	// +required
@@ -60,7 +60,7 @@ type StorageDestination struct {
 	Destination string `json:"destination,omitempty"`
 }
 
-// S3Destination is a place on S3 and how to write there.
+// S3Destination is a location on S3 with the options for writing to it.
 type S3Destination struct {
 	// Clusters API `destination`: s3://<bucket>/<prefix>.
 	// +required
@@ -69,7 +69,7 @@ type S3Destination struct {
 	Destination string `json:"destination,omitempty"`
 
 	// Clusters API `region`: region of the bucket, such as us-west-2. Region or
-	// endpoint is needed; endpoint wins.
+	// endpoint is required; endpoint takes precedence.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
