@@ -9,7 +9,7 @@ SHELL         := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS     += --no-builtin-rules --no-print-directory
 
-# What may be set on the command line.
+# Variables for the command line.
 IMG            ?= ghcr.io/databricks-operator/databricks-operator:$(VERSION)
 PLATFORMS      ?= linux/amd64,linux/arm64
 CONTAINER_TOOL ?= docker
@@ -26,16 +26,16 @@ BIN     := $(CURDIR)/bin
 CHART   := charts/databricks-operator
 IMAGE_IN_CONFIG = $(shell sed -n 's/^  newName: //p' config/manager/kustomization.yaml):$(shell sed -n 's/^  newTag: //p' config/manager/kustomization.yaml)
 
-# The control plane of tests and demo; a directory of one's own is respected.
+# The control plane of the tests and the demo; a value from the environment is kept.
 export KUBEBUILDER_ASSETS ?= $(BIN)/k8s
-# Building works in any checkout, whoever owns it.
+# Building works in a checkout that another user owns.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
 # The race detector needs a C compiler, which a bare machine may lack.
 RACE := $(if $(shell command -v "$$(go env CC)"),-race)
 # Modules beside the operator's own.
 MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
-# Those whose tests `make test` runs; the suite of e2e-gitops needs more than that builds.
+# The modules that `make test` tests; test/gitops-e2e needs programs that only e2e-gitops builds.
 TESTED    := $(filter-out test/gitops-e2e,$(MODULES))
 # The generated files, which are committed.
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
@@ -43,7 +43,7 @@ GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml c
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
-##@ Start here
+##@ Getting started
 
 .PHONY: help
 help: ## Explain every target
@@ -55,22 +55,22 @@ help: ## Explain every target
 	@printf '\n'
 
 .PHONY: demo
-demo: controlplane ## See it work: a control plane, a workspace simulator, the operator and the samples
-##. KEEP=1 stays up, and prints how to reach it with kubectl
+demo: controlplane ## Run a demo: a control plane, a workspace simulator, the operator and the samples
+##. KEEP=1 keeps it running, and prints how to use it with kubectl
 	@echo 'demo: building the operator, the simulator and the demo (2 to 3 minutes on two cores, once)'
 	@(while sleep 1 &>/dev/null; do ((SECONDS % 15)) || echo "demo: still building, $$SECONDS seconds so far"; done) & trap "kill $$!" EXIT; \
 		$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator ./hack/demo
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
 
-# One object of every shape of status that the suites bring about, which
-# test/gitops reads afterwards as other tools do.
+# The suites write one object of every shape of status, which test/gitops then reads
+# with other tools.
 ifeq ($(PKG)$(RUN),./...)
 test: export STATUS_CORPUS := $(BIN)/statuses
 endif
 
 .PHONY: test
 test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run the tests against a real API server and the simulator
-##. PKG=./internal/plan/... and RUN=case-07 narrow it down; what measures latencies is in make reliability
+##. PKG=./internal/plan/... and RUN=case-07 select tests; make reliability measures latencies
 	@rm -rf $(BIN)/statuses
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
 	go test $(RACE) -shuffle=on -parallel=4 -timeout=40m -skip '^TestBlastRadius$$' $(if $(RUN),-run '$(RUN)') $(PKG)
@@ -83,23 +83,23 @@ endif
 
 .PHONY: reliability
 reliability: export RELIABILITY_DOC := $(if $(DOC),$(CURDIR)/docs/reliability.md)
-reliability: controlplane ## Measure what a fault in one namespace does to the others (two minutes)
+reliability: controlplane ## Measure the effect of a fault in one namespace on the others (two minutes)
 	go test -count=1 -timeout=10m -run '^TestBlastRadius$$' -v ./internal/controller | grep -E '^ *\||^(---|FAIL|ok)|_test.go'
 
 .PHONY: bench
-bench: controlplane ## Measure every promise of performance and print it beside its target (half an hour)
+bench: controlplane ## Measure every performance target and print the results (half an hour)
 ##. SHORT=1 takes three minutes, with 1,000 objects instead of 10,000; DOC=1 writes docs/performance.md
 	@go run ./test/bench $(if $(SHORT),--short) $(if $(DOC),--doc)
 
 .PHONY: e2e-gitops
-e2e-gitops: controlplane $(BIN)/controller-gen ## Run it beside real Flux and Argo CD, which are built first (a quarter of an hour, once)
-##. RUN=GitOps/scenario/prune narrows it down; what cannot be downloaded is SKIPPED
+e2e-gitops: controlplane $(BIN)/controller-gen ## Run the operator with real Flux and Argo CD, which are built first (a quarter of an hour, once)
+##. RUN=GitOps/scenario/prune selects scenarios; those whose programs cannot be downloaded are SKIPPED
 	@cd hack/controlplane && go run . --gitops --into $(BIN)/gitops
 	@echo 'e2e-gitops: building the operator and the simulator'
 	@$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator
 	@cd test/gitops-e2e && go test -count=1 -timeout=25m $(if $(RUN),-run '$(RUN)')
 
-##@ Change it
+##@ Development
 
 .PHONY: generate
 generate: $(BIN)/controller-gen ## Generate Go code (deep copies) from the API types
@@ -116,7 +116,7 @@ manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the mana
 	hack/argocd-cm.sh > examples/argocd/argocd-cm.yaml.tmp && mv examples/argocd/argocd-cm.yaml.tmp examples/argocd/argocd-cm.yaml
 
 .PHONY: verify
-verify: verify-generated verify-modules lint ## Prove that generated files, modules and lint are in order
+verify: verify-generated verify-modules lint ## Check the generated files, the modules and lint
 	@echo 'verify: ok'
 
 .PHONY: verify-generated
@@ -124,7 +124,7 @@ verify-generated: generate manifests
 	@stale="$$(git diff --name-only -- $(GENERATED); git ls-files --others --exclude-standard -- $(GENERATED))"; \
 	if [[ -n $$stale ]]; then \
 		git --no-pager diff --stat -- $(GENERATED); \
-		echo 'verify: these files were stale and are regenerated now; look at them and add them to your commit:' >&2; \
+		echo 'verify: these files were stale and have been regenerated; review them and add them to your commit:' >&2; \
 		sed 's/^/  /' <<<"$$stale" >&2; exit 1; \
 	fi
 
@@ -135,7 +135,7 @@ verify-modules:
 	done
 
 .PHONY: lint
-lint: $(BIN)/golangci-lint ## Check format, vet, the walls between packages and the API conventions
+lint: $(BIN)/golangci-lint ## Check format, vet, the import rules of packages and the API conventions
 	@for module in . $(MODULES); do \
 		[[ -n $$(find $$module -name '*.go' -print -quit) ]] || continue; \
 		echo "lint $$module"; \
@@ -143,14 +143,14 @@ lint: $(BIN)/golangci-lint ## Check format, vet, the walls between packages and 
 	done
 
 .PHONY: fix
-fix: $(BIN)/golangci-lint ## Format the code and mend what lint can mend itself
+fix: $(BIN)/golangci-lint ## Format the code and apply the fixes of the linters
 	$(BIN)/golangci-lint run --fix ./...
 
 .PHONY: vulncheck
-vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities in what is called (needs the network)
+vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities in called functions (needs the network)
 	$(BIN)/govulncheck ./...
 
-##@ Build it
+##@ Build
 
 .PHONY: build
 build: ## Build bin/manager (the operator) and bin/simulator (a workspace), static
@@ -159,7 +159,7 @@ build: ## Build bin/manager (the operator) and bin/simulator (a workspace), stat
 	@$(GO_BUILD) -o $(BIN)/simulator ./cmd/simulator
 
 .PHONY: reproducible
-reproducible: ## Build the operator in two places and compare: the same source gives the same bits
+reproducible: ## Build the operator twice and check that the binaries are identical
 	@hack/reproducible.sh
 
 .PHONY: docker-build
@@ -174,14 +174,14 @@ docker-buildx: ## Build and push the image for every platform; IMG=, PLATFORMS=
 package: $(BIN)/helm ## Package the Helm chart into dist
 	$(BIN)/helm package $(CHART) --destination dist
 
-##@ Run it in the cluster of your current kubectl context
+##@ Deployment to the cluster of your current kubectl context
 
 .PHONY: install
 install: $(BIN)/kustomize ## Install the CRDs
 	$(BIN)/kustomize build config/crd | $(KUBECTL) apply --server-side -f -
 
 .PHONY: uninstall
-uninstall: $(BIN)/kustomize ## Remove the CRDs, if there is no object left: nothing is deleted in Databricks
+uninstall: $(BIN)/kustomize ## Remove the CRDs if no object is left; this deletes no cluster in Databricks
 	@hack/uninstall.sh $(BIN)/kustomize $(KUBECTL)
 
 .PHONY: deploy
@@ -189,24 +189,24 @@ deploy: $(BIN)/kustomize ## Install the CRDs and the operator; IMG= names its im
 	$(BIN)/kustomize build config/$(OVERLAY) | sed 's|$(IMAGE_IN_CONFIG)|$(IMG)|' | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: $(BIN)/kustomize ## Remove the operator; the CRDs, what guards them, and the objects stay. OVERLAY= as for deploy
+undeploy: $(BIN)/kustomize ## Remove the operator; the CRDs, their deletion policy and the objects stay. OVERLAY= as for deploy
 	$(BIN)/kustomize build config/$(OVERLAY) | $(KUBECTL) delete --ignore-not-found --selector 'app.kubernetes.io/component!=crd' -f -
 
-##@ Keep house
+##@ Maintenance
 
 .PHONY: controlplane
 controlplane: ## Find, download or build etcd, kube-apiserver and kubectl (about 5 minutes, once)
 	@cd hack/controlplane && go run . --into $(BIN)/k8s
 
 .PHONY: tools
-tools: $(addprefix $(BIN)/,controller-gen kustomize helm golangci-lint govulncheck) ## Build every tool now rather than when it is first used
+tools: $(addprefix $(BIN)/,controller-gen kustomize helm golangci-lint govulncheck) ## Build all tools
 
 .PHONY: clean
-clean: ## Remove what was built, except the control plane and other people's controllers
+clean: ## Remove all build results except the control plane and the GitOps controllers
 	find $(BIN) -mindepth 1 -maxdepth 1 ! -name k8s ! -name gitops -exec rm -rf {} +
 
 .PHONY: clean-all
-clean-all: ## Remove everything that was built
+clean-all: ## Remove all build results
 	rm -rf $(BIN)
 
 # Tools, each at the version in hack/tools/go.mod.

@@ -21,7 +21,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// options is everything that the command line says.
+// options has the values of the flags.
 type options struct {
 	metricsAddress, probeAddress string
 	secureMetrics, leaderElect   bool
@@ -33,7 +33,7 @@ type options struct {
 	watchLabels     string
 	allowedHosts    []string
 	caFile          string
-	// allowed and roots are what those two say.
+	// allowed and roots are the parsed values of allowedHosts and caFile.
 	allowed    databricks.AllowList
 	roots      *x509.CertPool
 	controller controller.Options
@@ -43,8 +43,8 @@ type options struct {
 
 var operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 
-// parseFlags reads the command line. Its errors name the flag, the value and
-// the way out. Help goes to out.
+// parseFlags parses the command line. Its errors name the flag, the value and the
+// remedy. It writes the help to out.
 func parseFlags(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := pflag.NewFlagSet("manager", pflag.ContinueOnError)
@@ -53,34 +53,34 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 		fmt.Fprintf(out, "The operator for Databricks clusters.\n\nUsage:\n  manager [flags]\n\nFlags:\n%s", flags.FlagUsages())
 	}
 
-	flags.StringSliceVar(&o.allowedHosts, "allowed-hosts", databricks.DefaultAllowedHosts(), "workspaces that may be reached: suffixes such as .cloud.databricks.com (https on 443, no special addresses) and origins such as https://127.0.0.1:8443 (taken as they stand)")
-	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of authorities to trust for workspaces beside the system's")
+	flags.StringSliceVar(&o.allowedHosts, "allowed-hosts", databricks.DefaultAllowedHosts(), "workspaces that may be reached: suffixes such as .cloud.databricks.com (https on 443, no special addresses) and origins such as https://127.0.0.1:8443 (matched exactly)")
+	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of certificate authorities for workspaces, in addition to those of the system")
 	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
-	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that tell this control plane's clusters from another's in one workspace (default: from the UID of the namespace kube-system)")
+	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that identify this control plane's clusters if several control planes use one workspace (default: from the UID of the namespace kube-system)")
 	flags.BoolVar(&o.controller.OwnerTag, "owner-tag", true, "mark created clusters with the custom tag databricks-operator-owner; without it a lost create is resolved by repeating it with its idempotency token")
-	flags.BoolVar(&o.controller.Workspaces, "workspaces", true, "serve DatabricksWorkspaces; false needs no rights on cluster-scoped objects, and is for all but one of several operators in one cluster")
+	flags.BoolVar(&o.controller.Workspaces, "workspaces", true, "serve DatabricksWorkspaces; false needs no permissions on cluster-scoped objects; set it for all but one of several operators in one cluster")
 	flags.StringVar(&o.controller.OperatorNamespace, "operator-namespace", ownNamespace(), "namespace of the Secrets that DatabricksWorkspaces name (default: from POD_NAMESPACE, or the pod's own)")
 	flags.StringVar(&o.controller.OperatorServiceAccount, "operator-service-account", os.Getenv("POD_SERVICE_ACCOUNT"), "service account of DatabricksWorkspaces with spec.workloadIdentity, in that namespace (default: from POD_SERVICE_ACCOUNT)")
-	flags.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to work in (default: all)")
-	flags.StringVar(&o.watchLabels, "watch-label-selector", "", "labels of the objects to work on, as kubectl selects them, such as shard=a or '!shard' (default: any)")
-	flags.StringVar(&o.shard, "shard", "", "name of this operator among several that share the objects by --watch-namespaces or --watch-label-selector; it has a lease of its own")
-	var tellsWorkspaces bool
-	flags.BoolVar(&tellsWorkspaces, "workspace-status", true, "write the status of DatabricksWorkspaces; false for all but one of several shards")
-	flags.IntVar(&o.controller.Workers, "workers", 8, "objects that are reconciled at once")
+	flags.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to watch (default: all)")
+	flags.StringVar(&o.watchLabels, "watch-label-selector", "", "label selector of the objects to reconcile, as for kubectl, such as shard=a or '!shard' (default: any)")
+	flags.StringVar(&o.shard, "shard", "", "name of this operator if several operators share the objects by --watch-namespaces or --watch-label-selector; each shard has its own lease")
+	var workspaceStatus bool
+	flags.BoolVar(&workspaceStatus, "workspace-status", true, "write the status of DatabricksWorkspaces; set it to false for all but one of several shards")
+	flags.IntVar(&o.controller.Workers, "workers", 8, "number of objects that are reconciled concurrently")
 
-	flags.Float64Var(&o.workspace.Limits.Max, "max-requests-per-second", 30, "most requests per second to one workspace; below that the operator finds the limit itself")
+	flags.Float64Var(&o.workspace.Limits.Max, "max-requests-per-second", 30, "maximum requests per second to one workspace; the operator measures a lower limit itself")
 	flags.Float64Var(&o.workspace.Limits.Headroom, "request-headroom", 0.2, "share of a workspace's request limit that is left to people and other tools")
-	flags.DurationVar(&o.workspace.RequestDeadline, "request-timeout", 30*time.Second, "how long one request to a workspace may take")
+	flags.DurationVar(&o.workspace.RequestDeadline, "request-timeout", 30*time.Second, "timeout of one request to a workspace")
 	flags.DurationVar(&o.workspace.Fast, "poll-interval-active", 8*time.Second, "how often a workspace is listed while one of its clusters is in transition")
-	flags.DurationVar(&o.workspace.Slow, "poll-interval-quiet", 270*time.Second, "how often a workspace is listed while nothing moves")
-	flags.DurationVar(&o.controller.Limits.CreateWindow, "create-window", 10*time.Second, "how long after its intent was persisted a create may be sent")
-	flags.DurationVar(&o.controller.Limits.VisibilityGrace, "visibility-grace", 30*time.Second, "how long a created cluster may stay unseen by the API before it counts as missing")
+	flags.DurationVar(&o.workspace.Slow, "poll-interval-quiet", 270*time.Second, "how often a workspace is listed while no cluster is in transition")
+	flags.DurationVar(&o.controller.Limits.CreateWindow, "create-window", 10*time.Second, "how long after its intent is persisted a create may be sent")
+	flags.DurationVar(&o.controller.Limits.VisibilityGrace, "visibility-grace", 30*time.Second, "how long a created cluster may be invisible in the API before it counts as missing")
 
-	flags.BoolVar(&o.leaderElect, "leader-elect", false, "wait for the lease, so that one of several replicas works")
-	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "how long after its last sign of life a leader is replaced; it gives up by itself after two thirds of that")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "use leader election, so that only one of several replicas is active")
+	flags.DurationVar(&o.leaseDuration, "leader-election-lease-duration", 15*time.Second, "how long a standby waits without a lease renewal before it takes over; the leader stops after two thirds of that")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, such as :8443; 0 turns it off")
-	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics by https, to those alone whom Kubernetes lets read them")
+	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, only to clients that Kubernetes RBAC authorizes")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 
 	standard := flag.NewFlagSet("", flag.ContinueOnError)
@@ -94,7 +94,7 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
 	}
-	o.controller.ForeignWorkspaceStatus = !tellsWorkspaces
+	o.controller.ForeignWorkspaceStatus = !workspaceStatus
 	if err := o.validate(); err != nil {
 		return o, err
 	}
@@ -137,7 +137,7 @@ func (o *options) validate() error {
 	return o.readHosts()
 }
 
-// readScope reads which objects are this operator's, and by what name.
+// readScope validates and sets the scope of the watched objects and the lease.
 func (o *options) readScope() error {
 	for _, namespace := range o.watchNamespaces {
 		if len(validation.IsDNS1123Label(namespace)) > 0 {
@@ -165,15 +165,15 @@ func (o *options) readScope() error {
 }
 
 const (
-	// longestShard leaves room for the rest of a lease's name.
+	// longestShard is the longest shard that fits into the name of a lease.
 	longestShard  = 30
 	shortestLease = 2 * time.Second
 )
 
-// namespaceFile is where Kubernetes tells a pod its namespace.
+// namespaceFile is the file in which Kubernetes provides the namespace of a pod.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// ownNamespace is the namespace that the operator runs in; "" outside of a pod.
+// ownNamespace returns the namespace that the operator runs in; "" outside of a pod.
 func ownNamespace() string {
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		return namespace
@@ -185,7 +185,7 @@ func ownNamespace() string {
 	return strings.TrimSpace(string(content))
 }
 
-// readHosts reads what may be reached, and whose certificates are trusted there.
+// readHosts sets the allowed hosts and the trusted certificate authorities.
 func (o *options) readHosts() (err error) {
 	if o.allowed, err = databricks.ParseAllowList(o.allowedHosts); err != nil {
 		return err //nolint:wrapcheck // the message names the flag

@@ -1,5 +1,5 @@
-// Command manager is the operator: it turns DatabricksCluster objects into
-// clusters of Databricks workspaces.
+// Command manager is the operator: it manages the clusters of Databricks workspaces
+// that DatabricksCluster objects declare.
 package main
 
 import (
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends.
+// run runs the operator until ctx ends.
 func run(ctx context.Context, options options) error {
 	mgr, err := newManager(ctx, options)
 	if err != nil {

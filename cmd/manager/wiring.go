@@ -25,7 +25,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/metrics"
 )
 
-// startDeadline bounds what is asked of the API server before work begins.
+// startDeadline bounds the requests to the API server before the manager starts.
 const startDeadline = 30 * time.Second
 
 func newScheme() *runtime.Scheme {
@@ -35,7 +35,7 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// newManager wires the operator up; nothing of it runs yet.
+// newManager returns the configured manager, which is not started.
 func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 	kube, err := config.GetConfig()
 	if err != nil {
@@ -50,13 +50,13 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 			return nil, err
 		}
 	}
-	news, calls, orphans := &controller.EventSource{}, metrics.NewCalls(), &metrics.Orphans{}
+	source, calls, orphans := &controller.EventSource{}, metrics.NewCalls(), &metrics.Orphans{}
 	o.workspace.Dial = dialer(o, calls)
-	o.workspace.OnChange = news.Changed
+	o.workspace.OnChange = source.Changed
 	o.workspace.Logger = mgr.GetLogger().WithName("workspace")
 	o.controller.OnOrphans = orphans.Found
 	registry := cache.NewRegistry(o.workspace)
-	if err := controller.Setup(mgr, registry, news, o.controller); err != nil {
+	if err := controller.Setup(mgr, registry, source, o.controller); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
 	}
 	state := &metrics.State{
@@ -85,13 +85,12 @@ func managerOptions(o options) ctrl.Options {
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 new(o.leaseDuration),
 		RenewDeadline:                 new(o.leaseDuration * 2 / 3),
-		// A standby sees a sign of life, and later that there is none, up to twice
-		// this late each: so it looks often.
+		// A standby notices each renewal, and its absence, up to twice this late.
 		RetryPeriod: new(o.leaseDuration / 30),
 	}
 }
 
-// leaseName is the lease of a shard, or of an operator that has no others.
+// leaseName returns the lease of a shard, or of an operator without shards.
 func leaseName(shard string) string {
 	name := "databricks-operator"
 	if shard != "" {
@@ -100,7 +99,8 @@ func leaseName(shard string) string {
 	return name + "." + v1alpha1.GroupName
 }
 
-// idOfControlPlane tells this cluster's operator from another cluster's.
+// idOfControlPlane returns the default operator id, which differs between Kubernetes
+// clusters.
 func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Scheme) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, startDeadline)
 	defer cancel()
@@ -116,7 +116,8 @@ func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Sc
 	return string(system.UID[:digits]), nil
 }
 
-// dialer makes the clients of credentials, over one pool of connections.
+// dialer returns a function that creates the clients of credentials, which share one
+// connection pool.
 func dialer(o options, calls *metrics.Calls) func(databricks.Config) (cache.Client, error) {
 	transport := databricks.NewTransport(o.allowed, o.roots)
 	return func(config databricks.Config) (cache.Client, error) {

@@ -12,8 +12,8 @@
 {{- end }}
 
 {{/*
-What selects the pods, the same as in config/, so that an installation can be taken
-over. A namespace has one release: two would share a lease.
+The selector of the pods, the same as in config/, so that a release can adopt an
+existing installation. A namespace has one release, because two would share a lease.
 */}}
 {{- define "databricks-operator.selector" -}}
 app.kubernetes.io/name: databricks-operator
@@ -135,10 +135,10 @@ the names, the namespace, the labels and the service account of this release.
 {{- end }}
 {{- end }}
 
-{{/* What the schema cannot say. */}}
+{{/* Checks that the schema cannot express. */}}
 {{- define "databricks-operator.check" -}}
 {{- if and .Values.watchNamespaces .Values.metrics.enabled .Values.metrics.secure }}
-{{- fail "metrics.secure asks Kubernetes who reads the metrics, which takes a right on the whole cluster. With watchNamespaces, set metrics.enabled=false; or metrics.secure=false, for plain http to those whom networkPolicy lets through" }}
+{{- fail "metrics.secure authorizes clients by Kubernetes RBAC, which needs a ClusterRole. With watchNamespaces, set metrics.enabled=false, or metrics.secure=false for HTTP to all clients that networkPolicy allows" }}
 {{- end }}
 {{- if and .Values.watchLabelSelector (not .Values.shard) }}
 {{- fail (printf "watchLabelSelector %q needs a shard, such as shard=a: operators of one name wait for each other's lease" .Values.watchLabelSelector) }}
