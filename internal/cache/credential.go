@@ -18,9 +18,9 @@ type credential struct {
 	key     credentialKey
 	client  Client
 	options Options
-	// launch runs a function until the Registry ends. changed is called after each
-	// change that objects must be notified of.
-	launch  func(run func(ctx context.Context))
+	// launch starts identify if it is needed. It must not block. changed is called
+	// after each change that objects must be notified of.
+	launch  func()
 	changed func(*credential)
 
 	// objects are those that use the credential, cache is the one that it was
@@ -32,8 +32,8 @@ type credential struct {
 	// mu guards everything below. Only the limiter's lock is taken under it.
 	mu      sync.Mutex
 	limiter *ratelimit.Limiter
-	// identifying: Me is in flight or scheduled.
-	identifying bool
+	// identifying: Me is in flight or scheduled. running: identify runs.
+	identifying, running bool
 	// since is when the credential was first used, for WaitError.Since; waiting is why
 	// Me has not returned yet.
 	since   time.Time
@@ -183,7 +183,7 @@ func (c *credential) classify(err error, startedAt, now time.Time) error {
 		classified.Class = databricks.ClassTransient
 		if c.acceptance == accepted && !c.identifying {
 			c.acceptance, c.identifying = suspected, true
-			c.launch(c.identify)
+			c.launch()
 		}
 	}
 	return &classified
@@ -203,13 +203,26 @@ func (c *credential) identity(now time.Time) (databricks.Principal, error) {
 	}
 }
 
+// claim reports whether identify is needed and not running. If so, the caller must run
+// it.
+func (c *credential) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.identifying || c.running {
+		return false
+	}
+	c.running = true
+	return true
+}
+
 // identify calls Me until it succeeds. A credential that is refused twice in a row is
-// rejected, and from then on retried at Limits.ProbeRefused.
+// rejected, and from then on retried at Limits.ProbeRefused. The caller has claimed it.
 func (c *credential) identify(ctx context.Context) {
 	refusals := 0
 	for {
 		err := c.callMe(ctx)
 		if ctx.Err() != nil {
+			c.interrupt()
 			return
 		}
 		now := time.Now()
@@ -218,22 +231,25 @@ func (c *credential) identify(ctx context.Context) {
 		} else {
 			refusals = 0
 		}
-		if c.identified(err, refusals, now) {
+		changed, done := c.identified(err, refusals, now)
+		if changed {
 			c.changed(c)
 		}
-		if err == nil || !c.isIdentifying() {
+		if done {
 			return
 		}
 		if !waitUntil(ctx, c.retryAt(refusals, now)) {
+			c.interrupt()
 			return
 		}
 	}
 }
 
-func (c *credential) isIdentifying() bool {
+// interrupt records that identify ended before Me succeeded.
+func (c *credential) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.identifying
+	c.running = false
 }
 
 // retryAt returns when to call Me again after a failure.
@@ -246,10 +262,19 @@ func (c *credential) retryAt(refusals int, now time.Time) time.Time {
 	return c.backoff.at
 }
 
-// identified records the outcome of Me and reports whether objects must be notified.
-func (c *credential) identified(err error, refusals int, now time.Time) (changed bool) {
+// identified records the outcome of Me. It reports whether objects must be notified,
+// and whether identify is done. Both states change under one lock, so that a later
+// refusal starts identify again.
+func (c *credential) identified(err error, refusals int, now time.Time) (changed, done bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	changed = c.record(err, refusals, now)
+	c.running = c.identifying
+	return changed, !c.identifying
+}
+
+// record records the outcome of Me and reports whether objects must be notified.
+func (c *credential) record(err error, refusals int, now time.Time) (changed bool) {
 	before, was := c.failure, c.acceptance
 	switch {
 	case err == nil:

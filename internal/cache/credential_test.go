@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -288,4 +289,53 @@ func TestARefusalAmongOtherFailuresOfMeIsRetriedWithBackoff(t *testing.T) {
 			t.Errorf("Me was called %d times in an hour", n)
 		}
 	})
+}
+
+func TestARefusalDuringStartRunsOneIdentification(t *testing.T) {
+	withRegistry(t, "", func(t *testing.T, f *fixture) {
+		f.remote.put("c1", compute.StateRunning)
+		credential := f.watch("c1").credential
+		f.pass(5 * time.Second)
+		f.stop()
+		f.remote.failWith(func(call) error { return errRefused })
+		began := time.Now()
+		refused := false
+		// launchWith launches the cache first, under the Registry's lock.
+		f.launchWith(func(run func(ctx context.Context)) func() {
+			if !refused {
+				refused = true
+				now := time.Now()
+				_ = credential.classify(errRefused, now, now)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go run(ctx)
+			return cancel
+		})
+		f.pass(500 * time.Millisecond)
+		if n := f.remote.count("me", began); n != 1 {
+			t.Errorf("Me was called %d times", n)
+		}
+		f.Release("c1")
+		released := time.Now()
+		f.pass(time.Hour)
+		if n := f.remote.count("", released); n != 0 {
+			t.Errorf("%d calls after the last object was released", n)
+		}
+	})
+}
+
+func TestARefusalAfterAFailedConfirmationStartsIdentificationAgain(t *testing.T) {
+	now := time.Now()
+	launched := 0
+	c := &credential{
+		options: Options{}.withDefaults(), acceptance: suspected, identifying: true, running: true,
+		launch: func() { launched++ },
+	}
+	if changed, done := c.identified(errUnavailable, 0, now); changed || !done {
+		t.Errorf("changed: %v, done: %v", changed, done)
+	}
+	_ = c.classify(errRefused, now, now)
+	if launched != 1 || !c.claim() || c.claim() {
+		t.Errorf("launched %d times, or claimed not exactly once", launched)
+	}
 }

@@ -80,9 +80,15 @@ func (r *Registry) launchWith(launch launcher) {
 		c.stop = launch(c.run)
 	}
 	for _, c := range r.credentials {
-		if c.isIdentifying() {
-			c.stop = launch(c.identify)
-		}
+		r.identify(c)
+	}
+}
+
+// identify runs identify of a credential if it is needed and not running. The caller
+// holds the Registry's lock.
+func (r *Registry) identify(c *credential) {
+	if r.launch != nil && c.claim() {
+		c.stop = r.launch(c.identify)
 	}
 }
 
@@ -143,19 +149,17 @@ func (r *Registry) newCredential(key credentialKey, client Client) *credential {
 		identifying: true, since: now, waiting: "the workspace has not answered yet",
 	}
 	c.changed = r.notify
-	c.launch = func(run func(ctx context.Context)) {
+	c.launch = func() {
 		// The caller holds the credential's lock, which is taken after the Registry's.
 		go func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if r.launch != nil && r.credentials[key] == c {
-				c.stop = r.launch(run)
+			if r.credentials[key] == c {
+				r.identify(c)
 			}
 		}()
 	}
-	if r.launch != nil {
-		c.stop = r.launch(c.identify)
-	}
+	r.identify(c)
 	return c
 }
 
