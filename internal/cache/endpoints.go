@@ -85,7 +85,9 @@ var pinsEndpoint = endpoint{
 	name:     endpointList + " (pinned)",
 	every:    map[Cadence]func(Options) time.Duration{WhileChanging: slow, WhileQuiet: slow},
 	priority: ratelimit.PrioritySlowList,
-	read:     readPins,
+	read: func(ctx context.Context, api databricks.Reader, _ string, partial any) (any, bool, error) {
+		return readPins(ctx, api, partial)
+	},
 	same: func(before, after any, clusterID string) bool {
 		was, _ := before.(map[string]bool)
 		is, _ := after.(map[string]bool)
@@ -93,7 +95,7 @@ var pinsEndpoint = endpoint{
 	},
 }
 
-func readPins(ctx context.Context, api databricks.Reader, _ string, partial any) (any, bool, error) {
+func readPins(ctx context.Context, api databricks.ClusterReader, partial any) (any, bool, error) {
 	// Databricks limits the number of pins to about one page.
 	const pageSize, maxPages = 100, 50
 	known, _ := partial.(pinsPartial)
@@ -118,15 +120,15 @@ func readPins(ctx context.Context, api databricks.Reader, _ string, partial any)
 }
 
 var (
-	versionsEndpoint  = catalogEndpoint("clusters/spark-versions", databricks.Reader.SparkVersions)
-	nodeTypesEndpoint = catalogEndpoint("clusters/list-node-types", databricks.Reader.NodeTypes)
-	policiesEndpoint  = catalogEndpoint("policies/clusters/list", databricks.Reader.Policies)
-	poolsEndpoint     = catalogEndpoint("instance-pools/list", databricks.Reader.InstancePools)
+	versionsEndpoint  = catalogEndpoint("clusters/spark-versions", databricks.CatalogReader.SparkVersions)
+	nodeTypesEndpoint = catalogEndpoint("clusters/list-node-types", databricks.CatalogReader.NodeTypes)
+	policiesEndpoint  = catalogEndpoint("policies/clusters/list", databricks.CatalogReader.Policies)
+	poolsEndpoint     = catalogEndpoint("instance-pools/list", databricks.CatalogReader.InstancePools)
 )
 
 // catalogEndpoint returns the endpoint of one part of the catalog. Only its first
 // answer notifies objects.
-func catalogEndpoint[T any](name string, read func(databricks.Reader, context.Context) (T, error)) endpoint {
+func catalogEndpoint[T any](name string, read func(databricks.CatalogReader, context.Context) (T, error)) endpoint {
 	return endpoint{
 		name: name,
 		every: map[Cadence]func(Options) time.Duration{
