@@ -39,7 +39,7 @@ MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
 TESTED    := $(filter-out test/gitops-e2e,$(MODULES))
 # The generated files, which are committed.
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
-	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml
+	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
@@ -106,7 +106,7 @@ generate: $(BIN)/controller-gen ## Generate Go code (deep copies) from the API t
 	$(BIN)/controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role, dist/install.yaml, argocd-cm.yaml and the chart's files
+manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the manager's role, dist/install.yaml, argocd-cm.yaml, the chart's files and the reference pages
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./internal/controller/... output:rbac:dir=config/rbac
 	cp config/rbac/role.yaml config/namespaced/watched/role.yaml
@@ -114,6 +114,7 @@ manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the mana
 	$(BIN)/kustomize build config/default > dist/install.yaml.tmp && mv dist/install.yaml.tmp dist/install.yaml
 	@hack/chart.sh $(BIN)/kustomize $(CHART)
 	hack/argocd-cm.sh > examples/argocd/argocd-cm.yaml.tmp && mv examples/argocd/argocd-cm.yaml.tmp examples/argocd/argocd-cm.yaml
+	go test -count=1 -run '^TestTheReferenceIsUpToDate$$' ./api/v1alpha1 ./cmd/manager -update
 
 .PHONY: verify
 verify: verify-generated verify-modules lint ## Check the generated files, the modules and lint

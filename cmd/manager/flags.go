@@ -30,6 +30,9 @@ type options struct {
 	// shard is this operator's name among those that share the objects.
 	shard           string
 	watchNamespaces []string
+	// workspaceStatus is false where another shard writes the status of
+	// DatabricksWorkspaces.
+	workspaceStatus bool
 	watchLabels     string
 	allowedHosts    []string
 	caFile          string
@@ -47,11 +50,28 @@ var operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 // remedy. It writes the help to out.
 func parseFlags(args []string, out io.Writer) (options, error) {
 	var o options
-	flags := pflag.NewFlagSet("manager", pflag.ContinueOnError)
-	flags.SortFlags = false
+	flags := o.flagSet()
 	flags.Usage = func() {
 		fmt.Fprintf(out, "The operator for Databricks clusters.\n\nUsage:\n  manager [flags]\n\nFlags:\n%s", flags.FlagUsages())
 	}
+	if err := flags.Parse(args); err != nil {
+		return o, err //nolint:wrapcheck // pflag's message names the flag
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
+	}
+	o.controller.ForeignWorkspaceStatus = !o.workspaceStatus
+	if err := o.validate(); err != nil {
+		return o, err
+	}
+	return o, nil
+}
+
+// flagSet returns all flags, which set the options. docs/flags.md is generated
+// from them.
+func (o *options) flagSet() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("manager", pflag.ContinueOnError)
+	flags.SortFlags = false
 
 	flags.StringSliceVar(&o.allowedHosts, "allowed-hosts", databricks.DefaultAllowedHosts(), "workspaces that may be reached: suffixes such as .cloud.databricks.com (https on 443, no special addresses) and origins such as https://127.0.0.1:8443 (matched exactly)")
 	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of certificate authorities for workspaces, in addition to those of the system")
@@ -64,8 +84,7 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	flags.StringSliceVar(&o.watchNamespaces, "watch-namespaces", nil, "namespaces to watch (default: all)")
 	flags.StringVar(&o.watchLabels, "watch-label-selector", "", "label selector of the objects to reconcile, as for kubectl, such as shard=a or '!shard' (default: any)")
 	flags.StringVar(&o.shard, "shard", "", "name of this operator if several operators share the objects by --watch-namespaces or --watch-label-selector; each shard has its own lease")
-	var workspaceStatus bool
-	flags.BoolVar(&workspaceStatus, "workspace-status", true, "write the status of DatabricksWorkspaces; set it to false for all but one of several shards")
+	flags.BoolVar(&o.workspaceStatus, "workspace-status", true, "write the status of DatabricksWorkspaces; set it to false for all but one of several shards")
 	flags.IntVar(&o.controller.Workers, "workers", 8, "number of objects that are reconciled concurrently")
 
 	flags.Float64Var(&o.workspace.Limits.Max, "max-requests-per-second", 30, "maximum requests per second to one workspace; the operator measures a lower limit itself")
@@ -87,18 +106,7 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	config.RegisterFlags(standard)
 	o.logging.BindFlags(standard)
 	flags.AddGoFlagSet(standard)
-
-	if err := flags.Parse(args); err != nil {
-		return o, err //nolint:wrapcheck // pflag's message names the flag
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
-	}
-	o.controller.ForeignWorkspaceStatus = !workspaceStatus
-	if err := o.validate(); err != nil {
-		return o, err
-	}
-	return o, nil
+	return flags
 }
 
 func (o *options) validate() error {
@@ -137,7 +145,7 @@ func (o *options) validate() error {
 	return o.readHosts()
 }
 
-// readScope validates and sets the scope of the watched objects and the lease.
+// readScope reads which objects are this operator's, and by what name.
 func (o *options) readScope() error {
 	for _, namespace := range o.watchNamespaces {
 		if len(validation.IsDNS1123Label(namespace)) > 0 {
@@ -165,15 +173,15 @@ func (o *options) readScope() error {
 }
 
 const (
-	// longestShard is the longest shard that fits into the name of a lease.
+	// longestShard leaves room for the rest of a lease's name.
 	longestShard  = 30
 	shortestLease = 2 * time.Second
 )
 
-// namespaceFile is the file in which Kubernetes provides the namespace of a pod.
+// namespaceFile is where Kubernetes tells a pod its namespace.
 const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// ownNamespace returns the namespace that the operator runs in; "" outside of a pod.
+// ownNamespace is the namespace that the operator runs in; "" outside of a pod.
 func ownNamespace() string {
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		return namespace
@@ -185,7 +193,7 @@ func ownNamespace() string {
 	return strings.TrimSpace(string(content))
 }
 
-// readHosts sets the allowed hosts and the trusted certificate authorities.
+// readHosts reads what may be reached, and whose certificates are trusted there.
 func (o *options) readHosts() (err error) {
 	if o.allowed, err = databricks.ParseAllowList(o.allowedHosts); err != nil {
 		return err //nolint:wrapcheck // the message names the flag
