@@ -25,7 +25,7 @@ func read(t *testing.T, path ...string) string {
 func pages(t *testing.T) []string {
 	t.Helper()
 	g := NewWithT(t)
-	found := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+	found := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"}
 	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md"} {
 		files, err := filepath.Glob(filepath.Join(repository, filepath.FromSlash(pattern)))
 		g.Expect(err).NotTo(HaveOccurred())
