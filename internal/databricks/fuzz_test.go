@@ -24,7 +24,7 @@ func FuzzDecodeCluster(f *testing.F) {
 			return decode(got.body, &cluster)
 		}}
 		if failure := r.readContent(response{status: http.StatusOK, body: body}); failure != nil && failure.Class != ClassTransient {
-			t.Fatalf("%s", failure.Class)
+			t.Fatalf("[S14] %s", failure.Class)
 		}
 	})
 }
