@@ -15,34 +15,35 @@ const maxBody = 10 << 20
 
 // endpoint is one operation of the API.
 type endpoint struct {
-	// name is how limits, faults and the log call it, such as "clusters/get".
+	// name identifies the endpoint in limits, faults and the log, such as
+	// "clusters/get".
 	name string
-	// accepts is the shape of its parameters; nil for a form.
-	accepts *shape
-	// open needs no credential.
-	open   bool
-	handle func(*call) (any, *refusal)
+	// accepts is the schema of its parameters; nil for a form.
+	accepts *schema
+	// anonymous reports whether the endpoint needs no credential.
+	anonymous bool
+	handle    func(*call) (any, *apiError)
 }
 
-// call is one request on its way through the server.
+// call is one request while the server handles it.
 type call struct {
-	server   *Server
-	endpoint *endpoint
-	request  *http.Request
-	body     []byte
-	params   params
-	raw      params    // the JSON object as it came
-	refusal  *refusal  // why the request could not even be read
-	now      time.Time // the workspace's own
-	entry    Entry
+	server    *Server
+	endpoint  *endpoint
+	request   *http.Request
+	body      []byte
+	params    params
+	raw       params    // the JSON object before its conversion
+	readError *apiError // why the request could not be read
+	now       time.Time // in the workspace's time
+	entry     Entry
 	// workspaceID is the X-Databricks-Org-Id of the answer.
 	workspaceID string
 
-	*session // who calls; nil for open endpoints and bad credentials
+	*session // the caller's; nil for anonymous endpoints and bad credentials
 	fault    *faultRule
 }
 
-// reply is an answer on its way out.
+// reply is one response.
 type reply struct {
 	status      int
 	contentType string
@@ -58,7 +59,7 @@ func (s *Server) serve(e *endpoint) http.Handler {
 		answer := c.answer()
 		if answer == nil {
 			s.log.add(c.entry)
-			panic(http.ErrAbortHandler) // net/http's way to drop a connection
+			panic(http.ErrAbortHandler) // net/http drops the connection
 		}
 		c.entry.Status = answer.status
 		s.log.add(c.entry)
@@ -68,11 +69,11 @@ func (s *Server) serve(e *endpoint) http.Handler {
 	})
 }
 
-// answer is what the caller gets; nil drops the connection.
+// answer returns the response; nil drops the connection.
 func (c *call) answer() *reply {
-	refused := c.admit()
-	if refused != nil {
-		return c.refused(refused)
+	denied := c.admit()
+	if denied != nil {
+		return c.errorReply(denied)
 	}
 	if c.fault == nil {
 		return c.perform()
@@ -81,16 +82,16 @@ func (c *call) answer() *reply {
 	return c.answerWithFault()
 }
 
-// admit finds out who calls and whether the call is let in, and picks the fault
-// that befalls it.
-func (c *call) admit() *refusal {
+// admit authenticates the caller, applies the limits and chooses the fault of
+// the call.
+func (c *call) admit() *apiError {
 	s := c.server
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	c.now = s.now()
 	c.workspaceID = s.workspaceID(c.request, nil)
 	c.entry.Token = s.tokenName(bearerToken(c.request))
-	if !c.endpoint.open {
+	if !c.endpoint.anonymous {
 		session, r := s.identify(c.request, c.now)
 		if r != nil {
 			return r
@@ -107,23 +108,23 @@ func (c *call) admit() *refusal {
 	return nil
 }
 
-// perform has the call's effect and makes its answer.
+// perform carries out the operation and returns its response.
 func (c *call) perform() *reply {
-	if c.refusal != nil {
-		return c.refused(c.refusal)
+	if c.readError != nil {
+		return c.errorReply(c.readError)
 	}
 	s := c.server
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	c.now = s.now()
-	for _, check := range []func() *refusal{c.allow, c.disabled} {
+	for _, check := range []func() *apiError{c.checkRights, c.checkPermissionsEnabled} {
 		if r := check(); r != nil {
-			return c.refused(r)
+			return c.errorReply(r)
 		}
 	}
 	result, r := c.endpoint.handle(c)
 	if r != nil {
-		return c.refused(r)
+		return c.errorReply(r)
 	}
 	c.entry.Effect = true
 	return c.succeeded(result)
@@ -135,7 +136,7 @@ func (c *call) succeeded(result any) *reply {
 	}
 }
 
-func (c *call) refused(r *refusal) *reply {
+func (c *call) errorReply(r *apiError) *reply {
 	answer := &reply{status: r.status, contentType: c.contentType(), header: c.header(), body: encode(r.body())}
 	maps.Copy(answer.header, r.header)
 	return answer
@@ -161,19 +162,19 @@ func (r *reply) write(w http.ResponseWriter) {
 	maps.Copy(w.Header(), r.header)
 	w.Header().Set("Content-Type", r.contentType)
 	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body) // a caller who has gone is no concern of the server
+	_, _ = w.Write(r.body) // the caller may have closed the connection
 }
 
-// read takes the parameters from wherever the caller put them: the query
-// string, and the body even of a GET.
+// read reads the parameters from the query string and from the body, also of a
+// GET.
 func (c *call) read() {
 	body, err := io.ReadAll(io.LimitReader(c.request.Body, maxBody+1))
 	switch {
 	case err != nil:
-		c.refusal = malformed("The request body could not be read")
+		c.readError = malformed("The request body could not be read")
 		return
 	case len(body) > maxBody:
-		c.refusal = refuse(http.StatusRequestEntityTooLarge, "MALFORMED_REQUEST", "The request body is larger than 10 MB")
+		c.readError = newAPIError(http.StatusRequestEntityTooLarge, "MALFORMED_REQUEST", "The request body is larger than 10 MB")
 		return
 	}
 	c.body = body
@@ -181,14 +182,14 @@ func (c *call) read() {
 		return
 	}
 	c.entry.setBody(body)
-	c.refusal = c.decode()
+	c.readError = c.decode()
 }
 
-func (c *call) decode() *refusal {
+func (c *call) decode() *apiError {
 	raw := map[string]any{}
 	if c.request.Method == http.MethodGet {
 		query := c.request.URL.Query()
-		query.Del("o") // names the workspace
+		query.Del("o") // the workspace id
 		raw = fromQuery(query, c.endpoint.accepts)
 	}
 	if len(bytes.TrimSpace(c.body)) > 0 {
@@ -202,14 +203,14 @@ func (c *call) decode() *refusal {
 		c.entry.ClusterID = id
 	}
 	c.entry.describe(raw, c.server.options.OwnerTag)
-	var checker conformer
-	converted, r := checker.record(raw, c.endpoint.accepts, "")
+	var checker schemaChecker
+	converted, r := checker.object(raw, c.endpoint.accepts, "")
 	c.entry.UnknownFields = checker.unknown
 	c.params = converted
 	return r
 }
 
-var errTrailing = errors.New("something follows the object")
+var errTrailingData = errors.New("unexpected data after the JSON object")
 
 func decodeObject(data []byte, into map[string]any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -218,10 +219,10 @@ func decodeObject(data []byte, into map[string]any) error {
 		return err
 	}
 	if into == nil { // the body was null
-		return errTrailing
+		return errTrailingData
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errTrailing
+		return errTrailingData
 	}
 	return nil
 }
@@ -231,7 +232,7 @@ func encode(value any) []byte {
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		panic(err) // only plain maps, lists, texts and numbers are ever encoded
+		panic(err) // only plain maps, lists, texts and numbers are encoded
 	}
 	return buffer.Bytes()
 }

@@ -4,7 +4,7 @@ import (
 	"regexp"
 )
 
-// What a workspace offers: runtimes, node types and zones.
+// The runtimes, node types and zones of a workspace.
 
 type runtime struct{ key, name string }
 
@@ -21,7 +21,7 @@ var runtimes = []runtime{
 	{"apache-spark-2.4.x-scala2.11", "Light 2.4 (includes Apache Spark 2.4, Scala 2.11)"},
 }
 
-// NodeType is what a node is made of.
+// NodeType is the size of a node.
 type NodeType struct {
 	ID       string
 	NumCores float64
@@ -46,7 +46,8 @@ var nodeTypes = []NodeType{
 	{"n2-highmem-4", 4, 32768},
 }
 
-// nodeTypeOf is a node type, listed or plausible.
+// nodeTypeOf returns a node type of the catalogue, or a typical one with this
+// id.
 func nodeTypeOf(id string) NodeType {
 	for _, n := range nodeTypes {
 		if n.ID == id {
@@ -65,8 +66,8 @@ var nodeTypeForms = []struct {
 	{GCP, regexp.MustCompile(`^[a-z][a-z0-9]*-[a-z]+-\d+(-lssd)?$`)},
 }
 
-// cloudOfNodeType goes by the form of the id, so that node types which the
-// catalogue does not list are known too; AnyCloud if it has none.
+// cloudOfNodeType infers the cloud from the form of the id, so that it also
+// knows node types outside the catalogue; AnyCloud if the form is unknown.
 func cloudOfNodeType(id string) Cloud {
 	for _, known := range nodeTypeForms {
 		if known.form.MatchString(id) {
@@ -76,7 +77,7 @@ func cloudOfNodeType(id string) Cloud {
 	return AnyCloud
 }
 
-func (c *call) sparkVersions() (any, *refusal) {
+func (c *call) sparkVersions() (any, *apiError) {
 	versions := make([]any, 0, len(runtimes))
 	for _, r := range runtimes {
 		versions = append(versions, params{"key": r.key, "name": r.name})
@@ -84,7 +85,7 @@ func (c *call) sparkVersions() (any, *refusal) {
 	return params{"versions": versions}, nil
 }
 
-func (c *call) listNodeTypes() (any, *refusal) {
+func (c *call) listNodeTypes() (any, *apiError) {
 	shown := []any{}
 	for _, n := range nodeTypes {
 		if cloud := c.workspace.cloud; cloud != AnyCloud && cloud != cloudOfNodeType(n.ID) {
@@ -101,10 +102,10 @@ func (c *call) listNodeTypes() (any, *refusal) {
 	return params{"node_types": shown}, nil
 }
 
-func (c *call) listZones() (any, *refusal) {
+func (c *call) listZones() (any, *apiError) {
 	switch c.workspace.cloud {
 	case Azure:
-		return params{}, nil // zones are not chosen there
+		return params{}, nil // Azure offers no choice of zones
 	case GCP:
 		return params{"zones": []any{"us-central1-a", "us-central1-b"}, "default_zone": "us-central1-a"}, nil
 	default:

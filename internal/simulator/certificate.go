@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// newCertificate makes an authority and a certificate of it for localhost and
-// the given names and addresses. Neither outlives the process.
+// newCertificate makes a certificate authority, and a certificate that it signs
+// for localhost and the given names and addresses. Both are valid for this
+// process only.
 func newCertificate(hostnames []string) (tls.Certificate, []byte, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -57,7 +58,8 @@ func newCertificate(hostnames []string) (tls.Certificate, []byte, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, authorityPEM, nil
 }
 
-// quiet sends net/http's complaints, such as failed handshakes, to debug.
-func quiet(logger *slog.Logger) *log.Logger {
+// debugLog returns a logger that writes net/http's errors, such as failed
+// handshakes, at debug level.
+func debugLog(logger *slog.Logger) *log.Logger {
 	return slog.NewLogLogger(logger.Handler(), slog.LevelDebug)
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Clock is the simulator's time. It is the caller's own time, so that a client
-// may compare the simulator's timestamps with its clock; Advance alone makes it
-// differ. Options.TimeScale shortens how long things take, not the clock.
+// Clock is the simulator's time. It is the same as time.Now of the caller, so
+// that a client may compare the simulator's timestamps with its own clock,
+// until Advance moves it. Options.TimeScale shortens durations, not the clock.
 //
 // Under testing/synctest a running clock follows the bubble's virtual time.
 type Clock struct {
@@ -16,26 +16,26 @@ type Clock struct {
 	moved time.Duration
 }
 
-// NewClock is a clock that runs with time.Now.
+// NewClock returns a clock that runs with time.Now.
 func NewClock() *Clock {
 	return &Clock{now: time.Now}
 }
 
-// NewManualClock is a clock that stands at start until Advance moves it, so
-// that a test decides when anything happens.
+// NewManualClock returns a clock that stands at start until Advance moves it,
+// so that a test decides when anything happens.
 func NewManualClock(start time.Time) *Clock {
 	return &Clock{now: func() time.Time { return start }}
 }
 
-// Now is the simulator's present.
+// Now returns the simulator's time.
 func (c *Clock) Now() time.Time {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return c.now().Add(c.moved)
 }
 
-// Advance moves the clock forward; what falls due on the way happens at its own
-// time, in order. A negative duration is ignored: time does not run backwards.
+// Advance moves the clock forward. Transitions that become due take effect in
+// order, each at its own time. A negative duration is ignored.
 func (c *Clock) Advance(by time.Duration) {
 	if by < 0 {
 		return

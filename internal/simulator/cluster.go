@@ -9,8 +9,8 @@ import (
 // State is a cluster's state on the wire.
 type State string
 
-// The states a cluster can be in. ERROR and UNKNOWN are legacy: only SetState
-// brings a cluster there.
+// The states of a cluster. ERROR and UNKNOWN are legacy; only SetState sets
+// them.
 const (
 	Pending     State = "PENDING"
 	Running     State = "RUNNING"
@@ -20,7 +20,7 @@ const (
 	Terminated  State = "TERMINATED"
 )
 
-// camelCase is how error texts write a state.
+// camelCase returns the state as error messages spell it.
 func (s State) camelCase() string {
 	if s == "" {
 		return ""
@@ -28,52 +28,54 @@ func (s State) camelCase() string {
 	return string(s[:1]) + strings.ToLower(string(s[1:]))
 }
 
-// live reports whether the driver is there.
+// live reports whether the driver is running.
 func (s State) live() bool {
 	return s == Running || s == Resizing || s == Restarting
 }
 
-// TerminationReason is why a cluster ended. Code and Type are open strings.
+// TerminationReason is why a cluster terminated. Code and Type are open
+// strings.
 type TerminationReason struct {
 	Code       string            `json:"code"`
 	Type       string            `json:"type"`
 	Parameters map[string]string `json:"parameters,omitempty"`
 }
 
-// cluster is one cluster, whatever became of it. Server.mutex guards it.
+// cluster is one cluster, also a terminated or deleted one. Server.mutex guards
+// it.
 type cluster struct {
 	workspace *workspace
 	id        string
 	creator   string
 	source    string // API, UI, JOB, …
-	// firstOwner is the owner tag it was made with.
+	// firstOwner is the value of the owner tag at creation.
 	firstOwner string
 
-	spec      params // what was last asked for, as GET shows under spec
-	settings  params // what the server made of it
+	spec      params // the last request, as GET shows it under spec
+	settings  params // the effective specification
 	extra     params // see extras.go
-	resizedTo params // the size of the last resize, where spec does not have it; nil for none
-	// two of the settings, see configure
+	resizedTo params // the size of the last resize if spec lacks it; nil for none
+	// Copies of two settings; see configure.
 	name        string
 	idleMinutes int64
 
-	state   State
-	message string
-	since   time.Time // of state
-	reason  *TerminationReason
+	state      State
+	message    string
+	stateSince time.Time // when state was entered
+	reason     *TerminationReason
 
 	created, terminated, unpinned time.Time
 	restarted, stateLost, active  time.Time
 
-	launchEnds   *TerminationReason // what the launch under way will end with
-	missingNodes int                // how many nodes it will not get
-	executors    int64
-	contextID    int64
-	autoscaledTo int64 // where the platform's own resize leads; -1 for none
+	launchFailure *TerminationReason // the reason with which the current launch will fail
+	missingNodes  int                // how many nodes the current launch will not get
+	executors     int64
+	contextID     int64
+	autoscaledTo  int64 // the target of an autoscaling resize; -1 for none
 
 	pinnedBy *principal
-	purged   bool // by retention
-	deleted  bool // permanently
+	purged   bool // removed after the retention period
+	deleted  bool // removed permanently
 	gone     time.Time
 
 	libraries []*installed
@@ -81,31 +83,32 @@ type cluster struct {
 	events    []event
 }
 
-// configure sets the specification. What every look at the cluster needs of it
-// is kept apart, for lists of thousands.
+// configure sets the specification. It copies what every access to the cluster
+// needs, because lists may have thousands of clusters.
 func (c *cluster) configure(spec, settings params) {
 	c.spec, c.settings = spec, settings
 	c.name = textOf(settings, "cluster_name")
-	c.idleMinutes = wholeOf(settings, "autotermination_minutes")
+	c.idleMinutes = integerOf(settings, "autotermination_minutes")
 }
 
 func (c *cluster) isAutoscaling() bool { return c.settings["autoscale"] != nil }
 
-// initialWorkers is how many a start brings up: autoscaling begins at its minimum.
-func (c *cluster) initialWorkers() int64 {
+// startWorkers returns the number of workers of a start; autoscaling starts at
+// its minimum.
+func (c *cluster) startWorkers() int64 {
 	if scale, ok := c.settings["autoscale"].(params); ok {
-		return wholeOf(scale, "min_workers")
+		return integerOf(scale, "min_workers")
 	}
-	if trueIn(c.settings, "is_single_node") {
-		return 0 // whatever num_workers says beside it
+	if boolOf(c.settings, "is_single_node") {
+		return 0 // num_workers is ignored
 	}
-	return wholeOf(c.settings, "num_workers")
+	return integerOf(c.settings, "num_workers")
 }
 
-// details is the cluster as GET shows it; lists leave spec out.
+// details returns the cluster as GET shows it; lists omit spec.
 func (c *cluster) details(now time.Time, withSpec bool) params {
 	behaviour := c.workspace.server.behaviour
-	d := behaviour.withoutSecrets(cloneParams(c.settings))
+	d := behaviour.maskSecrets(cloneParams(c.settings))
 	d["cluster_id"] = c.id
 	d["creator_user_name"] = c.creator
 	d["cluster_source"] = c.source
@@ -133,7 +136,7 @@ func (c *cluster) details(now time.Time, withSpec bool) params {
 		d["cluster_log_status"] = params{"last_attempted": millis(c.restarted)}
 	}
 	if withSpec {
-		d["spec"] = behaviour.withoutSecrets(overlay(c.spec, c.extra))
+		d["spec"] = behaviour.maskSecrets(overlay(c.spec, c.extra))
 	}
 	if behaviour.QuotedInt64 {
 		quoteInt64(d)
@@ -185,7 +188,7 @@ func (c *cluster) defaultTags() params {
 	return tags
 }
 
-// int64Fields are 64 bits wide by their own definition; num_workers and the
+// int64Fields are 64-bit integers by their own definition; num_workers and the
 // like are not.
 var int64Fields = []string{
 	"start_time", "terminated_time", "last_state_loss_time", "last_restarted_time", "last_activity_time",

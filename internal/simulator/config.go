@@ -18,10 +18,10 @@ type configWire struct {
 	ClockOffset wireDuration  `json:"clock_offset"`
 }
 
-// Configured is the options with a JSON object read into them: "workspaces", "behaviour",
-// "limits", "faults", "timings" and "clock_offset", each with the names that the
-// control endpoint has. What the object leaves out stays as it is; names that
-// are not known are an error.
+// Configured returns the options with a JSON object read into them:
+// "workspaces", "behaviour", "limits", "faults", "timings" and "clock_offset",
+// each with the names of the control endpoint. Values that the object omits
+// stay unchanged; unknown names are an error.
 func (o Options) Configured(config []byte) (Options, error) {
 	timings := DefaultTimings()
 	if o.Timings != nil {

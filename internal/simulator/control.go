@@ -11,42 +11,44 @@ import (
 	"time"
 )
 
-// ControlPath is below what the simulator itself is controlled, in JSON. It
-// needs no credential: every client that reaches a simulator may do everything with it.
+// ControlPath is the path prefix of the JSON API that controls the simulator.
+// It needs no credential: every client that reaches the simulator may use all
+// of it.
 const ControlPath = "/simulator/"
 
-// controlled is one entry of the control endpoint.
-type controlled struct {
+// controlEndpoint is one operation of the control API.
+type controlEndpoint struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`
 	Does   string `json:"does"`
 	handle func(s *Server, r *http.Request) (any, error)
 }
 
-// controls is the whole control endpoint, and its documentation: GET
-// /simulator/ shows it. Durations are texts such as "1h30m".
-func controls() []controlled {
-	return []controlled{
-		{"GET", "clusters", "all clusters ever made, oldest first, whatever became of them", listRecords},
+// controlEndpoints returns the whole control API, which is also its
+// documentation: GET /simulator/ shows it. Durations are strings such as
+// "1h30m".
+func controlEndpoints() []controlEndpoint {
+	return []controlEndpoint{
+		{"GET", "clusters", "all clusters ever created, oldest first, also deleted ones", listRecords},
 		{
-			"POST", "clusters", `adds a cluster that the client under test did not make: ` +
-				`{"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addSeed,
+			"POST", "clusters", `adds a cluster that the client under test did not create: ` +
+				`{"workspace", "creator_user_name", "cluster_source", "state", "spec"}, all optional`, addCluster,
 		},
-		{"GET", "owners", "how many clusters of each owner tag existed at once at most", listOwners},
-		{"GET", "clusters/{id}", "one cluster", oneRecord},
-		{"POST", "clusters/{id}/edit", "changes the given fields of the specification, null clears one; no restart", editElsewhere},
-		{"POST", "clusters/{id}/end", `ends the cluster at once: {"code", "type", "parameters"}, a termination reason`, endElsewhere},
+		{"GET", "owners", "the maximum number of clusters that existed at the same time, by owner tag", listOwners},
+		{"GET", "clusters/{id}", "one cluster", getRecord},
+		{"POST", "clusters/{id}/edit", "sets the given fields of the specification, null clears a field; no restart", editElsewhere},
+		{"POST", "clusters/{id}/end", `terminates the cluster at once: {"code", "type", "parameters"}, a termination reason`, endElsewhere},
 		{"POST", "clusters/{id}/delete", "deletes it permanently", onCluster((*Server).DeleteElsewhere)},
-		{"POST", "clusters/{id}/purge", "makes it one that ended more than 30 days ago", onCluster((*Server).Purge)},
-		{"POST", "clusters/{id}/state", `puts it into any state: {"state", "message"}`, setState},
-		{"POST", "clusters/{id}/touch", "is activity: the idle minutes begin anew", onCluster((*Server).Touch)},
+		{"POST", "clusters/{id}/purge", "makes it look as if it had terminated more than 30 days ago", onCluster((*Server).Purge)},
+		{"POST", "clusters/{id}/state", `sets any state: {"state", "message"}`, setState},
+		{"POST", "clusters/{id}/touch", "records activity, which restarts the idle time", onCluster((*Server).Touch)},
 		{
 			"POST", "clusters/{id}/call/{group}/{verb}", "calls an endpoint of the API, such as clusters/resize, as another user; " +
 				"the body as a client would send it, without cluster_id", callElsewhere,
 		},
-		{"PUT", "clusters/{id}/extra", "replaces the fields of GET's spec that no documentation names; edit loses them, update keeps them", setExtra},
-		{"POST", "clusters/{id}/autoscale", `lets the platform resize it: {"workers"}`, autoscale},
-		{"GET", "faults", "the rules of what goes wrong, oldest first", listFaults},
+		{"PUT", "clusters/{id}/extra", "replaces the undocumented fields of GET's spec; edit drops them, update keeps them", setExtra},
+		{"POST", "clusters/{id}/autoscale", `makes the platform resize it: {"workers"}`, autoscale},
+		{"GET", "faults", "the fault rules, oldest first", listFaults},
 		{"POST", "faults", "adds a rule (the fields of simulator.Fault in snake_case, delay as a duration) and returns its name", addFault},
 		{"DELETE", "faults", "removes all rules", clearFaults},
 		{"DELETE", "faults/{name}", "removes one", removeFault},
@@ -54,11 +56,11 @@ func controls() []controlled {
 		{"PUT", "limits", `replaces all limits: [{"workspace", "endpoint", "rate", "burst", "retry_after", "retry_info"}]`, setLimits},
 		{"GET", "behaviour", "the switches", getBehaviour},
 		{"PUT", "behaviour", "replaces all switches (the fields of simulator.Behaviour in snake_case)", setBehaviour},
-		{"GET", "timings", "how long things take, before the time scale", getTimings},
+		{"GET", "timings", "the durations of transitions, before the time scale", getTimings},
 		{"PATCH", "timings", `changes some of {"launch", "pool_launch", "restart", "resize", "terminate", "library_install", "retention"}`, setTimings},
 		{"GET", "clock", "the simulator's time", getClock},
-		{"POST", "clock", `moves it: {"advance": "30m"}, or makes the workspaces' own time differ: {"offset": "-15m"}`, advanceClock},
-		{"GET", "requests", "the log, oldest first; ?after=<sequence> and ?endpoint=clusters/create narrow it", listRequests},
+		{"POST", "clock", `advances it: {"advance": "30m"}, or offsets the workspaces' own time: {"offset": "-15m"}`, advanceClock},
+		{"GET", "requests", "the log, oldest first; ?after=<sequence> and ?endpoint=clusters/create filter it", listRequests},
 		{"DELETE", "requests", "empties the log", clearRequests},
 		{
 			"POST", "tokens", `gives a principal one more token: {"workspace", "user_name", "token", "name", ` +
@@ -72,7 +74,7 @@ func controls() []controlled {
 				`"federation": {"issuer", "subject", "audience"}, "groups", "not_admin", …}`, addPrincipal,
 		},
 		{"DELETE", "principals", `removes one: {"workspace", "user_name"}`, removePrincipal},
-		{"POST", "groups", `makes a group exist: {"workspace", "group_name"}`, addGroup},
+		{"POST", "groups", `adds a group: {"workspace", "group_name"}`, addGroup},
 		{"DELETE", "groups", `removes one: {"workspace", "group_name"}`, removeGroup},
 		{"POST", "policies", `adds or replaces a policy: {"workspace", "policy_id", "name", "definition", "max_clusters_per_user", "libraries"}`, addPolicy},
 		{"DELETE", "policies/{id}", "removes one; ?workspace= names another workspace than the first", removePolicy},
@@ -86,14 +88,14 @@ func controls() []controlled {
 
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
-	all := controls()
+	all := controlEndpoints()
 	for i := range all {
 		all[i].Path = ControlPath + all[i].Path
 		mux.Handle(all[i].Method+" "+all[i].Path, s.serveControl(all[i].handle))
 	}
 	mux.Handle("GET "+ControlPath+"{$}", s.serveControl(func(*Server, *http.Request) (any, error) { return all, nil }))
 	mux.Handle(ControlPath, s.serveControl(func(_ *Server, r *http.Request) (any, error) {
-		return nil, fmt.Errorf("there is no %s %s; GET %s lists what there is", r.Method, r.URL.Path, ControlPath)
+		return nil, fmt.Errorf("there is no %s %s; GET %s lists all operations", r.Method, r.URL.Path, ControlPath)
 	}))
 	return mux
 }
@@ -113,9 +115,9 @@ func (s *Server) serveControl(handle func(*Server, *http.Request) (any, error)) 
 	})
 }
 
-// readInto decodes the body of a control request strictly; no body leaves into
-// as it is.
-func readInto(r *http.Request, into any) error {
+// decodeBody decodes the body of a control request strictly; without a body,
+// into stays unchanged.
+func decodeBody(r *http.Request, into any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
@@ -126,19 +128,19 @@ func readInto(r *http.Request, into any) error {
 
 func listRecords(s *Server, _ *http.Request) (any, error) { return s.Clusters(), nil }
 
-func listOwners(s *Server, _ *http.Request) (any, error) { return s.MostByOwner(), nil }
+func listOwners(s *Server, _ *http.Request) (any, error) { return s.MaxClustersByOwner(), nil }
 
-func oneRecord(s *Server, r *http.Request) (any, error) {
+func getRecord(s *Server, r *http.Request) (any, error) {
 	record, found := s.Cluster(r.PathValue("id"))
 	if !found {
-		return nil, fmt.Errorf("there never was a cluster %q", r.PathValue("id"))
+		return nil, fmt.Errorf("no cluster ever had the id %q", r.PathValue("id"))
 	}
 	return record, nil
 }
 
-func addSeed(s *Server, r *http.Request) (any, error) {
+func addCluster(s *Server, r *http.Request) (any, error) {
 	var seed Seed
-	if err := readInto(r, &seed); err != nil {
+	if err := decodeBody(r, &seed); err != nil {
 		return nil, err
 	}
 	id, err := s.AddCluster(seed)
@@ -147,7 +149,7 @@ func addSeed(s *Server, r *http.Request) (any, error) {
 
 func editElsewhere(s *Server, r *http.Request) (any, error) {
 	changes := map[string]any{}
-	if err := readInto(r, &changes); err != nil {
+	if err := decodeBody(r, &changes); err != nil {
 		return nil, err
 	}
 	return nil, s.EditElsewhere(r.PathValue("id"), changes)
@@ -155,7 +157,7 @@ func editElsewhere(s *Server, r *http.Request) (any, error) {
 
 func endElsewhere(s *Server, r *http.Request) (any, error) {
 	reason := TerminationReason{Code: "INTERNAL_ERROR", Type: "SERVICE_FAULT"}
-	if err := readInto(r, &reason); err != nil {
+	if err := decodeBody(r, &reason); err != nil {
 		return nil, err
 	}
 	return nil, s.EndElsewhere(r.PathValue("id"), reason)
@@ -166,27 +168,27 @@ func onCluster(do func(*Server, string) error) func(*Server, *http.Request) (any
 }
 
 func setState(s *Server, r *http.Request) (any, error) {
-	var asked struct {
+	var requested struct {
 		State   State  `json:"state"`
 		Message string `json:"message"`
 	}
-	if err := readInto(r, &asked); err != nil {
+	if err := decodeBody(r, &requested); err != nil {
 		return nil, err
 	}
-	if asked.State == "" {
+	if requested.State == "" {
 		return nil, errors.New("state is missing")
 	}
-	return nil, s.SetState(r.PathValue("id"), asked.State, asked.Message)
+	return nil, s.SetState(r.PathValue("id"), requested.State, requested.Message)
 }
 
 func autoscale(s *Server, r *http.Request) (any, error) {
-	var asked struct {
+	var requested struct {
 		Workers int64 `json:"workers"`
 	}
-	if err := readInto(r, &asked); err != nil {
+	if err := decodeBody(r, &requested); err != nil {
 		return nil, err
 	}
-	return nil, s.Autoscale(r.PathValue("id"), asked.Workers)
+	return nil, s.Autoscale(r.PathValue("id"), requested.Workers)
 }
 
 func listFaults(s *Server, _ *http.Request) (any, error) {
@@ -199,7 +201,7 @@ func listFaults(s *Server, _ *http.Request) (any, error) {
 
 func addFault(s *Server, r *http.Request) (any, error) {
 	var wire faultWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	if !slices.Contains([]When{Before, After, Late}, wire.When) {
@@ -225,7 +227,7 @@ func listLimits(s *Server, _ *http.Request) (any, error) { return s.Limits(), ni
 
 func setLimits(s *Server, r *http.Request) (any, error) {
 	var limits []Limit
-	if err := readInto(r, &limits); err != nil {
+	if err := decodeBody(r, &limits); err != nil {
 		return nil, err
 	}
 	s.SetLimits(limits...)
@@ -238,7 +240,7 @@ func getBehaviour(s *Server, _ *http.Request) (any, error) {
 
 func setBehaviour(s *Server, r *http.Request) (any, error) {
 	var wire behaviourWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	s.SetBehaviour(wire.behaviour())
@@ -249,7 +251,7 @@ func getTimings(s *Server, _ *http.Request) (any, error) { return newTimingsWire
 
 func setTimings(s *Server, r *http.Request) (any, error) {
 	wire := newTimingsWire(s.Timings())
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	s.SetTimings(wire.timings())
@@ -261,19 +263,19 @@ func getClock(s *Server, _ *http.Request) (any, error) {
 }
 
 func advanceClock(s *Server, r *http.Request) (any, error) {
-	var asked struct {
+	var requested struct {
 		Advance wireDuration  `json:"advance"`
 		Offset  *wireDuration `json:"offset"`
 	}
-	if err := readInto(r, &asked); err != nil {
+	if err := decodeBody(r, &requested); err != nil {
 		return nil, err
 	}
-	if asked.Advance < 0 || (asked.Advance == 0 && asked.Offset == nil) {
+	if requested.Advance < 0 || (requested.Advance == 0 && requested.Offset == nil) {
 		return nil, errors.New(`advance must be a positive duration such as "30m"`)
 	}
-	s.clock.Advance(time.Duration(asked.Advance))
-	if asked.Offset != nil {
-		s.SetClockOffset(time.Duration(*asked.Offset))
+	s.clock.Advance(time.Duration(requested.Advance))
+	if requested.Offset != nil {
+		s.SetClockOffset(time.Duration(*requested.Offset))
 	}
 	return getClock(s, r)
 }
@@ -307,7 +309,7 @@ type tokenWire struct {
 
 func addToken(s *Server, r *http.Request) (any, error) {
 	var wire tokenWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	if wire.Value == "" {
@@ -318,7 +320,7 @@ func addToken(s *Server, r *http.Request) (any, error) {
 
 func setRights(s *Server, r *http.Request) (any, error) {
 	var wire tokenWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	return nil, s.SetTokenRights(wire.Value, wire.Rights)
@@ -326,7 +328,7 @@ func setRights(s *Server, r *http.Request) (any, error) {
 
 func revokeToken(s *Server, r *http.Request) (any, error) {
 	var wire tokenWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	if wire.Value == "" {

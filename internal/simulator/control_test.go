@@ -153,7 +153,7 @@ func TestControlSaysWhatItCannotDo(t *testing.T) {
 		{http.MethodPost, "clusters/x/purge", "", `there is no cluster \"x\"`},
 		{http.MethodPost, "clusters/x/state", "{}", "state is missing"},
 		{http.MethodGet, "requests?after=x", "", `after is \"x\"`},
-		{http.MethodGet, "nothing", "", "GET /simulator/ lists what there is"},
+		{http.MethodGet, "nothing", "", "GET /simulator/ lists all operations"},
 	} {
 		a := b.call(c.method, "/simulator/"+c.path, c.body)
 		b.Expect(a.status).To(Equal(http.StatusBadRequest), c.path)

@@ -2,11 +2,11 @@ package simulator
 
 import "net/http"
 
-// The part of the control endpoint that is about workspaces and what they hold.
+// The control API of workspaces and their contents.
 
 func callElsewhere(s *Server, r *http.Request) (any, error) {
 	body := map[string]any{}
-	if err := readInto(r, &body); err != nil {
+	if err := decodeBody(r, &body); err != nil {
 		return nil, err
 	}
 	return nil, s.CallElsewhere(r.PathValue("group")+"/"+r.PathValue("verb"), r.PathValue("id"), body)
@@ -14,13 +14,13 @@ func callElsewhere(s *Server, r *http.Request) (any, error) {
 
 func setExtra(s *Server, r *http.Request) (any, error) {
 	body := map[string]any{}
-	if err := readInto(r, &body); err != nil {
+	if err := decodeBody(r, &body); err != nil {
 		return nil, err
 	}
 	return nil, s.SetExtraSpec(r.PathValue("id"), body)
 }
 
-// listWorkspaces shows no token and no client secret.
+// listWorkspaces omits tokens and client secrets.
 func listWorkspaces(s *Server, _ *http.Request) (any, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -50,7 +50,7 @@ func addPrincipal(s *Server, r *http.Request) (any, error) {
 		Workspace string `json:"workspace"`
 		Principal
 	}
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	return nil, s.AddPrincipal(wire.Workspace, wire.Principal)
@@ -64,7 +64,7 @@ type nameWire struct {
 
 func removePrincipal(s *Server, r *http.Request) (any, error) {
 	var wire nameWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	return nil, s.RemovePrincipal(wire.Workspace, wire.UserName)
@@ -72,7 +72,7 @@ func removePrincipal(s *Server, r *http.Request) (any, error) {
 
 func addGroup(s *Server, r *http.Request) (any, error) {
 	var wire nameWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	return nil, s.AddGroup(wire.Workspace, wire.GroupName)
@@ -80,7 +80,7 @@ func addGroup(s *Server, r *http.Request) (any, error) {
 
 func removeGroup(s *Server, r *http.Request) (any, error) {
 	var wire nameWire
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	return nil, s.RemoveGroup(wire.Workspace, wire.GroupName)
@@ -91,7 +91,7 @@ func addPolicy(s *Server, r *http.Request) (any, error) {
 		Workspace string `json:"workspace"`
 		Policy
 	}
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	id, err := s.AddPolicy(wire.Workspace, wire.Policy)
@@ -107,7 +107,7 @@ func addPool(s *Server, r *http.Request) (any, error) {
 		Workspace string `json:"workspace"`
 		Pool
 	}
-	if err := readInto(r, &wire); err != nil {
+	if err := decodeBody(r, &wire); err != nil {
 		return nil, err
 	}
 	id, err := s.AddPool(wire.Workspace, wire.Pool)

@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// resolve makes a cluster's effective settings of what was asked for: policy,
-// pool and kind applied, checked, and the server's defaults filled in.
-func (w *workspace) resolve(asked params, creator string) (params, *refusal) {
-	settings := cloneParams(asked)
+// resolve returns the effective settings for a requested specification: it
+// applies policy, pool and kind, validates the result and fills in the server's
+// defaults.
+func (w *workspace) resolve(requested params, creator string) (params, *apiError) {
+	settings := cloneParams(requested)
 	delete(settings, "apply_policy_default_values")
-	if r := w.applyPolicy(settings, trueIn(asked, "apply_policy_default_values")); r != nil {
+	if r := w.applyPolicy(settings, boolOf(requested, "apply_policy_default_values")); r != nil {
 		return nil, r
 	}
-	if trueIn(settings, "is_single_node") && settings["kind"] != nil {
-		asSingleNode(settings)
+	if boolOf(settings, "is_single_node") && settings["kind"] != nil {
+		applySingleNode(settings)
 	}
 	if r := w.validate(settings); r != nil {
 		return nil, r
@@ -24,12 +25,12 @@ func (w *workspace) resolve(asked params, creator string) (params, *refusal) {
 	return settings, nil
 }
 
-func asSingleNode(settings params) {
+func applySingleNode(settings params) {
 	setDefault(settings, "num_workers", int64(0))
-	conf := within(settings, "spark_conf")
+	conf := objectIn(settings, "spark_conf")
 	conf["spark.databricks.cluster.profile"] = "singleNode"
 	conf["spark.master"] = "local[*, 4]"
-	within(settings, "custom_tags")["ResourceClass"] = "SingleNode"
+	objectIn(settings, "custom_tags")["ResourceClass"] = "SingleNode"
 }
 
 func (w *workspace) fillDefaults(settings params, creator string) {
@@ -44,17 +45,18 @@ func (w *workspace) fillDefaults(settings params, creator string) {
 	w.fillCloud(settings)
 }
 
-// fillOlderDefaults fills in what only some workspaces return unasked.
+// fillOlderDefaults fills in fields that only some workspaces return
+// unrequested.
 func (w *workspace) fillOlderDefaults(settings params) {
 	behaviour := w.server.behaviour
 	if behaviour.ReturnsDeltaPreview {
-		setDefault(within(settings, "spark_conf"), "spark.databricks.delta.preview.enabled", "true")
+		setDefault(objectIn(settings, "spark_conf"), "spark.databricks.delta.preview.enabled", "true")
 	}
 	if behaviour.ReturnsRuntimeEngine {
 		setDefault(settings, "runtime_engine", engineOf(textOf(settings, "spark_version")))
 	}
 	if behaviour.ReturnsWorkloadType {
-		clients := within(within(settings, "workload_type"), "clients")
+		clients := objectIn(objectIn(settings, "workload_type"), "clients")
 		setDefault(clients, "jobs", true)
 		setDefault(clients, "notebooks", true)
 	}
@@ -77,8 +79,8 @@ func (w *workspace) fillNodeTypes(settings params) {
 	settings["driver_instance_source"] = params{"node_type_id": settings["driver_node_type_id"]}
 }
 
-// fillAccessMode echoes the old names of access modes, and makes the creator
-// the single user where none is named.
+// fillAccessMode returns access modes by their old names, and makes the creator
+// the single user if none is named.
 func (w *workspace) fillAccessMode(settings params, creator string) {
 	mode := cmp.Or(textOf(settings, "data_security_mode"), w.mode)
 	switch mode {
@@ -88,7 +90,7 @@ func (w *workspace) fillAccessMode(settings params, creator string) {
 		mode = "SINGLE_USER"
 	case "DATA_SECURITY_MODE_AUTO":
 		mode = "USER_ISOLATION"
-		if trueIn(settings, "use_ml_runtime") || strings.Contains(textOf(settings, "spark_version"), "-ml-") {
+		if boolOf(settings, "use_ml_runtime") || strings.Contains(textOf(settings, "spark_version"), "-ml-") {
 			mode = "SINGLE_USER"
 		}
 	}
@@ -112,20 +114,20 @@ func (w *workspace) fillCloud(settings params) {
 	switch w.cloudOf(settings) {
 	case Azure:
 		setDefault(settings, "enable_elastic_disk", true)
-		attributes := within(settings, "azure_attributes")
+		attributes := objectIn(settings, "azure_attributes")
 		setDefault(attributes, "first_on_demand", int64(1))
 		setDefault(attributes, "availability", "ON_DEMAND_AZURE")
 		setDefault(attributes, "spot_bid_max_price", -1.0)
 	case GCP:
 		setDefault(settings, "enable_elastic_disk", false)
-		attributes := within(settings, "gcp_attributes")
+		attributes := objectIn(settings, "gcp_attributes")
 		setDefault(attributes, "first_on_demand", int64(1))
 		setDefault(attributes, "availability", "ON_DEMAND_GCP")
 		setDefault(attributes, "use_preemptible_executors", false)
 		setDefault(attributes, "zone_id", "HA")
 	default:
 		setDefault(settings, "enable_elastic_disk", false)
-		attributes := within(settings, "aws_attributes")
+		attributes := objectIn(settings, "aws_attributes")
 		setDefault(attributes, "first_on_demand", int64(1))
 		setDefault(attributes, "availability", "SPOT_WITH_FALLBACK")
 		setDefault(attributes, "spot_bid_price_percent", int64(100))
@@ -137,8 +139,8 @@ func (w *workspace) fillCloud(settings params) {
 	}
 }
 
-// cloudOf is the workspace's cloud; where it has none, the one that the
-// attributes or node types of the request belong to.
+// cloudOf returns the workspace's cloud; if it has none, the cloud of the
+// request's attributes or node types.
 func (w *workspace) cloudOf(settings params) Cloud {
 	switch {
 	case w.cloud != AnyCloud:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// maxEvents bounds what is kept of one cluster's history.
+// maxEvents bounds the events that are kept for one cluster.
 const maxEvents = 1000
 
 type event struct {
@@ -16,15 +16,15 @@ type event struct {
 	details params
 }
 
-// note records an event.
-func (c *cluster) note(at time.Time, kind string, details params) {
+// addEvent adds an event.
+func (c *cluster) addEvent(at time.Time, kind string, details params) {
 	if len(c.events) >= maxEvents {
 		c.events = slices.Delete(c.events, 0, maxEvents/10)
 	}
 	c.events = append(c.events, event{at: at, kind: kind, details: details})
 }
 
-// size and attributes are how events show a specification.
+// sizeOf and attributesOf split a specification as events show it.
 func sizeOf(spec params) params {
 	size := params{}
 	for field := range clusterSize.fields {
@@ -43,19 +43,19 @@ func attributesOf(spec params) params {
 	return attributes
 }
 
-// listEvents serves both ways of paging: page_size with page_token, and the
-// older offset with limit, whose next page is a whole request.
-func (c *call) listEvents() (any, *refusal) {
+// listEvents supports both kinds of paging: page_size with page_token, and the
+// older offset with limit, whose next page is a complete request.
+func (c *call) listEvents() (any, *apiError) {
 	found, r := c.cluster(canAttach)
 	if r != nil {
 		return nil, r
 	}
-	offset, limit := wholeOf(c.params, "offset"), wholeOf(c.params, "limit")
+	offset, limit := integerOf(c.params, "offset"), integerOf(c.params, "limit")
 	_, sized := c.params["page_size"]
 	token := textOf(c.params, "page_token")
 	byToken := sized || token != ""
 	if byToken {
-		limit = wholeOf(c.params, "page_size")
+		limit = integerOf(c.params, "page_size")
 		offset, r = eventOffset(token)
 		if r != nil {
 			return nil, r
@@ -65,7 +65,7 @@ func (c *call) listEvents() (any, *refusal) {
 		return nil, invalid("limit, page_size and offset must not be negative")
 	}
 	descending := textOf(c.params, "order") != "ASC"
-	if !byToken && offset > 0 && descending && wholeOf(c.params, "end_time") == 0 {
+	if !byToken && offset > 0 && descending && integerOf(c.params, "end_time") == 0 {
 		return nil, invalid("end_time must be given when paging backwards with an offset")
 	}
 	if limit == 0 {
@@ -93,7 +93,8 @@ func (c *call) listEvents() (any, *refusal) {
 	return answer, nil
 }
 
-// nextEvents is the request for the next page, whole, as older clients send it.
+// nextEvents returns the complete request for the next page, as older clients
+// send it.
 func (c *call) nextEvents(byToken bool, offset, limit int64) params {
 	next := cloneParams(c.params)
 	if byToken {
@@ -108,7 +109,7 @@ func (c *call) nextEvents(byToken bool, offset, limit int64) params {
 }
 
 func (c *cluster) selectEvents(query params, descending bool) []any {
-	start, end := wholeOf(query, "start_time"), wholeOf(query, "end_time")
+	start, end := integerOf(query, "start_time"), integerOf(query, "end_time")
 	types, _ := query["event_types"].([]any)
 	selected := []any{}
 	for _, e := range c.events {
@@ -128,7 +129,7 @@ func eventToken(offset int64) string {
 	return base64.URLEncoding.EncodeToString(encode([]any{"events", offset}))
 }
 
-func eventOffset(token string) (int64, *refusal) {
+func eventOffset(token string) (int64, *apiError) {
 	if token == "" {
 		return 0, nil
 	}

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// What happens to clusters without the client under test: other people, other
-// tools, the platform. And what a test may know of them.
+// Changes to clusters from outside the client under test, by other users, other
+// tools and the platform; and the state that tests may inspect.
 
-// Record is a cluster as the simulator knows it, whatever became of it.
+// Record is the state of a cluster in the simulator, also of a deleted one.
 type Record struct {
 	ID        string `json:"cluster_id"`
 	Workspace string `json:"workspace"`
@@ -19,36 +19,37 @@ type Record struct {
 	// Owner is the value of the owner tag.
 	Owner string `json:"owner,omitempty"`
 	State State  `json:"state"`
-	// Deleted is permanently deleted, Purged is gone by retention; Gone is when.
+	// Deleted reports permanent deletion and Purged removal after the retention
+	// period; Gone is the time of either.
 	Deleted bool      `json:"deleted,omitempty"`
 	Purged  bool      `json:"purged,omitempty"`
 	Pinned  bool      `json:"pinned,omitempty"`
 	Created time.Time `json:"created"`
 	Gone    time.Time `json:"gone,omitzero"`
-	// Spec is what was last asked for, Settings what the server made of it.
+	// Spec is the last request, Settings the effective specification.
 	Spec     map[string]any `json:"spec"`
 	Settings map[string]any `json:"settings"`
 }
 
-// Exists reports whether the API still knows the cluster.
+// Exists reports whether the API still finds the cluster.
 func (r Record) Exists() bool { return !r.Deleted && !r.Purged }
 
-// Seed is a cluster that the client under test did not make.
+// Seed is a cluster that the client under test did not create.
 type Seed struct {
-	// Workspace is a name; empty is the first.
+	// Workspace is a name; empty means the first workspace.
 	Workspace string `json:"workspace,omitempty"`
-	// Creator is a user name; empty is DefaultUser. Source is UI, JOB, API, …;
-	// empty is UI.
+	// Creator is a user name; empty means DefaultUser. Source is UI, JOB, API,
+	// …; empty means UI.
 	Creator string `json:"creator_user_name,omitempty"`
 	Source  string `json:"cluster_source,omitempty"`
-	// State is RUNNING or whatever it shall be in; empty is TERMINATED.
+	// State is the initial state, such as RUNNING; empty means TERMINATED.
 	State State `json:"state,omitempty"`
-	// Spec is a specification as create takes it, numbers as they come. A name
-	// and a size, runtime and node type are filled in where they are missing.
+	// Spec is a specification as create accepts it, with numbers of any type. A
+	// missing name, size, runtime or node type is filled in.
 	Spec map[string]any `json:"spec,omitempty"`
 }
 
-// Clusters are all clusters ever made, oldest first.
+// Clusters returns all clusters ever created, oldest first.
 func (s *Server) Clusters() []Record {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -56,7 +57,7 @@ func (s *Server) Clusters() []Record {
 	records := []Record{}
 	for _, w := range s.workspaces {
 		for _, c := range w.byID {
-			c.settle(now)
+			c.advanceTo(now)
 			records = append(records, c.record())
 		}
 	}
@@ -69,7 +70,7 @@ func (s *Server) Clusters() []Record {
 	return records
 }
 
-// Cluster is one cluster; false if there never was one with this id.
+// Cluster returns one cluster; false if no cluster ever had this id.
 func (s *Server) Cluster(id string) (Record, bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -83,7 +84,7 @@ func (s *Server) Cluster(id string) (Record, bool) {
 func (s *Server) anyCluster(id string) *cluster {
 	for _, w := range s.workspaces {
 		if c := w.byID[id]; c != nil {
-			c.settle(s.now())
+			c.advanceTo(s.now())
 			return c
 		}
 	}
@@ -98,7 +99,7 @@ func (c *cluster) record() Record {
 	}
 }
 
-// AddCluster makes a cluster as another client would and returns its id.
+// AddCluster creates a cluster as another client would and returns its id.
 func (s *Server) AddCluster(seed Seed) (string, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -110,7 +111,7 @@ func (s *Server) AddCluster(seed Seed) (string, error) {
 		}
 		w = s.workspaces[at]
 	}
-	spec, err := conform(seed.Spec)
+	spec, err := parseSpec(seed.Spec)
 	if err != nil {
 		return "", err
 	}
@@ -133,12 +134,12 @@ func (s *Server) AddCluster(seed Seed) (string, error) {
 		return "", r.err()
 	}
 	made := w.makeCluster(spec, settings, creator, source, s.now())
-	made.force(seed.State, s.now(), "")
+	made.forceState(seed.State, s.now(), "")
 	return made.id, nil
 }
 
-// conform reads a specification that a test wrote as it likes.
-func conform(spec map[string]any) (params, error) {
+// parseSpec converts a specification of a test.
+func parseSpec(spec map[string]any) (params, error) {
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return nil, fmt.Errorf("encode the specification: %w", err)
@@ -149,8 +150,8 @@ func conform(spec map[string]any) (params, error) {
 			return nil, fmt.Errorf("decode the specification: %w", err)
 		}
 	}
-	var checker conformer
-	converted, r := checker.record(raw, clusterSpec.with(policyDefaults), "")
+	var checker schemaChecker
+	converted, r := checker.object(raw, clusterSpec.with(policyDefaults), "")
 	if r != nil {
 		return nil, r.err()
 	}
@@ -160,47 +161,47 @@ func conform(spec map[string]any) (params, error) {
 	return converted, nil
 }
 
-func (r *refusal) err() error { return fmt.Errorf("%s: %s", r.code, r.message) }
+func (r *apiError) err() error { return fmt.Errorf("%s: %s", r.code, r.message) }
 
-// EditElsewhere sets fields of a cluster as another user would in the
-// UI; nil clears one. It does not restart the cluster.
+// EditElsewhere sets fields of a cluster as another user would in the UI; nil
+// clears a field. It does not restart the cluster.
 func (s *Server) EditElsewhere(id string, changes map[string]any) error {
 	return s.with(id, func(c *cluster, _ time.Time) error {
-		asked := cloneParams(c.spec)
-		given, err := conform(changes)
+		requested := cloneParams(c.spec)
+		given, err := parseSpec(changes)
 		if err != nil {
 			return err
 		}
 		for field, value := range changes {
 			if c.resizedTo != nil && clusterSize.field(field) != nil {
-				setSize(asked, c.resizedTo)
+				setSize(requested, c.resizedTo)
 				c.resizedTo = nil
 			}
-			delete(asked, field)
+			delete(requested, field)
 			if value != nil {
-				asked[field] = given[field]
+				requested[field] = given[field]
 			}
 		}
-		settings, r := c.workspace.resolve(asked, c.creator)
+		settings, r := c.workspace.resolve(requested, c.creator)
 		if r != nil {
 			return r.err()
 		}
-		c.workspace.configure(c, asked, settings)
+		c.workspace.configure(c, requested, settings)
 		return nil
 	})
 }
 
-// EndElsewhere ends a cluster for a reason that the client did not cause; it is
-// TERMINATED at once.
+// EndElsewhere sets a cluster to TERMINATED at once, for a reason that the
+// client did not cause.
 func (s *Server) EndElsewhere(id string, reason TerminationReason) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
 		c.terminate(now, reason, "")
-		c.terminatedAt(now)
+		c.finishTerminate(now)
 		return nil
 	})
 }
 
-// DeleteElsewhere deletes a cluster permanently, pinned or not.
+// DeleteElsewhere permanently deletes a cluster, also a pinned one.
 func (s *Server) DeleteElsewhere(id string) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
 		c.remove(now)
@@ -208,26 +209,26 @@ func (s *Server) DeleteElsewhere(id string) error {
 	})
 }
 
-// Purge makes a cluster one that ended more than 30 days ago.
+// Purge makes a cluster look as if it had terminated more than 30 days ago.
 func (s *Server) Purge(id string) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
 		c.terminated, c.pinnedBy = now, nil
-		c.enter(Terminated, now, c.message)
-		c.forgotten(now)
+		c.enterState(Terminated, now, c.message)
+		c.expire(now)
 		return nil
 	})
 }
 
-// SetState puts a cluster into a state, also one that is not documented; what
-// follows by itself follows from there.
+// SetState sets the state of a cluster, also an undocumented one; later
+// transitions start from it.
 func (s *Server) SetState(id string, state State, message string) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
-		c.force(state, now, message)
+		c.forceState(state, now, message)
 		return nil
 	})
 }
 
-// Touch is activity on a cluster: its idle minutes begin anew.
+// Touch records activity on a cluster, which restarts its idle time.
 func (s *Server) Touch(id string) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
 		c.active = now
@@ -235,15 +236,15 @@ func (s *Server) Touch(id string) error {
 	})
 }
 
-// Autoscale lets the platform resize a RUNNING autoscaling cluster.
+// Autoscale makes the platform resize a RUNNING autoscaling cluster.
 func (s *Server) Autoscale(id string, workers int64) error {
 	return s.with(id, func(c *cluster, now time.Time) error {
 		if c.state != Running || !c.isAutoscaling() {
 			return fmt.Errorf("cluster %s is %s or does not autoscale", id, c.state)
 		}
 		c.autoscaledTo, c.missingNodes = workers, 0
-		c.enter(Resizing, now, "")
-		c.note(now, "RESIZING", params{"cause": "AUTOSCALE", "current_num_workers": c.executors, "target_num_workers": workers})
+		c.enterState(Resizing, now, "")
+		c.addEvent(now, "RESIZING", params{"cause": "AUTOSCALE", "current_num_workers": c.executors, "target_num_workers": workers})
 		return nil
 	})
 }
@@ -258,29 +259,29 @@ func (s *Server) with(id string, change func(*cluster, time.Time) error) error {
 	return change(c, s.now())
 }
 
-// force puts the cluster into a state as if it had got there by itself.
-func (c *cluster) force(state State, now time.Time, message string) {
+// forceState sets a state as if the cluster had reached it by itself.
+func (c *cluster) forceState(state State, now time.Time, message string) {
 	switch state {
 	case Running:
-		c.launchEnds, c.missingNodes = nil, 0
-		c.launched(now)
+		c.launchFailure, c.missingNodes = nil, 0
+		c.finishLaunch(now)
 		c.terminated, c.reason = time.Time{}, nil
 	case Terminated, "":
 		if c.reason == nil {
 			reason := userRequest(c.creator)
 			c.reason = &reason
 		}
-		c.enter(Terminated, now, endMessage(*c.reason))
-		c.terminatedAt(now)
+		c.enterState(Terminated, now, endMessage(*c.reason))
+		c.finishTerminate(now)
 	default:
-		c.enter(state, now, "")
+		c.enterState(state, now, "")
 	}
 	if message != "" {
 		c.message = message
 	}
 }
 
-// Clock is the simulator's time; Advance it to let things happen.
+// Clock returns the simulator's clock; advance it to make transitions happen.
 func (s *Server) Clock() *Clock { return s.clock }
 
 // SetBehaviour replaces the switches.
@@ -290,21 +291,21 @@ func (s *Server) SetBehaviour(b Behaviour) {
 	s.behaviour = b
 }
 
-// Behaviour is how the switches stand.
+// Behaviour returns the current switches.
 func (s *Server) Behaviour() Behaviour {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.behaviour
 }
 
-// SetTimings replaces how long things take, also what is under way.
+// SetTimings replaces the durations, also of transitions in progress.
 func (s *Server) SetTimings(t Timings) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.timings = t
 }
 
-// Timings are how long things take now.
+// Timings returns the current durations.
 func (s *Server) Timings() Timings {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Fields of a specification that the workspace knows and its documentation does
-// not: GET shows them under spec, update keeps them, edit loses those that its
-// body leaves out.
+// Extra fields are fields of a specification that the workspace supports and
+// its documentation omits: GET shows them under spec, update keeps them, and
+// edit drops those that its body omits.
 
-// SetExtraSpec replaces the extra fields of one cluster; objects in it are
-// merged with the objects of the specification.
+// SetExtraSpec replaces the extra fields of one cluster; objects are merged
+// with the objects of the specification.
 func (s *Server) SetExtraSpec(id string, extra map[string]any) error {
 	decoded, err := decodeExtra(extra)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Server) SetExtraSpec(id string, extra map[string]any) error {
 	return nil
 }
 
-// decodeExtra holds numbers as they were written, so that they come back so.
+// decodeExtra preserves numbers exactly as they were written.
 func decodeExtra(extra map[string]any) (params, error) {
 	decoded := params{}
 	if extra == nil {
@@ -45,7 +45,7 @@ func decodeExtra(extra map[string]any) (params, error) {
 	return decoded, nil
 }
 
-// overlay is base with every field of over in it; objects are merged.
+// overlay returns base with every field of over set in it; objects are merged.
 func overlay(base, over params) params {
 	merged := cloneParams(base)
 	for name, value := range over {
@@ -60,12 +60,12 @@ func overlay(base, over params) params {
 	return merged
 }
 
-// extrasIn are the extra fields that a body gives, of those that are known.
+// extrasIn returns the fields of body that are known extra fields.
 func extrasIn(known, body params) params {
 	given := params{}
 	for name, value := range known {
-		found, there := body[name]
-		if !there {
+		found, present := body[name]
+		if !present {
 			continue
 		}
 		inner, isObject := value.(params)
@@ -79,8 +79,8 @@ func extrasIn(known, body params) params {
 	return given
 }
 
-// knownExtras are the extra fields that the workspace takes for a cluster; nil
-// is one that is being made.
+// knownExtras returns the extra fields that the workspace accepts for a
+// cluster; found is nil for a new one.
 func (w *workspace) knownExtras(found *cluster) params {
 	if found == nil {
 		return w.extra
@@ -88,9 +88,9 @@ func (w *workspace) knownExtras(found *cluster) params {
 	return overlay(w.extra, found.extra)
 }
 
-// takeExtras is what the request gives of known extra fields, which the log
-// then does not call unknown. Below is where in the body they stand.
-func (c *call) takeExtras(known params, below string) params {
+// requestExtras returns the known extra fields of the request and removes them
+// from the log's unknown fields. Below is their path in the body.
+func (c *call) requestExtras(known params, below string) params {
 	body := c.raw
 	if below != "" {
 		body, _ = c.raw[below].(params)
@@ -106,7 +106,7 @@ func (c *call) takeExtras(known params, below string) params {
 	return extrasIn(known, body)
 }
 
-// maskExtras replaces what update_mask names of the extra fields.
+// maskExtras replaces the extra fields that update_mask names.
 func maskExtras(extra, known, given params, steps []string) {
 	name := steps[0]
 	value, isKnown := known[name]
@@ -115,7 +115,7 @@ func maskExtras(extra, known, given params, steps []string) {
 	}
 	if inner, isObject := value.(params); isObject && len(steps) > 1 {
 		givenInner, _ := given[name].(params)
-		maskExtras(within(extra, name), inner, givenInner, steps[1:])
+		maskExtras(objectIn(extra, name), inner, givenInner, steps[1:])
 		return
 	}
 	delete(extra, name)

@@ -7,26 +7,28 @@ import (
 	"time"
 )
 
-// When is where in a request's life a fault takes effect.
+// When is the point of a request's processing at which a fault takes effect.
 type When string
 
 const (
-	// Before the effect: the operation is not carried out (but after a mere
-	// Delay it is, unless the caller has gone meanwhile).
+	// Before the operation: it is not carried out. With only a Delay it is,
+	// unless the caller has disconnected by then.
 	Before When = ""
-	// After the effect: the operation is carried out and its answer is lost,
-	// late or spoilt.
+	// After the operation: it is carried out, and its response is lost, delayed
+	// or damaged.
 	After When = "after"
 	// Late is Before, except that the operation is carried out after Delay even
-	// if the caller has gone: a write that takes effect after its caller gave up.
+	// if the caller has disconnected: a write that takes effect after the
+	// caller's timeout.
 	Late When = "late"
 )
 
-// Fault is a rule of what goes wrong with which requests. Every field that
-// chooses requests narrows the choice; empty ones do not. The oldest rule that
-// matches a request is the one that befalls it.
+// Fault is a rule that makes requests fail. Every field that selects requests
+// narrows the selection; empty fields do not. If several rules match a request,
+// the oldest applies.
 type Fault struct {
-	// Name identifies the rule in the log and for its removal; empty gets one.
+	// Name identifies the rule in the log and for removal; a rule without a
+	// name gets one.
 	Name string `json:"name,omitempty"`
 
 	Workspace string `json:"workspace,omitempty"`
@@ -40,43 +42,45 @@ type Fault struct {
 	// Path is an exact path, such as one version's.
 	Path      string `json:"path,omitempty"`
 	ClusterID string `json:"cluster_id,omitempty"`
-	// ClusterName is that in the body of a create or edit.
+	// ClusterName is the cluster_name in the body of a create or edit.
 	ClusterName string `json:"cluster_name,omitempty"`
-	// Page chooses one page of a list; the first is 1.
+	// Page selects one page of a list; the first is 1.
 	Page int `json:"page,omitempty"`
-	// Skip lets so many matching requests pass first; Times is for how many
-	// after that the rule holds (0: until it is removed).
+	// Skip is the number of matching requests to leave alone first; Times is
+	// the number of requests after that to which the rule applies (0: until it
+	// is removed).
 	Skip  int `json:"skip,omitempty"`
 	Times int `json:"times,omitempty"`
-	// Percent is the share of matching requests it strikes (0: all).
+	// Percent is the share of matching requests to which the rule applies (0:
+	// all).
 	Percent float64 `json:"percent,omitempty"`
 
 	When When `json:"when,omitempty"`
-	// Delay holds the request (Before, Late) or its answer (After) in the
-	// caller's time; alone, it is the whole fault.
+	// Delay delays the request (Before, Late) or its response (After) in the
+	// caller's time; it may be the whole fault.
 	Delay time.Duration `json:"-"`
-	// Status answers with an error of this status, ErrorCode and Message. An
-	// ErrorCode of digits is a number on the wire, as in
+	// Status makes the response an error with this status, ErrorCode and
+	// Message. An ErrorCode of digits is a number on the wire, as in
 	// {"error_code":403,"message":"Invalid access token."}.
 	Status    int               `json:"status,omitempty"`
 	ErrorCode string            `json:"error_code,omitempty"`
 	Message   string            `json:"message,omitempty"`
 	Header    map[string]string `json:"header,omitempty"`
-	// Body answers with exactly this, with Status (0: 200).
+	// Body is the exact body of the response, with Status (0: 200).
 	Body string `json:"body,omitempty"`
-	// Drop closes the connection without an answer.
+	// Drop closes the connection without a response.
 	Drop bool `json:"drop,omitempty"`
-	// SpecMissing leaves spec out of the answer of a get.
+	// SpecMissing omits spec from the response to a get.
 	SpecMissing bool `json:"spec_missing,omitempty"`
-	// Truncate cuts the true answer in half, which well-formed HTTP conceals.
+	// Truncate cuts the body of the response in half, in well-formed HTTP.
 	Truncate bool `json:"truncate,omitempty"`
-	// HTML answers with the page of a login or a proxy, or with Body as a page,
-	// with Status (0: 200).
+	// HTML makes the response the page of a login or a proxy, or Body as a
+	// page, with Status (0: 200).
 	HTML bool `json:"html,omitempty"`
 
-	// List spoils the answer of a list.
+	// List changes the response to a list.
 	List *ListFault `json:"list,omitempty"`
-	// Launch makes the launch that the request sets off end with this reason.
+	// Launch makes the launch that the request starts fail with this reason.
 	Launch *TerminationReason `json:"launch,omitempty"`
 	// MissingNodes is how many nodes a launch or resize does not get.
 	MissingNodes int `json:"missing_nodes,omitempty"`
@@ -84,23 +88,23 @@ type Fault struct {
 	FailLibraries string `json:"fail_libraries,omitempty"`
 }
 
-// ListFault is what is wrong with a page of a list that looks well.
+// ListFault is an error in a well-formed page of a list.
 type ListFault struct {
-	// Empty is a page without clusters and without a next one.
+	// Empty makes the page empty and the last one.
 	Empty bool `json:"empty,omitempty"`
-	// Omit are ids of clusters that do not appear.
+	// Omit lists ids of clusters to leave out.
 	Omit []string `json:"omit,omitempty"`
-	// OmitFirst leaves out so many at the page's beginning; RepeatLast begins it
-	// with the last cluster of the page before. Either is what a changing
-	// collection does to a paged list.
+	// OmitFirst is the number of clusters to leave out at the beginning of the
+	// page; RepeatLast begins the page with the last cluster of the page
+	// before. Both happen when a paged collection changes.
 	OmitFirst  int  `json:"omit_first,omitempty"`
 	RepeatLast bool `json:"repeat_last,omitempty"`
-	// Stale answers with the workspace as it was when the rule was added.
+	// Stale lists the workspace as it was when the rule was added.
 	Stale bool `json:"stale,omitempty"`
 }
 
-// faultBook holds the rules. Server.mutex guards it.
-type faultBook struct {
+// faultRules holds the rules. Server.mutex guards it.
+type faultRules struct {
 	server *Server
 	rules  []*faultRule
 	serial int64
@@ -108,11 +112,11 @@ type faultBook struct {
 
 type faultRule struct {
 	Fault
-	seen, struck int
-	stale        map[*workspace][]listed
+	matched, applied int
+	stale            map[*workspace][]listed
 }
 
-func newFaultBook(s *Server) *faultBook { return &faultBook{server: s} }
+func newFaultRules(s *Server) *faultRules { return &faultRules{server: s} }
 
 // AddFault adds a rule and returns its name.
 func (s *Server) AddFault(f Fault) string {
@@ -121,7 +125,7 @@ func (s *Server) AddFault(f Fault) string {
 	return s.faults.add(f)
 }
 
-// RemoveFault removes a rule by name; false if there is none.
+// RemoveFault removes a rule by name; false if no rule has the name.
 func (s *Server) RemoveFault(name string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -137,7 +141,7 @@ func (s *Server) ClearFaults() {
 	s.faults.rules = nil
 }
 
-// Faults are the rules that hold now, oldest first.
+// Faults returns the current rules, oldest first.
 func (s *Server) Faults() []Fault {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -148,7 +152,7 @@ func (s *Server) Faults() []Fault {
 	return all
 }
 
-func (b *faultBook) add(f Fault) string {
+func (b *faultRules) add(f Fault) string {
 	b.serial++
 	if f.Name == "" {
 		f.Name = "fault-" + decimal(b.serial)
@@ -164,20 +168,20 @@ func (b *faultBook) add(f Fault) string {
 	return f.Name
 }
 
-// choose finds the rule that befalls a call, and counts.
-func (b *faultBook) choose(c *call) *faultRule {
+// choose returns the rule that applies to a call, and counts the match.
+func (b *faultRules) choose(c *call) *faultRule {
 	for _, rule := range b.rules {
 		if !rule.matches(c) {
 			continue
 		}
-		rule.seen++
-		if rule.seen <= rule.Skip || (rule.Times > 0 && rule.struck >= rule.Times) {
+		rule.matched++
+		if rule.matched <= rule.Skip || (rule.Times > 0 && rule.applied >= rule.Times) {
 			continue
 		}
 		if rule.Percent > 0 && b.server.random.Float64()*100 >= rule.Percent {
 			continue
 		}
-		rule.struck++
+		rule.applied++
 		return rule
 	}
 	return nil
@@ -197,27 +201,28 @@ func (f *Fault) matches(c *call) bool {
 		(f.Page == 0 || f.Page == c.page())
 }
 
-// answerWithFault is what becomes of the call under its fault; nil is a dropped
-// connection.
+// answerWithFault returns the response to the call under its fault; nil drops
+// the connection.
 func (c *call) answerWithFault() *reply {
 	fault := c.fault
 	if fault.When == After {
 		answer := c.perform()
-		c.hold(fault.Delay, false)
-		return fault.spoil(c, answer)
+		c.wait(fault.Delay, false)
+		return fault.applyTo(c, answer)
 	}
-	stayed := c.hold(fault.Delay, fault.When == Late)
+	stayed := c.wait(fault.Delay, fault.When == Late)
 	if !stayed {
 		return nil
 	}
 	if !fault.answers() || fault.When == Late {
-		return fault.spoil(c, c.perform())
+		return fault.applyTo(c, c.perform())
 	}
-	return fault.spoil(c, &reply{status: http.StatusOK, contentType: c.contentType(), header: c.header(), body: []byte("{}\n")})
+	return fault.applyTo(c, &reply{status: http.StatusOK, contentType: c.contentType(), header: c.header(), body: []byte("{}\n")})
 }
 
-// hold waits; false if the caller left meanwhile and the call ends with that.
-func (c *call) hold(d time.Duration, regardless bool) bool {
+// wait waits for d. It returns false if the caller disconnects first, unless
+// regardless is set, or if the server closes.
+func (c *call) wait(d time.Duration, regardless bool) bool {
 	if d <= 0 {
 		return true
 	}
@@ -237,14 +242,14 @@ func (c *call) hold(d time.Duration, regardless bool) bool {
 	}
 }
 
-// answers reports whether the fault puts an answer of its own in place of the true one.
+// answers reports whether the fault replaces the true response.
 func (f *Fault) answers() bool {
 	return f.Status != 0 || f.Body != "" || f.Drop || f.HTML
 }
 
 const loginPage = "<!doctype html>\n<html><head><title>Databricks - Sign In</title></head><body><pre>Sign in to continue</pre></body></html>\n"
 
-func (f *Fault) spoil(c *call, answer *reply) *reply {
+func (f *Fault) applyTo(c *call, answer *reply) *reply {
 	status := f.Status
 	if status == 0 {
 		status = http.StatusOK
@@ -258,7 +263,7 @@ func (f *Fault) spoil(c *call, answer *reply) *reply {
 	case f.Body != "":
 		answer = &reply{status: status, contentType: c.contentType(), header: c.header(), body: []byte(f.Body)}
 	case f.Status != 0:
-		answer = c.refused(refuse(f.Status, f.errorCode(), "%s", f.Message))
+		answer = c.errorReply(newAPIError(f.Status, f.errorCode(), "%s", f.Message))
 	case f.Truncate:
 		answer.body = answer.body[:len(answer.body)/2]
 	}

@@ -216,10 +216,10 @@ func TestWhatHappensElsewhere(t *testing.T) {
 	b.Expect(b.s.Purge(id)).To(MatchError(ContainSubstring("there is no cluster")))
 
 	second := b.create("two", `"custom_tags":{"databricks-operator-owner":"op-1"}`)
-	b.Expect(b.s.MostByOwner()).To(HaveKeyWithValue("op-1", 1))
+	b.Expect(b.s.MaxClustersByOwner()).To(HaveKeyWithValue("op-1", 1))
 	b.create("three", `"custom_tags":{"databricks-operator-owner":"op-1"}`)
 	b.Expect(b.s.DeleteElsewhere(second)).To(Succeed())
-	b.Expect(b.s.MostByOwner()).To(HaveKeyWithValue("op-1", 2))
+	b.Expect(b.s.MaxClustersByOwner()).To(HaveKeyWithValue("op-1", 2))
 	b.Expect(b.s.RequestsTo("clusters/create")[1].Owner).To(Equal("op-1"))
 	record, known := b.s.Cluster(second)
 	b.Expect(known).To(BeTrue())

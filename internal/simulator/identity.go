@@ -8,26 +8,27 @@ import (
 	"time"
 )
 
-// session is the principal that a credential stands for, in one workspace.
+// session is the principal of a credential in one workspace.
 type session struct {
 	workspace *workspace
 	principal *principal
-	// rights narrow what the credential may do.
+	// rights restrict the credential.
 	rights Rights
 	// expires is zero for a personal access token.
 	expires time.Time
 }
 
-// workspaceHeaders name the workspace of a request on a host with several.
+// workspaceHeaders select the workspace of a request on a host with several.
 var workspaceHeaders = []string{"X-Databricks-Workspace-Id", "X-Databricks-Org-Id"}
 
-// askedWorkspace is the workspace id that the request names; empty for none.
-func askedWorkspace(r *http.Request) string {
-	asked := ""
+// requestedWorkspace returns the workspace id that the request names; empty for
+// none.
+func requestedWorkspace(r *http.Request) string {
+	requested := ""
 	for _, name := range workspaceHeaders {
-		asked = cmp.Or(asked, r.Header.Get(name))
+		requested = cmp.Or(requested, r.Header.Get(name))
 	}
-	return cmp.Or(asked, r.URL.Query().Get("o"))
+	return cmp.Or(requested, r.URL.Query().Get("o"))
 }
 
 func bearerToken(r *http.Request) string {
@@ -38,43 +39,43 @@ func bearerToken(r *http.Request) string {
 	return token
 }
 
-// identify finds the session of the request's credential, in the workspace that
-// the request names; without one, in the first workspace that takes the
-// credential.
-func (s *Server) identify(r *http.Request, now time.Time) (*session, *refusal) {
+// identify returns the session of the request's credential in the workspace
+// that the request names; if it names none, in the first workspace that accepts
+// the credential.
+func (s *Server) identify(r *http.Request, now time.Time) (*session, *apiError) {
 	token := bearerToken(r)
 	if token == "" {
-		return nil, refuse(http.StatusUnauthorized, "UNAUTHENTICATED",
+		return nil, newAPIError(http.StatusUnauthorized, "UNAUTHENTICATED",
 			"Credential was not sent or was of an unsupported type for this API.")
 	}
 	sessions := s.credentials[token]
 	if len(sessions) == 0 {
 		sessions = s.accessTokens[token]
 	}
-	asked := askedWorkspace(r)
-	if asked == "" && s.behaviour.WorkspaceIDRequired {
+	requested := requestedWorkspace(r)
+	if requested == "" && s.behaviour.WorkspaceIDRequired {
 		return nil, invalid("X-Databricks-Workspace-Id is missing: this host serves several workspaces")
 	}
 	for _, known := range sessions {
 		expired := !known.expires.IsZero() && !now.Before(known.expires)
-		if !expired && known.workspace.answersTo(asked) {
+		if !expired && known.workspace.answersTo(requested) {
 			return known, nil
 		}
 	}
 	if s.behaviour.BadTokenIsForbidden {
-		return nil, refuse(http.StatusForbidden, "403", "Invalid access token.")
+		return nil, newAPIError(http.StatusForbidden, "403", "Invalid access token.")
 	}
-	return nil, refuse(http.StatusUnauthorized, "UNAUTHENTICATED", "Invalid access token.")
+	return nil, newAPIError(http.StatusUnauthorized, "UNAUTHENTICATED", "Invalid access token.")
 }
 
-// answersTo reports whether a request that names this workspace id is for the
-// workspace. On a host with one workspace the id is not looked at.
+// answersTo reports whether the workspace serves requests that name this
+// workspace id. A host with one workspace ignores the id.
 func (w *workspace) answersTo(id string) bool {
 	return id == "" || len(w.server.workspaces) == 1 || id == decimal(w.id)
 }
 
-// workspaceID is the value of X-Databricks-Org-Id in an answer to the request;
-// empty where the request belongs to no workspace. Server.mutex is held.
+// workspaceID returns the value of X-Databricks-Org-Id in the response to the
+// request; empty if the request belongs to no workspace. Server.mutex is held.
 func (s *Server) workspaceID(r *http.Request, known *session) string {
 	if known != nil {
 		return decimal(known.workspace.id)
@@ -82,15 +83,15 @@ func (s *Server) workspaceID(r *http.Request, known *session) string {
 	if len(s.workspaces) == 1 {
 		return decimal(s.workspaces[0].id)
 	}
-	asked := askedWorkspace(r)
-	if slices.ContainsFunc(s.workspaces, func(w *workspace) bool { return decimal(w.id) == asked }) {
-		return asked
+	requested := requestedWorkspace(r)
+	if slices.ContainsFunc(s.workspaces, func(w *workspace) bool { return decimal(w.id) == requested }) {
+		return requested
 	}
 	return ""
 }
 
-// me is SCIM's answer to who the caller is.
-func (c *call) me() (any, *refusal) {
+// me is SCIM's description of the caller.
+func (c *call) me() (any, *apiError) {
 	p := c.principal
 	groups := []any{params{"display": "users", "value": "5001", "$ref": "Groups/5001", "type": "direct"}}
 	if !p.NotAdmin {

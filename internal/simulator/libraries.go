@@ -8,18 +8,19 @@ import (
 
 // installed is a library of a cluster.
 type installed struct {
-	library params
-	asked   time.Time
-	// failure is the message it will fail with; empty for none.
+	library   params
+	requested time.Time
+	// failure is the message with which the installation will fail; empty for
+	// success.
 	failure string
 	// removed marks it for removal at the next start.
 	removed bool
-	// everywhere marks a library that is installed on all clusters.
-	everywhere bool
+	// allClusters marks a library that is installed on all clusters.
+	allClusters bool
 }
 
-// status is what became of the library by now: nothing while the cluster is
-// down, and installation again after every start.
+// status returns the status of the library at now: no progress while the
+// cluster is down, and a new installation after every start.
 func (l *installed) status(c *cluster, now time.Time) string {
 	if l.removed {
 		return "UNINSTALL_ON_RESTART"
@@ -28,14 +29,14 @@ func (l *installed) status(c *cluster, now time.Time) string {
 		return "PENDING"
 	}
 	timings := c.workspace.server.timings
-	took := now.Sub(latest(l.asked, c.restarted))
-	whole := c.workspace.server.span(timings.LibraryInstall)
+	took := now.Sub(latest(l.requested, c.restarted))
+	duration := c.workspace.server.scaled(timings.LibraryInstall)
 	switch {
-	case took < whole/3:
+	case took < duration/3:
 		return "PENDING"
-	case took < whole*2/3:
+	case took < duration*2/3:
 		return "RESOLVING"
-	case took < whole:
+	case took < duration:
 		return "INSTALLING"
 	case l.failure != "":
 		return "FAILED"
@@ -44,29 +45,30 @@ func (l *installed) status(c *cluster, now time.Time) string {
 	}
 }
 
-// libraryStatuses are in the order they were asked for, then those to go.
+// libraryStatuses returns the statuses in request order, with libraries to be
+// removed last.
 func (c *cluster) libraryStatuses(now time.Time) []any {
-	var staying, going []any
+	var kept, removing []any
 	for _, l := range c.libraries {
 		status := l.status(c, now)
-		shown := params{"library": l.library, "status": status, "is_library_for_all_clusters": l.everywhere}
+		shown := params{"library": l.library, "status": status, "is_library_for_all_clusters": l.allClusters}
 		if status == "FAILED" {
 			shown["messages"] = []any{l.failure}
 		}
 		if l.removed {
-			going = append(going, shown)
+			removing = append(removing, shown)
 		} else {
-			staying = append(staying, shown)
+			kept = append(kept, shown)
 		}
 	}
-	return slices.Concat(staying, going)
+	return slices.Concat(kept, removing)
 }
 
 func (c *cluster) applyLibraryRemovals() {
 	c.libraries = slices.DeleteFunc(c.libraries, func(l *installed) bool { return l.removed })
 }
 
-func (c *cluster) libraryLike(wanted params) *installed {
+func (c *cluster) findLibrary(wanted params) *installed {
 	for _, l := range c.libraries {
 		if reflect.DeepEqual(l.library, wanted) {
 			return l
@@ -76,13 +78,13 @@ func (c *cluster) libraryLike(wanted params) *installed {
 }
 
 func (c *cluster) install(wanted params, failure string, now time.Time) {
-	if known := c.libraryLike(wanted); known != nil {
+	if known := c.findLibrary(wanted); known != nil {
 		if known.removed || known.failure != failure {
-			known.removed, known.failure, known.asked = false, failure, now
+			known.removed, known.failure, known.requested = false, failure, now
 		}
 		return
 	}
-	c.libraries = append(c.libraries, &installed{library: wanted, asked: now, failure: failure})
+	c.libraries = append(c.libraries, &installed{library: wanted, requested: now, failure: failure})
 }
 
 func (c *cluster) installPolicyLibraries(now time.Time) {
@@ -95,8 +97,9 @@ func (c *cluster) installPolicyLibraries(now time.Time) {
 	}
 }
 
-// librariesToClone are copies of those of the cluster that clone_from names.
-func (c *call) librariesToClone() ([]*installed, *refusal) {
+// librariesToClone returns copies of the libraries of the cluster that
+// clone_from names.
+func (c *call) librariesToClone() ([]*installed, *apiError) {
 	from, _ := c.params["clone_from"].(params)
 	if from == nil {
 		return nil, nil
@@ -109,19 +112,19 @@ func (c *call) librariesToClone() ([]*installed, *refusal) {
 	var copies []*installed
 	for _, l := range source.libraries {
 		if !l.removed {
-			copies = append(copies, &installed{library: l.library, asked: c.now})
+			copies = append(copies, &installed{library: l.library, requested: c.now})
 		}
 	}
 	return copies, nil
 }
 
-func (c *call) askedLibraries() ([]params, *refusal) {
-	asked, _ := c.params["libraries"].([]any)
-	if len(asked) == 0 {
+func (c *call) requestedLibraries() ([]params, *apiError) {
+	requested, _ := c.params["libraries"].([]any)
+	if len(requested) == 0 {
 		return nil, required("libraries")
 	}
-	libraries := make([]params, 0, len(asked))
-	for _, one := range asked {
+	libraries := make([]params, 0, len(requested))
+	for _, one := range requested {
 		l, _ := one.(params)
 		if len(l) != 1 {
 			return nil, invalid("Exactly one of jar, whl, egg, requirements, pypi, maven or cran must be specified")
@@ -136,12 +139,12 @@ func (c *call) askedLibraries() ([]params, *refusal) {
 	return libraries, nil
 }
 
-func (c *call) installLibraries() (any, *refusal) {
+func (c *call) installLibraries() (any, *apiError) {
 	found, r := c.cluster(canManage)
 	if r != nil {
 		return nil, r
 	}
-	libraries, r := c.askedLibraries()
+	libraries, r := c.requestedLibraries()
 	if r != nil {
 		return nil, r
 	}
@@ -155,24 +158,24 @@ func (c *call) installLibraries() (any, *refusal) {
 	return params{}, nil
 }
 
-func (c *call) uninstallLibraries() (any, *refusal) {
+func (c *call) uninstallLibraries() (any, *apiError) {
 	found, r := c.cluster(canManage)
 	if r != nil {
 		return nil, r
 	}
-	libraries, r := c.askedLibraries()
+	libraries, r := c.requestedLibraries()
 	if r != nil {
 		return nil, r
 	}
 	for _, l := range libraries {
-		if known := found.libraryLike(l); known != nil { // others are ignored
+		if known := found.findLibrary(l); known != nil { // unknown libraries are ignored
 			known.removed = true
 		}
 	}
 	return params{}, nil
 }
 
-func (c *call) libraryStatus() (any, *refusal) {
+func (c *call) libraryStatus() (any, *apiError) {
 	found, r := c.cluster(canAttach)
 	if r != nil {
 		return nil, r
@@ -184,10 +187,10 @@ func (c *call) libraryStatus() (any, *refusal) {
 	return answer, nil
 }
 
-func (c *call) allLibraryStatuses() (any, *refusal) {
+func (c *call) allLibraryStatuses() (any, *apiError) {
 	shown := []any{}
 	for _, l := range c.workspace.visible(c.now, c.session) {
-		if statuses := l.seen.libraryStatuses(c.now); len(statuses) > 0 {
+		if statuses := l.cluster.libraryStatuses(c.now); len(statuses) > 0 {
 			shown = append(shown, params{"cluster_id": l.id, "library_statuses": statuses})
 		}
 	}

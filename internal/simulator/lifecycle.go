@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// settle carries out everything that fell due until now, each at its own time.
-// Every look at a cluster begins with it; nothing else makes time pass for one.
-func (c *cluster) settle(now time.Time) {
+// advanceTo applies every transition that is due by now, each at its own time.
+// Every access to a cluster begins with it; no other code advances a cluster.
+func (c *cluster) advanceTo(now time.Time) {
 	for {
 		due, step := c.next()
 		if step == nil || due.After(now) {
@@ -19,7 +19,8 @@ func (c *cluster) settle(now time.Time) {
 	}
 }
 
-// next is what happens to the cluster by itself, and when; nil for nothing.
+// next returns the time and the function of the next automatic transition; nil
+// for none.
 func (c *cluster) next() (time.Time, func(time.Time)) {
 	if c.deleted || c.purged {
 		return time.Time{}, nil
@@ -27,20 +28,20 @@ func (c *cluster) next() (time.Time, func(time.Time)) {
 	server, timings := c.workspace.server, c.workspace.server.timings
 	switch c.state {
 	case Pending:
-		return c.since.Add(server.span(c.launchTime())), c.launched
+		return c.stateSince.Add(server.scaled(c.launchTime())), c.finishLaunch
 	case Restarting:
-		return c.since.Add(server.span(timings.Restart)), c.launched
+		return c.stateSince.Add(server.scaled(timings.Restart)), c.finishLaunch
 	case Resizing:
-		return c.since.Add(server.span(timings.Resize)), c.resized
+		return c.stateSince.Add(server.scaled(timings.Resize)), c.finishResize
 	case Terminating:
-		return c.since.Add(server.span(timings.Terminate)), c.terminatedAt
+		return c.stateSince.Add(server.scaled(timings.Terminate)), c.finishTerminate
 	case Running:
 		if c.idleMinutes > 0 {
-			return c.active.Add(server.span(time.Duration(c.idleMinutes) * time.Minute)), c.idle
+			return c.active.Add(server.scaled(time.Duration(c.idleMinutes) * time.Minute)), c.terminateIdle
 		}
 	case Terminated:
 		if c.pinnedBy == nil {
-			return latest(c.terminated, c.unpinned).Add(server.span(timings.Retention)), c.forgotten
+			return latest(c.terminated, c.unpinned).Add(server.scaled(timings.Retention)), c.expire
 		}
 	}
 	return time.Time{}, nil
@@ -53,26 +54,27 @@ func (c *cluster) launchTime() time.Duration {
 	return c.workspace.server.timings.Launch
 }
 
-func (c *cluster) enter(s State, at time.Time, message string) {
-	c.state, c.since, c.message = s, at, message
+func (c *cluster) enterState(s State, at time.Time, message string) {
+	c.state, c.stateSince, c.message = s, at, message
 }
 
-// launch begins a start; it ends in launched.
+// launch begins a start; finishLaunch ends it.
 func (c *cluster) launch(at time.Time, fault *faultRule) {
-	c.enter(Pending, at, "")
+	c.enterState(Pending, at, "")
 	if c.contextID != 0 {
 		c.stateLost = at
 	}
 	c.reason, c.terminated, c.executors = nil, time.Time{}, 0
-	c.expect(fault)
-	c.missPools()
+	c.setLaunchFault(fault)
+	c.failIfPoolMissing()
 }
 
-// missPools makes the launch end where a pool of the cluster is gone.
-func (c *cluster) missPools() {
+// failIfPoolMissing makes the launch fail if a pool of the cluster does not
+// exist.
+func (c *cluster) failIfPoolMissing() {
 	for _, field := range []string{"instance_pool_id", "driver_instance_pool_id"} {
 		if id := textOf(c.settings, field); id != "" && c.workspace.pool(id) == nil {
-			c.launchEnds = &TerminationReason{
+			c.launchFailure = &TerminationReason{
 				Code: "INSTANCE_POOL_NOT_FOUND", Type: "CLIENT_ERROR",
 				Parameters: map[string]string{"instance_pool_id": id},
 			}
@@ -80,102 +82,103 @@ func (c *cluster) missPools() {
 	}
 }
 
-// restart begins a restart: what ran is lost.
+// restart begins a restart, which loses the Spark state.
 func (c *cluster) restart(at time.Time, user string, fault *faultRule) {
-	c.enter(Restarting, at, "")
+	c.enterState(Restarting, at, "")
 	c.stateLost = at
-	c.expect(fault)
-	c.note(at, "RESTARTING", params{"user": user})
+	c.setLaunchFault(fault)
+	c.addEvent(at, "RESTARTING", params{"user": user})
 }
 
-func (c *cluster) expect(fault *faultRule) {
-	c.launchEnds, c.missingNodes = nil, 0
+func (c *cluster) setLaunchFault(fault *faultRule) {
+	c.launchFailure, c.missingNodes = nil, 0
 	if fault != nil {
-		c.launchEnds, c.missingNodes = fault.Launch, fault.MissingNodes
+		c.launchFailure, c.missingNodes = fault.Launch, fault.MissingNodes
 	}
 }
 
-func (c *cluster) launched(at time.Time) {
-	if c.launchEnds != nil {
-		c.terminate(at, *c.launchEnds, "")
-		c.launchEnds = nil
+func (c *cluster) finishLaunch(at time.Time) {
+	if c.launchFailure != nil {
+		c.terminate(at, *c.launchFailure, "")
+		c.launchFailure = nil
 		return
 	}
-	c.enter(Running, at, "")
+	c.enterState(Running, at, "")
 	c.restarted, c.active = at, at
 	c.contextID = newContextID(c.workspace.server.random)
-	target := c.initialWorkers()
+	target := c.startWorkers()
 	c.executors = max(0, target-int64(c.missingNodes))
 	c.applyLibraryRemovals()
 	if c.settings["init_scripts"] != nil {
-		c.note(at, "INIT_SCRIPTS_STARTED", params{})
-		c.note(at, "INIT_SCRIPTS_FINISHED", params{})
+		c.addEvent(at, "INIT_SCRIPTS_STARTED", params{})
+		c.addEvent(at, "INIT_SCRIPTS_FINISHED", params{})
 	}
-	c.note(at, "RUNNING", params{"current_num_workers": c.executors, "target_num_workers": target})
-	c.note(at, "DRIVER_HEALTHY", params{})
+	c.addEvent(at, "RUNNING", params{"current_num_workers": c.executors, "target_num_workers": target})
+	c.addEvent(at, "DRIVER_HEALTHY", params{})
 }
 
-// newContextID is beyond what a float64 can hold exactly, as real ones are.
+// newContextID returns a number above the exact range of a float64, like real
+// ones.
 func newContextID(random *rand.Rand) int64 {
 	return 1<<62 + random.Int64N(1<<61) | 1
 }
 
-func (c *cluster) resized(at time.Time) {
-	c.enter(Running, at, "")
+func (c *cluster) finishResize(at time.Time) {
+	c.enterState(Running, at, "")
 	target := c.resizeTarget()
 	c.autoscaledTo = -1
 	c.executors = max(0, target-int64(c.missingNodes))
-	c.note(at, "UPSIZE_COMPLETED", params{"current_num_workers": c.executors, "target_num_workers": target})
+	c.addEvent(at, "UPSIZE_COMPLETED", params{"current_num_workers": c.executors, "target_num_workers": target})
 }
 
 func (c *cluster) resizeTarget() int64 {
 	scale, ok := c.settings["autoscale"].(params)
 	switch {
 	case !ok:
-		return wholeOf(c.settings, "num_workers")
+		return integerOf(c.settings, "num_workers")
 	case c.autoscaledTo >= 0:
 		return c.autoscaledTo
 	default:
-		return min(max(c.executors, wholeOf(scale, "min_workers")), wholeOf(scale, "max_workers"))
+		return min(max(c.executors, integerOf(scale, "min_workers")), integerOf(scale, "max_workers"))
 	}
 }
 
-func (c *cluster) idle(at time.Time) {
+func (c *cluster) terminateIdle(at time.Time) {
 	minutes := decimal(c.idleMinutes)
 	c.terminate(at, TerminationReason{
 		Code: "INACTIVITY", Type: "SUCCESS", Parameters: map[string]string{"inactivity_duration_min": minutes},
 	}, "")
 }
 
-// terminate begins the end; user is empty where the platform acts.
+// terminate begins a termination; user is empty if the platform acts.
 func (c *cluster) terminate(at time.Time, reason TerminationReason, user string) {
 	c.reason = &reason
-	c.enter(Terminating, at, endMessage(reason))
+	c.enterState(Terminating, at, endMessage(reason))
 	details := params{"reason": reason}
 	if user != "" {
 		details["user"] = user
 	}
-	c.note(at, "TERMINATING", details)
+	c.addEvent(at, "TERMINATING", details)
 }
 
-func (c *cluster) terminatedAt(at time.Time) {
-	c.enter(Terminated, at, c.message)
+func (c *cluster) finishTerminate(at time.Time) {
+	c.enterState(Terminated, at, c.message)
 	c.terminated, c.executors = at, 0
 }
 
-// forgotten is retention: the cluster is gone, and its id is remembered as such.
-func (c *cluster) forgotten(at time.Time) {
+// expire ends the retention: the cluster is gone, and requests for its id fail.
+func (c *cluster) expire(at time.Time) {
 	c.purged, c.gone = true, at
-	c.leave()
+	c.removeFromWorkspace()
 }
 
-// remove is permanent deletion.
+// remove permanently deletes the cluster.
 func (c *cluster) remove(at time.Time) {
 	c.deleted, c.gone = true, at
-	c.leave()
+	c.removeFromWorkspace()
 }
 
-func (c *cluster) leave() {
+func (c *cluster) removeFromWorkspace() {
 	c.workspace.remove(c)
 	c.workspace.server.owners.left(c.firstOwner)
 }
@@ -184,7 +187,8 @@ func userRequest(user string) TerminationReason {
 	return TerminationReason{Code: "USER_REQUEST", Type: "SUCCESS", Parameters: map[string]string{"username": user}}
 }
 
-// endMessage is the state message of a cluster that ended for a reason.
+// endMessage returns the state message of a cluster that terminated for a
+// reason.
 func endMessage(reason TerminationReason) string {
 	p := reason.Parameters
 	switch reason.Code {
@@ -200,13 +204,13 @@ func endMessage(reason TerminationReason) string {
 	}
 }
 
-// stateMessage describes the progress while the cluster is on its way.
+// stateMessage describes the progress of a launch.
 func (c *cluster) stateMessage(now time.Time) string {
 	if c.message != "" || (c.state != Pending && c.state != Restarting) {
 		return c.message
 	}
 	due, _ := c.next()
-	if now.Sub(c.since) < due.Sub(c.since)/2 {
+	if now.Sub(c.stateSince) < due.Sub(c.stateSince)/2 {
 		return "Finding instances for new nodes, acquiring more instances if necessary"
 	}
 	return "Starting Spark"

@@ -10,26 +10,26 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limit is a token bucket. Callers learn of it only by its 429.
+// Limit is a token bucket. Callers see it only as a 429.
 type Limit struct {
-	// Workspace is the name of the workspace it holds for; empty is each of
-	// them, with a bucket of its own.
+	// Workspace is the name of the workspace to which it applies; empty means
+	// every workspace, each with its own bucket.
 	Workspace string `json:"workspace,omitempty"`
 	// Endpoint is a pattern of endpoints ("clusters/get", "clusters/*", "*"),
-	// each with a bucket of its own; empty is one bucket for all together.
+	// each with its own bucket; empty means one bucket for all endpoints.
 	Endpoint string `json:"endpoint,omitempty"`
-	// Rate is requests per second; Burst how many may come at once (0 is those of a
-	// second, at least 1).
+	// Rate is in requests per second; Burst is the size of the bucket (0: the
+	// requests of one second, at least 1).
 	Rate  float64 `json:"rate"`
 	Burst int     `json:"burst,omitempty"`
 	// RetryAfter is the header of the 429: empty for none, RetryAfterSeconds,
-	// RetryAfterDate, or anything else to be sent as it stands.
+	// RetryAfterDate, or a literal value.
 	RetryAfter string `json:"retry_after,omitempty"`
 	// RetryInfo adds a google.rpc.RetryInfo to the body.
 	RetryInfo bool `json:"retry_info,omitempty"`
 }
 
-// Ways to fill in a Retry-After header truthfully.
+// Values of Limit.RetryAfter that send the true waiting time.
 const (
 	RetryAfterSeconds = "seconds"
 	RetryAfterDate    = "date"
@@ -56,7 +56,7 @@ func (s *Server) SetLimits(limits ...Limit) {
 	s.limits = newLimiter(limits)
 }
 
-// Limits are the limits that hold now.
+// Limits returns the current limits.
 func (s *Server) Limits() []Limit {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -64,10 +64,10 @@ func (s *Server) Limits() []Limit {
 }
 
 // admit takes a token from every bucket of the request, or from none.
-func (l *limiter) admit(workspace, endpoint string, now time.Time) *refusal {
+func (l *limiter) admit(workspace, endpoint string, now time.Time) *apiError {
 	var taken []*rate.Reservation
 	for i, limit := range l.limits {
-		if !limit.holdsFor(workspace, endpoint) {
+		if !limit.appliesTo(workspace, endpoint) {
 			continue
 		}
 		reservation := l.bucket(i, workspace, endpoint).ReserveN(now, 1)
@@ -76,7 +76,7 @@ func (l *limiter) admit(workspace, endpoint string, now time.Time) *refusal {
 			for _, r := range taken {
 				r.CancelAt(now)
 			}
-			return limit.refusal(endpoint, wait, now)
+			return limit.exceeded(endpoint, wait, now)
 		}
 	}
 	return nil
@@ -101,12 +101,12 @@ func (l Limit) newBucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(l.Rate), max(1, burst))
 }
 
-func (l Limit) holdsFor(workspace, endpoint string) bool {
+func (l Limit) appliesTo(workspace, endpoint string) bool {
 	return (l.Workspace == "" || l.Workspace == workspace) && (l.Endpoint == "" || matches(l.Endpoint, endpoint))
 }
 
-func (l Limit) refusal(endpoint string, wait time.Duration, now time.Time) *refusal {
-	r := refuse(http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED",
+func (l Limit) exceeded(endpoint string, wait time.Duration, now time.Time) *apiError {
+	r := newAPIError(http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED",
 		"%s RPC token bucket limit has been exceeded.", rpcName(endpoint))
 	seconds := int64(math.Ceil(wait.Seconds()))
 	switch l.RetryAfter {
@@ -128,7 +128,8 @@ func (l Limit) refusal(endpoint string, wait time.Duration, now time.Time) *refu
 	return r
 }
 
-// matches is a pattern of endpoint names: path.Match, and "*" for all.
+// matches reports whether an endpoint name matches a pattern: path.Match, and
+// "*" for all.
 func matches(pattern, endpoint string) bool {
 	if pattern == "*" {
 		return true

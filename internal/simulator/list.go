@@ -9,45 +9,45 @@ import (
 	"time"
 )
 
-// listed is a cluster as a list orders and shows it. A stale list holds them
-// with their details already taken.
+// listed is a cluster with the keys by which lists are sorted. A stale list has
+// the details of the time it was saved.
 type listed struct {
-	state  State
-	pinned bool
-	name   string
-	id     string
-	seen   *cluster // nil in a snapshot
-	frozen params
+	state        State
+	pinned       bool
+	name         string
+	id           string
+	cluster      *cluster // nil in a snapshot
+	savedDetails params
 }
 
 func (c *cluster) listed() listed {
-	return listed{state: c.state, pinned: c.pinnedBy != nil, name: c.name, id: c.id, seen: c}
+	return listed{state: c.state, pinned: c.pinnedBy != nil, name: c.name, id: c.id, cluster: c}
 }
 
 func (l listed) details(now time.Time) params {
-	if l.seen == nil {
-		return l.frozen
+	if l.cluster == nil {
+		return l.savedDetails
 	}
-	return l.seen.details(now, false)
+	return l.cluster.details(now, false)
 }
 
-// snapshot is everything a list would show now.
+// snapshot returns everything that a list would show now.
 func (w *workspace) snapshot(now time.Time) []listed {
 	all := w.visible(now, nil)
 	for i := range all {
-		all[i].frozen = all[i].seen.details(now, false)
-		all[i].seen = nil
+		all[i].savedDetails = all[i].cluster.details(now, false)
+		all[i].cluster = nil
 	}
 	return all
 }
 
-// visible is what a caller's lists hold: everything active, pinned, or ended
-// within the retention. A nil reader sees all.
+// visible returns the clusters that the caller's lists contain: active, pinned,
+// or terminated within the retention period. A nil reader sees all.
 func (w *workspace) visible(now time.Time, reader *session) []listed {
 	all := make([]listed, 0, len(w.byName))
 	unseen := w.server.behaviour.UnseenByList
-	for _, c := range slices.Clone(w.byName) { // settling may remove some
-		c.settle(now)
+	for _, c := range slices.Clone(w.byName) { // advanceTo may remove some
+		c.advanceTo(now)
 		if c.purged || now.Before(c.created.Add(unseen)) {
 			continue
 		}
@@ -67,13 +67,13 @@ func (c *cluster) visibleTo(reader *session) bool {
 	return !reader.rights.hides(c.id)
 }
 
-// cursor is what a page token says: where the page before ended, in the order
-// of the list. A cluster that moves in that order between two pages is missed
-// or seen twice, as with any server.
+// cursor is the content of a page token: the last cluster of the previous page
+// in the order of the list. As on a real server, a cluster that moves in this
+// order between two pages is missing or appears twice.
 type cursor struct {
 	Page int    `json:"p"`
 	Sort string `json:"s"`
-	// the last cluster of the page before
+	// The last cluster of the previous page.
 	State  State  `json:"t,omitempty"`
 	Pinned bool   `json:"n,omitempty"`
 	Name   string `json:"a"`
@@ -90,7 +90,8 @@ func readCursor(token string) (cursor, bool) {
 	return read, err == nil && json.Unmarshal(data, &read) == nil && read.Page > 0
 }
 
-// page is which page of a list the call asks for; 0 for what is no list.
+// page returns the number of the requested page of a list; 0 for other
+// endpoints.
 func (c *call) page() int {
 	if c.endpoint.name != "clusters/list" {
 		return 0
@@ -102,7 +103,7 @@ func (c *call) page() int {
 	return read.Page
 }
 
-func (c *call) listClusters() (any, *refusal) {
+func (c *call) listClusters() (any, *apiError) {
 	size, r := c.pageSize()
 	if r != nil {
 		return nil, r
@@ -113,7 +114,7 @@ func (c *call) listClusters() (any, *refusal) {
 	}
 	all := c.filtered()
 	compare := comparators[order]
-	if order != "CLUSTER_NAME/ASC" { // byName is in that order already
+	if order != "CLUSTER_NAME/ASC" { // byName is already in this order
 		slices.SortFunc(all, compare)
 	}
 	from := 0
@@ -136,7 +137,7 @@ func (c *call) listClusters() (any, *refusal) {
 	if from > 0 {
 		answer["prev_page_token"] = c.previous(all, from, size, order)
 	}
-	c.spoilPage(answer, all[from:to], all[:from])
+	c.fillPage(answer, all[from:to], all[:from])
 	return answer, nil
 }
 
@@ -150,27 +151,27 @@ func (c *call) previous(all []listed, from, size int, order string) string {
 	}.token()
 }
 
-// listAllClusters is the list of API 2.0, which knows no pages.
-func (c *call) listAllClusters() (any, *refusal) {
+// listAllClusters is the list of API 2.0, which has no pages.
+func (c *call) listAllClusters() (any, *apiError) {
 	all := c.filtered()
 	slices.SortFunc(all, comparators["DEFAULT/ASC"])
 	answer := params{}
-	c.spoilPage(answer, all, nil)
+	c.fillPage(answer, all, nil)
 	return answer, nil
 }
 
-func (c *call) pageSize() (int, *refusal) {
-	asked, given := c.params["page_size"].(int64)
+func (c *call) pageSize() (int, *apiError) {
+	requested, given := c.params["page_size"].(int64)
 	switch {
-	case !given || asked == 0:
+	case !given || requested == 0:
 		return 20, nil
-	case asked < 1 || asked > 100:
+	case requested < 1 || requested > 100:
 		return 0, invalid("page_size must be between 1 and 100")
 	}
-	return int(asked), nil
+	return int(requested), nil
 }
 
-func (c *call) orderAndCursor() (string, *cursor, *refusal) {
+func (c *call) orderAndCursor() (string, *cursor, *apiError) {
 	sort, _ := c.params["sort_by"].(params)
 	order := cmp.Or(textOf(sort, "field"), "DEFAULT") + "/" + cmp.Or(textOf(sort, "direction"), "ASC")
 	token := textOf(c.params, "page_token")
@@ -183,7 +184,7 @@ func (c *call) orderAndCursor() (string, *cursor, *refusal) {
 		return "", nil, invalid("Invalid page token: %s", token)
 	case len(sort) > 0 && read.Sort != order:
 		return "", nil, invalid("The page token was made for another order: %s", read.Sort)
-	case read.ID == "": // a previous page that is the first
+	case read.ID == "": // the token of a first page
 		return read.Sort, nil, nil
 	}
 	return read.Sort, &read, nil
@@ -198,7 +199,7 @@ func (c *call) filtered() []listed {
 	if len(filter) == 0 {
 		return all
 	}
-	return slices.DeleteFunc(all, func(l listed) bool { return !l.passes(filter) })
+	return slices.DeleteFunc(all, func(l listed) bool { return !l.matchesFilter(filter) })
 }
 
 func (c *call) staleList() []listed {
@@ -208,10 +209,10 @@ func (c *call) staleList() []listed {
 	return slices.Clone(c.fault.stale[c.workspace])
 }
 
-func (l listed) passes(filter params) bool {
-	source, policy := textOf(l.frozen, "cluster_source"), textOf(l.frozen, "policy_id")
-	if l.seen != nil {
-		source, policy = l.seen.source, textOf(l.seen.settings, "policy_id")
+func (l listed) matchesFilter(filter params) bool {
+	source, policy := textOf(l.savedDetails, "cluster_source"), textOf(l.savedDetails, "policy_id")
+	if l.cluster != nil {
+		source, policy = l.cluster.source, textOf(l.cluster.settings, "policy_id")
 	}
 	sources, _ := filter["cluster_sources"].([]any)
 	states, _ := filter["cluster_states"].([]any)
@@ -223,9 +224,9 @@ func (l listed) passes(filter params) bool {
 		(wantedPolicy == "" || wantedPolicy == policy)
 }
 
-// spoilPage puts the clusters of a page into its answer, as the list fault of
-// the call, if any, has it.
-func (c *call) spoilPage(answer params, page, before []listed) {
+// fillPage adds the clusters of a page to its response, changed by the call's
+// list fault, if any.
+func (c *call) fillPage(answer params, page, before []listed) {
 	if c.fault != nil && c.fault.List != nil {
 		fault := c.fault.List
 		if fault.Empty {
@@ -239,7 +240,7 @@ func (c *call) spoilPage(answer params, page, before []listed) {
 		page = slices.DeleteFunc(slices.Clone(page), func(l listed) bool { return slices.Contains(fault.Omit, l.id) })
 	}
 	if len(page) == 0 {
-		return // an empty list has no key
+		return // an empty list omits the key
 	}
 	clusters := make([]any, 0, len(page))
 	for _, l := range page {
@@ -248,7 +249,7 @@ func (c *call) spoilPage(answer params, page, before []listed) {
 	answer["clusters"] = clusters
 }
 
-// stateOrder is how the default order ranks states: what lives comes first.
+// stateOrder is the default order of states: live clusters come first.
 var stateOrder = map[State]int{
 	Pending: 1, Restarting: 2, Resizing: 3, Running: 4, Terminating: 5, Terminated: 6,
 }

@@ -7,40 +7,43 @@ import (
 	"time"
 )
 
-// maxLoggedBody bounds what the log keeps of a request.
+// maxLoggedBody bounds the logged part of a request.
 const maxLoggedBody = 64 << 10
 
-// Entry is one request, as the log keeps it once it was answered.
+// Entry is the log entry of one answered request.
 type Entry struct {
-	// Sequence counts requests from 1 in the order of their answers.
+	// Sequence numbers requests from 1 in the order of their responses.
 	Sequence int64 `json:"sequence"`
 	// Time is when the request arrived.
 	Time   time.Time `json:"time"`
 	Method string    `json:"method"`
 	Path   string    `json:"path"`
 	Query  string    `json:"query,omitempty"`
-	// Endpoint is the operation, such as "clusters/get", whatever its version.
+	// Endpoint is the operation, such as "clusters/get", in any version of the
+	// API.
 	Endpoint string `json:"endpoint"`
-	// Status is 0 where the connection was dropped.
+	// Status is 0 if the connection was dropped.
 	Status int `json:"status"`
-	// Effect reports whether the operation was carried out, whatever was answered.
+	// Effect reports whether the operation was carried out, whatever the
+	// response.
 	Effect    bool   `json:"effect"`
 	Workspace string `json:"workspace,omitempty"`
 	Principal string `json:"principal,omitempty"`
-	// Token is the name of the token that the request carried, or its
-	// TokenFingerprint where it has none; never its value.
+	// Token is the name of the request's token, or its TokenFingerprint if it
+	// has none; never its value.
 	Token string `json:"token,omitempty"`
-	// ClusterID is the cluster named by the request, or made by it.
+	// ClusterID is the cluster that the request names or creates.
 	ClusterID string `json:"cluster_id,omitempty"`
 	// Owner is the owner tag of a create.
 	Owner string `json:"owner,omitempty"`
-	// IdempotencyToken is that of a create.
+	// IdempotencyToken is the token of a create.
 	IdempotencyToken string `json:"idempotency_token,omitempty"`
-	// Fault is the name of the fault that befell the request.
+	// Fault is the name of the fault that applied to the request.
 	Fault string `json:"fault,omitempty"`
-	// UnknownFields are parameters that the server does not know and ignored.
+	// UnknownFields are parameters that the server does not know and therefore
+	// ignored.
 	UnknownFields []string `json:"unknown_fields,omitempty"`
-	// Body is the request's JSON body, up to 64 KiB. Forms are never kept.
+	// Body is the request's JSON body, up to 64 KiB. Forms are not logged.
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
@@ -80,13 +83,13 @@ func (l *requestLog) add(e Entry) {
 	l.entries = append(l.entries, e)
 }
 
-// Requests are the requests answered so far, oldest first, the newest LogSize
-// of them. Filter with Endpoint, After and the like of package slices.
+// Requests returns the newest LogSize requests answered so far, oldest first.
+// Filter with Endpoint, After and the like of package slices.
 func (s *Server) Requests() []Entry {
 	return s.RequestsAfter(0)
 }
 
-// RequestsAfter are the requests with a greater Sequence.
+// RequestsAfter returns the requests with a greater Sequence.
 func (s *Server) RequestsAfter(sequence int64) []Entry {
 	s.log.mutex.Lock()
 	defer s.log.mutex.Unlock()
@@ -98,12 +101,12 @@ func (s *Server) RequestsAfter(sequence int64) []Entry {
 	return slices.Clone(kept[from:])
 }
 
-// RequestsTo are the requests to one endpoint, such as "clusters/create".
+// RequestsTo returns the requests to one endpoint, such as "clusters/create".
 func (s *Server) RequestsTo(endpoint string) []Entry {
 	return slices.DeleteFunc(s.Requests(), func(e Entry) bool { return e.Endpoint != endpoint })
 }
 
-// ClearRequests empties the log; Sequence goes on counting.
+// ClearRequests empties the log; Sequence continues.
 func (s *Server) ClearRequests() {
 	s.log.mutex.Lock()
 	defer s.log.mutex.Unlock()

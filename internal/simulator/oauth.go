@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// OAuth as RFC 6749 (client_credentials) and RFC 8693 (token exchange) have it.
-// Its endpoints need no credential and speak forms and their own errors.
+// OAuth as in RFC 6749 (client_credentials) and RFC 8693 (token exchange). Its
+// endpoints need no credential, accept forms and have errors of their own.
 
 const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 func (c *call) host() string { return "https://" + c.request.Host }
 
-func (c *call) databricksConfig() (any, *refusal) {
+func (c *call) databricksConfig() (any, *apiError) {
 	config := params{
 		"oidc_endpoint": c.host() + "/oidc",
 		"host_type":     "workspace",
@@ -39,7 +39,7 @@ func (c *call) databricksConfig() (any, *refusal) {
 	return config, nil
 }
 
-func (c *call) authorizationServer() (any, *refusal) {
+func (c *call) authorizationServer() (any, *apiError) {
 	return params{
 		"issuer":                                c.host() + "/oidc",
 		"authorization_endpoint":                c.host() + "/oidc/v1/authorize",
@@ -50,20 +50,20 @@ func (c *call) authorizationServer() (any, *refusal) {
 	}, nil
 }
 
-func (c *call) token() (any, *refusal) {
+func (c *call) token() (any, *apiError) {
 	form, err := url.ParseQuery(string(c.body))
 	if err != nil {
-		return nil, oauthRefusal(http.StatusBadRequest, "invalid_request", "The body is not a form")
+		return nil, oauthError(http.StatusBadRequest, "invalid_request", "The body is not a form")
 	}
 	var found []*session
-	var r *refusal
+	var r *apiError
 	switch grant := form.Get("grant_type"); grant {
 	case "client_credentials":
 		found, r = c.clientCredentials(form)
 	case exchangeGrant:
 		found, r = c.exchange(form)
 	default:
-		r = oauthRefusal(http.StatusBadRequest, "unsupported_grant_type", fmt.Sprintf("Grant type %q is not supported", grant))
+		r = oauthError(http.StatusBadRequest, "unsupported_grant_type", fmt.Sprintf("Grant type %q is not supported", grant))
 	}
 	if r != nil {
 		return nil, r
@@ -71,10 +71,10 @@ func (c *call) token() (any, *refusal) {
 	return c.issue(found), nil
 }
 
-func (c *call) clientCredentials(form url.Values) ([]*session, *refusal) {
+func (c *call) clientCredentials(form url.Values) ([]*session, *apiError) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := c.request.BasicAuth(); ok {
-		// RFC 6749 2.3.1: each half is form-encoded first.
+		// RFC 6749 2.3.1: both parts are form-encoded.
 		var err1, err2 error
 		id, err1 = url.QueryUnescape(user)
 		secret, err2 = url.QueryUnescape(password)
@@ -88,19 +88,19 @@ func (c *call) clientCredentials(form url.Values) ([]*session, *refusal) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	return nil, oauthRefusal(http.StatusUnauthorized, "invalid_client", "Client authentication failed")
+	return nil, oauthError(http.StatusUnauthorized, "invalid_client", "Client authentication failed")
 }
 
-func (c *call) exchange(form url.Values) ([]*session, *refusal) {
+func (c *call) exchange(form url.Values) ([]*session, *apiError) {
 	if got := form.Get("subject_token_type"); got != "urn:ietf:params:oauth:token-type:jwt" {
-		return nil, oauthRefusal(http.StatusBadRequest, "invalid_request", fmt.Sprintf("Subject token type %q is not supported", got))
+		return nil, oauthError(http.StatusBadRequest, "invalid_request", fmt.Sprintf("Subject token type %q is not supported", got))
 	}
 	claims, err := readClaims(form.Get("subject_token"))
 	if err != nil {
-		return nil, oauthRefusal(http.StatusBadRequest, "invalid_grant", err.Error())
+		return nil, oauthError(http.StatusBadRequest, "invalid_grant", err.Error())
 	}
 	if !c.now.Before(time.Unix(claims.Expires, 0)) {
-		return nil, oauthRefusal(http.StatusBadRequest, "invalid_grant", "The subject token has expired")
+		return nil, oauthError(http.StatusBadRequest, "invalid_grant", "The subject token has expired")
 	}
 	clientID := form.Get("client_id")
 	found := c.sessionsOf(func(p *principal) bool {
@@ -109,16 +109,16 @@ func (c *call) exchange(form url.Values) ([]*session, *refusal) {
 	if len(found) > 0 {
 		return found, nil
 	}
-	return nil, oauthRefusal(http.StatusBadRequest, "invalid_grant", "No federation policy matches the subject token")
+	return nil, oauthError(http.StatusBadRequest, "invalid_grant", "No federation policy matches the subject token")
 }
 
-// sessionsOf are sessions of the first principal that fits, in every workspace
-// that has it and that the request may mean.
+// sessionsOf returns sessions of the first principal that fits, in every
+// workspace that has the principal and matches the request.
 func (c *call) sessionsOf(fits func(*principal) bool) []*session {
-	asked := askedWorkspace(c.request)
+	requested := requestedWorkspace(c.request)
 	var found []*session
 	for _, w := range c.server.workspaces {
-		if !w.answersTo(asked) {
+		if !w.answersTo(requested) {
 			continue
 		}
 		for _, p := range w.principals {
@@ -138,7 +138,7 @@ type claims struct {
 	Expires  int64    `json:"exp"`
 }
 
-// audience is a text or a list of texts on the wire.
+// audience is a string or a list of strings on the wire.
 type audience []string
 
 func (a *audience) UnmarshalJSON(data []byte) error {
@@ -176,7 +176,7 @@ func (f *Federation) accepts(c claims) bool {
 		(f.Subject == "" || f.Subject == c.Subject)
 }
 
-// issue makes a new token; earlier ones live on until they expire.
+// issue returns a new token; earlier tokens remain valid until they expire.
 func (c *call) issue(found []*session) params {
 	s := c.server
 	life := s.behaviour.OAuthTokenLife
@@ -203,6 +203,6 @@ func (c *call) issue(found []*session) params {
 	return answer
 }
 
-func oauthRefusal(status int, code, description string) *refusal {
-	return &refusal{status: status, code: code, message: description, oauth: true}
+func oauthError(status int, code, description string) *apiError {
+	return &apiError{status: status, code: code, message: description, oauth: true}
 }

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// level is a permission on a cluster; each includes those before it.
+// level is a permission on a cluster; each includes the lower ones.
 type level int
 
 const (
-	canNothing level = iota
+	noPermission level = iota
 	canAttach
 	canRestart
 	canManage
@@ -26,13 +26,13 @@ var levels = []struct {
 	{canAttach, "CAN_ATTACH_TO", "Can Attach To permission on cluster"},
 }
 
-func levelNamed(name string) level {
+func levelByName(name string) level {
 	for _, l := range levels {
 		if l.name == name {
 			return l.level
 		}
 	}
-	return canNothing
+	return noPermission
 }
 
 func (l level) name() string {
@@ -44,7 +44,7 @@ func (l level) name() string {
 	return ""
 }
 
-// word is how error texts call a level.
+// word returns the level as error messages spell it.
 func (l level) word() string {
 	return map[level]string{canAttach: "Attach", canRestart: "Restart", canManage: "Manage"}[l]
 }
@@ -58,7 +58,8 @@ type grant struct {
 
 var principalKinds = []string{"user_name", "group_name", "service_principal_name"}
 
-// grantKind is the kind of the principal in permissions, by the form of its name.
+// grantKind returns the kind of the principal in permissions, inferred from its
+// name.
 func (p *principal) grantKind() string {
 	if strings.Contains(p.UserName, "@") {
 		return "user_name"
@@ -74,7 +75,7 @@ func (c *cluster) levelOf(p *principal) level {
 	if !p.NotAdmin {
 		return canManage
 	}
-	held := canNothing
+	held := noPermission
 	for _, g := range c.grants {
 		if (g.kind == p.grantKind() && g.name == p.UserName) || (g.kind == "group_name" && p.isIn(g.name)) {
 			held = max(held, g.level)
@@ -83,7 +84,7 @@ func (c *cluster) levelOf(p *principal) level {
 	return held
 }
 
-func (c *call) getPermissions() (any, *refusal) {
+func (c *call) getPermissions() (any, *apiError) {
 	found, r := c.cluster(canAttach)
 	if r != nil {
 		return nil, r
@@ -109,12 +110,12 @@ func (c *cluster) permissions() params {
 }
 
 // setPermissions replaces all direct grants.
-func (c *call) setPermissions() (any, *refusal) {
+func (c *call) setPermissions() (any, *apiError) {
 	found, r := c.cluster(canManage)
 	if r != nil {
 		return nil, r
 	}
-	grants, r := c.askedGrants()
+	grants, r := c.requestedGrants()
 	if r != nil {
 		return nil, r
 	}
@@ -122,13 +123,13 @@ func (c *call) setPermissions() (any, *refusal) {
 	return found.permissions(), nil
 }
 
-// updatePermissions adds grants, or replaces those of the same principals.
-func (c *call) updatePermissions() (any, *refusal) {
+// updatePermissions adds grants and replaces those of the same principals.
+func (c *call) updatePermissions() (any, *apiError) {
 	found, r := c.cluster(canManage)
 	if r != nil {
 		return nil, r
 	}
-	grants, r := c.askedGrants()
+	grants, r := c.requestedGrants()
 	if r != nil {
 		return nil, r
 	}
@@ -143,7 +144,7 @@ func (c *call) updatePermissions() (any, *refusal) {
 	return found.permissions(), nil
 }
 
-func (c *call) askedGrants() ([]grant, *refusal) {
+func (c *call) requestedGrants() ([]grant, *apiError) {
 	entries, _ := c.params["access_control_list"].([]any)
 	grants := make([]grant, 0, len(entries))
 	for _, entry := range entries {
@@ -157,10 +158,10 @@ func (c *call) askedGrants() ([]grant, *refusal) {
 		if len(named) != 1 {
 			return nil, invalid("Exactly one of %s must be specified", strings.Join(principalKinds, ", "))
 		}
-		asked := textOf(fields, "permission_level")
-		named[0].level = levelNamed(asked)
-		if named[0].level == canNothing {
-			return nil, invalid("'%s' is not a valid permission level of a cluster", cmp.Or(asked, "(none)"))
+		requested := textOf(fields, "permission_level")
+		named[0].level = levelByName(requested)
+		if named[0].level == noPermission {
+			return nil, invalid("'%s' is not a valid permission level of a cluster", cmp.Or(requested, "(none)"))
 		}
 		if !c.workspace.exists(named[0].kind, named[0].name) {
 			return nil, c.unknownPrincipal(named[0].kind, named[0].name)
@@ -170,7 +171,7 @@ func (c *call) askedGrants() ([]grant, *refusal) {
 	return grants, nil
 }
 
-func (c *call) permissionLevels() (any, *refusal) {
+func (c *call) permissionLevels() (any, *apiError) {
 	if _, r := c.cluster(canAttach); r != nil {
 		return nil, r
 	}

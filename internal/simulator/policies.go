@@ -10,21 +10,21 @@ import (
 
 // Policy is a cluster policy of a workspace.
 type Policy struct {
-	// ID is the policy_id; empty gets one.
+	// ID is the policy_id; empty means a generated one.
 	ID          string `json:"policy_id,omitempty"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	// Definition is JSON in Databricks' policy language: the types fixed,
-	// forbidden, unlimited, allowlist, blocklist, regex and range on the fields of
-	// a cluster, list elements and wildcards included (init_scripts.0.…,
-	// init_scripts.*.…, custom_tags.*), cluster_log_conf.type, .path and .region,
-	// cluster_type, and the auto: values of spark_version. dbus_per_hour is
-	// ignored, hidden changes nothing.
+	// forbidden, unlimited, allowlist, blocklist, regex and range on the fields
+	// of a cluster, including list elements and wildcards (init_scripts.0.…,
+	// init_scripts.*.…, custom_tags.*), cluster_log_conf.type, .path and
+	// .region, cluster_type, and the auto: values of spark_version.
+	// dbus_per_hour and hidden are ignored.
 	Definition string `json:"definition"`
-	// MaxClustersPerUser bounds a user's clusters that are not TERMINATED; 0 is
-	// no bound.
+	// MaxClustersPerUser limits a user's clusters that are not TERMINATED; 0
+	// means no limit.
 	MaxClustersPerUser int64 `json:"max_clusters_per_user,omitempty"`
-	// Libraries are installed on every cluster made with the policy, each in
+	// Libraries are installed on every cluster created with the policy, each in
 	// the API's own form, such as {"pypi": {"package": "numpy"}}.
 	Libraries []map[string]any `json:"libraries,omitempty"`
 	// Creator is a user name.
@@ -34,12 +34,12 @@ type Policy struct {
 type policy struct {
 	Policy
 	created time.Time
-	rules   []policyRule // in the order they are applied
-	// malformed is a definition that is JSON and no policy.
+	rules   []policyRule // in the order of application
+	// malformed reports that the definition is JSON but not a policy.
 	malformed bool
 }
 
-// addPolicy adds a policy, or replaces the one of the same id.
+// addPolicy adds a policy, or replaces the policy with the same id.
 func (w *workspace) addPolicy(p Policy) (id string, err error) {
 	rules, malformed, err := parseDefinition(p.Definition)
 	if err != nil {
@@ -59,10 +59,10 @@ func (w *workspace) addPolicy(p Policy) (id string, err error) {
 	return p.ID, nil
 }
 
-// AddPolicy adds a policy to a workspace, or replaces the one of the same id;
-// clusters under it stay as they are until they are edited. It returns the id,
-// and an error for a definition that is not JSON. An empty workspace name is the
-// first.
+// AddPolicy adds a policy to a workspace, or replaces the policy with the same
+// id; its clusters stay unchanged until they are edited. It returns the id, and
+// an error for a definition that is not JSON. An empty workspace name means the
+// first workspace.
 func (s *Server) AddPolicy(workspaceName string, p Policy) (id string, err error) {
 	err = s.inWorkspace(workspaceName, func(w *workspace) error {
 		id, err = w.addPolicy(p)
@@ -71,8 +71,8 @@ func (s *Server) AddPolicy(workspaceName string, p Policy) (id string, err error
 	return id, err
 }
 
-// RemovePolicy removes a policy. Clusters under it go on, and start; an edit of
-// one is refused until it names another.
+// RemovePolicy removes a policy. Its clusters continue to run and can start; an
+// edit fails unless it names another policy.
 func (s *Server) RemovePolicy(workspaceName, id string) error {
 	return s.inWorkspace(workspaceName, func(w *workspace) error {
 		if w.policy(id) == nil {
@@ -92,9 +92,9 @@ func (w *workspace) policy(id string) *policy {
 	return nil
 }
 
-// applyPolicy fills in fixed values, and default ones if asked to, and refuses
-// what the policy does not allow.
-func (w *workspace) applyPolicy(settings params, withDefaults bool) *refusal {
+// applyPolicy fills in fixed values, and default values if requested, and
+// rejects values that the policy does not allow.
+func (w *workspace) applyPolicy(settings params, withDefaults bool) *apiError {
 	id, given := settings["policy_id"].(string)
 	if !given {
 		return nil
@@ -110,8 +110,8 @@ func (w *workspace) applyPolicy(settings params, withDefaults bool) *refusal {
 	return p.applyRules(w, settings, withDefaults)
 }
 
-// checkQuota counts the caller's clusters under the policy.
-func (w *workspace) checkQuota(settings params, user string, now time.Time) *refusal {
+// checkQuota checks the number of the caller's clusters under the policy.
+func (w *workspace) checkQuota(settings params, user string, now time.Time) *apiError {
 	id := textOf(settings, "policy_id")
 	p := w.policy(id)
 	if p == nil || p.MaxClustersPerUser == 0 {
@@ -119,13 +119,13 @@ func (w *workspace) checkQuota(settings params, user string, now time.Time) *ref
 	}
 	count := int64(0)
 	for _, c := range slices.Clone(w.byName) {
-		c.settle(now)
+		c.advanceTo(now)
 		if c.creator == user && c.state != Terminated && textOf(c.settings, "policy_id") == id {
 			count++
 		}
 	}
 	if count >= p.MaxClustersPerUser {
-		return refuse(http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED",
+		return newAPIError(http.StatusTooManyRequests, "REQUEST_LIMIT_EXCEEDED",
 			"The policy %s allows %d clusters per user and %s has %d", p.Name, p.MaxClustersPerUser, user, count)
 	}
 	return nil
@@ -145,19 +145,19 @@ func (p *policy) shown() params {
 	return shown
 }
 
-func (c *call) getPolicy() (any, *refusal) {
+func (c *call) getPolicy() (any, *apiError) {
 	id := textOf(c.params, "policy_id")
 	if id == "" {
 		return nil, required("policy_id")
 	}
 	p := c.workspace.policy(id)
 	if p == nil {
-		return nil, refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find a cluster policy with id: %s.", id)
+		return nil, newAPIError(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find a cluster policy with id: %s.", id)
 	}
 	return p.shown(), nil
 }
 
-func (c *call) listPolicies() (any, *refusal) {
+func (c *call) listPolicies() (any, *apiError) {
 	all := slices.Clone(c.workspace.policies)
 	if textOf(c.params, "sort_column") == "POLICY_NAME" {
 		slices.SortStableFunc(all, func(a, b *policy) int { return strings.Compare(a.Name, b.Name) })

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// The policy definition language: attribute paths, one rule each.
+// The policy definition language: one rule per attribute path.
 
-// every stands in a path for each key of a map, element of a list or field of
+// wildcard in a path matches each key of a map, element of a list or field of
 // an object that has no rule of its own.
-const every = "*"
+const wildcard = "*"
 
 type policyRule struct {
 	Type       string   `json:"type"`
@@ -27,13 +27,13 @@ type policyRule struct {
 	Default    any      `json:"defaultValue"`
 	IsOptional bool     `json:"isOptional"`
 
-	path  string
-	steps []string
-	shape *shape // of what stands at the path
+	path   string
+	steps  []string
+	schema *schema // of the value at the path
 }
 
-// parseDefinition reads a definition. A definition that is JSON of another
-// shape is kept by a workspace and makes every request under it fail.
+// parseDefinition parses a definition. A workspace accepts a definition that is
+// JSON but not a policy, and rejects every request under it.
 func parseDefinition(definition string) (rules []policyRule, malformed bool, err error) {
 	if definition == "" {
 		return nil, false, nil
@@ -41,27 +41,27 @@ func parseDefinition(definition string) (rules []policyRule, malformed bool, err
 	if !json.Valid([]byte(definition)) {
 		return nil, false, fmt.Errorf("the definition is not JSON: %s", definition)
 	}
-	byPath, isPolicy := rulesIn(definition)
+	byPath, isPolicy := parseRules(definition)
 	if !isPolicy {
 		return nil, true, nil
 	}
 	translateLogRules(byPath)
 	for path, rule := range byPath {
 		rule.path = path
-		rule.steps, rule.shape = pathIn(clusterSpec, path)
+		rule.steps, rule.schema = resolvePath(clusterSpec, path)
 		rules = append(rules, rule)
 	}
 	slices.SortFunc(rules, func(a, b policyRule) int { return comparePaths(a.path, b.path) })
 	return rules, false, nil
 }
 
-func rulesIn(definition string) (byPath map[string]policyRule, isPolicy bool) {
+func parseRules(definition string) (byPath map[string]policyRule, isPolicy bool) {
 	err := json.Unmarshal([]byte(definition), &byPath)
 	return byPath, err == nil
 }
 
-// comparePaths sorts list indices by number, and rules for every element after
-// those for one.
+// comparePaths sorts list indices by number, and rules for all elements after
+// rules for one.
 func comparePaths(a, b string) int {
 	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(a, b string) int {
 		m, err1 := strconv.Atoi(a)
@@ -69,7 +69,7 @@ func comparePaths(a, b string) int {
 		if err1 == nil && err2 == nil {
 			return cmp.Compare(m, n)
 		}
-		return cmp.Or(compareBool(a == every, b == every), strings.Compare(a, b))
+		return cmp.Or(compareBool(a == wildcard, b == wildcard), strings.Compare(a, b))
 	})
 }
 
@@ -84,12 +84,12 @@ func compareBool(a, b bool) int {
 	}
 }
 
-// translateLogRules turns the policy language's own names for log delivery
-// (cluster_log_conf.type, .path, .region) into the paths of the API.
+// translateLogRules converts the policy language's names for log delivery
+// (cluster_log_conf.type, .path, .region) to the paths of the API.
 func translateLogRules(rules map[string]policyRule) {
 	kind, typed := rules["cluster_log_conf.type"]
 	delete(rules, "cluster_log_conf.type")
-	where := every
+	where := wildcard
 	if fixed, ok := kind.Value.(string); typed && kind.Type == "fixed" && ok {
 		where = strings.ToLower(fixed)
 	}
@@ -97,7 +97,7 @@ func translateLogRules(rules map[string]policyRule) {
 		rules["cluster_log_conf"] = policyRule{Type: "forbidden"}
 		return
 	}
-	if where != every {
+	if where != wildcard {
 		for _, other := range []string{"dbfs", "s3", "volumes"} {
 			if other != where {
 				rules["cluster_log_conf."+other] = policyRule{Type: "forbidden"}
@@ -105,20 +105,20 @@ func translateLogRules(rules map[string]policyRule) {
 		}
 	}
 	for name, translated := range map[string]string{"path": ".destination", "region": ".region"} {
-		if rule, there := rules["cluster_log_conf."+name]; there {
+		if rule, present := rules["cluster_log_conf."+name]; present {
 			delete(rules, "cluster_log_conf."+name)
 			rules["cluster_log_conf."+where+translated] = rule
 		}
 	}
 }
 
-// pathIn is where in a shape a policy's path leads, and what stands there; nil
-// for what is no field of a cluster. Keys of spark_conf and tags contain dots of
-// their own.
-func pathIn(s *shape, path string) ([]string, *shape) {
+// resolvePath returns the steps of a policy's path in a schema, and the schema
+// at its end; nil if the path is not a field of a cluster. Keys of spark_conf
+// and tags may contain dots.
+func resolvePath(s *schema, path string) ([]string, *schema) {
 	var steps []string
 	for rest := path; ; {
-		if s.kind == kindTable {
+		if s.kind == kindMap {
 			return append(steps, rest), text
 		}
 		step, after, more := strings.Cut(rest, ".")
@@ -134,39 +134,39 @@ func pathIn(s *shape, path string) ([]string, *shape) {
 	}
 }
 
-// inner is the shape of one field, or of a list's elements. For every field of
-// a record it is the first that has fields of its own.
-func (s *shape) inner(step string) *shape {
+// inner returns the schema of one field, or of a list's elements. For the
+// wildcard in an object it returns the first field that is an object.
+func (s *schema) inner(step string) *schema {
 	switch s.kind {
 	case kindList:
-		if _, err := strconv.Atoi(step); err == nil || step == every {
+		if _, err := strconv.Atoi(step); err == nil || step == wildcard {
 			return s.item
 		}
-	case kindRecord:
-		if step != every {
+	case kindObject:
+		if step != wildcard {
 			return s.field(step)
 		}
 		for _, name := range sortedKeys(s.fields) {
-			if s.fields[name].kind == kindRecord {
+			if s.fields[name].kind == kindObject {
 				return s.fields[name]
 			}
 		}
 		return text
-	case kindText, kindWhole, kindNumber, kindBoolean, kindTable:
+	case kindText, kindInteger, kindNumber, kindBoolean, kindMap:
 	}
 	return nil
 }
 
-// applyRules fills in fixed values, and default ones if asked to, and refuses
-// what a rule does not allow.
-func (p *policy) applyRules(w *workspace, settings params, withDefaults bool) *refusal {
+// applyRules fills in fixed values, and default values if requested, and
+// rejects values that a rule does not allow.
+func (p *policy) applyRules(w *workspace, settings params, withDefaults bool) *apiError {
 	for _, rule := range p.rules {
-		var r *refusal
+		var r *apiError
 		switch {
 		case rule.path == "cluster_type":
 			r = rule.check(rule.path, "all-purpose", text, w)
 		case rule.steps == nil: // dbus_per_hour
-		case slices.Contains(rule.steps, every):
+		case slices.Contains(rule.steps, wildcard):
 			r = p.checkEach(rule, settings, w)
 		default:
 			r = rule.apply(settings, withDefaults, w)
@@ -178,43 +178,43 @@ func (p *policy) applyRules(w *workspace, settings params, withDefaults bool) *r
 	return nil
 }
 
-// checkEach applies a rule with a wildcard to everything it stands for.
-func (p *policy) checkEach(rule policyRule, settings params, w *workspace) *refusal {
+// checkEach applies a rule with a wildcard to everything that it matches.
+func (p *policy) checkEach(rule policyRule, settings params, w *workspace) *apiError {
 	for _, steps := range expand(settings, rule.steps) {
 		path := strings.Join(steps, ".")
 		if p.hasRuleFor(rule, steps) {
 			continue
 		}
 		value, _ := lookUp(settings, steps)
-		if r := rule.check(path, value, rule.shape, w); r != nil {
+		if r := rule.check(path, value, rule.schema, w); r != nil {
 			return r
 		}
 	}
 	return nil
 }
 
-// hasRuleFor reports whether a rule without a wildcard rules what a wildcard
-// stands for: the same key, or anything of the same element.
+// hasRuleFor reports whether a rule without a wildcard applies to a match of
+// the wildcard: the same key, or any part of the same element.
 func (p *policy) hasRuleFor(wild policyRule, steps []string) bool {
-	upTo := slices.Index(wild.steps, every) + 1
+	upTo := slices.Index(wild.steps, wildcard) + 1
 	return slices.ContainsFunc(p.rules, func(rule policyRule) bool {
 		return len(rule.steps) >= upTo && slices.Equal(rule.steps[:upTo], steps[:upTo])
 	})
 }
 
-// expand is every path without wildcards that steps stand for in a value.
+// expand returns every path without wildcards that steps match in a value.
 func expand(value any, steps []string) [][]string {
 	if len(steps) == 0 {
 		return [][]string{nil}
 	}
 	names := []string{steps[0]}
-	if steps[0] == every {
-		names = namesIn(value)
+	if steps[0] == wildcard {
+		names = childNames(value)
 	}
 	var all [][]string
 	for _, name := range names {
-		inner, there := step(value, name)
-		if !there {
+		inner, present := step(value, name)
+		if !present {
 			continue
 		}
 		for _, rest := range expand(inner, steps[1:]) {
@@ -224,7 +224,7 @@ func expand(value any, steps []string) [][]string {
 	return all
 }
 
-func namesIn(value any) []string {
+func childNames(value any) []string {
 	switch v := value.(type) {
 	case params:
 		return slices.Sorted(maps.Keys(v))
@@ -239,12 +239,12 @@ func namesIn(value any) []string {
 	}
 }
 
-// step is a field of an object or an element of a list.
+// step returns a field of an object or an element of a list.
 func step(value any, name string) (any, bool) {
 	switch v := value.(type) {
 	case params:
-		inner, there := v[name]
-		return inner, there
+		inner, present := v[name]
+		return inner, present
 	case []any:
 		i, err := strconv.Atoi(name)
 		if err != nil || i < 0 || i >= len(v) {
@@ -258,8 +258,8 @@ func step(value any, name string) (any, bool) {
 
 func lookUp(value any, steps []string) (any, bool) {
 	for _, name := range steps {
-		inner, there := step(value, name)
-		if !there {
+		inner, present := step(value, name)
+		if !present {
 			return nil, false
 		}
 		value = inner
@@ -267,8 +267,8 @@ func lookUp(value any, steps []string) (any, bool) {
 	return value, true
 }
 
-// put sets a value, and makes the objects and list elements on the way to it.
-func put(value any, steps []string, s *shape, final any) any {
+// setPath sets a value and creates the objects and list elements on its path.
+func setPath(value any, steps []string, s *schema, final any) any {
 	if len(steps) == 0 {
 		return final
 	}
@@ -279,39 +279,39 @@ func put(value any, steps []string, s *shape, final any) any {
 		for len(elements) <= i {
 			elements = append(elements, params{})
 		}
-		elements[i] = put(inner, steps[1:], s.item, final)
+		elements[i] = setPath(inner, steps[1:], s.item, final)
 		return elements
 	}
 	object, ok := value.(params)
 	if !ok {
 		object = params{}
 	}
-	object[steps[0]] = put(inner, steps[1:], cmp.Or(s.field(steps[0]), text), final)
+	object[steps[0]] = setPath(inner, steps[1:], cmp.Or(s.field(steps[0]), text), final)
 	return object
 }
 
-func (r policyRule) apply(settings params, withDefaults bool, w *workspace) *refusal {
+func (r policyRule) apply(settings params, withDefaults bool, w *workspace) *apiError {
 	if r.Type == "fixed" && w.server.behaviour.PolicyListsReplace {
 		r.replaceElement(settings, w)
 	}
-	value, there := lookUp(settings, r.steps)
+	value, present := lookUp(settings, r.steps)
 	switch {
-	case !there && r.Type == "fixed":
-		put(settings, r.steps, clusterSpec, w.ruleValue(r.path, r.Value, r.shape))
+	case !present && r.Type == "fixed":
+		setPath(settings, r.steps, clusterSpec, w.ruleValue(r.path, r.Value, r.schema))
 		return nil
-	case !there && withDefaults && r.Default != nil:
-		put(settings, r.steps, clusterSpec, w.ruleValue(r.path, r.Default, r.shape))
+	case !present && withDefaults && r.Default != nil:
+		setPath(settings, r.steps, clusterSpec, w.ruleValue(r.path, r.Default, r.schema))
 		return nil
-	case !there && (r.Type == "forbidden" || r.IsOptional):
+	case !present && (r.Type == "forbidden" || r.IsOptional):
 		return nil
-	case !there:
+	case !present:
 		return violation(r.path, "the value must be present")
 	}
-	return r.check(r.path, value, r.shape, w)
+	return r.check(r.path, value, r.schema, w)
 }
 
-// replaceElement empties the list element of which the rule fixes a part, where
-// the element is of another kind or that part has another value.
+// replaceElement empties a list element of which the rule fixes a part, if the
+// element is of another kind or the part has another value.
 func (r policyRule) replaceElement(settings params, w *workspace) {
 	at := slices.IndexFunc(r.steps, func(name string) bool { _, err := strconv.Atoi(name); return err == nil })
 	if at < 1 {
@@ -322,22 +322,22 @@ func (r policyRule) replaceElement(settings params, w *workspace) {
 	if _, isList := list.([]any); !isList || !exists {
 		return
 	}
-	fixed := w.ruleValue(r.path, r.Value, r.shape)
+	fixed := w.ruleValue(r.path, r.Value, r.schema)
 	object, isObject := element.(params)
 	if !isObject {
-		put(settings, r.steps, clusterSpec, fixed)
+		setPath(settings, r.steps, clusterSpec, fixed)
 		return
 	}
 	_, sameKind := object[r.steps[at+1]]
-	value, there := lookUp(settings, r.steps)
-	if !sameKind || (there && value != fixed) {
-		put(settings, r.steps[:at+1], clusterSpec, params{})
+	value, present := lookUp(settings, r.steps)
+	if !sameKind || (present && value != fixed) {
+		setPath(settings, r.steps[:at+1], clusterSpec, params{})
 	}
 }
 
-// ruleValue is a value of a rule as the field has it: policies write numbers
-// and booleans as such or as texts, and runtime versions as auto:latest-lts.
-func (w *workspace) ruleValue(path string, value any, s *shape) any {
+// ruleValue returns a rule's value in the type of the field: policies may write
+// numbers and booleans as strings, and runtime versions as auto:latest-lts.
+func (w *workspace) ruleValue(path string, value any, s *schema) any {
 	converted := s.convert(value)
 	if version, ok := converted.(string); ok && path == "spark_version" {
 		return resolveVersion(version)
@@ -345,27 +345,27 @@ func (w *workspace) ruleValue(path string, value any, s *shape) any {
 	return converted
 }
 
-func (r policyRule) check(path string, value any, s *shape, w *workspace) *refusal {
+func (r policyRule) check(path string, value any, s *schema, w *workspace) *apiError {
 	shown := fmt.Sprint(value)
-	isOne := func(allowed any) bool {
-		if s.kind == kindRecord || s.kind == kindList {
-			return true // only forbidden is about whole objects
+	allows := func(allowed any) bool {
+		if s.kind == kindObject || s.kind == kindList {
+			return true // only forbidden applies to whole objects
 		}
 		return w.ruleValue(path, allowed, s) == value
 	}
 	switch r.Type {
 	case "fixed":
-		if !isOne(r.Value) {
+		if !allows(r.Value) {
 			return violation(path, fmt.Sprintf("the value must be %v (is %q)", r.Value, shown))
 		}
 	case "forbidden":
 		return violation(path, fmt.Sprintf("the value must not be present (is %q)", shown))
 	case "allowlist":
-		if !slices.ContainsFunc(r.Values, isOne) {
+		if !slices.ContainsFunc(r.Values, allows) {
 			return violation(path, fmt.Sprintf("the value must be one of %v (is %q)", r.Values, shown))
 		}
 	case "blocklist":
-		if slices.ContainsFunc(r.Values, isOne) {
+		if slices.ContainsFunc(r.Values, allows) {
 			return violation(path, fmt.Sprintf("the value must not be one of %v (is %q)", r.Values, shown))
 		}
 	case "regex":
@@ -392,14 +392,14 @@ func (r policyRule) bounds() string {
 	}
 }
 
-func violation(path, what string) *refusal {
+func violation(path, what string) *apiError {
 	return invalid("Cluster validation error: Validation failed for %s, %s", path, what)
 }
 
-// convert is a policy's JSON value as a field of this shape has it.
-func (s *shape) convert(value any) any {
+// convert returns a policy's JSON value in the type of this schema.
+func (s *schema) convert(value any) any {
 	switch s.kind {
-	case kindWhole:
+	case kindInteger:
 		if n, ok := value.(float64); ok {
 			return int64(n)
 		}
@@ -411,7 +411,7 @@ func (s *shape) convert(value any) any {
 		return fmt.Sprint(value) == "true"
 	case kindText:
 		return fmt.Sprint(value)
-	case kindNumber, kindList, kindTable, kindRecord:
+	case kindNumber, kindList, kindMap, kindObject:
 	}
 	return value
 }

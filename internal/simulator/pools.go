@@ -8,16 +8,16 @@ import (
 
 // Pool is an instance pool of a workspace.
 type Pool struct {
-	// ID is the instance_pool_id; empty gets one.
+	// ID is the instance_pool_id; empty means a generated one.
 	ID   string `json:"instance_pool_id,omitempty"`
 	Name string `json:"instance_pool_name,omitempty"`
-	// NodeTypeID is what clusters of the pool run on.
+	// NodeTypeID is the node type of the pool's clusters.
 	NodeTypeID       string `json:"node_type_id"`
 	MinIdleInstances int64  `json:"min_idle_instances,omitempty"`
 	MaxCapacity      int64  `json:"max_capacity,omitempty"`
 }
 
-// addPool adds a pool, or replaces the one of the same id.
+// addPool adds a pool, or replaces the pool with the same id.
 func (w *workspace) addPool(p Pool) (id string) {
 	w.serial++
 	if p.ID == "" {
@@ -31,8 +31,8 @@ func (w *workspace) addPool(p Pool) (id string) {
 	return p.ID
 }
 
-// AddPool adds a pool to a workspace, or replaces the one of the same id, and
-// returns its id. An empty workspace name is the first.
+// AddPool adds a pool to a workspace, or replaces the pool with the same id,
+// and returns the id. An empty workspace name means the first workspace.
 func (s *Server) AddPool(workspaceName string, p Pool) (id string, err error) {
 	err = s.inWorkspace(workspaceName, func(w *workspace) error {
 		id = w.addPool(p)
@@ -41,8 +41,8 @@ func (s *Server) AddPool(workspaceName string, p Pool) (id string, err error) {
 	return id, err
 }
 
-// RemovePool removes a pool. Clusters of it go on; their next start ends with
-// INSTANCE_POOL_NOT_FOUND.
+// RemovePool removes a pool. Its clusters continue to run; their next start
+// fails with INSTANCE_POOL_NOT_FOUND.
 func (s *Server) RemovePool(workspaceName, id string) error {
 	return s.inWorkspace(workspaceName, func(w *workspace) error {
 		if w.pool(id) == nil {
@@ -62,7 +62,7 @@ func (w *workspace) pool(id string) *Pool {
 	return nil
 }
 
-func (w *workspace) shownPool(p *Pool) params {
+func (w *workspace) poolDetails(p *Pool) params {
 	used := int64(0)
 	for _, c := range w.byName {
 		if c.state.live() && textOf(c.settings, "instance_pool_id") == p.ID {
@@ -91,22 +91,22 @@ func (w *workspace) shownPool(p *Pool) params {
 	return shown
 }
 
-func (c *call) getPool() (any, *refusal) {
+func (c *call) getPool() (any, *apiError) {
 	id := textOf(c.params, "instance_pool_id")
 	if id == "" {
 		return nil, required("instance_pool_id")
 	}
 	p := c.workspace.pool(id)
 	if p == nil {
-		return nil, refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: %s.", id)
+		return nil, newAPIError(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "Can't find an instance pool with id: %s.", id)
 	}
-	return c.workspace.shownPool(p), nil
+	return c.workspace.poolDetails(p), nil
 }
 
-func (c *call) listPools() (any, *refusal) {
+func (c *call) listPools() (any, *apiError) {
 	shown := make([]any, 0, len(c.workspace.pools))
 	for _, p := range c.workspace.pools {
-		shown = append(shown, c.workspace.shownPool(p))
+		shown = append(shown, c.workspace.poolDetails(p))
 	}
 	if len(shown) == 0 {
 		return params{}, nil

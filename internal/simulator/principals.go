@@ -6,18 +6,19 @@ import (
 	"slices"
 )
 
-// Who may be named in permissions.
+// The principals that permissions may name.
 
 // builtInGroups exist in every workspace.
 var builtInGroups = []string{"users", "admins"}
 
-// principalNames are how error texts write the kinds of principals.
+// principalNames are the kinds of principals as error messages spell them.
 var principalNames = map[string]string{
 	"user_name": "UserName", "group_name": "GroupName", "service_principal_name": "ServicePrincipalName",
 }
 
-// AddPrincipal adds a principal to a workspace, or replaces the one of the same
-// name; clusters and tokens it had stay. An empty workspace name is the first.
+// AddPrincipal adds a principal to a workspace, or replaces the principal with
+// the same name, keeping its clusters and tokens. An empty workspace name means
+// the first workspace.
 func (s *Server) AddPrincipal(workspaceName string, p Principal) error {
 	return s.inWorkspace(workspaceName, func(w *workspace) error {
 		w.addPrincipal(p)
@@ -26,7 +27,7 @@ func (s *Server) AddPrincipal(workspaceName string, p Principal) error {
 }
 
 // RemovePrincipal removes a user or service principal and the tokens that only
-// it has. Naming it in permissions is refused from then on.
+// it has. Permissions can no longer name it.
 func (s *Server) RemovePrincipal(workspaceName, userName string) error {
 	return s.inWorkspace(workspaceName, func(w *workspace) error {
 		if w.principal(userName) == nil {
@@ -47,8 +48,8 @@ func (s *Server) RemovePrincipal(workspaceName, userName string) error {
 	})
 }
 
-// AddGroup makes a group exist in a workspace. An empty workspace name is the
-// first.
+// AddGroup adds a group to a workspace. An empty workspace name means the first
+// workspace.
 func (s *Server) AddGroup(workspaceName, name string) error {
 	return s.inWorkspace(workspaceName, func(w *workspace) error {
 		w.groups = append(w.groups, name)
@@ -56,7 +57,7 @@ func (s *Server) AddGroup(workspaceName, name string) error {
 	})
 }
 
-// RemoveGroup removes a group; grants that name it stay.
+// RemoveGroup removes a group; permissions that name it remain.
 func (s *Server) RemoveGroup(workspaceName, name string) error {
 	return s.inWorkspace(workspaceName, func(w *workspace) error {
 		w.groups = slices.DeleteFunc(w.groups, func(known string) bool { return known == name })
@@ -64,18 +65,19 @@ func (s *Server) RemoveGroup(workspaceName, name string) error {
 	})
 }
 
-// inWorkspace calls change with a workspace, by name; empty is the first.
+// inWorkspace calls change with the workspace of this name; empty means the
+// first.
 func (s *Server) inWorkspace(name string, change func(*workspace) error) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	w, err := s.workspaceNamed(name)
+	w, err := s.workspaceByName(name)
 	if err != nil {
 		return err
 	}
 	return change(w)
 }
 
-func (s *Server) workspaceNamed(name string) (*workspace, error) {
+func (s *Server) workspaceByName(name string) (*workspace, error) {
 	if name == "" {
 		return s.workspaces[0], nil
 	}
@@ -87,7 +89,7 @@ func (s *Server) workspaceNamed(name string) (*workspace, error) {
 	return nil, fmt.Errorf("no workspace is named %q", name)
 }
 
-// exists reports whether a principal of a kind may be named in permissions.
+// exists reports whether permissions may name a principal of this kind.
 func (w *workspace) exists(kind, name string) bool {
 	if w.server.behaviour.AnyPrincipalExists {
 		return true
@@ -100,19 +102,20 @@ func (w *workspace) exists(kind, name string) bool {
 		slices.ContainsFunc(w.principals, func(p *principal) bool { return slices.Contains(p.Groups, name) })
 }
 
-// unknownPrincipal is the refusal of a grant to a principal that does not exist.
-func (c *call) unknownPrincipal(kind, name string) *refusal {
+// unknownPrincipal returns the error for a permission of a principal that does
+// not exist.
+func (c *call) unknownPrincipal(kind, name string) *apiError {
 	const text = "Principal: %s(%s) does not exist"
 	if c.server.behaviour.UnknownPrincipalIsInvalid {
 		return invalid(text, principalNames[kind], name)
 	}
-	return refuse(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", text, principalNames[kind], name)
+	return newAPIError(http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", text, principalNames[kind], name)
 }
 
-// PermissionsRule is what a workspace answers to every call about permissions.
+// PermissionsRule is the response of a workspace to calls about permissions.
 type PermissionsRule string
 
-// A tier without permissions was observed to refuse in either way.
+// Tiers without permissions were observed to answer with either error.
 const (
 	PermissionsWork PermissionsRule = ""
 	// PermissionsFail is 500 INTERNAL_ERROR with FEATURE_DISABLED in its text.
@@ -121,15 +124,15 @@ const (
 	PermissionsForbidden PermissionsRule = "forbidden"
 )
 
-// disabled is the refusal of everything about permissions in a tier without
-// them.
-func (c *call) disabled() *refusal {
+// checkPermissionsEnabled returns the error for calls about permissions in a
+// tier without them.
+func (c *call) checkPermissionsEnabled() *apiError {
 	if !matches("permissions/*", c.endpoint.name) {
 		return nil
 	}
 	switch c.server.behaviour.Permissions {
 	case PermissionsFail:
-		return refuse(http.StatusInternalServerError, "INTERNAL_ERROR",
+		return newAPIError(http.StatusInternalServerError, "INTERNAL_ERROR",
 			"FEATURE_DISABLED: ACLs for cluster are disabled or not available in this tier")
 	case PermissionsForbidden:
 		return forbidden("ACL is not supported in your workspace.")

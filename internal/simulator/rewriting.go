@@ -2,23 +2,23 @@ package simulator
 
 import "strings"
 
-// Values that the server makes otherwise than the request said, on request of
-// Behaviour. A client must not answer them with an edit.
+// Values that the server changes if Behaviour requests it. A client must not
+// answer them with an edit.
 
-// SecretRule is what GET shows of a secret that a cluster holds.
+// SecretRule is how GET shows a secret of a cluster.
 type SecretRule string
 
-// The sources disagree about what a workspace shows of a registry password.
+// The sources disagree on how a workspace shows a registry password.
 const (
 	SecretShown  SecretRule = ""
-	SecretMasked SecretRule = "masked" // "***" in its place
-	SecretHidden SecretRule = "hidden" // the field is left out
+	SecretMasked SecretRule = "masked" // "***" replaces it
+	SecretHidden SecretRule = "hidden" // the field is omitted
 )
 
-// secretMask stands in place of a secret.
+// secretMask replaces a masked secret.
 const secretMask = "***"
 
-// rewrite changes a specification as Behaviour says.
+// rewrite changes a specification according to Behaviour.
 func (b Behaviour) rewrite(spec params) {
 	if b.RewriteFirstOnDemand {
 		rewriteFirstOnDemand(spec)
@@ -31,31 +31,31 @@ func (b Behaviour) rewrite(spec params) {
 func rewriteFirstOnDemand(spec params) {
 	for _, field := range []string{"aws_attributes", "azure_attributes", "gcp_attributes"} {
 		attributes, _ := spec[field].(params)
-		if n, there := attributes["first_on_demand"].(int64); there && n == 0 {
+		if n, present := attributes["first_on_demand"].(int64); present && n == 0 {
 			attributes["first_on_demand"] = int64(1)
 		}
 	}
 }
 
-// specToKeep is what GET's spec will show of what was asked for.
-func (b Behaviour) specToKeep(asked, settings params) params {
+// storedSpec returns the specification that GET will show under spec.
+func (b Behaviour) storedSpec(requested, settings params) params {
 	if !b.SpecShowsRewritten {
-		return asked
+		return requested
 	}
-	b.rewrite(asked)
+	b.rewrite(requested)
 	for _, field := range []string{"init_scripts", "ssh_public_keys"} {
-		if value, there := settings[field]; there && b.PolicyListsReplace {
-			asked[field] = clone(value)
+		if value, present := settings[field]; present && b.PolicyListsReplace {
+			requested[field] = clone(value)
 		}
 	}
-	return asked
+	return requested
 }
 
-// withoutSecrets is a specification as GET shows it.
-func (b Behaviour) withoutSecrets(spec params) params {
+// maskSecrets returns a specification with its secrets as GET shows them.
+func (b Behaviour) maskSecrets(spec params) params {
 	image, _ := spec["docker_image"].(params)
 	login, _ := image["basic_auth"].(params)
-	if _, there := login["password"]; !there {
+	if _, present := login["password"]; !present {
 		return spec
 	}
 	switch b.RegistryPassword {

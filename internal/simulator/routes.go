@@ -4,19 +4,19 @@ import (
 	"net/http"
 )
 
-// routes is the whole API. Clusters live on both versions, with the same
-// bodies; everything else stays on its own.
+// routes registers the whole API. Clusters are served in both versions with the
+// same bodies, everything else in one.
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	on := func(method, path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
+	on := func(method, path, name string, accepts *schema, handle func(*call) (any, *apiError)) {
 		served := &endpoint{name: name, accepts: accepts, handle: handle}
 		s.endpoints[name] = served
 		mux.Handle(method+" "+path, s.serve(served))
 	}
-	get := func(path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
+	get := func(path, name string, accepts *schema, handle func(*call) (any, *apiError)) {
 		on(http.MethodGet, path, name, accepts, handle)
 	}
-	post := func(path, name string, accepts *shape, handle func(*call) (any, *refusal)) {
+	post := func(path, name string, accepts *schema, handle func(*call) (any, *apiError)) {
 		on(http.MethodPost, path, name, accepts, handle)
 	}
 	for _, version := range []string{"/api/2.0/", "/api/2.1/"} {
@@ -57,18 +57,18 @@ func (s *Server) routes() *http.ServeMux {
 	get("/api/2.0/instance-pools/list", "instance-pools/list", noParams, (*call).listPools)
 	get("/api/2.0/preview/scim/v2/Me", "scim/me", noParams, (*call).me)
 
-	open := func(path, name string, handle func(*call) (any, *refusal)) {
-		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: noParams, open: true, handle: handle}))
+	anonymous := func(path, name string, handle func(*call) (any, *apiError)) {
+		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: noParams, anonymous: true, handle: handle}))
 	}
-	open("/.well-known/databricks-config", "discovery/config", (*call).databricksConfig)
-	open("/oidc/.well-known/oauth-authorization-server", "oauth/discovery", (*call).authorizationServer)
-	mux.Handle("POST /oidc/v1/token", s.serve(&endpoint{name: "oauth/token", open: true, handle: (*call).token}))
+	anonymous("/.well-known/databricks-config", "discovery/config", (*call).databricksConfig)
+	anonymous("/oidc/.well-known/oauth-authorization-server", "oauth/discovery", (*call).authorizationServer)
+	mux.Handle("POST /oidc/v1/token", s.serve(&endpoint{name: "oauth/token", anonymous: true, handle: (*call).token}))
 
 	mux.Handle(ControlPath, s.control())
-	mux.Handle("/", s.serve(&endpoint{name: "unknown", open: true, accepts: noParams, handle: (*call).noSuchEndpoint}))
+	mux.Handle("/", s.serve(&endpoint{name: "unknown", anonymous: true, accepts: noParams, handle: (*call).noSuchEndpoint}))
 	return mux
 }
 
-func (c *call) noSuchEndpoint() (any, *refusal) {
-	return nil, refuse(http.StatusNotFound, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", c.request.Method, c.request.URL.Path)
+func (c *call) noSuchEndpoint() (any, *apiError) {
+	return nil, newAPIError(http.StatusNotFound, "ENDPOINT_NOT_FOUND", "No API found for '%s %s'", c.request.Method, c.request.URL.Path)
 }

@@ -134,7 +134,7 @@ func TestTheSDKLeadsAClusterThroughItsLife(t *testing.T) {
 	c.Expect(c.Clusters.PermanentDeleteByClusterId(ctx, id)).To(Succeed())
 	_, err = c.Clusters.GetByClusterId(ctx, id)
 	c.Expect(err).To(MatchError(apierr.ErrResourceDoesNotExist))
-	c.Expect(c.service.MostByOwner()).To(HaveKeyWithValue("1", 1))
+	c.Expect(c.service.MaxClustersByOwner()).To(HaveKeyWithValue("1", 1))
 	for _, request := range c.service.Requests() {
 		c.Expect(request.UnknownFields).To(BeEmpty(), request.Path)
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Server is the simulated service: one address, one or several workspaces. It
-// is an http.Handler; Start serves it over TLS, Transport without a network.
+// Server simulates one address with one or several workspaces. It is an
+// http.Handler; Start serves it over TLS, Transport without a network.
 type Server struct {
 	options Options
 	clock   *Clock
@@ -24,16 +24,16 @@ type Server struct {
 	behaviour    Behaviour
 	workspaces   []*workspace
 	credentials  map[string][]*session // by token, one session per workspace
-	accessTokens map[string][]*session // those that OAuth issued
+	accessTokens map[string][]*session // issued by OAuth
 	tokenNames   map[string]string     // of tokens that have or had a session
 	clockOffset  time.Duration
 	limits       *limiter
-	faults       *faultBook
-	owners       *ownerBook
+	faults       *faultRules
+	owners       *ownerCounts
 	random       *rand.Rand
 }
 
-// New is a simulator that is not served yet.
+// New returns a simulator that is not served yet.
 func New(options Options) *Server {
 	options = options.withDefaults()
 	s := &Server{
@@ -49,10 +49,10 @@ func New(options Options) *Server {
 		tokenNames:   map[string]string{},
 		clockOffset:  options.ClockOffset,
 		limits:       newLimiter(options.Limits),
-		owners:       newOwnerBook(),
+		owners:       newOwnerCounts(),
 		random:       rand.New(rand.NewPCG(options.Seed, 0)), //nolint:gosec // repeatable on purpose
 	}
-	s.faults = newFaultBook(s)
+	s.faults = newFaultRules(s)
 	for i := range options.Workspaces {
 		s.addWorkspace(options.Workspaces[i])
 	}
@@ -63,38 +63,38 @@ func New(options Options) *Server {
 	return s
 }
 
-// ServeHTTP answers as a workspace would, and the control endpoint below
+// ServeHTTP serves the API of a workspace, and the control API below
 // ControlPath.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Close ends delays that faults are still holding requests in. It is safe to
-// call twice.
+// Close ends the delays of faults. It may be called twice.
 func (s *Server) Close() {
 	s.once.Do(func() { close(s.closed) })
 }
 
-// now is the workspace's own time: Options.Clock and the offset. Server.mutex
-// is held.
+// now returns the workspace's own time: Options.Clock and the offset.
+// Server.mutex is held.
 func (s *Server) now() time.Time { return s.clock.Now().Add(s.clockOffset) }
 
-// SetClockOffset makes the workspace's own time differ from Options.Clock: the
-// Date header and every timestamp follow, the request log does not.
+// SetClockOffset makes the workspace's own time differ from Options.Clock: it
+// applies to the Date header and every timestamp, but not to the request log.
 func (s *Server) SetClockOffset(offset time.Duration) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.clockOffset = offset
 }
 
-// ClockOffset is how far the workspace's own time is ahead of Options.Clock.
+// ClockOffset returns how far the workspace's own time is ahead of
+// Options.Clock.
 func (s *Server) ClockOffset() time.Duration {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.clockOffset
 }
 
-// span is how long something takes here that takes d in a real workspace.
-func (s *Server) span(d time.Duration) time.Duration {
+// scaled returns the simulated duration for a duration d in a real workspace.
+func (s *Server) scaled(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.options.TimeScale)
 }

@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// Service is a Server that is being served over TLS.
+// Service is a Server that is served over TLS.
 type Service struct {
 	*Server
-	// URL is https://host:port, without a slash at the end.
+	// URL is https://host:port, without a trailing slash.
 	URL string
-	// CAPEM is the authority, made for this run, that a client must trust.
+	// CAPEM is the certificate authority of this run, which a client must
+	// trust.
 	CAPEM []byte
 
 	http *http.Server
 	done chan struct{}
 }
 
-// Start serves a new simulator over TLS, on Options.ListenAddress, until ctx
+// Start serves a new simulator over TLS on Options.ListenAddress, until ctx
 // ends or Close is called.
 func Start(ctx context.Context, options Options) (*Service, error) {
 	address := options.ListenAddress
@@ -56,18 +57,18 @@ func Start(ctx context.Context, options Options) (*Service, error) {
 		Handler:           r.Server,
 		ReadHeaderTimeout: 10 * time.Second,
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
-		ErrorLog:          quiet(r.options.Logger),
+		ErrorLog:          debugLog(r.options.Logger),
 	}
 	go func() {
 		defer close(r.done)
-		_ = r.http.ServeTLS(listener, "", "") // ends with ErrServerClosed, by Close
+		_ = r.http.ServeTLS(listener, "", "") // returns ErrServerClosed after Close
 	}()
 	context.AfterFunc(ctx, func() { _ = r.Close() })
 	return r, nil
 }
 
-// Close stops serving at once, requests under way included, and waits for the
-// listener to be gone. It is safe to call twice.
+// Close stops serving at once, drops requests in progress and waits for the
+// listener to close. It may be called twice.
 func (r *Service) Close() error {
 	r.Server.Close()
 	err := r.http.Close()
@@ -75,13 +76,15 @@ func (r *Service) Close() error {
 	return err
 }
 
-// Shutdown stops serving once the requests under way are answered, or ctx ends.
+// Shutdown stops serving after requests in progress are answered, or when ctx
+// ends.
 func (r *Service) Shutdown(ctx context.Context) error {
 	r.Server.Close()
 	return r.http.Shutdown(ctx)
 }
 
-// Client trusts the simulator's authority and no other.
+// Client returns a client that trusts only the simulator's certificate
+// authority.
 func (r *Service) Client() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.CAPEM)

@@ -8,42 +8,42 @@ import (
 	"slices"
 )
 
-// Token is a personal access token that the request log calls by a name, and
-// that may have fewer rights than its principal.
+// Token is a personal access token with a name for the request log, which may
+// have fewer rights than its principal.
 type Token struct {
 	// Value is the secret that a caller sends.
 	Value string `json:"token"`
-	// Name stands for the token in the request log and in faults; empty is
+	// Name identifies the token in the request log and in faults; empty means
 	// TokenFingerprint of Value.
 	Name string `json:"name,omitempty"`
-	// Rights narrow what the token may do.
+	// Rights restrict the token.
 	Rights Rights `json:"rights,omitzero"`
 }
 
-// Rights narrow what one token may do; they never widen what its principal may.
-// The zero value takes nothing away.
+// Rights restrict one token; they never add rights to those of its principal.
+// The zero value restricts nothing.
 type Rights struct {
-	// ReadOnly refuses every operation that changes something.
+	// ReadOnly rejects every write.
 	ReadOnly bool `json:"read_only,omitempty"`
-	// MayNotCreate refuses clusters/create, also to an administrator.
+	// MayNotCreate rejects clusters/create, also for an administrator.
 	MayNotCreate bool `json:"may_not_create,omitempty"`
-	// Refused are patterns of endpoints that answer 403 PERMISSION_DENIED, such
-	// as "permissions/*".
+	// Refused lists patterns of endpoints that answer 403 PERMISSION_DENIED,
+	// such as "permissions/*".
 	Refused []string `json:"refused,omitempty"`
-	// HiddenClusters are ids of clusters that do not exist for the token: get
-	// does not know them and lists leave them out.
+	// HiddenClusters lists ids of clusters that are invisible to the token: get
+	// does not find them and lists omit them.
 	HiddenClusters []string `json:"hidden_clusters,omitempty"`
 }
 
-// TokenFingerprint identifies a token without revealing it, in the request log
-// and in Fault.Token, where the token has no name.
+// TokenFingerprint returns a string that identifies a token without revealing
+// it. The request log and Fault.Token use it for tokens without a name.
 func TokenFingerprint(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return "sha256:" + hex.EncodeToString(sum[:6])
 }
 
 // AddToken gives a principal one more personal access token, without a name and
-// with all of the principal's rights. An empty workspace name is the first
+// with all of the principal's rights. An empty workspace name means the first
 // workspace that has the principal.
 func (s *Server) AddToken(workspaceName, userName, token string) error {
 	return s.AddScopedToken(workspaceName, userName, Token{Value: token})
@@ -51,7 +51,7 @@ func (s *Server) AddToken(workspaceName, userName, token string) error {
 
 // AddScopedToken gives a principal one more personal access token. The same
 // value may be added in several workspaces; in one workspace the last call
-// holds.
+// wins.
 func (s *Server) AddScopedToken(workspaceName, userName string, token Token) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -78,7 +78,7 @@ func (s *Server) addCredential(token Token, w *workspace, p *principal) {
 }
 
 // SetTokenRights replaces the rights of a token of any kind, in every workspace
-// that takes it.
+// that accepts it.
 func (s *Server) SetTokenRights(token string, rights Rights) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -93,7 +93,7 @@ func (s *Server) SetTokenRights(token string, rights Rights) error {
 }
 
 // RevokeToken makes a personal access token or an OAuth token invalid at once,
-// in every workspace. The log goes on calling it by its name.
+// in every workspace. The log keeps its name.
 func (s *Server) RevokeToken(token string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -108,7 +108,7 @@ func (s *Server) RevokeOAuthTokens() {
 	clear(s.accessTokens)
 }
 
-// tokenName is what the log calls a token that a caller sent, known or not.
+// tokenName returns the name of a token in the log, also of an unknown token.
 func (s *Server) tokenName(token string) string {
 	if token == "" {
 		return ""
@@ -119,14 +119,15 @@ func (s *Server) tokenName(token string) string {
 	return TokenFingerprint(token)
 }
 
-// allow is the refusal of an operation that the caller's token may not do.
-func (c *call) allow() *refusal {
+// checkRights returns the error for an operation that the rights of the
+// caller's token do not allow.
+func (c *call) checkRights() *apiError {
 	if c.session == nil {
 		return nil
 	}
 	rights, name := c.rights, c.endpoint.name
 	switch {
-	case rights.ReadOnly && c.changesSomething():
+	case rights.ReadOnly && c.isWrite():
 		return forbidden("Provided token does not have the required scopes: it may only read")
 	case rights.MayNotCreate && name == "clusters/create":
 		return forbidden("You are not authorized to create clusters. Please contact your administrator.")
@@ -136,9 +137,9 @@ func (c *call) allow() *refusal {
 	return nil
 }
 
-// changesSomething reports whether the operation is a write. clusters/events is
-// a POST that reads.
-func (c *call) changesSomething() bool {
+// isWrite reports whether the operation is a write. clusters/events is a POST
+// that reads.
+func (c *call) isWrite() bool {
 	return c.request.Method != http.MethodGet && c.endpoint.name != "clusters/events"
 }
 

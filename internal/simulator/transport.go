@@ -9,10 +9,11 @@ import (
 	"sync"
 )
 
-// Transport reaches the simulator without a network, whatever the host of the
-// request: for virtual time (testing/synctest cannot wait for sockets) and for
-// large numbers. Deadlines, dropped connections and operations that go on when
-// their caller has gone are as over a network; TLS and redirects are not.
+// Transport returns a transport to the simulator without a network, for every
+// host: for virtual time (testing/synctest cannot wait for sockets) and for
+// large numbers. Deadlines, dropped connections and operations that continue
+// after their caller disconnected work as over a network; TLS and redirects do
+// not.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -30,7 +31,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		body = read
 	}
-	ctx, hangUp := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
 	arrived := r.Clone(ctx)
 	arrived.Body = io.NopCloser(bytes.NewReader(body))
 	arrived.RequestURI = r.URL.RequestURI()
@@ -39,7 +40,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answered := make(chan *http.Response, 1)
 	go func() {
-		defer hangUp()
+		defer cancel()
 		answered <- t.serve(arrived, r) //nolint:bodyclose // the caller closes it, as of any RoundTripper
 	}()
 	select {
@@ -53,7 +54,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// serve is nil where the connection was dropped.
+// serve returns the response; nil if the connection was dropped.
 func (t transport) serve(arrived, sent *http.Request) (response *http.Response) {
 	w := &recorder{header: http.Header{}}
 	defer func() {
@@ -66,7 +67,7 @@ func (t transport) serve(arrived, sent *http.Request) (response *http.Response) 
 	return w.response(sent)
 }
 
-// recorder is an http.ResponseWriter that keeps what was written.
+// recorder is an http.ResponseWriter that records the response.
 type recorder struct {
 	once   sync.Once
 	status int

@@ -4,9 +4,9 @@ import (
 	"strings"
 )
 
-// updateCluster changes what update_mask names and nothing else. A masked field
-// that "cluster" does not have is cleared; maps and lists are replaced whole.
-func (c *call) updateCluster() (any, *refusal) {
+// updateCluster changes only the fields that update_mask names. A named field
+// that "cluster" omits is cleared; maps and lists are replaced as a whole.
+func (c *call) updateCluster() (any, *apiError) {
 	paths := textOf(c.params, "update_mask")
 	if paths == "" {
 		return nil, required("update_mask")
@@ -17,44 +17,44 @@ func (c *call) updateCluster() (any, *refusal) {
 		return nil, r
 	}
 	known := c.workspace.knownExtras(found)
-	givenExtras := c.takeExtras(known, "cluster")
-	asked, extra, resized := cloneParams(found.spec), cloneParams(found.extra), found.resizedTo
+	givenExtras := c.requestExtras(known, "cluster")
+	requested, extra, resized := cloneParams(found.spec), cloneParams(found.extra), found.resizedTo
 	if paths == "*" {
-		asked, extra, resized = keepPolicyDefaults(found.spec, given), givenExtras, nil
+		requested, extra, resized = keepPolicyDefaults(found.spec, given), givenExtras, nil
 	} else {
 		for path := range strings.SplitSeq(paths, ",") {
 			steps := strings.Split(path, ".")
 			maskExtras(extra, known, givenExtras, steps)
 			if resized != nil && clusterSize.field(steps[0]) != nil {
-				setSize(asked, resized)
+				setSize(requested, resized)
 				resized = nil
 			}
 			if _, isExtra := known[steps[0]]; isExtra && clusterSpec.field(steps[0]) == nil {
 				continue
 			}
-			if r := applyMask(asked, given, path); r != nil {
+			if r := applyMask(requested, given, path); r != nil {
 				return nil, r
 			}
 		}
 	}
-	answer, r := c.reconfigure(found, asked, resized)
+	answer, r := c.reconfigure(found, requested, resized)
 	if r == nil {
 		found.extra = extra
 	}
 	return answer, r
 }
 
-// keepPolicyDefaults: update cannot say apply_policy_default_values, so a full
-// replacement leaves it.
+// keepPolicyDefaults keeps apply_policy_default_values, which update cannot
+// set, in a full replacement.
 func keepPolicyDefaults(before, given params) params {
-	asked := cloneParams(given)
+	requested := cloneParams(given)
 	if v, ok := before["apply_policy_default_values"]; ok {
-		asked["apply_policy_default_values"] = v
+		requested["apply_policy_default_values"] = v
 	}
-	return asked
+	return requested
 }
 
-func applyMask(asked, given params, path string) *refusal {
+func applyMask(requested, given params, path string) *apiError {
 	steps := strings.Split(path, ".")
 	field := clusterSpec
 	for _, step := range steps {
@@ -63,23 +63,23 @@ func applyMask(asked, given params, path string) *refusal {
 			return invalid("Invalid update_mask: %q is not a field of cluster", path)
 		}
 	}
-	mask(asked, given, steps)
+	mask(requested, given, steps)
 	return nil
 }
 
-// mask sets or clears one field, however deep.
-func mask(asked, given params, steps []string) {
+// mask sets or clears one field at any depth.
+func mask(requested, given params, steps []string) {
 	field := steps[0]
-	value, there := given[field]
+	value, present := given[field]
 	if len(steps) > 1 {
 		inner, _ := value.(params)
-		if _, exists := asked[field]; exists || inner != nil {
-			mask(within(asked, field), inner, steps[1:])
+		if _, exists := requested[field]; exists || inner != nil {
+			mask(objectIn(requested, field), inner, steps[1:])
 		}
 		return
 	}
-	delete(asked, field)
-	if there {
-		asked[field] = clone(value)
+	delete(requested, field)
+	if present {
+		requested[field] = clone(value)
 	}
 }

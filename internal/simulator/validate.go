@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// sparkVersion accepts every runtime key that the SDK, the CLI and the
+// sparkVersion matches every runtime key that the SDK, the CLI and the
 // Terraform provider name, and the special images.
 var sparkVersion = regexp.MustCompile(`^((apache-spark-|custom[:-][^ ]*?)?\d+(\.\d+)?\.x(-[a-z0-9]+)*-scala2\.1[0-9]|(dlt|custom):.+)$`)
 
-// validate refuses what a workspace refuses, policy and kind already applied.
-func (w *workspace) validate(s params) *refusal {
-	for _, check := range []func(params) *refusal{
+// validate rejects what a workspace rejects; policy and kind are already
+// applied.
+func (w *workspace) validate(s params) *apiError {
+	for _, check := range []func(params) *apiError{
 		w.validateSize, w.validateRuntime, w.validateNodes, w.validateClouds,
 		validateLimits, validateStorage, validateKind, validateImage,
 	} {
@@ -23,10 +24,10 @@ func (w *workspace) validate(s params) *refusal {
 	return nil
 }
 
-func (w *workspace) validateSize(s params) *refusal {
+func (w *workspace) validateSize(s params) *apiError {
 	sizes := 0
 	for _, field := range []string{"num_workers", "autoscale", "virtual_cluster_size"} {
-		if _, there := s[field]; there {
+		if _, present := s[field]; present {
 			sizes++
 		}
 	}
@@ -36,21 +37,21 @@ func (w *workspace) validateSize(s params) *refusal {
 		}
 		return invalid("Exactly 1 of virtual_cluster_size, num_workers or autoscale must be specified.")
 	}
-	if wholeOf(s, "num_workers") < 0 {
-		return invalid("num_workers must not be negative: %d", wholeOf(s, "num_workers"))
+	if integerOf(s, "num_workers") < 0 {
+		return invalid("num_workers must not be negative: %d", integerOf(s, "num_workers"))
 	}
 	scale, _ := s["autoscale"].(params)
 	if scale == nil {
 		return nil
 	}
-	least, most := wholeOf(scale, "min_workers"), wholeOf(scale, "max_workers")
+	least, most := integerOf(scale, "min_workers"), integerOf(scale, "max_workers")
 	if least < 0 || least > most {
 		return invalid("autoscale.min_workers (%d) must not be negative or greater than autoscale.max_workers (%d)", least, most)
 	}
 	return nil
 }
 
-func (w *workspace) validateRuntime(s params) *refusal {
+func (w *workspace) validateRuntime(s params) *apiError {
 	version := textOf(s, "spark_version")
 	switch {
 	case s["spark_version"] == nil:
@@ -63,7 +64,7 @@ func (w *workspace) validateRuntime(s params) *refusal {
 	return nil
 }
 
-func (w *workspace) validateNodes(s params) *refusal {
+func (w *workspace) validateNodes(s params) *apiError {
 	pool, driverPool := textOf(s, "instance_pool_id"), textOf(s, "driver_instance_pool_id")
 	switch {
 	case pool == "" && driverPool != "":
@@ -82,13 +83,13 @@ func (w *workspace) validateNodes(s params) *refusal {
 	}
 	id := textOf(s, "node_type_id")
 	aws, _ := s["aws_attributes"].(params)
-	if strings.HasPrefix(id, "m4.") && wholeOf(aws, "ebs_volume_count") == 0 && !trueIn(s, "enable_elastic_disk") {
+	if strings.HasPrefix(id, "m4.") && integerOf(aws, "ebs_volume_count") == 0 && !boolOf(s, "enable_elastic_disk") {
 		return invalid("At least one EBS volume must be attached for clusters created with node type %s.", id)
 	}
 	return nil
 }
 
-func (w *workspace) validatePools(s params, pool, driverPool string) *refusal {
+func (w *workspace) validatePools(s params, pool, driverPool string) *apiError {
 	for _, field := range []string{"node_type_id", "driver_node_type_id"} {
 		if s[field] != nil {
 			return invalid("The field '%s' cannot be supplied when an instance pool ID is provided.", field)
@@ -102,7 +103,7 @@ func (w *workspace) validatePools(s params, pool, driverPool string) *refusal {
 	return nil
 }
 
-func (w *workspace) validateClouds(s params) *refusal {
+func (w *workspace) validateClouds(s params) *apiError {
 	given := []string{}
 	for cloud, field := range map[Cloud]string{AWS: "aws_attributes", Azure: "azure_attributes", GCP: "gcp_attributes"} {
 		if s[field] == nil {
@@ -120,8 +121,8 @@ func (w *workspace) validateClouds(s params) *refusal {
 	return nil
 }
 
-func validateLimits(s params) *refusal {
-	minutes := wholeOf(s, "autotermination_minutes")
+func validateLimits(s params) *apiError {
+	minutes := integerOf(s, "autotermination_minutes")
 	tags, _ := s["custom_tags"].(params)
 	keys, _ := s["ssh_public_keys"].([]any)
 	scripts, _ := s["init_scripts"].([]any)
@@ -138,7 +139,7 @@ func validateLimits(s params) *refusal {
 	return nil
 }
 
-func validateStorage(s params) *refusal {
+func validateStorage(s params) *apiError {
 	scripts, _ := s["init_scripts"].([]any)
 	for _, script := range scripts {
 		if r := validateDestination("init_scripts", script); r != nil {
@@ -159,8 +160,9 @@ func validateStorage(s params) *refusal {
 	return nil
 }
 
-// validateDestination: exactly one place, and where in it.
-func validateDestination(field string, value any) *refusal {
+// validateDestination checks that a value names exactly one destination, with a
+// location.
+func validateDestination(field string, value any) *apiError {
 	places, _ := value.(params)
 	if len(places) != 1 {
 		return invalid("%s: exactly one destination must be specified, %d are", field, len(places))
@@ -177,10 +179,10 @@ func validateDestination(field string, value any) *refusal {
 	return nil
 }
 
-func validateKind(s params) *refusal {
+func validateKind(s params) *apiError {
 	if s["kind"] == nil {
 		for _, field := range []string{"is_single_node", "use_ml_runtime"} {
-			if trueIn(s, field) {
+			if boolOf(s, field) {
 				return invalid("%s can only be specified with kind", field)
 			}
 		}
@@ -188,7 +190,7 @@ func validateKind(s params) *refusal {
 	return nil
 }
 
-func validateImage(s params) *refusal {
+func validateImage(s params) *apiError {
 	image, _ := s["docker_image"].(params)
 	if image == nil {
 		return nil

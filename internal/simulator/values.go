@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Reading and copying JSON values.
+// Access to JSON values and copies of them.
 
 func textOf(p params, field string) string { v, _ := p[field].(string); return v }
 
-func wholeOf(p params, field string) int64 { v, _ := p[field].(int64); return v }
+func integerOf(p params, field string) int64 { v, _ := p[field].(int64); return v }
 
-func trueIn(p params, field string) bool { v, _ := p[field].(bool); return v }
+func boolOf(p params, field string) bool { v, _ := p[field].(bool); return v }
 
-// within is an object inside p, made if it is not there.
-func within(p params, field string) params {
+// objectIn returns the object in a field of p, which it creates if necessary.
+func objectIn(p params, field string) params {
 	inner, ok := p[field].(params)
 	if !ok {
 		inner = params{}
@@ -26,9 +26,9 @@ func within(p params, field string) params {
 	return inner
 }
 
-// setDefault sets a field that is not there.
+// setDefault sets a field unless it is present.
 func setDefault(p params, field string, value any) {
-	if _, there := p[field]; !there {
+	if _, present := p[field]; !present {
 		p[field] = value
 	}
 }
@@ -64,7 +64,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
-// millis is a time on the wire: 0 is never.
+// millis returns a time as milliseconds on the wire: 0 means never.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -72,7 +72,8 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// rpcName is "ClustersCreate" of "clusters/create", as 429 texts have it.
+// rpcName returns "ClustersCreate" for "clusters/create", as messages of a 429
+// spell it.
 func rpcName(endpoint string) string {
 	var name strings.Builder
 	for _, word := range strings.FieldsFunc(endpoint, func(r rune) bool { return r == '/' || r == '-' }) {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// versionKey is a runtime key's release: "18" of 18.x, "17.3" of 17.3.x.
+// versionKey matches a runtime key and captures its release: "18" of 18.x,
+// "17.3" of 17.3.x.
 var versionKey = regexp.MustCompile(`^(\d+)(?:\.(\d+))?\.x-`)
 
 type release struct {
@@ -17,8 +18,9 @@ type release struct {
 	lts          bool
 }
 
-// resolveVersion is the runtime key that a policy's auto: value means now;
-// every other version, and an auto: value without a match, is returned as it is.
+// resolveVersion returns the runtime key that an auto: value of a policy
+// selects now; every other version, and an auto: value without a match, is
+// returned unchanged.
 func resolveVersion(version string) string {
 	wanted, auto := strings.CutPrefix(version, "auto:")
 	if !auto {
@@ -52,7 +54,8 @@ func resolveVersion(version string) string {
 	return all[found].key
 }
 
-// releases are the generally available runtimes of the catalogue, newest first.
+// releases returns the generally available runtimes of the catalogue, newest
+// first.
 func releases(ml bool) []release {
 	var all []release
 	for _, offered := range runtimes {

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// The control endpoint's JSON where it differs from the Go types: durations.
+// Types for the JSON of the control API where it differs from the Go types:
+// durations.
 
-// wireDuration is a duration as a text such as "1h30m".
+// wireDuration is a duration as a string such as "1h30m".
 type wireDuration time.Duration
 
-// MarshalText writes the duration as time.Duration does.
+// MarshalText formats the duration like time.Duration.
 func (d wireDuration) MarshalText() ([]byte, error) {
 	return []byte(time.Duration(d).String()), nil
 }
 
-// UnmarshalText reads what time.ParseDuration reads.
+// UnmarshalText accepts what time.ParseDuration accepts.
 func (d *wireDuration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
@@ -80,7 +81,7 @@ func (w timingsWire) timings() Timings {
 	}
 }
 
-// BehaviourNames are the names of Behaviour's switches, in JSON.
+// BehaviourNames returns the JSON names of Behaviour's switches.
 func BehaviourNames() []string {
 	var names []string
 	for _, of := range []reflect.Type{reflect.TypeFor[Behaviour](), reflect.TypeFor[behaviourWire]()} {

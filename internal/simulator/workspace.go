@@ -16,14 +16,14 @@ type workspace struct {
 	mode       string // data_security_mode of clusters that name none
 	principals []*principal
 	groups     []string
-	extra      params // what new clusters have; see extras.go
+	extra      params // the extra fields of new clusters; see extras.go
 	policies   []*policy
 	pools      []*Pool
 
-	byID   map[string]*cluster // everything ever made
-	byName []*cluster          // what is not permanently deleted, by name and id
+	byID   map[string]*cluster // all clusters ever created
+	byName []*cluster          // clusters that are not permanently deleted, sorted by name and id
 	tokens map[string]string   // idempotency token to cluster id
-	serial int64               // of things made here, for ids and times apart
+	serial int64               // counts created objects, for distinct ids and times
 }
 
 type principal struct {
@@ -47,7 +47,7 @@ func (s *Server) addWorkspace(w Workspace) *workspace {
 	}
 	extra, err := decodeExtra(w.ExtraSpec)
 	if err != nil {
-		panic("simulator: " + err.Error()) // a mistake of the test
+		panic("simulator: " + err.Error()) // invalid test options
 	}
 	made.extra = extra
 	for _, p := range w.Principals {
@@ -55,7 +55,7 @@ func (s *Server) addWorkspace(w Workspace) *workspace {
 	}
 	for _, p := range w.Policies {
 		if _, err := made.addPolicy(p); err != nil {
-			panic("simulator: " + err.Error()) // a mistake of the test
+			panic("simulator: " + err.Error()) // invalid test options
 		}
 	}
 	for _, p := range w.Pools {
@@ -94,23 +94,22 @@ func (w *workspace) principal(userName string) *principal {
 	return nil
 }
 
-// add puts a cluster into byName, which stays sorted so that a page of a
-// list costs its own size.
+// add inserts a cluster into byName, which is sorted so that a page of a list
+// costs only its own size.
 func (w *workspace) add(c *cluster) {
 	at, _ := slices.BinarySearchFunc(w.byName, c, compareByName)
 	w.byName = slices.Insert(w.byName, at, c)
 	w.byID[c.id] = c
 }
 
-// remove takes a cluster out of byName; byID keeps it.
+// remove removes a cluster from byName; byID keeps it.
 func (w *workspace) remove(c *cluster) {
 	if at, found := slices.BinarySearchFunc(w.byName, c, compareByName); found {
 		w.byName = slices.Delete(w.byName, at, at+1)
 	}
 }
 
-// configure gives a cluster another specification; byName stays
-// in order.
+// configure sets another specification and keeps byName sorted.
 func (w *workspace) configure(c *cluster, spec, settings params) {
 	w.remove(c)
 	c.configure(spec, settings)
@@ -124,7 +123,8 @@ func compareByName(a, b *cluster) int {
 	return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.id, b.id))
 }
 
-// newClusterID has the form of a real one: MMDD-HHMMSS and eight letters.
+// newClusterID returns an id in the form of real ones: MMDD-HHMMSS and eight
+// letters.
 func (w *workspace) newClusterID() string {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	stamp := w.server.now().UTC().Format("0102-150405")

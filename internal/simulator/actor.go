@@ -4,16 +4,16 @@ import (
 	"fmt"
 )
 
-// What another person or program does to a cluster through the API: with the
-// API's own rules, but without the faults, the limits and the log, which are the
-// client's under test.
+// Changes that another user or program makes to a cluster through the API. The
+// API's own rules hold; faults, limits and the log do not apply, because they
+// belong to the client under test.
 
-// OtherUser is the administrator in whose name the functions below act.
+// OtherUser is the administrator on whose behalf the functions below act.
 const OtherUser = "someone.else@example.com"
 
 // CallElsewhere carries out one operation on a cluster, such as
-// "clusters/resize", as OtherUser. The body is what a client would send, without
-// cluster_id. The error is the API's refusal.
+// "clusters/resize", as OtherUser. The body is what a client would send,
+// without cluster_id. The error is the API's.
 func (s *Server) CallElsewhere(endpointName, clusterID string, body map[string]any) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -32,8 +32,8 @@ func (s *Server) CallElsewhere(endpointName, clusterID string, body map[string]a
 	if called.accepts.field("cluster_id") != nil {
 		raw["cluster_id"] = clusterID
 	}
-	var checker conformer
-	converted, r := checker.record(raw, called.accepts, "")
+	var checker schemaChecker
+	converted, r := checker.object(raw, called.accepts, "")
 	if r != nil {
 		return r.err()
 	}
@@ -67,7 +67,8 @@ func (s *Server) RestartElsewhere(id string) error {
 	return s.CallElsewhere("clusters/restart", id, nil)
 }
 
-// TerminateElsewhere begins to terminate a cluster; EndElsewhere ends it at once.
+// TerminateElsewhere begins to terminate a cluster; EndElsewhere terminates it
+// at once.
 func (s *Server) TerminateElsewhere(id string) error {
 	return s.CallElsewhere("clusters/delete", id, nil)
 }
@@ -93,7 +94,7 @@ func (s *Server) changeTags(id string, change func(params)) error {
 	if !found {
 		return fmt.Errorf("there is no cluster %q", id)
 	}
-	tags := within(record.Spec, "custom_tags")
+	tags := objectIn(record.Spec, "custom_tags")
 	change(tags)
 	return s.EditElsewhere(id, map[string]any{"custom_tags": tags})
 }

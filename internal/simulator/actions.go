@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// What may be done to a cluster, and in which state.
+// Operations on a cluster, and the states that allow them.
 
-// find is a cluster by the request's id, up to date.
-func (c *call) find() (*cluster, *refusal) {
+// find returns the cluster with the request's id, after it was advanced to now.
+func (c *call) find() (*cluster, *apiError) {
 	id := c.entry.ClusterID
 	if id == "" {
 		return nil, required("cluster_id")
 	}
 	found := c.workspace.byID[id]
 	if found != nil {
-		found.settle(c.now)
+		found.advanceTo(c.now)
 	}
 	switch {
 	case found == nil || found.deleted || c.rights.hides(id):
@@ -28,15 +28,16 @@ func (c *call) find() (*cluster, *refusal) {
 	return found, nil
 }
 
-func (c *call) missing(id string) *refusal {
+func (c *call) missing(id string) *apiError {
 	if c.server.behaviour.MissingIsNotFound {
-		return refuse(404, "RESOURCE_DOES_NOT_EXIST", "Cluster %s does not exist", id)
+		return newAPIError(404, "RESOURCE_DOES_NOT_EXIST", "Cluster %s does not exist", id)
 	}
 	return doesNotExist(id)
 }
 
-// cluster is find, if the caller has at least this right on it.
-func (c *call) cluster(needed level) (*cluster, *refusal) {
+// cluster returns the request's cluster, if the caller has at least the given
+// permission on it.
+func (c *call) cluster(needed level) (*cluster, *apiError) {
 	found, r := c.find()
 	if r != nil {
 		return nil, r
@@ -52,7 +53,7 @@ func (c *call) cluster(needed level) (*cluster, *refusal) {
 	return found, nil
 }
 
-func (c *call) getCluster() (any, *refusal) {
+func (c *call) getCluster() (any, *apiError) {
 	found, r := c.cluster(canAttach)
 	if r != nil {
 		return nil, r
@@ -63,7 +64,7 @@ func (c *call) getCluster() (any, *refusal) {
 	return found.details(c.now, c.fault == nil || !c.fault.SpecMissing), nil
 }
 
-func (c *call) createCluster() (any, *refusal) {
+func (c *call) createCluster() (any, *apiError) {
 	if c.principal.NotAdmin && c.principal.MayNotCreate {
 		return nil, forbidden("You are not authorized to create clusters. Please contact your administrator.")
 	}
@@ -72,14 +73,14 @@ func (c *call) createCluster() (any, *refusal) {
 		return nil, invalid("idempotency_token must not be longer than 64 characters")
 	}
 	if token != "" {
-		if known, r := c.madeWith(token); r != nil || known != nil {
+		if known, r := c.clusterForToken(token); r != nil || known != nil {
 			return known, r
 		}
 	}
-	asked := cloneParams(c.params)
-	delete(asked, "idempotency_token")
-	delete(asked, "clone_from")
-	settings, r := c.workspace.resolve(asked, c.principal.UserName)
+	requested := cloneParams(c.params)
+	delete(requested, "idempotency_token")
+	delete(requested, "clone_from")
+	settings, r := c.workspace.resolve(requested, c.principal.UserName)
 	if r != nil {
 		return nil, r
 	}
@@ -93,15 +94,15 @@ func (c *call) createCluster() (any, *refusal) {
 	if r != nil {
 		return nil, r
 	}
-	made := c.workspace.makeCluster(c.server.behaviour.specToKeep(asked, settings), settings, c.principal.UserName, "API", c.now)
+	made := c.workspace.makeCluster(c.server.behaviour.storedSpec(requested, settings), settings, c.principal.UserName, "API", c.now)
 	made.libraries = libraries
-	made.extra = overlay(c.workspace.extra, c.takeExtras(c.workspace.extra, ""))
+	made.extra = overlay(c.workspace.extra, c.requestExtras(c.workspace.extra, ""))
 	made.installPolicyLibraries(c.now)
 	if c.principal.NotAdmin {
 		made.grants = []grant{{kind: c.principal.grantKind(), name: c.principal.UserName, level: canManage}}
 	}
 	made.launch(c.now, c.fault)
-	made.note(c.now, "CREATING", params{
+	made.addEvent(c.now, "CREATING", params{
 		"cluster_size": sizeOf(settings), "attributes": attributesOf(settings), "user": c.principal.UserName,
 	})
 	if token != "" {
@@ -112,14 +113,14 @@ func (c *call) createCluster() (any, *refusal) {
 }
 
 // checkClusterLimit counts the workspace's clusters that are not TERMINATED.
-func (w *workspace) checkClusterLimit(now time.Time) *refusal {
+func (w *workspace) checkClusterLimit(now time.Time) *apiError {
 	limit := w.server.behaviour.ClusterLimit
 	if limit == 0 {
 		return nil
 	}
 	active := 0
-	for _, c := range slices.Clone(w.byName) { // settling may remove some
-		if c.settle(now); c.state != Terminated {
+	for _, c := range slices.Clone(w.byName) { // advanceTo may remove some
+		if c.advanceTo(now); c.state != Terminated {
 			active++
 		}
 	}
@@ -129,29 +130,29 @@ func (w *workspace) checkClusterLimit(now time.Time) *refusal {
 	return nil
 }
 
-// makeCluster makes a TERMINATED cluster; its caller decides what follows.
+// makeCluster makes a TERMINATED cluster; the caller decides its next state.
 func (w *workspace) makeCluster(spec, settings params, creator, source string, now time.Time) *cluster {
 	made := &cluster{
 		workspace: w, id: w.newClusterID(), creator: creator, source: source,
 		created: now, autoscaledTo: -1,
 	}
 	made.configure(spec, settings)
-	made.enter(Terminated, now, "")
+	made.enterState(Terminated, now, "")
 	w.add(made)
 	made.firstOwner = made.owner()
 	w.server.owners.made(made.firstOwner)
 	return made
 }
 
-// madeWith is the answer to a create whose idempotency token is known; nil
-// where a new cluster is due.
-func (c *call) madeWith(token string) (any, *refusal) {
+// clusterForToken returns the answer to a create whose idempotency token is
+// known; nil if a new cluster must be made.
+func (c *call) clusterForToken(token string) (any, *apiError) {
 	id, known := c.workspace.tokens[token]
 	if !known {
 		return nil, nil
 	}
 	made := c.workspace.byID[id]
-	made.settle(c.now)
+	made.advanceTo(c.now)
 	rule := TokenReturns
 	switch {
 	case made.deleted || made.purged:
@@ -163,30 +164,30 @@ func (c *call) madeWith(token string) (any, *refusal) {
 	case TokenCreates:
 		return nil, nil
 	case TokenFails:
-		return nil, refuse(409, "RESOURCE_ALREADY_EXISTS", "Cluster %s was already created with this idempotency token and is not active", id)
+		return nil, newAPIError(409, "RESOURCE_ALREADY_EXISTS", "Cluster %s was already created with this idempotency token and is not active", id)
 	default:
 		c.entry.ClusterID = id
 		return params{"cluster_id": id}, nil
 	}
 }
 
-func (c *call) editCluster() (any, *refusal) {
+func (c *call) editCluster() (any, *apiError) {
 	found, r := c.editable()
 	if r != nil {
 		return nil, r
 	}
-	asked := cloneParams(c.params)
-	delete(asked, "cluster_id")
-	extra := c.takeExtras(c.workspace.knownExtras(found), "")
-	answer, r := c.reconfigure(found, asked, nil)
+	requested := cloneParams(c.params)
+	delete(requested, "cluster_id")
+	extra := c.requestExtras(c.workspace.knownExtras(found), "")
+	answer, r := c.reconfigure(found, requested, nil)
 	if r == nil {
 		found.extra = extra
 	}
 	return answer, r
 }
 
-// editable is the request's cluster, if edit and update may change it now.
-func (c *call) editable() (*cluster, *refusal) {
+// editable returns the request's cluster, if its state allows edit and update.
+func (c *call) editable() (*cluster, *apiError) {
 	found, r := c.cluster(canManage)
 	switch {
 	case r != nil:
@@ -199,10 +200,10 @@ func (c *call) editable() (*cluster, *refusal) {
 	return found, nil
 }
 
-// reconfigure replaces the specification; a RUNNING cluster restarts. A size
-// that a resize gave it outlives an update of other fields: it is resized then.
-func (c *call) reconfigure(found *cluster, asked, resized params) (any, *refusal) {
-	settings, r := c.workspace.resolve(asked, found.creator)
+// reconfigure replaces the specification and restarts a RUNNING cluster.
+// Resized is the size of an earlier resize; an update of other fields keeps it.
+func (c *call) reconfigure(found *cluster, requested, resized params) (any, *apiError) {
+	settings, r := c.workspace.resolve(requested, found.creator)
 	if r != nil {
 		return nil, r
 	}
@@ -214,13 +215,13 @@ func (c *call) reconfigure(found *cluster, asked, resized params) (any, *refusal
 		keepFirstOnDemand(found.settings, settings)
 	}
 	if behaviour.IdenticalEditIsNoOp && reflect.DeepEqual(found.settings, settings) {
-		found.spec, found.resizedTo = behaviour.specToKeep(asked, settings), resized
+		found.spec, found.resizedTo = behaviour.storedSpec(requested, settings), resized
 		return params{}, nil
 	}
 	before := found.settings
 	found.resizedTo = resized
-	c.workspace.configure(found, behaviour.specToKeep(asked, settings), settings)
-	found.note(c.now, "EDITED", params{
+	c.workspace.configure(found, behaviour.storedSpec(requested, settings), settings)
+	found.addEvent(c.now, "EDITED", params{
 		"attributes": attributesOf(settings), "previous_attributes": attributesOf(before),
 		"cluster_size": sizeOf(settings), "previous_cluster_size": sizeOf(before), "user": c.principal.UserName,
 	})
@@ -243,7 +244,7 @@ func keepFirstOnDemand(before, after params) {
 	}
 }
 
-func (c *call) resizeCluster() (any, *refusal) {
+func (c *call) resizeCluster() (any, *apiError) {
 	found, r := c.cluster(canManage)
 	if r != nil {
 		return nil, r
@@ -273,15 +274,15 @@ func setSize(spec, size params) {
 }
 
 func (c *call) beginResize(found *cluster, cause string) {
-	found.expect(c.fault)
-	found.enter(Resizing, c.now, "")
-	found.note(c.now, "RESIZING", params{
+	found.setLaunchFault(c.fault)
+	found.enterState(Resizing, c.now, "")
+	found.addEvent(c.now, "RESIZING", params{
 		"cause": cause, "user": c.principal.UserName,
 		"current_num_workers": found.executors, "target_num_workers": found.resizeTarget(),
 	})
 }
 
-func (c *call) startCluster() (any, *refusal) {
+func (c *call) startCluster() (any, *apiError) {
 	found, r := c.cluster(canRestart)
 	switch {
 	case r != nil:
@@ -294,11 +295,11 @@ func (c *call) startCluster() (any, *refusal) {
 		return nil, unexpectedState(found.id, found.state)
 	}
 	found.launch(c.now, c.fault)
-	found.note(c.now, "STARTING", params{"user": c.principal.UserName})
+	found.addEvent(c.now, "STARTING", params{"user": c.principal.UserName})
 	return params{}, nil
 }
 
-func (c *call) restartCluster() (any, *refusal) {
+func (c *call) restartCluster() (any, *apiError) {
 	found, r := c.cluster(canRestart)
 	switch {
 	case r != nil:
@@ -312,7 +313,7 @@ func (c *call) restartCluster() (any, *refusal) {
 	return params{}, nil
 }
 
-func (c *call) terminateCluster() (any, *refusal) {
+func (c *call) terminateCluster() (any, *apiError) {
 	found, r := c.cluster(canRestart)
 	if r != nil {
 		return nil, r
@@ -323,7 +324,7 @@ func (c *call) terminateCluster() (any, *refusal) {
 	return params{}, nil
 }
 
-func (c *call) deleteCluster() (any, *refusal) {
+func (c *call) deleteCluster() (any, *apiError) {
 	found, r := c.cluster(canManage)
 	switch {
 	case r != nil:
@@ -335,7 +336,7 @@ func (c *call) deleteCluster() (any, *refusal) {
 	return params{}, nil
 }
 
-func (c *call) pinCluster() (any, *refusal) {
+func (c *call) pinCluster() (any, *apiError) {
 	found, r := c.pinnable()
 	switch {
 	case r != nil:
@@ -346,23 +347,23 @@ func (c *call) pinCluster() (any, *refusal) {
 		return nil, invalid("Cannot pin more than %d clusters", c.server.pinLimit())
 	}
 	found.pinnedBy = c.principal
-	found.note(c.now, "PINNED", params{"user": c.principal.UserName})
+	found.addEvent(c.now, "PINNED", params{"user": c.principal.UserName})
 	return params{}, nil
 }
 
-func (c *call) unpinCluster() (any, *refusal) {
+func (c *call) unpinCluster() (any, *apiError) {
 	found, r := c.pinnable()
 	if r != nil {
 		return nil, r
 	}
 	if found.pinnedBy != nil {
 		found.pinnedBy, found.unpinned = nil, c.now
-		found.note(c.now, "UNPINNED", params{"user": c.principal.UserName})
+		found.addEvent(c.now, "UNPINNED", params{"user": c.principal.UserName})
 	}
 	return params{}, nil
 }
 
-func (c *call) pinnable() (*cluster, *refusal) {
+func (c *call) pinnable() (*cluster, *apiError) {
 	found, r := c.cluster(canAttach)
 	if r == nil && c.principal.NotAdmin {
 		return nil, forbidden("Only workspace administrators can pin and unpin clusters")
@@ -387,7 +388,7 @@ func (s *Server) pinLimit() int {
 	return 100
 }
 
-func (c *call) changeOwner() (any, *refusal) {
+func (c *call) changeOwner() (any, *apiError) {
 	found, r := c.cluster(canAttach)
 	owner := strings.TrimSpace(textOf(c.params, "owner_username"))
 	switch {

@@ -10,58 +10,58 @@ import (
 	"strings"
 )
 
-// params is a JSON object as the simulator holds it: whole numbers are int64,
-// others float64, objects params, lists []any.
+// params is a JSON object in the simulator: integers are int64, other numbers
+// float64, objects params, lists []any.
 type params = map[string]any
 
 type kind int
 
 const (
 	kindText kind = iota
-	kindWhole
+	kindInteger
 	kindNumber
 	kindBoolean
 	kindList
-	kindTable
-	kindRecord
+	kindMap
+	kindObject
 )
 
-// shape is the JSON type a field must have.
-type shape struct {
+// schema is the JSON type of a field.
+type schema struct {
 	kind   kind
-	fields map[string]*shape // of a record
-	item   *shape            // of a list
-	values []string          // allowed texts; none allows all
+	fields map[string]*schema // of an object
+	item   *schema            // of a list
+	values []string           // the allowed strings; none allows all
 }
 
 var (
-	text    = &shape{kind: kindText}
-	whole   = &shape{kind: kindWhole}
-	number  = &shape{kind: kindNumber}
-	boolean = &shape{kind: kindBoolean}
-	table   = &shape{kind: kindTable} // of texts, keys free
+	text    = &schema{kind: kindText}
+	integer = &schema{kind: kindInteger}
+	number  = &schema{kind: kindNumber}
+	boolean = &schema{kind: kindBoolean}
+	textMap = &schema{kind: kindMap} // of strings, with any keys
 )
 
-func oneOf(values ...string) *shape          { return &shape{kind: kindText, values: values} }
-func list(item *shape) *shape                { return &shape{kind: kindList, item: item} }
-func record(fields map[string]*shape) *shape { return &shape{kind: kindRecord, fields: fields} }
-func (s *shape) with(more *shape) *shape     { return record(union(s.fields, more.fields)) }
-func union(parts ...map[string]*shape) map[string]*shape {
-	all := map[string]*shape{}
+func oneOf(values ...string) *schema           { return &schema{kind: kindText, values: values} }
+func list(item *schema) *schema                { return &schema{kind: kindList, item: item} }
+func object(fields map[string]*schema) *schema { return &schema{kind: kindObject, fields: fields} }
+func (s *schema) with(more *schema) *schema    { return object(union(s.fields, more.fields)) }
+func union(parts ...map[string]*schema) map[string]*schema {
+	all := map[string]*schema{}
 	for _, part := range parts {
 		maps.Copy(all, part)
 	}
 	return all
 }
 
-// conformer checks a decoded JSON value against a shape and converts its
-// numbers. Fields that the shape does not know are kept out and remembered: a
-// real workspace ignores them, a test wants to hear of them.
-type conformer struct {
+// schemaChecker checks a decoded JSON value against a schema and converts its
+// numbers. It drops unknown fields, as a real workspace does, and collects
+// their names for tests.
+type schemaChecker struct {
 	unknown []string
 }
 
-func (c *conformer) record(value map[string]any, s *shape, path string) (params, *refusal) {
+func (c *schemaChecker) object(value map[string]any, s *schema, path string) (params, *apiError) {
 	result := params{}
 	for _, name := range sortedKeys(value) {
 		here := join(path, name)
@@ -80,7 +80,7 @@ func (c *conformer) record(value map[string]any, s *shape, path string) (params,
 	return result, nil
 }
 
-func (c *conformer) value(value any, s *shape, path string) (any, *refusal) {
+func (c *schemaChecker) value(value any, s *schema, path string) (any, *apiError) {
 	switch s.kind {
 	case kindText:
 		if v, ok := value.(string); ok {
@@ -89,7 +89,7 @@ func (c *conformer) value(value any, s *shape, path string) (any, *refusal) {
 			}
 			return v, nil
 		}
-	case kindWhole:
+	case kindInteger:
 		if n, ok := value.(json.Number); ok {
 			if v, err := n.Int64(); err == nil {
 				return v, nil
@@ -109,19 +109,19 @@ func (c *conformer) value(value any, s *shape, path string) (any, *refusal) {
 		if v, ok := value.([]any); ok {
 			return c.list(v, s, path)
 		}
-	case kindTable:
+	case kindMap:
 		if v, ok := value.(map[string]any); ok {
-			return c.table(v, path)
+			return c.textMap(v, path)
 		}
-	case kindRecord:
+	case kindObject:
 		if v, ok := value.(map[string]any); ok {
-			return c.record(v, s, path)
+			return c.object(v, s, path)
 		}
 	}
 	return nil, malformed("Could not parse request object: %s: expected %s", path, s.name())
 }
 
-func (c *conformer) list(values []any, s *shape, path string) (any, *refusal) {
+func (c *schemaChecker) list(values []any, s *schema, path string) (any, *apiError) {
 	result := make([]any, 0, len(values))
 	for i, value := range values {
 		converted, r := c.value(value, s.item, fmt.Sprintf("%s.%d", path, i))
@@ -133,7 +133,7 @@ func (c *conformer) list(values []any, s *shape, path string) (any, *refusal) {
 	return result, nil
 }
 
-func (c *conformer) table(values map[string]any, path string) (any, *refusal) {
+func (c *schemaChecker) textMap(values map[string]any, path string) (any, *apiError) {
 	result := params{}
 	for key, value := range values {
 		v, ok := value.(string)
@@ -145,11 +145,11 @@ func (c *conformer) table(values map[string]any, path string) (any, *refusal) {
 	return result, nil
 }
 
-func (s *shape) name() string {
+func (s *schema) name() string {
 	switch s.kind {
 	case kindText:
 		return "a string"
-	case kindWhole:
+	case kindInteger:
 		return "an integer"
 	case kindNumber:
 		return "a number"
@@ -162,9 +162,10 @@ func (s *shape) name() string {
 	}
 }
 
-// fromQuery reads the query string of a GET: nested objects come flattened with
-// dots, lists as repeated keys. The result is what a JSON body would decode to.
-func fromQuery(query url.Values, s *shape) map[string]any {
+// fromQuery reads the query string of a GET: nested objects are flattened with
+// dots, lists are repeated keys. The result is the same as for a decoded JSON
+// body.
+func fromQuery(query url.Values, s *schema) map[string]any {
 	result := map[string]any{}
 	for key, values := range query {
 		target, field := result, s
@@ -184,14 +185,14 @@ func fromQuery(query url.Values, s *shape) map[string]any {
 	return result
 }
 
-func (s *shape) field(name string) *shape {
+func (s *schema) field(name string) *schema {
 	if s == nil || s.fields == nil {
 		return nil
 	}
 	return s.fields[name]
 }
 
-func queryValue(values []string, s *shape) any {
+func queryValue(values []string, s *schema) any {
 	if s != nil && s.kind == kindList {
 		all := make([]any, len(values))
 		for i, v := range values {
@@ -202,18 +203,18 @@ func queryValue(values []string, s *shape) any {
 	return queryScalar(values[len(values)-1], s)
 }
 
-func queryScalar(value string, s *shape) any {
+func queryScalar(value string, s *schema) any {
 	if s == nil {
 		return value
 	}
 	switch s.kind {
-	case kindWhole, kindNumber:
+	case kindInteger, kindNumber:
 		return json.Number(value)
 	case kindBoolean:
 		if b, err := strconv.ParseBool(value); err == nil {
 			return b
 		}
-	case kindText, kindList, kindTable, kindRecord:
+	case kindText, kindList, kindMap, kindObject:
 	}
 	return value
 }
