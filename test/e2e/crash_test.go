@@ -15,63 +15,64 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// Short deadlines, so that a lost create is resolved in seconds.
+// Short timeouts, so that a lost create is resolved within seconds.
 const (
 	requestTimeout  = 3 * time.Second
 	createWindow    = time.Second
 	visibilityGrace = 500 * time.Millisecond
 )
 
-// mortal is an operator that is started again whenever it was killed.
-type mortal struct {
-	*witness
+// restartingOperator is an operator that is started again after every kill.
+type restartingOperator struct {
+	*faultProxy
 	g         Gomega
 	t         *testing.T
 	namespace string
-	lives     int
-	// killed tells that the witness has ended the present life.
+	starts    int
+	// killed reports whether the current process was killed by a call.
 	killed atomic.Bool
 
-	mu       sync.Mutex // held while a life begins
+	mu       sync.Mutex // held during a start
 	operator *programs.Operator
 }
 
-// newMortal starts the first life. judge decides which call ends a life.
-func newMortal(t *testing.T, judge func(call) fate) *mortal {
+// newRestartingOperator starts the operator. At each call, decide chooses
+// whether and when to kill it.
+func newRestartingOperator(t *testing.T, decide func(call) killPoint) *restartingOperator {
 	t.Helper()
-	m := &mortal{witness: newWitness(t), g: NewWithT(t), t: t}
+	m := &restartingOperator{faultProxy: newFaultProxy(t), g: NewWithT(t), t: t}
 	m.namespace = newNamespace(t, m.host)
-	m.judge = func(next call) fate {
+	m.decide = func(next call) killPoint {
 		if m.killed.Load() {
-			return spared // what a dying process has under way takes its course
+			return noKill // requests of the killed process that are in flight proceed normally
 		}
-		decided := judge(next)
-		m.killed.Store(decided != spared)
-		return decided
+		point := decide(next)
+		m.killed.Store(point != noKill)
+		return point
 	}
 	m.kill = func() {
-		m.mu.Lock() // a life may end before it has quite begun
+		m.mu.Lock() // the kill may come before the start has returned
 		defer m.mu.Unlock()
 		m.operator.Kill()
 	}
-	m.live()
+	m.start()
 	t.Cleanup(func() {
 		m.kill()
 		if t.Failed() {
-			t.Logf("calls: %v\nthe end of the operator's log:\n%s", m.seen(), m.operator.Log.Tail(40))
+			t.Logf("calls: %v\nend of the operator's log:\n%s", m.recorded(), m.operator.Log.Tail(40))
 		}
 	})
 	return m
 }
 
-// live starts a life.
-func (m *mortal) live() {
+// start starts a new process.
+func (m *restartingOperator) start() {
 	m.t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.killed.Store(false)
-	m.lives++
-	started, err := programs.StartOperator(m.t.Context(), built(m.t).Manager, filepath.Join(m.t.TempDir(), "operator.log"),
+	m.starts++
+	started, err := programs.StartOperator(m.t.Context(), builtBinaries(m.t).Manager, filepath.Join(m.t.TempDir(), "operator.log"),
 		"--kubeconfig="+m.kubeconfig,
 		"--watch-namespaces="+m.namespace,
 		"--allowed-hosts="+m.host,
@@ -85,24 +86,25 @@ func (m *mortal) live() {
 	m.operator = started
 }
 
-// comesTrue waits for something, and starts the operator again whenever it was
-// killed meanwhile. It must not end by itself.
-func (m *mortal) comesTrue(what string, holds func() bool) {
+// eventually waits until a condition holds, and restarts the operator after
+// every kill. It fails if the operator exits by itself.
+func (m *restartingOperator) eventually(what string, holds func() bool) {
 	m.t.Helper()
 	m.g.Eventually(func() bool {
 		select {
 		case <-m.operator.Ended():
-			m.g.Expect(m.killed.Load()).To(BeTrue(), "the operator ended by itself: %v", m.operator.Err())
-			m.live()
+			m.g.Expect(m.killed.Load()).To(BeTrue(), "the operator exited by itself: %v", m.operator.Err())
+			m.start()
 		default:
 		}
 		return holds()
 	}).Should(BeTrue(), what)
 }
 
-// lead takes objects from apply to their end, and checks that each had one
-// cluster ever, and that none is left.
-func (m *mortal) lead(names ...string) {
+// runLifecycle creates objects, waits until they are ready and deletes them. It
+// checks that each of them had exactly one cluster, and that no cluster is
+// left.
+func (m *restartingOperator) runLifecycle(names ...string) {
 	m.t.Helper()
 	var objects []*v1alpha1.DatabricksCluster
 	for _, name := range names {
@@ -111,30 +113,30 @@ func (m *mortal) lead(names ...string) {
 		objects = append(objects, object)
 	}
 	for _, object := range objects {
-		m.comesTrue(object.Name+" is ready", func() bool { return readiness(m.t.Context(), object) == "True Running" })
+		m.eventually(object.Name+" is ready", func() bool { return readiness(m.t.Context(), object) == "True Running" })
 	}
 	m.expectOneClusterEach(objects)
 	for _, object := range objects {
 		m.g.Expect(api.Delete(m.t.Context(), object)).To(Succeed())
 	}
 	for _, object := range objects {
-		m.comesTrue(object.Name+" is gone", func() bool { return !exists(m.t.Context(), object) })
+		m.eventually(object.Name+" is gone", func() bool { return !exists(m.t.Context(), object) })
 	}
 	m.expectOneClusterEach(objects)
-	m.expectNothingIsLeft()
+	m.expectNoClusterLeft()
 }
 
-// expectNothingIsLeft: no cluster outlives its object.
-func (m *mortal) expectNothingIsLeft() {
+// expectNoClusterLeft checks that no cluster still exists.
+func (m *restartingOperator) expectNoClusterLeft() {
 	m.t.Helper()
 	for _, record := range m.workspace.Clusters() {
-		m.g.Expect(record.Exists()).To(BeFalse(), "cluster %s is left behind, %s", record.ID, record.State)
+		m.g.Expect(record.Exists()).To(BeFalse(), "cluster %s still exists, %s", record.ID, record.State)
 	}
 }
 
-// expectOneClusterEach: as many clusters were ever made as there are objects, and
-// each object has had one.
-func (m *mortal) expectOneClusterEach(objects []*v1alpha1.DatabricksCluster) {
+// expectOneClusterEach checks that exactly one cluster was created for each
+// object.
+func (m *restartingOperator) expectOneClusterEach(objects []*v1alpha1.DatabricksCluster) {
 	m.t.Helper()
 	var owners []string
 	for _, record := range m.workspace.Clusters() {
@@ -146,16 +148,16 @@ func (m *mortal) expectOneClusterEach(objects []*v1alpha1.DatabricksCluster) {
 	}
 }
 
-// One object's life is led once for every call that it takes, and the operator
-// is killed before that call has its effect, or after, and started again.
-func TestKilledAtAnyCall(t *testing.T) {
-	undisturbed := newMortal(t, func(call) fate { return spared })
-	undisturbed.lead("scratch")
-	moments := momentsOf(undisturbed.seen())
-	t.Logf("%d moments of %d calls: %v", len(moments), len(undisturbed.seen()), undisturbed.seen())
+// The lifecycle of one object runs once for every call that it makes; the
+// operator is killed before or after that call takes effect, and restarted.
+func TestKilledAtEveryCall(t *testing.T) {
+	baseline := newRestartingOperator(t, func(call) killPoint { return noKill })
+	baseline.runLifecycle("scratch")
+	scenarios := scenariosFor(baseline.recorded())
+	t.Logf("%d kill points of %d calls: %v", len(scenarios), len(baseline.recorded()), baseline.recorded())
 	var names []string
-	for _, moment := range moments {
-		names = append(names, moment.String())
+	for _, scenario := range scenarios {
+		names = append(names, scenario.String())
 	}
 	NewWithT(t).Expect(names).To(ContainElements(
 		"before kubernetes finalizer #1", "after kubernetes finalizer #1",
@@ -163,110 +165,110 @@ func TestKilledAtAnyCall(t *testing.T) {
 		"before databricks clusters/create #1", "after databricks clusters/create #1", "late databricks clusters/create #1",
 		"before kubernetes id #1", "after kubernetes id #1",
 		"before databricks clusters/permanent-delete #1", "after databricks clusters/permanent-delete #1",
-		"before kubernetes release #1", "after kubernetes release #1",
-	), "the calls of a life have other names than this test knows")
-	for _, moment := range moments {
-		t.Run(moment.tags()+moment.String(), func(t *testing.T) {
+		"before kubernetes finalizer-removal #1", "after kubernetes finalizer-removal #1",
+	), "the lifecycle makes calls that this test does not expect")
+	for _, scenario := range scenarios {
+		t.Run(scenario.tags()+scenario.String(), func(t *testing.T) {
 			t.Parallel()
-			struck := atomic.Bool{}
-			m := newMortal(t, func(next call) fate {
-				if next != moment.call || struck.Swap(true) {
-					return spared
+			triggered := atomic.Bool{}
+			m := newRestartingOperator(t, func(next call) killPoint {
+				if next != scenario.call || triggered.Swap(true) {
+					return noKill
 				}
-				return moment.fate
+				return scenario.killPoint
 			})
-			m.lead("scratch")
-			if !struck.Load() {
-				t.Log("this time the life took no such call")
+			m.runLifecycle("scratch")
+			if !triggered.Load() {
+				t.Log("this run made no such call")
 			}
 		})
 	}
 }
 
-// moment is when an operator dies.
-type moment struct {
-	fate fate
-	call call
+// scenario is a call and the point at which it kills the operator.
+type scenario struct {
+	killPoint killPoint
+	call      call
 }
 
-func (m moment) String() string { return fmt.Sprintf("%s %s", m.fate, m.call) }
+func (m scenario) String() string { return fmt.Sprintf("%s %s", m.killPoint, m.call) }
 
-func (m moment) tags() string {
+func (m scenario) tags() string {
 	if strings.HasSuffix(m.call.name, "clusters/create") || m.call.name == "kubernetes id" {
 		return "[case-02] [R1] "
 	}
 	return "[R1] "
 }
 
-// sameRead is how many reads of one kind are moments: those that follow are like
-// the last.
-const sameRead = 3
+// maxReadsOfAKind is the number of reads of one kind that become scenarios;
+// further ones repeat the last.
+const maxReadsOfAKind = 3
 
-// momentsOf are both sides of every call that writes, and one of every call that
-// reads: nothing tells its sides apart.
-func momentsOf(calls []call) []moment {
-	var all []moment
+// scenariosFor returns the kill points of each call: before and after a write,
+// and before a read, where both are equivalent.
+func scenariosFor(calls []call) []scenario {
+	var all []scenario
 	for _, made := range calls {
 		switch {
 		case made.writes:
-			all = append(all, moment{before, made}, moment{after, made})
-		case made.nth <= sameRead:
-			all = append(all, moment{before, made})
+			all = append(all, scenario{before, made}, scenario{after, made})
+		case made.nth <= maxReadsOfAKind:
+			all = append(all, scenario{before, made})
 		}
 		if made.name == "databricks clusters/create" {
-			all = append(all, moment{late, made})
+			all = append(all, scenario{late, made})
 		}
 	}
 	return all
 }
 
-// An object is deleted while the operator is dead and nobody knows whether its
-// cluster was created.
-func TestDeletedWhileItsCreateIsLost(t *testing.T) {
-	for _, lost := range []fate{before, after, late} {
+// An object is deleted while the operator is down and the result of its create
+// is unknown.
+func TestDeletedAfterLostCreate(t *testing.T) {
+	for _, lost := range []killPoint{before, after, late} {
 		t.Run(fmt.Sprintf("[case-43] [R1] killed %s its effect", lost), func(t *testing.T) {
 			t.Parallel()
-			struck := make(chan struct{})
-			strike := sync.OnceFunc(func() { close(struck) })
-			m := newMortal(t, func(next call) fate {
+			triggered := make(chan struct{})
+			trigger := sync.OnceFunc(func() { close(triggered) })
+			m := newRestartingOperator(t, func(next call) killPoint {
 				if next.String() != "databricks clusters/create #1" {
-					return spared
+					return noKill
 				}
-				strike()
+				trigger()
 				return lost
 			})
 			object := newCluster(m.namespace, "scratch")
 			m.g.Expect(api.Create(t.Context(), object)).To(Succeed())
-			m.g.Eventually(struck).Should(BeClosed())
+			m.g.Eventually(triggered).Should(BeClosed())
 			m.g.Expect(api.Delete(t.Context(), object)).To(Succeed())
-			m.comesTrue("the object is gone", func() bool { return !exists(t.Context(), object) })
-			m.expectNothingIsLeft()
+			m.eventually("the object is gone", func() bool { return !exists(t.Context(), object) })
+			m.expectNoClusterLeft()
 		})
 	}
 }
 
-// Several objects, and an operator whose every life is a call longer than the
-// one before: it dies over and over, in the midst of all of them.
-func TestKilledAgainAndAgain(t *testing.T) {
-	t.Run("[case-02] [R1] each life a call longer than the last, with several objects", func(t *testing.T) {
+// With several objects, the operator is killed repeatedly; each run is one call
+// longer than the one before.
+func TestKilledRepeatedly(t *testing.T) {
+	t.Run("[case-02] [R1] each run one call longer than the last, with several objects", func(t *testing.T) {
 		t.Parallel()
-		const deaths = 16
-		fates := []fate{before, after, late}
+		const kills = 16
+		points := []killPoint{before, after, late}
 		length, left := 1, 1
-		m := newMortal(t, func(next call) fate {
-			if left--; left > 0 || length > deaths {
-				return spared
+		m := newRestartingOperator(t, func(next call) killPoint {
+			if left--; left > 0 || length > kills {
+				return noKill
 			}
-			decided := fates[length%len(fates)]
-			if decided == late && !strings.HasPrefix(next.name, "databricks") {
-				decided = after
+			point := points[length%len(points)]
+			if point == late && !strings.HasPrefix(next.name, "databricks") {
+				point = after
 			}
 			length++
 			left = length
-			return decided
+			return point
 		})
-		m.lead("one", "two", "three", "four")
-		t.Logf("%d lives, %d calls", m.lives, len(m.seen()))
-		m.g.Expect(m.lives).To(BeNumerically(">=", 8))
+		m.runLifecycle("one", "two", "three", "four")
+		t.Logf("%d starts, %d calls", m.starts, len(m.recorded()))
+		m.g.Expect(m.starts).To(BeNumerically(">=", 8))
 	})
 }

@@ -1,9 +1,9 @@
-// Package e2e runs the operator as users do, as a process of its own with
-// nothing but flags of --help, against a real API server and a simulated
-// workspace. It proves what only a process can show: its command line, its
-// endpoints, how it stops, and that killing it at any moment leaves one cluster
-// per object.
+// Package e2e runs the operator as users do, as a separate process that is
+// configured only by documented flags, against a real API server and a simulated
+// workspace. It tests what needs a process: the command line, the endpoints, the
+// shutdown, and that killing the operator at any time leaves one cluster per
+// object.
 //
-// What a rule of the operator decides is proven beside the rule; here is only
-// what comes of all of them together.
+// The rules of the operator are tested beside their code; these tests cover their
+// interaction.
 package e2e

@@ -11,16 +11,16 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// A leader dies without a word, and an object is edited while there is none. The
-// next one begins with that object.
+// The leader is killed, and an object is edited while there is no leader. The
+// next leader handles this object first.
 func TestALeaderIsKilled(t *testing.T) {
-	t.Run("[P12] [R10] the next one makes the change that waits", func(t *testing.T) {
+	t.Run("[P12] [R10] the next leader makes the pending change", func(t *testing.T) {
 		t.Parallel()
 		const (
 			objects = 20
 			lease   = 3 * time.Second
-			// busy is for machines that have other things to do: the target is 2 s.
-			busy = 15 * time.Second
+			// margin allows for busy machines: the target is 2 s.
+			margin = 15 * time.Second
 		)
 		g := NewWithT(t)
 		service := startSimulator(t)
@@ -30,14 +30,14 @@ func TestALeaderIsKilled(t *testing.T) {
 			"--leader-elect", "--leader-election-namespace=" + namespace, "--leader-election-lease-duration=" + lease.String(),
 		}
 		leader := start(t, namespace, flags...)
-		var fleet []*v1alpha1.DatabricksCluster
+		var clusters []*v1alpha1.DatabricksCluster
 		for i := range objects {
 			object := newCluster(namespace, fmt.Sprintf("fleet-%02d", i))
 			object.Spec.AutoterminationMinutes = new(int32(10_000))
 			g.Expect(api.Create(t.Context(), object)).To(Succeed())
-			fleet = append(fleet, object)
+			clusters = append(clusters, object)
 		}
-		for _, object := range fleet {
+		for _, object := range clusters {
 			g.Eventually(func() string { return readiness(t.Context(), object) }).WithTimeout(2 * time.Minute).Should(Equal("True Running"))
 		}
 		start(t, namespace, flags...)
@@ -46,7 +46,7 @@ func TestALeaderIsKilled(t *testing.T) {
 
 		leader.Kill()
 		killed := time.Now()
-		edited := fleet[objects-1]
+		edited := clusters[objects-1]
 		g.Expect(api.Patch(t.Context(), edited.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"numWorkers":3}}`)))).To(Succeed())
 		var took time.Duration
 		calls := map[string]int{}
@@ -59,7 +59,7 @@ func TestALeaderIsKilled(t *testing.T) {
 				calls[request.Endpoint]++
 			}
 			g.Expect(calls).To(HaveKeyWithValue("clusters/resize", 1))
-		}).WithTimeout(lease + busy).Should(Succeed())
+		}).WithTimeout(lease + margin).Should(Succeed())
 		t.Logf("the first write came %.1f s after the leader was killed, with a lease of %s: %v", took.Seconds(), lease, calls)
 		g.Expect(calls).To(HaveKeyWithValue("scim/me", 1))
 		g.Expect(calls).NotTo(HaveKey("clusters/create"))

@@ -10,8 +10,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// say runs a program to its end.
-func say(t *testing.T, binary string, arguments ...string) (code int, said string) {
+// runToExit runs a program until it exits, and returns its exit code and
+// output.
+func runToExit(t *testing.T, binary string, arguments ...string) (code int, output string) {
 	t.Helper()
 	process, err := programs.Start(binary, filepath.Join(t.TempDir(), "said"), arguments...)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -22,7 +23,7 @@ func say(t *testing.T, binary string, arguments ...string) (code int, said strin
 func TestHelpListsEveryFlag(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	code, help := say(t, built(t).Manager, "--help")
+	code, help := runToExit(t, builtBinaries(t).Manager, "--help")
 	g.Expect(code).To(Equal(0))
 	for _, flag := range []string{
 		"--allowed-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
@@ -36,9 +37,9 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	}
 }
 
-// A mistake on the command line is told at once, by flag and value and with the
-// way out, and before anything is reached.
-func TestBadFlagsAreRefused(t *testing.T) {
+// An invalid command line fails at once, before any connection; the error names
+// the flag, the value and a remedy.
+func TestBadFlagsAreRejected(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	NewWithT(t).Expect(os.WriteFile(empty, nil, 0o600)).To(Succeed())
 	for name, c := range map[string]struct {
@@ -69,20 +70,20 @@ func TestBadFlagsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			code, said := say(t, built(t).Manager, append(c.arguments, "--kubeconfig=/no/such/kubeconfig")...)
-			g.Expect(code).To(Equal(2), said)
+			code, output := runToExit(t, builtBinaries(t).Manager, append(c.arguments, "--kubeconfig=/no/such/kubeconfig")...)
+			g.Expect(code).To(Equal(2), output)
 			for _, want := range c.want {
-				g.Expect(said).To(ContainSubstring(want))
+				g.Expect(output).To(ContainSubstring(want))
 			}
 		})
 	}
 }
 
-func TestAMissingKubeconfigIsNamed(t *testing.T) {
+func TestErrorNamesTheMissingKubeconfig(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	code, said := say(t, built(t).Manager, "--kubeconfig=/no/such/kubeconfig")
+	code, output := runToExit(t, builtBinaries(t).Manager, "--kubeconfig=/no/such/kubeconfig")
 	g.Expect(code).To(Equal(1))
-	g.Expect(said).To(ContainSubstring("/no/such/kubeconfig"))
-	g.Expect(said).To(ContainSubstring("--kubeconfig"))
+	g.Expect(output).To(ContainSubstring("/no/such/kubeconfig"))
+	g.Expect(output).To(ContainSubstring("--kubeconfig"))
 }

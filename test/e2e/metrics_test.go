@@ -12,11 +12,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// scraped are the series of a scrape, as Prometheus prints them, without the
-// buckets of histograms.
+// scraped returns the series of a scrape in Prometheus' text format, without
+// the buckets of histograms.
 func scraped(t *testing.T, address string) []string {
 	t.Helper()
-	_, body := ask(t, "http://"+address+"/metrics", "")
+	_, body := httpGet(t, "http://"+address+"/metrics", "")
 	var series []string
 	for line := range strings.Lines(body) {
 		if !strings.HasPrefix(line, "#") && !strings.Contains(line, "_bucket{") {
@@ -26,7 +26,7 @@ func scraped(t *testing.T, address string) []string {
 	return series
 }
 
-// documentedMetrics are those that docs/monitoring.md names.
+// documentedMetrics returns the metrics that docs/monitoring.md names.
 func documentedMetrics(t *testing.T) []string {
 	t.Helper()
 	g := NewWithT(t)
@@ -40,10 +40,10 @@ func documentedMetrics(t *testing.T) []string {
 	return names
 }
 
-// What is only there when something is wrong or open, is looked for every five
-// minutes, or takes more clusters than one; the tests of internal/metrics have
+// absentMetrics exist only after a failure, during an open operation, every
+// five minutes, or with several clusters; the tests of internal/metrics cover
 // them.
-var notInAQuietWorkspace = map[string]bool{
+var absentMetrics = map[string]bool{
 	"databricks_operator_gate_endpoint_unavailable":                  true,
 	"databricks_operator_gate_waits_total":                           true,
 	"databricks_operator_gate_learned_requests_per_second":           true,
@@ -55,7 +55,7 @@ var notInAQuietWorkspace = map[string]bool{
 	"databricks_operator_orphaned_clusters":                          true,
 }
 
-func TestSeriesComeAndGoWithWhatTheyAreAbout(t *testing.T) {
+func TestSeriesAppearAndDisappearWithTheirSubject(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	service := startSimulator(t)
@@ -63,7 +63,7 @@ func TestSeriesComeAndGoWithWhatTheyAreAbout(t *testing.T) {
 	start(t, namespace, "--allowed-hosts="+service.URL, "--databricks-ca-file="+service.CAFile, "--poll-interval-active=200ms",
 		"--leader-elect", "--leader-election-namespace="+namespace, "--metrics-bind-address="+address, "--metrics-secure=false")
 	series := func() []string { return scraped(t, address) }
-	here := `host="` + service.URL + `"`
+	hostLabel := `host="` + service.URL + `"`
 
 	g.Eventually(series).Should(ContainElement("databricks_operator_open_creations 0"))
 	g.Expect(series()).NotTo(ContainElement(ContainSubstring(service.URL)))
@@ -72,16 +72,16 @@ func TestSeriesComeAndGoWithWhatTheyAreAbout(t *testing.T) {
 	g.Expect(api.Create(t.Context(), object)).To(Succeed())
 	g.Eventually(func() string { return readiness(t.Context(), object) }).Should(Equal("True Running"))
 	g.Eventually(series).Should(ContainElements(
-		`databricks_operator_clusters{`+here+`,state="RUNNING"} 1`,
-		`databricks_operator_cluster_workers{`+here+`} 1`,
+		`databricks_operator_clusters{`+hostLabel+`,state="RUNNING"} 1`,
+		`databricks_operator_cluster_workers{`+hostLabel+`} 1`,
 		`databricks_operator_conditions{kind="DatabricksCluster",reason="Running",status="True",type="Ready"} 1`,
-		`databricks_operator_requests_total{code="200",endpoint="clusters/create",`+here+`,method="POST"} 1`,
-		ContainSubstring(`databricks_operator_mirror_watched_clusters{`+here),
+		`databricks_operator_requests_total{code="200",endpoint="clusters/create",`+hostLabel+`,method="POST"} 1`,
+		ContainSubstring(`databricks_operator_mirror_watched_clusters{`+hostLabel),
 	))
 	now := series()
 	for _, name := range documentedMetrics(t) {
-		if !notInAQuietWorkspace[name] {
-			g.Expect(now).To(ContainElement(MatchRegexp(`^`+name+`(_count)?[{ ]`)), "documented and not there: %s", name)
+		if !absentMetrics[name] {
+			g.Expect(now).To(ContainElement(MatchRegexp(`^`+name+`(_count)?[{ ]`)), "documented but missing: %s", name)
 		}
 	}
 	for _, line := range now {
@@ -90,9 +90,9 @@ func TestSeriesComeAndGoWithWhatTheyAreAbout(t *testing.T) {
 
 	second := newCluster(namespace, "second")
 	g.Expect(api.Create(t.Context(), second)).To(Succeed())
-	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + here + `,state="RUNNING"} 2`))
+	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + hostLabel + `,state="RUNNING"} 2`))
 	g.Expect(api.Delete(t.Context(), second)).To(Succeed())
-	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + here + `,state="RUNNING"} 1`))
+	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + hostLabel + `,state="RUNNING"} 1`))
 
 	g.Expect(api.Delete(t.Context(), object)).To(Succeed())
 	g.Eventually(series).ShouldNot(ContainElement(ContainSubstring(service.URL)))

@@ -23,36 +23,37 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// start starts the operator for one namespace, until the test ends.
+// start starts the operator for one namespace; it runs until the test ends.
 func start(t *testing.T, namespace string, flags ...string) *programs.Operator {
 	t.Helper()
 	flags = append(flags, "--kubeconfig="+kubeconfig, "--watch-namespaces="+namespace)
-	operator, err := programs.StartOperator(t.Context(), built(t).Manager, filepath.Join(t.TempDir(), "operator.log"), flags...)
+	operator, err := programs.StartOperator(t.Context(), builtBinaries(t).Manager, filepath.Join(t.TempDir(), "operator.log"), flags...)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
 		operator.Kill()
 		if t.Failed() {
-			t.Logf("the end of the operator's log:\n%s", operator.Log.Tail(40))
+			t.Logf("end of the operator's log:\n%s", operator.Log.Tail(40))
 		}
 	})
 	return operator
 }
 
-// startSimulator starts a workspace that is in a hurry, until the test ends.
+// startSimulator starts a workspace with short transitions; it runs until the
+// test ends.
 func startSimulator(t *testing.T) *programs.Simulator {
 	t.Helper()
 	directory := t.TempDir()
-	service, err := programs.StartSimulator(t.Context(), built(t).Simulator,
+	service, err := programs.StartSimulator(t.Context(), builtBinaries(t).Simulator,
 		filepath.Join(directory, "simulator.log"), filepath.Join(directory, "ca.pem"), "--time-scale=200")
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(service.Kill)
 	return service
 }
 
-// An object's life, between processes that know of each other by flags of --help
-// alone.
-func TestAnObjectsLife(t *testing.T) {
-	t.Run("[case-01] [case-40] Ready, then gone, and its cluster with it", func(t *testing.T) {
+// The lifecycle of an object with the operator and the simulator as separate
+// processes, configured only by documented flags.
+func TestObjectLifecycle(t *testing.T) {
+	t.Run("[case-01] [case-40] Ready, then deleted together with its cluster", func(t *testing.T) {
 		t.Parallel()
 		g := NewWithT(t)
 		service := startSimulator(t)
@@ -87,7 +88,7 @@ func TestAnObjectsLife(t *testing.T) {
 	})
 }
 
-func TestTheOperatorStopsWhenAsked(t *testing.T) {
+func TestOperatorStopsOnSIGTERM(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	operator := start(t, "default")
@@ -97,18 +98,18 @@ func TestTheOperatorStopsWhenAsked(t *testing.T) {
 	g.Expect(time.Since(began)).To(BeNumerically("<", 5*time.Second))
 }
 
-func TestProbesAnswer(t *testing.T) {
+func TestProbesRespond(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	operator := start(t, "default")
 	for _, path := range []string{"/healthz", "/readyz"} {
-		status, _ := ask(t, operator.Probes+path, "")
+		status, _ := httpGet(t, operator.Probes+path, "")
 		g.Expect(status).To(Equal(http.StatusOK), path)
 	}
 }
 
-func TestMetricsAreForWhoMayReadThem(t *testing.T) {
-	t.Run("[S9] 401 without a token, 403 without the right, never without TLS", func(t *testing.T) {
+func TestMetricsRequireAuthorization(t *testing.T) {
+	t.Run("[S9] 401 without a token, 403 without permission, never without TLS", func(t *testing.T) {
 		t.Parallel()
 		g := NewWithT(t)
 		namespace := newNamespace(t, "https://127.0.0.1:1")
@@ -116,26 +117,26 @@ func TestMetricsAreForWhoMayReadThem(t *testing.T) {
 		start(t, namespace, "--metrics-bind-address="+address)
 		metrics := "https://" + address + "/metrics"
 
-		g.Eventually(func() int { status, _ := ask(t, metrics, ""); return status }).Should(Equal(http.StatusUnauthorized))
-		_, body := ask(t, metrics, "no-such-token")
+		g.Eventually(func() int { status, _ := httpGet(t, metrics, ""); return status }).Should(Equal(http.StatusUnauthorized))
+		_, body := httpGet(t, metrics, "no-such-token")
 		g.Expect(body).NotTo(ContainSubstring("controller_runtime"))
-		stranger := newToken(t, namespace, "stranger")
-		status, _ := ask(t, metrics, stranger)
+		unauthorized := newToken(t, namespace, "stranger")
+		status, _ := httpGet(t, metrics, unauthorized)
 		g.Expect(status).To(Equal(http.StatusForbidden))
 		reader := newToken(t, namespace, "reader")
 		allowMetrics(t, namespace, "reader")
-		g.Eventually(func() string { _, body := ask(t, metrics, reader); return body }).Should(ContainSubstring("controller_runtime_reconcile_total"))
-		_, body = ask(t, "http://"+address+"/metrics", reader)
+		g.Eventually(func() string { _, body := httpGet(t, metrics, reader); return body }).Should(ContainSubstring("controller_runtime_reconcile_total"))
+		_, body = httpGet(t, "http://"+address+"/metrics", reader)
 		g.Expect(body).NotTo(ContainSubstring("controller_runtime"))
 		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap"} {
-			status, _ = ask(t, "https://"+address+path, reader)
+			status, _ = httpGet(t, "https://"+address+path, reader)
 			g.Expect(status).NotTo(Equal(http.StatusOK), path)
 		}
 	})
 }
 
-// ask is a GET, with a token where there is one.
-func ask(t *testing.T, url, token string) (status int, body string) {
+// httpGet sends a GET, with a bearer token unless it is empty.
+func httpGet(t *testing.T, url, token string) (status int, body string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -144,11 +145,11 @@ func ask(t *testing.T, url, token string) (status int, body string) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	asking := &http.Client{Transport: &http.Transport{
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // a certificate made at its start
+	httpClient := &http.Client{Transport: &http.Transport{
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // a self-signed certificate
 		DisableKeepAlives: true,
 	}}
-	answer, err := asking.Do(request)
+	answer, err := httpClient.Do(request)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -160,7 +161,7 @@ func ask(t *testing.T, url, token string) (status int, body string) {
 	return answer.StatusCode, string(content)
 }
 
-// freeAddress is one that nobody listens on.
+// freeAddress returns an address with an unused port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	g := NewWithT(t)
@@ -170,7 +171,7 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// newToken is that of a new service account.
+// newToken creates a service account and returns a token for it.
 func newToken(t *testing.T, namespace, name string) string {
 	t.Helper()
 	g := NewWithT(t)
@@ -181,7 +182,7 @@ func newToken(t *testing.T, namespace, name string) string {
 	return request.Status.Token
 }
 
-// allowMetrics lets a service account read metrics, as config/rbac does.
+// allowMetrics allows a service account to read metrics, like config/rbac.
 func allowMetrics(t *testing.T, namespace, account string) {
 	t.Helper()
 	g := NewWithT(t)

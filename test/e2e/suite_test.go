@@ -28,19 +28,19 @@ import (
 )
 
 var (
-	// kubernetes is the control plane that all tests share. Each has a namespace
-	// of its own.
+	// kubernetes is the control plane that all tests share. Each test has its
+	// own namespace.
 	kubernetes *controlplane.ControlPlane
 	api        client.Client
 	kubeconfig string
-	// directory is for what the whole suite needs.
+	// directory holds the files of the whole suite.
 	directory string
 )
 
-// binaries are the programs of this checkout, built once.
+// binaries builds the programs of this checkout once.
 var binaries = sync.OnceValues(func() (programs.Binaries, error) {
-	// Tests whose code did not change are not run again by `go test`. It takes
-	// notice of what a test reads: so these are read.
+	// `go test` caches the result of a test until a file that the test opened
+	// changes. Walking the sources makes it notice their changes.
 	for _, sources := range []string{"../../api", "../../cmd", "../../internal"} {
 		if err := filepath.WalkDir(sources, func(string, fs.DirEntry, error) error { return nil }); err != nil {
 			return programs.Binaries{}, err
@@ -49,8 +49,8 @@ var binaries = sync.OnceValues(func() (programs.Binaries, error) {
 	return programs.Build(context.Background(), directory)
 })
 
-// built are the programs, for a test.
-func built(t *testing.T) programs.Binaries {
+// builtBinaries returns the programs for a test.
+func builtBinaries(t *testing.T) programs.Binaries {
 	t.Helper()
 	all, err := binaries()
 	if err != nil {
@@ -73,7 +73,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	// The tests wait for deadlines most of the time, not for a processor.
+	// The tests mostly wait for timeouts, so more of them than processors can
+	// run.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		return 0, err
 	}
@@ -104,7 +105,7 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// newNamespace is one that has the Secret of a workspace.
+// newNamespace creates a namespace with a credentials Secret for the workspace.
 func newNamespace(t *testing.T, host string) string {
 	t.Helper()
 	g := NewWithT(t)
@@ -117,7 +118,7 @@ func newNamespace(t *testing.T, host string) string {
 	return namespace.Name
 }
 
-// newCluster is an object that is not applied yet.
+// newCluster returns an object that does not exist in the API server yet.
 func newCluster(namespace, name string) *v1alpha1.DatabricksCluster {
 	cluster := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
 	cluster.Spec.SparkVersion = "16.4.x-scala2.12"
@@ -127,7 +128,7 @@ func newCluster(namespace, name string) *v1alpha1.DatabricksCluster {
 	return cluster
 }
 
-// readiness is an object's Ready condition, as "True Running".
+// readiness returns an object's Ready condition, such as "True Running".
 func readiness(ctx context.Context, object *v1alpha1.DatabricksCluster) string {
 	now := &v1alpha1.DatabricksCluster{}
 	if err := api.Get(ctx, client.ObjectKeyFromObject(object), now); err != nil {
@@ -141,7 +142,8 @@ func readiness(ctx context.Context, object *v1alpha1.DatabricksCluster) string {
 	return ""
 }
 
-// exists tells whether an object is still there. Where that cannot be told, it is.
+// exists reports whether an object still exists. It returns true if the answer
+// is unknown.
 func exists(ctx context.Context, object *v1alpha1.DatabricksCluster) bool {
 	err := api.Get(ctx, client.ObjectKeyFromObject(object), &v1alpha1.DatabricksCluster{})
 	return !apierrors.IsNotFound(err)
