@@ -18,7 +18,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// settings is everything that the command line says.
+// settings holds the values of the flags.
 type settings struct {
 	options   simulator.Options
 	caFile    string
@@ -26,13 +26,13 @@ type settings struct {
 	verbose   bool
 }
 
-// usage has the control path, the switches and the flags put in.
-const usage = `A Databricks workspace to develop and test against, offline.
+// usage has placeholders for the control path, the switches and the flags.
+const usage = `Simulates a Databricks workspace for offline development and tests.
 
 Usage:
   simulator [flags]
 
-While it runs, GET %s on its address lists how to read and change it:
+While it runs, GET %s on its address lists the control API for
 clusters, faults, limits, clock, log, workspaces, tokens, policies, pools.
 
 A file for --config is YAML or JSON:
@@ -64,39 +64,39 @@ Switches of behaviour, all off by default (in --config or as --behaviour):
 Flags:
 %s`
 
-// parseFlags reads the command line. Its errors name the flag, the value and
-// the way out. Help goes to out.
+// parseFlags parses the command line. Its errors name the flag, the value and a
+// remedy. Help is written to out.
 func parseFlags(args []string, out io.Writer) (settings, error) {
 	var s settings
 	var tokens, clients, limits []string
 	var groups, behaviour []string
-	var cloud, config string
+	var cloudName, config string
 	flags := pflag.NewFlagSet("simulator", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.Usage = func() {
 		_, _ = fmt.Fprintf(out, usage, simulator.ControlPath, switches(), flags.FlagUsages())
 	}
-	flags.StringVar(&s.options.ListenAddress, "listen-address", "127.0.0.1:8443", "host:port to serve TLS on; port 0 takes a free one")
-	flags.StringSliceVar(&s.options.Hostnames, "hostname", nil, "name or address in the certificate beside localhost and the listen address")
-	flags.StringVar(&s.caFile, "ca-file", "", "file to write the authority to that clients must trust (PEM); it is a new one at every start")
-	flags.StringArrayVar(&tokens, "token", []string{simulator.DefaultToken}, "personal access token, as [[workspace/]user=]token; give it several times for several principals and workspaces")
+	flags.StringVar(&s.options.ListenAddress, "listen-address", "127.0.0.1:8443", "host:port to serve TLS on; port 0 selects a free port")
+	flags.StringSliceVar(&s.options.Hostnames, "hostname", nil, "further name or address in the certificate; localhost and the listen address are always included")
+	flags.StringVar(&s.caFile, "ca-file", "", "file to which the certificate authority is written that clients must trust (PEM); every start creates a new one")
+	flags.StringArrayVar(&tokens, "token", []string{simulator.DefaultToken}, "personal access token, as [[workspace/]user=]token; repeat it for several principals and workspaces")
 	flags.StringArrayVar(&clients, "oauth-client", nil, "service principal for OAuth client credentials, as [workspace/]client-id=secret")
 	flags.StringArrayVar(&groups, "group", nil, "group that permissions may name, as [workspace/]group; users and admins always exist")
 	flags.StringVar(&config, "config", "", "file of workspaces, tokens, policies, pools, behaviour, limits, faults and timings; flags add to it")
 	flags.StringArrayVar(&behaviour, "behaviour", nil, "switch of behaviour, as name or name=value, such as rewrite_first_on_demand or cluster_limit=5")
 	flags.DurationVar(&s.options.ClockOffset, "clock-offset", 0, "how far the workspace's own time is ahead of this machine's; negative is behind")
-	flags.StringVar(&cloud, "cloud", "", "AWS, Azure or GCP: refuse node types and attributes of the other two (default: take all)")
-	flags.Float64Var(&s.options.TimeScale, "time-scale", 1, "how many times faster than in a real workspace launches, idle minutes and retention go; 60 makes a minute a second")
+	flags.StringVar(&cloudName, "cloud", "", "AWS, Azure or GCP: reject node types and attributes of the other two (default: accept all)")
+	flags.Float64Var(&s.options.TimeScale, "time-scale", 1, "factor by which launches, idle minutes and retention are faster than in a real workspace; 60 turns a minute into a second")
 	flags.StringArrayVar(&limits, "rate-limit", nil, "requests per second and workspace, as [endpoint=]rate[:burst], such as 10, clusters/get=5:10 or clusters/*=5; none by default")
 	flags.StringVar(&s.options.OwnerTag, "owner-tag", simulator.DefaultOwnerTag, "custom tag whose value the log shows as owner")
-	flags.Uint64Var(&s.options.Seed, "seed", 0, "makes ids and percentages of faults repeatable")
+	flags.Uint64Var(&s.options.Seed, "seed", 0, "makes ids and percentages of faults reproducible")
 	flags.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log every request")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
 	if flags.NArg() > 0 {
-		return s, fmt.Errorf("unexpected argument %q; everything is a flag", flags.Arg(0))
+		return s, fmt.Errorf("unexpected argument %q; all options are flags", flags.Arg(0))
 	}
 	if err := s.check(); err != nil {
 		return s, err
@@ -105,18 +105,18 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 		return s, err
 	}
 	if len(s.options.Workspaces) > 0 && !flags.Changed("token") {
-		tokens = nil // the default is for a start without a configuration
+		tokens = nil // the default token applies only without a configuration
 	}
-	where, err := cloudNamed(cloud)
+	cloud, err := cloudByName(cloudName)
 	if err != nil {
 		return s, err
 	}
-	if err := addPrincipals(&s.options.Workspaces, tokens, clients, where); err != nil {
+	if err := addPrincipals(&s.options.Workspaces, tokens, clients, cloud); err != nil {
 		return s, err
 	}
 	for _, flag := range groups {
 		workspace, group := splitPrincipal(flag)
-		w := workspaceOf(&s.options.Workspaces, workspace, where)
+		w := workspaceOf(&s.options.Workspaces, workspace, cloud)
 		w.Groups = append(w.Groups, group)
 	}
 	more, err := rateLimits(limits)
@@ -124,7 +124,7 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	return s, err
 }
 
-// configure reads the file of --config, and then the switches of --behaviour.
+// configure applies the file of --config, then the switches of --behaviour.
 func (s *settings) configure(file string, behaviour []string) error {
 	offset := s.options.ClockOffset
 	if file != "" {
@@ -159,7 +159,7 @@ func (s *settings) configure(file string, behaviour []string) error {
 	return nil
 }
 
-// switches are the names of the switches of behaviour, wrapped for --help.
+// switches returns the names of the switches of behaviour, wrapped for --help.
 func switches() string {
 	var lines strings.Builder
 	line := " "
@@ -186,38 +186,39 @@ func (s *settings) check() error {
 	return nil
 }
 
-func cloudNamed(cloud string) (simulator.Cloud, error) {
+func cloudByName(name string) (simulator.Cloud, error) {
 	found := map[string]simulator.Cloud{
 		"": simulator.AnyCloud, "aws": simulator.AWS, "azure": simulator.Azure, "gcp": simulator.GCP,
 	}
-	where, known := found[strings.ToLower(cloud)]
+	cloud, known := found[strings.ToLower(name)]
 	if !known {
-		return "", fmt.Errorf("--cloud is %q; it must be AWS, Azure or GCP", cloud)
+		return "", fmt.Errorf("--cloud is %q; it must be AWS, Azure or GCP", name)
 	}
-	return where, nil
+	return cloud, nil
 }
 
-// addPrincipals adds those of --token and --oauth-client to the workspaces.
-func addPrincipals(all *[]simulator.Workspace, tokens, clients []string, where simulator.Cloud) error {
+// addPrincipals adds the principals of --token and --oauth-client to the
+// workspaces.
+func addPrincipals(all *[]simulator.Workspace, tokens, clients []string, cloud simulator.Cloud) error {
 	for _, flag := range tokens {
-		who, token, named := strings.Cut(flag, "=")
+		owner, token, named := strings.Cut(flag, "=")
 		if !named {
-			who, token = "", flag
+			owner, token = "", flag
 		}
 		if token == "" {
 			return fmt.Errorf("--token is %q; it must be [[workspace/]user=]token", flag)
 		}
-		workspace, user := splitPrincipal(who)
-		p := principalOf(all, workspace, cmp.Or(user, simulator.DefaultUser), where)
+		workspace, user := splitPrincipal(owner)
+		p := principalOf(all, workspace, cmp.Or(user, simulator.DefaultUser), cloud)
 		p.Tokens = append(p.Tokens, token)
 	}
 	for _, flag := range clients {
-		who, secret, named := strings.Cut(flag, "=")
-		workspace, id := splitPrincipal(who)
+		owner, secret, named := strings.Cut(flag, "=")
+		workspace, id := splitPrincipal(owner)
 		if !named || id == "" || secret == "" {
 			return fmt.Errorf("--oauth-client must be [workspace/]client-id=secret; it names no %s", missingPart(id))
 		}
-		principalOf(all, workspace, id, where).ClientSecret = secret
+		principalOf(all, workspace, id, cloud).ClientSecret = secret
 	}
 	return nil
 }
@@ -229,14 +230,14 @@ func missingPart(id string) string {
 	return "secret for " + strconv.Quote(id)
 }
 
-func splitPrincipal(who string) (workspace, user string) {
-	if before, after, both := strings.Cut(who, "/"); both {
+func splitPrincipal(owner string) (workspace, user string) {
+	if before, after, both := strings.Cut(owner, "/"); both {
 		return before, after
 	}
-	return "default", who
+	return "default", owner
 }
 
-// principalOf is a principal of a workspace; both are made if need be.
+// principalOf returns a principal of a workspace and creates both if necessary.
 func principalOf(all *[]simulator.Workspace, workspace, user string, cloud simulator.Cloud) *simulator.Principal {
 	w := workspaceOf(all, workspace, cloud)
 	for i := range w.Principals {
@@ -248,7 +249,7 @@ func principalOf(all *[]simulator.Workspace, workspace, user string, cloud simul
 	return &w.Principals[len(w.Principals)-1]
 }
 
-// workspaceOf is a workspace by name, made if need be.
+// workspaceOf returns a workspace by name and creates it if necessary.
 func workspaceOf(all *[]simulator.Workspace, name string, cloud simulator.Cloud) *simulator.Workspace {
 	at := slices.IndexFunc(*all, func(w simulator.Workspace) bool { return w.Name == name })
 	if at < 0 {

@@ -1,5 +1,5 @@
-// Command simulator is a Databricks workspace to develop and test against,
-// offline: the REST API of clusters and what surrounds it, over TLS.
+// Command simulator simulates a Databricks workspace for offline development
+// and tests: the REST API of clusters and related objects, over TLS.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// gracePeriod is how long requests under way may take to end.
+// gracePeriod is how long Shutdown waits for requests in progress.
 const gracePeriod = 5 * time.Second
 
 func main() {
@@ -37,12 +37,11 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. The address goes to out,
-// the log to logs.
+// run serves until ctx ends. It writes the address to out and the log to logs.
 func run(ctx context.Context, settings settings, out, logs io.Writer) error {
 	options := settings.options
 	options.Logger = settings.logger(logs)
-	// Requests under way outlive the signal; Shutdown gives them their time.
+	// Requests in progress continue after the signal, until Shutdown ends them.
 	service, err := simulator.Start(context.WithoutCancel(ctx), options)
 	if err != nil {
 		return err
@@ -55,7 +54,7 @@ func run(ctx context.Context, settings settings, out, logs io.Writer) error {
 	}
 	options.Logger.Info("serving", "url", service.URL, "timeScale", options.TimeScale, "workspaces", len(options.Workspaces))
 	if _, err := fmt.Fprintf(out, "simulator: ready at %s\n", service.URL); err != nil {
-		return fmt.Errorf("say where it serves: %w", err)
+		return fmt.Errorf("write the address: %w", err)
 	}
 	<-ctx.Done()
 	options.Logger.Info("stopping")

@@ -18,9 +18,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// The binary's whole life: it says where it is, writes its authority, answers
-// its token, logs requests and stops when told to.
-func TestRunServesUntilItIsStopped(t *testing.T) {
+// The program prints its address, writes its certificate authority, accepts its
+// token and stops when its context ends.
+func TestRunServesUntilContextEnds(t *testing.T) {
 	g := NewWithT(t)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	settings, err := parseFlags([]string{"--listen-address", "127.0.0.1:0", "--ca-file", authority, "--token", "a@b.c=dapi-1"}, io.Discard)
@@ -65,7 +65,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 	}
 }
 
-func TestBadFlagsNameTheFlagTheValueAndTheWayOut(t *testing.T) {
+func TestBadFlagsNameTheFlagTheValueAndARemedy(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -105,7 +105,7 @@ behaviour: {rewrite_first_on_demand: true}
 clock_offset: 5m
 `
 
-func TestAFileAndFlagsConfigureTheSameThings(t *testing.T) {
+func TestFileAndFlagsConfigureTheSameOptions(t *testing.T) {
 	g := NewWithT(t)
 	file := filepath.Join(t.TempDir(), "simulator.yaml")
 	g.Expect(os.WriteFile(file, []byte(configured), 0o600)).To(Succeed())
@@ -134,7 +134,7 @@ func TestAFileAndFlagsConfigureTheSameThings(t *testing.T) {
 	g.Expect(settings.options.ClockOffset).To(Equal(5 * time.Minute))
 }
 
-func TestTokensAndClientsMakeWorkspacesAndPrincipals(t *testing.T) {
+func TestTokensAndClientsCreateWorkspacesAndPrincipals(t *testing.T) {
 	g := NewWithT(t)
 	settings, err := parseFlags([]string{
 		"--token", "dapi-1", "--token", "a@b.c=dapi-2", "--token", "staging/a@b.c=dapi-3",
@@ -152,7 +152,7 @@ func TestTokensAndClientsMakeWorkspacesAndPrincipals(t *testing.T) {
 	g.Expect(settings.options.Limits[1].Burst).To(Equal(7))
 }
 
-func TestTheDocumentedFileIsReadAndEverySwitchIsDocumented(t *testing.T) {
+func TestDocumentedFileIsValidAndEverySwitchIsDocumented(t *testing.T) {
 	g := NewWithT(t)
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "simulator.md"))
 	g.Expect(err).NotTo(HaveOccurred())

@@ -93,7 +93,7 @@ func inOrder(ctx context.Context, chapters ...chapter) error {
 
 func (d *demo) start(ctx context.Context) error {
 	d.screen.section("Start", "three programs, as anybody would start them")
-	binaries, err := programs.In(d.settings.bin)
+	binaries, err := programs.Find(d.settings.bin)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 	for name, process := range map[string]*programs.Process{"operator": d.world.operator.Process, "simulator": d.world.simulator.Process} {
 		go func() {
 			select {
-			case <-process.Ended():
+			case <-process.Done():
 				cancel(fmt.Errorf("the %s stopped working: %w", name, cmp.Or(process.Err(), errUnasked)))
 			case <-ctx.Done():
 			}

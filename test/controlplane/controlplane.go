@@ -1,5 +1,5 @@
 // Package controlplane starts a real kube-apiserver and etcd with the CRDs of
-// this repository, for tests and for the demo. It knows nothing of the operator.
+// this repository, for tests and the demo. It does not depend on the operator.
 package controlplane
 
 import (
@@ -17,28 +17,28 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// ErrNotBuilt says that there are no binaries to start, and how to get them.
+// ErrNotBuilt reports that the binaries are missing, and how to build them.
 var ErrNotBuilt = errors.New("no control plane to run: run 'make controlplane'")
 
 // ControlPlane is a running kube-apiserver with its etcd.
 type ControlPlane struct {
-	// Config reaches the API server as a cluster administrator.
+	// Config connects to the API server as a cluster administrator.
 	Config *rest.Config
-	// Scheme knows the core types and this operator's.
+	// Scheme contains the core types and this operator's types.
 	Scheme      *runtime.Scheme
 	environment *envtest.Environment
 	guard       *guard
 }
 
-// WithServiceAccounts switches on the admission of service accounts, which
-// envtest switches off. It is for those who start kube-controller-manager too:
-// without it no namespace has the account that every pod and tool expects.
+// WithServiceAccounts enables the service account admission plugin, which
+// envtest disables. Suites that start kube-controller-manager need it, because
+// it gives each namespace the default account that pods expect.
 func WithServiceAccounts(environment *envtest.Environment) {
 	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins")
 }
 
-// Start starts a control plane from KUBEBUILDER_ASSETS, or else from bin/k8s of
-// the checkout, with the CRDs as they are shipped.
+// Start starts a control plane with the shipped CRDs, from the binaries in
+// KUBEBUILDER_ASSETS or else in bin/k8s of the checkout.
 func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	repository, err := checkout()
 	if err != nil {
@@ -56,8 +56,8 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 		BinaryAssetsDirectory: assets,
 		CRDDirectoryPaths:     []string{filepath.Join(repository, "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
-		UseExistingCluster:    new(false), // whatever the environment says
-		// A machine that builds something beside may need far more than the usual 20 s.
+		UseExistingCluster:    new(false), // overrides the environment
+		// The usual 20 s are not enough on a machine that is also compiling.
 		ControlPlaneStartTimeout: 2 * time.Minute,
 		ControlPlaneStopTimeout:  2 * time.Minute,
 	}
@@ -75,7 +75,7 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	return &ControlPlane{Config: config, Scheme: known, environment: environment, guard: guard}, nil
 }
 
-// Stop ends both processes.
+// Stop stops both processes.
 func (c *ControlPlane) Stop() error {
 	defer c.guard.dismiss()
 	if err := c.environment.Stop(); err != nil {
@@ -84,14 +84,14 @@ func (c *ControlPlane) Stop() error {
 	return nil
 }
 
-// SigningKey is the file with the key that service account tokens are signed
-// with, for kube-controller-manager.
+// SigningKey returns the path of the key that signs service account tokens, for
+// kube-controller-manager.
 func (c *ControlPlane) SigningKey() string {
 	return filepath.Join(c.environment.ControlPlane.GetAPIServer().CertDir, "sa-signer.key")
 }
 
-// Kubeconfig is a kubeconfig file for an administrator, for kubectl and for the
-// operator as a process of its own.
+// Kubeconfig returns a kubeconfig file of an administrator, for kubectl and for
+// the operator as a separate process.
 func (c *ControlPlane) Kubeconfig() ([]byte, error) {
 	user, err := c.environment.ControlPlane.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
@@ -104,8 +104,8 @@ func (c *ControlPlane) Kubeconfig() ([]byte, error) {
 	return kubeconfig, nil
 }
 
-// checkout is the top of the repository, seen from the directory of a test or
-// of a command.
+// checkout returns the root of the repository that contains the working
+// directory.
 func checkout() (string, error) {
 	here, err := os.Getwd()
 	if err != nil {

@@ -11,16 +11,17 @@ import (
 	"syscall"
 )
 
-// guard ends the processes of a control plane whose owner died without having
-// stopped it: killed, or a test that ran out of time. They would go on for ever.
+// guard kills the processes of a control plane if this process exits without
+// stopping them, because it was killed or a test timed out. They would run
+// forever otherwise.
 type guard struct {
 	shell *exec.Cmd
-	// alive is held by this process alone: the system closes it with us.
+	// alive is open as long as this process runs: the kernel closes it on exit.
 	alive io.WriteCloser
 }
 
-// newGuard guards the children of this process, where /proc tells which they
-// are; elsewhere it is nil.
+// newGuard guards the children of this process. It returns nil if /proc does
+// not list them.
 func newGuard() (*guard, error) {
 	pids := children()
 	if len(pids) == 0 {
@@ -39,7 +40,7 @@ func newGuard() (*guard, error) {
 	return &guard{shell: shell, alive: alive}, nil
 }
 
-// dismiss ends the guard when there is nothing left to guard.
+// dismiss ends the guard after a regular stop.
 func (g *guard) dismiss() {
 	if g == nil {
 		return
@@ -48,16 +49,16 @@ func (g *guard) dismiss() {
 	_ = g.shell.Wait()
 }
 
-// children are the ids of the processes that this one started.
+// children returns the ids of the processes that this process started.
 func children() []string {
 	var pids []string
-	files, _ := filepath.Glob("/proc/[0-9]*/stat") // fails for a bad pattern only
+	files, _ := filepath.Glob("/proc/[0-9]*/stat") // fails only for a bad pattern
 	for _, file := range files {
 		content, err := os.ReadFile(file) //nolint:gosec // beneath /proc
 		if err != nil {
-			continue // it has ended meanwhile
+			continue // the process has exited
 		}
-		// After the name in parentheses, which may hold anything: state, parent.
+		// The fields after the name, which is in parentheses: state, parent.
 		fields := bytes.Fields(content[bytes.LastIndexByte(content, ')')+1:])
 		if len(fields) > 1 && string(fields[1]) == strconv.Itoa(os.Getpid()) {
 			pids = append(pids, filepath.Base(filepath.Dir(file)))

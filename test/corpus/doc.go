@@ -1,4 +1,4 @@
-// Package corpus keeps what the operator really wrote: one object of every
-// shape of status that came up in a run of the suites. test/gitops reads them as
-// kstatus, Flux and Argo CD do.
+// Package corpus records the statuses that the operator writes in a run of the
+// suites: one object for every shape of status. test/gitops evaluates them with
+// kstatus, Flux and Argo CD.
 package corpus

@@ -11,8 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Read reads the objects that were kept in a directory, one of every shape,
-// ordered by it. Of several the one in the first file by name is taken.
+// Read reads the recorded objects of a directory, one for each shape, sorted by
+// shape. Of several with the same shape it returns that of the first file by
+// name.
 func Read(directory string) ([]*unstructured.Unstructured, error) {
 	files, err := filepath.Glob(filepath.Join(directory, "*.jsonl"))
 	if err != nil {
@@ -46,8 +47,8 @@ func Read(directory string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// Merge adds to a file what it lacks of these objects, and takes from it what is
-// of no shape among them.
+// Merge adds the objects whose shapes a file lacks, and removes shapes that are
+// not among the objects.
 func Merge(file string, objects []*unstructured.Unstructured) error {
 	before, err := Read(filepath.Dir(file))
 	if err != nil {
@@ -67,7 +68,8 @@ func Merge(file string, objects []*unstructured.Unstructured) error {
 	return write(file, os.O_TRUNC, merged...)
 }
 
-// write writes objects to a file, one a line: after what it has, or instead.
+// write writes objects to a file, one per line. The mode appends to the file or
+// truncates it.
 func write(file string, mode int, objects ...*unstructured.Unstructured) error {
 	var content bytes.Buffer
 	for _, object := range objects {
@@ -75,7 +77,7 @@ func write(file string, mode int, objects ...*unstructured.Unstructured) error {
 		if err != nil {
 			return fmt.Errorf("write statuses: %w", err)
 		}
-		content.Write(line) // it ends in a newline
+		content.Write(line) // with a trailing newline
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // for everybody to read
 		return fmt.Errorf("write statuses: %w", err)

@@ -19,11 +19,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Directory is the environment variable that names where to keep statuses.
-// Absent, none are kept. `make test` sets it.
+// Directory is the environment variable with the directory of recorded
+// statuses. Without it none are recorded. `make test` sets it.
 const Directory = "STATUS_CORPUS"
 
-// Keep keeps one object of every shape that a control plane gets to see, until
+// Keep records one object for every shape that a control plane stores, until
 // the returned function is called.
 func Keep(config *rest.Config) (stop func() error, err error) {
 	directory := os.Getenv(Directory)
@@ -55,8 +55,8 @@ func Keep(config *rest.Config) (stop func() error, err error) {
 	}, nil
 }
 
-// versions is every version of every object from now on, whatever happens to a
-// single connection.
+// versions returns a watch of every object from now on, which reconnects after
+// connection failures.
 func versions(ctx context.Context, objects dynamic.ResourceInterface) (watch.Interface, error) {
 	now, err := objects.List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -65,13 +65,13 @@ func versions(ctx context.Context, objects dynamic.ResourceInterface) (watch.Int
 	return watchtools.NewRetryWatcherWithContext(ctx, now.GetResourceVersion(), &cache.ListWatch{WatchFuncWithContext: objects.Watch})
 }
 
-// keeper keeps one object of every shape in a file, each as it comes.
+// keeper writes one object for every shape to a file.
 type keeper struct {
 	file string
 
 	mu     sync.Mutex
 	shapes map[string]bool
-	// failure tells why not everything was kept.
+	// failure is why some statuses were not recorded.
 	failure error
 }
 

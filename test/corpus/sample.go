@@ -9,16 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Shape is what tells one status from another to those who read it: every
-// condition with its reason, and whether the object is new, changed since,
-// suspended or being deleted. Objects of one shape are read alike.
+// Shape describes the parts of a status that distinguish it for its readers:
+// every condition with its reason, and whether the object is new, changed,
+// suspended or being deleted. Objects of the same shape are interpreted alike.
 func Shape(object *unstructured.Unstructured) string {
 	observed, _, _ := unstructured.NestedInt64(object.Object, "status", "observedGeneration")
 	suspended, _, _ := unstructured.NestedBool(object.Object, "spec", "suspend")
 	words := []string{object.GetKind()}
 	for _, word := range []struct {
 		text  string
-		holds bool
+		applies bool
 	}{
 		{"deleting", object.GetDeletionTimestamp() != nil},
 		{"suspended", suspended},
@@ -26,7 +26,7 @@ func Shape(object *unstructured.Unstructured) string {
 		{"changed", observed != -1 && observed < object.GetGeneration()},
 		{"ahead", observed > object.GetGeneration()},
 	} {
-		if word.holds {
+		if word.applies {
 			words = append(words, word.text)
 		}
 	}
@@ -39,7 +39,7 @@ func Shape(object *unstructured.Unstructured) string {
 	return strings.Join(words, " ")
 }
 
-// conditions are an object's, by type.
+// conditions returns the conditions of an object, sorted by type.
 func conditions(object *unstructured.Unstructured) []map[string]any {
 	list, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	var all []map[string]any
@@ -57,16 +57,16 @@ func text(fields map[string]any, name string) string {
 	return value
 }
 
-// always is every time of a sample.
-const always = "2026-01-01T00:00:00Z"
+// fixedTime replaces every time in a sample.
+const fixedTime = "2026-01-01T00:00:00Z"
 
 var (
 	localAddress = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	anyTime      = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 )
 
-// sample is what other tools may look at in an object, without what is of this
-// run alone: its times, its namespace, its simulator's port.
+// sample returns the parts of an object that other tools read, without the
+// times, the namespace and the simulator's port of this run.
 func sample(object *unstructured.Unstructured) *unstructured.Unstructured {
 	kept := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": object.GetAPIVersion(),
@@ -74,9 +74,9 @@ func sample(object *unstructured.Unstructured) *unstructured.Unstructured {
 		"metadata":   map[string]any{"name": object.GetName(), "generation": object.GetGeneration()},
 		"spec":       map[string]any{},
 	}}
-	put := func(value any, path ...string) { _ = unstructured.SetNestedField(kept.Object, value, path...) }
+	set := func(value any, path ...string) { _ = unstructured.SetNestedField(kept.Object, value, path...) }
 	if object.GetDeletionTimestamp() != nil {
-		put(always, "metadata", "deletionTimestamp")
+		set(fixedTime, "metadata", "deletionTimestamp")
 	}
 	for _, path := range [][]string{
 		{"spec", "suspend"},
@@ -87,17 +87,17 @@ func sample(object *unstructured.Unstructured) *unstructured.Unstructured {
 		{"status", "conditions"},
 	} {
 		if value, found, _ := unstructured.NestedFieldCopy(object.Object, path...); found {
-			put(scrub(value, object.GetNamespace()), path...)
+			set(scrub(value, object.GetNamespace()), path...)
 		}
 	}
 	return kept
 }
 
-// scrub takes out of a value what is of this run alone.
+// scrub removes the parts of a value that are specific to this run.
 func scrub(value any, namespace string) any {
 	switch value := value.(type) {
 	case string:
-		value = anyTime.ReplaceAllString(localAddress.ReplaceAllString(value, "127.0.0.1"), always)
+		value = anyTime.ReplaceAllString(localAddress.ReplaceAllString(value, "127.0.0.1"), fixedTime)
 		if namespace != "" {
 			value = strings.ReplaceAll(value, namespace, "team")
 		}

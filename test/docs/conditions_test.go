@@ -12,7 +12,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// constants are the values of a package's text constants whose names have a prefix.
+// constants returns the values of a package's string constants whose names have
+// a prefix.
 func constants(t *testing.T, folder, prefix string) []string {
 	t.Helper()
 	g := NewWithT(t)
@@ -42,18 +43,18 @@ func constants(t *testing.T, folder, prefix string) []string {
 	return values
 }
 
-// explained are the words in the first cells of the tables under the headings
-// that begin so. No cell may be empty.
-func explained(t *testing.T, page, under string) []string {
+// explainedTerms returns the first cells of the tables under headings with a prefix.
+// It reports empty cells as errors.
+func explainedTerms(t *testing.T, page, heading string) []string {
 	t.Helper()
 	var words []string
-	here := false
+	inSection := false
 	for line := range strings.Lines(read(t, page)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "#") {
-			here = strings.HasPrefix(strings.TrimLeft(line, "# "), under)
+			inSection = strings.HasPrefix(strings.TrimLeft(line, "# "), heading)
 		}
-		if !here || !strings.HasPrefix(line, "| `") {
+		if !inSection || !strings.HasPrefix(line, "| `") {
 			continue
 		}
 		cells := strings.Split(strings.Trim(line, "|"), " | ")
@@ -69,14 +70,14 @@ func explained(t *testing.T, page, under string) []string {
 
 func TestEveryConditionReasonAndEventIsExplainedOnce(t *testing.T) {
 	const page = "docs/conditions.md"
-	for _, table := range []struct{ under, folder, prefix string }{
+	for _, table := range []struct{ heading, folder, prefix string }{
 		{"Conditions of an object", "api/v1alpha1", "Condition"},
 		{"Reasons", "api/v1alpha1", "Reason"},
 		{"Events", "internal/report", "Event"},
 	} {
-		t.Run(table.under, func(t *testing.T) {
-			NewWithT(t).Expect(explained(t, page, table.under)).To(ConsistOf(constants(t, table.folder, table.prefix)),
-				"%s, under %q, explains other words than the constants %s… of %s", page, table.under, table.prefix, table.folder)
+		t.Run(table.heading, func(t *testing.T) {
+			NewWithT(t).Expect(explainedTerms(t, page, table.heading)).To(ConsistOf(constants(t, table.folder, table.prefix)),
+				"the terms that %s explains under %q differ from the constants %s… of %s", page, table.heading, table.prefix, table.folder)
 		})
 	}
 }

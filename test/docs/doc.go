@@ -1,5 +1,5 @@
-// Package docs holds the documentation to the code: every condition, reason and
-// event is explained, every example is one that the API server takes, or refuses
-// in the words beside it, and every link leads somewhere. It has no code of its
-// own.
+// Package docs checks the documentation against the code: every condition,
+// reason and event is explained, the API server accepts every example or
+// rejects it with the message on the page, and every link has a target. It has
+// no code of its own.
 package docs

@@ -21,7 +21,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/controlplane"
 )
 
-// api is a client of a real API server, which refuses unknown fields instead of
+// api is a client of a real API server that rejects unknown fields instead of
 // dropping them.
 var api client.Client
 
@@ -48,15 +48,16 @@ func withControlPlane(run func() int) (code int, err error) {
 	return run(), nil
 }
 
-// block is a piece of YAML on a page. One that is marked as refused is followed
-// by the words with which it is, as text.
+// block matches YAML on a page. A block that is marked as refused is followed
+// by the error message, as text.
 var block = regexp.MustCompile("(?s)\n *```yaml( refused)?\n(.*?\n) *```\n(?:\n```text\n(.*?)```)?")
 
-// example is one manifest of a page, and the words with which the API server
-// refuses it; none: it takes it.
+// example is one manifest of a page, and the error message with which the API
+// server rejects it; empty if it accepts it.
 type example struct{ page, text, refused string }
 
-// examples are the manifests of all pages; other YAML has no apiVersion.
+// examples returns the manifests of all pages; YAML without apiVersion is not a
+// manifest.
 func examples(t *testing.T) []example {
 	t.Helper()
 	var found []example
@@ -64,7 +65,7 @@ func examples(t *testing.T) []example {
 		for _, piece := range block.FindAllStringSubmatch(read(t, page), -1) {
 			marked, text, words := piece[1] != "", piece[2], strings.TrimSpace(piece[3])
 			if marked && words == "" {
-				t.Errorf("%s: an example is marked as refused, and no words follow as text:\n%s", page, text)
+				t.Errorf("%s: an example is marked as refused, and no error message follows as text:\n%s", page, text)
 			}
 			if !marked {
 				words = ""
@@ -80,8 +81,8 @@ func examples(t *testing.T) []example {
 	return found
 }
 
-// foreign are the kinds of others, which this API server does not know. Their
-// own suites hold them to their types.
+// foreign are API groups that this API server does not serve. Other suites
+// check them.
 var foreign = map[string]bool{
 	"argoproj.io":                 true,
 	"helm.toolkit.fluxcd.io":      true,
@@ -91,7 +92,7 @@ var foreign = map[string]bool{
 	"source.toolkit.fluxcd.io":    true,
 }
 
-func TestEveryExampleIsTakenOrRefusedAsThePageSays(t *testing.T) {
+func TestEveryExampleIsAcceptedOrRejectedAsDocumented(t *testing.T) {
 	refused := 0
 	for _, shown := range examples(t) {
 		object := &unstructured.Unstructured{}
@@ -107,7 +108,7 @@ func TestEveryExampleIsTakenOrRefusedAsThePageSays(t *testing.T) {
 		case shown.refused == "" && err != nil:
 			t.Errorf("%s: %v in\n%s", shown.page, err, shown.text)
 		case shown.refused != "" && (err == nil || !strings.Contains(err.Error(), shown.refused)):
-			t.Errorf("%s: %q is not what the API server says (%v) of\n%s", shown.page, shown.refused, err, shown.text)
+			t.Errorf("%s: the API server does not report %q (but %v) for\n%s", shown.page, shown.refused, err, shown.text)
 		case shown.refused != "":
 			refused++
 		}
@@ -115,7 +116,7 @@ func TestEveryExampleIsTakenOrRefusedAsThePageSays(t *testing.T) {
 	NewWithT(t).Expect(refused).To(BeNumerically(">", 0), "refused examples")
 }
 
-// apply has the API server judge an object without keeping it.
+// apply creates an object as a dry run.
 func apply(t *testing.T, object *unstructured.Unstructured) error {
 	t.Helper()
 	ctx := t.Context()

@@ -10,10 +10,10 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// repository is where paths begin.
+// repository is the root of the repository.
 var repository = filepath.Join("..", "..")
 
-// read is a file of the repository.
+// read returns the content of a file in the repository.
 func read(t *testing.T, path ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(append([]string{repository}, path...)...))
@@ -21,7 +21,8 @@ func read(t *testing.T, path ...string) string {
 	return string(text)
 }
 
-// pages are the documentation's, as paths from the repository's root.
+// pages returns the paths of the documentation's pages, relative to the root of
+// the repository.
 func pages(t *testing.T) []string {
 	t.Helper()
 	g := NewWithT(t)
@@ -40,22 +41,22 @@ func pages(t *testing.T) []string {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	fenced  = regexp.MustCompile("(?s)```.*?```")
-	noWord  = regexp.MustCompile(`[^a-z0-9 _-]`)
+	link        = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	headingLine = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	fenced      = regexp.MustCompile("(?s)```.*?```")
+	punctuation = regexp.MustCompile(`[^a-z0-9 _-]`)
 )
 
-// anchors are the names under which a page's headings can be linked to.
+// anchors returns the link targets of a page's headings.
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
-	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
-		found[strings.ReplaceAll(noWord.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")] = true
+	for _, match := range headingLine.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		found[strings.ReplaceAll(punctuation.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")] = true
 	}
 	return found
 }
 
-func TestEveryLinkLeadsSomewhere(t *testing.T) {
+func TestEveryLinkHasATarget(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, match := range link.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, page), ""), -1) {
 			path, anchor, _ := strings.Cut(match[1], "#")
@@ -71,7 +72,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 				continue
 			}
 			if anchor != "" && !anchors(read(t, target))[anchor] {
-				t.Errorf("%s links to %s, which is no heading there", page, match[1])
+				t.Errorf("%s links to %s, but the page has no such heading", page, match[1])
 			}
 		}
 	}

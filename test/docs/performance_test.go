@@ -9,9 +9,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
-// The table is of the rows that are measured, and none of them is without a
-// figure.
-func TestThePerformancePageShowsEveryPromiseAndThePeers(t *testing.T) {
+// The table contains every measured row, with its figures.
+func TestPerformancePageShowsEveryTargetAndThePeers(t *testing.T) {
 	g := NewWithT(t)
 	page := read(t, "docs", "performance.md")
 	var lines []string

@@ -92,7 +92,7 @@ func (m *restartingOperator) eventually(what string, holds func() bool) {
 	m.t.Helper()
 	m.g.Eventually(func() bool {
 		select {
-		case <-m.operator.Ended():
+		case <-m.operator.Done():
 			m.g.Expect(m.killed.Load()).To(BeTrue(), "the operator exited by itself: %v", m.operator.Err())
 			m.start()
 		default:

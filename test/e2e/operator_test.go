@@ -103,7 +103,7 @@ func TestProbesRespond(t *testing.T) {
 	g := NewWithT(t)
 	operator := start(t, "default")
 	for _, path := range []string{"/healthz", "/readyz"} {
-		status, _ := httpGet(t, operator.Probes+path, "")
+		status, _ := httpGet(t, operator.ProbeURL+path, "")
 		g.Expect(status).To(Equal(http.StatusOK), path)
 	}
 }

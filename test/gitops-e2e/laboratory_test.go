@@ -60,7 +60,7 @@ func startLaboratory() (*laboratory, error) {
 	if l.directory, err = os.MkdirTemp("", "gitops-e2e-"); err != nil {
 		return l, fmt.Errorf("make a directory: %w", err)
 	}
-	if l.binaries, err = programs.In("../../bin"); err != nil {
+	if l.binaries, err = programs.Find("../../bin"); err != nil {
 		return l, err
 	}
 	summary.progress("starting the control plane, the simulator and the tools")

@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 )
 
-// Binaries are where the programs are.
+// Binaries are the paths of the programs.
 type Binaries struct {
 	Manager, Simulator string
 }
 
-// In names the programs that `make build` put into a directory. It fails where
-// one is missing.
-func In(directory string) (Binaries, error) {
+// Find returns the programs that `make build` wrote to a directory, or an error
+// if one is missing.
+func Find(directory string) (Binaries, error) {
 	absolute, err := filepath.Abs(directory)
 	if err != nil {
 		return Binaries{}, fmt.Errorf("find %s: %w", directory, err)
@@ -29,14 +29,14 @@ func In(directory string) (Binaries, error) {
 	return found, nil
 }
 
-// Build builds both programs of this checkout into a directory.
+// Build builds both programs from this checkout into a directory.
 func Build(ctx context.Context, directory string) (Binaries, error) {
 	const module = "github.com/databricks-operator/databricks-operator"
 	into := directory + string(filepath.Separator)
 	arguments := []string{"build", "-buildvcs=false", "-o", into, module + "/cmd/manager", module + "/cmd/simulator"}
 	build := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // the caller's own directory
-	if said, err := build.CombinedOutput(); err != nil {
-		return Binaries{}, fmt.Errorf("build the operator and the simulator: %w\n%s", err, said)
+	if output, err := build.CombinedOutput(); err != nil {
+		return Binaries{}, fmt.Errorf("build the operator and the simulator: %w\n%s", err, output)
 	}
-	return In(directory)
+	return Find(directory)
 }

@@ -1,8 +1,7 @@
-// Package programs builds the operator and the workspace simulator and runs
-// them as processes of their own: for the demo, and for suites that prove what
-// only a process can show (flags, signals, sudden death).
+// Package programs builds the operator and the workspace simulator and runs them
+// as separate processes: for the demo, and for suites that test what needs a
+// process (flags, signals, kills).
 //
-// It knows both programs by their command line and what they print, as any user
-// does. What is in them it must not import, except the simulator's words for
-// what its control endpoint answers.
+// It uses both programs only through their flags and their output. It does not
+// import their code, except for the types of the simulator's control API.
 package programs

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// Log is what a process prints, in a file that others may have written to before.
+// Log is the output of a process, in a file to which earlier processes may have
+// written.
 type Log struct {
 	path string
-	// from is where in the file the process began.
+	// from is the offset at which the output of the process begins.
 	from int64
 }
 
-// openLog opens a file to go on in, for a process.
+// openLog opens a file to append the output of a process.
 func openLog(path string) (Log, *os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the caller's own file
 	if err != nil {
@@ -27,10 +28,10 @@ func openLog(path string) (Log, *os.File, error) {
 	return Log{path: path, from: info.Size()}, file, nil
 }
 
-// Path is where the file is.
+// Path returns the path of the file.
 func (l Log) Path() string { return l.path }
 
-// Text is all that the process printed so far.
+// Text returns everything that the process has printed so far.
 func (l Log) Text() string {
 	content, err := os.ReadFile(l.path)
 	if err != nil {
@@ -39,13 +40,14 @@ func (l Log) Text() string {
 	return string(content[min(l.from, int64(len(content))):])
 }
 
-// Tail is the last lines.
+// Tail returns the last lines.
 func (l Log) Tail(lines int) string {
 	all := strings.Split(strings.TrimRight(l.Text(), "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// line is the first whole line that contains a text; "" if there is none yet.
+// line returns the first complete line that contains a string; "" if there is
+// none yet.
 func (l Log) line(containing string) string {
 	for line := range strings.Lines(l.Text()) {
 		if strings.HasSuffix(line, "\n") && strings.Contains(line, containing) {

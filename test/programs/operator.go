@@ -7,15 +7,16 @@ import (
 	"net/http"
 )
 
-// Operator is cmd/manager as a process.
+// Operator is a cmd/manager process.
 type Operator struct {
 	*Process
-	// Probes is where /healthz and /readyz are, such as http://127.0.0.1:41234.
-	Probes string
+	// ProbeURL is the base URL of /healthz and /readyz, such as
+	// http://127.0.0.1:41234.
+	ProbeURL string
 }
 
 // StartOperator starts the operator with flags of `manager --help` and waits
-// until it says that it is ready. Its probes are on a free port.
+// until it is ready. Its probes are on a free port.
 func StartOperator(ctx context.Context, binary, logFile string, flags ...string) (*Operator, error) {
 	process, err := Start(binary, logFile, append(flags, "--health-probe-bind-address=127.0.0.1:0")...)
 	if err != nil {
@@ -34,14 +35,14 @@ func (o *Operator) awaitReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var said struct {
+	var output struct {
 		Address string `json:"addr"`
 	}
-	if err := json.Unmarshal([]byte(line), &said); err != nil || said.Address == "" {
+	if err := json.Unmarshal([]byte(line), &output); err != nil || output.Address == "" {
 		return fmt.Errorf("the operator's log names no address of its probes: %s", line)
 	}
-	o.Probes = "http://" + said.Address
-	return o.await(ctx, func(ctx context.Context) bool { return answersOK(ctx, o.Probes+"/readyz") })
+	o.ProbeURL = "http://" + output.Address
+	return o.await(ctx, func(ctx context.Context) bool { return answersOK(ctx, o.ProbeURL+"/readyz") })
 }
 
 func answersOK(ctx context.Context, url string) bool {

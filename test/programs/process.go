@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// patience is how long a program may take to be ready, and to end when it is
-	// asked to, before it is killed.
-	patience = 15 * time.Second
-	// glance is how often a program is looked at meanwhile.
-	glance = 20 * time.Millisecond
+	// timeout is how long a program may take to become ready, and to exit after
+	// SIGTERM before it is killed.
+	timeout = 15 * time.Second
+	// pollInterval is the interval between checks of a condition.
+	pollInterval = 20 * time.Millisecond
 )
 
-// Process is a program that runs. On Linux it does not outlive this process,
-// however that ends.
+// Process is a running program. On Linux it is killed when this process exits
+// for any reason.
 type Process struct {
 	Log Log
 
@@ -30,21 +30,19 @@ type Process struct {
 	err     error
 }
 
-// Start starts a program; what it prints goes to a file, which is made or
-// continued. A terminal's Ctrl-C does not reach it: whoever started it says when
-// it ends.
+// Start starts a program and appends its output to a file. Ctrl-C in a terminal
+// does not reach the program; the caller must end it.
 func Start(binary, logFile string, args ...string) (*Process, error) {
 	return StartWith(nil, binary, logFile, args...)
 }
 
-// StartWith is Start with an environment, as NAME=value, beside this process's
-// own.
+// StartWith is Start with additional environment variables, as NAME=value.
 func StartWith(environment []string, binary, logFile string, args ...string) (*Process, error) {
 	log, file, err := openLog(logFile)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = file.Close() }() // the process has its own handle
+	defer func() { _ = file.Close() }() // the process has its own descriptor
 	p := &Process{
 		Log:     log,
 		name:    filepath.Base(binary),
@@ -64,13 +62,13 @@ func StartWith(environment []string, binary, logFile string, args ...string) (*P
 	return p, nil
 }
 
-// PID is the process id.
+// PID returns the process id.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Ended is closed when the process is no more.
-func (p *Process) Ended() <-chan struct{} { return p.ended }
+// Done returns a channel that is closed when the process has exited.
+func (p *Process) Done() <-chan struct{} { return p.ended }
 
-// Err is how the process ended, nil for exit code 0. It waits for that.
+// Err waits for the process to exit and returns its error, nil for exit code 0.
 func (p *Process) Err() error {
 	<-p.ended
 	if p.err != nil {
@@ -79,47 +77,47 @@ func (p *Process) Err() error {
 	return nil
 }
 
-// ExitCode is the code that the process ended with, -1 after a signal. It waits
-// for that.
+// ExitCode waits for the process to exit and returns its exit code, -1 after a
+// signal.
 func (p *Process) ExitCode() int {
 	<-p.ended
 	return p.command.ProcessState.ExitCode()
 }
 
-// Kill is kill -9. It returns when the process is no more.
+// Kill sends SIGKILL and returns when the process has exited.
 func (p *Process) Kill() {
-	_ = p.command.Process.Kill() // fails only where it has ended already
+	_ = p.command.Process.Kill() // fails only if the process has exited
 	<-p.ended
 }
 
-// Stop asks the process to end (SIGTERM), and kills it where it does not. One
-// that ended before is no error here: Err tells of it.
+// Stop sends SIGTERM, and kills the process if it does not exit in time. It
+// returns nil if the process had exited before; Err returns that error.
 func (p *Process) Stop() error {
 	select {
 	case <-p.ended:
 		return nil
 	default:
 	}
-	_ = p.command.Process.Signal(syscall.SIGTERM) // fails only where it has ended already
-	timer := time.NewTimer(patience)
+	_ = p.command.Process.Signal(syscall.SIGTERM) // fails only if the process has exited
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-p.ended:
 		return p.Err()
 	case <-timer.C:
 		p.Kill()
-		return fmt.Errorf("%s did not end within %s of SIGTERM and was killed", p.name, patience)
+		return fmt.Errorf("%s did not end within %s of SIGTERM and was killed", p.name, timeout)
 	}
 }
 
-// await looks until a condition holds. It fails if the process ends first, ctx
-// does, or it takes unreasonably long.
-func (p *Process) await(ctx context.Context, holds func(context.Context) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// await polls until a condition holds. It fails if the process exits, ctx ends
+// or the timeout passes.
+func (p *Process) await(ctx context.Context, condition func(context.Context) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	ticker := time.NewTicker(glance)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	for !holds(ctx) {
+	for !condition(ctx) {
 		select {
 		case <-ticker.C:
 		case <-p.ended:
@@ -131,7 +129,7 @@ func (p *Process) await(ctx context.Context, holds func(context.Context) bool) e
 	return nil
 }
 
-// awaitLine waits for a line in the log that contains a text.
+// awaitLine waits for a line in the log that contains a string and returns it.
 func (p *Process) awaitLine(ctx context.Context, containing string) (string, error) {
 	var found string
 	err := p.await(ctx, func(context.Context) bool {

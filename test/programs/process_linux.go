@@ -2,8 +2,8 @@ package programs
 
 import "syscall"
 
-// attributes have the kernel kill the process when the thread that started it
-// is gone: with the Go runtime, which keeps its threads, when we are.
+// attributes make the kernel kill the process when the thread that started it
+// ends. Go keeps its threads, so that is when this process ends.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

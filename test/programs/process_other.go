@@ -4,7 +4,7 @@ package programs
 
 import "syscall"
 
-// attributes keep a terminal's Ctrl-C away from the process.
+// attributes keep a terminal's Ctrl-C from reaching the process.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
