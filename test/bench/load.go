@@ -17,10 +17,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// loaders is how many objects are loaded at once.
+// loaders is the number of objects that are loaded concurrently.
 const loaders = 16
 
-// newObject is a cluster as people declare one.
+// newObject returns a typical cluster.
 func newObject(name string) *v1alpha1.DatabricksCluster {
 	object := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
 	object.Spec.SparkVersion = "16.4.x-scala2.12"
@@ -33,8 +33,9 @@ func newObject(name string) *v1alpha1.DatabricksCluster {
 	return object
 }
 
-// each does something count times, a few at once, and returns the first failure.
-func each(ctx context.Context, count int, do func(ctx context.Context, i int) error) error {
+// forEach calls do count times, a few calls at a time, and returns the first
+// error.
+func forEach(ctx context.Context, count int, do func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan int)
@@ -56,14 +57,14 @@ func each(ctx context.Context, count int, do func(ctx context.Context, i int) er
 	return context.Cause(ctx)
 }
 
-// apply creates objects and returns when all have come to a state of their own,
-// with when each of them did.
+// apply creates objects, waits until done holds for each and returns the times
+// at which it did.
 func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	loaded := make(chan error, 1)
 	go func() {
-		loaded <- each(ctx, len(names), func(ctx context.Context, i int) error { return r.api.Create(ctx, newObject(names[i])) })
+		loaded <- forEach(ctx, len(names), func(ctx context.Context, i int) error { return r.api.Create(ctx, newObject(names[i])) })
 	}()
 	waiting, at := map[string]bool{}, map[string]time.Time{}
 	for _, name := range names {
@@ -112,8 +113,8 @@ func names(prefix string, count int) []string {
 	return all
 }
 
-// seed adds objects that have long been ready, and their clusters: what the
-// operator itself has made of the model, over and over. No operator may run.
+// seed adds objects in their final state, and their clusters, as copies of what
+// the operator produced for the model. No operator may run.
 func (r *rig) seed(ctx context.Context, model string, all []string) error {
 	from := &v1alpha1.DatabricksCluster{}
 	if err := r.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: model}, from); err != nil {
@@ -125,7 +126,7 @@ func (r *rig) seed(ctx context.Context, model string, all []string) error {
 	}
 	objects := make([]*v1alpha1.DatabricksCluster, len(all))
 	ids := make([]string, len(all))
-	err := each(ctx, len(all), func(ctx context.Context, i int) error {
+	err := forEach(ctx, len(all), func(ctx context.Context, i int) error {
 		object := newObject(all[i])
 		object.Finalizers = from.Finalizers
 		if err := r.api.Create(ctx, object); err != nil {
@@ -136,7 +137,7 @@ func (r *rig) seed(ctx context.Context, model string, all []string) error {
 			ID string `json:"cluster_id"`
 		}
 		err := r.simulator.Do(ctx, http.MethodPost, "clusters", simulator.Seed{
-			Source: "API", State: simulator.Running, Spec: like(made.Spec, from, object),
+			Source: "API", State: simulator.Running, Spec: specLike(made.Spec, from, object),
 		}, &answer)
 		ids[i] = answer.ID
 		return err
@@ -152,15 +153,15 @@ func (r *rig) seed(ctx context.Context, model string, all []string) error {
 	for i := range records {
 		created[records[i].ID] = records[i].Created
 	}
-	return each(ctx, len(all), func(ctx context.Context, i int) error {
+	return forEach(ctx, len(all), func(ctx context.Context, i int) error {
 		objects[i].Status = statusLike(from, objects[i].Name, ids[i], created[ids[i]])
 		return r.api.Status().Update(ctx, objects[i])
 	})
 }
 
-// like is the model's specification as the operator would have asked for it on
-// behalf of another object.
-func like(spec map[string]any, model, object *v1alpha1.DatabricksCluster) map[string]any {
+// specLike returns the model's specification as the operator would have
+// requested it for another object.
+func specLike(spec map[string]any, model, object *v1alpha1.DatabricksCluster) map[string]any {
 	other := maps.Clone(spec)
 	other["cluster_name"] = object.Namespace + "/" + object.Name
 	if tags, ok := spec["custom_tags"].(map[string]any); ok {
@@ -175,7 +176,7 @@ func like(spec map[string]any, model, object *v1alpha1.DatabricksCluster) map[st
 	return other
 }
 
-// statusLike is the model's status for another object and its cluster.
+// statusLike returns the model's status for another object and its cluster.
 func statusLike(model *v1alpha1.DatabricksCluster, name, id string, created time.Time) v1alpha1.DatabricksClusterStatus {
 	status := *model.Status.DeepCopy()
 	status.Selector = strings.ReplaceAll(status.Selector, model.Name, name)

@@ -1,5 +1,5 @@
-// Command bench measures what is promised of the operator's performance, and
-// prints every promise beside its figure. It runs from the checkout:
+// Command bench measures the operator's performance, and prints each figure
+// next to its target. It runs from the checkout:
 //
 //	go run ./test/bench [--short] [--doc]
 package main
@@ -27,10 +27,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// page is where the table of a full run stands.
+// page contains the table of a full run.
 var page = filepath.Join("docs", "performance.md")
 
-// options are what the command line says.
+// options are the values of the flags.
 type options struct {
 	short, doc bool
 	only, keep string
@@ -40,8 +40,8 @@ func main() {
 	var o options
 	flag.BoolVar(&o.short, "short", false, "three minutes, with 1,000 objects instead of 10,000")
 	flag.BoolVar(&o.doc, "doc", false, "write the table into "+page)
-	flag.StringVar(&o.only, "only", "", "virtual or processes: measure that part alone")
-	flag.StringVar(&o.keep, "keep", "", "file that keeps figures from one run to the next, so that parts can be measured apart")
+	flag.StringVar(&o.only, "only", "", "virtual or processes: measure only that part")
+	flag.StringVar(&o.keep, "keep", "", "file that keeps figures between runs, so that parts can be measured separately")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -52,21 +52,21 @@ func main() {
 	}
 }
 
-// run measures and shows. A target that is missed is told and is no error; what
-// could not be measured is one.
+// run measures and prints the figures. A missed target is not an error; a
+// missing figure is.
 func run(ctx context.Context, o options) error {
 	switch {
 	case o.only != "" && o.only != "virtual" && o.only != "processes":
 		return fmt.Errorf("--only is %q; it must be virtual or processes", o.only)
 	case o.doc && (o.short || o.only != "" && o.keep == ""):
-		return errors.New("--doc: the documentation shows full runs; leave --short and --only out")
+		return errors.New("--doc: the documentation shows full runs; omit --short and --only")
 	}
 	began := time.Now()
 	b := &bench{options: o, measured: figures.Set{}, began: began}
-	if err := b.recall(); err != nil {
+	if err := b.loadFigures(); err != nil {
 		return err
 	}
-	if err := b.withoutClock(ctx); err != nil {
+	if err := b.measureWithoutClock(ctx); err != nil {
 		return err
 	}
 	if o.only != "virtual" {
@@ -74,16 +74,16 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if err := b.remember(); err != nil {
+	if err := b.saveFigures(); err != nil {
 		return err
 	}
-	about := b.about(ctx)
-	fmt.Fprint(os.Stdout, figures.Text(about, b.measured, terminal()))
+	describeRun := b.describeRun(ctx)
+	fmt.Fprint(os.Stdout, figures.Text(describeRun, b.measured, terminal()))
 	if missing := figures.Missing(b.measured, o.short); len(missing) > 0 && o.only == "" {
 		return fmt.Errorf("not measured: %s", strings.Join(missing, ", "))
 	}
 	if o.doc {
-		return document(about, b.measured)
+		return document(describeRun, b.measured)
 	}
 	return nil
 }
@@ -96,8 +96,8 @@ type bench struct {
 	began    time.Time
 }
 
-// recall takes in what was measured before, if that is to count.
-func (b *bench) recall() error {
+// loadFigures loads the figures of earlier runs from --keep.
+func (b *bench) loadFigures() error {
 	if b.keep == "" {
 		return nil
 	}
@@ -111,8 +111,8 @@ func (b *bench) recall() error {
 	return nil
 }
 
-// remember keeps what is measured by now.
-func (b *bench) remember() error {
+// saveFigures writes the figures measured so far to --keep.
+func (b *bench) saveFigures() error {
 	if b.keep == "" {
 		return nil
 	}
@@ -124,13 +124,14 @@ func (b *bench) remember() error {
 	return nil
 }
 
-// say tells of progress.
-func (b *bench) say(format string, arguments ...any) {
+// progress prints a line about the progress.
+func (b *bench) progress(format string, arguments ...any) {
 	fmt.Fprintf(os.Stderr, "bench: %4.0f s  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, arguments...))
 }
 
-// withoutClock measures what does not depend on how busy the machine is: at once.
-func (b *bench) withoutClock(ctx context.Context) error {
+// measureWithoutClock runs measurements that do not depend on the load of the
+// machine, concurrently.
+func (b *bench) measureWithoutClock(ctx context.Context) error {
 	var beside sync.WaitGroup
 	var failed error
 	sizes := figures.Set{}
@@ -163,21 +164,21 @@ func (b *bench) sizes(ctx context.Context, into figures.Set) error {
 	if err != nil {
 		return err
 	}
-	err = (&processes{rig: r, spans: b.spans(), measured: into}).sizes(ctx)
-	b.say("specifications of 900 KB")
+	err = (&processes{rig: r, parameters: b.parameters(), measured: into}).sizes(ctx)
+	b.progress("specifications of 900 KB")
 	return errors.Join(err, r.stop())
 }
 
-// spans are those of the run.
-func (b *bench) spans() spans {
+// parameters returns the parameters of the run.
+func (b *bench) parameters() parameters {
 	if b.short {
-		return shortSpans
+		return shortParameters
 	}
-	return fullSpans
+	return fullParameters
 }
 
-// virtual measures what takes hours, in virtual time: tests, since virtual time
-// is to be had in tests alone.
+// virtual measures hours of virtual time, in tests, because only tests have
+// virtual time.
 func (b *bench) virtual(ctx context.Context) error {
 	directory, err := os.MkdirTemp("", "databricks-operator-bench-")
 	if err != nil {
@@ -189,10 +190,10 @@ func (b *bench) virtual(ctx context.Context) error {
 	if b.short {
 		arguments = append(arguments, "-short")
 	}
-	measuring := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // fixed but for a directory
-	measuring.Cancel = func() error { return measuring.Process.Signal(syscall.SIGTERM) }
-	if said, err := measuring.CombinedOutput(); err != nil {
-		return fmt.Errorf("measure in virtual time: %w\n%s", err, said)
+	command := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // fixed but for a directory
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("measure in virtual time: %w\n%s", err, output)
 	}
 	measured, err := figures.Read(file)
 	if err != nil {
@@ -201,11 +202,12 @@ func (b *bench) virtual(ctx context.Context) error {
 	for _, figure := range measured {
 		b.measured.Add(figure)
 	}
-	b.say("days of virtual time, and the peers'")
+	b.progress("days of virtual time, and the peers")
 	return nil
 }
 
-// processes measures the operator as a process, with a real control plane.
+// processes measures the operator as a separate process, with a real control
+// plane.
 func (b *bench) processes(ctx context.Context) error {
 	directory, err := os.MkdirTemp("", "databricks-operator-bench-")
 	if err != nil {
@@ -216,30 +218,30 @@ func (b *bench) processes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.say("the operator and the simulator are built")
+	b.progress("built the operator and the simulator")
 	r, err := newRig(ctx, binaries, 0)
 	if err != nil {
 		return err
 	}
-	b.say("a control plane and a workspace run")
-	return (&processes{rig: r, spans: b.spans(), measured: b.measured, say: b.say, keep: b.remember}).measure(ctx)
+	b.progress("started a control plane and a workspace")
+	return (&processes{rig: r, parameters: b.parameters(), measured: b.measured, progress: b.progress, keep: b.saveFigures}).measure(ctx)
 }
 
-// about says what was measured, and where.
-func (b *bench) about(ctx context.Context) figures.Run {
+// describeRun describes the run and its environment.
+func (b *bench) describeRun(ctx context.Context) figures.Run {
 	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 	if err != nil {
 		commit = []byte("unknown")
 	}
 	return figures.Run{
-		Short: b.short, Objects: b.spans().objects,
+		Short: b.short, Objects: b.parameters().objects,
 		Machine: fmt.Sprintf("%d cores, %s", runtime.NumCPU(), memory()),
 		Go:      runtime.Version(), Commit: string(bytes.TrimSpace(commit)),
 		Date: b.began.Format("2 January 2006"), Took: time.Since(b.began).Round(time.Second).String(),
 	}
 }
 
-// memory is the machine's, where it can be told.
+// memory returns the size of the machine's memory, if known.
 func memory() string {
 	content, err := os.ReadFile("/proc/meminfo")
 	var kilobytes float64
@@ -249,19 +251,19 @@ func memory() string {
 	return fmt.Sprintf("%.0f GiB", kilobytes/(1<<20))
 }
 
-// terminal tells whether people look at the output as it comes.
+// terminal reports whether standard output is a terminal that supports colours.
 func terminal() bool {
 	info, err := os.Stdout.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == ""
 }
 
-// document puts the table into the documentation.
-func document(about figures.Run, measured figures.Set) error {
+// document writes the table into the documentation.
+func document(describeRun figures.Run, measured figures.Set) error {
 	content, err := os.ReadFile(page) //nolint:gosec // the checkout's own page
 	if err != nil {
 		return fmt.Errorf("read the page: %w", err)
 	}
-	written, err := figures.Insert(string(content), figures.Markdown(about, measured))
+	written, err := figures.Insert(string(content), figures.Markdown(describeRun, measured))
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// samples are the lines of a metrics endpoint, by name and labels as printed.
+// samples are the samples of a metrics endpoint, by name and labels as printed.
 type samples map[string]float64
 
 func parseSamples(text io.Reader) samples {
@@ -38,7 +38,8 @@ func parseSamples(text io.Reader) samples {
 	return all
 }
 
-// sum adds up the samples of a metric whose labels contain all the texts.
+// sum returns the sum of the samples of a metric whose labels contain all the
+// strings.
 func (s samples) sum(metric string, labels ...string) (total float64) {
 next:
 	for name, value := range s {
@@ -55,7 +56,7 @@ next:
 	return total
 }
 
-// scrape reads an operator's metrics.
+// scrape returns the operator's metrics.
 func (o *operator) scrape(ctx context.Context) (samples, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.metrics, http.NoBody)
 	if err != nil {
@@ -72,9 +73,9 @@ func (o *operator) scrape(ctx context.Context) (samples, error) {
 	return parseSamples(answer.Body), nil
 }
 
-// work is how far an operator is with its queue.
+// work is the progress of an operator through its queue.
 type work struct {
-	leads               bool
+	isLeader         bool
 	reconciled, waiting float64
 	heap                float64
 }
@@ -86,55 +87,56 @@ func (o *operator) work(ctx context.Context) (work, error) {
 	}
 	const controller = `controller="databrickscluster"`
 	return work{
-		leads:      now.sum("leader_election_master_status") > 0,
-		reconciled: now.sum("controller_runtime_reconcile_total", controller),
-		waiting:    now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
-		heap:       max(now.sum("go_gc_heap_live_bytes"), 0),
+		isLeader: now.sum("leader_election_master_status") > 0,
+		reconciled:  now.sum("controller_runtime_reconcile_total", controller),
+		waiting:     now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
+		heap:        max(now.sum("go_gc_heap_live_bytes"), 0),
 	}, nil
 }
 
-// cpu is how long the process has used processors.
+// cpu returns the CPU time that the process has used.
 func (o *operator) cpu() (time.Duration, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.PID()))
 	if err != nil {
-		return 0, fmt.Errorf("read what the operator has used: %w", err)
+		return 0, fmt.Errorf("read the operator's CPU time: %w", err)
 	}
-	// After the name in parentheses: state is the first field, utime the 12th.
+	// The fields after the name, which is in parentheses: state is the first,
+	// utime the 12th.
 	fields := bytes.Fields(content[bytes.LastIndexByte(content, ')')+1:])
 	const user, system, perSecond = 11, 12, 100
 	if len(fields) <= system {
-		return 0, fmt.Errorf("read what the operator has used: %q", content)
+		return 0, fmt.Errorf("read the operator's CPU time: %q", content)
 	}
 	var ticks int64
 	for _, field := range []int{user, system} {
 		value, err := strconv.ParseInt(string(fields[field]), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("read what the operator has used: %w", err)
+			return 0, fmt.Errorf("read the operator's CPU time: %w", err)
 		}
 		ticks += value
 	}
 	return time.Duration(ticks) * time.Second / perSecond, nil
 }
 
-// resident is the process' memory in MiB.
-func (o *operator) resident() (float64, error) {
+// residentMemory returns the process's resident memory in MiB.
+func (o *operator) residentMemory() (float64, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", o.PID()))
 	if err != nil {
-		return 0, fmt.Errorf("read what the operator holds: %w", err)
+		return 0, fmt.Errorf("read the operator's memory: %w", err)
 	}
 	fields := bytes.Fields(content)
 	if len(fields) < 2 {
-		return 0, fmt.Errorf("read what the operator holds: %q", content)
+		return 0, fmt.Errorf("read the operator's memory: %q", content)
 	}
 	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("read what the operator holds: %w", err)
+		return 0, fmt.Errorf("read the operator's memory: %w", err)
 	}
 	return float64(pages) * float64(os.Getpagesize()) / (1 << 20), nil
 }
 
-// kubernetesWrites counts what was written to the API server about objects of
-// this operator: by itself, and by whoever loads.
+// kubernetesWrites counts writes to the API server about objects of this
+// operator, by the operator and by the load generator.
 type kubernetesWrites struct{ objects, events float64 }
 
 func (w kubernetesWrites) all() float64 { return w.objects + w.events }
@@ -156,21 +158,21 @@ func (r *rig) kubernetesWrites(ctx context.Context) (kubernetesWrites, error) {
 	for _, verb := range []string{"POST", "PUT", "PATCH", "APPLY", "DELETE"} {
 		verb = `verb="` + verb + `"`
 		written.objects += now.sum("apiserver_request_total", verb, `group="compute.databricks-operator.io"`)
-		// The election of a leader is told in the core group's events.
+		// Leader election writes events of the core group.
 		written.events += now.sum("apiserver_request_total", verb, `group="events.k8s.io"`)
 	}
 	return written, nil
 }
 
-// forget empties the workspace's log.
-func (r *rig) forget(ctx context.Context) error {
+// clearRequestLog empties the workspace's request log.
+func (r *rig) clearRequestLog(ctx context.Context) error {
 	return r.simulator.Do(ctx, http.MethodDelete, "requests", nil, nil)
 }
 
-// calls are what the workspace was asked for since its log was emptied.
+// calls returns the requests to the workspace since the log was emptied.
 func (r *rig) calls(ctx context.Context) ([]simulator.Entry, error) { return r.simulator.Requests(ctx) }
 
-// writes are those that change something.
+// writes returns the number of calls that change something.
 func writes(calls []simulator.Entry) (n int) {
 	for i := range calls {
 		if calls[i].Method != http.MethodGet {
@@ -180,7 +182,7 @@ func writes(calls []simulator.Entry) (n int) {
 	return n
 }
 
-// millicores is what was used of a processor in a span.
+// millicores returns the average CPU usage over a period.
 func millicores(used, span time.Duration) float64 {
 	return math.Round(1000 * used.Seconds() / span.Seconds())
 }

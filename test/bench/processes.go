@@ -18,85 +18,87 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// spans are how long and how often the processes are looked at.
-type spans struct {
-	// objects is how many there are at last.
+// parameters are the sizes and durations of the measurements.
+type parameters struct {
+	// objects is the final number of objects.
 	objects int
-	// idle is how long a quiet operator is watched, at a thousand and after a
-	// restart.
+	// idle is how long a quiet operator is measured, at a thousand objects and
+	// after a restart.
 	idle, afterRestart time.Duration
-	// repeats is how often what is cheap is done again.
+	// repeats is the number of repetitions of short measurements.
 	repeats int
-	// arrivals is how many objects arrive at an idle operator.
+	// arrivals is the number of objects that are created while the operator is
+	// idle.
 	arrivals int
-	// oversized is how many objects have a specification of 900 KB.
+	// oversized is the number of objects with a specification of 900 KB.
 	oversized int
 }
 
 var (
-	shortSpans = spans{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40}
-	fullSpans  = spans{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120}
+	shortParameters = parameters{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40}
+	fullParameters  = parameters{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120}
 )
 
 const (
 	thousand = 1000
-	// arrivalPause is between objects that arrive one after another: half the
-	// rate at which an operator begins, which knows no limit yet.
+	// arrivalPause is the interval between created objects: half the initial
+	// rate of an operator that knows no limit yet.
 	arrivalPause = 500 * time.Millisecond
-	// calm is how long nothing may happen for an operator to be at rest.
-	calm = 4 * time.Second
+	// quietPeriod is how long an operator must be inactive to count as idle.
+	quietPeriod = 4 * time.Second
 )
 
-// processes measures the operator as a process of its own.
+// processes measures the operator as a separate process.
 type processes struct {
 	*rig
-	spans    spans
-	measured figures.Set
-	say      func(format string, arguments ...any)
-	// keep is called when there are more figures.
+	parameters parameters
+	measured   figures.Set
+	progress   func(format string, arguments ...any)
+	// keep is called after figures were added.
 	keep func() error
-	// emptyHeap is what an operator without objects holds.
+	// emptyHeap is the heap of an operator without objects.
 	emptyHeap float64
-	// idleArrival is the 99th percentile of an idle operator's.
+	// idleArrival is the 99th percentile for an idle operator.
 	idleArrival float64
 	arrived     int
 }
 
-// measure does all in order: each step leaves what the next one needs.
+// measure runs all steps in order; each depends on the state that the one
+// before left.
 func (p *processes) measure(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.stop()) }()
 	steps := []struct {
-		says string
-		do   func(context.Context) error
+		description string
+		do          func(context.Context) error
 	}{
 		{"1,000 objects, applied at once", p.applyThousand},
 		{"an idle operator with 1,000 objects", p.idleAtThousand},
-		{fmt.Sprintf("up to %d objects, ready long ago", p.spans.objects), p.grow},
+		{fmt.Sprintf("up to %d objects that have long been ready", p.parameters.objects), p.seedRemaining},
 		{"a restart", p.restartBeside},
-		{"objects that arrive while nothing else is to be done", p.arrivalsIdle},
-		{"objects that arrive while all others are looked at again", p.arrivalsInDrain},
-		{"a leader that is killed", p.failover},
+		{"objects created while the operator is idle", p.arrivalsIdle},
+		{"objects created while all others are reconciled", p.arrivalsInDrain},
+		{"a killed leader", p.failover},
 	}
 	for _, step := range steps {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.says, err)
+			return fmt.Errorf("%s: %w", step.description, err)
 		}
 		if err := p.keep(); err != nil {
 			return err
 		}
-		p.say("%s (%.0f s)", step.says, time.Since(began).Seconds())
+		p.progress("%s (%.0f s)", step.description, time.Since(began).Seconds())
 	}
 	return nil
 }
 
-// applyThousand is P9, and how often an object is written on its way (P7).
+// applyThousand measures P9, and the writes per object until it is ready (P7).
 func (p *processes) applyThousand(ctx context.Context) error {
 	one, err := p.start(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.leads(ctx, one); err != nil {
+	if err := p.awaitLeader(ctx, one); err != nil {
 		return err
 	}
 	before, err := one.work(ctx)
@@ -126,7 +128,7 @@ func (p *processes) applyThousand(ctx context.Context) error {
 		figures.Figure{Key: "P9.calls", Value: float64(len(calls)) / thousand},
 		figures.Figure{Key: "P9.cpu", Value: used.Seconds()},
 	)
-	if err := p.rests(ctx, one, 0); err != nil {
+	if err := p.awaitIdle(ctx, one, 0); err != nil {
 		return err
 	}
 	now, err := p.kubernetesWrites(ctx)
@@ -135,22 +137,22 @@ func (p *processes) applyThousand(ctx context.Context) error {
 	}
 	all := now.since(written)
 	p.measured.Add(
-		figures.Figure{Key: "P7.create", Value: all.objects/thousand - 1}, // one was ours
+		figures.Figure{Key: "P7.create", Value: all.objects/thousand - 1}, // the test wrote one itself
 		figures.Figure{Key: "P7.events", Value: all.events / thousand},
 	)
 	return nil
 }
 
-func (p *processes) leads(ctx context.Context, one *operator) error {
-	return p.await(ctx, "the operator to lead", time.Minute, func(ctx context.Context) (bool, error) {
+func (p *processes) awaitLeader(ctx context.Context, one *operator) error {
+	return p.await(ctx, "the operator to become the leader", time.Minute, func(ctx context.Context) (bool, error) {
 		now, err := one.work(ctx)
-		return now.leads, err
+		return now.isLeader, err
 	})
 }
 
-// rests waits until an operator has looked at so many objects and does nothing
-// any more, and for nobody: neither API hears of it.
-func (p *processes) rests(ctx context.Context, one *operator, objects int) error {
+// awaitIdle waits until an operator has reconciled this number of objects and
+// is idle: neither API receives requests from it.
+func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) error {
 	var last string
 	var since time.Time
 	return p.await(ctx, "the operator to rest", 5*time.Minute, func(ctx context.Context) (bool, error) {
@@ -170,16 +172,16 @@ func (p *processes) rests(ctx context.Context, one *operator, objects int) error
 		if seen != last || now.waiting > 0 || int(now.reconciled) < objects {
 			last, since = seen, time.Now()
 		}
-		return time.Since(since) >= calm, nil
+		return time.Since(since) >= quietPeriod, nil
 	})
 }
 
-// idleAtThousand is P10 at a thousand, and P7 where a short run ends there.
+// idleAtThousand measures P10 at a thousand objects, and P7 in a short run.
 func (p *processes) idleAtThousand(ctx context.Context) error {
-	return p.idle(ctx, p.operators[len(p.operators)-1], p.spans.idle, thousand, "P10.1000")
+	return p.idle(ctx, p.operators[len(p.operators)-1], p.parameters.idle, thousand, "P10.1000")
 }
 
-// idle watches a quiet operator.
+// idle measures an idle operator.
 func (p *processes) idle(ctx context.Context, one *operator, span time.Duration, objects int, key string) error {
 	written, err := p.kubernetesWrites(ctx)
 	if err != nil {
@@ -210,23 +212,23 @@ func (p *processes) idle(ctx context.Context, one *operator, span time.Duration,
 	return nil
 }
 
-// grow seeds what is missing to the number of objects.
-func (p *processes) grow(ctx context.Context) error {
+// seedRemaining seeds objects until their number is reached.
+func (p *processes) seedRemaining(ctx context.Context) error {
 	for _, one := range p.operators {
 		if err := one.Stop(); err != nil {
 			return err
 		}
 	}
-	if p.spans.objects == thousand {
+	if p.parameters.objects == thousand {
 		return nil
 	}
-	return p.seed(ctx, "first-00000", names("grown", p.spans.objects-thousand))
+	return p.seed(ctx, "first-00000", names("grown", p.parameters.objects-thousand))
 }
 
-// restartBeside is restart, and beside it, where there is time, creates in a
-// small workspace with a control plane and an operator of its own.
+// restartBeside runs restart and, in a full run, concurrently measures creates
+// in a small workspace with a control plane and an operator of its own.
 func (p *processes) restartBeside(ctx context.Context) error {
-	if p.spans.afterRestart == 0 {
+	if p.parameters.afterRestart == 0 {
 		return p.restart(ctx)
 	}
 	var launching sync.WaitGroup
@@ -239,9 +241,9 @@ func (p *processes) restartBeside(ctx context.Context) error {
 	return errors.Join(err, failed)
 }
 
-// restart is P3, with P7, P8 and P10 in the quiet that follows.
+// restart measures P3, and P7, P8 and P10 in the idle time that follows.
 func (p *processes) restart(ctx context.Context) error {
-	if err := p.forget(ctx); err != nil {
+	if err := p.clearRequestLog(ctx); err != nil {
 		return err
 	}
 	written, err := p.kubernetesWrites(ctx)
@@ -253,28 +255,28 @@ func (p *processes) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.rests(ctx, one, p.spans.objects); err != nil {
+	if err := p.awaitIdle(ctx, one, p.parameters.objects); err != nil {
 		return err
 	}
 	calls, err := p.calls(ctx)
 	if err != nil {
 		return err
 	}
-	p.measured.Add(figures.Figure{Key: "P3.settled", Value: float64(len(calls)), Objects: p.spans.objects})
-	if left := p.spans.afterRestart - time.Since(began); left > 0 {
-		if err := p.idle(ctx, one, left, p.spans.objects, "P10.10000"); err != nil {
+	p.measured.Add(figures.Figure{Key: "P3.settled", Value: float64(len(calls)), Objects: p.parameters.objects})
+	if left := p.parameters.afterRestart - time.Since(began); left > 0 {
+		if err := p.idle(ctx, one, left, p.parameters.objects, "P10.10000"); err != nil {
 			return err
 		}
 		if calls, err = p.calls(ctx); err != nil {
 			return err
 		}
-		p.measured.Add(figures.Figure{Key: "P3.ten", Value: float64(len(calls)), Objects: p.spans.objects})
+		p.measured.Add(figures.Figure{Key: "P3.ten", Value: float64(len(calls)), Objects: p.parameters.objects})
 	}
 	now, err := p.kubernetesWrites(ctx)
 	if err != nil {
 		return err
 	}
-	resident, err := one.resident()
+	residentMemory, err := one.residentMemory()
 	if err != nil {
 		return err
 	}
@@ -283,18 +285,18 @@ func (p *processes) restart(ctx context.Context) error {
 		return err
 	}
 	p.measured.Add(
-		figures.Figure{Key: "P3.writes", Value: float64(writes(calls)), Objects: p.spans.objects},
-		figures.Figure{Key: "P3.kubernetes", Value: now.since(written).all(), Objects: p.spans.objects},
-		figures.Figure{Key: "P8.resident", Value: resident, Objects: p.spans.objects},
-		figures.Figure{Key: "P8.heap", Value: (working.heap - p.emptyHeap) / 1024 / float64(p.spans.objects), Objects: p.spans.objects},
+		figures.Figure{Key: "P3.writes", Value: float64(writes(calls)), Objects: p.parameters.objects},
+		figures.Figure{Key: "P3.kubernetes", Value: now.since(written).all(), Objects: p.parameters.objects},
+		figures.Figure{Key: "P8.resident", Value: residentMemory, Objects: p.parameters.objects},
+		figures.Figure{Key: "P8.heap", Value: (working.heap - p.emptyHeap) / 1024 / float64(p.parameters.objects), Objects: p.parameters.objects},
 	)
 	return nil
 }
 
-// arrive creates an object after the other while a condition holds, and returns
-// how many seconds after its creation each one's cluster was asked for.
+// arrive creates objects one after another while a condition holds. It returns
+// the seconds from each object's creation to the request for its cluster.
 func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, arrived int) (bool, error)) ([]float64, error) {
-	if err := p.forget(ctx); err != nil {
+	if err := p.clearRequestLog(ctx); err != nil {
 		return nil, err
 	}
 	created := map[string]time.Time{}
@@ -325,7 +327,7 @@ func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, a
 		}
 		late = late[:0]
 		for i := range calls {
-			if at, ours := created[calls[i].Owner]; ours && calls[i].Endpoint == "clusters/create" && calls[i].Effect {
+			if at, ownColumn := created[calls[i].Owner]; ownColumn && calls[i].Endpoint == "clusters/create" && calls[i].Effect {
 				late = append(late, calls[i].Time.Sub(at).Seconds())
 			}
 		}
@@ -334,22 +336,22 @@ func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, a
 	return late, err
 }
 
-// arrivalsIdle is what P4 is compared with.
+// arrivalsIdle measures the reference for P4.
 func (p *processes) arrivalsIdle(ctx context.Context) error {
-	late, err := p.arrive(ctx, func(_ context.Context, arrived int) (bool, error) { return arrived < p.spans.arrivals, nil })
+	late, err := p.arrive(ctx, func(_ context.Context, arrived int) (bool, error) { return arrived < p.parameters.arrivals, nil })
 	if err != nil {
 		return err
 	}
 	p.idleArrival = figures.Quantile(0.99, late...)
-	p.measured.Add(figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.spans.objects})
+	p.measured.Add(figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.parameters.objects})
 	return nil
 }
 
-// arrivalsInDrain is P4: after a restart all objects are in the queue, and new
-// ones arrive from when the first of them was taken until the last one was.
+// arrivalsInDrain measures P4: after a restart all objects are in the queue,
+// and new ones are created from the first to the last reconcile.
 func (p *processes) arrivalsInDrain(ctx context.Context) error {
 	var all []float64
-	for range p.spans.repeats {
+	for range p.parameters.repeats {
 		if err := p.operators[len(p.operators)-1].Stop(); err != nil {
 			return err
 		}
@@ -366,36 +368,36 @@ func (p *processes) arrivalsInDrain(ctx context.Context) error {
 		}
 		late, err := p.arrive(ctx, func(ctx context.Context, arrived int) (bool, error) {
 			now, err := one.work(ctx)
-			drained := now.waiting == 0 && int(now.reconciled) >= p.spans.objects
-			return arrived < 2 || !drained && arrived < 2*p.spans.arrivals, err
+			drained := now.waiting == 0 && int(now.reconciled) >= p.parameters.objects
+			return arrived < 2 || !drained && arrived < 2*p.parameters.arrivals, err
 		})
 		if err != nil {
 			return err
 		}
 		all = append(all, late...)
-		if err := p.rests(ctx, one, p.spans.objects); err != nil {
+		if err := p.awaitIdle(ctx, one, p.parameters.objects); err != nil {
 			return err
 		}
 	}
 	late := figures.Quantile(0.99, all...)
 	p.measured.Add(
-		figures.Figure{Key: "P4.drain", Value: late, Objects: p.spans.objects, Runs: p.spans.repeats},
-		figures.Figure{Key: "P4.ratio", Value: late / p.idleArrival, Objects: p.spans.objects, Runs: p.spans.repeats},
+		figures.Figure{Key: "P4.drain", Value: late, Objects: p.parameters.objects, Runs: p.parameters.repeats},
+		figures.Figure{Key: "P4.ratio", Value: late / p.idleArrival, Objects: p.parameters.objects, Runs: p.parameters.repeats},
 	)
 	return nil
 }
 
-// failover is P12: the leader is killed, an object is changed, and the next
-// leader, which has waited, is the one to do it.
+// failover measures P12: the leader is killed, an object is changed, and the
+// standby makes the change.
 func (p *processes) failover(ctx context.Context) error {
 	var written, lease, gets, settled []float64
-	for try := range p.spans.repeats {
+	for try := range p.parameters.repeats {
 		leader := p.operators[len(p.operators)-1]
 		next, err := p.start(ctx)
 		if err != nil {
 			return err
 		}
-		if err := p.waits(ctx, next); err != nil {
+		if err := p.awaitStandby(ctx, next); err != nil {
 			return err
 		}
 		object := &v1alpha1.DatabricksCluster{}
@@ -403,7 +405,7 @@ func (p *processes) failover(ctx context.Context) error {
 		if err := p.api.Get(ctx, key, object); err != nil {
 			return fmt.Errorf("read an object: %w", err)
 		}
-		if err := p.forget(ctx); err != nil {
+		if err := p.clearRequestLog(ctx); err != nil {
 			return err
 		}
 		killed := time.Now()
@@ -414,13 +416,13 @@ func (p *processes) failover(ctx context.Context) error {
 			return fmt.Errorf("change an object: %w", err)
 		}
 		var write simulator.Entry
-		looked := 0
+		reads := 0
 		err = p.await(ctx, "the next leader's write", 5*time.Minute, func(ctx context.Context) (found bool, err error) {
 			calls, err := p.calls(ctx)
 			if err != nil {
 				return false, err
 			}
-			write, looked, found = firstWrite(calls, object.Status.ClusterID)
+			write, reads, found = firstWrite(calls, object.Status.ClusterID)
 			return found, nil
 		})
 		if err != nil {
@@ -430,13 +432,13 @@ func (p *processes) failover(ctx context.Context) error {
 			return fmt.Errorf("the next leader's first write was %s of %s", write.Endpoint, write.ClusterID)
 		}
 		written = append(written, write.Time.Sub(killed).Seconds())
-		gets = append(gets, float64(looked))
+		gets = append(gets, float64(reads))
 		taken, err := p.leaseTaken(ctx)
 		if err != nil {
 			return err
 		}
 		lease = append(lease, taken.Sub(killed).Seconds())
-		if err := p.rests(ctx, next, p.spans.objects); err != nil {
+		if err := p.awaitIdle(ctx, next, p.parameters.objects); err != nil {
 			return err
 		}
 		calls, err := p.calls(ctx)
@@ -446,53 +448,54 @@ func (p *processes) failover(ctx context.Context) error {
 		settled = append(settled, float64(len(calls)))
 	}
 	p.measured.Add(
-		figures.Median("P12.write", p.spans.objects, written...),
-		figures.Median("P12.lease", p.spans.objects, lease...),
-		figures.Median("P12.gets", p.spans.objects, gets...),
-		figures.Median("P12.settled", p.spans.objects, settled...),
+		figures.Median("P12.write", p.parameters.objects, written...),
+		figures.Median("P12.lease", p.parameters.objects, lease...),
+		figures.Median("P12.gets", p.parameters.objects, gets...),
+		figures.Median("P12.settled", p.parameters.objects, settled...),
 	)
 	return nil
 }
 
-// waits lets an operator fill its caches, see another one's lease and wait for it.
-func (p *processes) waits(ctx context.Context, one *operator) error {
+// awaitStandby waits until an operator has filled its caches and waits for the
+// lease of another.
+func (p *processes) awaitStandby(ctx context.Context, one *operator) error {
 	err := p.await(ctx, "the next leader to wait for the lease", time.Minute, func(context.Context) (bool, error) {
 		return strings.Contains(one.Log.Text(), "acquire leader lease"), nil
 	})
 	if err != nil {
 		return err
 	}
-	return pause(ctx, calm)
+	return pause(ctx, quietPeriod)
 }
 
-// leaseTaken is when the present leader took the lease.
+// leaseTaken returns when the current leader acquired the lease.
 func (p *processes) leaseTaken(ctx context.Context) (time.Time, error) {
 	var leases coordinationv1.LeaseList
 	if err := p.api.List(ctx, &leases, client.InNamespace(namespace)); err != nil {
 		return time.Time{}, fmt.Errorf("read the lease: %w", err)
 	}
 	if len(leases.Items) != 1 || leases.Items[0].Spec.AcquireTime == nil {
-		return time.Time{}, fmt.Errorf("there are %d leases, where the leader has one", len(leases.Items))
+		return time.Time{}, fmt.Errorf("there are %d leases, instead of the leader's one", len(leases.Items))
 	}
 	return leases.Items[0].Spec.AcquireTime.Time, nil
 }
 
-// firstWrite is the first call that changed something, and how often a cluster
-// was looked at before.
-func firstWrite(calls []simulator.Entry, clusterID string) (write simulator.Entry, looked int, found bool) {
+// firstWrite returns the first call that changes something, and the number of
+// reads of the cluster before it.
+func firstWrite(calls []simulator.Entry, clusterID string) (write simulator.Entry, reads int, found bool) {
 	for i := range calls {
 		switch {
 		case calls[i].Method != http.MethodGet:
-			return calls[i], looked, true
+			return calls[i], reads, true
 		case calls[i].Endpoint == "clusters/get" && calls[i].ClusterID == clusterID:
-			looked++
+			reads++
 		}
 	}
-	return write, looked, false
+	return write, reads, false
 }
 
-// createAndWait is P2 with the whole operator: a hundred creates at once, in a
-// workspace that launches in five minutes.
+// createAndWait measures P2 with the whole operator: a hundred concurrent
+// creates in a workspace whose launches take five minutes.
 func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figures.Figure, err error) {
 	r, err := newRig(ctx, binaries, launchTime)
 	if err != nil {
@@ -504,10 +507,10 @@ func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figur
 		return nil, err
 	}
 	p := &processes{rig: r}
-	if err := p.leads(ctx, one); err != nil {
+	if err := p.awaitLeader(ctx, one); err != nil {
 		return nil, err
 	}
-	if err := r.forget(ctx); err != nil {
+	if err := r.clearRequestLog(ctx); err != nil {
 		return nil, err
 	}
 	const hundred = 100
@@ -527,8 +530,8 @@ func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figur
 	}
 	var late []float64
 	for i := range records {
-		at, ours := seen[strings.TrimPrefix(records[i].Name, namespace+"/")]
-		if !ours {
+		at, ownColumn := seen[strings.TrimPrefix(records[i].Name, namespace+"/")]
+		if !ownColumn {
 			return nil, fmt.Errorf("cluster %s belongs to no object", records[i].Name)
 		}
 		late = append(late, at.Sub(records[i].Created.Add(launchTime)).Seconds())
@@ -539,5 +542,5 @@ func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figur
 	}, nil
 }
 
-// launchTime is how long a cluster takes to launch where that is measured.
+// launchTime is the duration of a launch in measurements of it.
 const launchTime = 5 * time.Minute

@@ -23,15 +23,15 @@ import (
 )
 
 const (
-	// namespace is where all objects are, and the lease.
+	// namespace contains all objects and the lease.
 	namespace = "default"
-	// operatorID marks the clusters of the operator under measurement.
+	// operatorID marks the clusters of the measured operator.
 	operatorID = "0a1b2c3d"
-	// glance is how often something is looked at that does not tell by itself.
-	glance = 250 * time.Millisecond
+	// pollInterval is the interval between checks of a condition.
+	pollInterval = 250 * time.Millisecond
 )
 
-// rig is a control plane, a workspace, and the operators that run.
+// rig is a control plane, a workspace and the running operators.
 type rig struct {
 	binaries   programs.Binaries
 	directory  string
@@ -42,13 +42,13 @@ type rig struct {
 	operators  []*operator
 }
 
-// operator is one process of it.
+// operator is one operator process.
 type operator struct {
 	*programs.Operator
 	metrics string
 }
 
-// newRig starts all but an operator; a cluster is launched within launch.
+// newRig starts everything but an operator; launches take the given time.
 func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duration) (r *rig, err error) {
 	r = &rig{binaries: binaries}
 	defer func() {
@@ -70,7 +70,7 @@ func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duratio
 		return r, fmt.Errorf("write the kubeconfig: %w", err)
 	}
 	r.config = rest.CopyConfig(r.kubernetes.Config)
-	r.config.QPS = -1 // what loads is not what is measured
+	r.config.QPS = -1 // the load generator must not be throttled
 	if r.api, err = client.NewWithWatch(r.config, client.Options{Scheme: r.kubernetes.Scheme}); err != nil {
 		return r, fmt.Errorf("make a client: %w", err)
 	}
@@ -78,7 +78,7 @@ func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duratio
 	if err != nil {
 		return r, err
 	}
-	if err := r.launches(ctx, launch); err != nil {
+	if err := r.setLaunchTime(ctx, launch); err != nil {
 		return r, err
 	}
 	if err := r.putSecret(ctx); err != nil {
@@ -87,14 +87,14 @@ func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duratio
 	return r, nil
 }
 
-// launches sets how long a cluster takes to launch; all else is without delay.
-func (r *rig) launches(ctx context.Context, span time.Duration) error {
+// setLaunchTime sets the duration of launches; other transitions take no time.
+func (r *rig) setLaunchTime(ctx context.Context, span time.Duration) error {
 	return r.simulator.Do(ctx, http.MethodPatch, "timings", map[string]string{
 		"launch": span.String(), "restart": "0s", "resize": "0s", "terminate": "0s",
 	}, nil)
 }
 
-// putSecret makes the credential of all objects, once there is a namespace.
+// putSecret creates the credentials of all objects when the namespace exists.
 func (r *rig) putSecret(ctx context.Context) error {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "databricks-credentials", Namespace: namespace},
@@ -107,7 +107,7 @@ func (r *rig) putSecret(ctx context.Context) error {
 
 func (r *rig) file(name string) string { return filepath.Join(r.directory, name) }
 
-// start starts one more operator, with the flags of an installation.
+// start starts another operator, with the flags of an installation.
 func (r *rig) start(ctx context.Context) (*operator, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
@@ -144,7 +144,7 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// stop ends everything and removes the files.
+// stop stops everything and removes the files.
 func (r *rig) stop() error {
 	var problems []error
 	for _, operator := range r.operators {
@@ -159,7 +159,7 @@ func (r *rig) stop() error {
 	return errors.Join(append(problems, os.RemoveAll(r.directory))...)
 }
 
-// logs is the end of every operator's log, for whoever looks into a failure.
+// logs returns the end of every operator's log, for error messages.
 func (r *rig) logs() string {
 	var all strings.Builder
 	for _, operator := range r.operators {
@@ -168,15 +168,15 @@ func (r *rig) logs() string {
 	return all.String()
 }
 
-// await looks until something holds.
-func (r *rig) await(ctx context.Context, what string, patience time.Duration, holds func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextTimeout(ctx, glance, patience, true, holds); err != nil {
+// await polls until a condition holds.
+func (r *rig) await(ctx context.Context, what string, timeout time.Duration, condition func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextTimeout(ctx, pollInterval, timeout, true, condition); err != nil {
 		return fmt.Errorf("wait for %s: %w\n%s", what, err, r.logs())
 	}
 	return nil
 }
 
-// pause lets time pass.
+// pause waits.
 func pause(ctx context.Context, span time.Duration) error {
 	timer := time.NewTimer(span)
 	defer timer.Stop()

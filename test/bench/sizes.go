@@ -16,8 +16,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
-// oversized returns an object with a specification of 900 KB: as much text as its
-// fields may have each.
+// oversized returns an object with a specification of 900 KB, whose fields have
+// their maximum length.
 func oversized(name string) *v1alpha1.DatabricksCluster {
 	object := newObject(name)
 	object.Spec.SparkConf = entries(200, strings.Repeat("x", 2048))
@@ -28,8 +28,9 @@ func oversized(name string) *v1alpha1.DatabricksCluster {
 	return object
 }
 
-// oversizedInBytes returns an object with a specification of 900 KB that the schema
-// admits: it counts characters, of which these have four bytes each.
+// oversizedInBytes returns an object with a specification of 900 KB that the
+// schema admits, because the schema counts characters and these have four bytes
+// each.
 func oversizedInBytes(name string) *v1alpha1.DatabricksCluster {
 	object := newObject(name)
 	object.Spec.SparkConf = entries(112, strings.Repeat("😀", 2048))
@@ -44,8 +45,9 @@ func entries(count int, value string) map[string]string {
 	return all
 }
 
-// sizes is P16: what an editor with specifications of 900 KB costs an operator that
-// has nothing else to do, as they arrive and, in a full run, again after a restart.
+// sizes measures P16: the memory that specifications of 900 KB cost an
+// otherwise idle operator when they are created and, in a full run, after a
+// restart.
 func (p *processes) sizes(ctx context.Context) error {
 	one, empty, err := p.startAtRest(ctx, 0)
 	if err != nil {
@@ -55,37 +57,37 @@ func (p *processes) sizes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.rests(ctx, one, objects); err != nil {
+	if err := p.awaitIdle(ctx, one, objects); err != nil {
 		return err
 	}
-	highest, err := one.highest()
+	peakMemory, err := one.peakMemory()
 	if err != nil {
 		return err
 	}
-	p.measured.Add(figures.Figure{Key: "P16.arrived", Value: (highest - empty) / stored})
-	if p.spans.afterRestart > 0 {
+	p.measured.Add(figures.Figure{Key: "P16.arrived", Value: (peakMemory - empty) / stored})
+	if p.parameters.afterRestart > 0 {
 		if err := one.Stop(); err != nil {
 			return err
 		}
-		if _, highest, err = p.startAtRest(ctx, objects); err != nil {
+		if _, peakMemory, err = p.startAtRest(ctx, objects); err != nil {
 			return err
 		}
-		p.measured.Add(figures.Figure{Key: "P16.restarted", Value: (highest - empty) / stored})
+		p.measured.Add(figures.Figure{Key: "P16.restarted", Value: (peakMemory - empty) / stored})
 	}
 	calls, err := p.calls(ctx)
 	if err != nil {
 		return err
 	}
 	p.measured.Add(figures.Figure{Key: "P16.writes", Value: float64(writes(calls))})
-	return p.allStalled(ctx, names("large", p.spans.oversized))
+	return p.allStalled(ctx, names("large", p.parameters.oversized))
 }
 
-// applyOversized creates objects that are over the bound, with and without the schema
-// knowing it. It returns how many the API server has, and the size of their
-// specifications as they are stored, in MiB.
+// applyOversized creates objects above the size limit, some of which the schema
+// rejects. It returns the number of stored objects, and the size of their
+// stored specifications in MiB.
 func (p *processes) applyOversized(ctx context.Context) (objects int, stored float64, err error) {
 	for prefix, object := range map[string]func(name string) *v1alpha1.DatabricksCluster{"refused": oversized, "large": oversizedInBytes} {
-		admitted, err := p.createSome(ctx, names(prefix, p.spans.oversized), object)
+		admitted, err := p.createSome(ctx, names(prefix, p.parameters.oversized), object)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -99,32 +101,32 @@ func (p *processes) applyOversized(ctx context.Context) (objects int, stored flo
 		objects += admitted
 		stored += float64(admitted) * size
 	}
-	if objects < p.spans.oversized {
-		return 0, 0, fmt.Errorf("%d of %d objects were created", objects, p.spans.oversized)
+	if objects < p.parameters.oversized {
+		return 0, 0, fmt.Errorf("%d of %d objects were created", objects, p.parameters.oversized)
 	}
 	return objects, stored, nil
 }
 
-// startAtRest starts an operator, waits until it has looked at so many objects, and
-// returns the most memory that it has used, in MiB.
-func (p *processes) startAtRest(ctx context.Context, objects int) (one *operator, highest float64, err error) {
+// startAtRest starts an operator, waits until it has reconciled this number of
+// objects, and returns its peak memory in MiB.
+func (p *processes) startAtRest(ctx context.Context, objects int) (one *operator, peakMemory float64, err error) {
 	if one, err = p.start(ctx); err != nil {
 		return nil, 0, err
 	}
-	if err := p.leads(ctx, one); err != nil {
+	if err := p.awaitLeader(ctx, one); err != nil {
 		return nil, 0, err
 	}
-	if err := p.rests(ctx, one, objects); err != nil {
+	if err := p.awaitIdle(ctx, one, objects); err != nil {
 		return nil, 0, err
 	}
-	highest, err = one.highest()
-	return one, highest, err
+	peakMemory, err = one.peakMemory()
+	return one, peakMemory, err
 }
 
 // createSome creates objects and returns how many the API server admits.
 func (r *rig) createSome(ctx context.Context, all []string, object func(name string) *v1alpha1.DatabricksCluster) (admitted int, err error) {
 	taken := make([]bool, len(all))
-	err = each(ctx, len(all), func(ctx context.Context, i int) error {
+	err = forEach(ctx, len(all), func(ctx context.Context, i int) error {
 		err := r.api.Create(ctx, object(all[i]))
 		taken[i] = err == nil
 		if apierrors.IsInvalid(err) {
@@ -143,9 +145,10 @@ func (r *rig) createSome(ctx context.Context, all []string, object func(name str
 	return admitted, nil
 }
 
-// allStalled returns an error unless every object is stalled because of its size.
+// allStalled returns an error unless every object is stalled because of its
+// size.
 func (r *rig) allStalled(ctx context.Context, all []string) error {
-	return each(ctx, len(all), func(ctx context.Context, i int) error {
+	return forEach(ctx, len(all), func(ctx context.Context, i int) error {
 		object := &v1alpha1.DatabricksCluster{}
 		if err := r.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: all[i]}, object); err != nil {
 			return fmt.Errorf("read an object: %w", err)
@@ -158,7 +161,7 @@ func (r *rig) allStalled(ctx context.Context, all []string) error {
 	})
 }
 
-// specSize is the size of a specification as it is stored, in MiB.
+// specSize returns the size of a stored specification in MiB.
 func specSize(object *v1alpha1.DatabricksCluster) (float64, error) {
 	content, err := json.Marshal(object.Spec)
 	if err != nil {
@@ -167,16 +170,16 @@ func specSize(object *v1alpha1.DatabricksCluster) (float64, error) {
 	return float64(len(content)) / (1 << 20), nil
 }
 
-// highest is the most memory that the process has had, in MiB.
-func (o *operator) highest() (float64, error) {
+// peakMemory returns the peak memory of the process in MiB.
+func (o *operator) peakMemory() (float64, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", o.PID()))
 	if err != nil {
-		return 0, fmt.Errorf("read what the operator has held: %w", err)
+		return 0, fmt.Errorf("read the operator's peak memory: %w", err)
 	}
 	var kilobytes float64
 	_, rest, _ := bytes.Cut(content, []byte("VmHWM:"))
 	if _, err := fmt.Sscanf(string(rest), "%f kB", &kilobytes); err != nil {
-		return 0, fmt.Errorf("read what the operator has held: %w", err)
+		return 0, fmt.Errorf("read the operator's peak memory: %w", err)
 	}
 	return kilobytes / (1 << 10), nil
 }

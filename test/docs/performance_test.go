@@ -21,6 +21,6 @@ func TestPerformancePageShowsEveryTargetAndThePeers(t *testing.T) {
 		g.Expect(lines).To(ContainElement(HavePrefix("| "+row.ID+" | "+row.Figure+" | ")), "write it with `make bench DOC=1`")
 	}
 	for _, policy := range figures.Policies {
-		g.Expect(lines).To(ContainElement(And(HavePrefix("| "+policy.Says+" | "), Not(ContainSubstring("–")))), "write it with `make bench DOC=1`")
+		g.Expect(lines).To(ContainElement(And(HavePrefix("| "+policy.Description+" | "), Not(ContainSubstring("–")))), "write it with `make bench DOC=1`")
 	}
 }

@@ -1,4 +1,4 @@
-// Package figures holds what is promised of the operator's performance, row by
-// row, and shows what was measured beside it, on a terminal and in the
+// Package figures defines the operator's performance targets, row by row, and
+// prints them next to the measured figures, on a terminal and in the
 // documentation.
 package figures

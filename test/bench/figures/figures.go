@@ -9,33 +9,33 @@ import (
 	"slices"
 )
 
-// Figure is one measured number. Its unit is that of the row with its key.
+// Figure is one measured number, in the unit of the row with its key.
 type Figure struct {
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
-	// Objects is how many there were; 0 where that is part of the row.
+	// Objects is the number of objects; 0 if it is part of the row.
 	Objects int `json:"objects,omitempty"`
-	// Runs is of how many runs Value is the median; 0 is one.
+	// Runs is the number of runs whose median is Value; 0 means one.
 	Runs int `json:"runs,omitempty"`
 }
 
-// Set is what was measured, by key.
+// Set holds figures by key.
 type Set map[string]Figure
 
-// Add takes figures in; a newer one of the same key replaces an older one.
+// Add adds figures; a figure replaces an earlier one with the same key.
 func (s Set) Add(all ...Figure) {
 	for _, figure := range all {
 		s[figure.Key] = figure
 	}
 }
 
-// Median is the figure of several runs.
+// Median returns the figure of several runs.
 func Median(key string, objects int, values ...float64) Figure {
 	return Figure{Key: key, Value: Quantile(0.5, values...), Objects: objects, Runs: len(values)}
 }
 
-// Quantile is the smallest of the values that a share of them does not exceed;
-// NaN where there is none.
+// Quantile returns the smallest value that is not less than a share of the
+// values; NaN without values.
 func Quantile(share float64, values ...float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -45,11 +45,11 @@ func Quantile(share float64, values ...float64) float64 {
 	return sorted[min(max(at, 0), len(sorted)-1)]
 }
 
-// Append adds a figure to a file, a line of JSON each.
+// Append appends a figure to a file, as one line of JSON.
 func Append(path string, figure Figure) (err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the caller's own file
 	if err != nil {
-		return fmt.Errorf("note the figure %s: %w", figure.Key, err)
+		return fmt.Errorf("append the figure %s: %w", figure.Key, err)
 	}
 	defer func() {
 		if closed := file.Close(); err == nil {
@@ -57,12 +57,12 @@ func Append(path string, figure Figure) (err error) {
 		}
 	}()
 	if err := json.NewEncoder(file).Encode(figure); err != nil {
-		return fmt.Errorf("note the figure %s: %w", figure.Key, err)
+		return fmt.Errorf("append the figure %s: %w", figure.Key, err)
 	}
 	return nil
 }
 
-// Read reads what Append has written.
+// Read returns the figures that Append has written.
 func Read(path string) (Set, error) {
 	file, err := os.Open(path) //nolint:gosec // the caller's own file
 	if err != nil {

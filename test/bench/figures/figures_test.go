@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// everything is a figure for every row and every peer.
+// everything returns a figure for every row and every peer.
 func everything(value float64) Set {
 	measured := Set{}
 	for _, key := range Missing(measured, false) {
@@ -40,7 +40,7 @@ func TestEveryPromiseHasARow(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	row := Row{Key: "k", Most: atMost(2), At: all}
+	row := Row{Key: "k", Max: limit(2), At: all}
 	for name, c := range map[string]struct {
 		row      Row
 		measured []Figure
@@ -50,14 +50,14 @@ func TestVerdicts(t *testing.T) {
 		"above it":        {row, []Figure{{Key: "k", Value: 2.01, Objects: all}}, Miss},
 		"too few objects": {row, []Figure{{Key: "k", Value: 1, Objects: 1000}}, Partial},
 		"not measured":    {row, nil, LeftOut},
-		"no target":       {Row{Key: "k"}, []Figure{{Key: "k", Value: 9}}, Told},
-		"zero is kept":    {Row{Key: "k", Most: atMost(0)}, []Figure{{Key: "k"}}, Pass},
-		"zero is not":     {Row{Key: "k", Most: atMost(0)}, []Figure{{Key: "k", Value: 0.001}}, Miss},
+		"no target":       {Row{Key: "k"}, []Figure{{Key: "k", Value: 9}}, NoTarget},
+		"zero is kept":    {Row{Key: "k", Max: limit(0)}, []Figure{{Key: "k"}}, Pass},
+		"zero is not":     {Row{Key: "k", Max: limit(0)}, []Figure{{Key: "k", Value: 0.001}}, Miss},
 	} {
 		t.Run(name, func(t *testing.T) {
 			measured := Set{}
 			measured.Add(c.measured...)
-			NewWithT(t).Expect(c.row.Judge(measured)).To(Equal(c.want))
+			NewWithT(t).Expect(c.row.Verdict(measured)).To(Equal(c.want))
 		})
 	}
 }
@@ -79,7 +79,7 @@ func TestTheTableShowsEveryRowAndCountsVerdicts(t *testing.T) {
 		g.Expect(text).To(ContainSubstring(row.Figure))
 	}
 	for _, policy := range Policies {
-		g.Expect(text).To(ContainSubstring(policy.Says))
+		g.Expect(text).To(ContainSubstring(policy.Description))
 	}
 	g.Expect(text).To(MatchRegexp(`\n0 pass, \d+ miss\n`))
 	g.Expect(text).NotTo(ContainSubstring("\x1b"))

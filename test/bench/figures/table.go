@@ -6,14 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// Run says what a table is of.
+// Run describes the run that a table shows.
 type Run struct {
 	Short bool
-	// Objects is how many the processes had to do with.
+	// Objects is the number of objects in the measurements with processes.
 	Objects int
-	// Machine, Go and Commit are where, with what and of what.
+	// Machine, Go and Commit are the machine, the Go version and the measured
+	// commit.
 	Machine, Go, Commit string
-	// Date is the day, Took how long it all was, in words.
+	// Date is the day, and Took the duration of the run.
 	Date, Took string
 }
 
@@ -24,15 +25,15 @@ func (r Run) mode() string {
 	return "full run"
 }
 
-// cells are a row's, as both tables show them.
+// cells returns the cells of a row in both tables.
 func (r Row) cells(measured Set) []string {
-	return []string{r.ID, r.Figure, r.others(measured), r.target(), r.ours(measured), string(r.Judge(measured))}
+	return []string{r.ID, r.Figure, r.peerColumn(measured), r.target(), r.ownColumn(measured), string(r.Verdict(measured))}
 }
 
-func (r Row) others(measured Set) string {
+func (r Row) peerColumn(measured Set) string {
 	keys := r.peers()
 	if len(keys) == 0 {
-		return r.Anchor
+		return r.Reference
 	}
 	var parts []string
 	for _, key := range keys {
@@ -45,16 +46,16 @@ func (r Row) others(measured Set) string {
 
 func (r Row) target() string {
 	switch {
-	case r.Most == nil:
+	case r.Max == nil:
 		return ""
-	case *r.Most == 0:
+	case *r.Max == 0:
 		return "0"
 	default:
-		return "≤ " + number(*r.Most)
+		return "≤ " + number(*r.Max)
 	}
 }
 
-func (r Row) ours(measured Set) string {
+func (r Row) ownColumn(measured Set) string {
 	figure, known := measured[r.Key]
 	if !known {
 		return "–"
@@ -66,15 +67,15 @@ func (r Row) ours(measured Set) string {
 	return text
 }
 
-var heads = []string{"", "figure", "peers", "target", "ours", ""}
+var headings = []string{"", "figure", "peers", "target", "ours", ""}
 
-// peerHeads and peerCells are the rows of what others would have needed.
-var peerHeads = []string{
+// peerHeadings and peerCells are the table of the peers' figures.
+var peerHeadings = []string{
 	"polling policy", "calls per cluster-hour", "pin lists apart", "drift seen, mean min", "calls × minutes", "calls create→RUNNING", "10 min after a restart",
 }
 
 func peerCells(measured Set) [][]string {
-	shown := func(key string) string {
+	value := func(key string) string {
 		if figure, known := measured[key]; known {
 			return number(figure.Value)
 		}
@@ -82,24 +83,24 @@ func peerCells(measured Set) [][]string {
 	}
 	var table [][]string
 	for _, policy := range Policies {
-		row := []string{policy.Says}
+		row := []string{policy.Description}
 		for _, figure := range []string{PeerCalls, PeerPins, PeerMean, PeerProduct, PeerCreate, PeerRestart} {
-			row = append(row, shown(policy.Key(figure)))
+			row = append(row, value(policy.Key(figure)))
 		}
 		table = append(table, row)
 	}
 	return append(table, []string{
-		"one list for all (ours)", shown("P1.calls.1000"), "0", shown("P11.mean"), shown("P11.product"), shown("P2.calls"), shown("P3.poller"),
+		"one list for all (ours)", value("P1.calls.1000"), "0", value("P11.mean"), value("P11.product"), value("P2.calls"), value("P3.poller"),
 	})
 }
 
-// Text is the table for a terminal, with colours where wanted.
+// Text returns the table for a terminal, with colours if requested.
 func Text(run Run, measured Set, colour bool) string {
 	paint := painter(colour)
 	var out strings.Builder
 	fmt.Fprintf(&out, "\n%s  %s · %s objects · %s · %s · %s · %s\n\n", paint("1", "databricks-operator bench"),
 		run.mode(), number(float64(run.Objects)), run.Machine, run.Go, run.Commit, run.Took)
-	table, counts := [][]string{heads}, map[Verdict]int{}
+	table, counts := [][]string{headings}, map[Verdict]int{}
 	last := ""
 	for _, row := range Rows {
 		cells := row.cells(measured)
@@ -108,20 +109,20 @@ func Text(run Run, measured Set, colour bool) string {
 		}
 		last = row.ID
 		table = append(table, cells)
-		counts[row.Judge(measured)]++
+		counts[row.Verdict(measured)]++
 	}
 	lines := align(table)
 	out.WriteString(paint("1", lines[0]) + "\n")
 	for i, row := range Rows {
-		code := map[Verdict]string{Pass: "32", Miss: "31;1"}[row.Judge(measured)]
+		code := map[Verdict]string{Pass: "32", Miss: "31;1"}[row.Verdict(measured)]
 		line := lines[i+1]
-		if verdict := string(row.Judge(measured)); code != "" {
+		if verdict := string(row.Verdict(measured)); code != "" {
 			line = strings.TrimSuffix(line, verdict) + paint(code, verdict)
 		}
 		out.WriteString(line + "\n")
 	}
 	out.WriteString("\npeers, polled in this run against the same simulated workspace\n\n")
-	for i, line := range align(append([][]string{peerHeads}, peerCells(measured)...)) {
+	for i, line := range align(append([][]string{peerHeadings}, peerCells(measured)...)) {
 		if i == 0 {
 			line = paint("1", line)
 		}
@@ -144,7 +145,7 @@ func painter(colour bool) func(code, text string) string {
 	}
 }
 
-// align pads the cells of a table; no line ends in blanks.
+// align pads the cells of a table; lines have no trailing blanks.
 func align(table [][]string) []string {
 	widths := make([]int, len(table[0]))
 	for _, row := range table {
@@ -163,7 +164,7 @@ func align(table [][]string) []string {
 	return lines
 }
 
-// Markdown is the table for the documentation.
+// Markdown returns the table for the documentation.
 func Markdown(run Run, measured Set) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "A %s of %s on %s, %s, commit %s, %s.\n\n", run.mode(), run.Date, run.Machine, run.Go, run.Commit, run.Took)
@@ -173,7 +174,7 @@ func Markdown(run Run, measured Set) string {
 	}
 	writeTable(&out, table)
 	out.WriteString("\nThe peers' policies, polled in the same run against the same simulated workspace:\n\n")
-	writeTable(&out, append([][]string{peerHeads}, peerCells(measured)...))
+	writeTable(&out, append([][]string{peerHeadings}, peerCells(measured)...))
 	return out.String()
 }
 
@@ -186,13 +187,13 @@ func writeTable(out *strings.Builder, table [][]string) {
 	}
 }
 
-// The marks between which the table stands in a page.
+// The lines between which a page contains the table.
 const (
 	begin = "<!-- make bench DOC=1 writes what follows -->\n"
 	end   = "<!-- until here -->\n"
 )
 
-// Insert puts a table into a page, in place of the one that it has.
+// Insert replaces the table of a page.
 func Insert(page, table string) (string, error) {
 	before, rest, begun := strings.Cut(page, begin)
 	_, after, ended := strings.Cut(rest, end)

@@ -16,23 +16,24 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
-// hundred are created at once, in a workspace that launches in five minutes.
+// hundred is the number of concurrent creates, in a workspace whose launches
+// take five minutes.
 const hundred = 100
 
-// P2: creates, and how soon it is known that they run.
+// P2: the calls of creates, and the time until RUNNING is observed.
 func TestCreates(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	var calls, latency []float64
 	for range runs() {
-		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
+		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
 			began := time.Now()
 			ids := make([]string, hundred)
 			born := make([]time.Time, hundred)
-			together(hundred, func(i int) {
+			concurrently(hundred, func(i int) {
 				ids[i] = w.create(fmt.Sprintf("c-%03d", i))
 				born[i] = time.Now()
 			})
-			var late []float64
+			var latencies []float64
 			waiting := map[int]bool{}
 			for i := range ids {
 				waiting[i] = true
@@ -40,27 +41,27 @@ func TestCreates(t *testing.T) {
 			for len(waiting) > 0 && time.Since(began) < time.Hour {
 				pass(100 * time.Millisecond)
 				for i := range waiting {
-					seen := w.connect(objectOf(fmt.Sprintf("c-%03d", i))).Subscribe(cache.Interest{ClusterID: ids[i]}).Cluster
-					if seen.Cluster == nil || seen.Cluster.State != compute.StateRunning {
+					changes := w.connect(objectOf(fmt.Sprintf("c-%03d", i))).Subscribe(cache.Interest{ClusterID: ids[i]}).Cluster
+					if changes.Cluster == nil || changes.Cluster.State != compute.StateRunning {
 						continue
 					}
 					delete(waiting, i)
-					running := time.UnixMilli(seen.Cluster.LastRestartedTime)
-					late = append(late, time.Since(running).Seconds())
+					running := time.UnixMilli(changes.Cluster.LastRestartedTime)
+					latencies = append(latencies, time.Since(running).Seconds())
 				}
 			}
-			calls = append(calls, float64(w.ledger.count(began, anything))/hundred)
-			latency = append(latency, figures.Quantile(0.95, late...))
+			calls = append(calls, float64(w.requestLog.count(began, anyRequest))/hundred)
+			latency = append(latency, figures.Quantile(0.95, latencies...))
 		})
 	}
-	note(t, "P2.calls", 0, calls...)
-	note(t, "P2.latency", 0, latency...)
+	saveFigure(t, "P2.calls", 0, calls...)
+	saveFigure(t, "P2.latency", 0, latency...)
 }
 
-// The same by policies that look at each cluster by itself; waiter is the SDK's,
-// whose pauses grow by a second up to ten.
+// The same with policies that poll each cluster separately; waiter is the
+// SDK's, whose pauses grow by a second up to ten.
 func TestCreatesOfPeers(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	pauses := map[string]func(try int) time.Duration{
 		"peer.waiter.": func(try int) time.Duration {
 			return time.Duration(min(try, 10))*time.Second + 50*time.Millisecond + rand.N(700*time.Millisecond)
@@ -74,13 +75,13 @@ func TestCreatesOfPeers(t *testing.T) {
 		pauses[policy.Key("")] = func(int) time.Duration { return every - every/20 + rand.N(every/10) }
 	}
 	for prefix, pause := range pauses {
-		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
+		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
 			began := time.Now()
 			var mu sync.Mutex
-			var late []float64
-			together(hundred, func(i int) {
-				<-time.After(time.Duration(i) * 200 * time.Millisecond) // creates are not simultaneous anywhere
-				api := w.courier()
+			var latencies []float64
+			concurrently(hundred, func(i int) {
+				<-time.After(time.Duration(i) * 200 * time.Millisecond) // creates of real users are not simultaneous
+				api := w.simulatorClient()
 				id, err := api.Create(w.t.Context(), createRequest(fmt.Sprintf("c-%03d", i)))
 				if err != nil {
 					w.t.Error(err)
@@ -95,32 +96,33 @@ func TestCreatesOfPeers(t *testing.T) {
 					}
 					if cluster.Details.State == compute.StateRunning {
 						mu.Lock()
-						late = append(late, time.Since(time.UnixMilli(cluster.Details.LastRestartedTime)).Seconds())
+						latencies = append(latencies, time.Since(time.UnixMilli(cluster.Details.LastRestartedTime)).Seconds())
 						mu.Unlock()
 						return
 					}
 				}
 			})
-			note(t, prefix+figures.PeerCreate, 0, float64(w.ledger.count(began, anything))/hundred)
-			note(t, prefix+figures.PeerState, 0, figures.Quantile(0.95, late...))
+			saveFigure(t, prefix+figures.PeerCreate, 0, float64(w.requestLog.count(began, anyRequest))/hundred)
+			saveFigure(t, prefix+figures.PeerState, 0, figures.Quantile(0.95, latencies...))
 		})
 	}
 }
 
-// The peers' quiet hours and their hours of drift: each object is looked at by
-// itself, first when it is met and then at its policy's pace.
+// The peers' calls in quiet hours and their time to detect drift: each object
+// is polled separately, first when it is found and then at the policy's
+// interval.
 func TestPeers(t *testing.T) {
-	measuring(t)
-	objects := pick(100, 1_000)
+	skipUnlessBenchmarking(t)
+	objects := byMode(100, 1_000)
 	for _, policy := range figures.Policies {
 		every, err := time.ParseDuration(policy.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
+		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
 			pinned := policy.Name == "10m"
-			ids := w.fill("c", objects)
-			seen := &sightings{news: map[string]time.Time{}}
+			ids := w.addClusters("c", objects)
+			changes := &lastChanges{changed: map[string]time.Time{}}
 			ctx, stop := context.WithCancel(w.t.Context())
 			var polling sync.WaitGroup
 			defer polling.Wait()
@@ -128,53 +130,53 @@ func TestPeers(t *testing.T) {
 			began := time.Now()
 			for i, id := range ids {
 				first := time.Duration(i) * 10 * time.Second / time.Duration(objects)
-				polling.Go(func() { poll(ctx, w, seen, id, first, every, pinned) })
+				polling.Go(func() { poll(ctx, w, changes, id, first, every, pinned) })
 			}
 			pass(10 * time.Minute)
 			isGet := func(e entry) bool { return e.cluster != "pins" }
-			restart := w.ledger.count(began, anything) * 10_000 / objects
+			restart := w.requestLog.count(began, anyRequest) * 10_000 / objects
 			pass(10 * time.Minute)
 			quiet := time.Now()
 			const hour = time.Hour
 			pass(hour)
-			gets := float64(w.ledger.count(quiet, isGet)) / float64(objects)
-			all := float64(w.ledger.count(quiet, anything)) / float64(objects)
-			minutes := drift(w, ids[:pick(50, 100)], seen.since)
-			note(t, policy.Key(figures.PeerCalls), 0, gets)
-			note(t, policy.Key(figures.PeerPins), 0, all-gets)
-			note(t, policy.Key(figures.PeerRestart), 0, float64(restart))
-			note(t, policy.Key(figures.PeerDrift), 0, figures.Quantile(1, minutes...))
-			note(t, policy.Key(figures.PeerMean), 0, average(minutes))
-			note(t, policy.Key(figures.PeerProduct), 0, gets*average(minutes))
+			gets := float64(w.requestLog.count(quiet, isGet)) / float64(objects)
+			all := float64(w.requestLog.count(quiet, anyRequest)) / float64(objects)
+			minutes := drift(w, ids[:byMode(50, 100)], changes.since)
+			saveFigure(t, policy.Key(figures.PeerCalls), 0, gets)
+			saveFigure(t, policy.Key(figures.PeerPins), 0, all-gets)
+			saveFigure(t, policy.Key(figures.PeerRestart), 0, float64(restart))
+			saveFigure(t, policy.Key(figures.PeerDrift), 0, figures.Quantile(1, minutes...))
+			saveFigure(t, policy.Key(figures.PeerMean), 0, average(minutes))
+			saveFigure(t, policy.Key(figures.PeerProduct), 0, gets*average(minutes))
 		})
 	}
 }
 
-// sightings are when a poller last saw something new of a cluster.
-type sightings struct {
-	mu   sync.Mutex
-	news map[string]time.Time
+// lastChanges records when a poller last observed a change of each cluster.
+type lastChanges struct {
+	mu      sync.Mutex
+	changed map[string]time.Time
 }
 
-func (s *sightings) note(id string) {
+func (s *lastChanges) record(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.news[id] = time.Now()
+	s.changed[id] = time.Now()
 }
 
-func (s *sightings) since(id string, since time.Time) time.Time {
+func (s *lastChanges) since(id string, since time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at := s.news[id]; !at.Before(since) {
+	if at := s.changed[id]; !at.Before(since) {
 		return at
 	}
 	return time.Time{}
 }
 
-// poll looks at one cluster until ctx ends. A tenth of each pause is random, so
-// that drift finds no phase.
-func poll(ctx context.Context, w *world, seen *sightings, id string, first, every time.Duration, pinned bool) {
-	api := w.courier()
+// poll polls one cluster until ctx ends. A tenth of each pause is random, so
+// that the phases of drift and polling are independent.
+func poll(ctx context.Context, w *fixture, changes *lastChanges, id string, first, every time.Duration, pinned bool) {
+	api := w.simulatorClient()
 	before := ""
 	for pause := first; ; pause = every - every/20 + rand.N(every/10) {
 		select {
@@ -187,7 +189,7 @@ func poll(ctx context.Context, w *world, seen *sightings, id string, first, ever
 			return
 		}
 		if before != "" && before != string(got) {
-			seen.note(id)
+			changes.record(id)
 		}
 		before = string(got)
 		if !pinned {

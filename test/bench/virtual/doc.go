@@ -1,7 +1,7 @@
-// Package virtual measures what takes hours, in virtual time: the poller and the
-// gate of internal/cache against the simulated workspace, and beside them
-// the policies by which others poll.
+// Package virtual measures hours of operation in virtual time: the poller and the
+// rate limiter of internal/cache against the simulated workspace, and for
+// comparison the polling policies of other operators.
 //
-// Its tests run with `make bench` alone, which tells them where to note their
-// figures; they judge nothing.
+// Its tests run only with `make bench`, which passes the file for their figures;
+// they do not assert targets.
 package virtual

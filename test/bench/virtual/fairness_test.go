@@ -14,11 +14,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
-// P13: what one namespace waits while another one has a thousand creates waiting, and
-// while the workspace refuses all of them. The rate is fixed, so that a token has a
-// length.
+// P13: the waiting time of one namespace while another has a thousand creates
+// waiting, and while the workspace refuses all of these. The rate is fixed, so
+// that a token has a fixed duration.
 func TestNeighboursOfABurst(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	bursts := map[string][]simulator.Fault{
 		"creates": nil,
 		"refused": {{Endpoint: "clusters/create", ClusterName: "", Status: 400, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Node type x is not supported"}},
@@ -26,20 +26,21 @@ func TestNeighboursOfABurst(t *testing.T) {
 	for name, faults := range bursts {
 		delays := map[string][]float64{}
 		for range runs() {
-			inWorld(t, cache.Options{Limits: narrow}, simulator.Options{Faults: faults}, func(w *world) {
+			runVirtual(t, cache.Options{Limits: narrow}, simulator.Options{Faults: faults}, func(w *fixture) {
 				measureNeighbour(w, delays)
 			})
 		}
 		for _, call := range []string{"create", "resize", "delete"} {
-			note(t, "P13."+name+"."+call, 0, figures.Quantile(1, delays[call]...))
+			saveFigure(t, "P13."+name+"."+call, 0, figures.Quantile(1, delays[call]...))
 		}
 	}
 }
 
-// measureNeighbour measures the calls of one namespace beside a burst of another.
-func measureNeighbour(w *world, delays map[string][]float64) {
+// measureNeighbour measures the calls of one namespace during a burst of
+// another.
+func measureNeighbour(w *fixture, delays map[string][]float64) {
 	const burst, rounds = 1_000, 10
-	ids := w.fill("neighbour", 2*rounds)
+	ids := w.addClusters("neighbour", 2*rounds)
 	neighbour := w.connect("neighbour/one")
 	ctx, stop := context.WithCancel(w.t.Context())
 	var waiting sync.WaitGroup
@@ -58,7 +59,7 @@ func measureNeighbour(w *world, delays map[string][]float64) {
 	for i := range rounds {
 		for _, call := range neighbourCalls(ids[2*i], ids[2*i+1]) {
 			asked := time.Now()
-			delays[call.name] = append(delays[call.name], float64(w.granted(neighbour, call.write, call.send).Sub(asked))/float64(token))
+			delays[call.name] = append(delays[call.name], float64(w.writeWhenAdmitted(neighbour, call.write, call.send).Sub(asked))/float64(token))
 			pass(5 * time.Second)
 		}
 	}
@@ -92,9 +93,9 @@ func neighbourCalls(resized, deleted string) []neighbourCall {
 	}
 }
 
-// granted makes a write as soon as the limiter lets it pass, and returns when that
-// was, whatever the workspace answers.
-func (w *world) granted(connected *cache.Workspace, write cache.Write, send func(context.Context, databricks.Writer) error) (at time.Time) {
+// writeWhenAdmitted makes a write as soon as the rate limiter admits it, and
+// returns the time of admission, whatever the workspace's response.
+func (w *fixture) writeWhenAdmitted(connected *cache.Workspace, write cache.Write, send func(context.Context, databricks.Writer) error) (at time.Time) {
 	for at.IsZero() {
 		w.attempt(w.t.Context(), connected, write, func(ctx context.Context, api databricks.Writer) error {
 			at = time.Now()
@@ -104,8 +105,8 @@ func (w *world) granted(connected *cache.Workspace, write cache.Write, send func
 	return at
 }
 
-// attempt makes a write once, or waits until it may be tried again.
-func (w *world) attempt(ctx context.Context, connected *cache.Workspace, write cache.Write, send func(context.Context, databricks.Writer) error) {
+// attempt makes a write once, or waits until the next attempt is allowed.
+func (w *fixture) attempt(ctx context.Context, connected *cache.Workspace, write cache.Write, send func(context.Context, databricks.Writer) error) {
 	err := w.Writers().Do(w.t.Context(), connected, write, send)
 	if wait, waits := err.(*cache.WaitError); waits { //nolint:errorlint // Do returns it as it is
 		select {

@@ -11,98 +11,100 @@ import (
 )
 
 const (
-	// hidden is the workspace's limit for all its calls, which only its 429 tell,
-	// in calls per second; headroom is what the operator leaves of it to others.
-	hidden   = 10
-	headroom = 0.2
-	// learning is how long 429 are expected.
-	learning = 30 * time.Second
+	// hiddenLimit is the workspace's limit for all calls in calls per second,
+	// which only its 429 reveal; headroom is the share of it that the operator
+	// leaves unused.
+	hiddenLimit = 10
+	headroom    = 0.2
+	// learningPeriod is how long 429 are expected.
+	learningPeriod = 30 * time.Second
 	// change is when a limit changes.
 	change = time.Minute
-	// window is how long a rate must hold to count.
+	// window is the averaging time of a rate.
 	window = 10 * time.Second
 )
 
-// P5: creates at once, against a limit that nobody tells.
+// P5: concurrent creates against an undisclosed limit.
 func TestHiddenLimit(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	var share, makespan, alone []float64
 	for range runs() {
 		run := burst(t, 1_000, 1)
-		share = append(share, 100*ratio(run.denied(run.began.Add(learning)), run.all(run.began.Add(learning))))
+		share = append(share, 100*ratio(run.denied(run.began.Add(learningPeriod)), run.all(run.began.Add(learningPeriod))))
 		makespan = append(makespan, run.makespan())
-		alone = append(alone, run.took.Seconds()/(1_000/(hidden*(1-headroom))))
+		alone = append(alone, run.took.Seconds()/(1_000/(hiddenLimit*(1-headroom))))
 	}
-	note(t, "P5.share", 0, share...)
-	note(t, "P5.alone", 0, alone...)
-	note(t, "P5.makespan", 0, makespan...)
+	saveFigure(t, "P5.share", 0, share...)
+	saveFigure(t, "P5.alone", 0, alone...)
+	saveFigure(t, "P5.makespan", 0, makespan...)
 }
 
 // P5: the limit changes while creates wait.
 func TestChangedLimit(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	for name, factor := range map[string]float64{"halved": 0.5, "doubled": 2} {
 		var share, makespan, recovery []float64
-		for range pick(1, 3) {
-			run := burst(t, pick(1_200, 2_000), factor)
+		for range byMode(1, 3) {
+			run := burst(t, byMode(1_200, 2_000), factor)
 			share = append(share, 100*ratio(run.denied(run.began), run.all(run.began)))
 			makespan = append(makespan, run.makespan())
 			recovery = append(recovery, run.recovery(t).Seconds())
 		}
-		note(t, "P5."+name+".share", 0, share...)
-		note(t, "P5."+name+".makespan", 0, makespan...)
-		note(t, "P5."+name+".recovery", 0, recovery...)
+		saveFigure(t, "P5."+name+".share", 0, share...)
+		saveFigure(t, "P5."+name+".makespan", 0, makespan...)
+		saveFigure(t, "P5."+name+".recovery", 0, recovery...)
 	}
 }
 
-// made is what a burst came to.
-type made struct {
-	*ledger
+// burstResult is the result of a burst.
+type burstResult struct {
+	*requestLog
 	began  time.Time
 	took   time.Duration
 	factor float64
 }
 
-// burst creates clusters at once. After a minute the limit changes by a factor.
-func burst(t *testing.T, creates int, factor float64) (run made) {
+// burst creates clusters concurrently. After a minute the limit changes by a
+// factor.
+func burst(t *testing.T, creates int, factor float64) (run burstResult) {
 	t.Helper()
-	limits := []simulator.Limit{{Rate: hidden, Burst: hidden}}
-	inWorld(t, cache.Options{Limits: cache.Limits{Headroom: headroom}}, simulator.Options{Limits: limits}, func(w *world) {
-		run = made{ledger: &w.ledger, began: time.Now(), factor: factor}
+	limits := []simulator.Limit{{Rate: hiddenLimit, Burst: hiddenLimit}}
+	runVirtual(t, cache.Options{Limits: cache.Limits{Headroom: headroom}}, simulator.Options{Limits: limits}, func(w *fixture) {
+		run = burstResult{requestLog: &w.requestLog, began: time.Now(), factor: factor}
 		changing := time.AfterFunc(change, func() {
 			if factor != 1 {
-				w.simulated.SetLimits(simulator.Limit{Rate: hidden * factor, Burst: int(hidden * factor)})
+				w.simulated.SetLimits(simulator.Limit{Rate: hiddenLimit * factor, Burst: int(hiddenLimit * factor)})
 			}
 		})
 		defer changing.Stop()
-		run.took = together(creates, func(i int) { w.create(fmt.Sprintf("c-%05d", i)) })
+		run.took = concurrently(creates, func(i int) { w.create(fmt.Sprintf("c-%05d", i)) })
 	})
 	return run
 }
 
-func (m made) denied(since time.Time) int { return m.count(since, denied) }
+func (m burstResult) denied(since time.Time) int { return m.count(since, denied) }
 
-func (m made) all(since time.Time) int { return m.count(since, anything) }
+func (m burstResult) all(since time.Time) int { return m.count(since, anyRequest) }
 
-// makespan is how long it took, times what all calls that had to be made, lists
-// included, take at the limit less the headroom.
-func (m made) makespan() float64 {
+// makespan returns the duration of the burst relative to the time that all its
+// calls, including lists, need at the limit less the headroom.
+func (m burstResult) makespan() float64 {
 	needed := float64(m.count(m.began, func(e entry) bool { return served(e) && e.at.Before(m.began.Add(m.took)) }))
-	before := hidden * (1 - headroom) * change.Seconds()
-	optimum := needed / (hidden * (1 - headroom))
+	before := hiddenLimit * (1 - headroom) * change.Seconds()
+	optimum := needed / (hiddenLimit * (1 - headroom))
 	if needed > before {
-		optimum = change.Seconds() + (needed-before)/(m.factor*hidden*(1-headroom))
+		optimum = change.Seconds() + (needed-before)/(m.factor*hiddenLimit*(1-headroom))
 	}
 	return m.took.Seconds() / optimum
 }
 
-// recovery is how long after the change the first span began in which nine
-// tenths of what the new limit allows was used.
-func (m made) recovery(t *testing.T) time.Duration {
+// recovery returns the time from the change to the first window that uses nine
+// tenths of the new limit.
+func (m burstResult) recovery(t *testing.T) time.Duration {
 	t.Helper()
 	changed := m.began.Add(change)
 	from := changed
-	if m.factor < 1 { // until the first 429 the new limit is not met
+	if m.factor < 1 { // until the first 429 the rate exceeds the new limit
 		for _, at := range m.times(denied) {
 			if at.After(changed) {
 				from = at
@@ -110,7 +112,7 @@ func (m made) recovery(t *testing.T) time.Duration {
 			}
 		}
 	}
-	enough := 0.9 * hidden * m.factor * (1 - headroom) * window.Seconds()
+	enough := 0.9 * hiddenLimit * m.factor * (1 - headroom) * window.Seconds()
 	times := m.times(served)
 	for ; from.Before(m.began.Add(m.took - window)); from = from.Add(100 * time.Millisecond) {
 		n := 0
@@ -134,16 +136,16 @@ func ratio(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-// The same burst by objects that retry each by itself, with pauses that double
+// The same burst by objects that retry independently, with pauses that double
 // from a second to a minute.
 func TestHiddenLimitOfPeers(t *testing.T) {
-	measuring(t)
-	limits := []simulator.Limit{{Rate: hidden, Burst: hidden}}
-	inWorld(t, cache.Options{}, simulator.Options{Limits: limits}, func(w *world) {
-		creates := pick(200, 1_000)
+	skipUnlessBenchmarking(t)
+	limits := []simulator.Limit{{Rate: hiddenLimit, Burst: hiddenLimit}}
+	runVirtual(t, cache.Options{}, simulator.Options{Limits: limits}, func(w *fixture) {
+		creates := byMode(200, 1_000)
 		began := time.Now()
-		took := together(creates, func(i int) {
-			api := w.courier()
+		took := concurrently(creates, func(i int) {
+			api := w.simulatorClient()
 			for pause := time.Second; ; pause = min(2*pause, time.Minute) {
 				_, err := api.Create(w.t.Context(), createRequest(fmt.Sprintf("c-%05d", i)))
 				if err == nil {
@@ -156,8 +158,8 @@ func TestHiddenLimitOfPeers(t *testing.T) {
 				<-time.After(pause)
 			}
 		})
-		late := began.Add(learning)
-		note(t, "peer.backoff.P5.share", 0, 100*ratio(w.ledger.count(late, denied), w.ledger.count(late, anything)))
-		note(t, "peer.backoff.P5.makespan", 0, took.Seconds()/(float64(creates)/(hidden*(1-headroom))))
+		latencies := began.Add(learningPeriod)
+		saveFigure(t, "peer.backoff.P5.share", 0, 100*ratio(w.requestLog.count(latencies, denied), w.requestLog.count(latencies, anyRequest)))
+		saveFigure(t, "peer.backoff.P5.makespan", 0, took.Seconds()/(float64(creates)/(hiddenLimit*(1-headroom))))
 	})
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
-// P1: what a quiet workspace costs. The first lists are behind it.
+// P1: the calls of a quiet workspace, after the first lists.
 func TestQuiet(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	for _, row := range []struct {
 		clusters, runs int
 		span           time.Duration
 		perCluster     bool
 	}{
-		{100, runs(), pick(12*time.Hour, 72*time.Hour), false},
-		{1_000, pick(1, 3), pick(4*time.Hour, 24*time.Hour), true},
+		{100, runs(), byMode(12*time.Hour, 72*time.Hour), false},
+		{1_000, byMode(1, 3), byMode(4*time.Hour, 24*time.Hour), true},
 		{10_000, 1, 3 * time.Hour, true},
 	} {
 		if testing.Short() && row.clusters > 1_000 {
@@ -27,50 +27,50 @@ func TestQuiet(t *testing.T) {
 		}
 		var all []float64
 		for range row.runs {
-			inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
-				w.watchAll(w.fill("c", row.clusters))
+			runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
+				w.watchAll(w.addClusters("c", row.clusters))
 				pass(20 * time.Minute)
 				began := time.Now()
 				pass(row.span)
-				perHour := float64(w.ledger.count(began, anything)) / row.span.Hours()
+				perHour := float64(w.requestLog.count(began, anyRequest)) / row.span.Hours()
 				if row.perCluster {
 					perHour /= float64(row.clusters)
 				}
 				all = append(all, perHour)
 			})
 		}
-		note(t, fmt.Sprintf("P1.calls.%d", row.clusters), 0, all...)
+		saveFigure(t, fmt.Sprintf("P1.calls.%d", row.clusters), 0, all...)
 		if row.clusters == 1_000 {
 			perClusterHour = figures.Quantile(0.5, all...)
 		}
 	}
 }
 
-// perClusterHour is what TestQuiet found at 1,000.
+// perClusterHour is the result of TestQuiet at 1,000 objects.
 var perClusterHour float64
 
-// P1, P11: how long a change made elsewhere goes unseen.
+// P1, P11: the time until an external change is observed.
 func TestDrift(t *testing.T) {
-	measuring(t)
+	skipUnlessBenchmarking(t)
 	var longest, mean []float64
-	for range pick(1, 3) {
-		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
-			ids := w.fill("c", 1_000)
+	for range byMode(1, 3) {
+		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
+			ids := w.addClusters("c", 1_000)
 			w.watchAll(ids)
 			pass(20 * time.Minute)
-			seen := drift(w, ids[:pick(60, 300)], func(id string, since time.Time) time.Time { return w.heard(objectOf(id), since) })
-			longest = append(longest, figures.Quantile(1, seen...))
-			mean = append(mean, average(seen))
+			changes := drift(w, ids[:byMode(60, 300)], func(id string, since time.Time) time.Time { return w.eventSince(objectOf(id), since) })
+			longest = append(longest, figures.Quantile(1, changes...))
+			mean = append(mean, average(changes))
 		})
 	}
-	note(t, "P1.drift", 0, longest...)
-	note(t, "P11.mean", 0, mean...)
-	note(t, "P11.product", 0, perClusterHour*figures.Quantile(0.5, mean...))
+	saveFigure(t, "P1.drift", 0, longest...)
+	saveFigure(t, "P11.mean", 0, mean...)
+	saveFigure(t, "P11.product", 0, perClusterHour*figures.Quantile(0.5, mean...))
 }
 
-// drift changes clusters one after another, at times that fit no cadence, and
-// returns after how many minutes each was seen.
-func drift(w *world, ids []string, seenAt func(id string, since time.Time) time.Time) []float64 {
+// drift changes clusters one after another, at times that are independent of
+// polling intervals, and returns the minutes until each change was observed.
+func drift(w *fixture, ids []string, seenAt func(id string, since time.Time) time.Time) []float64 {
 	changed := make([]time.Time, len(ids))
 	for i, id := range ids {
 		<-time.After(41 * time.Second)
@@ -98,19 +98,19 @@ func average(values []float64) (sum float64) {
 	return sum
 }
 
-// P3: what the poller asks for when all objects come at once.
+// P3: the poller's calls when all objects are added at once.
 func TestRestart(t *testing.T) {
-	measuring(t)
-	objects := pick(1_000, 10_000)
+	skipUnlessBenchmarking(t)
+	objects := byMode(1_000, 10_000)
 	var all []float64
-	for range pick(1, 3) {
-		inWorld(t, cache.Options{}, simulator.Options{}, func(w *world) {
-			ids := w.fill("c", objects)
+	for range byMode(1, 3) {
+		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
+			ids := w.addClusters("c", objects)
 			began := time.Now()
 			w.watchAll(ids)
 			pass(time.Until(began.Add(10 * time.Minute)))
-			all = append(all, float64(w.ledger.count(began, anything)))
+			all = append(all, float64(w.requestLog.count(began, anyRequest)))
 		})
 	}
-	note(t, "P3.poller", objects, all...)
+	saveFigure(t, "P3.poller", objects, all...)
 }

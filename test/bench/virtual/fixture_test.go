@@ -27,16 +27,16 @@ import (
 
 var file = flag.String("figures", "", "file to add figures to; without it nothing is measured")
 
-// measuring skips a test that nobody asked for.
-func measuring(t *testing.T) {
+// skipUnlessBenchmarking skips a test unless `make bench` runs it.
+func skipUnlessBenchmarking(t *testing.T) {
 	t.Helper()
 	if *file == "" {
 		t.Skip("run it with `make bench`")
 	}
 }
 
-// note keeps the figure of some runs.
-func note(t *testing.T, key string, objects int, values ...float64) {
+// saveFigure saves the median of some runs as a figure.
+func saveFigure(t *testing.T, key string, objects int, values ...float64) {
 	t.Helper()
 	figure := figures.Median(key, objects, values...)
 	t.Logf("%s = %.4g of %.4g", key, figure.Value, values)
@@ -45,49 +45,49 @@ func note(t *testing.T, key string, objects int, values ...float64) {
 	}
 }
 
-// pick is what a short run needs, or a full one.
-func pick[T any](short, full T) T {
+// byMode returns the value for a short run, or that for a full one.
+func byMode[T any](short, full T) T {
 	if testing.Short() {
 		return short
 	}
 	return full
 }
 
-// runs is of how many the median is taken.
-func runs() int { return pick(1, 5) }
+// runs is the number of runs for a median.
+func runs() int { return byMode(1, 5) }
 
 const host = "https://adb-1.2.azuredatabricks.net"
 
-// world is a registry and a simulated workspace in virtual time.
-type world struct {
+// fixture is a registry and a simulated workspace in virtual time.
+type fixture struct {
 	*cache.Registry
-	t         *testing.T
-	simulated *simulator.Server
-	ledger    ledger
-	config    databricks.Config
+	t          *testing.T
+	simulated  *simulator.Server
+	requestLog requestLog
+	config     databricks.Config
 
 	mu sync.Mutex
-	// told is when an object was last told of news.
-	told map[cache.Object]time.Time
+	// lastEvent is when an object was last enqueued.
+	lastEvent map[cache.Object]time.Time
 }
 
-// inWorld runs an experiment in virtual time.
-func inWorld(t *testing.T, options cache.Options, simulated simulator.Options, experiment func(w *world)) {
+// runVirtual runs an experiment in virtual time.
+func runVirtual(t *testing.T, options cache.Options, simulated simulator.Options, experiment func(w *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		simulated.LogSize = 1 // the ledger is the log
-		w := &world{t: t, simulated: simulator.New(simulated), told: map[cache.Object]time.Time{}}
+		simulated.LogSize = 1 // requestLog replaces the simulator's log
+		w := &fixture{t: t, simulated: simulator.New(simulated), lastEvent: map[cache.Object]time.Time{}}
 		var err error
 		w.config, err = databricks.ParseSecret(map[string][]byte{"host": []byte(host), "token": []byte(simulator.DefaultToken)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		options.Dial = func(databricks.Config) (cache.Client, error) { return w.courier(), nil }
+		options.Dial = func(databricks.Config) (cache.Client, error) { return w.simulatorClient(), nil }
 		options.OnChange = func(objects []cache.Object) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			for _, object := range objects {
-				w.told[object] = time.Now()
+				w.lastEvent[object] = time.Now()
 			}
 		}
 		w.Registry = cache.NewRegistry(options)
@@ -104,12 +104,12 @@ func inWorld(t *testing.T, options cache.Options, simulated simulator.Options, e
 	})
 }
 
-func (w *world) courier() *courier {
-	return &courier{through: w.simulated.Transport(), ledger: &w.ledger}
+func (w *fixture) simulatorClient() *simulatorClient {
+	return &simulatorClient{transport: w.simulated.Transport(), requestLog: &w.requestLog}
 }
 
-// fill makes running clusters with names of their own.
-func (w *world) fill(prefix string, count int) []string {
+// addClusters adds running clusters with distinct names.
+func (w *fixture) addClusters(prefix string, count int) []string {
 	w.t.Helper()
 	ids := make([]string, count)
 	for i := range ids {
@@ -125,8 +125,8 @@ func (w *world) fill(prefix string, count int) []string {
 	return ids
 }
 
-// connect lets an object use the workspace.
-func (w *world) connect(object cache.Object) *cache.Workspace {
+// connect connects an object to the workspace.
+func (w *fixture) connect(object cache.Object) *cache.Workspace {
 	w.t.Helper()
 	for {
 		connected, err := w.Connect(object, w.config, "")
@@ -142,8 +142,9 @@ func (w *world) connect(object cache.Object) *cache.Workspace {
 	}
 }
 
-// watchAll gives every cluster an object, named as its id.
-func (w *world) watchAll(ids []string) (connected *cache.Workspace) {
+// watchAll subscribes an object for each cluster, with the cluster's id as its
+// name.
+func (w *fixture) watchAll(ids []string) (connected *cache.Workspace) {
 	w.t.Helper()
 	for _, id := range ids {
 		connected = w.connect(objectOf(id))
@@ -152,19 +153,20 @@ func (w *world) watchAll(ids []string) (connected *cache.Workspace) {
 	return connected
 }
 
-// heard is when an object was last told of news since a time; zero: not yet.
-func (w *world) heard(object cache.Object, since time.Time) time.Time {
+// eventSince returns when an object was last enqueued since a time; zero if it
+// was not.
+func (w *fixture) eventSince(object cache.Object, since time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if at := w.told[object]; !at.Before(since) {
+	if at := w.lastEvent[object]; !at.Before(since) {
 		return at
 	}
 	return time.Time{}
 }
 
-// do makes a write as soon as it is let through; what the workspace throttles is
-// tried again a second later.
-func (w *world) do(connected *cache.Workspace, write cache.Write, call func(context.Context, databricks.Writer) error) {
+// writeWithRetry makes a write as soon as it is admitted, and repeats it a
+// second after each 429.
+func (w *fixture) writeWithRetry(connected *cache.Workspace, write cache.Write, call func(context.Context, databricks.Writer) error) {
 	for w.t.Context().Err() == nil {
 		err := w.Writers().Do(w.t.Context(), connected, write, call)
 		wait, waits := errors.AsType[*cache.WaitError](err)
@@ -182,10 +184,10 @@ func (w *world) do(connected *cache.Workspace, write cache.Write, call func(cont
 	}
 }
 
-// create makes a cluster of a name and has the object watch it.
-func (w *world) create(name string) (id string) {
+// create creates a cluster and subscribes an object to it.
+func (w *fixture) create(name string) (id string) {
 	connected := w.connect(objectOf(name))
-	w.do(connected, creation, func(ctx context.Context, api databricks.Writer) (err error) {
+	w.writeWithRetry(connected, creation, func(ctx context.Context, api databricks.Writer) (err error) {
 		id, err = api.Create(ctx, createRequest(name))
 		return err
 	})
@@ -193,10 +195,11 @@ func (w *world) create(name string) (id string) {
 	return id
 }
 
-// creation is a create, as the rate limiter sees it.
+// creation describes a create to the rate limiter.
 var creation = cache.Write{Priority: ratelimit.PriorityChange, Endpoint: "clusters/create"}
 
-// objectOf returns an object of one namespace: all of them share a flow.
+// objectOf returns an object of one namespace, so that all objects share a
+// flow.
 func objectOf(name string) cache.Object { return cache.Object("bench/" + name) }
 
 func createRequest(name string) databricks.CreateRequest {
@@ -210,18 +213,18 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// together runs what many do at once, and returns how long that took.
-func together(count int, do func(i int)) time.Duration {
+// concurrently runs do count times concurrently, and returns the elapsed time.
+func concurrently(count int, writeWithRetry func(i int)) time.Duration {
 	began := time.Now()
 	var all sync.WaitGroup
 	for i := range count {
-		all.Go(func() { do(i) })
+		all.Go(func() { writeWithRetry(i) })
 	}
 	all.Wait()
 	return time.Since(began)
 }
 
-// entry is one request and its answer.
+// entry is one request and its response.
 type entry struct {
 	endpoint string
 	cluster  string
@@ -229,71 +232,72 @@ type entry struct {
 	status   int
 }
 
-// ledger keeps what was asked of the workspace.
-type ledger struct {
+// requestLog records the requests to the workspace.
+type requestLog struct {
 	mu      sync.Mutex
 	entries []entry
 }
 
-func (l *ledger) add(e entry) {
+func (l *requestLog) add(e entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries = append(l.entries, e)
 }
 
-// count is how many requests from a time on fit.
-func (l *ledger) count(since time.Time, fits func(entry) bool) (n int) {
+// count returns the number of matching requests since a time.
+func (l *requestLog) count(since time.Time, matches func(entry) bool) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
-		if !e.at.Before(since) && fits(e) {
+		if !e.at.Before(since) && matches(e) {
 			n++
 		}
 	}
 	return n
 }
 
-func anything(entry) bool { return true }
+func anyRequest(entry) bool { return true }
 
 func denied(e entry) bool { return e.status == http.StatusTooManyRequests }
 
 func served(e entry) bool { return !denied(e) }
 
-// times are those of the requests that fit.
-func (l *ledger) times(fits func(entry) bool) (all []time.Time) {
+// times returns the times of the matching requests.
+func (l *requestLog) times(matches func(entry) bool) (all []time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
-		if fits(e) {
+		if matches(e) {
 			all = append(all, e.at)
 		}
 	}
 	return all
 }
 
-// latency is how long every call is under way.
+// latency is the duration of every call.
 const latency = 50 * time.Millisecond
 
-// courier carries calls to the simulated workspace without a network, which
-// virtual time could not wait for. Calls that no experiment makes are absent.
-type courier struct {
+// simulatorClient sends calls to the simulated workspace without a network,
+// because virtual time cannot wait for one. It implements only the calls of the
+// experiments.
+type simulatorClient struct {
 	cache.Client
-	through http.RoundTripper
-	ledger  *ledger
+	transport  http.RoundTripper
+	requestLog *requestLog
 }
 
-func (c *courier) Me(ctx context.Context) (databricks.Principal, error) {
+func (c *simulatorClient) Me(ctx context.Context) (databricks.Principal, error) {
 	var me struct {
 		ID       string `json:"id"`
 		UserName string `json:"userName"`
 	}
-	err := c.ask(ctx, http.MethodGet, "/api/2.0/preview/scim/v2/Me", nil, "", nil, &me)
+	err := c.send(ctx, http.MethodGet, "/api/2.0/preview/scim/v2/Me", nil, "", nil, &me)
 	return databricks.Principal{ID: me.ID, UserName: me.UserName}, err
 }
 
-// plain is what of a cluster matters here. The SDK's own way to decode all of it
-// takes ten times as long.
-type plain struct {
+// clusterState holds the needed fields of a cluster. Decoding all fields, as
+// the SDK does, takes ten times as long.
+type clusterState struct {
 	ID         string                `json:"cluster_id"`
 	Name       string                `json:"cluster_name"`
 	Source     compute.ClusterSource `json:"cluster_source"`
@@ -305,19 +309,19 @@ type plain struct {
 	LastLaunch int64                 `json:"last_restarted_time"`
 }
 
-func (p plain) cluster() compute.ClusterDetails {
+func (p clusterState) cluster() compute.ClusterDetails {
 	return compute.ClusterDetails{
 		ClusterId: p.ID, ClusterName: p.Name, ClusterSource: p.Source, State: p.State, StateMessage: p.Message,
 		NumWorkers: p.Workers, CustomTags: p.Tags, StartTime: p.StartTime, LastRestartedTime: p.LastLaunch,
 	}
 }
 
-func (c *courier) Get(ctx context.Context, id string) (databricks.Cluster, error) {
+func (c *simulatorClient) Get(ctx context.Context, id string) (databricks.Cluster, error) {
 	var got struct {
-		plain
+		clusterState
 		Spec json.RawMessage `json:"spec"`
 	}
-	err := c.ask(ctx, http.MethodGet, "/api/2.1/clusters/get", url.Values{"cluster_id": {id}}, id, nil, &got)
+	err := c.send(ctx, http.MethodGet, "/api/2.1/clusters/get", url.Values{"cluster_id": {id}}, id, nil, &got)
 	if err != nil {
 		return databricks.Cluster{}, err
 	}
@@ -325,20 +329,20 @@ func (c *courier) Get(ctx context.Context, id string) (databricks.Cluster, error
 	return databricks.Cluster{Details: &cluster, Spec: got.Spec}, nil
 }
 
-// raw is a GET whose answer is only compared.
-func (c *courier) raw(ctx context.Context, id string) ([]byte, error) {
+// raw gets a cluster without decoding it.
+func (c *simulatorClient) raw(ctx context.Context, id string) ([]byte, error) {
 	var got json.RawMessage
-	err := c.ask(ctx, http.MethodGet, "/api/2.1/clusters/get", url.Values{"cluster_id": {id}}, id, nil, &got)
+	err := c.send(ctx, http.MethodGet, "/api/2.1/clusters/get", url.Values{"cluster_id": {id}}, id, nil, &got)
 	return got, err
 }
 
-// pins asks for the first page of what is pinned.
-func (c *courier) pins(ctx context.Context) error {
+// pins gets the first page of pinned clusters.
+func (c *simulatorClient) pins(ctx context.Context) error {
 	var page json.RawMessage
-	return c.ask(ctx, http.MethodGet, "/api/2.1/clusters/list", url.Values{"filter_by.is_pinned": {"true"}}, "pins", nil, &page)
+	return c.send(ctx, http.MethodGet, "/api/2.1/clusters/list", url.Values{"filter_by.is_pinned": {"true"}}, "pins", nil, &page)
 }
 
-func (c *courier) List(ctx context.Context, query databricks.ListQuery) (databricks.ListPage, error) {
+func (c *simulatorClient) List(ctx context.Context, query databricks.ListQuery) (databricks.ListPage, error) {
 	values := url.Values{"page_size": {strconv.Itoa(query.PageSize)}}
 	if query.PageToken != "" {
 		values.Set("page_token", query.PageToken)
@@ -350,10 +354,10 @@ func (c *courier) List(ctx context.Context, query databricks.ListQuery) (databri
 		values.Add("filter_by.cluster_sources", string(source))
 	}
 	var page struct {
-		Clusters []plain `json:"clusters"`
-		Next     string  `json:"next_page_token"`
+		Clusters []clusterState `json:"clusters"`
+		Next     string         `json:"next_page_token"`
 	}
-	if err := c.ask(ctx, http.MethodGet, "/api/2.1/clusters/list", values, "", nil, &page); err != nil {
+	if err := c.send(ctx, http.MethodGet, "/api/2.1/clusters/list", values, "", nil, &page); err != nil {
 		return databricks.ListPage{}, err
 	}
 	listed := databricks.ListPage{NextPageToken: page.Next}
@@ -363,25 +367,25 @@ func (c *courier) List(ctx context.Context, query databricks.ListQuery) (databri
 	return listed, nil
 }
 
-func (c *courier) Create(ctx context.Context, request databricks.CreateRequest) (string, error) {
-	var made struct {
+func (c *simulatorClient) Create(ctx context.Context, request databricks.CreateRequest) (string, error) {
+	var burstResult struct {
 		ID string `json:"cluster_id"`
 	}
-	err := c.ask(ctx, http.MethodPost, "/api/2.1/clusters/create", nil, "", request, &made)
-	return made.ID, err
+	err := c.send(ctx, http.MethodPost, "/api/2.1/clusters/create", nil, "", request, &burstResult)
+	return burstResult.ID, err
 }
 
-func (c *courier) Terminate(ctx context.Context, id string) error {
-	return c.ask(ctx, http.MethodPost, "/api/2.1/clusters/delete", nil, id, map[string]string{"cluster_id": id}, nil)
+func (c *simulatorClient) Terminate(ctx context.Context, id string) error {
+	return c.send(ctx, http.MethodPost, "/api/2.1/clusters/delete", nil, id, map[string]string{"cluster_id": id}, nil)
 }
 
-func (c *courier) Start(ctx context.Context, id string) error {
-	return c.ask(ctx, http.MethodPost, "/api/2.1/clusters/start", nil, id, map[string]string{"cluster_id": id}, nil)
+func (c *simulatorClient) Start(ctx context.Context, id string) error {
+	return c.send(ctx, http.MethodPost, "/api/2.1/clusters/start", nil, id, map[string]string{"cluster_id": id}, nil)
 }
 
-// ask makes one request. What fails has the class that the operator's own client
-// would give it.
-func (c *courier) ask(ctx context.Context, method, path string, query url.Values, cluster string, body, into any) error {
+// send sends one request. Its errors have the classes that the operator's own
+// client returns.
+func (c *simulatorClient) send(ctx context.Context, method, path string, query url.Values, cluster string, body, into any) error {
 	var content bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&content).Encode(body); err != nil {
@@ -394,13 +398,13 @@ func (c *courier) ask(ctx context.Context, method, path string, query url.Values
 	}
 	request.Header.Set("Authorization", "Bearer "+simulator.DefaultToken)
 	at := time.Now()
-	answer, err := c.through.RoundTrip(request)
+	answer, err := c.transport.RoundTrip(request)
 	if err != nil {
 		return &databricks.Error{Class: databricks.ClassAmbiguous, Message: err.Error()}
 	}
 	<-time.After(latency)
-	c.ledger.add(entry{path, cluster, at, answer.StatusCode})
-	said, err := io.ReadAll(answer.Body)
+	c.requestLog.add(entry{path, cluster, at, answer.StatusCode})
+	responseBody, err := io.ReadAll(answer.Body)
 	_ = answer.Body.Close()
 	switch {
 	case err != nil:
@@ -408,9 +412,9 @@ func (c *courier) ask(ctx context.Context, method, path string, query url.Values
 	case answer.StatusCode == http.StatusTooManyRequests:
 		return &databricks.Error{Class: databricks.ClassThrottled, StatusCode: answer.StatusCode}
 	case answer.StatusCode != http.StatusOK:
-		return &databricks.Error{Class: databricks.ClassInvalid, StatusCode: answer.StatusCode, Message: string(said)}
+		return &databricks.Error{Class: databricks.ClassInvalid, StatusCode: answer.StatusCode, Message: string(responseBody)}
 	case into == nil:
 		return nil
 	}
-	return json.Unmarshal(said, into)
+	return json.Unmarshal(responseBody, into)
 }
