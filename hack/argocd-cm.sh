@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Prints examples/argocd/argocd-cm.yaml: the scripts beside it as Argo CD reads
-# them from its ConfigMap, when they are not in its own repository.
+# Prints examples/argocd/argocd-cm.yaml: the scripts in its directory in the form of
+# Argo CD's ConfigMap, for versions of Argo CD that do not include them.
 set -euo pipefail
 cd "$(dirname "$0")/../examples/argocd"
 
-# indented FILE BY: its lines, moved to the right.
+# indented FILE N prints a file with its lines indented by N.
 indented() { sed "s/^./$(printf '%*s' "$2" '')&/" "$1"; }
 
 cat <<'YAML'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Renders what the Helm chart takes over from config/ into its files, and sets its
-# versions to the one in config/manager. `make manifests` runs it.
+# Renders the parts of config/ that the Helm chart includes into its files, and sets
+# its versions to the one in config/manager. `make manifests` runs it.
 #
 # usage: hack/chart.sh KUSTOMIZE CHART
 set -euo pipefail

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# Both copies are made before the first build, so that they are of one moment.
+# Both copies are made before the first build, so that they have the same content.
 places=(here there-with-another-name)
 for place in "${places[@]}"; do
 	git ls-files -z --cached --others --exclude-standard -- go.mod go.sum api cmd internal |

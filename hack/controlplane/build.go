@@ -18,33 +18,34 @@ const (
 	etcdModule       = "go.etcd.io/etcd/server/v3"
 )
 
-// binary is one program. A further one is a row in binaries or gitops, and a
-// tool line in the go.mod that it is built from.
+// binary is one program. Another one needs a row in binaries or gitOpsBinaries,
+// and a tool line in the go.mod from which it is built.
 type binary struct {
 	name, pkg string
-	// module is whose version it has, dir where the go.mod is that names it.
+	// module determines the version, and dir contains the go.mod that requires
+	// it.
 	module, dir string
-	// took is how long a first build takes on two cores.
-	took string
-	// crds puts the CRDs that it needs into a directory; nil where there are none.
+	// buildTime is the duration of a first build on two cores.
+	buildTime string
+	// crds writes the required CRDs to a directory; nil if there are none.
 	crds func(ctx context.Context, b binary, into string) error
 }
 
-// binaries are the control plane.
+// binaries are the programs of the control plane.
 var binaries = []binary{
-	{name: "etcd", pkg: etcdModule, module: etcdModule, dir: ".", took: "40 seconds"},
-	{name: "kube-apiserver", pkg: kubernetesModule + "/cmd/kube-apiserver", module: kubernetesModule, dir: ".", took: "3 minutes"},
-	{name: "kubectl", pkg: kubernetesModule + "/cmd/kubectl", module: kubernetesModule, dir: ".", took: "1 minute"},
+	{name: "etcd", pkg: etcdModule, module: etcdModule, dir: ".", buildTime: "40 seconds"},
+	{name: "kube-apiserver", pkg: kubernetesModule + "/cmd/kube-apiserver", module: kubernetesModule, dir: ".", buildTime: "3 minutes"},
+	{name: "kubectl", pkg: kubernetesModule + "/cmd/kubectl", module: kubernetesModule, dir: ".", buildTime: "1 minute"},
 }
 
-// isIn tells whether a directory has the program.
-func (b binary) isIn(dir string) bool {
+// existsIn reports whether a directory contains the program.
+func (b binary) existsIn(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, b.name))
 
 	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
 }
 
-// version is what the go.mod says that it is built from.
+// version returns the version in the go.mod.
 func (b binary) version(ctx context.Context) (string, error) {
 	command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", b.module)
 	command.Dir, command.Stderr = b.dir, os.Stderr
@@ -60,9 +61,9 @@ func (b binary) version(ctx context.Context) (string, error) {
 // versions of modules, by module path.
 type versions map[string]string
 
-// wantedVersions are those of the control plane, from go.mod, the one place that
-// names them.
-func wantedVersions(ctx context.Context) (versions, error) {
+// requiredVersions returns the versions of the control plane from go.mod, their
+// only source.
+func requiredVersions(ctx context.Context) (versions, error) {
 	wanted := versions{}
 
 	for _, b := range binaries {
@@ -81,8 +82,8 @@ func wantedVersions(ctx context.Context) (versions, error) {
 	return wanted, nil
 }
 
-// recordedVersions is what the binaries in dir were built or downloaded for;
-// nil where nobody wrote it down.
+// recordedVersions returns the versions of the binaries in dir; nil if no
+// record exists.
 func recordedVersions(dir string) versions {
 	out, err := os.ReadFile(filepath.Join(dir, "VERSION"))
 	if err != nil {
@@ -92,8 +93,8 @@ func recordedVersions(dir string) versions {
 	return parseVersions(string(out))
 }
 
-// record notes what the binaries in dir were built or downloaded for, so that a
-// new version in go.mod replaces them.
+// record writes the versions of the binaries to dir, so that a new version in
+// go.mod replaces them.
 func (v versions) record(dir string) error {
 	var text strings.Builder
 	for _, module := range slices.Sorted(maps.Keys(v)) {
@@ -103,8 +104,9 @@ func (v versions) record(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "VERSION"), []byte(text.String()), 0o644)
 }
 
-// matches tells whether binaries that were recorded with v serve what is
-// wanted. Binaries of which nothing is known were put there by hand: they do.
+// matches reports whether binaries with the recorded versions v satisfy the
+// required ones. Binaries without a record were installed by hand and always
+// do.
 func (v versions) matches(wanted versions) bool {
 	if v == nil {
 		return true
@@ -136,7 +138,7 @@ func buildAll(ctx context.Context, into string, wanted versions) error {
 		progress := fmt.Sprintf("control plane %d/%d:", i+1, len(binaries))
 		version := wanted[b.module]
 
-		fmt.Printf("%s building %s %s (about %s, once)\n", progress, b.name, version, b.took)
+		fmt.Printf("%s building %s %s (about %s, once)\n", progress, b.name, version, b.buildTime)
 
 		began := time.Now()
 		stop := heartbeat(progress, began)
@@ -154,7 +156,8 @@ func buildAll(ctx context.Context, into string, wanted versions) error {
 	return wanted.record(into)
 }
 
-// build makes one static binary. It appears under its name only when whole.
+// build builds one static binary. The file appears under its name only when it
+// is complete.
 func build(ctx context.Context, b binary, version, file string) error {
 	unfinished := file + ".unfinished"
 
@@ -171,8 +174,8 @@ func build(ctx context.Context, b binary, version, file string) error {
 	return os.Rename(unfinished, file)
 }
 
-// ldflags names the version in the binary, as a release would: without it the
-// API server takes itself for v0.0.0 and switches features accordingly.
+// ldflags returns flags that set the version in the binary, like a release.
+// Without them the API server assumes v0.0.0, which changes its feature gates.
 func ldflags(b binary, version string) string {
 	flags := []string{"-s", "-w"}
 	if b.module != kubernetesModule {
@@ -191,7 +194,7 @@ func ldflags(b binary, version string) string {
 	return strings.Join(flags, " ")
 }
 
-// heartbeat says every half minute that a silent build is still going on.
+// heartbeat prints every half minute that the build continues.
 func heartbeat(progress string, began time.Time) (stop func()) {
 	ticker := time.NewTicker(30 * time.Second)
 	done := make(chan struct{})

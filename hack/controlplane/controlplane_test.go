@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestChooseTakesTheNewestPatchOfTheWantedMinor(t *testing.T) {
+func TestChooseReturnsTheNewestPatchOfTheMinorVersion(t *testing.T) {
 	t.Parallel()
 
 	published := index{Releases: map[string]map[string]archive{
@@ -50,12 +50,12 @@ func TestUnpackNeedsEveryBinary(t *testing.T) {
 	}
 
 	err = unpack(archiveOf(t, "etcd", "kubectl"), t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "kube-apiserver not in it") {
+	if err == nil || !strings.Contains(err.Error(), "kube-apiserver the archive lacks") {
 		t.Errorf("an archive without kube-apiserver: %v", err)
 	}
 }
 
-func TestANewVersionReplacesBinariesUnlessTheyWerePutThereByHand(t *testing.T) {
+func TestNewVersionReplacesBinariesUnlessInstalledByHand(t *testing.T) {
 	t.Parallel()
 
 	dir := t.TempDir()
@@ -79,7 +79,7 @@ func TestANewVersionReplacesBinariesUnlessTheyWerePutThereByHand(t *testing.T) {
 	}
 }
 
-func TestADirectoryOfTheUsersOwnMustBeWhole(t *testing.T) {
+func TestAssetsDirectoryMustBeComplete(t *testing.T) {
 	t.Parallel()
 
 	err := checkAssets(t.TempDir())
@@ -88,7 +88,7 @@ func TestADirectoryOfTheUsersOwnMustBeWhole(t *testing.T) {
 	}
 }
 
-// archiveOf lays files out as the published archives do.
+// archiveOf returns an archive with the layout of the published ones.
 func archiveOf(t *testing.T, names ...string) *bytes.Buffer {
 	t.Helper()
 
@@ -121,22 +121,22 @@ func archiveOf(t *testing.T, names ...string) *bytes.Buffer {
 	return &compressed
 }
 
-func TestWhatIsNotServedIsToldApartFromWhatIsBroken(t *testing.T) {
+func TestFetchErrorsDifferFromBuildErrors(t *testing.T) {
 	t.Parallel()
 
-	for said, want := range map[string]string{
+	for output, want := range map[string]string{
 		"go: example.com/m@v1.0.0: reading https://proxy.example.com/m/@v/v1.0.0.zip: 404 Not Found\n": "go: example.com/m@v1.0.0: reading https://proxy.example.com/m/@v/v1.0.0.zip: 404 Not Found",
 		"main.go:1:1: undefined: x\nm: module lookup disabled by GOPROXY=off\n":                        "m: module lookup disabled by GOPROXY=off",
 		"go: updates to go.mod needed\n": "",
 		"main.go:1:1: undefined: x\n":    "",
 	} {
-		if got := notFetched(said); got != want {
-			t.Errorf("%q is read as %q, not %q", said, got, want)
+		if got := fetchError(output); got != want {
+			t.Errorf("%q is read as %q, not %q", output, got, want)
 		}
 	}
 }
 
-func TestAProgramThatIsNotServedIsSkippedAndSaysSo(t *testing.T) {
+func TestUnavailableProgramIsSkippedWithAReason(t *testing.T) {
 	t.Setenv("GOMODCACHE", t.TempDir())
 	t.Setenv("GOPROXY", "off")
 	t.Setenv("GOFLAGS", "-modcacherw")
@@ -146,15 +146,15 @@ func TestAProgramThatIsNotServedIsSkippedAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	argocd := gitops[len(gitops)-1]
+	argocd := gitOpsBinaries[len(gitOpsBinaries)-1]
 
 	err := argocd.make(t.Context(), "v1.2.3", into)
 	if notServed := new(notServedError); !errors.As(err, &notServed) {
-		t.Fatalf("not served, and told as %v", err)
+		t.Fatalf("want a notServedError, got %v", err)
 	}
 
-	if argocd.isIn(into) {
-		t.Error("a program of another version is left in its place")
+	if argocd.existsIn(into) {
+		t.Error("the outdated program was not removed")
 	}
 
 	reason, err := os.ReadFile(filepath.Join(into, "argocd.skipped"))

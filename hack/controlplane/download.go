@@ -23,11 +23,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// indexURL lists the archives of test binaries that the Kubernetes project
-// publishes, with their digests.
+// indexURL lists the published archives of test binaries, with their digests.
 const indexURL = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml"
 
-// Offline, the index must fail fast; the archive has some 100 MB.
+// The index must fail fast without a network; the archive has some 100 MB.
 const (
 	indexTimeout   = 10 * time.Second
 	archiveTimeout = 3 * time.Minute
@@ -36,7 +35,7 @@ const (
 	maxBinarySize  = 1 << 30
 )
 
-// index is the list at indexURL: version, file name, archive.
+// index is the content of indexURL: version, file name, archive.
 type index struct {
 	Releases map[string]map[string]archive `json:"releases"`
 }
@@ -70,7 +69,7 @@ func downloadArchive(ctx context.Context, into string, wanted versions) error {
 	}
 
 	if sum := sha512.Sum512(content); hex.EncodeToString(sum[:]) != chosen.Hash {
-		return fmt.Errorf("%s has not the digest that is published for it", chosen.SelfLink)
+		return fmt.Errorf("%s does not match its published digest", chosen.SelfLink)
 	}
 
 	if err := unpack(bytes.NewReader(content), into); err != nil {
@@ -80,8 +79,8 @@ func downloadArchive(ctx context.Context, into string, wanted versions) error {
 	return wanted.record(into)
 }
 
-// choose takes the newest patch of the wanted minor version: not every patch is
-// published, and a patch changes nothing that a test should notice.
+// choose returns the newest patch of the required minor version, because not
+// every patch is published and tests do not depend on patches.
 func (i index) choose(wanted, goos, goarch string) (version string, chosen archive, err error) {
 	for release, archives := range i.Releases {
 		candidate, ok := archives[fmt.Sprintf("envtest-%s-%s-%s.tar.gz", release, goos, goarch)]
@@ -137,8 +136,8 @@ func fetch(ctx context.Context, address string, timeout time.Duration, limit int
 	return content, nil
 }
 
-// unpack takes the binaries out of an archive, whatever directory they are in
-// there, and fails where one is not.
+// unpack extracts the binaries from an archive, in any directory of it, and
+// fails if one is missing.
 func unpack(compressed io.Reader, into string) error {
 	plain, err := gzip.NewReader(compressed)
 	if err != nil {
@@ -153,7 +152,7 @@ func unpack(compressed io.Reader, into string) error {
 	for files := tar.NewReader(plain); len(want) > 0; {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%s not in it", strings.Join(keys(want), ", "))
+			return fmt.Errorf("the archive lacks %s", strings.Join(keys(want), ", "))
 		}
 
 		if err != nil {
@@ -175,7 +174,8 @@ func unpack(compressed io.Reader, into string) error {
 	return nil
 }
 
-// writeBinary makes a file appear under its name only when whole.
+// writeBinary writes a file that appears under its name only when it is
+// complete.
 func writeBinary(name string, content io.Reader) error {
 	unfinished := name + ".unfinished"
 

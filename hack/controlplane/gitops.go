@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// gitops are the programs beside the control plane that `make e2e-gitops` runs.
-// Each is built from a module that names its version. Those of Flux and Argo CD
-// have one each, since they agree on few dependencies.
-var gitops = []binary{
+// gitOpsBinaries are the additional programs of `make e2e-gitops`. Each is
+// built from a module that requires its version. Flux and Argo CD have separate
+// modules, because their dependencies conflict.
+var gitOpsBinaries = []binary{
 	{
 		name: "kube-controller-manager", pkg: kubernetesModule + "/cmd/kube-controller-manager",
-		module: kubernetesModule, dir: ".", took: "2 minutes",
+		module: kubernetesModule, dir: ".", buildTime: "2 minutes",
 	},
 	{
 		name: "kustomize-controller", pkg: "github.com/fluxcd/kustomize-controller",
-		module: "github.com/fluxcd/kustomize-controller", dir: "../gitops/flux", took: "6 minutes",
-		// Those of the sources are not beside the controller: they are what its
-		// Go types say.
+		module: "github.com/fluxcd/kustomize-controller", dir: "../gitops/flux", buildTime: "6 minutes",
+		// The CRDs of the sources belong to another controller, so they are
+		// generated from its Go types.
 		crds: func(ctx context.Context, b binary, into string) error {
 			return b.run(ctx, "../../../bin/controller-gen", "crd",
 				"paths=github.com/fluxcd/kustomize-controller/api/v1", "paths=github.com/fluxcd/source-controller/api/v1",
@@ -34,38 +34,39 @@ var gitops = []binary{
 	},
 	{
 		name: "argocd", pkg: "github.com/argoproj/argo-cd/v3/cmd",
-		module: "github.com/argoproj/argo-cd/v3", dir: "../gitops/argocd", took: "7 minutes",
+		module: "github.com/argoproj/argo-cd/v3", dir: "../gitops/argocd", buildTime: "7 minutes",
 		crds: func(ctx context.Context, b binary, into string) error {
 			return b.copyFromModule(ctx, into, "manifests/crds/application-crd.yaml", "manifests/crds/appproject-crd.yaml")
 		},
 	},
 }
 
-// skipped is the end of the name of the file that says why there is no binary.
-const skipped = ".skipped"
+// skippedSuffix ends the name of the file with the reason why a program is
+// missing.
+const skippedSuffix = ".skipped"
 
-// buildGitOps builds what is missing or of another version. A program whose
-// modules are not served is left out, and a file beside the others says why:
-// whoever runs them has to tell.
+// buildGitOps builds missing or outdated programs. A program whose modules
+// cannot be fetched is skipped, and a file next to the others contains the
+// reason, which the suites must report.
 func buildGitOps(ctx context.Context, into string) error {
 	recorded := recordedVersions(into)
 	if recorded == nil {
 		recorded = versions{}
 	}
 
-	for i, b := range gitops {
-		progress := fmt.Sprintf("gitops %d/%d:", i+1, len(gitops))
+	for i, b := range gitOpsBinaries {
+		progress := fmt.Sprintf("gitops %d/%d:", i+1, len(gitOpsBinaries))
 
 		version, err := b.version(ctx)
 		if err != nil {
 			return err
 		}
 
-		if b.isIn(into) && recorded[b.module] == version {
+		if b.existsIn(into) && recorded[b.module] == version {
 			continue
 		}
 
-		fmt.Printf("%s fetching and building %s %s (about %s, once)\n", progress, b.name, version, b.took)
+		fmt.Printf("%s fetching and building %s %s (about %s, once)\n", progress, b.name, version, b.buildTime)
 
 		began := time.Now()
 		stop := heartbeat(progress, began)
@@ -94,10 +95,9 @@ func buildGitOps(ctx context.Context, into string) error {
 	return nil
 }
 
-// make fetches, then builds, so that what is not served is told apart from what
-// does not compile.
+// make fetches before it builds, to distinguish fetch errors from build errors.
 func (b binary) make(ctx context.Context, version, into string) error {
-	reason := filepath.Join(into, b.name+skipped)
+	reason := filepath.Join(into, b.name+skippedSuffix)
 
 	err := b.run(ctx, "go", "list", "-deps", "-f", "{{/* only fetch */}}", b.pkg)
 	if notServed := new(notServedError); errors.As(err, &notServed) {
@@ -128,34 +128,34 @@ func (b binary) make(ctx context.Context, version, into string) error {
 	return os.RemoveAll(reason)
 }
 
-// notServedError is that a module could not be fetched.
-type notServedError struct{ said string }
+// notServedError reports that a module could not be fetched.
+type notServedError struct{ output string }
 
-func (e *notServedError) Error() string { return e.said }
+func (e *notServedError) Error() string { return e.output }
 
-// run runs a command in the module's directory. Its error is what it said.
+// run runs a command in the module's directory. Its error contains the output.
 func (b binary) run(ctx context.Context, name string, args ...string) error {
-	var said bytes.Buffer
+	var output bytes.Buffer
 
 	command := exec.CommandContext(ctx, name, args...)
-	command.Dir, command.Stdout, command.Stderr = b.dir, io.Discard, &said
+	command.Dir, command.Stdout, command.Stderr = b.dir, io.Discard, &output
 
 	err := command.Run()
 	if err == nil {
 		return nil
 	}
 
-	if line := notFetched(said.String()); line != "" {
-		return &notServedError{said: line}
+	if line := fetchError(output.String()); line != "" {
+		return &notServedError{output: line}
 	}
 
-	return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), args[0], err, said.String())
+	return fmt.Errorf("%s %s: %w\n%s", filepath.Base(name), args[0], err, output.String())
 }
 
-// notFetched finds the line in which the go command says that it could not get
-// a module; "" where it complains about something else.
-func notFetched(said string) string {
-	for line := range strings.Lines(said) {
+// fetchError returns the line in which the go command reports that it could not
+// fetch a module; "" for other errors.
+func fetchError(output string) string {
+	for line := range strings.Lines(output) {
 		for _, sign := range []string{`: reading http`, `: Get "http`, "GOPROXY", "dial tcp", "unrecognized import path"} {
 			if strings.Contains(line, sign) {
 				return strings.TrimSpace(line)

@@ -1,15 +1,16 @@
-// Command controlplane puts etcd, kube-apiserver and kubectl into a directory,
-// for the tests and the demo, which need a real API server and nothing else: no
-// container engine and no cluster.
+// Command controlplane installs etcd, kube-apiserver and kubectl in a directory,
+// for the tests and the demo. They need a real API server, but no container
+// engine and no cluster.
 //
-// It looks, in this order: where KUBEBUILDER_ASSETS points, if it points
-// elsewhere; in the directory itself; at the archives that the Kubernetes
-// project publishes for tests; and at last it builds them from source. The
-// versions are those of this module's go.mod and nowhere else. Run it from this
-// directory: `go run . --into <directory>`.
+// It uses the first source that exists: KUBEBUILDER_ASSETS, if it names another
+// directory; the directory itself; the archives of test binaries that the
+// Kubernetes project publishes; a build from source. Only this module's go.mod
+// determines the versions. Run it from this directory:
+// `go run . --into <directory>`.
 //
-// With --gitops it puts kube-controller-manager, Flux's kustomize-controller and
-// Argo CD there instead, always from source, and leaves out what is not served.
+// With --gitops it installs kube-controller-manager, Flux's kustomize-controller
+// and Argo CD instead, always built from source, and skips programs whose modules
+// cannot be fetched.
 package main
 
 import (
@@ -25,40 +26,40 @@ import (
 )
 
 func main() {
-	into := flag.String("into", "../../bin/k8s", "the `directory` to put the binaries into")
-	forGitOps := flag.Bool("gitops", false, "rather the controllers that 'make e2e-gitops' runs")
+	into := flag.String("into", "../../bin/k8s", "the `directory` of the binaries")
+	gitOps := flag.Bool("gitops", false, "install the controllers of 'make e2e-gitops' instead")
 	download := flag.Bool("download", true, "try the published archive before building from source")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	if err := run(ctx, *into, *forGitOps, *download); err != nil {
+	if err := run(ctx, *into, *gitOps, *download); err != nil {
 		fmt.Fprintf(os.Stderr, "control plane: %v\n", err)
-		os.Exit(1) //nolint:gocritic // nothing is left for the deferred stop to do
+		os.Exit(1) //nolint:gocritic // the process ends, and its signal handler with it
 	}
 }
 
-func run(ctx context.Context, into string, forGitOps, download bool) error {
+func run(ctx context.Context, into string, gitOps, download bool) error {
 	into, err := filepath.Abs(into)
 	if err != nil {
 		return err
 	}
 
-	if forGitOps {
-		return lockedIn(into, func() error { return buildGitOps(ctx, into) })
+	if gitOps {
+		return withLock(into, func() error { return buildGitOps(ctx, into) })
 	}
 
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" && filepath.Clean(assets) != into {
 		return checkAssets(assets)
 	}
 
-	return lockedIn(into, func() error { return findOrBuild(ctx, into, download) })
+	return withLock(into, func() error { return findOrBuild(ctx, into, download) })
 }
 
-// findOrBuild is for the control plane.
+// findOrBuild provides the control plane.
 func findOrBuild(ctx context.Context, into string, download bool) error {
-	wanted, err := wantedVersions(ctx)
+	wanted, err := requiredVersions(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,23 +84,23 @@ func findOrBuild(ctx context.Context, into string, download bool) error {
 	return buildAll(ctx, into, wanted)
 }
 
-// checkAssets refuses a directory of the user's own that is not whole: falling
-// back to another one would test something that was not asked for.
+// checkAssets rejects an incomplete directory of the user. Using other binaries
+// instead would test something else than the user chose.
 func checkAssets(dir string) error {
 	if absent := missing(dir); len(absent) > 0 {
-		return fmt.Errorf("KUBEBUILDER_ASSETS=%s lacks %s: unset it to have them found or built",
+		return fmt.Errorf("KUBEBUILDER_ASSETS=%s lacks %s: unset it to find or build them",
 			dir, strings.Join(absent, ", "))
 	}
 
 	return nil
 }
 
-// missing names the binaries that dir lacks.
+// missing returns the names of the binaries that dir lacks.
 func missing(dir string) []string {
 	var absent []string
 
 	for _, b := range binaries {
-		if !b.isIn(dir) {
+		if !b.existsIn(dir) {
 			absent = append(absent, b.name)
 		}
 	}
@@ -107,8 +108,9 @@ func missing(dir string) []string {
 	return absent
 }
 
-// lockedIn does something in a directory, made if need be, and alone.
-func lockedIn(dir string, do func() error) error {
+// withLock creates a directory if necessary and calls do while it holds the
+// directory's lock.
+func withLock(dir string, do func() error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -122,8 +124,9 @@ func lockedIn(dir string, do func() error) error {
 	return do()
 }
 
-// lock keeps a second run out of dir until unlock: both would download or build
-// the same thing. The system drops it with the process.
+// lock prevents concurrent runs in dir until unlock is called, because they
+// would download or build the same files. The kernel releases the lock when the
+// process exits.
 func lock(dir string) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -132,7 +135,7 @@ func lock(dir string) (unlock func(), err error) {
 
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		fmt.Println("control plane: waiting for another run that is at it")
+		fmt.Println("control plane: waiting for another run in the same directory")
 
 		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
 	}

@@ -12,50 +12,50 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// board shows the objects as `kubectl get -w` does, and under a row what else
-// has changed: the state message and the conditions.
+// board shows the objects like `kubectl get -w`, and below each row the other
+// changes: the state message and the conditions.
 type board struct {
 	screen *screen
-	// now are the objects that exist, by name.
-	now map[string]news
-	// changes counts how often an object was written after it was created.
+	// objects are the existing objects, by name.
+	objects map[string]objectChange
+	// changes counts the writes to each object after its creation.
 	changes map[string]int
 
-	// nameWidth is that of the longest name; headed tells that the columns have
-	// been named in this chapter.
+	// nameWidth is the length of the longest name; hasHeader reports whether
+	// the header of this section has been printed.
 	nameWidth int
-	headed    bool
+	hasHeader bool
 }
 
 func newBoard(s *screen) *board {
-	return &board{screen: s, now: map[string]news{}, changes: map[string]int{}}
+	return &board{screen: s, objects: map[string]objectChange{}, changes: map[string]int{}}
 }
 
-// expect begins a chapter about objects of these names.
-func (b *board) expect(names []string) {
-	b.headed = false
+// startSection starts a section about objects with these names.
+func (b *board) startSection(names []string) {
+	b.hasHeader = false
 	for _, name := range names {
 		b.nameWidth = max(b.nameWidth, len(name))
 	}
 }
 
-// take takes a change in, and shows what is new to see.
-func (b *board) take(change news) {
+// update records a change and prints what differs.
+func (b *board) update(change objectChange) {
 	name := change.cluster.Name
-	before, known := b.now[name]
+	before, known := b.objects[name]
 	if change.kind != watch.Added {
 		b.changes[name]++
 	}
 	if change.kind == watch.Deleted {
-		delete(b.now, name)
+		delete(b.objects, name)
 		b.row(change)
 		b.detail("deleted")
 		return
 	}
-	b.now[name] = change
+	b.objects[name] = change
 	details := differences(before.cluster.Status, change.cluster.Status)
-	if known && len(details) == 0 && slices.Equal(lasting(before), lasting(change)) {
-		return // metadata alone, which nobody sees either
+	if known && len(details) == 0 && slices.Equal(stableCells(before), stableCells(change)) {
+		return // only metadata changed
 	}
 	b.row(change)
 	for _, detail := range details {
@@ -63,21 +63,21 @@ func (b *board) take(change news) {
 	}
 }
 
-func (b *board) row(change news) {
-	if !b.headed {
-		b.headed = true
-		b.screen.line("  %s", b.screen.bold(b.aligned(shown(change.columns, func(i int) string {
+func (b *board) row(change objectChange) {
+	if !b.hasHeader {
+		b.hasHeader = true
+		b.screen.line("  %s", b.screen.bold(b.aligned(visibleCells(change.columns, func(i int) string {
 			return strings.ToUpper(change.columns[i].Name)
 		}))))
 	}
-	b.screen.line("  %s", b.aligned(shown(change.columns, func(i int) string { return text(change.cells[i]) })))
+	b.screen.line("  %s", b.aligned(visibleCells(change.columns, func(i int) string { return text(change.cells[i]) })))
 }
 
 func (b *board) detail(text string) {
 	b.screen.line("  %*s   %s", b.nameWidth, "", b.screen.dim(text))
 }
 
-// cellWidth fits what is shown most of the time: ChangesDeferred, for one.
+// cellWidth fits most values, such as ChangesDeferred.
 const cellWidth = 15
 
 func (b *board) aligned(cells []string) string {
@@ -92,8 +92,9 @@ func (b *board) aligned(cells []string) string {
 	return strings.TrimRight(line.String(), " ")
 }
 
-// shown are the cells of the columns that kubectl shows without `-o wide`.
-func shown(columns []metav1.TableColumnDefinition, cell func(int) string) []string {
+// visibleCells returns the cells of the columns that kubectl shows without `-o
+// wide`.
+func visibleCells(columns []metav1.TableColumnDefinition, cell func(int) string) []string {
 	var cells []string
 	for i, column := range columns {
 		if column.Priority == 0 {
@@ -103,9 +104,10 @@ func shown(columns []metav1.TableColumnDefinition, cell func(int) string) []stri
 	return cells
 }
 
-// lasting are the shown cells that do not change by themselves, as the age does.
-func lasting(change news) []string {
-	return shown(change.columns, func(i int) string {
+// stableCells returns the visible cells without the age, which changes by
+// itself.
+func stableCells(change objectChange) []string {
+	return visibleCells(change.columns, func(i int) string {
 		if change.columns[i].Name == "Age" {
 			return ""
 		}
@@ -120,7 +122,7 @@ func text(cell any) string {
 	return fmt.Sprint(cell)
 }
 
-// differences are what is new about an object beyond its row.
+// differences returns the changes of a status that its row does not show.
 func differences(before, after v1alpha1.DatabricksClusterStatus) []string {
 	var all []string
 	if after.ClusterID != before.ClusterID && after.ClusterID != "" {
@@ -132,8 +134,8 @@ func differences(before, after v1alpha1.DatabricksClusterStatus) []string {
 	if after.StateMessage != before.StateMessage && after.StateMessage != "" {
 		all = append(all, "state message: "+after.StateMessage)
 	}
-	if told := ending(after.TerminationReason); told != ending(before.TerminationReason) && told != "" {
-		all = append(all, "termination reason: "+told)
+	if reason := formatReason(after.TerminationReason); reason != formatReason(before.TerminationReason) && reason != "" {
+		all = append(all, "termination reason: "+reason)
 	}
 	if !slices.Equal(after.PendingChanges, before.PendingChanges) && len(after.PendingChanges) > 0 {
 		all = append(all, "pending changes: "+strings.Join(after.PendingChanges, ", "))
@@ -141,26 +143,27 @@ func differences(before, after v1alpha1.DatabricksClusterStatus) []string {
 	all = append(all, changedConditions(before, after)...)
 	for _, condition := range before.Conditions {
 		if find(after.Conditions, condition.Type) == nil {
-			all = append(all, condition.Type+" is over")
+			all = append(all, condition.Type+" is removed")
 		}
 	}
 	return all
 }
 
-// ending is a termination reason in one line, its parameters in order.
-func ending(reason *v1alpha1.TerminationReason) string {
+// formatReason formats a termination reason in one line, with sorted
+// parameters.
+func formatReason(reason *v1alpha1.TerminationReason) string {
 	if reason == nil {
 		return ""
 	}
-	told := []string{reason.Code, "(" + reason.Type + ")"}
+	parts := []string{reason.Code, "(" + reason.Type + ")"}
 	for _, name := range slices.Sorted(maps.Keys(reason.Parameters)) {
-		told = append(told, fmt.Sprintf("%s=%q", name, reason.Parameters[name]))
+		parts = append(parts, fmt.Sprintf("%s=%q", name, reason.Parameters[name]))
 	}
-	return strings.Join(told, " ")
+	return strings.Join(parts, " ")
 }
 
-// changedConditions tells those that say the same in one line, and what the
-// state message has said not again.
+// changedConditions formats the changed conditions, with equal reasons in one
+// line, and without messages that repeat the state message.
 func changedConditions(before, after v1alpha1.DatabricksClusterStatus) []string {
 	var reasons, all []string
 	types := map[string][]string{}
@@ -195,15 +198,15 @@ func same(before, after *metav1.Condition) bool {
 	return before != nil && before.Status == after.Status && before.Reason == after.Reason && before.Message == after.Message
 }
 
-// ready tells whether so many objects exist and all are Ready.
+// ready reports whether this number of objects exists and all are Ready.
 func (b *board) ready(objects int) bool {
-	return len(b.now) == objects && len(b.notReady()) == 0
+	return len(b.objects) == objects && len(b.notReady()) == 0
 }
 
-// notReady says of each object that is not Ready why.
+// notReady describes why objects are not Ready.
 func (b *board) notReady() []string {
 	var all []string
-	for name, latest := range b.now {
+	for name, latest := range b.objects {
 		ready := find(latest.cluster.Status.Conditions, v1alpha1.ConditionReady)
 		switch {
 		case ready == nil:

@@ -14,52 +14,52 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// logLines is how much of the operator's log a failure shows.
+// logLines is the number of log lines to print after a failure.
 const logLines = 20
 
-// errUnasked is how a program ended that nobody asked to, and without a failure.
-var errUnasked = errors.New("it ended with exit code 0, unasked")
+// errUnexpectedExit is the error of a program that exits with code 0 before it
+// is stopped.
+var errUnexpectedExit = errors.New("it exited unexpectedly with exit code 0")
 
-// demo is the story of some objects from apply to delete.
+// demo runs some objects through their lifecycle, from apply to delete.
 type demo struct {
-	settings settings
-	screen   *screen
-	world    world
-	board    *board
-	news     chan news
-	objects  []*unstructured.Unstructured
-	// adopted is the cluster that outlives its object.
+	settings    settings
+	screen      *screen
+	environment environment
+	board       *board
+	changes     chan objectChange
+	objects     []*unstructured.Unstructured
+	// adopted is the id of the cluster that is kept when its object is deleted.
 	adopted string
 	figures figures
 }
 
-// chapter is a part of the story; an error ends all of it.
+// chapter is one part of the demo; an error ends the demo.
 type chapter func(context.Context) error
 
 func newDemo(s settings, screen *screen) *demo {
-	return &demo{settings: s, screen: screen, board: newBoard(screen), news: make(chan news)}
+	return &demo{settings: s, screen: screen, board: newBoard(screen), changes: make(chan objectChange)}
 }
 
-// run tells the story from beginning to end. Whatever happens, nothing is left
-// running.
+// run runs the whole demo and always stops the programs that it started.
 func (d *demo) run(ctx context.Context) error {
 	d.figures.began = time.Now()
 	ctx, cancel := context.WithCancelCause(ctx)
-	err := d.tell(ctx, cancel)
+	err := d.runChapters(ctx, cancel)
 	if errors.Is(err, context.Canceled) {
 		err = context.Cause(ctx)
 	}
-	if err != nil && !errors.Is(err, context.Canceled) && d.world.operator != nil {
-		d.screen.section("Log", "the end of the operator's")
-		d.screen.line("%s", d.world.operator.Log.Tail(logLines))
+	if err != nil && !errors.Is(err, context.Canceled) && d.environment.operator != nil {
+		d.screen.section("Log", "end of the operator's log")
+		d.screen.line("%s", d.environment.operator.Log.Tail(logLines))
 	}
 	cancel(nil)
-	stop := d.screen.wait("stopping what was started")
+	stop := d.screen.wait("stopping all programs")
 	defer stop()
-	return errors.Join(err, d.world.stop())
+	return errors.Join(err, d.environment.stop())
 }
 
-func (d *demo) tell(ctx context.Context, cancel context.CancelCauseFunc) error {
+func (d *demo) runChapters(ctx context.Context, cancel context.CancelCauseFunc) error {
 	if err := d.start(ctx); err != nil {
 		return err
 	}
@@ -77,14 +77,14 @@ func (d *demo) tell(ctx context.Context, cancel context.CancelCauseFunc) error {
 		d.adopt,
 		d.failLaunch,
 		d.delete,
-		d.checkWhatIsLeft,
-		d.tellFigures,
+		d.checkRemaining,
+		d.printFigures,
 	)
 }
 
 func inOrder(ctx context.Context, chapters ...chapter) error {
-	for _, tell := range chapters {
-		if err := tell(ctx); err != nil {
+	for _, run := range chapters {
+		if err := run(ctx); err != nil {
 			return err
 		}
 	}
@@ -92,7 +92,7 @@ func inOrder(ctx context.Context, chapters ...chapter) error {
 }
 
 func (d *demo) start(ctx context.Context) error {
-	d.screen.section("Start", "three programs, as anybody would start them")
+	d.screen.section("Start", "three programs, configured only by documented flags")
 	binaries, err := programs.Find(d.settings.bin)
 	if err != nil {
 		return err
@@ -100,18 +100,18 @@ func (d *demo) start(ctx context.Context) error {
 	if d.objects, err = readSamples(d.settings.samples); err != nil {
 		return err
 	}
-	if err := d.world.makeDirectory(); err != nil {
+	if err := d.environment.makeDirectory(); err != nil {
 		return err
 	}
 	steps := []struct {
 		name string
 		do   func() (string, error)
 	}{
-		{"control plane", func() (string, error) { return d.world.startKubernetes(ctx) }},
+		{"control plane", func() (string, error) { return d.environment.startKubernetes(ctx) }},
 		{"workspace", func() (string, error) {
-			return d.world.startSimulator(ctx, binaries.Simulator, d.settings.timeScale)
+			return d.environment.startSimulator(ctx, binaries.Simulator, d.settings.timeScale)
 		}},
-		{"operator", func() (string, error) { return d.world.startOperator(ctx, binaries.Manager) }},
+		{"operator", func() (string, error) { return d.environment.startOperator(ctx, binaries.Manager) }},
 	}
 	for _, step := range steps {
 		if err := d.screen.step(step.name, step.do); err != nil {
@@ -124,14 +124,15 @@ func (d *demo) start(ctx context.Context) error {
 	return nil
 }
 
-// supervise ends the story where a program ends by itself, and has the objects
-// watched: from the first write on, or the figures would vary.
+// supervise ends the demo when a program exits, and starts the watch of the
+// objects. The watch must start before the first write, or the figures would
+// vary.
 func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
-	for name, process := range map[string]*programs.Process{"operator": d.world.operator.Process, "simulator": d.world.simulator.Process} {
+	for name, process := range map[string]*programs.Process{"operator": d.environment.operator.Process, "simulator": d.environment.simulator.Process} {
 		go func() {
 			select {
 			case <-process.Done():
-				cancel(fmt.Errorf("the %s stopped working: %w", name, cmp.Or(process.Err(), errUnasked)))
+				cancel(fmt.Errorf("the %s stopped working: %w", name, cmp.Or(process.Err(), errUnexpectedExit)))
 			case <-ctx.Done():
 			}
 		}()
@@ -140,9 +141,9 @@ func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 	opened := sync.OnceFunc(func() { close(watching) })
 	go func() {
 		for ctx.Err() == nil {
-			if err := follow(ctx, d.world.kubernetes.Config, opened, func(change news) {
+			if err := follow(ctx, d.environment.kubernetes.Config, opened, func(change objectChange) {
 				select {
-				case d.news <- change:
+				case d.changes <- change:
 				case <-ctx.Done():
 				}
 			}); err != nil {
@@ -156,21 +157,21 @@ func (d *demo) supervise(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// withObjects adds to a failure how the objects stand.
+// withObjects adds the objects' conditions to an error.
 func (d *demo) withObjects(err error) error {
 	return fmt.Errorf("%w\n  %s", err, strings.Join(d.board.notReady(), "\n  "))
 }
 
-// until shows what happens until a condition holds.
-func (d *demo) until(ctx context.Context, what string, limit time.Duration, holds func() bool) error {
+// until prints changes until a condition holds.
+func (d *demo) until(ctx context.Context, what string, limit time.Duration, condition func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s took more than %s", what, limit))
 	defer cancel()
 	stop := d.screen.wait(what)
 	defer stop()
-	for !holds() {
+	for !condition() {
 		select {
-		case change := <-d.news:
-			d.board.take(change)
+		case change := <-d.changes:
+			d.board.update(change)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -178,14 +179,14 @@ func (d *demo) until(ctx context.Context, what string, limit time.Duration, hold
 	return nil
 }
 
-// keep stays up until Ctrl-C, and shows what happens meanwhile.
+// keep prints changes until Ctrl-C.
 func (d *demo) keep(ctx context.Context) error {
-	d.tellHints()
-	d.board.expect(nil)
+	d.printHints()
+	d.board.startSection(nil)
 	for {
 		select {
-		case change := <-d.news:
-			d.board.take(change)
+		case change := <-d.changes:
+			d.board.update(change)
 		case <-ctx.Done():
 			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 				return err

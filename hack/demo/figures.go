@@ -12,33 +12,34 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// figures are what the story took.
+// figures are the costs of the demo.
 type figures struct {
 	began time.Time
-	// own is how often the demo itself wrote to an object that there was.
+	// own counts the demo's own writes to existing objects.
 	own int
 
-	applied, ready, deleting, deleted tally
+	applied, ready, deleting, deleted counts
 }
 
-// tally is what had been done at a moment since the beginning.
-type tally struct {
+// counts are the totals at one time.
+type counts struct {
 	at    time.Time
 	calls map[string]int
-	// writes are the operator's to objects, events those about them.
+	// writes are the operator's writes to objects, and events its events about
+	// them.
 	writes, events int
 }
 
-func (d *demo) count(ctx context.Context, into *tally) error {
-	requests, err := d.world.simulator.Requests(ctx)
+func (d *demo) count(ctx context.Context, into *counts) error {
+	requests, err := d.environment.simulator.Requests(ctx)
 	if err != nil {
 		return err
 	}
-	var told eventsv1.EventList
-	if err := d.world.api.List(ctx, &told, client.InNamespace(namespace)); err != nil {
+	var events eventsv1.EventList
+	if err := d.environment.api.List(ctx, &events, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("list the events: %w", err)
 	}
-	*into = tally{at: time.Now(), calls: map[string]int{}, writes: -d.figures.own, events: len(told.Items)}
+	*into = counts{at: time.Now(), calls: map[string]int{}, writes: -d.figures.own, events: len(events.Items)}
 	for _, request := range requests {
 		into.calls[request.Endpoint]++
 	}
@@ -48,10 +49,10 @@ func (d *demo) count(ctx context.Context, into *tally) error {
 	return nil
 }
 
-// tellFigures tells what one sample's plain life costs, on average over all of
-// them, without what else was done to them.
-func (d *demo) tellFigures(context.Context) error {
-	d.screen.section("Figures", "from apply to Ready, and from delete to the end")
+// printFigures prints the average costs of the lifecycle of one sample, without
+// the other changes of the demo.
+func (d *demo) printFigures(context.Context) error {
+	d.screen.section("Figures", "from apply to Ready, and from delete until deleted")
 	f := d.figures
 	objects, total := len(d.clusters()), 0
 	calls := maps.Clone(f.ready.calls)
@@ -63,11 +64,11 @@ func (d *demo) tellFigures(context.Context) error {
 	for _, count := range calls {
 		total += count
 	}
-	d.figure("Databricks calls", "%s per object, %d for %d: %s", each(total, objects), total, objects, counted(calls))
+	d.figure("Databricks calls", "%s per object, %d for %d: %s", perObject(total, objects), total, objects, formatCounts(calls))
 	d.figure("Kubernetes writes", "%s per object, and %s events",
-		each(f.ready.writes+f.deleted.writes-f.deleting.writes, objects), each(f.ready.events+f.deleted.events-f.deleting.events, objects))
+		perObject(f.ready.writes+f.deleted.writes-f.deleting.writes, objects), perObject(f.ready.events+f.deleted.events-f.deleting.events, objects))
 	d.figure("time", "%s to Ready, %s to delete, %s for all of the above",
-		span(f.ready.at.Sub(f.applied.at)), span(f.deleted.at.Sub(f.deleting.at)), span(time.Since(f.began)))
+		formatDuration(f.ready.at.Sub(f.applied.at)), formatDuration(f.deleted.at.Sub(f.deleting.at)), formatDuration(time.Since(f.began)))
 	return nil
 }
 
@@ -75,12 +76,12 @@ func (d *demo) figure(name, format string, values ...any) {
 	d.screen.line("  %-19s %s", name, fmt.Sprintf(format, values...))
 }
 
-func each(total, objects int) string {
+func perObject(total, objects int) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(total)/float64(objects)), ".0")
 }
 
-// counted are counts, the largest first.
-func counted(counts map[string]int) string {
+// formatCounts formats counts, the largest first.
+func formatCounts(counts map[string]int) string {
 	var names []string
 	for name := range counts {
 		names = append(names, name)

@@ -13,10 +13,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// exitInterrupted is what shells give a program that Ctrl-C ended.
+// exitInterrupted is the exit code that shells use after Ctrl-C.
 const exitInterrupted = 130
 
-// settings is everything that the command line says.
+// settings holds the values of the flags.
 type settings struct {
 	keep         bool
 	bin, samples string
@@ -25,18 +25,18 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.BoolVar(&s.keep, "keep", false, "stay up when the clusters are running, until Ctrl-C")
+	flag.BoolVar(&s.keep, "keep", false, "keep everything running after Watch, until Ctrl-C")
 	flag.StringVar(&s.bin, "bin", "bin", "`directory` of the programs that make build built")
 	flag.StringVar(&s.samples, "samples", "config/samples", "`directory` of the objects to apply: a kustomization of plain resources")
-	flag.Float64Var(&s.timeScale, "time-scale", 30, "how many times as fast as in life the workspace is, where a launch takes 5 minutes")
+	flag.Float64Var(&s.timeScale, "time-scale", 30, "factor by which the workspace is faster than a real one, whose launches take 5 minutes")
 	flag.Parse()
 	os.Exit(run(s))
 }
 
-// run tells the story and returns the exit code.
+// run runs the demo and returns the exit code.
 func run(s settings) int {
 	ctrl.SetLogger(logr.Discard())
-	// SIGPIPE, too: `make demo | head` must leave nothing behind.
+	// SIGPIPE, too: `make demo | head` must stop all programs.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	screen := newScreen(os.Stdout)
@@ -46,7 +46,7 @@ func run(s settings) int {
 		screen.line("\n%s", screen.bold("demo: ok"))
 		return 0
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		screen.line("\ndemo: interrupted, and everything that it started is gone")
+		screen.line("\ndemo: interrupted; all programs were stopped")
 		return exitInterrupted
 	default:
 		fmt.Fprintf(os.Stderr, "\ndemo: failed: %v\n", err)

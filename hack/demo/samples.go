@@ -16,7 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// readSamples reads the resources of a kustomization that has nothing else.
+// readSamples reads the resources of a kustomization that consists only of
+// resources.
 func readSamples(directory string) ([]*unstructured.Unstructured, error) {
 	file := filepath.Join(directory, "kustomization.yaml")
 	content, err := os.ReadFile(file)
@@ -29,7 +30,7 @@ func readSamples(directory string) ([]*unstructured.Unstructured, error) {
 		Resources  []string `json:"resources"`
 	}
 	if err := yaml.UnmarshalStrict(content, &kustomization); err != nil {
-		return nil, fmt.Errorf("read %s, of which only resources are understood: %w", file, err)
+		return nil, fmt.Errorf("read %s, which may contain only resources: %w", file, err)
 	}
 	var all []*unstructured.Unstructured
 	for _, resource := range kustomization.Resources {
@@ -62,8 +63,8 @@ func readObjects(file string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// pointAt puts a workspace into the sample Secret, where a user puts their own.
-func pointAt(object *unstructured.Unstructured, host, token string) error {
+// setWorkspace sets the workspace in the sample Secret.
+func setWorkspace(object *unstructured.Unstructured, host, token string) error {
 	if object.GetKind() != "Secret" {
 		return nil
 	}
@@ -72,13 +73,13 @@ func pointAt(object *unstructured.Unstructured, host, token string) error {
 			return errors.Join(fmt.Errorf("the sample Secret %s has no stringData.%s to replace", object.GetName(), key), err)
 		}
 		if err := unstructured.SetNestedField(object.Object, value, "stringData", key); err != nil {
-			return fmt.Errorf("point the sample Secret %s at the simulator: %w", object.GetName(), err)
+			return fmt.Errorf("set the workspace in the sample Secret %s: %w", object.GetName(), err)
 		}
 	}
 	return nil
 }
 
-// apply is kubectl apply --server-side.
+// apply does what kubectl apply --server-side does.
 func apply(ctx context.Context, api client.Client, object *unstructured.Unstructured) error {
 	object.SetNamespace(namespace)
 	if err := api.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("demo")); err != nil {
@@ -87,5 +88,5 @@ func apply(ctx context.Context, api client.Client, object *unstructured.Unstruct
 	return nil
 }
 
-// namespace is where the samples go: the one that kubectl takes by itself.
+// namespace is the namespace of the samples, kubectl's default.
 const namespace = corev1.NamespaceDefault

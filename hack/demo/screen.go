@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// screen is where the story is told. On a terminal its last line moves while
-// something is waited for; elsewhere every line is written once, and a long wait
-// says now and then that it goes on.
+// screen prints the demo. On a terminal the last line is animated during a
+// wait; otherwise every line is printed once, and a long wait prints its
+// progress at intervals.
 type screen struct {
 	live, color bool
 
@@ -23,10 +23,10 @@ type screen struct {
 }
 
 const (
-	frames     = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-	frameEvery = 100 * time.Millisecond
-	// patienceEvery is how often a wait is told where no line can move.
-	patienceEvery = 10 * time.Second
+	frames        = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+	frameInterval = 100 * time.Millisecond
+	// progressInterval is the interval of progress lines without a terminal.
+	progressInterval = 10 * time.Second
 )
 
 func newScreen(out *os.File) *screen {
@@ -36,12 +36,12 @@ func newScreen(out *os.File) *screen {
 	return &screen{out: out, live: live, color: live && os.Getenv("NO_COLOR") == ""}
 }
 
-// section begins a chapter.
+// section starts a section.
 func (s *screen) section(title, about string) {
 	s.line("\n%s  %s", s.bold(title), s.dim(about))
 }
 
-// line writes one line, above what is waited for.
+// line prints one line above the line of the current wait.
 func (s *screen) line(format string, values ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,13 +50,12 @@ func (s *screen) line(format string, values ...any) {
 	s.draw()
 }
 
-// done tells that something is as it was to be.
+// done prints that a check succeeded.
 func (s *screen) done(format string, values ...any) {
 	s.line("  %s %s", s.green("✓"), fmt.Sprintf(format, values...))
 }
 
-// step does one thing that takes a while, and tells that it is done and what
-// came of it.
+// step runs one slow step and prints its result.
 func (s *screen) step(name string, do func() (string, error)) error {
 	began := time.Now()
 	stop := s.wait(name)
@@ -66,11 +65,11 @@ func (s *screen) step(name string, do func() (string, error)) error {
 		s.line("  %s %s", s.red("✗"), name)
 		return err
 	}
-	s.line("  %s %-15s %s  %s", s.green("✓"), name, about, s.dim(span(time.Since(began))))
+	s.line("  %s %-15s %s  %s", s.green("✓"), name, about, s.dim(formatDuration(time.Since(began))))
 	return nil
 }
 
-// wait tells that something is waited for, until stop is called.
+// wait shows that the demo waits for something, until stop is called.
 func (s *screen) wait(what string) (stop func()) {
 	s.mu.Lock()
 	s.waiting, s.since = what, time.Now()
@@ -92,9 +91,9 @@ func (s *screen) wait(what string) (stop func()) {
 }
 
 func (s *screen) animate(done <-chan struct{}) {
-	every := patienceEvery
+	every := progressInterval
 	if s.live {
-		every = frameEvery
+		every = frameInterval
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -110,7 +109,7 @@ func (s *screen) animate(done <-chan struct{}) {
 			s.frame++
 			s.draw()
 		} else {
-			fmt.Fprintf(s.out, "  … %s (%s so far)\n", s.waiting, span(time.Since(s.since)))
+			fmt.Fprintf(s.out, "  … %s (%s so far)\n", s.waiting, formatDuration(time.Since(s.since)))
 		}
 		s.mu.Unlock()
 	}
@@ -125,12 +124,12 @@ func (s *screen) erase() {
 func (s *screen) draw() {
 	if s.live && s.waiting != "" {
 		all := []rune(frames)
-		fmt.Fprintf(s.out, "  %s %s %s", s.dim(string(all[s.frame%len(all)])), s.waiting, s.dim(span(time.Since(s.since))))
+		fmt.Fprintf(s.out, "  %s %s %s", s.dim(string(all[s.frame%len(all)])), s.waiting, s.dim(formatDuration(time.Since(s.since))))
 	}
 }
 
-// span is a duration as people say it.
-func span(d time.Duration) string {
+// formatDuration formats a duration for readers.
+func formatDuration(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}

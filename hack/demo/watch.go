@@ -15,18 +15,18 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// news is one change of an object: as kubectl's table shows it, and whole.
-type news struct {
+// objectChange is one change of an object, with its row in kubectl's table.
+type objectChange struct {
 	kind    watch.EventType
 	columns []metav1.TableColumnDefinition
 	cells   []any
 	cluster v1alpha1.DatabricksCluster
 }
 
-// follow tells of every change of the objects, those that exist first, until
-// ctx ends or the watch breaks. It calls opened once nothing is missed any more.
-// The API server makes the rows: they are what kubectl shows.
-func follow(ctx context.Context, config *rest.Config, opened func(), tell func(news)) error {
+// follow calls handle for every object and each of its changes, until ctx ends
+// or the watch breaks. It calls opened when the watch is established. The API
+// server renders the rows, so they are those of kubectl.
+func follow(ctx context.Context, config *rest.Config, opened func(), handle func(objectChange)) error {
 	body, err := openWatch(ctx, config)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func follow(ctx context.Context, config *rest.Config, opened func(), tell func(n
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, io.EOF):
-			return nil // the API server ends every watch now and then
+			return nil // the API server ends every watch after some time
 		case err != nil:
 			return fmt.Errorf("watch the objects: %w", err)
 		case event.Type == watch.Error:
@@ -57,24 +57,24 @@ func follow(ctx context.Context, config *rest.Config, opened func(), tell func(n
 			columns = table.ColumnDefinitions
 		}
 		for _, row := range table.Rows {
-			change := news{kind: event.Type, columns: columns, cells: row.Cells}
+			change := objectChange{kind: event.Type, columns: columns, cells: row.Cells}
 			if err := json.Unmarshal(row.Object.Raw, &change.cluster); err != nil {
 				return fmt.Errorf("watch the objects: %w", err)
 			}
-			tell(change)
+			handle(change)
 		}
 	}
 }
 
-// openWatch asks for tables with whole objects in them.
+// openWatch watches tables that include the whole objects.
 func openWatch(ctx context.Context, config *rest.Config) (io.ReadCloser, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
-	asking, err := rest.UnversionedRESTClientFor(config)
+	restClient, err := rest.UnversionedRESTClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	body, err := asking.Get().
+	body, err := restClient.Get().
 		AbsPath("apis", v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "namespaces", namespace, "databricksclusters").
 		Param("watch", "true").Param("includeObject", "Object").
 		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").

@@ -17,45 +17,46 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// inSimulator does what other people and misfortune do to a workspace: a POST to
-// the simulator's control endpoint. The answer is read where into is not nil.
-func (w *world) inSimulator(ctx context.Context, path string, body, into any) error {
+// callSimulator sends a POST to the simulator's control API, which acts as
+// other users and injects failures. It decodes the response into into unless
+// that is nil.
+func (w *environment) callSimulator(ctx context.Context, path string, body, into any) error {
 	content, err := json.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("tell the simulator %s: %w", path, err)
+		return fmt.Errorf("call the simulator's %s: %w", path, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.simulator.URL+simulator.ControlPath+path, bytes.NewReader(content))
 	if err != nil {
-		return fmt.Errorf("tell the simulator %s: %w", path, err)
+		return fmt.Errorf("call the simulator's %s: %w", path, err)
 	}
-	asking, err := trusting(w.simulator.CAFile)
+	httpClient, err := clientTrusting(w.simulator.CAFile)
 	if err != nil {
 		return err
 	}
-	defer asking.CloseIdleConnections()
-	answer, err := asking.Do(request)
+	defer httpClient.CloseIdleConnections()
+	answer, err := httpClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("tell the simulator %s: %w", path, err)
+		return fmt.Errorf("call the simulator's %s: %w", path, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	said, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	response, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the simulator's answer to %s: %w", path, err)
 	case answer.StatusCode != http.StatusOK:
-		return fmt.Errorf("the simulator answers %s to %s: %s", answer.Status, path, said)
+		return fmt.Errorf("the simulator answers %s to %s: %s", answer.Status, path, response)
 	case into == nil:
 		return nil
 	}
-	if err := json.Unmarshal(said, into); err != nil {
+	if err := json.Unmarshal(response, into); err != nil {
 		return fmt.Errorf("read the simulator's answer to %s: %w", path, err)
 	}
 	return nil
 }
 
-func trusting(caFile string) (*http.Client, error) {
+func clientTrusting(caFile string) (*http.Client, error) {
 	authority, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the simulator's authority: %w", err)
@@ -65,9 +66,8 @@ func trusting(caFile string) (*http.Client, error) {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}, nil
 }
 
-// wrote are the operations other than reads that the workspace was asked for,
-// in order.
-func (w *world) wrote(ctx context.Context) ([]string, error) {
+// writes returns the operations on the workspace except reads, in order.
+func (w *environment) writes(ctx context.Context) ([]string, error) {
 	requests, err := w.simulator.Requests(ctx)
 	if err != nil {
 		return nil, err
@@ -81,27 +81,27 @@ func (w *world) wrote(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// asking does something and checks that it made the operator ask the workspace
-// for exactly these operations, reads aside.
-func (d *demo) asking(ctx context.Context, wanted []string, do func() error) error {
-	before, err := d.world.wrote(ctx)
+// expectWrites calls do and checks that the operator then sent exactly these
+// writes to the workspace.
+func (d *demo) expectWrites(ctx context.Context, wanted []string, do func() error) error {
+	before, err := d.environment.writes(ctx)
 	if err != nil {
 		return err
 	}
 	if err := do(); err != nil {
 		return err
 	}
-	after, err := d.world.wrote(ctx)
+	after, err := d.environment.writes(ctx)
 	if err != nil {
 		return err
 	}
-	if wrote := after[len(before):]; !slices.Equal(wrote, wanted) {
-		return fmt.Errorf("the operator asked the workspace for %v, where %v was enough", wrote, wanted)
+	if writes := after[len(before):]; !slices.Equal(writes, wanted) {
+		return fmt.Errorf("the operator sent the writes %v to the workspace instead of %v", writes, wanted)
 	}
 	if len(wanted) == 0 {
-		d.screen.done("nothing was written to the workspace")
+		d.screen.done("no writes to the workspace")
 		return nil
 	}
-	d.screen.done("what was written to the workspace: %s, and nothing else", strings.Join(wanted, ", "))
+	d.screen.done("writes to the workspace: %s, and no others", strings.Join(wanted, ", "))
 	return nil
 }

@@ -75,7 +75,7 @@ func (o *operator) scrape(ctx context.Context) (samples, error) {
 
 // work is the progress of an operator through its queue.
 type work struct {
-	isLeader         bool
+	isLeader            bool
 	reconciled, waiting float64
 	heap                float64
 }
@@ -87,10 +87,10 @@ func (o *operator) work(ctx context.Context) (work, error) {
 	}
 	const controller = `controller="databrickscluster"`
 	return work{
-		isLeader: now.sum("leader_election_master_status") > 0,
-		reconciled:  now.sum("controller_runtime_reconcile_total", controller),
-		waiting:     now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
-		heap:        max(now.sum("go_gc_heap_live_bytes"), 0),
+		isLeader:   now.sum("leader_election_master_status") > 0,
+		reconciled: now.sum("controller_runtime_reconcile_total", controller),
+		waiting:    now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
+		heap:       max(now.sum("go_gc_heap_live_bytes"), 0),
 	}, nil
 }
 

@@ -155,7 +155,7 @@ func (p *processes) awaitLeader(ctx context.Context, one *operator) error {
 func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) error {
 	var last string
 	var since time.Time
-	return p.await(ctx, "the operator to rest", 5*time.Minute, func(ctx context.Context) (bool, error) {
+	return p.await(ctx, "the operator to be idle", 5*time.Minute, func(ctx context.Context) (bool, error) {
 		now, err := one.work(ctx)
 		if err != nil {
 			return false, err
@@ -320,7 +320,7 @@ func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, a
 		}
 	}
 	var late []float64
-	err := p.await(ctx, "the clusters of arrivals", 2*time.Minute, func(ctx context.Context) (bool, error) {
+	err := p.await(ctx, "the clusters of the created objects", 2*time.Minute, func(ctx context.Context) (bool, error) {
 		calls, err := p.calls(ctx)
 		if err != nil {
 			return false, err

@@ -19,11 +19,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// glance is how often something is looked at that does not tell by itself.
-const glance = 100 * time.Millisecond
+// pollInterval is the interval between checks of a condition.
+const pollInterval = 100 * time.Millisecond
 
-// world is everything that runs, and the directory with its files.
-type world struct {
+// environment holds the running programs and the directory with their files.
+type environment struct {
 	kubernetes *controlplane.ControlPlane
 	api        client.WithWatch
 	simulator  *programs.Simulator
@@ -31,12 +31,12 @@ type world struct {
 	directory  string
 }
 
-func (w *world) file(name string) string { return filepath.Join(w.directory, name) }
+func (w *environment) file(name string) string { return filepath.Join(w.directory, name) }
 
-func (w *world) kubeconfig() string { return w.file("kubeconfig") }
+func (w *environment) kubeconfig() string { return w.file("kubeconfig") }
 
-// makeDirectory is first: everything else has files there.
-func (w *world) makeDirectory() error {
+// makeDirectory makes the directory for the files of all programs.
+func (w *environment) makeDirectory() error {
 	directory, err := os.MkdirTemp("", "databricks-operator-demo-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo's files: %w", err)
@@ -46,7 +46,7 @@ func (w *world) makeDirectory() error {
 }
 
 // startKubernetes starts etcd and kube-apiserver, with the CRDs.
-func (w *world) startKubernetes(ctx context.Context) (string, error) {
+func (w *environment) startKubernetes(ctx context.Context) (string, error) {
 	started, err := controlplane.Start()
 	if err != nil {
 		return "", err
@@ -66,20 +66,20 @@ func (w *world) startKubernetes(ctx context.Context) (string, error) {
 	if err := w.awaitNamespaces(ctx); err != nil {
 		return "", err
 	}
-	asking, err := discovery.NewDiscoveryClientForConfig(started.Config)
+	discoveryClient, err := discovery.NewDiscoveryClientForConfig(started.Config)
 	if err != nil {
 		return "", fmt.Errorf("make a client: %w", err)
 	}
-	version, err := asking.ServerVersion()
+	version, err := discoveryClient.ServerVersion()
 	if err != nil {
 		return "", fmt.Errorf("ask for the API server's version: %w", err)
 	}
 	return fmt.Sprintf("kube-apiserver %s and etcd, at %s", version.GitVersion, strings.TrimSuffix(started.Config.Host, "/")), nil
 }
 
-// awaitNamespaces waits for those that a new API server makes a little later.
-func (w *world) awaitNamespaces(ctx context.Context) error {
-	err := wait.PollUntilContextTimeout(ctx, glance, 20*time.Second, true, func(ctx context.Context) (bool, error) {
+// awaitNamespaces waits for the namespaces that a new API server creates.
+func (w *environment) awaitNamespaces(ctx context.Context) error {
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, 20*time.Second, true, func(ctx context.Context) (bool, error) {
 		for _, name := range []string{namespace, "kube-system"} {
 			if err := w.api.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{}); err != nil {
 				return false, nil //nolint:nilerr // not yet
@@ -93,17 +93,17 @@ func (w *world) awaitNamespaces(ctx context.Context) error {
 	return nil
 }
 
-func (w *world) startSimulator(ctx context.Context, binary string, timeScale float64) (string, error) {
+func (w *environment) startSimulator(ctx context.Context, binary string, timeScale float64) (string, error) {
 	scale := strconv.FormatFloat(timeScale, 'g', -1, 64)
 	started, err := programs.StartSimulator(ctx, binary, w.file("simulator.log"), w.file("databricks-ca.pem"), "--time-scale="+scale)
 	if err != nil {
 		return "", err
 	}
 	w.simulator = started
-	return fmt.Sprintf("bin/simulator, %s times as fast as life, at %s", scale, started.URL), nil
+	return fmt.Sprintf("bin/simulator, %s times faster than a real workspace, at %s", scale, started.URL), nil
 }
 
-func (w *world) startOperator(ctx context.Context, binary string) (string, error) {
+func (w *environment) startOperator(ctx context.Context, binary string) (string, error) {
 	started, err := programs.StartOperator(ctx, binary, w.file("operator.log"),
 		"--kubeconfig="+w.kubeconfig(),
 		"--allowed-hosts="+w.simulator.URL,
@@ -115,24 +115,24 @@ func (w *world) startOperator(ctx context.Context, binary string) (string, error
 		return "", err
 	}
 	w.operator = started
-	return fmt.Sprintf("bin/manager, allowed to reach %s alone, as process %d", w.simulator.URL, started.PID()), nil
+	return fmt.Sprintf("bin/manager, with %s as its only allowed host, process %d", w.simulator.URL, started.PID()), nil
 }
 
-// stop ends what runs, in the order in which one needs the other, and removes
+// stop stops the programs in reverse order of their dependencies, and removes
 // the files.
-func (w *world) stop() error {
-	var problems []error
+func (w *environment) stop() error {
+	var errs []error
 	if w.operator != nil {
-		problems = append(problems, w.operator.Stop())
+		errs = append(errs, w.operator.Stop())
 	}
 	if w.simulator != nil {
-		problems = append(problems, w.simulator.Stop())
+		errs = append(errs, w.simulator.Stop())
 	}
 	if w.kubernetes != nil {
-		problems = append(problems, w.kubernetes.Stop())
+		errs = append(errs, w.kubernetes.Stop())
 	}
 	if w.directory != "" {
-		problems = append(problems, os.RemoveAll(w.directory))
+		errs = append(errs, os.RemoveAll(w.directory))
 	}
-	return errors.Join(problems...)
+	return errors.Join(errs...)
 }
