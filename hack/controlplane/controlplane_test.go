@@ -50,7 +50,7 @@ func TestUnpackNeedsEveryBinary(t *testing.T) {
 	}
 
 	err = unpack(archiveOf(t, "etcd", "kubectl"), t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "kube-apiserver the archive lacks") {
+	if err == nil || !strings.Contains(err.Error(), "the archive lacks kube-apiserver") {
 		t.Errorf("an archive without kube-apiserver: %v", err)
 	}
 }

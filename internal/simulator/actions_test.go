@@ -11,8 +11,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// bring makes a cluster in a state, by the ways a user has.
-func (b *bench) bring(state string) string {
+// clusterIn creates a cluster and brings it into a state with the operations of
+// the API.
+func (b *harness) clusterIn(state string) string {
 	b.t.Helper()
 	var id string
 	switch state {
@@ -36,9 +37,9 @@ func (b *bench) bring(state string) string {
 	return id
 }
 
-// What each verb does in each state: the state afterwards, or "!" and the
-// state that the refusal names.
-func TestEveryVerbInEveryState(t *testing.T) {
+// The state after each operation in each state, or "!" and the state that the
+// error names.
+func TestEveryOperationInEveryState(t *testing.T) {
 	edit := `,"cluster_name":"two",` + small + `,"num_workers":1}`
 	for verb, c := range map[string]struct {
 		more string
@@ -87,17 +88,17 @@ func TestEveryVerbInEveryState(t *testing.T) {
 	} {
 		for state, want := range c.in {
 			t.Run(verb+" in "+state, func(t *testing.T) {
-				b := newBench(t, simulator.Options{})
-				id := b.bring(state)
+				b := newHarness(t, simulator.Options{})
+				id := b.clusterIn(state)
 				path, body := "/api/2.1/clusters/"+verb, `{"cluster_id":"`+id+`"`+c.more
 				if named, refusal := strings.CutPrefix(want, "!"); refusal {
-					b.refused(http.MethodPost, path, body, 400, "INVALID_STATE", "Cluster "+id+" is in unexpected state "+named+".")
+					b.expectError(http.MethodPost, path, body, 400, "INVALID_STATE", "Cluster "+id+" is in unexpected state "+named+".")
 					b.Expect(b.state(id)).To(Equal(state))
 					return
 				}
 				b.Expect(b.ok(http.MethodPost, path, body)).To(BeEmpty())
 				if want == "gone" {
-					b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
+					b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
 					return
 				}
 				b.Expect(b.state(id)).To(Equal(want))
@@ -106,8 +107,8 @@ func TestEveryVerbInEveryState(t *testing.T) {
 	}
 }
 
-func TestARefusedStateCarriesTheObservedDetail(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestInvalidStateHasTheObservedDetail(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("one")
 	a := b.call(http.MethodPost, "/api/2.1/clusters/start", `{"cluster_id":"`+id+`"}`)
 	b.Expect(a.body["details"]).To(ConsistOf(map[string]any{
@@ -115,53 +116,53 @@ func TestARefusedStateCarriesTheObservedDetail(t *testing.T) {
 	}))
 }
 
-func TestTheDocumentedNoOpsCanBeHad(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{StartIsNoOp: true, RestartIsNoOp: true}})
+func TestDocumentedNoOpsAreOptional(t *testing.T) {
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{StartIsNoOp: true, RestartIsNoOp: true}})
 	id := b.create("one")
 	b.verb("start", id)
 	b.verb("restart", id)
 	b.Expect(b.state(id)).To(Equal("PENDING"))
 }
 
-func TestUnknownClustersDoNotExistForAnyVerb(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestUnknownClustersDoNotExistForAnyOperation(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	for _, verb := range []string{"start", "restart", "delete", "permanent-delete", "pin", "unpin", "events"} {
-		b.refused(http.MethodPost, "/api/2.1/clusters/"+verb, `{"cluster_id":"0101-120000-nothing1"}`,
+		b.expectError(http.MethodPost, "/api/2.1/clusters/"+verb, `{"cluster_id":"0101-120000-nothing1"}`,
 			400, "INVALID_PARAMETER_VALUE", "Cluster 0101-120000-nothing1 does not exist")
 	}
-	b.refused(http.MethodPost, "/api/2.1/clusters/start", `{}`, 400, "INVALID_PARAMETER_VALUE", "Missing required field: cluster_id")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/start", `{}`, 400, "INVALID_PARAMETER_VALUE", "Missing required field: cluster_id")
 	b.s.SetBehaviour(simulator.Behaviour{MissingIsNotFound: true})
-	b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id=x", "", 404, "RESOURCE_DOES_NOT_EXIST", "Cluster x does not exist")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id=x", "", 404, "RESOURCE_DOES_NOT_EXIST", "Cluster x does not exist")
 }
 
-func TestAPinnedClusterMustBeUnpinnedBeforeItIsDeleted(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestPinnedClusterCannotBeDeleted(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one")
 	b.verb("pin", id)
 	b.verb("pin", id)
-	b.refused(http.MethodPost, "/api/2.1/clusters/permanent-delete", `{"cluster_id":"`+id+`"}`, 400, "INVALID_PARAMETER_VALUE", "unpin the cluster first")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/permanent-delete", `{"cluster_id":"`+id+`"}`, 400, "INVALID_PARAMETER_VALUE", "unpin the cluster first")
 	b.verb("unpin", id)
 	b.verb("permanent-delete", id)
-	b.refused(http.MethodPost, "/api/2.1/clusters/permanent-delete", `{"cluster_id":"`+id+`"}`, 400, "INVALID_PARAMETER_VALUE", "does not exist")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/permanent-delete", `{"cluster_id":"`+id+`"}`, 400, "INVALID_PARAMETER_VALUE", "does not exist")
 }
 
 func TestPinsAreLimited(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{PinLimit: 1}})
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{PinLimit: 1}})
 	b.verb("pin", b.create("one"))
-	b.refused(http.MethodPost, "/api/2.1/clusters/pin", `{"cluster_id":"`+b.create("two")+`"}`, 400, "INVALID_PARAMETER_VALUE", "more than 1")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/pin", `{"cluster_id":"`+b.create("two")+`"}`, 400, "INVALID_PARAMETER_VALUE", "more than 1")
 }
 
 func TestJobClustersCannotBeEdited(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	id, err := b.s.AddCluster(simulator.Seed{Source: "JOB", State: simulator.Running, Spec: map[string]any{"cluster_name": "job-1"}})
 	b.Expect(err).NotTo(HaveOccurred())
-	b.refused(http.MethodPost, "/api/2.1/clusters/edit", `{"cluster_id":"`+id+`",`+small+`,"num_workers":1}`,
+	b.expectError(http.MethodPost, "/api/2.1/clusters/edit", `{"cluster_id":"`+id+`",`+small+`,"num_workers":1}`,
 		400, "INVALID_PARAMETER_VALUE", "Cannot edit cluster "+id+" created by JobLauncher")
 }
 
-func TestAnIdempotencyTokenIsGoodWhileItsClusterIsActive(t *testing.T) {
+func TestIdempotencyTokenIsValidWhileItsClusterIsActive(t *testing.T) {
 	const token = `"idempotency_token":"t-1"`
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	first := b.create("one", token)
 	b.Expect(b.create("body ignored", token)).To(Equal(first))
 	b.advance(5 * time.Minute)
@@ -172,19 +173,19 @@ func TestAnIdempotencyTokenIsGoodWhileItsClusterIsActive(t *testing.T) {
 	b.s.SetBehaviour(simulator.Behaviour{TokenOfTerminated: simulator.TokenReturns})
 	b.Expect(b.create("one", token)).To(Equal(first))
 	b.s.SetBehaviour(simulator.Behaviour{TokenOfTerminated: simulator.TokenFails})
-	b.refused(http.MethodPost, "/api/2.1/clusters/create", `{`+small+`,"num_workers":1,`+token+`}`, 409, "RESOURCE_ALREADY_EXISTS", first)
+	b.expectError(http.MethodPost, "/api/2.1/clusters/create", `{`+small+`,"num_workers":1,`+token+`}`, 409, "RESOURCE_ALREADY_EXISTS", first)
 	b.s.SetBehaviour(simulator.Behaviour{})
 	second := b.create("one", token)
 	b.Expect(second).NotTo(Equal(first))
 	b.verb("permanent-delete", second)
 	b.Expect(b.create("one", token)).NotTo(Equal(second))
 
-	b.refused(http.MethodPost, "/api/2.1/clusters/create", `{`+small+`,"num_workers":1,"idempotency_token":"`+strings.Repeat("x", 65)+`"}`,
+	b.expectError(http.MethodPost, "/api/2.1/clusters/create", `{`+small+`,"num_workers":1,"idempotency_token":"`+strings.Repeat("x", 65)+`"}`,
 		400, "INVALID_PARAMETER_VALUE", "64 characters")
 }
 
-func TestUpdateChangesWhatTheMaskNamesAndNothingElse(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestUpdateChangesOnlyMaskedFields(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.terminated("one", `"autoscale":{"min_workers":1,"max_workers":4}`, `"custom_tags":{"a":"1","b":"2"}`, `"autotermination_minutes":30`)
 	update := func(body string) {
 		b.ok(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`",`+body+`}`)
@@ -202,12 +203,12 @@ func TestUpdateChangesWhatTheMaskNamesAndNothingElse(t *testing.T) {
 	b.Expect(spec).To(HaveKeyWithValue("num_workers", number("0")))
 	b.Expect(spec).NotTo(HaveKey("autoscale"))
 
-	b.refused(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`","update_mask":"colour","cluster":{}}`, 400, "INVALID_PARAMETER_VALUE", `"colour" is not a field`)
-	b.refused(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`","cluster":{}}`, 400, "INVALID_PARAMETER_VALUE", "Missing required field: update_mask")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`","update_mask":"colour","cluster":{}}`, 400, "INVALID_PARAMETER_VALUE", `"colour" is not a field`)
+	b.expectError(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`","cluster":{}}`, 400, "INVALID_PARAMETER_VALUE", "Missing required field: update_mask")
 }
 
 func TestEditReplacesTheWholeSpecification(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	id := b.terminated("one", `"custom_tags":{"a":"1"}`, `"autotermination_minutes":30`)
 	b.ok(http.MethodPost, "/api/2.1/clusters/edit", `{"cluster_id":"`+id+`",`+small+`,"num_workers":2}`)
 	got := b.get(id)
@@ -217,8 +218,8 @@ func TestEditReplacesTheWholeSpecification(t *testing.T) {
 	b.Expect(got["spec"]).NotTo(HaveKey("cluster_id"))
 }
 
-func TestSwitchesOfEdit(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{IdenticalEditIsNoOp: true, SizeEditResizes: true}})
+func TestOptionsOfEdit(t *testing.T) {
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{IdenticalEditIsNoOp: true, SizeEditResizes: true}})
 	id := b.running("one")
 	same := `{"cluster_id":"` + id + `","cluster_name":"one",` + small
 	b.ok(http.MethodPost, "/api/2.1/clusters/edit", same+`,"num_workers":1}`)
@@ -228,15 +229,15 @@ func TestSwitchesOfEdit(t *testing.T) {
 }
 
 func TestChangeOwnerIsForAdministrators(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+	b := newHarness(t, twoPrincipals())
 	id := b.terminated("one")
-	b.refused(http.MethodPost, "/api/2.1/clusters/change-owner", `{"cluster_id":"`+id+`"}`, 400, "INVALID_PARAMETER_VALUE", "owner_username")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/change-owner", `{"cluster_id":"`+id+`"}`, 400, "INVALID_PARAMETER_VALUE", "owner_username")
 	b.ok(http.MethodPost, "/api/2.1/clusters/change-owner", `{"cluster_id":"`+id+`","owner_username":"new@example.com"}`)
 	b.Expect(b.get(id)).To(HaveKeyWithValue("creator_user_name", "new@example.com"))
 }
 
-func TestAnUpdateOfOtherFieldsKeepsTheSizeOfAResize(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestUpdateOfOtherFieldsKeepsTheSizeOfAResize(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("one")
 	b.ok(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id":"`+id+`","num_workers":3}`)
 	b.advance(simulator.DefaultTimings().Resize)

@@ -9,8 +9,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-func TestAnotherUserChangesAClusterOutsideTheLogTheFaultsAndTheLimits(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestOtherUserBypassesLogFaultsAndLimits(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("one", `"custom_tags":{"a":"1"}`)
 	b.Expect(b.s.AddGroup("", "data")).To(Succeed())
 	b.s.ClearRequests()

@@ -12,8 +12,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-func TestEverythingIsControlledOverHTTP(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestControlAPI(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	outside := b.as("")
 
 	added := outside.ok(http.MethodPost, "/simulator/clusters", `{"state":"RUNNING","spec":{"cluster_name":"theirs","autotermination_minutes":60}}`)
@@ -68,13 +68,13 @@ func TestEverythingIsControlledOverHTTP(t *testing.T) {
 	b.Expect(outside.call(http.MethodGet, "/simulator/clusters", "").raw).To(ContainSubstring("renamed"))
 }
 
-func TestWorkspacesAreControlledOverHTTP(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestControlAPIOfWorkspaces(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	outside := b.as("")
 	id := b.running("one")
 
 	outside.ok(http.MethodPost, "/simulator/tokens", `{"user_name":"`+simulator.DefaultUser+`","token":"reads","name":"a's","rights":{"read_only":true}}`)
-	b.as("reads").refused(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "may only read")
+	b.as("reads").expectError(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "may only read")
 	outside.ok(http.MethodPatch, "/simulator/tokens", `{"token":"reads","rights":{}}`)
 	b.as("reads").ok(http.MethodPost, createPath, createBody)
 	b.Expect(outside.call(http.MethodGet, "/simulator/requests", "").raw).To(ContainSubstring(`"token":"a's"`))
@@ -122,7 +122,7 @@ func TestOptionsAreConfiguredByJSON(t *testing.T) {
 		StartIsNoOp: true, RewriteFirstOnDemand: true, RegistryPassword: simulator.SecretMasked, UnseenByGet: time.Second,
 	}))
 	g.Expect(options.Limits).To(HaveLen(1))
-	b := newBench(t, options)
+	b := newHarness(t, options)
 	b.Expect(b.call(http.MethodPost, createPath, createBody).status).To(Equal(503))
 	id := b.create("one")
 	b.advance(time.Second)
@@ -140,8 +140,8 @@ func TestOptionsAreConfiguredByJSON(t *testing.T) {
 	g.Expect(simulator.BehaviourNames()).To(ContainElements("rewrite_first_on_demand", "oauth_token_life", "cluster_limit"))
 }
 
-func TestControlSaysWhatItCannotDo(t *testing.T) {
-	b := newBench(t, simulator.Options{}).as("")
+func TestControlAPIErrors(t *testing.T) {
+	b := newHarness(t, simulator.Options{}).as("")
 	for _, c := range []struct{ method, path, body, message string }{
 		{http.MethodPost, "faults", `{"endpont":"x"}`, `unknown field \"endpont\"`},
 		{http.MethodPost, "faults", `{"when":"during"}`, `when is \"during\"`},
@@ -163,7 +163,7 @@ func TestControlSaysWhatItCannotDo(t *testing.T) {
 }
 
 func TestTheLogIsBounded(t *testing.T) {
-	b := newBench(t, simulator.Options{LogSize: 10})
+	b := newHarness(t, simulator.Options{LogSize: 10})
 	for range 40 {
 		b.ok(http.MethodGet, listPath, "")
 	}

@@ -20,7 +20,7 @@ func fields(want map[string]any) types.GomegaMatcher {
 }
 
 func TestServerDefaultsAreFilledInAndStayOutOfSpec(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	id := b.create("plain")
 	got := b.get(id)
 	b.Expect(got).To(fields(map[string]any{
@@ -42,8 +42,8 @@ func TestServerDefaultsAreFilledInAndStayOutOfSpec(t *testing.T) {
 	b.Expect(b.get(id)).To(HaveKeyWithValue("driver_healthy", true))
 }
 
-func TestWhatOlderWorkspacesReturnUnaskedIsSelectable(t *testing.T) {
-	b := newBench(t, simulator.Options{
+func TestDefaultsOfOlderWorkspacesAreOptional(t *testing.T) {
+	b := newHarness(t, simulator.Options{
 		Behaviour: simulator.Behaviour{ReturnsWorkloadType: true, ReturnsRuntimeEngine: true, ReturnsDeltaPreview: true, ConcreteZone: true},
 		Workspaces: []simulator.Workspace{{
 			DefaultDataSecurityMode: "SINGLE_USER",
@@ -59,15 +59,15 @@ func TestWhatOlderWorkspacesReturnUnaskedIsSelectable(t *testing.T) {
 	b.Expect(got["aws_attributes"]).To(HaveKeyWithValue("zone_id", "us-west-2c"))
 }
 
-func TestASingleNodeMayNameAWorkerAndHasNone(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestSingleNodeIgnoresNumWorkers(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	got := b.get(b.running("single", `"num_workers":1`, `"kind":"CLASSIC_PREVIEW"`, `"is_single_node":true`))
 	b.Expect(got).To(HaveKeyWithValue("num_workers", number("1")))
 	b.Expect(got).NotTo(HaveKey("executors"))
 }
 
 func TestAttributesFollowTheCloud(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	azure := b.get(b.create("azure", `"node_type_id":"Standard_D4ds_v5"`, `"azure_attributes":{"availability":"SPOT_AZURE"}`))
 	b.Expect(azure["azure_attributes"]).To(Equal(map[string]any{
 		"availability": "SPOT_AZURE", "first_on_demand": number("1"), "spot_bid_max_price": number("-1"),
@@ -78,8 +78,8 @@ func TestAttributesFollowTheCloud(t *testing.T) {
 	b.Expect(gcp["gcp_attributes"]).To(HaveKeyWithValue("zone_id", "HA"))
 }
 
-func TestAccessModesAreEchoedByTheirOldNames(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestAccessModesAreReturnedByTheirOldNames(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	for asked, echoed := range map[string]string{
 		"DATA_SECURITY_MODE_STANDARD": "USER_ISOLATION", "DATA_SECURITY_MODE_DEDICATED": "SINGLE_USER",
 		"DATA_SECURITY_MODE_AUTO": "USER_ISOLATION", "LEGACY_TABLE_ACL": "LEGACY_TABLE_ACL",
@@ -90,8 +90,8 @@ func TestAccessModesAreEchoedByTheirOldNames(t *testing.T) {
 	}
 }
 
-func TestASingleNodeGetsItsConfiguration(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestSingleNodeConfiguration(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	got := b.get(b.create("single", `"num_workers":0`, `"kind":"CLASSIC_PREVIEW"`, `"is_single_node":true`))
 	b.Expect(got["spark_conf"]).To(HaveKeyWithValue("spark.databricks.cluster.profile", "singleNode"))
 	b.Expect(got["custom_tags"]).To(HaveKeyWithValue("ResourceClass", "SingleNode"))
@@ -99,8 +99,8 @@ func TestASingleNodeGetsItsConfiguration(t *testing.T) {
 	b.Expect(got["spec"]).NotTo(HaveKey("custom_tags"))
 }
 
-func TestAPoolSuppliesTheNodeTypes(t *testing.T) {
-	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{
+func TestPoolDeterminesTheNodeTypes(t *testing.T) {
+	b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{
 		Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 		Pools:      []simulator.Pool{{ID: "pool-1", Name: "warm", NodeTypeID: "i3.2xlarge"}},
 	}}})
@@ -114,29 +114,29 @@ func TestAPoolSuppliesTheNodeTypes(t *testing.T) {
 	pool := b.ok(http.MethodGet, "/api/2.0/instance-pools/get?instance_pool_id=pool-1", "")
 	b.Expect(pool["stats"]).To(HaveKeyWithValue("used_count", number("3")))
 	b.Expect(b.ok(http.MethodGet, "/api/2.0/instance-pools/list", "")["instance_pools"]).To(HaveLen(1))
-	b.refused(http.MethodGet, "/api/2.0/instance-pools/get?instance_pool_id=x", "", 404, "RESOURCE_DOES_NOT_EXIST", "x")
+	b.expectError(http.MethodGet, "/api/2.0/instance-pools/get?instance_pool_id=x", "", 404, "RESOURCE_DOES_NOT_EXIST", "x")
 }
 
-func TestCapacityAndContextAreOfTheRealSize(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestCapacityAndContextID(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	got := b.get(b.running("big", `"node_type_id":"i3.2xlarge"`, `"driver_node_type_id":"i3.4xlarge"`))
 	b.Expect(got).To(HaveKeyWithValue("cluster_cores", number("24")))
 	b.Expect(got).To(HaveKeyWithValue("cluster_memory_mb", number("187392")))
 	context, _ := got["spark_context_id"].(interface{ Int64() (int64, error) }).Int64()
 	b.Expect(context).To(BeNumerically(">", int64(1)<<53))
-	b.Expect(context % 2).To(BeEquivalentTo(1)) // no float64 holds it
+	b.Expect(context % 2).To(BeEquivalentTo(1)) // a float64 cannot represent it
 }
 
-func TestInt64CanComeQuoted(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{QuotedInt64: true}})
+func TestQuotedInt64(t *testing.T) {
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{QuotedInt64: true}})
 	a := b.call(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+b.running("quoted"), "")
 	b.Expect(a.raw).To(MatchRegexp(`"spark_context_id":"\d+"`))
 	b.Expect(a.raw).To(MatchRegexp(`"start_time":"\d+"`))
 }
 
-func policyBench(t *testing.T, definition string) *bench {
+func newPolicyHarnessWith(t *testing.T, definition string) *harness {
 	t.Helper()
-	return newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{
+	return newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{
 		Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 		Policies: []simulator.Policy{{
 			ID: "P1", Name: "small", Definition: definition, MaxClustersPerUser: 2,
@@ -145,7 +145,7 @@ func policyBench(t *testing.T, definition string) *bench {
 	}}})
 }
 
-func TestAPolicyFixesDefaultsAndForbids(t *testing.T) {
+func TestPolicyFixesDefaultsAndForbids(t *testing.T) {
 	const definition = `{
 		"custom_tags.team": {"type": "fixed", "value": "data"},
 		"spark_conf.spark.speculation": {"type": "fixed", "value": "true"},
@@ -156,7 +156,7 @@ func TestAPolicyFixesDefaultsAndForbids(t *testing.T) {
 		"spark_version": {"type": "regex", "pattern": "16\\..*"},
 		"cluster_type": {"type": "fixed", "value": "all-purpose"}
 	}`
-	b := policyBench(t, definition)
+	b := newPolicyHarnessWith(t, definition)
 	create := func(body string) string { return `{"policy_id":"P1","spark_version":"16.4.x-scala2.12"` + body + `}` }
 
 	id, _ := b.ok(http.MethodPost, "/api/2.1/clusters/create", create(`,"apply_policy_default_values":true`))["cluster_id"].(string)
@@ -181,26 +181,26 @@ func TestAPolicyFixesDefaultsAndForbids(t *testing.T) {
 		rest + `,"custom_tags":{"team":"web"}`:                                     `Validation failed for custom_tags.team, the value must be data (is "web")`,
 		rest + `,"docker_image":{"url":"x"}`:                                       "Validation failed for docker_image.url, the value must not be present",
 	} {
-		b.refused(http.MethodPost, "/api/2.1/clusters/create", create(body), 400, "INVALID_PARAMETER_VALUE", message)
+		b.expectError(http.MethodPost, "/api/2.1/clusters/create", create(body), 400, "INVALID_PARAMETER_VALUE", message)
 	}
 	b.ok(http.MethodPost, "/api/2.1/clusters/create", create(rest))
-	b.refused(http.MethodPost, "/api/2.1/clusters/create", create(rest), 429, "REQUEST_LIMIT_EXCEEDED", "allows 2 clusters per user")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/create", create(rest), 429, "REQUEST_LIMIT_EXCEEDED", "allows 2 clusters per user")
 }
 
-func TestPoliciesAreReadAsTheyWereWritten(t *testing.T) {
+func TestPoliciesAreReturnedUnchanged(t *testing.T) {
 	const definition = `{"num_workers":{"type":"fixed","value":1}}`
-	b := policyBench(t, definition)
+	b := newPolicyHarnessWith(t, definition)
 	got := b.ok(http.MethodGet, "/api/2.0/policies/clusters/get?policy_id=P1", "")
 	b.Expect(got).To(fields(map[string]any{"name": "small", "definition": definition, "max_clusters_per_user": number("2")}))
 	b.Expect(b.ok(http.MethodGet, "/api/2.0/policies/clusters/list?sort_column=POLICY_NAME&sort_order=DESC", "")["policies"]).To(HaveLen(1))
-	b.refused(http.MethodGet, "/api/2.0/policies/clusters/get?policy_id=x", "", 404, "RESOURCE_DOES_NOT_EXIST", "x")
+	b.expectError(http.MethodGet, "/api/2.0/policies/clusters/get?policy_id=x", "", 404, "RESOURCE_DOES_NOT_EXIST", "x")
 }
 
 func TestTheCatalogueIsNotEmpty(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	b.Expect(b.ok(http.MethodGet, "/api/2.0/clusters/spark-versions", "")["versions"]).NotTo(BeEmpty())
 	b.Expect(b.ok(http.MethodGet, "/api/2.1/clusters/list-node-types", "")["node_types"]).NotTo(BeEmpty())
 	b.Expect(b.ok(http.MethodGet, "/api/2.1/clusters/list-zones", "")).To(HaveKeyWithValue("default_zone", "us-west-2c"))
-	b.refused(http.MethodPost, "/api/2.1/clusters/get", "", 404, "ENDPOINT_NOT_FOUND", "No API found for 'POST /api/2.1/clusters/get'")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/get", "", 404, "ENDPOINT_NOT_FOUND", "No API found for 'POST /api/2.1/clusters/get'")
 	b.Expect(strings.TrimSpace(b.call(http.MethodGet, "/nothing", "").raw)).To(HavePrefix("{"))
 }

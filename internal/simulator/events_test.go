@@ -22,8 +22,8 @@ func kinds(answer map[string]any) []string {
 	return all
 }
 
-func TestALifeLeavesItsEvents(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestLifecycleEvents(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("one")
 	b.verb("pin", id)
 	b.ok(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id":"`+id+`","num_workers":2}`)
@@ -70,12 +70,12 @@ func TestALifeLeavesItsEvents(t *testing.T) {
 		body = string(data)
 	}
 	b.Expect(walked).To(Equal(want))
-	b.refused(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","offset":5}`, 400, "INVALID_PARAMETER_VALUE", "end_time")
-	b.refused(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","page_token":"?"}`, 400, "INVALID_PARAMETER_VALUE", "page token")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","offset":5}`, 400, "INVALID_PARAMETER_VALUE", "end_time")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","page_token":"?"}`, 400, "INVALID_PARAMETER_VALUE", "page token")
 }
 
-func TestAPageOfEventsIsBounded(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestEventPagesAreBounded(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one")
 	for range 300 {
 		b.verb("pin", id)
@@ -87,7 +87,7 @@ func TestAPageOfEventsIsBounded(t *testing.T) {
 }
 
 func TestInitScriptsHaveEventsBeforeRunning(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	id := b.running("scripted", `"init_scripts":[{"workspace":{"destination":"/a.sh"}}]`)
 	events, _ := b.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`","order":"ASC"}`)["events"].([]any)
 	var kinds []any

@@ -9,8 +9,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-func TestExtraFieldsOfSpecSurviveUpdateAndAreLostByAnEditWithoutThem(t *testing.T) {
-	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{
+func TestUpdateKeepsExtraFieldsAndEditDropsThem(t *testing.T) {
+	b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{
 		Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 		ExtraSpec: map[string]any{
 			"future_mode": "X", "big": uint64(9223372036854775807), "aws_attributes": map[string]any{"flavour": 1},
@@ -53,7 +53,7 @@ func TestExtraFieldsOfSpecSurviveUpdateAndAreLostByAnEditWithoutThem(t *testing.
 }
 
 func TestExtraFieldsOfOneCluster(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one")
 	b.Expect(b.s.SetExtraSpec(id, map[string]any{"later": []any{1, "a"}})).To(Succeed())
 	b.Expect(b.get(id)["spec"]).To(HaveKeyWithValue("later", []any{number("1"), "a"}))
@@ -61,8 +61,8 @@ func TestExtraFieldsOfOneCluster(t *testing.T) {
 	b.Expect(b.s.SetExtraSpec("no", nil)).NotTo(Succeed())
 }
 
-func TestAGetCanLackItsSpec(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestGetWithoutSpec(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one")
 	b.s.AddFault(simulator.Fault{Endpoint: "clusters/get", SpecMissing: true, Times: 1})
 	got := b.get(id)

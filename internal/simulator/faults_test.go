@@ -19,8 +19,8 @@ const createPath = "/api/2.1/clusters/create"
 
 var createBody = "{" + small + `,"num_workers":1}`
 
-func TestAFaultBeforeTheEffectPreventsItAndOneAfterDoesNot(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestFaultBeforeAndAfterTheOperation(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	b.s.AddFault(simulator.Fault{Name: "down", Endpoint: "clusters/create", Times: 1, Status: 503, Message: "try later", Header: map[string]string{"Retry-After": "7"}})
 	a := b.call(http.MethodPost, createPath, createBody)
 	b.Expect(a.status).To(Equal(503))
@@ -29,7 +29,7 @@ func TestAFaultBeforeTheEffectPreventsItAndOneAfterDoesNot(t *testing.T) {
 	b.Expect(b.s.Clusters()).To(BeEmpty())
 
 	b.s.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Status: 500, ErrorCode: "UNKNOWN"})
-	b.refused(http.MethodPost, createPath, createBody, 500, "UNKNOWN", "")
+	b.expectError(http.MethodPost, createPath, createBody, 500, "UNKNOWN", "")
 	b.Expect(b.s.Clusters()).To(HaveLen(1))
 
 	log := b.s.RequestsTo("clusters/create")
@@ -40,37 +40,37 @@ func TestAFaultBeforeTheEffectPreventsItAndOneAfterDoesNot(t *testing.T) {
 	b.ok(http.MethodPost, createPath, createBody)
 }
 
-func TestSpoiltAnswers(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestDamagedResponses(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one")
 	get := "/api/2.1/clusters/get?cluster_id=" + id
-	spoil := func(f simulator.Fault) (answer, error) {
+	withFault := func(f simulator.Fault) (answer, error) {
 		f.Times = 1
 		b.s.AddFault(f)
 		return b.send(http.MethodGet, get, "")
 	}
-	_, err := spoil(simulator.Fault{Drop: true})
+	_, err := withFault(simulator.Fault{Drop: true})
 	b.Expect(err).To(MatchError(io.ErrUnexpectedEOF))
-	a, err := spoil(simulator.Fault{HTML: true})
+	a, err := withFault(simulator.Fault{HTML: true})
 	b.Expect(err).NotTo(HaveOccurred())
 	b.Expect(a.status).To(Equal(200))
 	b.Expect(a.raw).To(HavePrefix("<!doctype html>"))
-	a, _ = spoil(simulator.Fault{HTML: true, Status: 400, Body: "<pre>Worker environment not ready</pre>"})
+	a, _ = withFault(simulator.Fault{HTML: true, Status: 400, Body: "<pre>Worker environment not ready</pre>"})
 	b.Expect([]any{a.status, a.raw, a.header.Get("Content-Type")}).To(Equal([]any{400, "<pre>Worker environment not ready</pre>", "text/html; charset=utf-8"}))
-	a, _ = spoil(simulator.Fault{Truncate: true})
+	a, _ = withFault(simulator.Fault{Truncate: true})
 	b.Expect(a.status).To(Equal(200))
 	b.Expect(a.raw).To(HavePrefix(`{"`))
 	b.Expect(strings.TrimSpace(a.raw)).NotTo(HaveSuffix("}"))
-	a, _ = spoil(simulator.Fault{Body: `{"state": 7}`})
+	a, _ = withFault(simulator.Fault{Body: `{"state": 7}`})
 	b.Expect(a.raw).To(Equal(`{"state": 7}`))
 	b.Expect(b.s.RequestsTo("clusters/get")[0].Status).To(BeZero())
 }
 
-func TestFaultsChooseTheirRequests(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+func TestFaultsSelectRequests(t *testing.T) {
+	b := newHarness(t, twoPrincipals())
 	one, two := b.create("one"), b.create("two")
 	b.ok(http.MethodPatch, permissions(one), `{"access_control_list":[{"service_principal_name":"app-1","permission_level":"CAN_ATTACH_TO"}]}`)
-	status := func(b *bench, method, path, body string) int { return b.call(method, path, body).status }
+	status := func(b *harness, method, path, body string) int { return b.call(method, path, body).status }
 	get := func(id string) int { return status(b, http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "") }
 
 	for name, c := range map[string]struct {
@@ -98,9 +98,9 @@ func TestFaultsChooseTheirRequests(t *testing.T) {
 	}
 }
 
-func TestAShareOfRequestsIsRepeatable(t *testing.T) {
-	struck := func() []int {
-		b := newBench(t, simulator.Options{Seed: 7, Faults: []simulator.Fault{{Percent: 50, Status: 503}}})
+func TestPercentageOfRequestsIsReproducible(t *testing.T) {
+	statuses := func() []int {
+		b := newHarness(t, simulator.Options{Seed: 7, Faults: []simulator.Fault{{Percent: 50, Status: 503}}})
 		var all []int
 		for range 200 {
 			all = append(all, b.call(http.MethodGet, "/api/2.1/clusters/list", "").status)
@@ -108,8 +108,8 @@ func TestAShareOfRequestsIsRepeatable(t *testing.T) {
 		return all
 	}
 	g := NewWithT(t)
-	first := struck()
-	g.Expect(struck()).To(Equal(first))
+	first := statuses()
+	g.Expect(statuses()).To(Equal(first))
 	failed := 0
 	for _, status := range first {
 		if status == 503 {
@@ -119,8 +119,8 @@ func TestAShareOfRequestsIsRepeatable(t *testing.T) {
 	g.Expect(failed).To(BeNumerically("~", 100, 30))
 }
 
-func TestAFailedLaunchEndsTerminatedWithItsReason(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestFailedLaunchTerminatesWithItsReason(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	reason := simulator.TerminationReason{
 		Code: "AWS_INSUFFICIENT_INSTANCE_CAPACITY_FAILURE", Type: "CLOUD_FAILURE",
 		Parameters: map[string]string{"aws_error_message": "no capacity"},
@@ -144,8 +144,8 @@ func TestAFailedLaunchEndsTerminatedWithItsReason(t *testing.T) {
 	b.Expect(b.state(id)).To(Equal("RUNNING"))
 }
 
-func TestMissingNodesLeaveTheTargetAsItIs(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestMissingNodesKeepTheTarget(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("short")
 	b.s.AddFault(simulator.Fault{Endpoint: "clusters/resize", MissingNodes: 2})
 	b.ok(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id":"`+id+`","num_workers":5}`)
@@ -156,8 +156,8 @@ func TestMissingNodesLeaveTheTargetAsItIs(t *testing.T) {
 }
 
 func TestDelays(t *testing.T) {
-	// impatient creates with a deadline of a second.
-	impatient := func(b *bench) error {
+	// createWithTimeout creates with a timeout of a second.
+	createWithTimeout := func(b *harness) error {
 		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
 		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://simulator.test"+createPath, strings.NewReader(createBody))
@@ -173,15 +173,15 @@ func TestDelays(t *testing.T) {
 		when                   simulator.When
 		atDeadline, eventually int
 	}{
-		"before: a caller who leaves prevents it": {simulator.Before, 0, 0},
-		"after: it happened at once":              {simulator.After, 1, 1},
-		"late: it happens though nobody waits":    {simulator.Late, 0, 1},
+		"before: a disconnect prevents the operation":          {simulator.Before, 0, 0},
+		"after: the operation is carried out at once":          {simulator.After, 1, 1},
+		"late: the operation is carried out after the timeout": {simulator.Late, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, simulator.Options{Clock: simulator.NewClock()})
+				b := newHarness(t, simulator.Options{Clock: simulator.NewClock()})
 				b.s.AddFault(simulator.Fault{Endpoint: "clusters/create", When: c.when, Delay: 10 * time.Second})
-				err := impatient(b)
+				err := createWithTimeout(b)
 				b.Expect(errors.Is(err, context.DeadlineExceeded)).To(BeTrue(), "%v", err)
 				b.Expect(b.s.Clusters()).To(HaveLen(c.atDeadline))
 				<-time.After(20 * time.Second)
@@ -189,9 +189,9 @@ func TestDelays(t *testing.T) {
 			})
 		})
 	}
-	t.Run("a patient caller gets the true answer", func(t *testing.T) {
+	t.Run("a caller that waits gets the true response", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, simulator.Options{Clock: simulator.NewClock()})
+			b := newHarness(t, simulator.Options{Clock: simulator.NewClock()})
 			b.s.AddFault(simulator.Fault{Delay: 10 * time.Second})
 			began := time.Now()
 			b.ok(http.MethodGet, "/api/2.1/clusters/list", "")
@@ -200,8 +200,8 @@ func TestDelays(t *testing.T) {
 	})
 }
 
-func TestWhatHappensElsewhere(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestExternalChanges(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("one", `"custom_tags":{"databricks-operator-owner":"op-1"}`)
 	b.Expect(b.s.EditElsewhere(id, map[string]any{"cluster_name": "renamed", "autotermination_minutes": 30, "custom_tags": nil})).To(Succeed())
 	got := b.get(id)
@@ -212,7 +212,7 @@ func TestWhatHappensElsewhere(t *testing.T) {
 	b.Expect(b.s.EndElsewhere(id, simulator.TerminationReason{Code: "SPOT_INSTANCE_TERMINATION", Type: "CLOUD_FAILURE"})).To(Succeed())
 	b.Expect(b.state(id)).To(Equal("TERMINATED"))
 	b.Expect(b.s.Purge(id)).To(Succeed())
-	b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE", "Cannot access cluster")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE", "Cannot access cluster")
 	b.Expect(b.s.Purge(id)).To(MatchError(ContainSubstring("there is no cluster")))
 
 	second := b.create("two", `"custom_tags":{"databricks-operator-owner":"op-1"}`)

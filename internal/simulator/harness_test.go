@@ -16,11 +16,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// start is when the manual clocks of these tests begin.
+// start is the initial time of the manual clocks.
 var start = time.Date(2026, time.March, 18, 15, 17, 52, 0, time.UTC)
 
-// bench is a simulator on a manual clock, and a caller without a network.
-type bench struct {
+// harness is a simulator on a manual clock, and a client without a network.
+type harness struct {
 	*WithT
 	t     *testing.T
 	s     *simulator.Server
@@ -29,18 +29,18 @@ type bench struct {
 	header http.Header
 }
 
-func newBench(t *testing.T, options simulator.Options) *bench {
+func newHarness(t *testing.T, options simulator.Options) *harness {
 	t.Helper()
 	if options.Clock == nil {
 		options.Clock = simulator.NewManualClock(start)
 	}
 	s := simulator.New(options)
 	t.Cleanup(s.Close)
-	return &bench{WithT: NewWithT(t), t: t, s: s, token: simulator.DefaultToken}
+	return &harness{WithT: NewWithT(t), t: t, s: s, token: simulator.DefaultToken}
 }
 
-// as is the same bench for another caller.
-func (b *bench) as(token string) *bench {
+// as returns the same harness with another token.
+func (b *harness) as(token string) *harness {
 	other := *b
 	other.token = token
 	return &other
@@ -53,7 +53,7 @@ type answer struct {
 	body   map[string]any
 }
 
-func (b *bench) send(method, path, body string) (answer, error) {
+func (b *harness) send(method, path, body string) (answer, error) {
 	b.t.Helper()
 	request, err := http.NewRequestWithContext(b.t.Context(), method, "https://simulator.test"+path, bytes.NewReader([]byte(body)))
 	b.Expect(err).NotTo(HaveOccurred())
@@ -71,27 +71,28 @@ func (b *bench) send(method, path, body string) (answer, error) {
 	a := answer{status: response.StatusCode, header: response.Header, raw: string(raw), body: map[string]any{}}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	_ = decoder.Decode(&a.body) // spoilt answers are looked at raw
+	_ = decoder.Decode(&a.body) // damaged responses are checked in raw form
 	return a, nil
 }
 
-func (b *bench) call(method, path, body string) answer {
+func (b *harness) call(method, path, body string) answer {
 	b.t.Helper()
 	a, err := b.send(method, path, body)
 	b.Expect(err).NotTo(HaveOccurred())
 	return a
 }
 
-// ok is a call that must succeed.
-func (b *bench) ok(method, path, body string) map[string]any {
+// ok sends a request that must succeed.
+func (b *harness) ok(method, path, body string) map[string]any {
 	b.t.Helper()
 	a := b.call(method, path, body)
 	b.Expect(a.status).To(Equal(http.StatusOK), a.raw)
 	return a.body
 }
 
-// refused is a call that must fail with this status, code and text.
-func (b *bench) refused(method, path, body string, status int, code any, message string) {
+// expectError sends a request that must fail with this status, code and
+// message.
+func (b *harness) expectError(method, path, body string, status int, code any, message string) {
 	b.t.Helper()
 	a := b.call(method, path, body)
 	b.Expect(a.status).To(Equal(status), a.raw)
@@ -103,8 +104,8 @@ func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 const small = `"spark_version":"16.4.x-scala2.12","node_type_id":"i3.xlarge"`
 
-// create makes a cluster of a name and one worker, with more fields if given.
-func (b *bench) create(name string, more ...string) string {
+// create creates a cluster with a name and one worker, and with more fields.
+func (b *harness) create(name string, more ...string) string {
 	b.t.Helper()
 	body := `{"cluster_name":"` + name + `",` + small
 	sized := false
@@ -120,26 +121,26 @@ func (b *bench) create(name string, more ...string) string {
 	return id
 }
 
-func (b *bench) verb(verb, id string) {
+func (b *harness) verb(verb, id string) {
 	b.t.Helper()
 	b.ok(http.MethodPost, "/api/2.1/clusters/"+verb, `{"cluster_id":"`+id+`"}`)
 }
 
-func (b *bench) get(id string) map[string]any {
+func (b *harness) get(id string) map[string]any {
 	b.t.Helper()
 	return b.ok(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "")
 }
 
-func (b *bench) state(id string) string {
+func (b *harness) state(id string) string {
 	b.t.Helper()
 	state, _ := b.get(id)["state"].(string)
 	return state
 }
 
-func (b *bench) advance(d time.Duration) { b.s.Clock().Advance(d) }
+func (b *harness) advance(d time.Duration) { b.s.Clock().Advance(d) }
 
-// running makes a cluster and waits for it.
-func (b *bench) running(name string, more ...string) string {
+// running creates a cluster and waits until it is RUNNING.
+func (b *harness) running(name string, more ...string) string {
 	b.t.Helper()
 	id := b.create(name, more...)
 	b.advance(5 * time.Minute)
@@ -147,8 +148,8 @@ func (b *bench) running(name string, more ...string) string {
 	return id
 }
 
-// terminated makes a cluster and ends it.
-func (b *bench) terminated(name string, more ...string) string {
+// terminated creates a cluster and terminates it.
+func (b *harness) terminated(name string, more ...string) string {
 	b.t.Helper()
 	id := b.running(name, more...)
 	b.verb("delete", id)
@@ -157,7 +158,7 @@ func (b *bench) terminated(name string, more ...string) string {
 	return id
 }
 
-func (b *bench) names(page map[string]any) []string {
+func (b *harness) names(page map[string]any) []string {
 	clusters, _ := page["clusters"].([]any)
 	var names []string
 	for _, c := range clusters {
@@ -168,7 +169,7 @@ func (b *bench) names(page map[string]any) []string {
 	return names
 }
 
-// parsed reads an object as the answers are read.
+// parsed decodes an object like the responses.
 func parsed(t *testing.T, text string) map[string]any {
 	t.Helper()
 	object := map[string]any{}

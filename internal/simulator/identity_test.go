@@ -14,8 +14,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// twoPrincipals is a workspace of an administrator and a service principal that
-// is none.
+// twoPrincipals returns a workspace with an administrator and a service
+// principal that is not an administrator.
 func twoPrincipals() simulator.Options {
 	return simulator.Options{Workspaces: []simulator.Workspace{{
 		Name: "main", ID: 42,
@@ -33,11 +33,11 @@ func twoWorkspaces() simulator.Options {
 	}}
 }
 
-func TestACredentialDecidesWhoAndWhere(t *testing.T) {
-	b := newBench(t, twoWorkspaces())
+func TestCredentialSelectsPrincipalAndWorkspace(t *testing.T) {
+	b := newHarness(t, twoWorkspaces())
 	id := b.as("token-a").create("one")
 	b.Expect(b.as("token-a").get(id)).To(HaveKeyWithValue("creator_user_name", "a@example.com"))
-	b.as("token-b").refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
+	b.as("token-b").expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
 	a := b.as("token-b").call(http.MethodGet, "/api/2.0/preview/scim/v2/Me", "")
 	b.Expect(a.body).To(HaveKeyWithValue("userName", "b@example.com"))
 	b.Expect(a.body["id"]).To(BeAssignableToTypeOf(""))
@@ -45,24 +45,24 @@ func TestACredentialDecidesWhoAndWhere(t *testing.T) {
 	b.Expect(a.header.Get("X-Databricks-Org-Id")).To(Equal("7000000000000002"))
 }
 
-func TestBadCredentialsAreRefused(t *testing.T) {
-	b := newBench(t, simulator.Options{})
-	b.as("").refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "Credential was not sent")
-	b.as("wrong").refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "Invalid access token.")
+func TestBadCredentialsAreRejected(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
+	b.as("").expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "Credential was not sent")
+	b.as("wrong").expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "Invalid access token.")
 	b.s.SetBehaviour(simulator.Behaviour{BadTokenIsForbidden: true})
-	b.as("wrong").refused(http.MethodGet, listPath, "", 403, number("403"), "Invalid access token.")
+	b.as("wrong").expectError(http.MethodGet, listPath, "", 403, number("403"), "Invalid access token.")
 }
 
 func TestTokensAreRotated(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	b.Expect(b.s.AddToken("default", simulator.DefaultUser, "new")).To(Succeed())
 	b.s.RevokeToken(simulator.DefaultToken)
-	b.refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
+	b.expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
 	b.as("new").ok(http.MethodGet, listPath, "")
 	b.Expect(b.s.AddToken("default", "nobody", "x")).To(MatchError(ContainSubstring("nobody")))
 }
 
-func (b *bench) requestToken(authorization string, form url.Values) answer {
+func (b *harness) requestToken(authorization string, form url.Values) answer {
 	b.t.Helper()
 	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, "https://simulator.test/oidc/v1/token", strings.NewReader(form.Encode()))
 	b.Expect(err).NotTo(HaveOccurred())
@@ -80,7 +80,7 @@ func basic(id, secret string) string {
 }
 
 func TestClientCredentials(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+	b := newHarness(t, twoPrincipals())
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"all-apis"}}
 	a := b.requestToken(basic("app-1", "s:e c/ret"), form)
 	b.Expect(a.status).To(Equal(200))
@@ -88,7 +88,7 @@ func TestClientCredentials(t *testing.T) {
 	token, _ := a.body["access_token"].(string)
 	b.Expect(b.as(token).ok(http.MethodGet, "/api/2.0/preview/scim/v2/Me", "")).To(HaveKeyWithValue("userName", "app-1"))
 	b.advance(time.Hour)
-	b.as(token).refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
+	b.as(token).expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
 
 	a = b.requestToken(basic("app-1", "wrong"), form)
 	b.Expect(a.status).To(Equal(401))
@@ -100,7 +100,7 @@ func TestClientCredentials(t *testing.T) {
 	b.Expect(a.body).To(HaveKeyWithValue("expires_in", "60"))
 	token, _ = a.body["access_token"].(string)
 	b.s.RevokeOAuthTokens()
-	b.as(token).refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
+	b.as(token).expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
 	for _, entry := range b.s.RequestsTo("oauth/token") {
 		b.Expect(entry.Body).To(BeNil())
 	}
@@ -113,7 +113,7 @@ func jwt(claims map[string]any) string {
 }
 
 func TestTokenExchange(t *testing.T) {
-	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{{
+	b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{{
 		UserName: "app-2",
 		Federation: &simulator.Federation{
 			Issuer: "https://kubernetes.default.svc", Subject: "system:serviceaccount:team-a:etl", Audience: "databricks",
@@ -158,11 +158,11 @@ func TestTokenExchange(t *testing.T) {
 }
 
 func TestDiscovery(t *testing.T) {
-	b := newBench(t, twoPrincipals()).as("")
+	b := newHarness(t, twoPrincipals()).as("")
 	b.Expect(b.ok(http.MethodGet, "/.well-known/databricks-config", "")).To(fields(map[string]any{
 		"oidc_endpoint": "https://simulator.test/oidc", "workspace_id": "42", "host_type": "workspace",
 	}))
 	b.Expect(b.ok(http.MethodGet, "/oidc/.well-known/oauth-authorization-server", "")).To(
 		HaveKeyWithValue("token_endpoint", "https://simulator.test/oidc/v1/token"))
-	b.Expect(newBench(t, twoWorkspaces()).ok(http.MethodGet, "/.well-known/databricks-config", "")).NotTo(HaveKey("workspace_id"))
+	b.Expect(newHarness(t, twoWorkspaces()).ok(http.MethodGet, "/.well-known/databricks-config", "")).NotTo(HaveKey("workspace_id"))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-func TestALifeFromPendingToPurged(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestLifecycleFromPendingToPurged(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("life", `"autotermination_minutes":120`)
 
 	pending := b.get(id)
@@ -44,14 +44,14 @@ func TestALifeFromPendingToPurged(t *testing.T) {
 	b.Expect(ended["spark_context_id"]).To(Equal(running["spark_context_id"]))
 
 	b.advance(30 * 24 * time.Hour)
-	b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE",
+	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE",
 		"Cannot access cluster "+id+" that was terminated or unpinned more than 30 days ago.")
 	b.Expect(b.ok(http.MethodGet, "/api/2.1/clusters/list", "")).To(BeEmpty())
 }
 
-// What fell due happens at its own time, not when somebody looks.
-func TestTransitionsKeepTheirOwnTimes(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+// A transition has its due time, not the time of the next access.
+func TestTransitionsHaveTheirDueTimes(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("late", `"autotermination_minutes":10`)
 	b.advance(24 * time.Hour)
 	ended := b.get(id)
@@ -60,8 +60,8 @@ func TestTransitionsKeepTheirOwnTimes(t *testing.T) {
 	b.Expect(ended).To(HaveKeyWithValue("start_time", millis(start)))
 }
 
-func TestActivityPutsAutoterminationOff(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestActivityDelaysAutotermination(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("busy", `"autotermination_minutes":10`)
 	b.advance(9 * time.Minute)
 	b.Expect(b.s.Touch(id)).To(Succeed())
@@ -71,8 +71,8 @@ func TestActivityPutsAutoterminationOff(t *testing.T) {
 	b.Expect(b.state(id)).To(Equal("TERMINATING"))
 }
 
-func TestPinnedClustersOutliveTheRetention(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestPinnedClustersAreRetained(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.terminated("kept")
 	b.verb("pin", id)
 	b.advance(90 * 24 * time.Hour)
@@ -81,11 +81,11 @@ func TestPinnedClustersOutliveTheRetention(t *testing.T) {
 	b.advance(29 * 24 * time.Hour)
 	b.Expect(b.state(id)).To(Equal("TERMINATED"))
 	b.advance(24 * time.Hour)
-	b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE", "Cannot access cluster")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE", "Cannot access cluster")
 }
 
 func TestARestartLosesStateAndChangesTheContext(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	id := b.running("again")
 	before := b.get(id)
 	b.advance(time.Hour)
@@ -100,8 +100,8 @@ func TestARestartLosesStateAndChangesTheContext(t *testing.T) {
 	b.Expect(after["start_time"]).To(Equal(before["start_time"]))
 }
 
-func TestAResizeMovesTheTargetAtOnceAndTheNodesLater(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestResizeChangesTheTargetAtOnceAndTheNodesLater(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("grow")
 	b.ok(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id":"`+id+`","num_workers":4}`)
 	resizing := b.get(id)
@@ -125,14 +125,14 @@ func TestAResizeMovesTheTargetAtOnceAndTheNodesLater(t *testing.T) {
 	b.Expect(b.get(id)["executors"]).To(HaveLen(2))
 }
 
-func TestAStartedAutoscalingClusterBeginsAtItsMinimum(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestAutoscalingClusterStartsAtItsMinimum(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("auto", `"autoscale":{"min_workers":2,"max_workers":8}`)
 	b.Expect(b.get(id)["executors"]).To(HaveLen(2))
 }
 
-func TestTheTimeScaleShortensEverything(t *testing.T) {
-	b := newBench(t, simulator.Options{TimeScale: 60})
+func TestTimeScaleShortensAllDurations(t *testing.T) {
+	b := newHarness(t, simulator.Options{TimeScale: 60})
 	id := b.create("fast", `"autotermination_minutes":120`)
 	b.advance(5 * time.Second)
 	b.Expect(b.state(id)).To(Equal("RUNNING"))
@@ -140,8 +140,8 @@ func TestTheTimeScaleShortensEverything(t *testing.T) {
 	b.Expect(b.state(id)).To(Equal("TERMINATING"))
 }
 
-func TestZeroTimingsAreOverAtOnce(t *testing.T) {
-	b := newBench(t, simulator.Options{Timings: &simulator.Timings{Retention: time.Hour}})
+func TestZeroTimingsEndAtOnce(t *testing.T) {
+	b := newHarness(t, simulator.Options{Timings: &simulator.Timings{Retention: time.Hour}})
 	id := b.create("now")
 	b.Expect(b.state(id)).To(Equal("RUNNING"))
 	b.verb("delete", id)
@@ -150,7 +150,7 @@ func TestZeroTimingsAreOverAtOnce(t *testing.T) {
 
 func TestARunningClockFollowsVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, simulator.Options{Clock: simulator.NewClock()})
+		b := newHarness(t, simulator.Options{Clock: simulator.NewClock()})
 		id := b.create("virtual")
 		b.Expect(b.state(id)).To(Equal("PENDING"))
 		<-time.After(5 * time.Minute)
@@ -158,8 +158,8 @@ func TestARunningClockFollowsVirtualTime(t *testing.T) {
 	})
 }
 
-func TestAnUnknownStateStaysAsItIs(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestUnknownStateIsKept(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("odd", `"autotermination_minutes":10`)
 	b.Expect(b.s.SetState(id, "HIBERNATING", "asleep")).To(Succeed())
 	b.advance(time.Hour)

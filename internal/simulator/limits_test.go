@@ -12,36 +12,36 @@ import (
 
 const listPath = "/api/2.1/clusters/list"
 
-func TestALimitIsATokenBucketOfItsEndpoint(t *testing.T) {
-	b := newBench(t, simulator.Options{Limits: []simulator.Limit{{Endpoint: "clusters/list", Rate: 2, Burst: 2}}})
+func TestLimitIsATokenBucketPerEndpoint(t *testing.T) {
+	b := newHarness(t, simulator.Options{Limits: []simulator.Limit{{Endpoint: "clusters/list", Rate: 2, Burst: 2}}})
 	b.ok(http.MethodGet, listPath, "")
 	b.ok(http.MethodGet, listPath, "")
-	b.refused(http.MethodGet, listPath, "", 429, "REQUEST_LIMIT_EXCEEDED", "ClustersList RPC token bucket limit has been exceeded.")
+	b.expectError(http.MethodGet, listPath, "", 429, "REQUEST_LIMIT_EXCEEDED", "ClustersList RPC token bucket limit has been exceeded.")
 	b.ok(http.MethodGet, "/api/2.1/clusters/spark-versions", "")
 	b.advance(500 * time.Millisecond)
 	b.ok(http.MethodGet, listPath, "")
-	b.refused(http.MethodGet, listPath, "", 429, "REQUEST_LIMIT_EXCEEDED", "")
+	b.expectError(http.MethodGet, listPath, "", 429, "REQUEST_LIMIT_EXCEEDED", "")
 	b.s.SetLimits()
 	b.ok(http.MethodGet, listPath, "")
 }
 
-func TestALimitWithoutEndpointIsSharedByAll(t *testing.T) {
-	b := newBench(t, simulator.Options{Limits: []simulator.Limit{{Rate: 1, Burst: 2}}})
+func TestLimitWithoutEndpointIsShared(t *testing.T) {
+	b := newHarness(t, simulator.Options{Limits: []simulator.Limit{{Rate: 1, Burst: 2}}})
 	b.ok(http.MethodGet, listPath, "")
 	b.ok(http.MethodGet, "/api/2.1/clusters/spark-versions", "")
-	b.refused(http.MethodGet, "/api/2.1/clusters/list-zones", "", 429, "REQUEST_LIMIT_EXCEEDED", "ClustersListZones")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/list-zones", "", 429, "REQUEST_LIMIT_EXCEEDED", "ClustersListZones")
 }
 
-func TestWorkspacesHaveBucketsOfTheirOwn(t *testing.T) {
+func TestWorkspacesHaveSeparateBuckets(t *testing.T) {
 	options := twoWorkspaces()
 	options.Limits = []simulator.Limit{{Rate: 1}}
-	b := newBench(t, options)
+	b := newHarness(t, options)
 	b.as("token-a").ok(http.MethodGet, listPath, "")
 	b.as("token-b").ok(http.MethodGet, listPath, "")
-	b.as("token-a").refused(http.MethodGet, listPath, "", 429, "REQUEST_LIMIT_EXCEEDED", "")
+	b.as("token-a").expectError(http.MethodGet, listPath, "", 429, "REQUEST_LIMIT_EXCEEDED", "")
 }
 
-func TestRetryAfterComesInEveryForm(t *testing.T) {
+func TestRetryAfterForms(t *testing.T) {
 	for form, want := range map[string]string{
 		"":                           "",
 		simulator.RetryAfterSeconds:  "10",
@@ -50,7 +50,7 @@ func TestRetryAfterComesInEveryForm(t *testing.T) {
 		"-5":                         "-5",
 		"Wed, 01 Jan 2100 00:00:00 ": "Wed, 01 Jan 2100 00:00:00 ",
 	} {
-		b := newBench(t, simulator.Options{Limits: []simulator.Limit{{Rate: 0.1, RetryAfter: form, RetryInfo: true}}})
+		b := newHarness(t, simulator.Options{Limits: []simulator.Limit{{Rate: 0.1, RetryAfter: form, RetryInfo: true}}})
 		b.ok(http.MethodGet, listPath, "")
 		a := b.call(http.MethodGet, listPath, "")
 		b.Expect(a.status).To(Equal(429))

@@ -12,8 +12,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// pages walks a list to its end and returns the names of each page.
-func (b *bench) pages(query string, between func(page int)) [][]string {
+// pages reads a list to its end and returns the names on each page.
+func (b *harness) pages(query string, between func(page int)) [][]string {
 	b.t.Helper()
 	var all [][]string
 	token := ""
@@ -35,7 +35,7 @@ func (b *bench) pages(query string, between func(page int)) [][]string {
 }
 
 func TestListsArePagedAndSorted(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	for _, name := range []string{"c", "a", "e", "b", "d"} {
 		b.create(name)
 	}
@@ -46,13 +46,13 @@ func TestListsArePagedAndSorted(t *testing.T) {
 		b.create(fmt.Sprintf("f%02d", i))
 	}
 	b.Expect(b.pages("", nil)[0]).To(HaveLen(20))
-	b.refused(http.MethodGet, "/api/2.1/clusters/list?page_size=101", "", 400, "INVALID_PARAMETER_VALUE", "page_size")
-	b.refused(http.MethodGet, "/api/2.1/clusters/list?page_token=x", "", 400, "INVALID_PARAMETER_VALUE", "Invalid page token")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/list?page_size=101", "", 400, "INVALID_PARAMETER_VALUE", "page_size")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/list?page_token=x", "", 400, "INVALID_PARAMETER_VALUE", "Invalid page token")
 	b.Expect(b.names(b.ok(http.MethodGet, "/api/2.0/clusters/list?page_size=2", ""))).To(HaveLen(25))
 }
 
-func TestTheWayBackIsThePagesBefore(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestPreviousPages(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	for _, name := range []string{"a", "b", "c"} {
 		b.create(name)
 	}
@@ -72,8 +72,8 @@ func TestTheWayBackIsThePagesBefore(t *testing.T) {
 	}
 }
 
-func TestTheDefaultOrderIsStateThenPinnedThenName(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestDefaultOrderIsStateThenPinnedThenName(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	b.terminated("a-ended")
 	b.verb("pin", b.running("c-pinned"))
 	b.running("b-running")
@@ -81,10 +81,11 @@ func TestTheDefaultOrderIsStateThenPinnedThenName(t *testing.T) {
 	b.Expect(b.pages("", nil)).To(Equal([][]string{{"z-pending", "c-pinned", "b-running", "a-ended"}}))
 }
 
-// In name order nothing is lost while clusters change state, come and go; in
-// the default order a cluster that moves is missed or seen twice.
+// With the order by name, no cluster is missed while clusters change state, are
+// created and are deleted; with the default order, a cluster that moves is
+// missing or appears twice.
 func TestPagesWhileThingsChange(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	ids := map[string]string{}
 	for _, name := range []string{"a", "b", "c", "d"} {
 		ids[name] = b.running(name)
@@ -109,7 +110,7 @@ func TestPagesWhileThingsChange(t *testing.T) {
 }
 
 func TestListsAreFiltered(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	b.create("pending")
 	b.verb("pin", b.terminated("pinned"))
 	_, err := b.s.AddCluster(simulator.Seed{Source: "JOB", State: simulator.Running, Spec: map[string]any{"cluster_name": "job"}})
@@ -135,7 +136,7 @@ func toAny(names []string) []any {
 }
 
 func TestListItemsHaveNoSpecAndAnEmptyListHasNoKey(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	b.Expect(b.ok(http.MethodGet, "/api/2.1/clusters/list", "")).To(BeEmpty())
 	b.create("one")
 	clusters, _ := b.ok(http.MethodGet, "/api/2.1/clusters/list", "")["clusters"].([]any)
@@ -143,10 +144,10 @@ func TestListItemsHaveNoSpecAndAnEmptyListHasNoKey(t *testing.T) {
 	b.Expect(clusters[0]).To(HaveKey("state"))
 }
 
-func TestANewClusterCanStayUnseenForAWhile(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{UnseenByGet: time.Second, UnseenByList: 30 * time.Second}})
+func TestNewClusterIsInvisibleForAWhile(t *testing.T) {
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{UnseenByGet: time.Second, UnseenByList: 30 * time.Second}})
 	id := b.create("new")
-	b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
 	b.advance(time.Second)
 	b.Expect(b.state(id)).To(Equal("PENDING"))
 	b.Expect(b.ok(http.MethodGet, "/api/2.1/clusters/list", "")).To(BeEmpty())
@@ -155,8 +156,8 @@ func TestANewClusterCanStayUnseenForAWhile(t *testing.T) {
 }
 
 func TestListFaults(t *testing.T) {
-	newList := func(t *testing.T) *bench {
-		b := newBench(t, simulator.Options{})
+	newList := func(t *testing.T) *harness {
+		b := newHarness(t, simulator.Options{})
 		for _, name := range []string{"a", "b", "c", "d"} {
 			b.create(name)
 		}
@@ -196,12 +197,12 @@ func TestListFaults(t *testing.T) {
 		b.s.AddFault(simulator.Fault{Page: 2, Status: http.StatusInternalServerError})
 		first := b.ok(http.MethodGet, "/api/2.1/clusters/list?"+query, "")
 		token, _ := first["next_page_token"].(string)
-		b.refused(http.MethodGet, "/api/2.1/clusters/list?"+query+"&page_token="+url.QueryEscape(token), "", 500, "INTERNAL_ERROR", "")
+		b.expectError(http.MethodGet, "/api/2.1/clusters/list?"+query+"&page_token="+url.QueryEscape(token), "", 500, "INTERNAL_ERROR", "")
 	})
 }
 
-func TestARenamedClusterMovesInTheList(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestRenamedClusterMovesInTheList(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.terminated("a")
 	b.terminated("b")
 	b.ok(http.MethodPost, "/api/2.1/clusters/update", `{"cluster_id":"`+id+`","update_mask":"cluster_name","cluster":{"cluster_name":"c"}}`)

@@ -13,15 +13,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// ordinaryClient is a client as the Terraform provider and the CLI are: it
-// creates a cluster, and from then on reads it with a GET, compares and edits on
-// a difference.
+// ordinaryClient works like the Terraform provider and the CLI: it creates a
+// cluster, then compares the response to a GET with the declaration, and edits
+// if they differ.
 type ordinaryClient struct {
-	*bench
+	*harness
 	id string
 }
 
-// specFields are the fields of a specification that the client knows.
+// specFields are the fields of a specification that the client supports.
 var specFields = []string{
 	"cluster_name", "spark_version", "num_workers", "autoscale", "node_type_id", "driver_node_type_id",
 	"worker_node_type_flexibility", "driver_node_type_flexibility", "instance_pool_id", "driver_instance_pool_id", "policy_id",
@@ -31,8 +31,7 @@ var specFields = []string{
 	"docker_image", "kind", "is_single_node", "use_ml_runtime", "dependency_mode", "workload_type", "cluster_mount_infos",
 }
 
-// serverFills are the fields that both clients leave alone where nothing is
-// declared.
+// serverFills are the fields that both clients ignore unless they are declared.
 var serverFills = []string{
 	"cluster_name", "aws_attributes", "azure_attributes", "gcp_attributes", "enable_elastic_disk", "enable_local_disk_encryption",
 	"node_type_id", "driver_node_type_id", "driver_instance_pool_id", "autotermination_minutes", "single_user_name",
@@ -69,7 +68,7 @@ func encoded(value any) string {
 	return string(data)
 }
 
-// covers reports whether everything declared is in what was returned.
+// covers reports whether the response contains everything declared.
 func covers(returned, declared any) bool {
 	inner, isObject := declared.(map[string]any)
 	if !isObject {
@@ -86,7 +85,7 @@ func covers(returned, declared any) bool {
 
 func asText(value any) string { text, _ := value.(string); return text }
 
-// declaration reads JSON as the answers are read.
+// declaration decodes JSON like the responses.
 func declaration(t *testing.T, base map[string]any, more string) map[string]any {
 	t.Helper()
 	a := maps.Clone(base)
@@ -98,14 +97,15 @@ func declaration(t *testing.T, base map[string]any, more string) map[string]any 
 	return a
 }
 
-// onTheClouds are minimal declarations.
+// onTheClouds are minimal declarations for each cloud.
 var onTheClouds = map[simulator.Cloud]string{
 	simulator.AWS:   `{"spark_version":"16.4.x-scala2.12","num_workers":2,"node_type_id":"i3.xlarge"}`,
 	simulator.Azure: `{"spark_version":"17.3.x-scala2.13","num_workers":2,"node_type_id":"Standard_D4ds_v5"}`,
 	simulator.GCP:   `{"spark_version":"18.x-scala2.13","num_workers":2,"node_type_id":"n2-highmem-4"}`,
 }
 
-// onEveryCloud is added to the minimal declarations, one at a time.
+// onEveryCloud are fields that are added to the minimal declarations, one at a
+// time.
 var onEveryCloud = []string{
 	``,
 	`"cluster_name":"etl","autotermination_minutes":0`,
@@ -153,7 +153,7 @@ var onOneCloud = map[simulator.Cloud][]string{
 
 func newOrdinaryClient(t *testing.T, cloud simulator.Cloud, behaviour simulator.Behaviour) *ordinaryClient {
 	t.Helper()
-	return &ordinaryClient{bench: newBench(t, simulator.Options{Behaviour: behaviour, Workspaces: []simulator.Workspace{{
+	return &ordinaryClient{harness: newHarness(t, simulator.Options{Behaviour: behaviour, Workspaces: []simulator.Workspace{{
 		Cloud:      cloud,
 		Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 		Pools:      []simulator.Pool{{ID: "pool", NodeTypeID: "i3.xlarge"}, {ID: "pool-2", NodeTypeID: "i3.2xlarge"}},
@@ -163,7 +163,7 @@ func newOrdinaryClient(t *testing.T, cloud simulator.Cloud, behaviour simulator.
 	}}})}
 }
 
-func TestAnOrdinaryClientThatAppliesTheSameTwiceMakesNoEdit(t *testing.T) {
+func TestOrdinaryClientDoesNotEditWithoutChange(t *testing.T) {
 	for cloud, minimal := range onTheClouds {
 		for _, more := range slices.Concat(onEveryCloud, onOneCloud[cloud]) {
 			t.Run(string(cloud)+" "+more, func(t *testing.T) {
@@ -186,9 +186,9 @@ func TestAnOrdinaryClientThatAppliesTheSameTwiceMakesNoEdit(t *testing.T) {
 	}
 }
 
-// What only some workspaces do makes an ordinary client edit, which is why it is
-// off unless a test asks for it.
-func TestAnOrdinaryClientEditsWhereAWorkspaceRewrites(t *testing.T) {
+// An ordinary client edits values that only some workspaces rewrite, so
+// rewriting is off by default.
+func TestOrdinaryClientEditsRewrittenValues(t *testing.T) {
 	for name, c := range map[string]struct {
 		behaviour simulator.Behaviour
 		more      string

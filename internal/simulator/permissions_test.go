@@ -12,8 +12,8 @@ import (
 
 func permissions(id string) string { return "/api/2.0/permissions/clusters/" + id }
 
-func TestGrantsAreReplacedByPutAndMergedByPatch(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestPutReplacesPermissionsAndPatchMergesThem(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	for _, name := range []string{"u@x", "app"} {
 		b.Expect(b.s.AddPrincipal("", simulator.Principal{UserName: name})).To(Succeed())
 	}
@@ -40,15 +40,15 @@ func TestGrantsAreReplacedByPutAndMergedByPatch(t *testing.T) {
 	got = b.ok(http.MethodPut, permissions(id), `{"access_control_list":[]}`)
 	b.Expect(got["access_control_list"]).To(ConsistOf(inherited))
 
-	b.refused(http.MethodPut, permissions(id), `{"access_control_list":[{"permission_level":"CAN_MANAGE"}]}`, 400, "INVALID_PARAMETER_VALUE", "Exactly one of")
-	b.refused(http.MethodPut, permissions(id), `{"access_control_list":[{"user_name":"u","permission_level":"CAN_FLY"}]}`, 400, "INVALID_PARAMETER_VALUE", "CAN_FLY")
+	b.expectError(http.MethodPut, permissions(id), `{"access_control_list":[{"permission_level":"CAN_MANAGE"}]}`, 400, "INVALID_PARAMETER_VALUE", "Exactly one of")
+	b.expectError(http.MethodPut, permissions(id), `{"access_control_list":[{"user_name":"u","permission_level":"CAN_FLY"}]}`, 400, "INVALID_PARAMETER_VALUE", "CAN_FLY")
 	b.Expect(b.ok(http.MethodGet, permissions(id)+"/permissionLevels", "")["permission_levels"]).To(HaveLen(3))
 	b.Expect(b.s.Purge(id)).To(Succeed())
-	b.refused(http.MethodGet, permissions(id), "", 400, "INVALID_STATE", "Cannot access cluster")
+	b.expectError(http.MethodGet, permissions(id), "", 400, "INVALID_STATE", "Cannot access cluster")
 }
 
-func TestWhatAGrantAllows(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+func TestPermissionLevels(t *testing.T) {
+	b := newHarness(t, twoPrincipals())
 	app := b.as("app-token")
 	id := b.running("one")
 	post := func(verb string) int {
@@ -67,8 +67,8 @@ func TestWhatAGrantAllows(t *testing.T) {
 	b.Expect([]int{post("pin"), post("permanent-delete")}).To(Equal([]int{403, 200}))
 }
 
-func TestAPrincipalThatDoesNotExistIsRefused(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+func TestUnknownPrincipalIsRejected(t *testing.T) {
+	b := newHarness(t, twoPrincipals())
 	id := b.create("one")
 	body := func(kind, name string) string {
 		return `{"access_control_list":[{"` + kind + `":"` + name + `","permission_level":"CAN_RESTART"}]}`
@@ -78,12 +78,12 @@ func TestAPrincipalThatDoesNotExistIsRefused(t *testing.T) {
 	put("service_principal_name", "app-1")
 	put("group_name", "users")
 	for kind, shown := range map[string]string{"user_name": "UserName", "group_name": "GroupName", "service_principal_name": "ServicePrincipalName"} {
-		b.refused(http.MethodPatch, permissions(id), body(kind, "nope"), 404, "RESOURCE_DOES_NOT_EXIST", "Principal: "+shown+"(nope) does not exist")
+		b.expectError(http.MethodPatch, permissions(id), body(kind, "nope"), 404, "RESOURCE_DOES_NOT_EXIST", "Principal: "+shown+"(nope) does not exist")
 	}
-	b.refused(http.MethodPut, permissions(id), body("user_name", "app-1"), 404, "RESOURCE_DOES_NOT_EXIST", "UserName(app-1)")
-	b.Expect(b.ok(http.MethodGet, permissions(id), "")["access_control_list"]).To(HaveLen(2)) // nothing of the refused
+	b.expectError(http.MethodPut, permissions(id), body("user_name", "app-1"), 404, "RESOURCE_DOES_NOT_EXIST", "UserName(app-1)")
+	b.Expect(b.ok(http.MethodGet, permissions(id), "")["access_control_list"]).To(HaveLen(2)) // the rejected request changed nothing
 	b.s.SetBehaviour(simulator.Behaviour{UnknownPrincipalIsInvalid: true})
-	b.refused(http.MethodPut, permissions(id), body("user_name", "x@y"), 400, "INVALID_PARAMETER_VALUE", "Principal: UserName(x@y) does not exist")
+	b.expectError(http.MethodPut, permissions(id), body("user_name", "x@y"), 400, "INVALID_PARAMETER_VALUE", "Principal: UserName(x@y) does not exist")
 	b.s.SetBehaviour(simulator.Behaviour{AnyPrincipalExists: true})
 	put("user_name", "x@y")
 	b.s.SetBehaviour(simulator.Behaviour{})
@@ -91,12 +91,12 @@ func TestAPrincipalThatDoesNotExistIsRefused(t *testing.T) {
 	put("group_name", "data")
 	b.Expect(b.s.RemoveGroup("", "data")).To(Succeed())
 	b.Expect(b.s.RemovePrincipal("", "app-1")).To(Succeed())
-	b.refused(http.MethodPut, permissions(id), body("group_name", "data"), 404, "RESOURCE_DOES_NOT_EXIST", "")
-	b.as("app-token").refused(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
+	b.expectError(http.MethodPut, permissions(id), body("group_name", "data"), 404, "RESOURCE_DOES_NOT_EXIST", "")
+	b.as("app-token").expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
 }
 
-func TestATierWithoutPermissionsRefusesInEitherWay(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestTierWithoutPermissions(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one")
 	for rule, refusal := range map[simulator.PermissionsRule]struct {
 		status        int
@@ -106,41 +106,41 @@ func TestATierWithoutPermissionsRefusesInEitherWay(t *testing.T) {
 		simulator.PermissionsForbidden: {403, "PERMISSION_DENIED", "ACL is not supported in your workspace."},
 	} {
 		b.s.SetBehaviour(simulator.Behaviour{Permissions: rule})
-		b.refused(http.MethodGet, permissions(id), "", refusal.status, refusal.code, refusal.message)
-		b.refused(http.MethodPut, permissions(id), `{"access_control_list":[]}`, refusal.status, refusal.code, refusal.message)
-		b.refused(http.MethodGet, permissions(id)+"/permissionLevels", "", refusal.status, refusal.code, refusal.message)
+		b.expectError(http.MethodGet, permissions(id), "", refusal.status, refusal.code, refusal.message)
+		b.expectError(http.MethodPut, permissions(id), `{"access_control_list":[]}`, refusal.status, refusal.code, refusal.message)
+		b.expectError(http.MethodGet, permissions(id)+"/permissionLevels", "", refusal.status, refusal.code, refusal.message)
 		b.get(id)
 	}
 }
 
-func TestAGroupOfThePrincipalCounts(t *testing.T) {
-	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
+func TestPermissionOfAGroup(t *testing.T) {
+	b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
 		{UserName: "admin@x", Tokens: []string{simulator.DefaultToken}},
 		{UserName: "member@x", Tokens: []string{"member"}, NotAdmin: true, Groups: []string{"data"}},
 	}}}})
 	id := b.create("one")
-	b.as("member").refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 403, "PERMISSION_DENIED", "")
+	b.as("member").expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 403, "PERMISSION_DENIED", "")
 	b.ok(http.MethodPut, permissions(id), `{"access_control_list":[{"group_name":"data","permission_level":"CAN_ATTACH_TO"}]}`)
 	b.as("member").get(id)
 }
 
-func TestTheClusterLimitIsAnInvalidState(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{ClusterLimit: 1}})
+func TestClusterLimitIsInvalidState(t *testing.T) {
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{ClusterLimit: 1}})
 	id := b.create("one")
-	b.refused(http.MethodPost, createPath, createBody, 400, "INVALID_STATE", "1 active clusters")
+	b.expectError(http.MethodPost, createPath, createBody, 400, "INVALID_STATE", "1 active clusters")
 	b.verb("delete", id)
 	b.advance(simulator.DefaultTimings().Terminate)
 	b.create("two")
 }
 
-func TestACreatorManagesItsCluster(t *testing.T) {
-	b := newBench(t, twoPrincipals()).as("app-token")
+func TestCreatorManagesItsCluster(t *testing.T) {
+	b := newHarness(t, twoPrincipals()).as("app-token")
 	id := b.create("own")
 	b.verb("permanent-delete", id)
 }
 
-func TestVisibilityAndTheRightToCreate(t *testing.T) {
-	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
+func TestVisibilityAndPermissionToCreate(t *testing.T) {
+	b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
 		{UserName: "admin@x", Tokens: []string{simulator.DefaultToken}},
 		{UserName: "shy@x", Tokens: []string{"shy"}, NotAdmin: true, SeesOwnOnly: true},
 		{UserName: "poor@x", Tokens: []string{"poor"}, NotAdmin: true, MayNotCreate: true},
@@ -149,11 +149,11 @@ func TestVisibilityAndTheRightToCreate(t *testing.T) {
 	b.as("shy").create("shy's")
 	b.Expect(b.names(b.ok(http.MethodGet, listPath, ""))).To(HaveLen(2))
 	b.Expect(b.names(b.as("shy").ok(http.MethodGet, listPath, ""))).To(Equal([]string{"shy's"}))
-	b.as("shy").refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
-	b.as("poor").refused(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "not authorized to create clusters")
+	b.as("shy").expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
+	b.as("poor").expectError(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "not authorized to create clusters")
 }
 
-func (b *bench) libraries(id string) []string {
+func (b *harness) libraries(id string) []string {
 	b.t.Helper()
 	statuses, _ := b.ok(http.MethodGet, "/api/2.0/libraries/cluster-status?cluster_id="+id, "")["library_statuses"].([]any)
 	var all []string
@@ -172,8 +172,8 @@ func (b *bench) libraries(id string) []string {
 	return all
 }
 
-func TestLibrariesComeAndGo(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestLibraryInstallationAndRemoval(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.running("one")
 	change := func(verb, libraries string) {
 		b.ok(http.MethodPost, "/api/2.0/libraries/"+verb, `{"cluster_id":"`+id+`","libraries":[`+libraries+`]}`)
@@ -201,11 +201,11 @@ func TestLibrariesComeAndGo(t *testing.T) {
 	b.Expect(b.libraries(id)).To(ContainElement("pypi:nimpy=FAILED"))
 	a := b.call(http.MethodGet, "/api/2.0/libraries/all-cluster-statuses", "")
 	b.Expect(a.raw).To(ContainSubstring(`"messages":["no such package"]`))
-	b.refused(http.MethodPost, "/api/2.0/libraries/install", `{"cluster_id":"`+id+`","libraries":[{"jar":"a","whl":"b"}]}`, 400, "INVALID_PARAMETER_VALUE", "Exactly one of")
+	b.expectError(http.MethodPost, "/api/2.0/libraries/install", `{"cluster_id":"`+id+`","libraries":[{"jar":"a","whl":"b"}]}`, 400, "INVALID_PARAMETER_VALUE", "Exactly one of")
 }
 
-func TestALibraryWaitsForTheNextStart(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestLibraryIsInstalledAtTheNextStart(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.terminated("one")
 	b.ok(http.MethodPost, "/api/2.0/libraries/install", `{"cluster_id":"`+id+`","libraries":[{"whl":"/w.whl"}]}`)
 	b.advance(time.Hour)

@@ -21,9 +21,9 @@ func within(t *testing.T, object map[string]any, path ...string) map[string]any 
 	return object
 }
 
-func TestValuesAreRewrittenOnRequestAndSpecKeepsWhatWasAsked(t *testing.T) {
+func TestOptionalRewritingKeepsTheRequestedSpec(t *testing.T) {
 	declared := []string{`"aws_attributes":{"first_on_demand":0}`, `"data_security_mode":"SINGLE_USER"`, `"single_user_name":"Ann@Example.com"`}
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	plain := b.get(b.create("plain", declared...))
 	b.Expect(plain["aws_attributes"]).To(HaveKeyWithValue("first_on_demand", number("0")))
 	b.Expect(plain).To(HaveKeyWithValue("single_user_name", "Ann@Example.com"))
@@ -45,8 +45,8 @@ func TestValuesAreRewrittenOnRequestAndSpecKeepsWhatWasAsked(t *testing.T) {
 	b.Expect(b.s.RequestsTo("clusters/create")).To(HaveLen(3))
 }
 
-func TestARegistryPasswordIsShownMaskedOrLeftOut(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestRegistryPasswordIsShownMaskedOrOmitted(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("image", `"docker_image":{"url":"registry/x","basic_auth":{"username":"u","password":"first"}}`)
 	logins := func() []map[string]any {
 		got := b.get(id)

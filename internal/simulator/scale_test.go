@@ -8,7 +8,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// A whole list of a large workspace, as a client that watches it reads it.
+// A client that watches a large workspace reads complete lists.
 func BenchmarkListOf10000(b *testing.B) {
 	s := simulator.New(simulator.Options{})
 	for range 10_000 {

@@ -15,14 +15,14 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// Databricks' own SDK, over TLS, as a client that knows nothing of this
+// Databricks' own SDK over TLS, as a client that is independent of this
 // repository.
 
-// noLoader keeps the SDK from looking for credentials anywhere.
-type noLoader struct{}
+// emptyLoader prevents the SDK from loading credentials.
+type emptyLoader struct{}
 
-func (noLoader) Name() string                   { return "none" }
-func (noLoader) Configure(*config.Config) error { return nil }
+func (emptyLoader) Name() string                   { return "none" }
+func (emptyLoader) Configure(*config.Config) error { return nil }
 
 type sdk struct {
 	*WithT
@@ -39,7 +39,7 @@ func newSDK(t *testing.T, options simulator.Options, credential *databricks.Conf
 	t.Cleanup(func() { g.Expect(service.Close()).To(Succeed()) })
 	credential.Host = service.URL
 	credential.HTTPTransport = service.Client().Transport
-	credential.Loaders = []config.Loader{noLoader{}}
+	credential.Loaders = []config.Loader{emptyLoader{}}
 	client, err := databricks.NewWorkspaceClient(credential)
 	g.Expect(err).NotTo(HaveOccurred())
 	return &sdk{WithT: g, WorkspaceClient: client, service: service}
@@ -51,7 +51,7 @@ func byToken() *databricks.Config {
 
 func (c *sdk) advance(d time.Duration) { c.service.Clock().Advance(d) }
 
-func TestTheSDKLeadsAClusterThroughItsLife(t *testing.T) {
+func TestSDKRunsAClusterLifecycle(t *testing.T) {
 	c := newSDK(t, simulator.Options{}, byToken())
 	ctx := t.Context()
 
@@ -115,9 +115,9 @@ func TestTheSDKLeadsAClusterThroughItsLife(t *testing.T) {
 
 	_, err = c.Clusters.Start(ctx, compute.StartCluster{ClusterId: id})
 	c.Expect(err).To(MatchError(apierr.ErrInvalidState))
-	var refused *apierr.APIError
-	c.Expect(errors.As(err, &refused)).To(BeTrue())
-	c.Expect(refused.ErrorDetails().ErrorInfo.Reason).To(Equal("CM_API_ERROR_SOURCE_CALLER_ERROR"))
+	var expectError *apierr.APIError
+	c.Expect(errors.As(err, &expectError)).To(BeTrue())
+	c.Expect(expectError.ErrorDetails().ErrorInfo.Reason).To(Equal("CM_API_ERROR_SOURCE_CALLER_ERROR"))
 
 	termination, err := c.Clusters.Delete(ctx, compute.DeleteCluster{ClusterId: id})
 	c.Expect(err).NotTo(HaveOccurred())
@@ -140,7 +140,7 @@ func TestTheSDKLeadsAClusterThroughItsLife(t *testing.T) {
 	}
 }
 
-func TestTheSDKReadsEveryPage(t *testing.T) {
+func TestSDKReadsEveryPage(t *testing.T) {
 	c := newSDK(t, simulator.Options{}, byToken())
 	for range 45 {
 		_, err := c.service.AddCluster(simulator.Seed{})
@@ -158,7 +158,7 @@ func TestTheSDKReadsEveryPage(t *testing.T) {
 	c.Expect(c.service.RequestsTo("clusters/list")).To(HaveLen(3))
 }
 
-func TestTheSDKManagesLibrariesGrantsPoliciesAndPools(t *testing.T) {
+func TestSDKManagesLibrariesPermissionsPoliciesAndPools(t *testing.T) {
 	options := simulator.Options{Workspaces: []simulator.Workspace{{
 		Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 		Policies:   []simulator.Policy{{ID: "P1", Name: "team", Definition: `{"autotermination_minutes":{"type":"fixed","value":20}}`}},
@@ -211,8 +211,9 @@ func TestTheSDKManagesLibrariesGrantsPoliciesAndPools(t *testing.T) {
 	c.Expect(nodes.NodeTypes).NotTo(BeEmpty())
 }
 
-// Discovery, a chunked token request with encoded halves, and a token in use.
-func TestTheSDKSignsInAsAServicePrincipal(t *testing.T) {
+// Discovery, a chunked token request with encoded parts, and a request with the
+// token.
+func TestSDKAuthenticatesAsAServicePrincipal(t *testing.T) {
 	c := newSDK(t, twoPrincipals(), &databricks.Config{AuthType: "oauth-m2m", ClientID: "app-1", ClientSecret: "s:e c/ret"})
 	me, err := c.CurrentUser.Me(t.Context(), iam.MeRequest{})
 	c.Expect(err).NotTo(HaveOccurred())
@@ -220,7 +221,7 @@ func TestTheSDKSignsInAsAServicePrincipal(t *testing.T) {
 	c.Expect(c.service.RequestsTo("oauth/token")).To(HaveLen(1))
 }
 
-func TestTheSDKIsRefusedWithAWrongSecret(t *testing.T) {
+func TestSDKIsRejectedWithAWrongSecret(t *testing.T) {
 	c := newSDK(t, twoPrincipals(), &databricks.Config{AuthType: "oauth-m2m", ClientID: "app-1", ClientSecret: "wrong"})
 	_, err := c.CurrentUser.Me(t.Context(), iam.MeRequest{})
 	c.Expect(err).To(MatchError(ContainSubstring("invalid_client")))

@@ -13,9 +13,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// The curl line of Databricks' own introduction: a GET whose parameters are a
-// JSON body, which curl labels as a form.
-func TestGetTakesItsParametersFromABodyAsTheReferencePrintsIt(t *testing.T) {
+// The curl command of Databricks' documentation: a GET whose parameters are a
+// JSON body with the content type of a form.
+func TestGetAcceptsParametersInTheBody(t *testing.T) {
 	g := NewWithT(t)
 	service, err := simulator.Start(t.Context(), simulator.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -50,7 +50,7 @@ func TestServiceEndsWithItsContext(t *testing.T) {
 	}).Should(HaveOccurred())
 }
 
-// exchange is one request of the administrator over TLS, as curl would send it.
+// exchange sends one request of the administrator over TLS, like curl.
 func exchange(t *testing.T, service *simulator.Service, method, path, body string) (int, map[string]any) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, service.URL+path, strings.NewReader(body))

@@ -12,15 +12,15 @@ import (
 
 const mePath = "/api/2.0/preview/scim/v2/Me"
 
-// ofOneUser is a workspace of one user with several tokens.
-func ofOneUser(tokens ...simulator.Token) simulator.Options {
+// oneUserWith returns a workspace with one user who has several tokens.
+func oneUserWith(tokens ...simulator.Token) simulator.Options {
 	return simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
 		{UserName: "u@example.com", Tokens: []string{simulator.DefaultToken}, ScopedTokens: tokens},
 	}}}}
 }
 
-func TestATokenMayHaveFewerRightsThanItsPrincipal(t *testing.T) {
-	b := newBench(t, ofOneUser(
+func TestTokenWithRestrictedRights(t *testing.T) {
+	b := newHarness(t, oneUserWith(
 		simulator.Token{Value: "reads", Rights: simulator.Rights{ReadOnly: true}},
 		simulator.Token{Value: "keeps", Rights: simulator.Rights{MayNotCreate: true}},
 		simulator.Token{Value: "narrow", Rights: simulator.Rights{Refused: []string{"permissions/*"}}},
@@ -34,16 +34,16 @@ func TestATokenMayHaveFewerRightsThanItsPrincipal(t *testing.T) {
 	reads := b.as("reads")
 	reads.ok(http.MethodGet, get, "")
 	reads.ok(http.MethodPost, "/api/2.1/clusters/events", `{"cluster_id":"`+id+`"}`)
-	reads.refused(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "may only read")
-	reads.refused(http.MethodPut, permissions(id), `{"access_control_list":[]}`, 403, "PERMISSION_DENIED", "")
+	reads.expectError(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "may only read")
+	reads.expectError(http.MethodPut, permissions(id), `{"access_control_list":[]}`, 403, "PERMISSION_DENIED", "")
 	b.Expect(reads.ok(http.MethodGet, mePath, "")).To(HaveKeyWithValue("userName", "u@example.com"))
 	b.Expect(resize("reads")).To(Equal(403))
 
-	b.as("keeps").refused(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "not authorized to create")
+	b.as("keeps").expectError(http.MethodPost, createPath, createBody, 403, "PERMISSION_DENIED", "not authorized to create")
 	b.Expect(resize("keeps")).To(Equal(200))
 	b.advance(simulator.DefaultTimings().Resize)
 
-	b.as("narrow").refused(http.MethodGet, permissions(id), "", 403, "PERMISSION_DENIED", "permissions/get")
+	b.as("narrow").expectError(http.MethodGet, permissions(id), "", 403, "PERMISSION_DENIED", "permissions/get")
 	b.Expect(resize("narrow")).To(Equal(200))
 
 	b.Expect(b.s.SetTokenRights("reads", simulator.Rights{})).To(Succeed())
@@ -51,21 +51,21 @@ func TestATokenMayHaveFewerRightsThanItsPrincipal(t *testing.T) {
 	b.Expect(b.s.SetTokenRights("unknown", simulator.Rights{})).NotTo(Succeed())
 }
 
-func TestAClusterIsHiddenFromOneTokenOnly(t *testing.T) {
-	b := newBench(t, ofOneUser(simulator.Token{Value: "blind"}))
+func TestClusterIsHiddenFromOneToken(t *testing.T) {
+	b := newHarness(t, oneUserWith(simulator.Token{Value: "blind"}))
 	id := b.create("one")
 	b.Expect(b.s.SetTokenRights("blind", simulator.Rights{HiddenClusters: []string{id}})).To(Succeed())
 	blind := b.as("blind")
-	blind.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
+	blind.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
 	b.Expect(blind.names(blind.ok(http.MethodGet, listPath, ""))).To(BeEmpty())
 	b.Expect(b.names(b.ok(http.MethodGet, listPath, ""))).To(ConsistOf("one"))
 	b.get(id)
 }
 
-func TestOneTokenIsRevokedAndTheOtherOfTheSameUserWorks(t *testing.T) {
-	b := newBench(t, ofOneUser(simulator.Token{Value: "of-a", Name: "token of a"}, simulator.Token{Value: "of-b", Name: "token of b"}))
+func TestRevokedTokenDoesNotAffectOthersOfTheUser(t *testing.T) {
+	b := newHarness(t, oneUserWith(simulator.Token{Value: "of-a", Name: "token of a"}, simulator.Token{Value: "of-b", Name: "token of b"}))
 	b.s.RevokeToken("of-a")
-	b.as("of-a").refused(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "Invalid access token.")
+	b.as("of-a").expectError(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "Invalid access token.")
 	b.Expect(b.as("of-b").ok(http.MethodGet, mePath, "")).To(HaveKeyWithValue("userName", "u@example.com"))
 	b.s.SetBehaviour(simulator.Behaviour{BadTokenIsForbidden: true})
 	a := b.as("of-a").call(http.MethodGet, mePath, "")
@@ -77,7 +77,7 @@ func TestOneTokenIsRevokedAndTheOtherOfTheSameUserWorks(t *testing.T) {
 }
 
 func TestTheLogNamesTokensWithoutTheirValues(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+	b := newHarness(t, twoPrincipals())
 	b.ok(http.MethodGet, mePath, "")
 	b.as("never-known").call(http.MethodGet, mePath, "")
 	b.as("").call(http.MethodGet, mePath, "")
@@ -88,8 +88,8 @@ func TestTheLogNamesTokensWithoutTheirValues(t *testing.T) {
 	b.Expect(log[2].Token).To(BeEmpty())
 }
 
-func TestAFaultStrikesOneTokenOnceWithANumericCode(t *testing.T) {
-	b := newBench(t, ofOneUser(simulator.Token{Value: "of-a", Name: "a"}))
+func TestFaultForOneTokenWithANumericCode(t *testing.T) {
+	b := newHarness(t, oneUserWith(simulator.Token{Value: "of-a", Name: "a"}))
 	b.s.AddFault(simulator.Fault{Token: "a", Endpoint: "clusters/*", Times: 1, Status: 403, ErrorCode: "403", Message: "Invalid access token."})
 	b.ok(http.MethodGet, listPath, "")
 	a := b.as("of-a").call(http.MethodGet, listPath, "")
@@ -99,62 +99,63 @@ func TestAFaultStrikesOneTokenOnceWithANumericCode(t *testing.T) {
 	b.as("of-a").ok(http.MethodGet, listPath, "")
 }
 
-// onOneHost are two workspaces behind one host that share a user and a token.
-func onOneHost() simulator.Options {
+// twoWorkspacesOnOneHost returns two workspaces on one host that share a user
+// and a token.
+func twoWorkspacesOnOneHost() simulator.Options {
 	return simulator.Options{Workspaces: []simulator.Workspace{
 		{Name: "a", ID: 11, Principals: []simulator.Principal{{UserName: "both@example.com", Tokens: []string{"both"}}, {UserName: "a@example.com", Tokens: []string{"only-a"}}}},
 		{Name: "b", ID: 22, Principals: []simulator.Principal{{UserName: "both@example.com", Tokens: []string{"both"}, ClientSecret: "s"}}},
 	}}
 }
 
-// to is the same bench for one workspace of the host.
-func (b *bench) to(header, id string) *bench {
+// to returns the same harness with requests to one workspace of the host.
+func (b *harness) to(header, id string) *harness {
 	other := *b
 	other.header = http.Header{header: {id}}
 	return &other
 }
 
-func TestAWorkspaceOfTheHostIsChosenByHeaderOrQuery(t *testing.T) {
-	b := newBench(t, onOneHost()).as("both")
+func TestHeaderOrQuerySelectsTheWorkspace(t *testing.T) {
+	b := newHarness(t, twoWorkspacesOnOneHost()).as("both")
 	inB := b.to("X-Databricks-Workspace-Id", "22")
 	id := inB.create("one")
 	b.Expect(b.names(b.ok(http.MethodGet, listPath, ""))).To(BeEmpty()) // the first workspace
 	b.Expect(b.names(b.ok(http.MethodGet, listPath+"?o=22", ""))).To(ConsistOf("one"))
 	b.Expect(b.to("X-Databricks-Org-Id", "22").get(id)).To(HaveKeyWithValue("cluster_name", "one"))
-	b.refused(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_PARAMETER_VALUE", "does not exist")
 	for _, entry := range b.s.Requests() {
 		b.Expect(entry.UnknownFields).To(BeEmpty())
 	}
 
 	b.Expect(inB.call(http.MethodGet, mePath, "").header.Get("X-Databricks-Org-Id")).To(Equal("22"))
 	b.Expect(b.call(http.MethodGet, mePath, "").header.Get("X-Databricks-Org-Id")).To(Equal("11"))
-	refused := inB.as("only-a").call(http.MethodGet, mePath, "")
-	b.Expect(refused.status).To(Equal(401))
-	b.Expect(refused.header.Get("X-Databricks-Org-Id")).To(Equal("22"))
-	b.to("X-Databricks-Workspace-Id", "33").refused(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "")
+	expectError := inB.as("only-a").call(http.MethodGet, mePath, "")
+	b.Expect(expectError.status).To(Equal(401))
+	b.Expect(expectError.header.Get("X-Databricks-Org-Id")).To(Equal("22"))
+	b.to("X-Databricks-Workspace-Id", "33").expectError(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "")
 
 	b.s.RevokeToken("both")
-	inB.refused(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "")
-	b.refused(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "")
+	inB.expectError(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "")
+	b.expectError(http.MethodGet, mePath, "", 401, "UNAUTHENTICATED", "")
 	b.s.SetBehaviour(simulator.Behaviour{WorkspaceIDRequired: true})
-	b.as("only-a").refused(http.MethodGet, mePath, "", 400, "INVALID_PARAMETER_VALUE", "X-Databricks-Workspace-Id is missing")
+	b.as("only-a").expectError(http.MethodGet, mePath, "", 400, "INVALID_PARAMETER_VALUE", "X-Databricks-Workspace-Id is missing")
 }
 
-func TestAHostWithOneWorkspaceDoesNotLookAtItsID(t *testing.T) {
-	b := newBench(t, twoPrincipals())
+func TestHostWithOneWorkspaceIgnoresItsID(t *testing.T) {
+	b := newHarness(t, twoPrincipals())
 	b.to("X-Databricks-Workspace-Id", "99").ok(http.MethodGet, mePath, "")
 }
 
 func TestDiscoveryOfAHostWithSeveralWorkspaces(t *testing.T) {
-	b := newBench(t, onOneHost()).as("")
+	b := newHarness(t, twoWorkspacesOnOneHost()).as("")
 	const path = "/.well-known/databricks-config"
 	b.Expect(b.ok(http.MethodGet, path, "")).To(HaveKeyWithValue("host_type", "unified"))
 	b.Expect(b.ok(http.MethodGet, path, "")).NotTo(HaveKey("workspace_id"))
 	b.Expect(b.ok(http.MethodGet, path+"?o=22", "")).To(HaveKeyWithValue("workspace_id", "22"))
 }
 
-func TestLimitsOfOneWorkspaceLeaveTheOtherAlone(t *testing.T) {
-	b := newBench(t, onOneHost()).as("both")
+func TestLimitsOfOneWorkspaceDoNotAffectTheOther(t *testing.T) {
+	b := newHarness(t, twoWorkspacesOnOneHost()).as("both")
 	b.s.SetLimits(simulator.Limit{Rate: 1, Burst: 1})
 	inB := b.to("X-Databricks-Workspace-Id", "22")
 	b.ok(http.MethodGet, listPath, "")
@@ -162,8 +163,8 @@ func TestLimitsOfOneWorkspaceLeaveTheOtherAlone(t *testing.T) {
 	inB.ok(http.MethodGet, listPath, "")
 }
 
-func TestTheWorkspaceClockMayDifferFromTheCallers(t *testing.T) {
-	b := newBench(t, simulator.Options{ClockOffset: 15 * time.Minute})
+func TestWorkspaceClockMayDifferFromTheCallers(t *testing.T) {
+	b := newHarness(t, simulator.Options{ClockOffset: 15 * time.Minute})
 	date := func(a answer) time.Time {
 		at, err := http.ParseTime(a.header.Get("Date"))
 		b.Expect(err).NotTo(HaveOccurred())

@@ -26,7 +26,7 @@ func repeated(field, item string, n int) string {
 	return `"` + field + `":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]`
 }
 
-func TestBadSpecificationsAreRefused(t *testing.T) {
+func TestBadSpecificationsAreRejected(t *testing.T) {
 	const base = small + `,"num_workers":1,`
 	const script = `{"volumes":{"destination":"/Volumes/a/b/c/x.sh"}}`
 	for name, c := range map[string]struct{ body, message string }{
@@ -59,18 +59,18 @@ func TestBadSpecificationsAreRefused(t *testing.T) {
 		"unknown enum":       {base + `"data_security_mode":"OPEN"`, `data_security_mode: "OPEN" is not one of`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{
+			b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{
 				Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 				Pools:      []simulator.Pool{{ID: "pool-1", NodeTypeID: "i3.2xlarge"}},
 			}}})
-			b.refused(http.MethodPost, "/api/2.1/clusters/create", "{"+c.body+"}", 400, "INVALID_PARAMETER_VALUE", c.message)
+			b.expectError(http.MethodPost, "/api/2.1/clusters/create", "{"+c.body+"}", 400, "INVALID_PARAMETER_VALUE", c.message)
 			b.Expect(b.s.Clusters()).To(BeEmpty())
 		})
 	}
 }
 
-func TestWhatIsJustAllowed(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestLimitsOfValidSpecifications(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	b.create("45 tags", manyTags(45))
 	b.create("ten minutes", `"autotermination_minutes":10`)
 	b.create("min is max", `"autoscale":{"min_workers":2,"max_workers":2}`)
@@ -78,22 +78,22 @@ func TestWhatIsJustAllowed(t *testing.T) {
 	b.create("azure", `"node_type_id":"Standard_D4ds_v5"`)
 }
 
-func TestTheOlderTextOfAMissingSize(t *testing.T) {
-	b := newBench(t, simulator.Options{Behaviour: simulator.Behaviour{LegacySizeText: true}})
-	b.refused(http.MethodPost, "/api/2.1/clusters/create", "{"+small+"}", 400, "INVALID_PARAMETER_VALUE", "Missing required field: size")
+func TestLegacyMessageOfAMissingSize(t *testing.T) {
+	b := newHarness(t, simulator.Options{Behaviour: simulator.Behaviour{LegacySizeText: true}})
+	b.expectError(http.MethodPost, "/api/2.1/clusters/create", "{"+small+"}", 400, "INVALID_PARAMETER_VALUE", "Missing required field: size")
 }
 
-func TestAWorkspaceOnOneCloudRefusesTheOthers(t *testing.T) {
-	b := newBench(t, simulator.Options{Workspaces: []simulator.Workspace{{
+func TestWorkspaceRejectsAttributesOfOtherClouds(t *testing.T) {
+	b := newHarness(t, simulator.Options{Workspaces: []simulator.Workspace{{
 		Cloud: simulator.Azure, Principals: []simulator.Principal{{UserName: "a@b.c", Tokens: []string{simulator.DefaultToken}}},
 	}}})
-	b.refused(http.MethodPost, "/api/2.1/clusters/create", "{"+small+`,"num_workers":1}`, 400, "INVALID_PARAMETER_VALUE", "i3.xlarge")
-	b.refused(http.MethodPost, "/api/2.1/clusters/create",
+	b.expectError(http.MethodPost, "/api/2.1/clusters/create", "{"+small+`,"num_workers":1}`, 400, "INVALID_PARAMETER_VALUE", "i3.xlarge")
+	b.expectError(http.MethodPost, "/api/2.1/clusters/create",
 		`{"spark_version":"16.4.x-scala2.12","node_type_id":"Standard_D4ds_v5","num_workers":1,"aws_attributes":{}}`, 400, "INVALID_PARAMETER_VALUE", "aws_attributes")
 }
 
 func TestWrongTypesAreMalformed(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	for _, body := range []string{
 		`not json`, `null`, `[]`, `{} {}`,
 		`{"num_workers":"1"}`, `{"num_workers":1.5}`, `{"spark_version":16}`, `{"autoscale":3}`,
@@ -104,18 +104,18 @@ func TestWrongTypesAreMalformed(t *testing.T) {
 		b.Expect(a.status).To(Equal(http.StatusBadRequest), body)
 		b.Expect(a.body).To(HaveKeyWithValue("error_code", "MALFORMED_REQUEST"), body)
 	}
-	b.refused(http.MethodGet, "/api/2.1/clusters/list?page_size=many", "", 400, "MALFORMED_REQUEST", "page_size: expected an integer")
+	b.expectError(http.MethodGet, "/api/2.1/clusters/list?page_size=many", "", 400, "MALFORMED_REQUEST", "page_size: expected an integer")
 }
 
-func TestUnknownFieldsAreIgnoredAndRemembered(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+func TestUnknownFieldsAreIgnoredAndLogged(t *testing.T) {
+	b := newHarness(t, simulator.Options{})
 	id := b.create("one", `"colour":"blue"`, `"aws_attributes":{"availability":"SPOT","flavour":1}`)
 	b.Expect(b.get(id)["spec"]).NotTo(HaveKey("colour"))
 	b.Expect(b.s.RequestsTo("clusters/create")[0].UnknownFields).To(Equal([]string{"aws_attributes.flavour", "colour"}))
 }
 
 func TestBodiesAreBounded(t *testing.T) {
-	b := newBench(t, simulator.Options{})
+	b := newHarness(t, simulator.Options{})
 	a := b.call(http.MethodPost, "/api/2.1/clusters/create", `{"cluster_name":"`+strings.Repeat("x", 10<<20)+`"}`)
 	b.Expect(a.status).To(Equal(http.StatusRequestEntityTooLarge))
 }

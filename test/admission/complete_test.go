@@ -8,12 +8,13 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// A rule that nobody has seen refuse anything may be one that never does.
-func TestEveryRuleOfTheSchemaIsProven(t *testing.T) {
+// Every rule of the schema is tested: a rule that rejects nothing in any test
+// may be ineffective.
+func TestEveryRuleOfTheSchemaIsTested(t *testing.T) {
 	proven := []string{stays, ofOwn}
 	for _, rule := range allRules() {
-		for _, refused := range rule.refused {
-			proven = append(proven, refused.causes...)
+		for _, rejection := range rule.rejected {
+			proven = append(proven, rejection.causes...)
 		}
 	}
 	said := strings.Join(proven, "\n")
@@ -29,7 +30,7 @@ func TestEveryRuleOfTheSchemaIsProven(t *testing.T) {
 	}
 }
 
-// ruleMessages are what the rules anywhere below a node of a CRD say.
+// ruleMessages returns the messages of all rules below a node of a CRD.
 func ruleMessages(node any) []string {
 	var messages []string
 	switch node := node.(type) {

@@ -1,6 +1,6 @@
-// Package admission proves what the API server lets in, what it refuses and with
-// which words, on a real one with the CRD as it is shipped: nothing here runs
-// the operator.
+// Package admission tests which objects a real API server with the shipped CRDs
+// accepts, which it rejects, and with which messages. It does not run the
+// operator.
 package admission
 
 import (
@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	// repository is the top of the checkout, seen from this directory.
+	// repository is the root of the checkout.
 	repository = "../.."
-	// definitions is where the CRDs are.
+	// definitions is the directory of the CRDs.
 	definitions = repository + "/config/crd/bases"
 )
 
 var (
-	// config reaches the API server that all tests of this package share. Tests
-	// keep out of each other's way by the names of their objects.
+	// config connects to the API server that all tests share. Tests use
+	// distinct names for their objects.
 	config *rest.Config
-	// api is a client that refuses unknown fields instead of dropping them.
+	// api is a client that rejects unknown fields instead of dropping them.
 	api client.Client
 )
 
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 func withControlPlane(run func() int) (code int, err error) {
-	// A CRD whose rules may cost too much is refused here [S13].
+	// Starting fails for a CRD whose rules exceed the cost limit [S13].
 	started, err := controlplane.Start()
 	if err != nil {
 		return 0, err
@@ -59,7 +59,7 @@ func withControlPlane(run func() int) (code int, err error) {
 	return run(), nil
 }
 
-// object is a DatabricksCluster as a user writes it.
+// object returns a DatabricksCluster.
 func object(name string, spec map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
@@ -69,8 +69,8 @@ func object(name string, spec map[string]any) *unstructured.Unstructured {
 	}}
 }
 
-// created is an object in the API server, gone when the test is over.
-func created(t *testing.T, name string, spec map[string]any) *unstructured.Unstructured {
+// createObject creates an object that is deleted when the test ends.
+func createObject(t *testing.T, name string, spec map[string]any) *unstructured.Unstructured {
 	t.Helper()
 	cluster := object(name, spec)
 	if err := api.Create(t.Context(), cluster); err != nil {

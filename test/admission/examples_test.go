@@ -40,9 +40,9 @@ deletionProtection: true`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			cluster := object(name, changed(t, `{}`, spec))
+			cluster := object(name, changedSpec(t, `{}`, spec))
 			g.Expect(api.Create(t.Context(), cluster, client.DryRunAll)).To(Succeed())
-			g.Expect(cluster.Object["spec"]).To(Equal(object(name, changed(t, `{}`, spec)).Object["spec"]), "nothing is added to a spec")
+			g.Expect(cluster.Object["spec"]).To(Equal(object(name, changedSpec(t, `{}`, spec)).Object["spec"]), "nothing is added to a spec")
 		})
 	}
 }
@@ -67,9 +67,9 @@ func TestSamplesAreAccepted(t *testing.T) {
 	}
 }
 
-func TestANewObjectCountsAsUnfinished(t *testing.T) {
+func TestNewObjectIsInProgress(t *testing.T) {
 	g := NewWithT(t)
-	cluster := created(t, "newborn", changed(t, plain, `{}`))
+	cluster := createObject(t, "newborn", changedSpec(t, minimalSpec, `{}`))
 	g.Expect(cluster.Object).To(HaveKeyWithValue("status", map[string]any{"observedGeneration": int64(-1)}),
 		"kstatus takes an object without a status for done")
 
@@ -77,5 +77,5 @@ func TestANewObjectCountsAsUnfinished(t *testing.T) {
 	stored.SetGroupVersionKind(cluster.GroupVersionKind())
 	g.Expect(api.Get(t.Context(), client.ObjectKeyFromObject(cluster), stored)).To(Succeed())
 	g.Expect(stored.Object["status"]).To(Equal(cluster.Object["status"]))
-	g.Expect(stored.Object["spec"]).To(Equal(object("newborn", changed(t, plain, `{}`)).Object["spec"]), "nothing is added to a spec")
+	g.Expect(stored.Object["spec"]).To(Equal(object("newborn", changedSpec(t, minimalSpec, `{}`)).Object["spec"]), "nothing is added to a spec")
 }

@@ -20,7 +20,7 @@ var listRules = []rule{
 			`{libraries: [{requirements: /Volumes/a.txt}, {requirements: /Volumes/b.txt}]}`,
 			`{libraries: [{maven: {coordinates: "g:a:1"}}, {maven: {coordinates: "g:a:1", exclusions: ["x:y"]}}]}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{libraries: [{}]}`, []string{"spec.libraries[0]: " + oneLibrary}},
 			{`{libraries: [{jar: a.jar, whl: a.whl}]}`, []string{"spec.libraries[0]: " + oneLibrary}},
 			{`{libraries: [{jar: a.jar}, {jar: a.jar}]}`, []string{"spec.libraries: Forbidden: each library may stand once: remove the repeated one"}},
@@ -34,7 +34,7 @@ var listRules = []rule{
 			`{initScripts: []}`,
 			`{initScripts: [{workspace: {destination: /Shared/a.sh}}, {volumes: {destination: /Volumes/a.sh}}, {s3: {destination: "s3://b/a.sh", region: us-west-2}}, {abfss: {destination: "abfss://c@a.dfs.core.windows.net/a.sh"}}, {gcs: {destination: "gs://b/a.sh"}}, {file: {destination: "file:/a.sh"}}]}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{initScripts: [{}]}`, []string{"spec.initScripts[0]: " + oneScript}},
 			{`{initScripts: [{volumes: {destination: a}, gcs: {destination: b}}]}`, []string{"spec.initScripts[0]: " + oneScript}},
 			{`{initScripts: [{volumes: {}}]}`, []string{"spec.initScripts[0].volumes.destination: Required value"}},
@@ -43,7 +43,7 @@ var listRules = []rule{
 	{
 		name:     "at most ten init scripts [case-06]",
 		accepted: []string{`{initScripts: [` + repeated(10, `{volumes: {destination: a}}`) + `]}`},
-		refused: []refused{{
+		rejected: []rejection{{
 			`{initScripts: [` + repeated(11, `{volumes: {destination: a}}`) + `]}`,
 			[]string{"spec.initScripts: Too many: 11: must have at most 10 items"},
 		}},
@@ -55,7 +55,7 @@ var listRules = []rule{
 			`{clusterLogConf: {volumes: {destination: /Volumes/ops/logs/clusters}}}`,
 			`{clusterLogConf: {s3: {destination: "s3://b/logs", region: us-west-2, enableEncryption: true, encryptionType: sse-kms, kmsKey: "arn:aws:kms:k", cannedACL: bucket-owner-full-control}}}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{clusterLogConf: {}}`, []string{oneLog}},
 			{`{clusterLogConf: {dbfs: {destination: "dbfs:/logs"}, volumes: {destination: /Volumes/logs}}}`, []string{oneLog}},
 		},
@@ -63,7 +63,7 @@ var listRules = []rule{
 	{
 		name:     "at most ten ssh keys, each once",
 		accepted: []string{`{sshPublicKeys: []}`, `{sshPublicKeys: [` + numbered(10, `"ssh-ed25519 %d"`) + `]}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{sshPublicKeys: [` + numbered(11, `"ssh-ed25519 %d"`) + `]}`, []string{"spec.sshPublicKeys: Too many: 11: must have at most 10 items"}},
 			{`{sshPublicKeys: [a, a]}`, []string{`spec.sshPublicKeys[1]: Duplicate value: "a"`}},
 		},
@@ -71,7 +71,7 @@ var listRules = []rule{
 	{
 		name:     "at most 44 custom tags, none of them the operator's [case-06]",
 		accepted: []string{`{customTags: {` + numbered(44, `tag-%d: x`) + `}}`, `{customTags: {ResourceClass: SingleNode}}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{customTags: {` + numbered(45, `tag-%d: x`) + `}}`, []string{"spec.customTags: Too many: 45: must have at most 44 items"}},
 			{`{customTags: {databricks-operator-owner: me}}`, []string{"spec.customTags: Forbidden: the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"}},
 		},
@@ -83,7 +83,7 @@ var listRules = []rule{
 			`{accessControlList: [{userName: x, permissionLevel: CAN_RESTART}, {groupName: x, permissionLevel: CAN_MANAGE}, {servicePrincipalName: x, permissionLevel: CAN_ATTACH_TO}]}`,
 			`{accessControlList: [{userName: a, permissionLevel: CAN_RESTART}, {userName: b, permissionLevel: CAN_RESTART}]}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{accessControlList: [{permissionLevel: CAN_RESTART}]}`, []string{"spec.accessControlList[0]: " + onePrincipal}},
 			{`{accessControlList: [{userName: a, groupName: b, permissionLevel: CAN_RESTART}]}`, []string{"spec.accessControlList[0]: " + onePrincipal}},
 			{`{accessControlList: [{userName: x}]}`, []string{"spec.accessControlList[0].permissionLevel: Required value"}},
@@ -104,7 +104,7 @@ var referenceRules = []rule{
 			`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", clientID: 6f7c, serviceAccountName: etl, audience: databricks}}}`,
 			`{connection: {workloadIdentity: {host: "https://127.0.0.1:8443/", serviceAccountName: etl}}}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{connection: {}}`, []string{oneWay}},
 			{`{connection: {secretRef: {name: a}, workspaceRef: {name: b}}}`, []string{oneWay}},
 			{`{connection: {secretRef: {}}}`, []string{"spec.connection.secretRef.name: Required value"}},
@@ -122,7 +122,7 @@ var referenceRules = []rule{
 	{
 		name:     "references are names, not paths",
 		accepted: []string{`{outputConfigMap: {name: etl-cluster}}`},
-		refused: []refused{{`{connection: {secretRef: {name: ../other}}}`, []string{
+		rejected: []rejection{{`{connection: {secretRef: {name: ../other}}}`, []string{
 			`spec.connection.secretRef.name: Invalid value: "../other": spec.connection.secretRef.name in body should match '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'`,
 		}}},
 	},
@@ -132,7 +132,7 @@ var referenceRules = []rule{
 			`{dockerImage: {url: "registry/image:1", basicAuthSecretRef: {name: registry}}}`,
 			`{azureAttributes: {logAnalyticsInfo: {logAnalyticsWorkspaceID: w, logAnalyticsPrimaryKeySecretRef: {name: logs, key: primary}}}}`,
 		},
-		refused: []refused{{
+		rejected: []rejection{{
 			`{azureAttributes: {logAnalyticsInfo: {logAnalyticsPrimaryKeySecretRef: {name: logs}}}}`,
 			[]string{"spec.azureAttributes.logAnalyticsInfo.logAnalyticsPrimaryKeySecretRef.key: Required value"},
 		}},
@@ -140,7 +140,7 @@ var referenceRules = []rule{
 	{
 		name:     "an empty string is nothing, and nothing is left out",
 		accepted: []string{`{clusterName: x}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{clusterName: ""}`, []string{`spec.clusterName: Invalid value: "": spec.clusterName in body should be at least 1 chars long`}},
 			{`{policyID: ""}`, []string{`spec.policyID: Invalid value: "": spec.policyID in body should be at least 1 chars long`}},
 		},

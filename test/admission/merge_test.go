@@ -10,19 +10,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// apply says, as one owner among several, what that owner wants.
+// apply applies a spec as one of several field owners.
 func apply(t *testing.T, owner, name, spec string) (*unstructured.Unstructured, error) {
 	t.Helper()
-	wanted := object(name, changed(t, `{}`, spec))
+	wanted := object(name, changedSpec(t, `{}`, spec))
 	err := api.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(wanted), client.FieldOwner(owner))
 	return wanted, err
 }
 
-// Two owners of one object, such as a platform team's GitOps and a data team's:
-// sets are merged, maps are merged key by key, atomic fields belong to one.
+// Two field owners of one object, such as a platform team's GitOps and a data
+// team's: sets are merged, maps are merged by key, atomic fields have one
+// owner.
 func TestTwoOwnersMergeByTheDeclaredTypes(t *testing.T) {
 	g := NewWithT(t)
-	created(t, "merged", changed(t, plain, `{}`))
+	createObject(t, "merged", changedSpec(t, minimalSpec, `{}`))
 
 	_, err := apply(t, "platform", "merged", `{
 		libraries: [{pypi: {package: a==1}}], sshPublicKeys: [key-a], customTags: {a: x},
@@ -40,7 +41,8 @@ func TestTwoOwnersMergeByTheDeclaredTypes(t *testing.T) {
 	g.Expect(spec["customTags"]).To(Equal(map[string]any{"a": "x", "b": "x"}))
 	g.Expect(spec["awsAttributes"]).To(Equal(map[string]any{"firstOnDemand": int64(1), "zoneID": "auto"}))
 
-	// What an owner no longer wants goes, unless another wants it, too.
+	// A field that an owner stops applying is removed, unless another owner
+	// applies it, too.
 	merged, err = apply(t, "platform", "merged", `{customTags: {a: x}}`)
 	g.Expect(err).NotTo(HaveOccurred())
 	spec = merged.Object["spec"].(map[string]any)
@@ -63,7 +65,7 @@ func TestAtomicFieldsBelongToOneOwner(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			g := NewWithT(t)
 			name := "atomic-" + strings.ToLower(field)
-			created(t, name, changed(t, plain, `{numWorkers: null, policyID: 9C6308F703005DF2}`))
+			createObject(t, name, changedSpec(t, minimalSpec, `{numWorkers: null, policyID: 9C6308F703005DF2}`))
 			_, err := apply(t, "platform", name, `{`+field+`: `+wishes[0]+`}`)
 			g.Expect(err).NotTo(HaveOccurred())
 			_, err = apply(t, "data", name, `{`+field+`: `+wishes[1]+`}`)

@@ -8,16 +8,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// rule is one rule of the schema, seen from both sides. Every spec is plain with
-// some fields changed.
+// rule is a test of one rule of the schema, with accepted and rejected specs.
+// Every spec is the plain spec with some changed fields.
 type rule struct {
 	name     string
 	accepted []string
-	refused  []refused
+	rejected []rejection
 }
 
-// refused is a change that is turned down, and for which causes.
-type refused struct {
+// rejection is a rejected change, with the expected causes.
+type rejection struct {
 	change string
 	causes []string
 }
@@ -31,12 +31,12 @@ func TestRules(t *testing.T) {
 		t.Run(rule.name, func(t *testing.T) {
 			g := NewWithT(t)
 			for _, change := range rule.accepted {
-				err := api.Create(t.Context(), object("accepted", changed(t, plain, change)), client.DryRunAll)
-				g.Expect(refusals(t, err)).To(BeEmpty(), change)
+				err := api.Create(t.Context(), object("accepted", changedSpec(t, minimalSpec, change)), client.DryRunAll)
+				g.Expect(rejectionCauses(t, err)).To(BeEmpty(), change)
 			}
-			for _, refused := range rule.refused {
-				err := api.Create(t.Context(), object("refused", changed(t, plain, refused.change)), client.DryRunAll)
-				g.Expect(refusals(t, err)).To(ConsistOf(refused.causes), refused.change)
+			for _, rejection := range rule.rejected {
+				err := api.Create(t.Context(), object("refused", changedSpec(t, minimalSpec, rejection.change)), client.DryRunAll)
+				g.Expect(rejectionCauses(t, err)).To(ConsistOf(rejection.causes), rejection.change)
 			}
 		})
 	}
@@ -71,7 +71,7 @@ var sizeRules = []rule{
 			`{numWorkers: 0, isSingleNode: true, kind: CLASSIC_PREVIEW}`,
 			`{numWorkers: 2, isSingleNode: false, kind: CLASSIC_PREVIEW}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{autoscale: {minWorkers: 2, maxWorkers: 12}}`, []string{chooseSize}},
 			{`{numWorkers: 0, autoscale: {minWorkers: 2, maxWorkers: 12}}`, []string{chooseSize}},
 			{`{numWorkers: 1, isSingleNode: true, kind: CLASSIC_PREVIEW}`, []string{chooseSize}},
@@ -81,7 +81,7 @@ var sizeRules = []rule{
 	{
 		name:     "a size is needed, or something that supplies it",
 		accepted: []string{`{numWorkers: null, policyID: 9C6308F703005DF2}`, `{numWorkers: null, clusterID: 0318-151752-abed99}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{numWorkers: null}`, []string{needSize}},
 			{`{numWorkers: null, isSingleNode: false, kind: CLASSIC_PREVIEW}`, []string{needSize}},
 		},
@@ -89,7 +89,7 @@ var sizeRules = []rule{
 	{
 		name:     "no fewer workers than none",
 		accepted: []string{`{numWorkers: 0}`},
-		refused: []refused{{`{numWorkers: -1}`, []string{
+		rejected: []rejection{{`{numWorkers: -1}`, []string{
 			"spec.numWorkers: Invalid value: -1: spec.numWorkers in body should be greater than or equal to 0",
 			".spec.numWorkers: Invalid value: -1: should be a non-negative integer",
 		}}},
@@ -100,7 +100,7 @@ var sizeRules = []rule{
 			`{numWorkers: null, autoscale: {minWorkers: 0, maxWorkers: 0}}`,
 			`{numWorkers: null, autoscale: {minWorkers: 3, maxWorkers: 3}}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{
 				`{numWorkers: null, autoscale: {minWorkers: 3, maxWorkers: 2}}`,
 				[]string{"spec.autoscale.minWorkers: Forbidden: minWorkers must not be greater than maxWorkers"},
@@ -119,7 +119,7 @@ var machineRules = []rule{
 			`{nodeTypeID: null, instancePoolID: pool, driverInstancePoolID: driver}`,
 			`{driverNodeTypeID: Standard_D8ds_v5}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{instancePoolID: pool}`, []string{nodeTypeOrPool}},
 			{`{nodeTypeID: null, instancePoolID: pool, driverNodeTypeID: Standard_D8ds_v5}`, []string{driverOrPool}},
 			{
@@ -132,17 +132,17 @@ var machineRules = []rule{
 	{
 		name:     "machines are needed, or something that supplies them",
 		accepted: []string{`{nodeTypeID: null, policyID: 9C6308F703005DF2}`, `{nodeTypeID: null, clusterID: 0318-151752-abed99}`},
-		refused:  []refused{{`{nodeTypeID: null}`, []string{needMachines}}, {`{nodeTypeID: null, driverNodeTypeID: i3.xlarge}`, []string{needMachines}}},
+		rejected: []rejection{{`{nodeTypeID: null}`, []string{needMachines}}, {`{nodeTypeID: null, driverNodeTypeID: i3.xlarge}`, []string{needMachines}}},
 	},
 	{
 		name:     "a runtime is needed, or something that supplies it",
 		accepted: []string{`{sparkVersion: null, policyID: 9C6308F703005DF2}`, `{sparkVersion: null, clusterID: 0318-151752-abed99}`},
-		refused:  []refused{{`{sparkVersion: null}`, []string{needRuntime}}, {`{sparkVersion: null, runtimeEngine: PHOTON}`, []string{needRuntime}}},
+		rejected: []rejection{{`{sparkVersion: null}`, []string{needRuntime}}, {`{sparkVersion: null, runtimeEngine: PHOTON}`, []string{needRuntime}}},
 	},
 	{
 		name:     "one cloud [case-06]",
 		accepted: []string{`{awsAttributes: {firstOnDemand: 0}}`, `{azureAttributes: {}}`, `{gcpAttributes: {localSsdCount: 0}}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{awsAttributes: {}, azureAttributes: {}}`, []string{oneCloud}},
 			{`{awsAttributes: {}, gcpAttributes: {}}`, []string{oneCloud}},
 			{`{azureAttributes: {}, gcpAttributes: {}}`, []string{oneCloud}},
@@ -155,7 +155,7 @@ var machineRules = []rule{
 			`{azureAttributes: {spotBidMaxPrice: "0.25"}}`,
 			`{azureAttributes: {spotBidMaxPrice: "3"}}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{azureAttributes: {spotBidMaxPrice: "0.0"}}`, []string{
 				`spec.azureAttributes.spotBidMaxPrice: Invalid value: "0.0": spotBidMaxPrice must be greater than 0, or -1 for no limit but the on-demand price`,
 			}},
@@ -171,7 +171,7 @@ var machineRules = []rule{
 	{
 		name:     "enums of the Clusters API are verbatim",
 		accepted: []string{`{azureAttributes: {availability: SPOT_WITH_FALLBACK_AZURE}}`, `{runtimeEngine: "NULL"}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{azureAttributes: {availability: Spot}}`, []string{
 				`spec.azureAttributes.availability: Unsupported value: "Spot": supported values: "SPOT_AZURE", "ON_DEMAND_AZURE", "SPOT_WITH_FALLBACK_AZURE"`,
 			}},
@@ -184,7 +184,7 @@ var lifeRules = []rule{
 	{
 		name:     "auto-termination is 0 or 10 to 10000 minutes [case-06]",
 		accepted: []string{`{autoterminationMinutes: 0}`, `{autoterminationMinutes: 10}`, `{autoterminationMinutes: 10000}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{autoterminationMinutes: 5}`, []string{"spec.autoterminationMinutes: Invalid value: 5: autoterminationMinutes must be 10 to 10000, or 0; 0 means never"}},
 			{`{autoterminationMinutes: 10001}`, []string{"spec.autoterminationMinutes: Invalid value: 10001: autoterminationMinutes must be 10 to 10000, or 0; 0 means never"}},
 			{`{autoterminationMinutes: -1}`, []string{"spec.autoterminationMinutes: Invalid value: -1: autoterminationMinutes must be 10 to 10000, or 0; 0 means never"}},
@@ -199,7 +199,7 @@ var lifeRules = []rule{
 			`{autoterminationMinutes: null, runPolicy: Running}`,
 			`{autoterminationMinutes: null, runPolicy: Terminated}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{autoterminationMinutes: null}`, []string{needMinutes}},
 			{`{autoterminationMinutes: null, runPolicy: Manual}`, []string{needMinutes}},
 		},
@@ -211,7 +211,7 @@ var lifeRules = []rule{
 			`{runPolicy: Manual}`,
 			`{runPolicy: Terminated}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{runPolicy: Running}`, []string{fight}},
 			{`{runPolicy: Running, policyID: 9C6308F703005DF2}`, []string{fight}},
 		},
@@ -219,7 +219,7 @@ var lifeRules = []rule{
 	{
 		name:     "Observe needs a cluster",
 		accepted: []string{`{managementPolicy: Observe, clusterID: 0318-151752-abed99}`, `{managementPolicy: Manage}`},
-		refused:  []refused{{`{managementPolicy: Observe}`, []string{observeNeedsID}}},
+		rejected: []rejection{{`{managementPolicy: Observe}`, []string{observeNeedsID}}},
 	},
 	{
 		name: "waiting needs a strategy that waits",
@@ -227,7 +227,7 @@ var lifeRules = []rule{
 			`{updateStrategy: {}}`, `{updateStrategy: {type: Restart}}`, `{updateStrategy: {type: OnTermination}}`,
 			`{updateStrategy: {type: OnTermination, maxWaitMinutes: 1}}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{updateStrategy: {maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination; with Restart nothing waits"}},
 			{`{updateStrategy: {type: Restart, maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination; with Restart nothing waits"}},
 		},
@@ -237,7 +237,7 @@ var lifeRules = []rule{
 		accepted: []string{
 			`{driftPolicy: CorrectWithRestart, deletionPolicy: Terminate, deletionProtection: true, suspend: true, pinned: false}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{runPolicy: RUNNING}`, []string{`spec.runPolicy: Unsupported value: "RUNNING": supported values: "Manual", "Running", "Terminated"`}},
 			{`{driftPolicy: Ignore}`, []string{`spec.driftPolicy: Unsupported value: "Ignore": supported values: "Correct", "CorrectWithRestart", "Warn"`}},
 			{`{deletionPolicy: Orphan}`, []string{`spec.deletionPolicy: Unsupported value: "Orphan": supported values: "Delete", "Terminate", "Retain"`}},
@@ -250,7 +250,7 @@ var formRules = []rule{
 	{
 		name:     "the simple form's fields need it [case-06]",
 		accepted: []string{`{kind: CLASSIC_PREVIEW, useMLRuntime: true}`, `{kind: CLASSIC_PREVIEW, isSingleNode: false}`, `{kind: CLASSIC_PREVIEW}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{isSingleNode: true, numWorkers: null}`, []string{singleNodeKind}},
 			{`{isSingleNode: false}`, []string{singleNodeKind}},
 			{`{useMLRuntime: true}`, []string{machineKind}},
@@ -259,7 +259,7 @@ var formRules = []rule{
 	{
 		name:     "photon is asked for once [case-06]",
 		accepted: []string{`{runtimeEngine: PHOTON}`, `{sparkVersion: 10.4.x-photon-scala2.12}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{sparkVersion: 10.4.x-photon-scala2.12, runtimeEngine: PHOTON}`, []string{photonTwice}},
 			{`{sparkVersion: 10.4.x-photon-scala2.12, runtimeEngine: STANDARD}`, []string{photonTwice}},
 		},
@@ -275,7 +275,7 @@ var formRules = []rule{
 			`{singleUserName: a@example.com, dataSecurityMode: LEGACY_SINGLE_USER_STANDARD}`,
 			`{dataSecurityMode: DATA_SECURITY_MODE_STANDARD}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{singleUserName: a@example.com, dataSecurityMode: DATA_SECURITY_MODE_STANDARD}`, []string{noSingleUser}},
 			{`{singleUserName: a@example.com, dataSecurityMode: USER_ISOLATION}`, []string{noSingleUser}},
 			{`{singleUserName: a@example.com, dataSecurityMode: NONE}`, []string{noSingleUser}},

@@ -11,12 +11,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// plain is the spec that a case changes: valid, and nothing more than needed.
-const plain = `{sparkVersion: 16.4.x-scala2.12, nodeTypeID: Standard_D4ds_v5, numWorkers: 2, autoterminationMinutes: 30}`
+// minimalSpec is the minimal valid spec, which the cases change.
+const minimalSpec = `{sparkVersion: 16.4.x-scala2.12, nodeTypeID: Standard_D4ds_v5, numWorkers: 2, autoterminationMinutes: 30}`
 
-// changed is a spec in which the fields of change replace those of base; null
-// takes a field away.
-func changed(t *testing.T, base, change string) map[string]any {
+// changedSpec returns base with the fields of change; null removes a field.
+func changedSpec(t *testing.T, base, change string) map[string]any {
 	t.Helper()
 	spec := parsed(t, base)
 	maps.Copy(spec, parsed(t, change))
@@ -24,7 +23,7 @@ func changed(t *testing.T, base, change string) map[string]any {
 	return spec
 }
 
-// parsed is YAML with integers as the API server answers them.
+// parsed parses YAML, with integers as in API responses.
 func parsed(t *testing.T, text string) map[string]any {
 	t.Helper()
 	fields := map[string]any{}
@@ -35,8 +34,8 @@ func parsed(t *testing.T, text string) map[string]any {
 	return fields
 }
 
-// refusals are the causes of a refusal, each as "field: message".
-func refusals(t *testing.T, err error) []string {
+// rejectionCauses returns the causes of a rejection, each as "field: message".
+func rejectionCauses(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {
 		return nil
@@ -48,7 +47,7 @@ func refusals(t *testing.T, err error) []string {
 	var causes []string
 	for _, cause := range status.ErrStatus.Details.Causes {
 		if strings.Contains(cause.Message, "some validation rules were not checked") {
-			continue // said beside every cause that is not a rule's
+			continue // accompanies every cause that is not from a rule
 		}
 		causes = append(causes, cause.Field+": "+cause.Message)
 	}

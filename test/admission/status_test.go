@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// impersonated is a client of another user with every right.
+// impersonated returns a client that impersonates a user with all permissions.
 func impersonated(t *testing.T, user string) client.Client {
 	t.Helper()
 	as := rest.CopyConfig(config)
@@ -27,7 +27,7 @@ func impersonated(t *testing.T, user string) client.Client {
 	return other
 }
 
-func TestTheOperatorAloneWritesTheStatus(t *testing.T) {
+func TestOnlyTheOperatorWritesTheStatus(t *testing.T) {
 	const namespace, operator = "status-owner", "system:serviceaccount:operators:controller-manager"
 	g := NewWithT(t)
 	ctx := t.Context()
@@ -56,7 +56,7 @@ func TestTheOperatorAloneWritesTheStatus(t *testing.T) {
 			}
 		}
 	})
-	cluster := object("owned", changed(t, plain, "{}"))
+	cluster := object("owned", changedSpec(t, minimalSpec, "{}"))
 	cluster.SetNamespace(namespace)
 	g.Expect(api.Create(ctx, cluster)).To(Succeed())
 	forge := func(by client.Client) error {
@@ -64,7 +64,7 @@ func TestTheOperatorAloneWritesTheStatus(t *testing.T) {
 		return by.Status().Patch(ctx, cluster.DeepCopy(), patch)
 	}
 
-	// A policy takes effect a moment after it was created.
+	// A policy takes effect with a delay.
 	g.Eventually(func() error { return forge(api) }).WithTimeout(30*time.Second).Should(MatchError(ContainSubstring("the status is written by the operator alone")), "[case-74] [S16]")
 	for _, other := range []string{"admin", "system:serviceaccount:operators:default", "system:serviceaccount:tenant:controller-manager"} {
 		g.Expect(forge(impersonated(t, other))).To(MatchError(ContainSubstring(other)), "[case-74] [S16]")

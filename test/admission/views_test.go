@@ -16,12 +16,12 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// running is an object whose cluster runs, as the operator reports it.
-func running(t *testing.T, name, clusterID string) *v1alpha1.DatabricksCluster {
+// runningObject creates an object with the status of a running cluster.
+func runningObject(t *testing.T, name, clusterID string) *v1alpha1.DatabricksCluster {
 	t.Helper()
 	g := NewWithT(t)
-	spec := changed(t, plain, `{policyID: 9C6308F703005DF2, runPolicy: Running, autoterminationMinutes: 0}`)
-	stored := created(t, name, spec)
+	spec := changedSpec(t, minimalSpec, `{policyID: 9C6308F703005DF2, runPolicy: Running, autoterminationMinutes: 0}`)
+	stored := createObject(t, name, spec)
 	cluster := &v1alpha1.DatabricksCluster{}
 	g.Expect(api.Get(t.Context(), client.ObjectKeyFromObject(stored), cluster)).To(Succeed())
 	condition := func(kind, reason, message string) metav1.Condition {
@@ -44,9 +44,9 @@ func running(t *testing.T, name, clusterID string) *v1alpha1.DatabricksCluster {
 	return cluster
 }
 
-func TestColumnsTellTheStory(t *testing.T) {
+func TestColumnsShowTheLifecycle(t *testing.T) {
 	g := NewWithT(t)
-	running(t, "columns", "0318-151752-columns")
+	runningObject(t, "columns", "0318-151752-columns")
 
 	shape := rest.CopyConfig(config)
 	shape.GroupVersion, shape.APIPath = &v1alpha1.GroupVersion, "/apis"
@@ -86,7 +86,7 @@ func TestColumnsTellTheStory(t *testing.T) {
 
 func TestTheScaleSubresourceSetsTheNumberOfWorkers(t *testing.T) {
 	g := NewWithT(t)
-	cluster := running(t, "scaled", "0318-151752-scaled")
+	cluster := runningObject(t, "scaled", "0318-151752-scaled")
 
 	scale := &autoscalingv1.Scale{}
 	g.Expect(api.SubResource("scale").Get(t.Context(), cluster, scale)).To(Succeed())
@@ -100,19 +100,19 @@ func TestTheScaleSubresourceSetsTheNumberOfWorkers(t *testing.T) {
 	g.Expect(cluster.Spec.NumWorkers).To(HaveValue(Equal(int32(5))))
 }
 
-func TestScalingAnAutoscaledClusterIsRefused(t *testing.T) {
+func TestScalingAnAutoscaledClusterIsRejected(t *testing.T) {
 	g := NewWithT(t)
-	cluster := created(t, "autoscaled", changed(t, plain, `{numWorkers: null, autoscale: {minWorkers: 1, maxWorkers: 3}}`))
+	cluster := createObject(t, "autoscaled", changedSpec(t, minimalSpec, `{numWorkers: null, autoscale: {minWorkers: 1, maxWorkers: 3}}`))
 	scale := &autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 5}}
 	scale.Name, scale.Namespace = cluster.GetName(), cluster.GetNamespace()
 	err := api.SubResource("scale").Update(t.Context(), cluster, client.WithSubResourceBody(scale))
-	g.Expect(refusals(t, err)).To(ConsistOf(chooseSize))
+	g.Expect(rejectionCauses(t, err)).To(ConsistOf(chooseSize))
 }
 
 func TestFieldsSelectObjects(t *testing.T) {
 	g := NewWithT(t)
-	running(t, "selected", "0318-151752-selected")
-	other := created(t, "unselected", changed(t, plain, `{}`))
+	runningObject(t, "selected", "0318-151752-selected")
+	other := createObject(t, "unselected", changedSpec(t, minimalSpec, `{}`))
 
 	for selector, value := range map[string]string{
 		"spec.policyID": "9C6308F703005DF2", "status.state": "RUNNING", "status.clusterID": "0318-151752-selected",
@@ -121,7 +121,7 @@ func TestFieldsSelectObjects(t *testing.T) {
 	}
 }
 
-// names are those of the objects whose field has the value.
+// names returns the names of the objects with a field value.
 func names(t *testing.T, field, value string) []string {
 	t.Helper()
 	objects := dynamic.NewForConfigOrDie(config).Resource(v1alpha1.GroupVersion.WithResource("databricksclusters"))

@@ -17,10 +17,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// plainWorkspace is a DatabricksWorkspace's spec that a case changes.
-const plainWorkspace = `{host: "https://adb-123.4.azuredatabricks.net", secretRef: {name: prod-workspace}}`
+// minimalWorkspaceSpec is the minimal valid spec of a DatabricksWorkspace, which the
+// cases change.
+const minimalWorkspaceSpec = `{host: "https://adb-123.4.azuredatabricks.net", secretRef: {name: prod-workspace}}`
 
-// sharedWorkspace is a DatabricksWorkspace as a platform team writes it.
+// sharedWorkspace returns a DatabricksWorkspace.
 func sharedWorkspace(name string, spec map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
@@ -43,7 +44,7 @@ var workspaceRules = []rule{
 			`{secretRef: null, workloadIdentity: {}}`,
 			`{secretRef: null, workloadIdentity: {clientID: 6f7c, audience: databricks}}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{secretRef: null}`, []string{oneCredential}},
 			{`{workloadIdentity: {}}`, []string{oneCredential}},
 			{`{secretRef: {}}`, []string{"spec.secretRef.name: Required value"}},
@@ -58,7 +59,7 @@ var workspaceRules = []rule{
 	{
 		name:     "a host and nothing else",
 		accepted: []string{`{host: "https://127.0.0.1:8443/"}`},
-		refused: []refused{
+		rejected: []rejection{
 			{`{host: null}`, []string{"spec.host: Required value"}},
 			{`{host: "http://adb-123.4.azuredatabricks.net"}`, []string{`spec.host: Invalid value: "http://adb-123.4.azuredatabricks.net": ` + sharedHost}},
 			{`{host: "https://user@example.com/path"}`, []string{`spec.host: Invalid value: "https://user@example.com/path": ` + sharedHost}},
@@ -73,7 +74,7 @@ var workspaceRules = []rule{
 			`{allowedNamespaces: {names: [team-a], selector: {matchExpressions: [{key: team, operator: In, values: [a, b]}]}}}`,
 			`{allowAdoption: true}`,
 		},
-		refused: []refused{
+		rejected: []rejection{
 			{`{allowedNamespaces: {names: [team-a, team-a]}}`, []string{`spec.allowedNamespaces.names[1]: Duplicate value: "team-a"`}},
 			{`{allowedNamespaces: {names: ["*"]}}`, []string{
 				`spec.allowedNamespaces.names[0]: Invalid value: "*": spec.allowedNamespaces.names[0] in body should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'`,
@@ -87,26 +88,26 @@ func TestRulesOfWorkspaces(t *testing.T) {
 		t.Run(rule.name, func(t *testing.T) {
 			g := NewWithT(t)
 			for _, change := range rule.accepted {
-				spec := changed(t, plainWorkspace, change)
-				shared := sharedWorkspace("accepted", changed(t, plainWorkspace, change))
-				g.Expect(refusals(t, api.Create(t.Context(), shared, client.DryRunAll))).To(BeEmpty(), change)
+				spec := changedSpec(t, minimalWorkspaceSpec, change)
+				shared := sharedWorkspace("accepted", changedSpec(t, minimalWorkspaceSpec, change))
+				g.Expect(rejectionCauses(t, api.Create(t.Context(), shared, client.DryRunAll))).To(BeEmpty(), change)
 				g.Expect(shared.Object["spec"]).To(Equal(spec), "nothing is added to a spec")
 				g.Expect(shared.Object["status"]).To(Equal(map[string]any{"observedGeneration": int64(-1)}))
 			}
-			for _, refused := range rule.refused {
-				err := api.Create(t.Context(), sharedWorkspace("refused", changed(t, plainWorkspace, refused.change)), client.DryRunAll)
-				g.Expect(refusals(t, err)).To(ConsistOf(refused.causes), refused.change)
+			for _, rejection := range rule.rejected {
+				err := api.Create(t.Context(), sharedWorkspace("refused", changedSpec(t, minimalWorkspaceSpec, rejection.change)), client.DryRunAll)
+				g.Expect(rejectionCauses(t, err)).To(ConsistOf(rejection.causes), rejection.change)
 			}
 		})
 	}
 }
 
-func TestEveryRuleOfAWorkspaceIsProven(t *testing.T) {
+func TestEveryRuleOfAWorkspaceIsTested(t *testing.T) {
 	g := NewWithT(t)
 	var proven []string
 	for _, rule := range workspaceRules {
-		for _, refused := range rule.refused {
-			proven = append(proven, refused.causes...)
+		for _, rejection := range rule.rejected {
+			proven = append(proven, rejection.causes...)
 		}
 	}
 	for _, definition := range manifests(t, filepath.Join(definitions, "compute.databricks-operator.io_databricksworkspaces.yaml")) {
@@ -118,13 +119,13 @@ func TestEveryRuleOfAWorkspaceIsProven(t *testing.T) {
 
 func TestColumnsOfAWorkspace(t *testing.T) {
 	g := NewWithT(t)
-	shared := sharedWorkspace("columns", changed(t, plainWorkspace, `{}`))
+	shared := sharedWorkspace("columns", changedSpec(t, minimalWorkspaceSpec, `{}`))
 	g.Expect(api.Create(t.Context(), shared)).To(Succeed())
 	t.Cleanup(func() { g.Expect(api.Delete(context.Background(), shared)).To(Succeed()) })
-	told := &v1alpha1.DatabricksWorkspace{}
-	g.Expect(api.Get(t.Context(), client.ObjectKeyFromObject(shared), told)).To(Succeed())
-	told.Status = v1alpha1.DatabricksWorkspaceStatus{
-		ObservedGeneration: told.Generation,
+	stored := &v1alpha1.DatabricksWorkspace{}
+	g.Expect(api.Get(t.Context(), client.ObjectKeyFromObject(shared), stored)).To(Succeed())
+	stored.Status = v1alpha1.DatabricksWorkspaceStatus{
+		ObservedGeneration: stored.Generation,
 		Conditions: []metav1.Condition{{
 			Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonConnected,
 			Message: "it answers", LastTransitionTime: metav1.Now(),
@@ -132,7 +133,7 @@ func TestColumnsOfAWorkspace(t *testing.T) {
 		Principal: "platform", Cloud: "Azure", Clusters: new(int32(0)),
 		RequestLimitPerMinute: new(int32(600)), RequestLimitUsedPercent: new(int32(20)),
 	}
-	g.Expect(api.Status().Update(t.Context(), told)).To(Succeed())
+	g.Expect(api.Status().Update(t.Context(), stored)).To(Succeed())
 
 	shape := rest.CopyConfig(config)
 	shape.GroupVersion, shape.APIPath = &v1alpha1.GroupVersion, "/apis"

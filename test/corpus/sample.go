@@ -17,7 +17,7 @@ func Shape(object *unstructured.Unstructured) string {
 	suspended, _, _ := unstructured.NestedBool(object.Object, "spec", "suspend")
 	words := []string{object.GetKind()}
 	for _, word := range []struct {
-		text  string
+		text    string
 		applies bool
 	}{
 		{"deleting", object.GetDeletionTimestamp() != nil},

@@ -26,16 +26,17 @@ var (
 const (
 	argoNamespace = "argocd"
 	argoExamples  = "../../examples/argocd"
-	// argoRefresh asks Argo CD to look now, and is taken away when it has.
+	// argoRefresh requests a refresh; Argo CD removes the annotation
+	// afterwards.
 	argoRefresh = "argocd.argoproj.io/refresh"
-	// healthKey is where argocd-cm has the script that reads an object.
+	// healthKey is the key of the health script in argocd-cm.
 	healthKey = "resource.customizations.health.compute.databricks-operator.io_DatabricksCluster"
 )
 
 // argo is Argo CD's repo-server and application-controller.
 type argo struct{ api client.Client }
 
-func startArgoCD(ctx context.Context, l *laboratory) (tool, error) {
+func startArgoCD(ctx context.Context, l *environment) (tool, error) {
 	binary, err := l.find(argoCD)
 	if binary == "" {
 		return nil, err
@@ -48,7 +49,7 @@ func startArgoCD(ctx context.Context, l *laboratory) (tool, error) {
 	if err := redis.Start(); err != nil {
 		return nil, err
 	}
-	l.atEnd(func() error { redis.Close(); return nil })
+	l.onStop(func() error { redis.Close(); return nil })
 	var ports [3]string
 	for i := range ports {
 		if ports[i], err = freePort(); err != nil {
@@ -108,8 +109,8 @@ func startArgoCD(ctx context.Context, l *laboratory) (tool, error) {
 	})
 }
 
-// configure makes what an installation of Argo CD brings along, with the example
-// as it is shipped.
+// configure creates the objects of an Argo CD installation, with the shipped
+// example.
 func (a *argo) configure(ctx context.Context) error {
 	content, err := os.ReadFile(filepath.Join(argoExamples, "argocd-cm.yaml"))
 	if err != nil {
@@ -144,9 +145,8 @@ func (a *argo) configure(ctx context.Context) error {
 	return nil
 }
 
-// readWith has Argo CD read DatabricksClusters with another script, or "" with
-// none.
-func (a *argo) readWith(ctx context.Context, script string) (before string, err error) {
+// setHealthScript sets the health script of DatabricksClusters; "" removes it.
+func (a *argo) setHealthScript(ctx context.Context, script string) (before string, err error) {
 	settings := &corev1.ConfigMap{}
 	if err := a.api.Get(ctx, client.ObjectKey{Namespace: argoNamespace, Name: "argocd-cm"}, settings); err != nil {
 		return "", err
@@ -162,9 +162,9 @@ func (a *argo) readWith(ctx context.Context, script string) (before string, err 
 func (*argo) String() string  { return "Argo CD" }
 func (*argo) program() string { return argoCD }
 
-// follow applies an Application as a platform team would write it: automatic,
-// with self-healing, and with the number of workers left to whoever scales.
-func (a *argo) follow(ctx context.Context, s *stage) error {
+// startSync applies a typical Application: automated, with self-healing, and
+// without the number of workers, which a scaler owns.
+func (a *argo) startSync(ctx context.Context, s *fixture) error {
 	object := typed(application, argoNamespace, s.namespace)
 	object.SetFinalizers([]string{"resources-finalizer.argocd.argoproj.io"})
 	object.Object["spec"] = map[string]any{
@@ -178,7 +178,8 @@ func (a *argo) follow(ctx context.Context, s *stage) error {
 		}},
 		"syncPolicy": map[string]any{
 			"automated": map[string]any{"prune": true, "selfHeal": true},
-			// Otherwise a commit that mends a failed launch waits until the failed one was tried often enough.
+			// Otherwise a commit that fixes a failed launch would wait for all
+			// retries of the failed one.
 			"retry":       map[string]any{"limit": int64(5), "refresh": true, "backoff": map[string]any{"duration": "5s", "factor": int64(1)}},
 			"syncOptions": []any{"RespectIgnoreDifferences=true", "ServerSideApply=true"},
 		},
@@ -186,12 +187,12 @@ func (a *argo) follow(ctx context.Context, s *stage) error {
 	return a.api.Create(ctx, object)
 }
 
-func (a *argo) look(ctx context.Context, s *stage) error {
+func (a *argo) requestSync(ctx context.Context, s *fixture) error {
 	ask := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:"normal"}}}`, argoRefresh))
 	return a.api.Patch(ctx, typed(application, argoNamespace, s.namespace), client.RawPatch(types.MergePatchType, ask))
 }
 
-func (a *argo) verdict(ctx context.Context, s *stage) (v verdict, said string) {
+func (a *argo) verdict(ctx context.Context, s *fixture) (v verdict, message string) {
 	object := typed(application, argoNamespace, s.namespace)
 	if err := a.api.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 		return inProgress, err.Error()
@@ -206,26 +207,26 @@ func (a *argo) verdict(ctx context.Context, s *stage) (v verdict, said string) {
 		phase   = text(object, "status", "operationState", "phase")
 		applied = text(object, "status", "operationState", "syncResult", "revision")
 	)
-	said = fmt.Sprintf("%s, %s, operation %s: %s", synced, health, phase, text(object, "status", "operationState", "message"))
+	message = fmt.Sprintf("%s, %s, operation %s: %s", synced, health, phase, text(object, "status", "operationState", "message"))
 	_, asked := object.GetAnnotations()[argoRefresh]
 	switch {
 	case asked || text(object, "status", "sync", "revision") != head:
-		return inProgress, "has not looked yet (" + said + ")"
+		return inProgress, "has not looked yet (" + message + ")"
 	case health == "Degraded" || applied == head && (phase == "Failed" || phase == "Error"):
-		return failed, said
+		return failed, message
 	case health == "Healthy" && synced == "Synced" && phase == "Succeeded":
-		return ready, said
+		return ready, message
 	default:
-		return inProgress, said
+		return inProgress, message
 	}
 }
 
-func (a *argo) unfollow(ctx context.Context, s *stage) error {
+func (a *argo) stopSync(ctx context.Context, s *fixture) error {
 	object := typed(application, argoNamespace, s.namespace)
 	if err := client.IgnoreNotFound(a.api.Delete(ctx, object)); err != nil {
 		return err
 	}
-	return lab.await(ctx, "the Application "+s.namespace+" is gone", func(ctx context.Context) bool {
+	return shared.await(ctx, "the Application "+s.namespace+" is gone", func(ctx context.Context) bool {
 		return apierrors.IsNotFound(a.api.Get(ctx, client.ObjectKeyFromObject(object), object))
 	})
 }

@@ -26,16 +26,16 @@ var (
 )
 
 const (
-	// examples are what users are shown.
+	// fluxExamples is the directory of the documented examples.
 	fluxExamples = "../../examples/flux"
-	// fluxRequest asks Flux to look now.
+	// fluxRequest requests a reconciliation.
 	fluxRequest = "reconcile.fluxcd.io/requestedAt"
 	// source is the name of the artifact in each namespace.
 	source = "git"
 )
 
-// flux is kustomize-controller, with what source-controller does for it: the
-// newest commit as an archive over HTTP.
+// flux is kustomize-controller, with a replacement for source-controller: it
+// serves the newest commit as an archive over HTTP.
 type flux struct {
 	api client.Client
 	web *httptest.Server
@@ -45,14 +45,14 @@ type flux struct {
 	asked    map[string]string
 }
 
-func startFlux(ctx context.Context, l *laboratory) (tool, error) {
+func startFlux(ctx context.Context, l *environment) (tool, error) {
 	binary, err := l.find(kustomizeController)
 	if binary == "" {
 		return nil, err
 	}
 	f := &flux{api: l.api, archives: map[string][]byte{}, asked: map[string]string{}}
 	f.web = httptest.NewServer(http.HandlerFunc(f.serve))
-	l.atEnd(func() error { f.web.Close(); return nil })
+	l.onStop(func() error { f.web.Close(); return nil })
 	health, err := freePort()
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func startFlux(ctx context.Context, l *laboratory) (tool, error) {
 		"--events-addr=",
 		"--feature-gates=ExternalArtifact=true",
 		"--requeue-dependency=2s",
-		"--concurrent=16", // each waits until its clusters are usable
+		"--concurrent=16", // each of them waits until its clusters are ready
 	)
 	if err != nil {
 		return nil, err
@@ -105,9 +105,8 @@ func (f *flux) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(archive)
 }
 
-// follow applies the examples as they are shipped, but for where the commits
-// come from.
-func (f *flux) follow(ctx context.Context, s *stage) error {
+// startSync applies the shipped examples with another source.
+func (f *flux) startSync(ctx context.Context, s *fixture) error {
 	if err := f.api.Create(ctx, typed(externalArtifact, s.namespace, source)); err != nil {
 		return err
 	}
@@ -125,8 +124,8 @@ func (f *flux) follow(ctx context.Context, s *stage) error {
 		spec, _ := object.Object["spec"].(map[string]any)
 		spec["sourceRef"] = map[string]any{"kind": externalArtifact.Kind, "name": source}
 		if name == "clusters" {
-			delete(spec, "dependsOn") // the operator runs by other means
-			if s.bare {
+			delete(spec, "dependsOn") // the operator is started by the suite
+			if s.withoutExpressions {
 				delete(spec, "healthCheckExprs")
 			}
 		}
@@ -146,8 +145,8 @@ func (*flux) example(name string) (*unstructured.Unstructured, error) {
 	return object, yaml.Unmarshal(content, &object.Object)
 }
 
-// publish makes the newest commit the source's artifact.
-func (f *flux) publish(ctx context.Context, s *stage) error {
+// publish makes the newest commit the artifact of the source.
+func (f *flux) publish(ctx context.Context, s *fixture) error {
 	archive, err := s.repository.archive()
 	if err != nil {
 		return err
@@ -180,21 +179,21 @@ func (f *flux) publish(ctx context.Context, s *stage) error {
 	return f.api.Status().Update(ctx, object)
 }
 
-// revision is how Flux names a commit.
-func (*flux) revision(s *stage) (string, error) {
+// revision returns Flux's name of the newest commit.
+func (*flux) revision(s *fixture) (string, error) {
 	commit, err := s.repository.head()
 	return "main@sha1:" + commit, err
 }
 
-// request is a new value of the annotation that asks Flux to look.
-func (f *flux) request(s *stage) string {
+// request returns a new value of the annotation that requests a reconciliation.
+func (f *flux) request(s *fixture) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.asked[s.namespace] = time.Now().Format(time.RFC3339Nano)
 	return f.asked[s.namespace]
 }
 
-func (f *flux) look(ctx context.Context, s *stage) error {
+func (f *flux) requestSync(ctx context.Context, s *fixture) error {
 	if err := f.publish(ctx, s); err != nil {
 		return err
 	}
@@ -208,7 +207,7 @@ func (f *flux) look(ctx context.Context, s *stage) error {
 	return nil
 }
 
-func (f *flux) verdict(ctx context.Context, s *stage) (v verdict, said string) {
+func (f *flux) verdict(ctx context.Context, s *fixture) (v verdict, message string) {
 	object := typed(kustomization, s.namespace, "databricks-clusters")
 	if err := f.api.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 		return inProgress, err.Error()
@@ -218,29 +217,29 @@ func (f *flux) verdict(ctx context.Context, s *stage) (v verdict, said string) {
 		return inProgress, err.Error()
 	}
 	status, reason, message := condition(object, "Ready")
-	said = reason + ": " + message
+	message = reason + ": " + message
 	f.mu.Lock()
 	looked := text(object, "status", "lastHandledReconcileAt") == f.asked[s.namespace]
 	f.mu.Unlock()
 	switch {
 	case !looked || text(object, "status", "lastAttemptedRevision") != revision:
-		return inProgress, "has not looked yet (" + said + ")"
+		return inProgress, "has not looked yet (" + message + ")"
 	case status == string(metav1.ConditionTrue):
-		return ready, said
+		return ready, message
 	case status == string(metav1.ConditionFalse):
-		return failed, said
+		return failed, message
 	default:
-		return inProgress, said
+		return inProgress, message
 	}
 }
 
-func (f *flux) unfollow(ctx context.Context, s *stage) error {
+func (f *flux) stopSync(ctx context.Context, s *fixture) error {
 	for _, name := range []string{"jobs", "databricks-clusters"} {
 		object := typed(kustomization, s.namespace, name)
 		if err := client.IgnoreNotFound(f.api.Delete(ctx, object)); err != nil {
 			return err
 		}
-		err := lab.await(ctx, "the Kustomization "+name+" is gone", func(ctx context.Context) bool {
+		err := shared.await(ctx, "the Kustomization "+name+" is gone", func(ctx context.Context) bool {
 			return apierrors.IsNotFound(f.api.Get(ctx, client.ObjectKeyFromObject(object), object))
 		})
 		if err != nil {

@@ -12,121 +12,122 @@ import (
 )
 
 func TestGitOps(t *testing.T) {
-	// First, since these change what everybody sees.
-	t.Run("unread", func(t *testing.T) {
-		unread(t)
+	// These run first, because they change shared objects.
+	t.Run("unobserved", func(t *testing.T) {
+		unobserved(t)
 	})
-	if err := lab.startOperator(t.Context()); err != nil {
+	if err := shared.startOperator(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("scenario", func(t *testing.T) {
 		for _, each := range []struct {
 			name, scenario string
-			play           func(*stage)
+			runScenario    func(*fixture)
 		}{
-			{"commit", "a commit is applied, awaited while it starts, and ready", commitIsAwaited},
-			{"failure", "a failed launch fails at once, and a fixed one is ready", failureFailsFast},
-			{"edit", "an edit in git is applied once", editIsAppliedOnce},
-			{"scale", "kubectl scale stays, by each tool's own rule", scaleStays},
-			{"drift", "drift is mended once, requests are left alone", driftIsMended},
-			{"prune", "what leaves git goes by its deletion policy", pruneGoesByPolicy},
-			{"namespace", "a deleted namespace goes, by deletion policies", namespaceGoes},
+			{"commit", "a commit is applied, and ready after its clusters", waitsForClusters},
+			{"failure", "a failed launch fails the sync, and a fixed one is ready", reportsFailedLaunch},
+			{"edit", "an edit in git is applied once", appliesEditOnce},
+			{"scale", "kubectl scale is kept, by the rule of each tool", keepsScale},
+			{"drift", "drift is corrected once, requests are kept", correctsDrift},
+			{"prune", "removal from git follows the deletion policy", prunesByPolicy},
+			{"namespace", "a deleted namespace follows the deletion policies", deletesNamespace},
 		} {
-			summary.open(each.scenario)
+			summary.addRow(each.scenario)
 			t.Run(each.name, func(t *testing.T) {
 				t.Parallel()
-				withEachTool(t, each.scenario, each.play)
+				withEachTool(t, each.scenario, each.runScenario)
 			})
 		}
 	})
 }
 
-// commitIsAwaited is the main road, with the examples as they are shipped. It
-// has the order of things in it: dependsOn with Flux, sync waves with Argo CD.
-func commitIsAwaited(s *stage) {
+// waitsForClusters runs the main scenario with the shipped examples. They
+// define the order: dependsOn with Flux, sync waves with Argo CD.
+func waitsForClusters(s *fixture) {
 	s.commit(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours), "jobs/job.yaml": s.job()})
-	s.follow()
+	s.startSync()
 
-	seen := s.watch("etl")
-	s.Expect(seen.verdict).To(Equal(ready), seen.said)
-	s.Expect(seen.held).To(BeTrue(), "the tool waited for the cluster, and the jobs with it")
-	s.Expect(seen.early).To(BeFalse(), "the tool was done before the cluster was")
+	observed := s.watch("etl")
+	s.Expect(observed.verdict).To(Equal(ready), observed.message)
+	s.Expect(observed.waited).To(BeTrue(), "the tool waited for the cluster, and the jobs with it")
+	s.Expect(observed.premature).To(BeFalse(), "the tool was done before the cluster was")
 	s.Eventually(s.hasJobs).Should(BeTrue())
-	s.Expect(s.inWorkspace("etl").State).To(Equal(simulator.Running))
+	s.Expect(s.workspaceCluster("etl").State).To(Equal(simulator.Running))
 }
 
-func failureFailsFast(s *stage) {
-	s.bare = true
-	s.Expect(lab.workspace.Do(s.t.Context(), http.MethodPost, "faults", simulator.Fault{
+func reportsFailedLaunch(s *fixture) {
+	s.withoutExpressions = true
+	s.Expect(shared.workspace.Do(s.t.Context(), http.MethodPost, "faults", simulator.Fault{
 		Endpoint: "clusters/create", ClusterName: s.namespace + "/etl", Times: 1,
 		Launch: &simulator.TerminationReason{Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR"},
 	}, nil)).To(Succeed())
 	s.commit(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours), "jobs/job.yaml": s.job()})
-	s.follow()
+	s.startSync()
 
-	// Its own patience would end after 20 minutes.
-	seen := s.watch("etl")
-	s.Expect(seen.verdict).To(Equal(failed), seen.said)
-	s.Expect(seen.held).To(BeTrue())
-	s.Expect(s.hasJobs()).To(BeFalse(), "the jobs have no cluster")
+	// The tool's own timeout is 20 minutes.
+	observed := s.watch("etl")
+	s.Expect(observed.verdict).To(Equal(failed), observed.message)
+	s.Expect(observed.waited).To(BeTrue())
+	s.Expect(s.hasJobs()).To(BeFalse(), "the jobs must wait for the cluster")
 
 	s.push(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, "autoterminationMinutes: 700")})
-	s.becomesReady()
+	s.awaitReady()
 	s.Eventually(s.hasJobs).Should(BeTrue())
-	s.inWorkspace("etl") // the same one still
+	s.workspaceCluster("etl") // still the only cluster of the object
 }
 
-func editIsAppliedOnce(s *stage) {
-	s.runs(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours), "jobs/job.yaml": s.job()})
+func appliesEditOnce(s *fixture) {
+	s.deploy(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours), "jobs/job.yaml": s.job()})
 	s.Eventually(s.hasJobs).Should(BeTrue())
 	s.push(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, "autoterminationMinutes: 700")})
-	seen := s.watch("etl")
-	s.Expect(seen.verdict).To(Equal(ready), seen.said)
-	s.Expect(seen.early).To(BeFalse(), "the tool was done before the restart was")
+	observed := s.watch("etl")
+	s.Expect(observed.verdict).To(Equal(ready), observed.message)
+	s.Expect(observed.premature).To(BeFalse(), "the tool was done before the restart was")
 
 	before, _ := s.object("etl")
 	s.Expect(before.Generation).To(BeEquivalentTo(2))
-	s.looksAgain()
-	s.looksAgain()
+	s.refresh()
+	s.refresh()
 	after, _ := s.object("etl")
-	s.Expect(after.ResourceVersion).To(Equal(before.ResourceVersion), "nobody wrote the object")
+	s.Expect(after.ResourceVersion).To(Equal(before.ResourceVersion), "the object was not written")
 	s.Expect(s.writes("etl")).To(Equal([]string{"clusters/create", "clusters/update"}))
 }
 
-// scaleStays is about who says how many workers there are. With Argo CD the
-// Application ignores the field. With Flux git leaves it out once a scaler owns
-// it, and has it back by naming it again.
-func scaleStays(s *stage) {
-	s.runs(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours)})
+// keepsScale is about the ownership of the number of workers. With Argo CD the
+// Application ignores the field. With Flux git omits it after a scale, and
+// takes it back by setting it again.
+func keepsScale(s *fixture) {
+	s.deploy(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours)})
 	s.kubectl("scale", "databrickscluster/etl", "--replicas=5")
-	s.hasWorkers(5)
+	s.awaitWorkers(5)
 	generation := int64(2)
 	if s.tool.program() == kustomizeController {
 		s.push(map[string]string{"clusters/etl.yaml": s.cluster("etl", tenHours)})
 	} else {
-		generation++ // for another field than the one that is ignored
+		generation++ // a change of another field than the ignored one
 		s.push(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours, "deletionPolicy: Delete")})
 		s.Eventually(func() v1alpha1.DeletionPolicy {
 			object, _ := s.object("etl")
 			return object.Spec.DeletionPolicy
 		}).Should(Equal(v1alpha1.DeletionPolicyDelete))
 	}
-	s.becomesReady()
-	s.looksAgain()
+	s.awaitReady()
+	s.refresh()
 	scaled, _ := s.object("etl")
 	s.Expect(scaled.Spec.NumWorkers).To(HaveValue(BeEquivalentTo(5)))
-	s.Expect(scaled.Generation).To(Equal(generation), "nobody wrote the spec since")
-	s.Expect(s.writes("etl")).To(Equal([]string{"clusters/create", "clusters/resize"}), "no restart, no way back")
+	s.Expect(scaled.Generation).To(Equal(generation), "the spec was not written again")
+	s.Expect(s.writes("etl")).To(Equal([]string{"clusters/create", "clusters/resize"}), "no restart, and no resize back")
 
 	if s.tool.program() == kustomizeController {
 		s.push(map[string]string{"clusters/etl.yaml": s.cluster("etl", "numWorkers: 3", tenHours)})
-		s.becomesReady()
-		s.hasWorkers(3)
+		s.awaitReady()
+		s.awaitWorkers(3)
 	}
 }
 
-// hasWorkers waits until an object and its cluster have so many.
-func (s *stage) hasWorkers(count int32) {
+// awaitWorkers waits until an object and its cluster have this number of
+// workers.
+func (s *fixture) awaitWorkers(count int32) {
 	s.t.Helper()
 	s.Eventually(func() *int32 {
 		object, _ := s.object("etl")
@@ -136,13 +137,13 @@ func (s *stage) hasWorkers(count int32) {
 	s.Expect(object.Spec.NumWorkers).To(HaveValue(Equal(count)))
 }
 
-// driftIsMended changes a field that git declares, and asks for something that it
-// does not.
-func driftIsMended(s *stage) {
-	s.runs(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours, "deletionPolicy: Delete")})
+// correctsDrift changes a field that git declares, and sets an annotation that
+// git does not declare.
+func correctsDrift(s *fixture) {
+	s.deploy(map[string]string{"clusters/etl.yaml": s.cluster("etl", twoWorkers, tenHours, "deletionPolicy: Delete")})
 	s.kubectl("patch", "databrickscluster/etl", "--type=merge", `--patch={"spec":{"deletionPolicy":"Retain"}}`)
 	if s.tool.program() == kustomizeController {
-		s.looksAgain() // rather than in ten minutes; Argo CD heals by itself
+		s.refresh() // instead of waiting ten minutes; Argo CD heals by itself
 	}
 	s.Eventually(func() v1alpha1.DeletionPolicy {
 		object, _ := s.object("etl")
@@ -158,15 +159,15 @@ func driftIsMended(s *stage) {
 		}
 		return string(object.Status.Request.Phase)
 	}).Should(Equal("Succeeded"))
-	s.becomesReady()
-	s.looksAgain()
-	mended, _ := s.object("etl")
-	s.Expect(mended.Generation).To(BeEquivalentTo(3), "changed once, mended once")
+	s.awaitReady()
+	s.refresh()
+	corrected, _ := s.object("etl")
+	s.Expect(corrected.Generation).To(BeEquivalentTo(3), "changed once, corrected once")
 	s.Expect(s.writes("etl")).To(Equal([]string{"clusters/create", "clusters/restart"}))
 }
 
-func pruneGoesByPolicy(s *stage) {
-	s.runs(map[string]string{
+func prunesByPolicy(s *fixture) {
+	s.deploy(map[string]string{
 		"clusters/etl.yaml":  s.cluster("etl", twoWorkers, tenHours),
 		"clusters/kept.yaml": s.cluster("kept", twoWorkers, tenHours, "deletionPolicy: Retain"),
 		"clusters/rest.yaml": s.cluster("rest", twoWorkers, tenHours),
@@ -174,34 +175,34 @@ func pruneGoesByPolicy(s *stage) {
 	})
 	s.push(map[string]string{"clusters/etl.yaml": "", "clusters/kept.yaml": ""})
 	for _, name := range []string{"etl", "kept"} {
-		s.Eventually(func() bool { _, there := s.object(name); return there }).Should(BeFalse(), name)
+		s.Eventually(func() bool { _, exists := s.object(name); return exists }).Should(BeFalse(), name)
 	}
-	s.becomesReady()
-	s.Expect(s.inWorkspace("etl").Exists()).To(BeFalse())
-	s.Expect(s.inWorkspace("kept").State).To(Equal(simulator.Running))
-	s.Expect(s.inWorkspace("rest").State).To(Equal(simulator.Running))
+	s.awaitReady()
+	s.Expect(s.workspaceCluster("etl").Exists()).To(BeFalse())
+	s.Expect(s.workspaceCluster("kept").State).To(Equal(simulator.Running))
+	s.Expect(s.workspaceCluster("rest").State).To(Equal(simulator.Running))
 
-	// The tool's own object goes, and takes the rest along.
-	s.Expect(s.tool.unfollow(s.t.Context(), s)).To(Succeed())
-	s.Eventually(func() bool { _, there := s.object("rest"); return there }).Should(BeFalse())
-	s.Expect(s.inWorkspace("rest").Exists()).To(BeFalse())
+	// Deleting the tool's own object deletes the remaining ones.
+	s.Expect(s.tool.stopSync(s.t.Context(), s)).To(Succeed())
+	s.Eventually(func() bool { _, exists := s.object("rest"); return exists }).Should(BeFalse())
+	s.Expect(s.workspaceCluster("rest").Exists()).To(BeFalse())
 }
 
-// namespaceGoes deletes the namespace while the tool still follows. The
-// credential is the workspace's, and does not go with it.
-func namespaceGoes(s *stage) {
-	s.runs(map[string]string{
+// deletesNamespace deletes the namespace while the tool syncs. The credentials
+// belong to the workspace and are not deleted with it.
+func deletesNamespace(s *fixture) {
+	s.deploy(map[string]string{
 		"clusters/etl.yaml":  s.cluster("etl", twoWorkers, tenHours),
 		"clusters/kept.yaml": s.cluster("kept", twoWorkers, tenHours, "deletionPolicy: Retain"),
 		"jobs/job.yaml":      s.job(),
 	})
-	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
-	s.Expect(lab.api.Delete(s.t.Context(), space)).To(Succeed())
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+	s.Expect(shared.api.Delete(s.t.Context(), namespace)).To(Succeed())
 	for _, name := range []string{"etl", "kept"} {
-		s.Eventually(func() bool { _, there := s.object(name); return there }).Should(BeFalse(), name)
+		s.Eventually(func() bool { _, exists := s.object(name); return exists }).Should(BeFalse(), name)
 	}
-	// kube-controller-manager looks again after growing pauses, up to a minute.
-	s.Eventually(func() bool { return s.isGone(space) }).WithTimeout(patience).Should(BeTrue())
-	s.Expect(s.inWorkspace("etl").Exists()).To(BeFalse())
-	s.Expect(s.inWorkspace("kept").State).To(Equal(simulator.Running))
+	// kube-controller-manager retries with backoff, up to a minute.
+	s.Eventually(func() bool { return s.isDeleted(namespace) }).WithTimeout(timeout).Should(BeTrue())
+	s.Expect(s.workspaceCluster("etl").Exists()).To(BeFalse())
+	s.Expect(s.workspaceCluster("kept").State).To(Equal(simulator.Running))
 }

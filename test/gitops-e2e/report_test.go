@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// report collects how the scenarios went, and prints it for people.
+// report collects the results of the scenarios and prints them.
 type report struct {
 	began time.Time
 
@@ -19,7 +19,7 @@ type report struct {
 	results map[string]map[string]result
 }
 
-// result is of one scenario with one tool.
+// result is the result of one scenario with one tool.
 type result struct {
 	took            time.Duration
 	passed, skipped bool
@@ -29,13 +29,13 @@ func newReport() *report {
 	return &report{began: time.Now(), results: map[string]map[string]result{}}
 }
 
-// progress says what is going on.
+// progress prints a line about the progress.
 func (r *report) progress(format string, args ...any) {
 	fmt.Printf("e2e-gitops: %4.0f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// open makes a row for a scenario, in the order in which they begin.
-func (r *report) open(scenario string) {
+// addRow adds a row for a scenario, in the order of their starts.
+func (r *report) addRow(scenario string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !slices.Contains(r.rows, scenario) {
@@ -44,25 +44,25 @@ func (r *report) open(scenario string) {
 	}
 }
 
-func (r *report) note(scenario, program string, found result) {
+func (r *report) record(scenario, program string, found result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results[scenario][program] = found
 }
 
-// column is how wide the result of a tool is.
+// column is the width of a tool's column.
 const column = 10
 
-// print is the summary.
-func (r *report) print(l *laboratory) {
+// print prints the summary.
+func (r *report) print(l *environment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	versions := recordedVersions()
 	fmt.Printf("\n  %-58s %*s %*s\n", "", column, "Flux", column, "Argo CD")
 	failures, skips := 0, 0
-	// Those that -run left out have no results.
-	played := slices.DeleteFunc(r.rows, func(scenario string) bool { return len(r.results[scenario]) == 0 })
-	for _, scenario := range played {
+	// Scenarios that -run excludes have no results.
+	scenarios := slices.DeleteFunc(r.rows, func(scenario string) bool { return len(r.results[scenario]) == 0 })
+	for _, scenario := range scenarios {
 		fmt.Printf("  %-58s", scenario)
 		for _, program := range tools {
 			found, ran := r.results[scenario][program]
@@ -84,7 +84,7 @@ func (r *report) print(l *laboratory) {
 		}
 		fmt.Printf("  %s %s\n", program, versions[program])
 	}
-	fmt.Printf("\ne2e-gitops: %d scenarios in %.0f s, %d failed, %d skipped\n", len(played), time.Since(r.began).Seconds(), failures, skips)
+	fmt.Printf("\ne2e-gitops: %d scenarios in %.0f s, %d failed, %d skipped\n", len(scenarios), time.Since(r.began).Seconds(), failures, skips)
 }
 
 func (r result) text(ran bool) string {
@@ -100,9 +100,10 @@ func (r result) text(ran bool) string {
 	}
 }
 
-// recordedVersions are of what `make e2e-gitops` built, by program.
+// recordedVersions returns the versions of the programs that `make e2e-gitops`
+// built.
 func recordedVersions() map[string]string {
-	content, err := os.ReadFile(filepath.Join(built, "VERSION"))
+	content, err := os.ReadFile(filepath.Join(binaryDirectory, "VERSION"))
 	if err != nil {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// repository is a git repository on this machine.
+// repository is a local git repository.
 type repository struct{ directory string }
 
 func newRepository(directory string) (*repository, error) {
@@ -20,7 +20,7 @@ func newRepository(directory string) (*repository, error) {
 	return r, err
 }
 
-// url is where Argo CD fetches it.
+// url returns the URL from which Argo CD fetches.
 func (r *repository) url() string { return "file://" + r.directory }
 
 // commit writes files, removes those without content, and commits.
@@ -47,13 +47,14 @@ func (r *repository) commit(files map[string]string) error {
 	return err
 }
 
-// head is the newest commit.
+// head returns the newest commit.
 func (r *repository) head() (string, error) {
 	out, err := r.git("rev-parse", "HEAD")
 	return strings.TrimSpace(string(out)), err
 }
 
-// archive is what is in it, as Flux's source-controller publishes it.
+// archive returns the content in the form in which Flux's source-controller
+// publishes it.
 func (r *repository) archive() ([]byte, error) {
 	return r.git("archive", "--format=tar.gz", "HEAD")
 }
@@ -61,15 +62,15 @@ func (r *repository) archive() ([]byte, error) {
 func (r *repository) git(args ...string) ([]byte, error) {
 	command := exec.Command("git", args...)
 	command.Dir = r.directory
-	// Nobody's own settings.
+	// Ignore the user's git configuration.
 	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull,
 		"GIT_AUTHOR_NAME=someone", "GIT_AUTHOR_EMAIL=someone@example.com",
 		"GIT_COMMITTER_NAME=someone", "GIT_COMMITTER_EMAIL=someone@example.com")
-	var said strings.Builder
-	command.Stderr = &said
+	var message strings.Builder
+	command.Stderr = &message
 	out, err := command.Output()
 	if err != nil {
-		return nil, fmt.Errorf("git %s: %w\n%s", args[0], err, said.String())
+		return nil, fmt.Errorf("git %s: %w\n%s", args[0], err, message.String())
 	}
 	return out, nil
 }

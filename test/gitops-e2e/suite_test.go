@@ -14,25 +14,26 @@ import (
 )
 
 const (
-	// patience is for what takes seconds on an idle machine, glance how often it
-	// is looked at. The tools give up much later: after 20 minutes.
-	patience = 4 * time.Minute
-	glance   = 200 * time.Millisecond
+	// timeout is for steps that take seconds on an idle machine, and
+	// pollInterval is the interval of polling. The tools' own timeout is 20
+	// minutes.
+	timeout      = 4 * time.Minute
+	pollInterval = 200 * time.Millisecond
 )
 
 var (
-	// lab is what all scenarios share.
-	lab *laboratory
-	// summary is what is told at the end.
+	// shared is the environment of all scenarios.
+	shared *environment
+	// summary is printed at the end.
 	summary = newReport()
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
-	SetDefaultEventuallyTimeout(patience)
-	SetDefaultEventuallyPollingInterval(glance)
-	SetDefaultConsistentlyPollingInterval(glance)
+	SetDefaultEventuallyTimeout(timeout)
+	SetDefaultEventuallyPollingInterval(pollInterval)
+	SetDefaultConsistentlyPollingInterval(pollInterval)
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e-gitops:", err)
@@ -42,23 +43,23 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	// The scenarios wait most of the time.
+	// The scenarios mostly wait.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		return 1, err
 	}
-	lab, err = startLaboratory()
+	shared, err = startEnvironment()
 	defer func() {
-		err = errors.Join(err, lab.stop())
+		err = errors.Join(err, shared.stop())
 		if code != 0 || err != nil {
-			fmt.Printf("e2e-gitops: the logs of all processes are in %s\n", lab.directory)
+			fmt.Printf("e2e-gitops: the logs of all processes are in %s\n", shared.directory)
 			return
 		}
-		err = os.RemoveAll(lab.directory)
+		err = os.RemoveAll(shared.directory)
 	}()
 	if err != nil {
 		return 1, err
 	}
 	code = m.Run()
-	summary.print(lab)
+	summary.print(shared)
 	return code, nil
 }

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// verdict is what a tool says about the newest commit.
+// verdict is a tool's result for the newest commit.
 type verdict string
 
 const (
@@ -16,24 +16,26 @@ const (
 	failed     verdict = "failed"
 )
 
-// tool is a GitOps tool. In a repository, it applies what is beneath clusters,
-// waits until that is usable, and then applies what is beneath jobs.
+// tool is a GitOps tool. It applies the directory clusters of a repository,
+// waits until its objects are ready, and then applies the directory jobs.
 type tool interface {
-	// String is what people call it.
+	// String returns the display name.
 	String() string
-	// program is its binary.
+	// program returns the name of the binary.
 	program() string
-	// follow has it apply what is in the repository from now on.
-	follow(ctx context.Context, s *stage) error
-	// look has it look now, at the newest commit and at what it applied.
-	look(ctx context.Context, s *stage) error
-	// verdict is about the newest commit, once it has looked; and in its words.
-	verdict(ctx context.Context, s *stage) (v verdict, said string)
-	// unfollow removes what it applied, and waits for that.
-	unfollow(ctx context.Context, s *stage) error
+	// startSync makes the tool apply the repository from now on.
+	startSync(ctx context.Context, s *fixture) error
+	// requestSync requests a sync of the newest commit and of the applied
+	// objects.
+	requestSync(ctx context.Context, s *fixture) error
+	// verdict returns the result for the newest commit after a sync, and the
+	// tool's message.
+	verdict(ctx context.Context, s *fixture) (v verdict, message string)
+	// stopSync removes the applied objects, and waits until they are deleted.
+	stopSync(ctx context.Context, s *fixture) error
 }
 
-// condition is one of an object's; "" if it has none of this type.
+// condition returns a condition of an object; "" if it has none of this type.
 func condition(object *unstructured.Unstructured, kind string) (status, reason, message string) {
 	all, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	for _, each := range all {
@@ -47,13 +49,13 @@ func condition(object *unstructured.Unstructured, kind string) (status, reason, 
 	return status, reason, message
 }
 
-// text is a field of an object; "" if it has none.
+// text returns a string field of an object; "" if it has none.
 func text(object *unstructured.Unstructured, path ...string) string {
 	found, _, _ := unstructured.NestedString(object.Object, path...)
 	return found
 }
 
-// typed is an empty object of a kind.
+// typed returns an empty object of a kind.
 func typed(kind schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(kind)

@@ -18,14 +18,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// customizations are what is shipped for Argo CD, in the layout of its own
+// customizations are the shipped files for Argo CD, in the layout of its own
 // repository.
 const customizations = "../../examples/argocd/compute.databricks-operator.io"
 
-// inSandbox runs a script as Argo CD does: with the base, package and table
-// libraries, an os that knows the time alone, and a second to end in. The table
-// that it returns is JSON.
-func inSandbox(script string, object *unstructured.Unstructured) ([]byte, error) {
+// runScript runs a script like Argo CD: with the base, package and table
+// libraries, an os library that has only the time, and a timeout of a second.
+// It returns the script's table as JSON.
+func runScript(script string, object *unstructured.Unstructured) ([]byte, error) {
 	state := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer state.Close()
 	for _, library := range []struct {
@@ -48,7 +48,7 @@ func inSandbox(script string, object *unstructured.Unstructured) ([]byte, error)
 	defer cancel()
 	state.SetContext(ctx)
 	state.SetGlobal("actionParams", state.NewTable())
-	state.SetGlobal("obj", intoLua(state, object.Object))
+	state.SetGlobal("obj", toLua(state, object.Object))
 	if err := state.DoString(script); err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func inSandbox(script string, object *unstructured.Unstructured) ([]byte, error)
 	return luajson.Encode(table)
 }
 
-// intoLua is a value of an object as a script sees it. Numbers are numbers,
-// whatever Go calls them.
-func intoLua(state *lua.LState, value any) lua.LValue {
+// toLua converts a value of an object for a script. All numbers become Lua
+// numbers.
+func toLua(state *lua.LState, value any) lua.LValue {
 	switch value := value.(type) {
 	case bool:
 		return lua.LBool(value)
@@ -74,13 +74,13 @@ func intoLua(state *lua.LState, value any) lua.LValue {
 	case []any:
 		table := state.NewTable()
 		for _, item := range value {
-			table.Append(intoLua(state, item))
+			table.Append(toLua(state, item))
 		}
 		return table
 	case map[string]any:
 		table := state.NewTable()
 		for key, item := range value {
-			table.RawSetString(key, intoLua(state, item))
+			table.RawSetString(key, toLua(state, item))
 		}
 		return table
 	default:
@@ -88,7 +88,7 @@ func intoLua(state *lua.LState, value any) lua.LValue {
 	}
 }
 
-// health is what a health script says.
+// health is the result of a health script.
 type health struct {
 	Status  string `json:"status"`
 	Message string `json:"message"`
@@ -96,36 +96,36 @@ type health struct {
 
 func (h health) String() string { return h.Status + ": " + h.Message }
 
-// argocd is how Argo CD reads an object.
+// argocd returns Argo CD's health of an object.
 func argocd(t *testing.T, object *unstructured.Unstructured) health {
 	t.Helper()
 	g := NewWithT(t)
-	answer, err := inSandbox(shipped(t, object.GetKind(), "health.lua"), object)
+	answer, err := runScript(example(t, object.GetKind(), "health.lua"), object)
 	g.Expect(err).NotTo(HaveOccurred())
-	var told health
-	g.Expect(json.Unmarshal(answer, &told)).To(Succeed())
-	return told
+	var result health
+	g.Expect(json.Unmarshal(answer, &result)).To(Succeed())
+	return result
 }
 
-// shipped is the text of a file beneath examples/argocd.
-func shipped(t *testing.T, path ...string) string {
+// example returns a file below examples/argocd.
+func example(t *testing.T, path ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(append([]string{customizations}, path...)...))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return string(text)
 }
 
-// readYAML reads a file beneath examples/argocd.
+// readYAML decodes a file below examples/argocd.
 func readYAML[T any](t *testing.T, path ...string) T {
 	t.Helper()
 	var content T
-	NewWithT(t).Expect(yaml.UnmarshalStrict([]byte(shipped(t, path...)), &content)).To(Succeed())
+	NewWithT(t).Expect(yaml.UnmarshalStrict([]byte(example(t, path...)), &content)).To(Succeed())
 	return content
 }
 
 func readObject(t *testing.T, path ...string) *unstructured.Unstructured {
 	t.Helper()
-	text, err := yaml.YAMLToJSON([]byte(shipped(t, path...)))
+	text, err := yaml.YAMLToJSON([]byte(example(t, path...)))
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	object := &unstructured.Unstructured{}
@@ -133,7 +133,7 @@ func readObject(t *testing.T, path ...string) *unstructured.Unstructured {
 	return object
 }
 
-// kinds are those that examples/argocd knows.
+// kinds are the kinds for which examples/argocd has scripts.
 var kinds = []string{"DatabricksCluster", "DatabricksWorkspace"}
 
 func TestArgoCDsHealthScripts(t *testing.T) {
@@ -158,37 +158,37 @@ func TestArgoCDsHealthScripts(t *testing.T) {
 	}
 }
 
-func TestTheSandboxIsAsNarrowAsArgoCDs(t *testing.T) {
+func TestSandboxHasArgoCDsRestrictions(t *testing.T) {
 	for _, script := range []string{
 		`return {string.len("a")}`, `return {math.floor(1.5)}`, `return {os.time()}`, `return {io.open("/etc/passwd")}`,
 		`return {require("os").exit()}`, `while true do end`,
 	} {
-		_, err := inSandbox(script, &unstructured.Unstructured{})
+		_, err := runScript(script, &unstructured.Unstructured{})
 		NewWithT(t).Expect(err).To(HaveOccurred(), script)
 	}
 	for _, script := range []string{`return {require("os").time()}`, `return {table.getn({})}`} {
-		_, err := inSandbox(script, &unstructured.Unstructured{})
+		_, err := runScript(script, &unstructured.Unstructured{})
 		NewWithT(t).Expect(err).NotTo(HaveOccurred(), script)
 	}
 }
 
-// offer is one action as the discovery script offers it.
-type offer struct {
+// offeredAction is one action that the discovery script returns.
+type offeredAction struct {
 	Name        string `json:"name"`
 	Disabled    bool   `json:"disabled"`
 	IconClass   string `json:"iconClass"`
 	DisplayName string `json:"displayName"`
 }
 
-// discover is what may be asked of an object.
-func discover(t *testing.T, object *unstructured.Unstructured) []offer {
+// discover returns the actions that are offered for an object.
+func discover(t *testing.T, object *unstructured.Unstructured) []offeredAction {
 	t.Helper()
 	g := NewWithT(t)
-	answer, err := inSandbox(shipped(t, object.GetKind(), "actions", "discovery.lua"), object)
+	answer, err := runScript(example(t, object.GetKind(), "actions", "discovery.lua"), object)
 	g.Expect(err).NotTo(HaveOccurred())
-	var byName map[string]offer
+	var byName map[string]offeredAction
 	g.Expect(json.Unmarshal(answer, &byName)).To(Succeed())
-	var offers []offer
+	var offers []offeredAction
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		offered := byName[name]
 		offered.Name = name
@@ -197,11 +197,11 @@ func discover(t *testing.T, object *unstructured.Unstructured) []offer {
 	return offers
 }
 
-// perform is the object that an action makes of another.
+// perform returns the object that an action makes from another.
 func perform(t *testing.T, action string, object *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
-	answer, err := inSandbox(shipped(t, object.GetKind(), "actions", action, "action.lua"), object)
+	answer, err := runScript(example(t, object.GetKind(), "actions", action, "action.lua"), object)
 	g.Expect(err).NotTo(HaveOccurred())
 	changed := &unstructured.Unstructured{}
 	g.Expect(changed.UnmarshalJSON(answer)).To(Succeed())
@@ -212,8 +212,8 @@ func TestArgoCDsActions(t *testing.T) {
 	const kind = "DatabricksCluster"
 	file := readYAML[struct {
 		DiscoveryTests []struct {
-			InputPath string  `json:"inputPath"`
-			Result    []offer `json:"result"`
+			InputPath string          `json:"inputPath"`
+			Result    []offeredAction `json:"result"`
 		} `json:"discoveryTests"`
 		ActionTests []struct {
 			Action             string `json:"action"`
@@ -238,14 +238,14 @@ func TestArgoCDsActions(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	var offered []string
-	for _, offer := range discover(t, readObject(t, kind, "actions", file.DiscoveryTests[0].InputPath)) {
-		offered = append(offered, offer.Name)
+	for _, action := range discover(t, readObject(t, kind, "actions", file.DiscoveryTests[0].InputPath)) {
+		offered = append(offered, action.Name)
 	}
 	g.Expect(scripts).To(HaveLen(len(offered)))
 	g.Expect(slices.Sorted(maps.Keys(tested))).To(Equal(offered), "every action has a test")
 }
 
-func TestTheConfigMapHasTheScripts(t *testing.T) {
+func TestConfigMapContainsTheScripts(t *testing.T) {
 	g := NewWithT(t)
 	settings := readYAML[struct {
 		APIVersion, Kind string
@@ -254,7 +254,7 @@ func TestTheConfigMapHasTheScripts(t *testing.T) {
 	}](t, "..", "argocd-cm.yaml")
 	expected := 0
 	for _, kind := range kinds {
-		g.Expect(settings.Data).To(HaveKeyWithValue("resource.customizations.health.compute.databricks-operator.io_"+kind, shipped(t, kind, "health.lua")))
+		g.Expect(settings.Data).To(HaveKeyWithValue("resource.customizations.health.compute.databricks-operator.io_"+kind, example(t, kind, "health.lua")))
 		expected++
 	}
 	var actions struct {
@@ -266,10 +266,10 @@ func TestTheConfigMapHasTheScripts(t *testing.T) {
 	}
 	g.Expect(yaml.UnmarshalStrict([]byte(settings.Data["resource.customizations.actions.compute.databricks-operator.io_DatabricksCluster"]), &actions)).To(Succeed())
 	expected++
-	g.Expect(actions.Discovery).To(Equal(shipped(t, "DatabricksCluster", "actions", "discovery.lua")))
+	g.Expect(actions.Discovery).To(Equal(example(t, "DatabricksCluster", "actions", "discovery.lua")))
 	g.Expect(actions.Definitions).To(HaveLen(6))
 	for _, action := range actions.Definitions {
-		g.Expect(action.Action).To(Equal(shipped(t, "DatabricksCluster", "actions", action.Name, "action.lua")))
+		g.Expect(action.Action).To(Equal(example(t, "DatabricksCluster", "actions", action.Name, "action.lua")))
 	}
 	g.Expect(settings.Data).To(HaveLen(expected))
 }

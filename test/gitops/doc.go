@@ -1,5 +1,5 @@
-// Package gitops holds the operator's statuses against the tools that read
-// them: kstatus, by which Flux, Helm and kubectl plugins wait, and the checks
-// that Flux' own controllers must pass. It is a module of its own, so that what
-// it needs does not become the operator's.
+// Package gitops checks the operator's statuses with the tools that read them:
+// kstatus, which Flux, Helm and kubectl plugins use, and the checks that Flux'
+// own controllers must pass. It is a separate module, so that the operator does
+// not get its dependencies.
 package gitops

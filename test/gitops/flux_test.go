@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// expressions are those of examples/flux/clusters.yaml.
+// expressions are the expressions of examples/flux/clusters.yaml.
 var expressions = sync.OnceValues(func() ([]kustomize.CustomHealthCheck, error) {
 	text, err := os.ReadFile("../../examples/flux/clusters.yaml")
 	if err != nil {
@@ -28,9 +28,9 @@ var expressions = sync.OnceValues(func() ([]kustomize.CustomHealthCheck, error) 
 	return kustomization.Spec.HealthCheckExprs, yaml.Unmarshal(text, &kustomization)
 })
 
-// waits is how a Flux Kustomization with wait: true reads an object: by kstatus,
-// or by the expressions that are shipped for its kind.
-func waits(t *testing.T, object *unstructured.Unstructured, configured bool) string {
+// fluxStatus returns the status of an object for a Flux Kustomization with
+// wait: true: by kstatus, or by the shipped expressions for its kind.
+func fluxStatus(t *testing.T, object *unstructured.Unstructured, configured bool) string {
 	t.Helper()
 	g := NewWithT(t)
 	reader := statusreaders.NewGenericStatusReader(nil, status.Compute)
@@ -39,20 +39,20 @@ func waits(t *testing.T, object *unstructured.Unstructured, configured bool) str
 		g.Expect(err).NotTo(HaveOccurred())
 		custom, err := cel.NewStatusReader(checks)
 		g.Expect(err).NotTo(HaveOccurred())
-		// Kinds without expressions are read as if there were none for others.
+		// Expressions for other kinds do not affect kinds without expressions.
 		if evaluating := custom(nil); evaluating.Supports(object.GroupVersionKind().GroupKind()) {
 			reader = evaluating
 		}
 	}
-	read, err := reader.ReadStatusForObject(t.Context(), nil, object)
+	result, err := reader.ReadStatusForObject(t.Context(), nil, object)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(read.Error).NotTo(HaveOccurred())
-	switch read.Status {
+	g.Expect(result.Error).NotTo(HaveOccurred())
+	switch result.Status {
 	case status.CurrentStatus:
 		return "current"
 	case status.FailedStatus:
 		return "failed"
 	default:
-		return "in progress" // what it waits for
+		return "in progress" // Flux waits in this state
 	}
 }

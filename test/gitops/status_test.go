@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// kstatus is how kstatus reads an object.
+// kstatus returns kstatus' status of an object.
 func kstatus(t *testing.T, cluster *v1alpha1.DatabricksCluster) string {
 	t.Helper()
 	g := NewWithT(t)
@@ -27,15 +27,15 @@ func kstatus(t *testing.T, cluster *v1alpha1.DatabricksCluster) string {
 	return result.Status.String()
 }
 
-// getter shows Flux the conditions of an object.
+// getter provides the conditions of an object to Flux.
 type getter struct {
 	v1alpha1.DatabricksCluster `json:",inline"`
 }
 
 func (g *getter) GetConditions() []metav1.Condition { return g.Status.Conditions }
 
-// flux is what Flux' checks, strict ones and warnings, find wrong with an object:
-// those for the end of a reconciliation, and those for its middle.
+// flux returns the problems that Flux' checks, including warnings, find in an
+// object: the checks for the end of a reconciliation, and those for its middle.
 func flux(t *testing.T, cluster *v1alpha1.DatabricksCluster) []string {
 	t.Helper()
 	negative := &check.Conditions{NegativePolarity: []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}}
@@ -52,48 +52,49 @@ func flux(t *testing.T, cluster *v1alpha1.DatabricksCluster) []string {
 	return wrong
 }
 
-func TestEverySituationIsReadAsPromised(t *testing.T) {
+func TestKstatusOfEverySituation(t *testing.T) {
 	for _, situation := range situations() {
 		t.Run(situation.name, func(t *testing.T) {
-			NewWithT(t).Expect(kstatus(t, situation.object.DatabricksCluster)).To(Equal(situation.reads))
+			NewWithT(t).Expect(kstatus(t, situation.object.DatabricksCluster)).To(Equal(situation.evaluation))
 		})
 	}
 }
 
-func TestEverySituationPassesFluxsChecksAndOurs(t *testing.T) {
+func TestEverySituationPassesFluxChecksAndOurs(t *testing.T) {
 	for _, situation := range situations() {
 		t.Run(situation.name, func(t *testing.T) {
 			g := NewWithT(t)
 			cluster := situation.object.DatabricksCluster
 			g.Expect(conformance.BrokenRules(cluster)).To(BeEmpty())
 			if cluster.Status.ObservedGeneration == -1 {
-				return // Flux checks what a controller wrote
+				return // Flux checks only statuses that a controller wrote
 			}
-			// Flux checks at the end of a reconciliation, of what was reconciled.
+			// Flux checks the status at the end of a reconciliation, for the
+			// reconciled generation.
 			cluster.Generation = cluster.Status.ObservedGeneration
 			g.Expect(flux(t, cluster)).To(BeEmpty())
 		})
 	}
 }
 
-func TestTheDefaultOfTheStatusKeepsANewObjectFromCountingAsDone(t *testing.T) {
+func TestStatusDefaultKeepsNewObjectsInProgress(t *testing.T) {
 	g := NewWithT(t)
-	cluster := applied().DatabricksCluster
+	cluster := newlyApplied().DatabricksCluster
 	g.Expect(kstatus(t, cluster)).To(Equal("InProgress"))
 	cluster.Status = v1alpha1.DatabricksClusterStatus{}
 	g.Expect(kstatus(t, cluster)).To(Equal("Current"), "the race that the default prevents")
 }
 
-// variant is one way that a status could be.
+// variant is one possible status.
 type variant struct {
 	ready, reconciling, stalled metav1.ConditionStatus
-	// old has Ready be of an older generation than the status, ahead has the
-	// status be of a later one than the object.
+	// old sets an older generation in Ready than in the status; ahead sets a
+	// later generation in the status than in the object.
 	old, ahead, suspended bool
 }
 
 func (v variant) cluster() *v1alpha1.DatabricksCluster {
-	cluster := applied().DatabricksCluster
+	cluster := newlyApplied().DatabricksCluster
 	cluster.Generation, cluster.Status.ObservedGeneration = 3, 3
 	if v.ahead {
 		cluster.Status.ObservedGeneration = 4
@@ -118,7 +119,7 @@ func (v variant) cluster() *v1alpha1.DatabricksCluster {
 	return cluster
 }
 
-// variants are all of them.
+// variants returns all combinations.
 func variants() []variant {
 	var all []variant
 	values := []metav1.ConditionStatus{"", metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown}
@@ -134,8 +135,8 @@ func variants() []variant {
 	return all
 }
 
-// stricter names why our rules refuse what Flux' checks let pass; "" for no
-// reason that we know.
+// stricter returns why our rules reject a status that Flux' checks accept; ""
+// without a known reason.
 func (v variant) stricter() string {
 	present := []metav1.ConditionStatus{v.reconciling, v.stalled}
 	switch {
@@ -152,7 +153,7 @@ func (v variant) stricter() string {
 	}
 }
 
-func TestOurRulesAreFluxsAndAFewMore(t *testing.T) {
+func TestOurRulesIncludeFluxChecks(t *testing.T) {
 	accepted, refused := 0, 0
 	for _, variant := range variants() {
 		cluster := variant.cluster()
@@ -171,27 +172,27 @@ func TestOurRulesAreFluxsAndAFewMore(t *testing.T) {
 	NewWithT(t).Expect([]int{accepted, refused}).To(Equal([]int{7, len(variants()) - 7}), fmt.Sprintf("accepted %d, refused %d", accepted, refused))
 }
 
-func TestWhatOurRulesAcceptIsReadInOneWay(t *testing.T) {
+func TestToolsAgreeOnStatusesThatPassOurRules(t *testing.T) {
 	g := NewWithT(t)
 	for _, variant := range variants() {
 		cluster := variant.cluster()
 		if len(conformance.BrokenRules(cluster)) > 0 {
 			continue
 		}
-		reads := "Current"
+		evaluation := "Current"
 		switch {
 		case variant.reconciling != "":
-			reads = "InProgress"
+			evaluation = "InProgress"
 		case variant.stalled != "":
-			reads = "Failed"
+			evaluation = "Failed"
 		case variant.ready == metav1.ConditionFalse:
-			reads = "InProgress"
+			evaluation = "InProgress"
 		}
-		g.Expect(kstatus(t, cluster)).To(Equal(reads), "%+v", variant)
+		g.Expect(kstatus(t, cluster)).To(Equal(evaluation), "%+v", variant)
 	}
 }
 
-func TestAMutatedStatusIsRefusedByBoth(t *testing.T) {
+func TestMutatedStatusesFailBothChecks(t *testing.T) {
 	type mutation struct {
 		name   string
 		mutate func(*v1alpha1.DatabricksCluster)

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// TestTheChartInstallsWhatKustomizeInstalls compares whole objects: CRDs, rules,
-// policies, the pod and its command line.
+// TestTheChartInstallsWhatKustomizeInstalls compares complete objects: CRDs,
+// roles, policies, the pod and its command line.
 func TestTheChartInstallsWhatKustomizeInstalls(t *testing.T) {
 	for overlay, values := range map[string]string{
 		"default":         "fullnameOverride=",
@@ -30,8 +30,8 @@ func TestTheChartInstallsWhatKustomizeInstalls(t *testing.T) {
 	}
 }
 
-// byName are objects without what a chart adds by custom, or leaves to
-// `helm install --create-namespace`.
+// byName returns objects by name, without the labels that charts add, and
+// without the namespace, which `helm install --create-namespace` creates.
 func byName(objects []*unstructured.Unstructured) map[string]map[string]any {
 	named := map[string]map[string]any{}
 
@@ -40,30 +40,30 @@ func byName(objects []*unstructured.Unstructured) map[string]map[string]any {
 			continue
 		}
 
-		withoutCustoms(object.Object)
+		withoutChartConventions(object.Object)
 		named[object.GetKind()+" "+object.GetNamespace()+"/"+object.GetName()] = object.Object
 	}
 
 	return named
 }
 
-func withoutCustoms(value any) {
+func withoutChartConventions(value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for _, key := range []string{"app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"} {
 			delete(value, key)
 		}
 
-		if value["imagePullPolicy"] == "IfNotPresent" { // what a tag other than latest means anyway
+		if value["imagePullPolicy"] == "IfNotPresent" { // the default for a tag other than latest
 			delete(value, "imagePullPolicy")
 		}
 
 		for _, member := range value {
-			withoutCustoms(member)
+			withoutChartConventions(member)
 		}
 	case []any:
 		for _, member := range value {
-			withoutCustoms(member)
+			withoutChartConventions(member)
 		}
 	}
 }

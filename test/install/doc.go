@@ -1,4 +1,4 @@
-// Package install proves that what a user installs is accepted by a real API
-// server, runs under the restricted Pod Security Standard, and grants the
-// operator what it needs and no more.
+// Package install tests that a real API server accepts what users install, that
+// it meets the restricted Pod Security Standard, and that it grants the
+// operator exactly the permissions that it needs.
 package install

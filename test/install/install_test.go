@@ -42,19 +42,19 @@ const (
 )
 
 var (
-	// cluster is a client of a bare control plane.
+	// cluster is a client of an empty control plane.
 	cluster client.Client
-	// warned is what its API server warned of.
+	// warned collects the warnings of its API server.
 	warned warnings
 )
 
-// warnings are an API server's warnings.
+// warnings collects an API server's warnings.
 type warnings struct {
 	lock  sync.Mutex
 	texts []string
 }
 
-// HandleWarningHeader is called by the client.
+// HandleWarningHeader implements rest.WarningHandler.
 func (w *warnings) HandleWarningHeader(_ int, _, text string) {
 	w.lock.Lock()
 	defer w.lock.Unlock()
@@ -62,8 +62,8 @@ func (w *warnings) HandleWarningHeader(_ int, _, text string) {
 	w.texts = append(w.texts, text)
 }
 
-// taken are the warnings since the last call.
-func (w *warnings) taken() []string {
+// drain returns the warnings since the last call.
+func (w *warnings) drain() []string {
 	w.lock.Lock()
 	defer w.lock.Unlock()
 
@@ -105,14 +105,14 @@ func runOnControlPlane(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// assets is where the control plane's programs are.
+// assets returns the directory of the control plane's programs.
 func assets() string {
 	return cmp.Or(os.Getenv("KUBEBUILDER_ASSETS"), "../../bin/k8s")
 }
 
-// install applies dist/install.yaml, document by document, once for all tests.
-// It is called from tests rather than from TestMain, whose reads do not count
-// when Go decides whether a cached result is still good.
+// install applies dist/install.yaml once for all tests, document by document.
+// Tests call it instead of TestMain, because Go's test cache ignores the files
+// that TestMain reads.
 var install = sync.OnceValue(func() error {
 	documents, err := read("../../dist/install.yaml")
 	if err != nil {
@@ -131,7 +131,7 @@ var install = sync.OnceValue(func() error {
 	return nil
 })
 
-// read are the objects of a file.
+// read returns the objects of a file.
 func read(file string) ([]*unstructured.Unstructured, error) {
 	content, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
@@ -146,7 +146,7 @@ func read(file string) ([]*unstructured.Unstructured, error) {
 	return objects, nil
 }
 
-// parse splits YAML into its objects. A doubled key is an error.
+// parse splits YAML into objects. A duplicate key is an error.
 func parse(content []byte) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 
@@ -178,8 +178,8 @@ func parse(content []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// apply is `kubectl apply --server-side --validate=strict`: an unknown or
-// doubled field is refused.
+// apply is `kubectl apply --server-side --validate=strict`: it rejects unknown
+// and duplicate fields.
 func apply(ctx context.Context, document *unstructured.Unstructured, options ...client.PatchOption) error {
 	content, err := json.Marshal(document)
 	if err != nil {
@@ -272,21 +272,23 @@ func TestThePodMeetsTheRestrictedStandard(t *testing.T) {
 		}
 		g.Expect(cluster.Create(t.Context(), pod.DeepCopy(), client.DryRunAll)).To(Succeed())
 
-		// The standard does not ask for this one.
+		// The standard does not require this.
 		for _, container := range pod.Spec.Containers {
 			g.Expect(container.SecurityContext.ReadOnlyRootFilesystem).To(HaveValue(BeTrue()))
 		}
 
-		// The namespace does enforce: one step away from the standard is refused.
+		// The namespace enforces the standard: a pod that violates it is
+		// rejected.
 		pod.Spec.SecurityContext.SeccompProfile = nil
 		err := cluster.Create(t.Context(), pod, client.DryRunAll)
 		g.Expect(apierrors.IsForbidden(err)).To(BeTrue(), "without seccomp: %v", err)
 	})
 }
 
-// Go's limit leaves room for what Go does not count: 5 to 10 %, as its guide has
-// it. Kubernetes fills in the variables as this test does.
-func TestGoStaysBelowTheContainersLimit(t *testing.T) {
+// Go's memory limit is 5 to 10 % below the container's, as its guide
+// recommends, for memory that Go does not count. The test sets the variables
+// like Kubernetes.
+func TestGoMemoryLimitIsBelowTheContainerLimit(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(install()).To(Succeed())
 
@@ -318,7 +320,7 @@ func TestGoStaysBelowTheContainersLimit(t *testing.T) {
 	g.Expect(float64(toldGo) / float64(limit.Value())).To(BeNumerically("~", 0.93, 0.03))
 }
 
-func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
+func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 	everywhere := func(verb, group, resource string) authorizationv1.ResourceAttributes {
 		return authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource}
 	}
@@ -372,7 +374,7 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(install()).To(Succeed())
 
-			// The API server learns of a role shortly after it was written.
+			// The API server applies a new role with a delay.
 			g.Eventually(func(g Gomega) {
 				review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 					User:               "system:serviceaccount:" + namespace + ":" + serviceAccount,
@@ -386,7 +388,7 @@ func TestTheOperatorMayDoItsWorkAndNoMore(t *testing.T) {
 	}
 }
 
-func TestAProtectedClusterIsNotDeleted(t *testing.T) {
+func TestProtectedClusterIsNotDeleted(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(install()).To(Succeed())
 
@@ -402,7 +404,7 @@ func TestAProtectedClusterIsNotDeleted(t *testing.T) {
 	}}
 	protected.SetGroupVersionKind(schema.GroupVersionKind{Group: group, Version: "v1alpha1", Kind: "DatabricksCluster"})
 
-	// The API server learns of a policy shortly after it was written.
+	// The API server applies a new policy with a delay.
 	g.Eventually(func(g Gomega) {
 		g.Expect(client.IgnoreAlreadyExists(cluster.Create(t.Context(), protected.DeepCopy()))).To(Succeed())
 

@@ -22,12 +22,12 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// TestInNamedNamespacesTheOperatorWorks runs the operator as config/namespaced
-// would: its command line, and what its service account may do there and no more.
-func TestInNamedNamespacesTheOperatorWorks(t *testing.T) {
+// TestNamespacedOperatorWorks runs the operator as config/namespaced
+// does: with its command line, and with the permissions of its service account.
+func TestNamespacedOperatorWorks(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnvironment(t)
 	workspace, binaries := newWorkspace(t)
 
 	for _, name := range []string{"team-a", "team-b"} {
@@ -41,7 +41,7 @@ func TestInNamedNamespacesTheOperatorWorks(t *testing.T) {
 
 	operator, err := programs.StartOperator(t.Context(), binaries.Manager, filepath.Join(t.TempDir(), "operator.log"),
 		append(deployment.Spec.Template.Spec.Containers[0].Args,
-			"--kubeconfig="+w.asServiceAccount(), "--leader-election-namespace="+namespace, // what a pod is told by Kubernetes
+			"--kubeconfig="+w.asServiceAccount(), "--leader-election-namespace="+namespace, // a pod gets it from Kubernetes
 			"--allowed-hosts="+workspace.URL, "--databricks-ca-file="+workspace.CAFile, "--poll-interval-active=200ms")...)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() {
@@ -63,8 +63,8 @@ func TestInNamedNamespacesTheOperatorWorks(t *testing.T) {
 	g.Expect(w.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
 	g.Expect(theirs.Object["status"]).NotTo(HaveKey("conditions"), "an object of a namespace that is not named")
 
-	// What the CRD is guarded against: confirmed, its deletion is a deletion of clusters.
-	w.expectGuarded()
+	// Deleting the CRD would delete clusters, so it needs a confirmation.
+	w.expectDeletionRejected()
 	run(t, w.command(kubectl(), "annotate", "crd", "databricksclusters."+group, group+"/confirm-deletion=true"))
 	run(t, w.command(kubectl(), "delete", "--wait=false", "crd", "databricksclusters."+group))
 	g.Eventually(func() bool {
@@ -76,13 +76,13 @@ func TestInNamedNamespacesTheOperatorWorks(t *testing.T) {
 	g.Expect(clusters).To(HaveExactElements(HaveField("Exists()", BeFalse())))
 }
 
-// newWorkspace starts a simulator that is in a hurry.
+// newWorkspace starts a simulator with short transitions.
 func newWorkspace(t *testing.T) (*programs.Simulator, programs.Binaries) {
 	t.Helper()
 	g := NewWithT(t)
 	directory := t.TempDir()
 
-	// For `go test` to take notice of changes: see tool.
+	// The test cache must notice changes; see tool.
 	for _, sources := range []string{"api", "cmd", "internal"} {
 		g.Expect(filepath.WalkDir(filepath.Join(repository, sources), func(string, fs.DirEntry, error) error { return nil })).To(Succeed())
 	}
@@ -98,8 +98,8 @@ func newWorkspace(t *testing.T) (*programs.Simulator, programs.Binaries) {
 	return workspace, binaries
 }
 
-// newNamespace is one with credentials for a workspace.
-func (w *world) newNamespace(name, host string) {
+// newNamespace creates a namespace with the workspace's credentials.
+func (w *environment) newNamespace(name, host string) {
 	w.t.Helper()
 	g := NewWithT(w.t)
 
@@ -110,8 +110,8 @@ func (w *world) newNamespace(name, host string) {
 	})).To(Succeed())
 }
 
-// asServiceAccount is a kubeconfig of the operator's service account.
-func (w *world) asServiceAccount() string {
+// asServiceAccount writes a kubeconfig of the operator's service account.
+func (w *environment) asServiceAccount() string {
 	w.t.Helper()
 	g := NewWithT(w.t)
 

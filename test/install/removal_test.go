@@ -19,25 +19,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// kinds of what these tests remove, or must not.
+// The kinds that these tests remove or keep.
 var (
 	definitionKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
 	policyKind     = schema.GroupVersionKind{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "ValidatingAdmissionPolicy"}
 	clusterKind    = schema.GroupVersionKind{Group: group, Version: "v1alpha1", Kind: "DatabricksCluster"}
 )
 
-// world is a control plane of a test's own, to which it installs what it removes
-// again, by the commands of docs/install.md.
-type world struct {
+// environment is a control plane of one test, which installs and uninstalls the
+// operator with the commands of docs/install.md.
+type environment struct {
 	client.Client
 
 	t *testing.T
-	// config reaches it as an administrator, and kubeconfig is for commands.
+	// config connects as an administrator, and kubeconfig is for commands.
 	config     *rest.Config
 	kubeconfig string
 }
 
-func newWorld(t *testing.T) *world {
+func newEnvironment(t *testing.T) *environment {
 	t.Helper()
 	g := NewWithT(t)
 
@@ -46,13 +46,13 @@ func newWorld(t *testing.T) *world {
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(controlPlane.Stop()).To(Succeed()) })
 
-	w := &world{t: t, config: config, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	w := &environment{t: t, config: config, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
 	g.Expect(os.WriteFile(w.kubeconfig, controlPlane.KubeConfig, 0o600)).To(Succeed())
 
 	w.Client, err = client.New(config, client.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 
-	// What a control plane makes a little after it is up.
+	// A control plane creates these objects after its start.
 	g.Eventually(func() error {
 		return w.Get(t.Context(), client.ObjectKey{Name: "default"}, &corev1.Namespace{})
 	}).WithTimeout(patience).Should(Succeed())
@@ -69,8 +69,9 @@ func kubectl() string {
 	return path
 }
 
-// command is to be run at the top of the repository, for this control plane.
-func (w *world) command(name string, arguments ...string) *exec.Cmd {
+// command returns a command that runs in the root of the repository, for this
+// control plane.
+func (w *environment) command(name string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(w.t.Context(), name, arguments...)
 	command.Dir = repository
 	command.Env = append(os.Environ(), "KUBECONFIG="+w.kubeconfig, "HOME="+filepath.Dir(w.kubeconfig))
@@ -78,23 +79,23 @@ func (w *world) command(name string, arguments ...string) *exec.Cmd {
 	return command
 }
 
-// make runs a target, without having the tools built again.
-func (w *world) make(target, kubectl string, variables ...string) *exec.Cmd {
+// make runs a target without rebuilding the tools.
+func (w *environment) make(target, kubectl string, variables ...string) *exec.Cmd {
 	tools := filepath.Dir(tool(w.t, "kustomize"))
 	arguments := []string{target, "-o", filepath.Join(tools, "kustomize"), "BIN=" + tools, "KUBECTL=" + kubectl}
 
 	return w.command("make", append(arguments, variables...)...)
 }
 
-// helm runs helm against the release.
-func (w *world) helm(verb string, arguments ...string) {
+// helm runs helm for the release.
+func (w *environment) helm(verb string, arguments ...string) {
 	w.t.Helper()
 
 	run(w.t, w.command(tool(w.t, "helm"), append([]string{verb, "databricks-operator", "--namespace", namespace}, arguments...)...))
 }
 
 // newCluster creates an object with the operator's finalizer.
-func (w *world) newCluster(namespace string) *unstructured.Unstructured {
+func (w *environment) newCluster(namespace string) *unstructured.Unstructured {
 	w.t.Helper()
 
 	object := &unstructured.Unstructured{Object: map[string]any{
@@ -108,7 +109,7 @@ func (w *world) newCluster(namespace string) *unstructured.Unstructured {
 	}}
 	object.SetGroupVersionKind(clusterKind)
 
-	// The API server serves a kind shortly after it was defined.
+	// The API server serves a new kind with a delay.
 	NewWithT(w.t).Eventually(func() error {
 		return client.IgnoreAlreadyExists(w.Create(w.t.Context(), object.DeepCopy()))
 	}).WithTimeout(patience).Should(Succeed())
@@ -116,7 +117,7 @@ func (w *world) newCluster(namespace string) *unstructured.Unstructured {
 	return object
 }
 
-// definition is a CRD.
+// definition returns a CRD.
 func definition(resource string) *unstructured.Unstructured {
 	crd := &unstructured.Unstructured{}
 	crd.SetGroupVersionKind(definitionKind)
@@ -125,8 +126,8 @@ func definition(resource string) *unstructured.Unstructured {
 	return crd
 }
 
-// expectUntouched fails where the object is gone or going.
-func (w *world) expectUntouched(object *unstructured.Unstructured) {
+// expectUntouched fails if the object is deleted or being deleted.
+func (w *environment) expectUntouched(object *unstructured.Unstructured) {
 	w.t.Helper()
 	g := NewWithT(w.t)
 
@@ -135,16 +136,16 @@ func (w *world) expectUntouched(object *unstructured.Unstructured) {
 	g.Expect(now.GetDeletionTimestamp()).To(BeNil(), "deletionTimestamp of %s %s", object.GetKind(), object.GetName())
 }
 
-// expectGuarded fails unless the API server refuses to delete the CRDs, one by one
-// and all at once.
-func (w *world) expectGuarded() {
+// expectDeletionRejected fails unless the API server rejects the deletion of the CRDs,
+// one by one and all at once.
+func (w *environment) expectDeletionRejected() {
 	w.t.Helper()
 
 	for _, resource := range []string{"databricksclusters", "databricksworkspaces"} {
 		crd := definition(resource)
 
-		// The API server learns of a policy shortly after it was written. Until then
-		// nothing may be deleted for good.
+		// The API server applies a new policy with a delay. Until then nothing
+		// may be deleted for real.
 		NewWithT(w.t).Eventually(func(g Gomega) {
 			for _, options := range [][]client.DeleteOption{{client.DryRunAll}, nil} {
 				err := w.Delete(w.t.Context(), crd.DeepCopy(), options...)
@@ -160,61 +161,62 @@ func (w *world) expectGuarded() {
 	}
 }
 
-func TestUninstallingTheReleaseTakesNoClusterAway(t *testing.T) {
+func TestUninstallingTheReleaseDeletesNoCluster(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	chart, err := filepath.Abs(chart)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 
-	// Helm takes over what kubectl installed.
+	// Helm adopts the objects that kubectl installed.
 	run(t, w.make("deploy", kubectl()))
 	w.helm("install", chart, "--take-ownership")
 
 	object := w.newCluster("default")
-	w.expectGuarded()
+	w.expectDeletionRejected()
 
 	w.helm("uninstall")
 	w.expectUntouched(object)
-	w.expectGuarded()
+	w.expectDeletionRejected()
 
-	// It comes back to what it left, also with other values.
+	// Helm adopts the remaining objects, also with other values.
 	w.helm("install", chart, "--set", "watchNamespaces={default},metrics.enabled=false")
 	w.helm("upgrade", chart, "--set", "replicas=2")
 	w.helm("upgrade", chart, "--set", "crds.install=false")
-	w.expectGuarded()
+	w.expectDeletionRejected()
 	w.expectUntouched(object)
 	w.helm("uninstall")
 
 	t.Run("the CRDs go when no object is left", func(t *testing.T) { w.expectUninstall(t, object) })
 }
 
-func TestUndeployingTakesNoClusterAway(t *testing.T) {
+func TestUndeployingDeletesNoCluster(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	w := newWorld(t)
+	w := newEnvironment(t)
 
 	run(t, w.make("deploy", kubectl()))
 	object := w.newCluster("default")
-	w.expectGuarded()
+	w.expectDeletionRejected()
 
-	// Nobody finishes the deletion of a namespace here, so nobody may wait for it.
-	impatient := filepath.Join(t.TempDir(), "kubectl")
+	// No controller finishes the deletion of a namespace here, so kubectl must
+	// not wait for it.
+	kubectlWithoutWait := filepath.Join(t.TempDir(), "kubectl")
 	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --wait=false\n", kubectl())
-	g.Expect(os.WriteFile(impatient, []byte(script), 0o700)).To(Succeed())
-	run(t, w.make("undeploy", impatient))
+	g.Expect(os.WriteFile(kubectlWithoutWait, []byte(script), 0o700)).To(Succeed())
+	run(t, w.make("undeploy", kubectlWithoutWait))
 
 	deployments := &metav1.PartialObjectMetadataList{}
 	deployments.SetGroupVersionKind(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "DeploymentList"})
 	g.Expect(w.List(t.Context(), deployments, client.InNamespace(namespace))).To(Succeed())
 	g.Expect(deployments.Items).To(BeEmpty())
 	w.expectUntouched(object)
-	w.expectGuarded()
+	w.expectDeletionRejected()
 
 	t.Run("the CRDs go when no object is left", func(t *testing.T) { w.expectUninstall(t, object) })
 }
 
 // expectUninstall runs `make uninstall` with and without an object.
-func (w *world) expectUninstall(t *testing.T, object *unstructured.Unstructured) {
+func (w *environment) expectUninstall(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
 	g := NewWithT(t)
 
@@ -222,9 +224,9 @@ func (w *world) expectUninstall(t *testing.T, object *unstructured.Unstructured)
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(string(said)).To(And(ContainSubstring("etl"), ContainSubstring("kubectl delete databricksclusters --all --all-namespaces")))
 	w.expectUntouched(object)
-	w.expectGuarded()
+	w.expectDeletionRejected()
 
-	// There is no operator to end the deletion.
+	// No operator finishes the deletion.
 	g.Expect(w.Delete(t.Context(), object.DeepCopy())).To(Succeed())
 	g.Expect(w.Patch(t.Context(), object.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).
 		To(Succeed())
@@ -238,6 +240,6 @@ func (w *world) expectUninstall(t *testing.T, object *unstructured.Unstructured)
 		g.Expect(apierrors.IsNotFound(w.Get(t.Context(), client.ObjectKeyFromObject(gone), gone))).To(BeTrue(), gone.GetName())
 	}
 
-	// And again, as of a cluster that never had them.
+	// A second run succeeds on a cluster without the CRDs.
 	run(t, w.make("uninstall", kubectl()))
 }

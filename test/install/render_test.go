@@ -19,7 +19,7 @@ const (
 	everything = "testdata/everything.yaml"
 )
 
-// tool is a program of bin, which `make test` builds.
+// tool returns a program of bin, which `make test` builds.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 
@@ -32,8 +32,8 @@ func tool(t *testing.T, name string) string {
 		t.Fatalf("%s is not built: run 'make test PKG=./test/install' (%v)", name, err)
 	}
 
-	// Tests whose code did not change are not run again by `go test`. It takes
-	// notice of what a test reads itself, so that is read which the tools read.
+	// `go test` caches the result of a test until a file that the test itself
+	// opened changes, so the files are opened that the tools read.
 	for _, folder := range []string{"charts", "config", "hack"} {
 		err := filepath.WalkDir(filepath.Join(repository, folder), func(string, fs.DirEntry, error) error { return nil })
 		if err != nil {
@@ -44,7 +44,7 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-// kustomize are the objects of an overlay.
+// kustomize returns the objects of an overlay.
 func kustomize(t *testing.T, overlay string) []*unstructured.Unstructured {
 	t.Helper()
 
@@ -54,7 +54,7 @@ func kustomize(t *testing.T, overlay string) []*unstructured.Unstructured {
 	return objects
 }
 
-// helm are the objects of the chart, with arguments of `helm template`.
+// helm returns the objects of the chart, with arguments for `helm template`.
 func helm(t *testing.T, arguments ...string) []*unstructured.Unstructured {
 	t.Helper()
 
@@ -64,8 +64,8 @@ func helm(t *testing.T, arguments ...string) []*unstructured.Unstructured {
 	return objects
 }
 
-// refused is what `helm template` says where it fails.
-func refused(t *testing.T, arguments ...string) string {
+// templateError returns the error message of a failing `helm template`.
+func templateError(t *testing.T, arguments ...string) string {
 	t.Helper()
 
 	command := exec.CommandContext(t.Context(), tool(t, "helm"), template(arguments)...)
@@ -75,13 +75,13 @@ func refused(t *testing.T, arguments ...string) string {
 	return string(said)
 }
 
-// template renders for the oldest Kubernetes that the chart is for, under the
-// names of config/default.
+// template returns arguments that render for the oldest supported Kubernetes,
+// with the names of config/default.
 func template(arguments []string) []string {
 	return append([]string{"template", "databricks-operator", chart, "--namespace", namespace, "--kube-version", "1.31.0"}, arguments...)
 }
 
-// output is what a command prints; it must succeed.
+// output returns the output of a command that must succeed.
 func output(t *testing.T, name string, arguments ...string) []byte {
 	t.Helper()
 
@@ -91,27 +91,27 @@ func output(t *testing.T, name string, arguments ...string) []byte {
 func run(t *testing.T, command *exec.Cmd) []byte {
 	t.Helper()
 
-	var printed, told bytes.Buffer
+	var stdout, stderr bytes.Buffer
 
-	command.Stdout, command.Stderr = &printed, &told
+	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
-		t.Fatalf("%v: %v\n%s", command.Args, err, told.String())
+		t.Fatalf("%v: %v\n%s", command.Args, err, stderr.String())
 	}
 
-	return printed.Bytes()
+	return stdout.Bytes()
 }
 
-// flavour is one way to install.
-type flavour struct {
+// variant is one kind of installation.
+type variant struct {
 	name    string
 	objects func(t *testing.T) []*unstructured.Unstructured
 }
 
-func flavours() []flavour {
-	var all []flavour
+func variants() []variant {
+	var all []variant
 
 	for _, overlay := range []string{"default", "namespaced", "no-metrics", "with-prometheus"} {
-		all = append(all, flavour{"kustomize " + overlay, func(t *testing.T) []*unstructured.Unstructured {
+		all = append(all, variant{"kustomize " + overlay, func(t *testing.T) []*unstructured.Unstructured {
 			t.Helper()
 
 			return kustomize(t, overlay)
@@ -128,7 +128,7 @@ func flavours() []flavour {
 		"another release":   {"--set", "fullnameOverride=second,crds.install=false,rbac.userRoles=false,workspaces=false"},
 		"every other value": {"--values", everything},
 	} {
-		all = append(all, flavour{"helm " + name, func(t *testing.T) []*unstructured.Unstructured {
+		all = append(all, variant{"helm " + name, func(t *testing.T) []*unstructured.Unstructured {
 			t.Helper()
 
 			return helm(t, arguments...)
@@ -138,7 +138,7 @@ func flavours() []flavour {
 	return all
 }
 
-// applyAll applies objects in an order in which each finds what it needs.
+// applyAll applies objects in the order of their dependencies.
 func applyAll(ctx context.Context, objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if err := apply(ctx, object); err != nil {

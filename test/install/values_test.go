@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// jsonSchema is as much of a JSON schema as these tests look at.
+// jsonSchema has the parts of a JSON schema that these tests use.
 type jsonSchema struct {
 	Properties           map[string]*jsonSchema `json:"properties"`
 	AdditionalProperties any                    `json:"additionalProperties"`
@@ -37,7 +37,7 @@ func load[T any](t *testing.T, file string) T {
 	return value
 }
 
-func TestEveryUnknownValueIsRefused(t *testing.T) {
+func TestEveryUnknownValueIsRejected(t *testing.T) {
 	root := load[jsonSchema](t, chart+"/values.schema.json")
 
 	var groups []string
@@ -50,14 +50,15 @@ func TestEveryUnknownValueIsRefused(t *testing.T) {
 
 	for _, group := range append(groups, "") {
 		t.Run(group, func(t *testing.T) {
-			NewWithT(t).Expect(refused(t, "--set", group+"misspelt=true")).To(ContainSubstring("additional properties 'misspelt' not allowed"))
+			NewWithT(t).Expect(templateError(t, "--set", group+"misspelt=true")).To(ContainSubstring("additional properties 'misspelt' not allowed"))
 		})
 	}
 }
 
 func TestTheSchemaIsClosed(t *testing.T) {
 	root := load[jsonSchema](t, chart+"/values.schema.json")
-	// Helm's own, and what is checked by the API server: parts of a pod's spec.
+	// These are Helm's own, or parts of a pod's spec that the API server
+	// validates.
 	open := []string{
 		".global", ".affinity.nodeAffinity", ".affinity.podAffinity", ".affinity.podAntiAffinity", ".topologySpreadConstraints[]",
 	}
@@ -85,7 +86,7 @@ func TestTheSchemaIsClosed(t *testing.T) {
 	walk("", &root)
 }
 
-func TestEveryValueIsInTheSchemaAndExplained(t *testing.T) {
+func TestEveryValueIsInTheSchemaAndDescribed(t *testing.T) {
 	g := NewWithT(t)
 	root := load[jsonSchema](t, chart+"/values.schema.json")
 	delete(root.Properties, "global")
@@ -114,7 +115,7 @@ func TestEveryValueIsInTheSchemaAndExplained(t *testing.T) {
 	}
 }
 
-func TestContradictingValuesAreRefusedWithTheWayOut(t *testing.T) {
+func TestContradictoryValuesAreRejectedWithARemedy(t *testing.T) {
 	for values, message := range map[string]string{
 		"watchNamespaces={team-a}":                             "With watchNamespaces, set metrics.enabled=false",
 		"databricksCA.configMap=a,databricksCA.secret=b":       `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
@@ -126,7 +127,7 @@ func TestContradictingValuesAreRefusedWithTheWayOut(t *testing.T) {
 		"watchNamespaces={team-a,team-a},metrics.secure=false": "watchNamespaces",
 	} {
 		t.Run(values, func(t *testing.T) {
-			NewWithT(t).Expect(refused(t, "--set", values)).To(ContainSubstring(message))
+			NewWithT(t).Expect(templateError(t, "--set", values)).To(ContainSubstring(message))
 		})
 	}
 }
@@ -138,7 +139,7 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 		}
 
 		g := NewWithT(t)
-		pod := into[appsv1.Deployment](t, object).Spec.Template
+		pod := convert[appsv1.Deployment](t, object).Spec.Template
 
 		g.Expect(pod.Spec.Containers[0].Args).To(ConsistOf(
 			"--leader-elect",
@@ -177,8 +178,8 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 	}
 }
 
-// TestEveryFlagCanBeSet fails for a new flag until it is a value of the chart, or
-// has a reason here.
+// TestEveryFlagCanBeSet fails for a new flag that is neither a value of the
+// chart nor listed here with a reason.
 func TestEveryFlagCanBeSet(t *testing.T) {
 	g := NewWithT(t)
 	setByTheChart := []string{
@@ -187,14 +188,14 @@ func TestEveryFlagCanBeSet(t *testing.T) {
 		"operator-namespace",        // from the environment
 		"operator-service-account",  // from the environment
 		"metrics-bind-address",      // metrics.enabled
-		"health-probe-bind-address", // where the probes ask
+		"health-probe-bind-address", // the probes' port
 	}
 
 	var settable []string
 
 	for _, object := range helm(t, "--values", everything) {
 		if object.GetKind() == "Deployment" {
-			for _, argument := range into[appsv1.Deployment](t, object).Spec.Template.Spec.Containers[0].Args {
+			for _, argument := range convert[appsv1.Deployment](t, object).Spec.Template.Spec.Containers[0].Args {
 				flag, _, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
 				settable = append(settable, flag)
 			}

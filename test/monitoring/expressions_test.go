@@ -12,11 +12,11 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// partsOf are the series that a type of metric has, by the ends of their names.
+// partsOf are the suffixes of the series of each metric type.
 var partsOf = map[string][]string{"histogram": {"_bucket", "_sum", "_count"}}
 
-// check tells what is wrong with an expression: it does not parse, or asks for a
-// metric that is not documented.
+// check returns an error if an expression does not parse, or uses an
+// undocumented metric.
 func check(expression string, known map[string]string) error {
 	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expression)
 	if err != nil {
@@ -40,7 +40,7 @@ func inspect(parsed parser.Expr, known map[string]string) error {
 	return nil
 }
 
-// nameOf is the metric that is asked for by its name, as all should be.
+// nameOf returns the name of the selected metric.
 func nameOf(selector *parser.VectorSelector) string { return cmp.Or(selector.Name, selector.String()) }
 
 func isKnown(name string, known map[string]string) bool {
@@ -58,7 +58,7 @@ func isKnown(name string, known map[string]string) bool {
 	return false
 }
 
-func TestAnUnknownMetricIsNoticed(t *testing.T) {
+func TestUnknownMetricIsReported(t *testing.T) {
 	g := NewWithT(t)
 	known := documented(t)
 	g.Expect(check(`sum(databricks_operator_clusters)`, known)).To(Succeed())
@@ -69,7 +69,7 @@ func TestAnUnknownMetricIsNoticed(t *testing.T) {
 	g.Expect(check(`sum(`, known)).NotTo(Succeed())
 }
 
-func TestEveryAlertAsksForMetricsThatThereAre(t *testing.T) {
+func TestEveryAlertUsesExistingMetrics(t *testing.T) {
 	known := documented(t)
 	for _, alert := range alerts(t) {
 		if err := check(alert.Expr, known); err != nil {
@@ -78,7 +78,7 @@ func TestEveryAlertAsksForMetricsThatThereAre(t *testing.T) {
 	}
 }
 
-func TestEveryAlertSaysWhatToDo(t *testing.T) {
+func TestEveryAlertHasARemedy(t *testing.T) {
 	g := NewWithT(t)
 	sections := anchors(string(read(t, troubleshooting)))
 	names := map[string]bool{}
@@ -97,11 +97,11 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// variable is a variable of Grafana's in an expression. What it stands for is a
-// span or a text in quotes.
+// variable matches a Grafana variable in an expression, which stands for a
+// duration or a quoted string.
 var variable = regexp.MustCompile(`\$__rate_interval|\$__range|\$__interval`)
 
-func TestEveryPanelAsksForMetricsThatThereAre(t *testing.T) {
+func TestEveryPanelUsesExistingMetrics(t *testing.T) {
 	known := documented(t)
 	board := theDashboard(t)
 	asked := 0
@@ -125,9 +125,8 @@ func TestEveryPanelAsksForMetricsThatThereAre(t *testing.T) {
 	}
 }
 
-// Every metric of the operator is worth a look: one that neither the dashboard
-// nor an alert has is either forgotten there or of no use.
-func TestEveryMetricIsLookedAt(t *testing.T) {
+// Every metric of the operator is used by the dashboard or an alert.
+func TestEveryMetricIsUsed(t *testing.T) {
 	var all strings.Builder
 	for _, alert := range alerts(t) {
 		all.WriteString(alert.Expr + "\n")

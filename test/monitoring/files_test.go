@@ -19,7 +19,7 @@ const (
 	dashboardFile   = "config/grafana/databricks-operator.json"
 )
 
-// read is a file of the repository.
+// read returns a file of the repository.
 func read(t *testing.T, path string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(path)))
@@ -27,7 +27,7 @@ func read(t *testing.T, path string) []byte {
 	return text
 }
 
-// readYAML reads a file into what it is to be.
+// readYAML decodes a file.
 func readYAML(t *testing.T, path string, into any) {
 	t.Helper()
 	NewWithT(t).Expect(yaml.UnmarshalStrict(read(t, path), into)).To(Succeed(), path)
@@ -35,8 +35,8 @@ func readYAML(t *testing.T, path string, into any) {
 
 var documentedRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (gauge|counter|histogram) \\|")
 
-// documented are the metrics of docs/monitoring.md, which other tests hold to
-// those that there are, with their types.
+// documented returns the metrics of docs/monitoring.md with their types. Other
+// tests compare them with the existing metrics.
 func documented(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -47,7 +47,7 @@ func documented(t *testing.T) map[string]string {
 	return found
 }
 
-// prometheusRule is what of a PrometheusRule is looked at.
+// prometheusRule has the tested parts of a PrometheusRule.
 type prometheusRule struct {
 	APIVersion string         `json:"apiVersion"`
 	Kind       string         `json:"kind"`
@@ -80,7 +80,7 @@ func alerts(t *testing.T) []alert {
 	return all
 }
 
-// panel is what of a Grafana panel is looked at.
+// panel has the tested parts of a Grafana panel.
 type panel struct {
 	ID          int    `json:"id"`
 	Type        string `json:"type"`
@@ -117,7 +117,7 @@ func theDashboard(t *testing.T) dashboard {
 	return found
 }
 
-// anchors are the names under which a page's headings can be linked to.
+// anchors returns the link targets of a page's headings.
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
 	dropped := regexp.MustCompile(`[^a-z0-9 _-]`)

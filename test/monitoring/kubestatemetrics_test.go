@@ -14,8 +14,8 @@ const (
 	stateMetricsReadme = "examples/kube-state-metrics/README.md"
 )
 
-// stateMetrics is the configuration of kube-state-metrics, as strict as it is
-// read there.
+// stateMetrics is the configuration of kube-state-metrics, decoded as strictly
+// as there.
 type stateMetrics struct {
 	Kind string `json:"kind"`
 	Spec struct {
@@ -54,12 +54,13 @@ type from struct {
 	NilIsZero      bool                `json:"nilIsZero"`
 }
 
-// source is the part of a metric that its type names; nil: there is none.
+// source returns the part of a metric that its type selects; nil if there is
+// none.
 func (m metric) source() *from {
 	return map[string]*from{"Info": m.Each.Info, "Gauge": m.Each.Gauge, "StateSet": m.Each.StateSet}[m.Each.Type]
 }
 
-// property is what is looked at of a schema.
+// property has the tested parts of a schema.
 type property struct {
 	Type        string              `json:"type"`
 	Description string              `json:"description"`
@@ -67,7 +68,8 @@ type property struct {
 	Items       *property           `json:"items"`
 }
 
-// at follows a path, into the items of a list where it ends in one.
+// at returns the property at a path; for a list at its end, the property of its
+// items.
 func (p property) at(path []string) (property, bool) {
 	for _, name := range path {
 		next, ok := p.Properties[name]
@@ -82,7 +84,7 @@ func (p property) at(path []string) (property, bool) {
 	return p, true
 }
 
-// schemas are those of our kinds. Metadata is Kubernetes' own.
+// schemas returns the schemas of our kinds, with Kubernetes' metadata.
 func schemas(t *testing.T) map[string]property {
 	t.Helper()
 	g := NewWithT(t)
@@ -139,7 +141,7 @@ func TestEveryPathOfAStateMetricExists(t *testing.T) {
 				g.Expect(here.Type).To(BeElementOf("integer", "string"), metric.Name)
 			}
 			for _, state := range source.List {
-				if state != "ERROR" && state != "UNKNOWN" { // Databricks', and not worth a word in the schema
+				if state != "ERROR" && state != "UNKNOWN" { // Databricks' own states, which the schema does not describe
 					g.Expect(here.Description).To(ContainSubstring(state), metric.Name)
 				}
 			}
@@ -147,7 +149,7 @@ func TestEveryPathOfAStateMetricExists(t *testing.T) {
 	}
 }
 
-// expectLabels wants every path to end in a text or a number.
+// expectLabels checks that every path ends in a string or a number.
 func expectLabels(t *testing.T, root property, labels map[string][]string) {
 	t.Helper()
 	for label, path := range labels {
@@ -157,7 +159,7 @@ func expectLabels(t *testing.T, root property, labels map[string][]string) {
 	}
 }
 
-func TestEveryExpressionInTheReadmeAsksForStateMetricsThatThereAre(t *testing.T) {
+func TestReadmeExpressionsUseExistingStateMetrics(t *testing.T) {
 	var configuration stateMetrics
 	readYAML(t, stateMetricsFile, &configuration)
 	known := map[string]string{}

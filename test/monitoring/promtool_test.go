@@ -16,12 +16,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// download bounds how long promtool may take to come.
+// download is the timeout of the download of promtool.
 const download = 3 * time.Minute
 
-// promtool is the tool that comes with Prometheus: that of the PATH, or the one
-// in bin, which is fetched from Debian the first time, without installing
-// anything.
+// promtool returns the path of Prometheus' tool: from the PATH, or in bin,
+// where it is downloaded from Debian once without installing it.
 var promtool = sync.OnceValues(func() (string, error) {
 	if found, err := exec.LookPath("promtool"); err == nil {
 		return found, nil
@@ -36,7 +35,7 @@ var promtool = sync.OnceValues(func() (string, error) {
 	return own, fetch(own)
 })
 
-// fetch takes promtool out of Debian's package.
+// fetch extracts promtool from Debian's package.
 func fetch(into string) error {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -52,7 +51,8 @@ func fetch(into string) error {
 	}
 	defer func() { _ = os.RemoveAll(directory) }()
 	if err := run(directory, "apt-get", "download", "prometheus"); err != nil {
-		// The lists of packages may be missing or old. Only root may renew them.
+		// The package lists may be missing or outdated. Only root may update
+		// them.
 		if renewed := run(directory, "apt-get", "update"); renewed != nil {
 			return errors.Join(err, renewed)
 		}
@@ -75,20 +75,20 @@ func run(directory, tool string, arguments ...string) error {
 	defer cancel()
 	command := exec.CommandContext(ctx, tool, arguments...)
 	command.Dir = directory
-	if said, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %v: %w: %s", tool, arguments, err, bytes.TrimSpace(said))
+	if combined, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %v: %w: %s", tool, arguments, err, bytes.TrimSpace(combined))
 	}
 	return nil
 }
 
-// promtoolOn runs promtool in a directory that has the rules, without what
-// Kubernetes puts around them, and their tests.
-func promtoolOn(t *testing.T, arguments ...string) (said string, err error) {
+// promtoolOn runs promtool in a directory with the rules, without their
+// Kubernetes object, and with their tests.
+func promtoolOn(t *testing.T, arguments ...string) (output string, err error) {
 	t.Helper()
 	g := NewWithT(t)
 	tool, err := promtool()
 	if err != nil {
-		t.Skipf("SKIPPED, since there is no promtool (put one into the PATH or into bin): %v", err)
+		t.Skipf("SKIPPED, promtool is missing (install it in the PATH or in bin): %v", err)
 	}
 	var rule map[string]any
 	readYAML(t, rulesFile, &rule)
@@ -101,21 +101,21 @@ func promtoolOn(t *testing.T, arguments ...string) (said string, err error) {
 	defer cancel()
 	command := exec.CommandContext(ctx, tool, arguments...)
 	command.Dir = directory
-	output, err := command.CombinedOutput()
-	return string(output), err
+	combined, err := command.CombinedOutput()
+	return string(combined), err
 }
 
-func TestPromtoolTakesTheRules(t *testing.T) {
-	said, err := promtoolOn(t, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
-	NewWithT(t).Expect(err).NotTo(HaveOccurred(), said)
+func TestPromtoolAcceptsTheRules(t *testing.T) {
+	output, err := promtoolOn(t, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred(), output)
 }
 
 func TestEveryAlertFiresWhenItShould(t *testing.T) {
-	said, err := promtoolOn(t, "test", "rules", "alerts.yaml")
-	NewWithT(t).Expect(err).NotTo(HaveOccurred(), said)
+	output, err := promtoolOn(t, "test", "rules", "alerts.yaml")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred(), output)
 }
 
-// Every alert is tested to fire, and not to fire.
+// Every alert has a test in which it fires, and one in which it does not.
 func TestEveryAlertIsTested(t *testing.T) {
 	g := NewWithT(t)
 	var tests struct {

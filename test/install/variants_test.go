@@ -26,7 +26,7 @@ func TestTheChartIsLinted(t *testing.T) {
 	}
 }
 
-func TestEveryFlavourIsAccepted(t *testing.T) {
+func TestEveryVariantIsAccepted(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(install()).To(Succeed())
 
@@ -39,12 +39,12 @@ func TestEveryFlavourIsAccepted(t *testing.T) {
 		g.Expect(client.IgnoreAlreadyExists(cluster.Create(t.Context(), home))).To(Succeed())
 	}
 
-	for _, flavour := range flavours() {
-		t.Run(flavour.name, func(t *testing.T) {
-			warned.taken()
+	for _, variant := range variants() {
+		t.Run(variant.name, func(t *testing.T) {
+			warned.drain()
 
-			for _, object := range flavour.objects(t) {
-				// The API server knows of a kind shortly after it was defined.
+			for _, object := range variant.objects(t) {
+				// The API server serves a new kind with a delay.
 				NewWithT(t).Eventually(apply).
 					WithArguments(t.Context(), object, client.DryRunAll, client.ForceOwnership).WithTimeout(patience).
 					Should(Succeed(), "%s %s", object.GetKind(), object.GetName())
@@ -54,7 +54,7 @@ func TestEveryFlavourIsAccepted(t *testing.T) {
 				}
 			}
 
-			NewWithT(t).Expect(warned.taken()).To(BeEmpty(), "warnings")
+			NewWithT(t).Expect(warned.drain()).To(BeEmpty(), "warnings")
 		})
 	}
 }
@@ -65,7 +65,7 @@ func expectRestricted(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
 	g := NewWithT(t)
 
-	deployment := into[appsv1.Deployment](t, object)
+	deployment := convert[appsv1.Deployment](t, object)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "manager", Labels: deployment.Spec.Template.Labels},
 		Spec:       deployment.Spec.Template.Spec,
@@ -74,8 +74,8 @@ func expectRestricted(t *testing.T, object *unstructured.Unstructured) {
 	g.Expect(pod.Spec.Containers).To(HaveEach(HaveField("SecurityContext.ReadOnlyRootFilesystem", HaveValue(BeTrue()))))
 }
 
-// into is an object in the type of its kind.
-func into[T any](t *testing.T, object *unstructured.Unstructured) *T {
+// convert converts an object to the Go type of its kind.
+func convert[T any](t *testing.T, object *unstructured.Unstructured) *T {
 	t.Helper()
 
 	typed := new(T)
@@ -84,27 +84,27 @@ func into[T any](t *testing.T, object *unstructured.Unstructured) *T {
 	return typed
 }
 
-func TestInNamedNamespacesTheOperatorHasNoRightOnTheWholeCluster(t *testing.T) {
-	for _, flavour := range flavours() {
-		if !strings.Contains(flavour.name, "namespaced") && flavour.name != "helm every other value" {
+func TestNamespacedOperatorHasNoClusterPermissions(t *testing.T) {
+	for _, variant := range variants() {
+		if !strings.Contains(variant.name, "namespaced") && variant.name != "helm every other value" {
 			continue
 		}
 
-		t.Run("[S2] "+flavour.name, func(t *testing.T) {
+		t.Run("[S2] "+variant.name, func(t *testing.T) {
 			g := NewWithT(t)
 			watched := map[string]bool{}
 
-			for _, object := range flavour.objects(t) {
+			for _, object := range variant.objects(t) {
 				switch object.GetKind() {
 				case "ClusterRoleBinding":
 					t.Errorf("a right on the whole cluster: %s", object.GetName())
 				case "ClusterRole":
-					// These are for people, and bound to nobody.
-					for _, rule := range into[rbacv1.ClusterRole](t, object).Rules {
+					// These roles are for users and have no binding.
+					for _, rule := range convert[rbacv1.ClusterRole](t, object).Rules {
 						g.Expect(rule.Resources).NotTo(ContainElement(Or(Equal("secrets"), Equal("*"))), object.GetName())
 					}
 				case "Role":
-					for _, rule := range into[rbacv1.Role](t, object).Rules {
+					for _, rule := range convert[rbacv1.Role](t, object).Rules {
 						g.Expect(rule.Resources).NotTo(ContainElement(HavePrefix("databricksworkspaces")), object.GetName())
 						g.Expect(rule.Verbs).NotTo(ContainElement("*"), object.GetName())
 

@@ -23,39 +23,39 @@ import (
 )
 
 const (
-	// operatorNamespace is where the Secret of the workspace is.
+	// operatorNamespace contains the Secret of the workspace.
 	operatorNamespace = "databricks-operator-system"
-	// workspace is the DatabricksWorkspace that every namespace may use.
+	// workspace is the DatabricksWorkspace that all namespaces use.
 	workspace = "lab"
-	// timeScale makes a launch of five minutes one of six seconds.
+	// timeScale shortens a launch of five minutes to six seconds.
 	timeScale = "50"
-	// start is how long the slowest of the programs may take to be ready.
-	start = 2 * time.Minute
+	// startTimeout is how long the slowest program may take to become ready.
+	startTimeout = 2 * time.Minute
 )
 
-// laboratory is everything that runs, and the directory with its files.
-type laboratory struct {
+// environment holds the running programs, and the directory with their files.
+type environment struct {
 	directory  string
 	kubernetes *controlplane.ControlPlane
 	api        client.WithWatch
 	binaries   programs.Binaries
 	workspace  *programs.Simulator
 	operator   *programs.Operator
-	// manager is kube-controller-manager, nil where it is skipped.
+	// manager is kube-controller-manager, nil if it is skipped.
 	manager *programs.Process
-	// tools are those that run.
+	// tools are the running tools.
 	tools []tool
-	// skips is why the other programs do not, by program.
+	// skips are the reasons for skipped programs, by program.
 	skips map[string]string
 
-	mu   sync.Mutex
-	ends []func() error
+	mu    sync.Mutex
+	stops []func() error
 }
 
-// startLaboratory starts everything but the operator. The laboratory is never
-// nil, so that what started can be stopped.
-func startLaboratory() (*laboratory, error) {
-	l := &laboratory{skips: map[string]string{}}
+// startEnvironment starts everything but the operator. It always returns an
+// environment, so that a partial start can be stopped.
+func startEnvironment() (*environment, error) {
+	l := &environment{skips: map[string]string{}}
 	var err error
 	if l.directory, err = os.MkdirTemp("", "gitops-e2e-"); err != nil {
 		return l, fmt.Errorf("make a directory: %w", err)
@@ -64,7 +64,7 @@ func startLaboratory() (*laboratory, error) {
 		return l, err
 	}
 	summary.progress("starting the control plane, the simulator and the tools")
-	ctx, cancel := context.WithTimeout(context.Background(), 4*start)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*startTimeout)
 	defer cancel()
 	if err := l.startKubernetes(ctx); err != nil {
 		return l, err
@@ -76,14 +76,14 @@ func startLaboratory() (*laboratory, error) {
 	return l, err
 }
 
-func (l *laboratory) file(name string) string { return filepath.Join(l.directory, name) }
+func (l *environment) file(name string) string { return filepath.Join(l.directory, name) }
 
-func (l *laboratory) kubeconfig() string { return l.file("kubeconfig") }
+func (l *environment) kubeconfig() string { return l.file("kubeconfig") }
 
-func (l *laboratory) startKubernetes(ctx context.Context) (err error) {
+func (l *environment) startKubernetes(ctx context.Context) (err error) {
 	var crds []string
 	for _, program := range []string{kustomizeController, argoCD} {
-		if directory := filepath.Join(built, "crds", program); exists(directory) {
+		if directory := filepath.Join(binaryDirectory, "crds", program); exists(directory) {
 			crds = append(crds, directory)
 		}
 	}
@@ -93,7 +93,7 @@ func (l *laboratory) startKubernetes(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l.atEnd(l.kubernetes.Stop)
+	l.onStop(l.kubernetes.Stop)
 	content, err := l.kubernetes.Kubeconfig()
 	if err != nil {
 		return err
@@ -111,9 +111,10 @@ func (l *laboratory) startKubernetes(ctx context.Context) (err error) {
 	return l.startControllerManager(ctx, authority)
 }
 
-// startControllerManager is for what a bare API server leaves undone: it
-// collects garbage, ends namespaces and gives them their service account.
-func (l *laboratory) startControllerManager(ctx context.Context, authority string) error {
+// startControllerManager starts kube-controller-manager, which collects
+// garbage, finishes the deletion of namespaces and creates their service
+// accounts.
+func (l *environment) startControllerManager(ctx context.Context, authority string) error {
 	binary, err := l.find(kubeControllerManager)
 	if binary == "" {
 		return err
@@ -142,14 +143,14 @@ func (l *laboratory) startControllerManager(ctx context.Context, authority strin
 	})
 }
 
-// startWorkspace starts the simulator, and tells the API server where it is.
-func (l *laboratory) startWorkspace(ctx context.Context) (err error) {
+// startWorkspace starts the simulator and creates the objects that refer to it.
+func (l *environment) startWorkspace(ctx context.Context) (err error) {
 	l.workspace, err = programs.StartSimulator(ctx, l.binaries.Simulator, l.file("simulator.log"), l.file("databricks-ca.pem"),
 		"--time-scale="+timeScale)
 	if err != nil {
 		return err
 	}
-	l.atEnd(l.workspace.Stop)
+	l.onStop(l.workspace.Stop)
 	shared := &v1alpha1.DatabricksWorkspace{ObjectMeta: metav1.ObjectMeta{Name: workspace}}
 	shared.Spec.Host = l.workspace.URL
 	shared.Spec.SecretRef = &v1alpha1.OperatorSecretReference{Name: workspace}
@@ -169,13 +170,13 @@ func (l *laboratory) startWorkspace(ctx context.Context) (err error) {
 	return nil
 }
 
-// startTools starts both tools at once.
-func (l *laboratory) startTools(ctx context.Context) error {
-	starts := []func(context.Context, *laboratory) (tool, error){startFlux, startArgoCD}
-	started, problems := make([]tool, len(starts)), make([]error, len(starts))
+// startTools starts both tools concurrently.
+func (l *environment) startTools(ctx context.Context) error {
+	starts := []func(context.Context, *environment) (tool, error){startFlux, startArgoCD}
+	started, errs := make([]tool, len(starts)), make([]error, len(starts))
 	var all sync.WaitGroup
 	for i := range starts {
-		all.Go(func() { started[i], problems[i] = starts[i](ctx, l) })
+		all.Go(func() { started[i], errs[i] = starts[i](ctx, l) })
 	}
 	all.Wait()
 	for _, t := range started {
@@ -183,11 +184,12 @@ func (l *laboratory) startTools(ctx context.Context) error {
 			l.tools = append(l.tools, t)
 		}
 	}
-	return errors.Join(problems...)
+	return errors.Join(errs...)
 }
 
-// startOperator is apart from the rest, so that something can be seen before.
-func (l *laboratory) startOperator(ctx context.Context) (err error) {
+// startOperator starts the operator, after the scenarios that need it to be
+// down.
+func (l *environment) startOperator(ctx context.Context) (err error) {
 	l.operator, err = programs.StartOperator(ctx, l.binaries.Manager, l.file("operator.log"),
 		"--kubeconfig="+l.kubeconfig(),
 		"--allowed-hosts="+l.workspace.URL,
@@ -199,60 +201,61 @@ func (l *laboratory) startOperator(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l.atEnd(l.operator.Stop)
+	l.onStop(l.operator.Stop)
 	return nil
 }
 
-// start starts a program that ends with the laboratory.
-func (l *laboratory) start(environment []string, binary, name string, args ...string) (*programs.Process, error) {
+// start starts a program that stop kills.
+func (l *environment) start(environment []string, binary, name string, args ...string) (*programs.Process, error) {
 	process, err := programs.StartWith(environment, binary, l.file(name+".log"), args...)
 	if err != nil {
 		return nil, err
 	}
-	l.atEnd(func() error { process.Kill(); return nil })
+	l.onStop(func() error { process.Kill(); return nil })
 	return process, nil
 }
 
-// atEnd notes how something that started is stopped.
-func (l *laboratory) atEnd(stop func() error) {
+// onStop registers a function for stop.
+func (l *environment) onStop(stop func() error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ends = append(l.ends, stop)
+	l.stops = append(l.stops, stop)
 }
 
-// stop ends what runs, the last one first.
-func (l *laboratory) stop() error {
-	var problems []error
-	for len(l.ends) > 0 {
-		last := len(l.ends) - 1
-		problems = append(problems, l.ends[last]())
-		l.ends = l.ends[:last]
+// stop stops all programs, the last one first.
+func (l *environment) stop() error {
+	var errs []error
+	for len(l.stops) > 0 {
+		last := len(l.stops) - 1
+		errs = append(errs, l.stops[last]())
+		l.stops = l.stops[:last]
 	}
-	return errors.Join(problems...)
+	return errors.Join(errs...)
 }
 
-// await waits for something that a program that was started does.
-func (l *laboratory) await(ctx context.Context, what string, holds func(context.Context) bool) error {
-	err := wait.PollUntilContextTimeout(ctx, glance, start, true, func(ctx context.Context) (bool, error) { return holds(ctx), nil })
+// await polls until a condition on a started program holds.
+func (l *environment) await(ctx context.Context, what string, condition func(context.Context) bool) error {
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, startTimeout, true, func(ctx context.Context) (bool, error) { return condition(ctx), nil })
 	if err != nil {
 		return fmt.Errorf("wait until %s: %w", what, err)
 	}
 	return nil
 }
 
-// The programs of `make e2e-gitops`, as they are called in bin/gitops.
+// The programs of `make e2e-gitops`, by their names in bin/gitops.
 const (
 	kubeControllerManager = "kube-controller-manager"
 	kustomizeController   = "kustomize-controller"
 	argoCD                = "argocd"
 )
 
-// built is where they are.
-const built = "../../bin/gitops"
+// binaryDirectory contains these programs.
+const binaryDirectory = "../../bin/gitops"
 
-// find finds a program. It is "" for one that was skipped, which is noted.
-func (l *laboratory) find(program string) (binary string, err error) {
-	file, err := filepath.Abs(filepath.Join(built, program))
+// find returns the path of a program; "" if it was skipped, whose reason it
+// records.
+func (l *environment) find(program string) (binary string, err error) {
+	file, err := filepath.Abs(filepath.Join(binaryDirectory, program))
 	if err != nil {
 		return "", err
 	}
@@ -274,7 +277,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// freePort is one that nobody listens on.
+// freePort returns an unused port.
 func freePort() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
