@@ -25,7 +25,7 @@ func (d *demo) printHints() {
 		{"kubectl scale dbc " + name + " --replicas=3", "a resize, without a restart"},
 		{"kubectl delete dbc " + name, "deletes the cluster, then the object"},
 		{"tail -f " + d.environment.operator.Log.Path(), "the operator's log"},
-		{"curl --cacert " + d.environment.simulator.CAFile + " " + d.environment.simulator.URL + simulator.ControlPath, "the API to inspect the workspace, and to inject failures"},
+		{"curl --cacert " + d.environment.simulator.CAFile + " " + d.environment.simulator.URL + simulator.ControlPath, "the simulator's control API"},
 	} {
 		d.screen.line("\n  %s\n  %s", d.screen.dim("# "+hint.about), hint.command)
 	}

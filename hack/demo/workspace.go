@@ -18,8 +18,8 @@ import (
 )
 
 // callSimulator sends a POST to the simulator's control API, which acts as
-// other users and injects failures. It decodes the response into into unless
-// that is nil.
+// other users and injects failures. It decodes the response into the
+// value that into points to, unless into is nil.
 func (w *environment) callSimulator(ctx context.Context, path string, body, into any) error {
 	content, err := json.Marshal(body)
 	if err != nil {

@@ -84,7 +84,7 @@ func TestPinnedClustersAreRetained(t *testing.T) {
 	b.expectError(http.MethodGet, "/api/2.1/clusters/get?cluster_id="+id, "", 400, "INVALID_STATE", "Cannot access cluster")
 }
 
-func TestARestartLosesStateAndChangesTheContext(t *testing.T) {
+func TestRestartLosesStateAndChangesTheContext(t *testing.T) {
 	b := newHarness(t, simulator.Options{})
 	id := b.running("again")
 	before := b.get(id)
@@ -148,7 +148,7 @@ func TestZeroTimingsEndAtOnce(t *testing.T) {
 	b.Expect(b.state(id)).To(Equal("TERMINATED"))
 }
 
-func TestARunningClockFollowsVirtualTime(t *testing.T) {
+func TestRunningClockFollowsVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newHarness(t, simulator.Options{Clock: simulator.NewClock()})
 		id := b.create("virtual")

@@ -25,7 +25,8 @@ func BrokenRules(cluster *v1alpha1.DatabricksCluster) []string {
 	stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)
 	suspended := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionSuspended)
 
-	broken.require(status.ObservedGeneration <= cluster.Generation, "observedGeneration is %d, but the generation is %d", status.ObservedGeneration, cluster.Generation)
+	broken.require(status.ObservedGeneration <= cluster.Generation,
+		"observedGeneration is %d, but the generation is %d", status.ObservedGeneration, cluster.Generation)
 	broken.require(ready != nil, "Ready is missing")
 	broken.require(ready == nil || ready.Status != metav1.ConditionUnknown, "Ready is Unknown")
 	broken.require(reconciling == nil || stalled == nil, "Reconciling and Stalled are both present")

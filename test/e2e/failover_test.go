@@ -13,7 +13,7 @@ import (
 
 // The leader is killed, and an object is edited while there is no leader. The
 // next leader handles this object first.
-func TestALeaderIsKilled(t *testing.T) {
+func TestLeaderIsKilled(t *testing.T) {
 	t.Run("[P12] [R10] the next leader makes the pending change", func(t *testing.T) {
 		t.Parallel()
 		const (

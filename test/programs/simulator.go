@@ -94,7 +94,7 @@ func (s *Simulator) RequestsAfter(ctx context.Context, sequence int64) ([]simula
 }
 
 // Do calls the control API with a method, a path below it and a body. It
-// decodes the response into into unless that is nil.
+// decodes the response into the last argument, unless that is nil.
 func (s *Simulator) Do(ctx context.Context, method, what string, body, into any) error {
 	content, err := json.Marshal(body)
 	if err != nil {

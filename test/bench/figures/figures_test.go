@@ -62,7 +62,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotMeasuredIsNamed(t *testing.T) {
+func TestMissingFiguresAreNamed(t *testing.T) {
 	g := NewWithT(t)
 	measured := everything(1)
 	g.Expect(Missing(measured, false)).To(BeEmpty())
@@ -86,7 +86,7 @@ func TestTheTableShowsEveryRowAndCountsVerdicts(t *testing.T) {
 	g.Expect(Text(Run{}, everything(0), true)).To(ContainSubstring("\x1b[32mpass"))
 }
 
-func TestATablesPlaceInAPage(t *testing.T) {
+func TestInsertReplacesTheTable(t *testing.T) {
 	g := NewWithT(t)
 	page, err := Insert("before\n"+begin+"old\n"+end+"after\n", "new\n")
 	g.Expect(err).NotTo(HaveOccurred())

@@ -105,7 +105,7 @@ var Rows = []Row{
 	{ID: "P10", Figure: "idle CPU at 1,000", Unit: "millicores", Key: "P10.1000", Max: limit(20), Reference: "200–300 at 10 (CAPI)"},
 	{ID: "P10", Figure: "idle CPU at 10,000", Unit: "millicores", Key: "P10.10000", Max: limit(100), FullOnly: true},
 	{ID: "P11", Figure: "calls per cluster-hour × mean minutes to drift", Key: "P11.product", Max: limit(0.4), Peer: PeerProduct},
-	{ID: "P12", Figure: "leader killed until the next one's first write", Unit: "s", Key: "P12.write", Max: limit(leaseSeconds + 2), At: all, Reference: "minutes"},
+	{ID: "P12", Figure: "leader killed until the next leader's write", Unit: "s", Key: "P12.write", Max: limit(leaseSeconds + 2), At: all, Reference: "minutes"},
 	{ID: "P12", Figure: "of that, until the next leader holds the lease", Unit: "s", Key: "P12.lease", At: all},
 	{ID: "P12", Figure: "GETs of the changed cluster until then", Key: "P12.gets", Max: limit(1), At: all},
 	{ID: "P12", Figure: "calls by the next leader until settled", Key: "P12.settled", Max: limit(110), At: all},
