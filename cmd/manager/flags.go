@@ -61,6 +61,9 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
 	}
 	o.controller.ForeignWorkspaceStatus = !o.workspaceStatus
+	if o.logging.Level != nil {
+		o.logging.Level = cappedLevel{o.logging.Level}
+	}
 	if err := o.validate(); err != nil {
 		return o, err
 	}
