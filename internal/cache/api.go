@@ -2,7 +2,6 @@ package cache
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -10,15 +9,24 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
-// Object identifies the subscriber of a cluster, as "namespace/name". Objects of
-// one namespace share a flow of the rate limiter; otherwise it is opaque here.
-type Object string
-
-// flow returns the object's namespace, which is its flow in the rate limiter.
-func (o Object) flow() string {
-	namespace, _, _ := strings.Cut(string(o), "/")
-	return namespace
+// Object identifies a subscriber of a workspace.
+type Object struct {
+	// Kind is the object's kind. The package does not depend on its value.
+	Kind string
+	// Namespace is empty for cluster-scoped kinds. Objects of one namespace share a
+	// flow of the rate limiter.
+	Namespace, Name string
+	// UID distinguishes an object from a later one of the same name.
+	UID string
 }
+
+// flow returns the object's flow in the rate limiter.
+func (o Object) flow() string { return o.Namespace }
+
+// objectKey is an Object without its UID. At most one object of a key is connected.
+type objectKey struct{ kind, namespace, name string }
+
+func (o Object) key() objectKey { return objectKey{o.Kind, o.Namespace, o.Name} }
 
 // Presence is the known existence of a cluster.
 type Presence int

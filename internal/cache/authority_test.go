@@ -16,9 +16,9 @@ import (
 func (f *fixture) watchAs(namespace string, config databricks.Config, domain string, ids ...string) (workspace *Workspace) {
 	f.t.Helper()
 	for _, id := range ids {
-		object := Object(namespace + "/" + id)
-		workspace = f.mustConnect(object, config, domain)
-		f.subscribe(object, Interest{ClusterID: id})
+		subscriber := object(namespace + "/" + id)
+		workspace = f.mustConnect(subscriber, config, domain)
+		f.subscribe(subscriber, Interest{ClusterID: id})
 	}
 	return workspace
 }

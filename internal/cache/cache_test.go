@@ -24,17 +24,17 @@ func TestAWatchedClusterIsReadAndItsChangesNotify(t *testing.T) {
 			t.Fatalf("observed %v before anything was read", got)
 		}
 		f.pass(2 * time.Second)
-		if f.state("c1") != compute.StatePending || f.notified("c1") == 0 {
+		if f.state("c1") != compute.StatePending || f.notified(object("c1")) == 0 {
 			t.Fatalf("state %q after the first read", f.state("c1"))
 		}
 		f.remote.put("c1", compute.StateRunning)
 		f.pass(9 * time.Second)
-		if f.state("c1") != compute.StateRunning || f.notified("c1") == 0 {
+		if f.state("c1") != compute.StateRunning || f.notified(object("c1")) == 0 {
 			t.Fatalf("state %q a fast interval later", f.state("c1"))
 		}
 		calls := f.remote.count("", time.Time{})
 		f.pass(4 * time.Minute)
-		if f.notified("c1") != 0 || f.remote.count("", time.Time{}) != calls {
+		if f.notified(object("c1")) != 0 || f.remote.count("", time.Time{}) != calls {
 			t.Fatal("a quiet cluster was read or notified its object")
 		}
 	})
@@ -60,10 +60,10 @@ func TestOnlyTheObjectsOfChangedClustersAreNotified(t *testing.T) {
 		f.remote.change(ids[9], nodes("n2", 1024)) // fields that often change do not notify
 		f.remote.change(ids[11], nodes("n3", 0))   // the number of nodes does
 		f.pass(5 * time.Minute)
-		if f.notified(Object(ids[7])) != 1 {
+		if f.notified(object(ids[7])) != 1 {
 			t.Error("the changed cluster's object was not notified, or more than once")
 		}
-		if f.notified(Object(ids[11])) != 1 {
+		if f.notified(object(ids[11])) != 1 {
 			t.Error("the grown cluster's object was not notified, or more than once")
 		}
 		if n := f.notifiedObjects(); n != 0 {
@@ -129,7 +129,7 @@ func TestAClusterSkippedBetweenPagesIsReadByGetAndNotMissing(t *testing.T) {
 		f.remote.unlisted[ids[120]] = true
 		f.watch(ids...)
 		f.pass(2 * time.Minute)
-		if got := f.view(Object(ids[120])).Cluster; got.Presence != Present || !got.FromGet {
+		if got := f.view(object(ids[120])).Cluster; got.Presence != Present || !got.FromGet {
 			t.Fatalf("the skipped cluster is %v, from a GET: %v", got.Presence, got.FromGet)
 		}
 		began := time.Now()
@@ -153,8 +153,8 @@ func TestAClusterReturnedOnTwoPagesIsOneMatch(t *testing.T) {
 		})
 		f.watch(ids...)
 		f.pass(10 * time.Second)
-		f.connect("o")
-		if got := f.subscribe("o", Interest{Search: Query{Tag: "t", Value: "v"}}).Search; len(got.Matches) != 1 {
+		f.connect(object("o"))
+		if got := f.subscribe(object("o"), Interest{Search: Query{Tag: "t", Value: "v"}}).Search; len(got.Matches) != 1 {
 			t.Errorf("%d matches", len(got.Matches))
 		}
 	})
@@ -191,13 +191,13 @@ func TestOnlyAGetMakesAClusterMissing(t *testing.T) {
 		f.remote.remove(ids[3])
 		began := time.Now()
 		f.pass(5 * time.Minute)
-		if got := f.view(Object(ids[3])).Cluster; got.Presence != Missing || !got.FromGet {
+		if got := f.view(object(ids[3])).Cluster; got.Presence != Missing || !got.FromGet {
 			t.Fatalf("the removed cluster is %v, from a GET: %v", got.Presence, got.FromGet)
 		}
 		if n := f.remote.countOf(ids[3], began); n != 1 {
 			t.Errorf("%d GETs to confirm one absence", n)
 		}
-		if f.notified(Object(ids[3])) == 0 {
+		if f.notified(object(ids[3])) == 0 {
 			t.Error("its object was not notified")
 		}
 		began = time.Now()
@@ -249,10 +249,10 @@ func TestADeletedClusterIsConfirmedMissingWithoutGrace(t *testing.T) {
 		f.remote.put("c1", compute.StateRunning)
 		ws := f.watch("c1")
 		f.pass(2 * time.Second)
-		f.notified("c1")
+		f.notified(object("c1"))
 		f.mustWrite(ws, ratelimit.PriorityTerminate, "c1", permanentDelete("c1"))
 		f.pass(2 * time.Second)
-		if got := f.presence("c1"); got != Missing || f.notified("c1") == 0 {
+		if got := f.presence("c1"); got != Missing || f.notified(object("c1")) == 0 {
 			t.Errorf("it is %v", got)
 		}
 	})
@@ -286,8 +286,8 @@ func TestAListThatBeganBeforeAWriteIsNotValid(t *testing.T) {
 		f.pass(time.Minute)
 		f.remote.latency = 2 * time.Second // a list takes at least 6 s
 		began := time.Now()
-		f.connect("o")
-		f.subscribe("o", Interest{Search: Query{Tag: "none", After: began}})
+		f.connect(object("o"))
+		f.subscribe(object("o"), Interest{Search: Query{Tag: "none", After: began}})
 		f.pass(9 * time.Second) // its first page is in flight
 		if f.remote.count("list", began) == 0 {
 			t.Fatal("the list has not begun")
@@ -328,7 +328,7 @@ func TestAWriteWithoutAnswerIsInFlightUntilItsDeadlineAndALag(t *testing.T) {
 			t.Fatalf("before deadline and lag have passed it is %v", got)
 		}
 		f.pass(3 * time.Second)
-		if got := f.presence("c1"); got != Present || f.notified("c1") == 0 {
+		if got := f.presence("c1"); got != Present || f.notified(object("c1")) == 0 {
 			t.Fatalf("after deadline and lag it is %v", got)
 		}
 	})
@@ -358,28 +358,28 @@ func TestARequestIsSatisfiedOnceAndNotifies(t *testing.T) {
 		f.remote.put("c1", compute.StateRunning)
 		f.watch("c1")
 		f.pass(2 * time.Second)
-		f.notified("c1")
+		f.notified(object("c1"))
 		asked := time.Now()
-		f.subscribe("c1", Interest{ClusterID: "c1", After: asked})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", After: asked})
 		f.pass(2 * time.Second)
-		if f.notified("c1") != 1 || !f.view("c1").Cluster.StartedAt.After(asked) {
+		if f.notified(object("c1")) != 1 || !f.view(object("c1")).Cluster.StartedAt.After(asked) {
 			t.Fatal("the request was not satisfied, or did not notify once")
 		}
-		f.view("c1") // the reconcile after the notification states it again
+		f.view(object("c1")) // the reconcile after the notification states it again
 		f.pass(time.Minute)
-		if n := f.notified("c1"); n != 0 {
+		if n := f.notified(object("c1")); n != 0 {
 			t.Errorf("%d more notifications of a satisfied request", n)
 		}
 		calls := f.remote.count("", time.Time{})
-		satisfied := f.subscribe("c1", Interest{ClusterID: "c1", After: asked.Add(-time.Second)})
+		satisfied := f.subscribe(object("c1"), Interest{ClusterID: "c1", After: asked.Add(-time.Second)})
 		f.pass(time.Second)
-		if !satisfied.Cluster.StartedAt.After(asked) || f.notified("c1") != 0 || f.remote.count("", time.Time{}) != calls {
+		if !satisfied.Cluster.StartedAt.After(asked) || f.notified(object("c1")) != 0 || f.remote.count("", time.Time{}) != calls {
 			t.Error("a request that the view satisfied at once was read or notified again")
 		}
 		asked = time.Now()
-		f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: asked})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: asked})
 		f.pass(2 * time.Second)
-		if spec := f.view("c1").Spec; spec.JSON == nil || !spec.StartedAt.After(asked) || f.notified("c1") != 1 {
+		if spec := f.view(object("c1")).Spec; spec.JSON == nil || !spec.StartedAt.After(asked) || f.notified(object("c1")) != 1 {
 			t.Errorf("spec %s of %v", spec.JSON, spec.StartedAt)
 		}
 	})
@@ -391,9 +391,9 @@ func TestARequestedGetIsNotDebounced(t *testing.T) {
 		f.watch("c1")
 		for _, workspace := range []string{"a new workspace", "one at rest"} {
 			asked := time.Now()
-			f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: asked})
+			f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: asked})
 			f.pass(200 * time.Millisecond)
-			if at := f.view("c1").Spec.StartedAt; !at.After(asked) {
+			if at := f.view(object("c1")).Spec.StartedAt; !at.After(asked) {
 				t.Errorf("%s was not read at once", workspace)
 			}
 			f.pass(time.Minute)
@@ -411,9 +411,9 @@ func TestAClusterThatMayNotBeReadShowsInItsHealth(t *testing.T) {
 			return nil
 		})
 		ws := f.watch("good", "bad")
-		f.subscribe("bad", Interest{ClusterID: "bad", SpecAfter: time.Now()})
+		f.subscribe(object("bad"), Interest{ClusterID: "bad", SpecAfter: time.Now()})
 		f.pass(20 * time.Second)
-		if got := f.view("bad").Health; databricks.ClassOf(got.Err) != databricks.ClassForbidden || f.notified("bad") == 0 {
+		if got := f.view(object("bad")).Health; databricks.ClassOf(got.Err) != databricks.ClassForbidden || f.notified(object("bad")) == 0 {
 			t.Errorf("health %+v", got)
 		}
 		if ws.Health().Err != nil {
@@ -430,11 +430,11 @@ func TestAClusterThatMayNotBeReadShowsInItsHealth(t *testing.T) {
 func TestASearchCountsTwoCompleteLists(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		f.remote.fill("c", 150)
-		f.connect("o")
+		f.connect(object("o"))
 		search := func(after time.Time) SearchResult {
-			return f.subscribe("o", Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
+			return f.subscribe(object("o"), Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
 		}
-		f.notified("o") // of its connection
+		f.notified(object("o")) // of its connection
 		began := time.Now()
 		after := began.Add(5 * time.Second)
 		if got := search(after); got.CompleteLists != 0 {
@@ -445,11 +445,11 @@ func TestASearchCountsTwoCompleteLists(t *testing.T) {
 			t.Fatalf("%d pages before they could count", n)
 		}
 		f.pass(4 * time.Second)
-		if got := search(after); got.CompleteLists != 1 || f.notified("o") != 1 {
+		if got := search(after); got.CompleteLists != 1 || f.notified(object("o")) != 1 {
 			t.Fatalf("%d lists", got.CompleteLists)
 		}
 		f.pass(9 * time.Second)
-		if got := search(after); got.CompleteLists != 2 || f.notified("o") != 1 || len(got.Matches) != 0 {
+		if got := search(after); got.CompleteLists != 2 || f.notified(object("o")) != 1 || len(got.Matches) != 0 {
 			t.Fatalf("%d lists", got.CompleteLists)
 		}
 		calls := f.remote.count("list", began)
@@ -481,7 +481,7 @@ func TestAListThatDoesNotEndIsNotFollowed(t *testing.T) {
 		if n := f.remote.count("list", time.Time{}); n > 12 {
 			t.Errorf("%d pages of a list whose pages do not end", n)
 		}
-		if seen := f.view(Object(ids[0])).Cluster; seen.Presence != Unknown && !seen.FromGet {
+		if seen := f.view(object(ids[0])).Cluster; seen.Presence != Unknown && !seen.FromGet {
 			t.Error("an incomplete list was used")
 		}
 		f.pass(time.Minute)
@@ -522,13 +522,13 @@ func TestARunOfFailuresNotifiesOnce(t *testing.T) {
 		if databricks.ClassOf(health.Err) != databricks.ClassTransient || health.Since.IsZero() || health.LastSuccess.IsZero() {
 			t.Fatalf("health %+v", health)
 		}
-		if f.notified(Object(ids[0])) != 1 {
+		if f.notified(object(ids[0])) != 1 {
 			t.Error("objects were not notified once")
 		}
 		f.notifiedObjects()
 		f.remote.failWith(nil)
 		f.pass(6 * time.Minute)
-		if ws.Health().Err != nil || f.notified(Object(ids[0])) != 1 {
+		if ws.Health().Err != nil || f.notified(object(ids[0])) != 1 {
 			t.Errorf("health %+v after the recovery", ws.Health())
 		}
 	})
@@ -563,8 +563,8 @@ func TestNothingIsValidWhileAWriteIsInFlight(t *testing.T) {
 		ws := f.watch(ids...)
 		f.pass(2 * time.Second)
 		f.mustWrite(ws, ratelimit.PriorityChange, ids[0], func(context.Context, databricks.Writer) error {
-			f.connect("o")
-			f.subscribe("o", Interest{Search: Query{Tag: "none", After: time.Now()}}) // causes a list
+			f.connect(object("o"))
+			f.subscribe(object("o"), Interest{Search: Query{Tag: "none", After: time.Now()}}) // causes a list
 			f.pass(20 * time.Second)
 			if got := f.presence(ids[0]); got != Unknown {
 				t.Errorf("during a write it is %v", got)
@@ -631,10 +631,10 @@ func TestAMissingClusterCostsNoCalls(t *testing.T) {
 		if n := f.remote.count("", began); n != 0 {
 			t.Errorf("%d calls", n)
 		}
-		f.notified("c1")
-		f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
+		f.notified(object("c1"))
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: time.Now()})
 		f.pass(2 * time.Second)
-		if f.notified("c1") != 1 || !f.view("c1").Cluster.StartedAt.After(began) {
+		if f.notified(object("c1")) != 1 || !f.view(object("c1")).Cluster.StartedAt.After(began) {
 			t.Error("a request was not satisfied")
 		}
 	})
@@ -665,9 +665,9 @@ func TestARequestEndsTheBackoffAfterARefusal(t *testing.T) {
 		f.watch("c1")
 		f.pass(5 * time.Second)
 		f.remote.failWith(nil)
-		f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: time.Now()})
 		f.pass(10 * time.Second)
-		if got := f.view("c1"); got.Cluster.Presence != Present || got.Health.Err != nil || got.Spec.JSON == nil {
+		if got := f.view(object("c1")); got.Cluster.Presence != Present || got.Health.Err != nil || got.Spec.JSON == nil {
 			t.Errorf("observed %+v", got)
 		}
 	})
@@ -738,7 +738,7 @@ func TestAnEntryThatNoObjectNeedsIsRemoved(t *testing.T) {
 			_ = f.write(ws, ratelimit.PriorityChange, id, func(context.Context, databricks.Writer) error {
 				return &databricks.Error{Class: databricks.ClassAmbiguous}
 			})
-			f.Release(Object(id))
+			f.Release(object(id))
 			f.pass(time.Second)
 		}
 		f.pass(10 * time.Minute)

@@ -122,9 +122,9 @@ func TestAHundredCreatesCostThreeCallsEach(t *testing.T) {
 		ids := make([]string, 100)
 		for i := range ids {
 			ids[i] = fmt.Sprintf("c-%03d", i)
-			ws := f.connect(Object(ids[i]))
+			ws := f.connect(object(ids[i]))
 			f.mustWrite(ws, ratelimit.PriorityChange, "", create(ids[i]))
-			f.subscribe(Object(ids[i]), Interest{ClusterID: ids[i]})
+			f.subscribe(object(ids[i]), Interest{ClusterID: ids[i]})
 		}
 		f.pass(time.Until(began.Add(5 * time.Minute)))
 		running := time.Now()

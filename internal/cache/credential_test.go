@@ -48,11 +48,11 @@ func TestOneRefusedCallIsCheckedOnceAndChangesNothingElse(t *testing.T) {
 			if n := f.remote.count("me", began); n != 1 {
 				t.Errorf("Me was called %d times", n)
 			}
-			f.notified(Object(own)) // by the read after its write
+			f.notified(object(own)) // by the read after its write
 			if n := f.notifiedObjects(); n != 0 {
 				t.Errorf("%d other objects were notified", n)
 			}
-			if _, err := f.Connect(Object(own), f.client("alice-1"), ""); err != nil {
+			if _, err := f.Connect(object(own), f.client("alice-1"), ""); err != nil {
 				t.Errorf("Connect returns %v", err)
 			}
 			if err := f.write(ws, ratelimit.PriorityTerminate, own, terminate(own)); err != nil {
@@ -98,13 +98,13 @@ func TestARevokedCredentialBlocksItsOwnObjectsOnly(t *testing.T) {
 			if i >= 20 {
 				namespace, secret = "b", "alice-2"
 			}
-			object := Object(namespace + "/" + id)
-			_, err := f.Connect(object, f.client(secret), "")
+			subscriber := object(namespace + "/" + id)
+			_, err := f.Connect(subscriber, f.client(secret), "")
 			if rejected := databricks.ClassOf(err) == databricks.ClassUnauthenticated; rejected != (i >= 20) {
-				t.Errorf("Connect of %s returns %v", object, err)
+				t.Errorf("Connect of %v returns %v", subscriber, err)
 			}
-			if n := f.notified(object); (n > 0) != (i >= 20) {
-				t.Errorf("%s was notified %d times", object, n)
+			if n := f.notified(subscriber); (n > 0) != (i >= 20) {
+				t.Errorf("%v was notified %d times", subscriber, n)
 			}
 		}
 		var wait *WaitError
@@ -129,7 +129,7 @@ func TestARevokedCredentialBlocksItsOwnObjectsOnly(t *testing.T) {
 		f.notifiedObjects()
 		f.remote.failWith(nil)
 		f.pass(25 * time.Minute)
-		if _, err := f.Connect("b/"+Object(ids[30]), f.client("alice-2"), ""); err != nil || f.notified("b/"+Object(ids[30])) == 0 {
+		if _, err := f.Connect(object("b/"+ids[30]), f.client("alice-2"), ""); err != nil || f.notified(object("b/"+ids[30])) == 0 {
 			t.Errorf("Connect returns %v after the credential is accepted again", err)
 		}
 	})
@@ -157,10 +157,10 @@ func TestACredentialRevokedBetweenTwoPagesEndsItsList(t *testing.T) {
 		if revoked == "" {
 			t.Fatal("no list was made")
 		}
-		if got := f.view("b/" + Object(ids[999])).Cluster; got.Cluster == nil || got.Cluster.State != compute.StateTerminated {
+		if got := f.view(object("b/" + ids[999])).Cluster; got.Cluster == nil || got.Cluster.State != compute.StateTerminated {
 			t.Error("the other credential's list did not follow")
 		}
-		if err := f.view("a/" + Object(ids[0])).Health.Err; err != nil {
+		if err := f.view(object("a/" + ids[0])).Health.Err; err != nil {
 			t.Errorf("health %v", err)
 		}
 	})
@@ -179,10 +179,10 @@ func TestARevokedCredentialIsNoticedWithinHalfAnHourWithoutWrites(t *testing.T) 
 			last := secrets - 1
 			f.remote.refuse(secret(last))
 			began := time.Now()
-			object := Object(secret(last) + "/" + ids[10*last])
+			subscriber := object(secret(last) + "/" + ids[10*last])
 			for {
 				f.pass(10 * time.Second)
-				if _, err := f.Connect(object, f.client(secret(last)), ""); databricks.ClassOf(err) == databricks.ClassUnauthenticated {
+				if _, err := f.Connect(subscriber, f.client(secret(last)), ""); databricks.ClassOf(err) == databricks.ClassUnauthenticated {
 					break
 				}
 				if time.Since(began) > 30*time.Minute {
@@ -209,16 +209,16 @@ func TestACallThatStaysRefusedIsForbiddenForThatCallOnly(t *testing.T) {
 			return nil
 		})
 		began := time.Now()
-		f.subscribe(Object(ids[0]), Interest{ClusterID: ids[0], SpecAfter: began})
+		f.subscribe(object(ids[0]), Interest{ClusterID: ids[0], SpecAfter: began})
 		f.pass(time.Minute)
-		if err := f.view(Object(ids[0])).Health.Err; databricks.ClassOf(err) != databricks.ClassForbidden {
+		if err := f.view(object(ids[0])).Health.Err; databricks.ClassOf(err) != databricks.ClassForbidden {
 			t.Errorf("health %v", err)
 		}
-		if n := f.notified(Object(ids[0])); n != 1 {
+		if n := f.notified(object(ids[0])); n != 1 {
 			t.Errorf("%d notifications of the refusal", n)
 		}
 		f.pass(3 * time.Hour)
-		if err := f.view(Object(ids[0])).Health.Err; databricks.ClassOf(err) != databricks.ClassForbidden {
+		if err := f.view(object(ids[0])).Health.Err; databricks.ClassOf(err) != databricks.ClassForbidden {
 			t.Errorf("health %v after three hours", err)
 		}
 		if n := f.notifiedObjects(); n != 0 {
@@ -228,11 +228,11 @@ func TestACallThatStaysRefusedIsForbiddenForThatCallOnly(t *testing.T) {
 			t.Errorf("%d calls of Me, %d GETs", me, gets)
 		}
 		for _, id := range ids[1:] {
-			f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
+			f.subscribe(object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
 		}
 		f.pass(20 * time.Second)
 		for _, id := range ids[1:] {
-			if got := f.view(Object(id)); got.Health.Err != nil || got.Spec.JSON == nil {
+			if got := f.view(object(id)); got.Health.Err != nil || got.Spec.JSON == nil {
 				t.Fatalf("%s has health %v, spec %s", id, got.Health.Err, got.Spec.JSON)
 			}
 		}
@@ -260,7 +260,7 @@ func TestCallsContinueWhileMeDoesNotAnswer(t *testing.T) {
 			if err := f.write(ws, ratelimit.PriorityTerminate, own, terminate(own)); err != nil {
 				t.Errorf("a write fails with %v", err)
 			}
-			if _, err := f.Connect(Object(own), f.client("alice-1"), ""); err != nil {
+			if _, err := f.Connect(object(own), f.client("alice-1"), ""); err != nil {
 				t.Errorf("Connect returns %v", err)
 			}
 			f.pass(10 * time.Minute)
@@ -280,7 +280,7 @@ func TestARefusalAmongOtherFailuresOfMeIsRetriedWithBackoff(t *testing.T) {
 			}
 			return &databricks.Error{Class: databricks.ClassTransient, StatusCode: 500, Message: "internal error", Answered: true}
 		})
-		_, err := f.tryConnect("o", f.token("alice-1"), "")
+		_, err := f.tryConnect(object("o"), f.token("alice-1"), "")
 		if databricks.ClassOf(err) != databricks.ClassTransient {
 			t.Error(err)
 		}
@@ -315,7 +315,7 @@ func TestARefusalDuringStartRunsOneIdentification(t *testing.T) {
 		if n := f.remote.count("me", began); n != 1 {
 			t.Errorf("Me was called %d times", n)
 		}
-		f.Release("c1")
+		f.Release(object("c1"))
 		released := time.Now()
 		f.pass(time.Hour)
 		if n := f.remote.count("", released); n != 0 {

@@ -29,7 +29,7 @@ func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
 	for name, fails := range clusterFailures {
 		withRegistry(t, "[case-67] "+name, func(t *testing.T, f *fixture) {
 			ids := f.remote.fill("c", 10)
-			bad, object := ids[0], Object(ids[0])
+			bad, subscriber := ids[0], object(ids[0])
 			ws := f.watch(ids...)
 			f.pass(time.Minute)
 			f.notifiedObjects()
@@ -40,8 +40,8 @@ func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
 				return nil
 			})
 			began := time.Now()
-			f.subscribe(object, Interest{ClusterID: bad, SpecAfter: began})
-			for f.view(object).Health.Err == nil {
+			f.subscribe(subscriber, Interest{ClusterID: bad, SpecAfter: began})
+			for f.view(subscriber).Health.Err == nil {
 				f.pass(time.Second)
 				if time.Since(began) > 3*time.Minute {
 					t.Fatal("the failure is not reported in the health of the cluster")
@@ -50,17 +50,17 @@ func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
 			if n := f.remote.countOf(bad, began); n < 3 {
 				t.Errorf("reported after %d GETs", n)
 			}
-			shown := f.view(object).Health
-			if databricks.ClassOf(shown.Err) != fails.class || shown.Since.Before(began) || f.notified(object) != 1 {
+			shown := f.view(subscriber).Health
+			if databricks.ClassOf(shown.Err) != fails.class || shown.Since.Before(began) || f.notified(subscriber) != 1 {
 				t.Errorf("health %+v", shown)
 			}
 			for range 5 {
 				for _, id := range ids[1:] { // other clusters' GETs continue
-					f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
+					f.subscribe(object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
 				}
 				f.pass(10 * time.Second)
 				for _, id := range ids[1:] {
-					if got := f.view(Object(id)); got.Health.Err != nil || time.Since(got.Spec.StartedAt) > 10*time.Second {
+					if got := f.view(object(id)); got.Health.Err != nil || time.Since(got.Spec.StartedAt) > 10*time.Second {
 						t.Fatalf("%s has health %v and a spec of %v", id, got.Health.Err, got.Spec.StartedAt)
 					}
 				}
@@ -74,16 +74,16 @@ func TestAFailingGetShowsForItsClusterOnly(t *testing.T) {
 				}
 			}
 			f.pass(time.Hour)
-			if got := f.view(object); got.Cluster.FromGet || !got.Health.Since.Equal(shown.Since) || got.Health.Err == nil || ws.Health().Err != nil {
+			if got := f.view(subscriber); got.Cluster.FromGet || !got.Health.Since.Equal(shown.Since) || got.Health.Err == nil || ws.Health().Err != nil {
 				t.Errorf("after an hour %+v, lists %+v", got.Health, ws.Health())
 			}
 			f.notifiedObjects()
 			f.remote.failWith(nil)
 			f.pass(6 * time.Minute)
-			if got := f.view(object); got.Health.Err != nil || !got.Health.Since.IsZero() || got.Spec.JSON == nil {
+			if got := f.view(subscriber); got.Health.Err != nil || !got.Health.Since.IsZero() || got.Spec.JSON == nil {
 				t.Errorf("after the recovery %+v", got.Health)
 			}
-			if n := f.notified(object); n == 0 {
+			if n := f.notified(subscriber); n == 0 {
 				t.Error("its object was not notified of the recovery")
 			}
 			if n := f.notifiedObjects(); n != 0 {
@@ -98,20 +98,20 @@ func TestAGetWithoutASpecLeavesTheSpecUnknown(t *testing.T) {
 		f.remote.put("c1", compute.StateRunning)
 		f.watch("c1")
 		f.pass(2 * time.Second)
-		f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: time.Now()})
 		f.pass(2 * time.Second)
-		if got := f.view("c1").Spec; got.JSON == nil || got.Omitted != 0 {
+		if got := f.view(object("c1")).Spec; got.JSON == nil || got.Omitted != 0 {
 			t.Fatalf("spec %+v", got)
 		}
 		f.remote.omitSpec("c1", true)
 		began := time.Now()
-		f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: began})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: began})
 		f.pass(500 * time.Millisecond)
-		if got := f.view("c1"); got.Spec.JSON != nil || !got.Spec.StartedAt.IsZero() || got.Spec.Omitted != 1 || got.Cluster.Presence != Present || got.Health.Err != nil {
+		if got := f.view(object("c1")); got.Spec.JSON != nil || !got.Spec.StartedAt.IsZero() || got.Spec.Omitted != 1 || got.Cluster.Presence != Present || got.Health.Err != nil {
 			t.Errorf("after one GET without it %+v, health %v", got.Spec, got.Health.Err)
 		}
 		f.pass(30 * time.Second)
-		if got := f.view("c1"); got.Spec.Omitted < 3 || got.Health.Err == nil || !got.Health.Since.After(began) {
+		if got := f.view(object("c1")); got.Spec.Omitted < 3 || got.Health.Err == nil || !got.Health.Since.After(began) {
 			t.Errorf("after several GETs without it %+v, health %+v", got.Spec, got.Health)
 		}
 		f.pass(time.Hour)
@@ -120,16 +120,16 @@ func TestAGetWithoutASpecLeavesTheSpecUnknown(t *testing.T) {
 		}
 		again := time.Now()
 		for range 60 { // each reconcile requests a newer one
-			f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
+			f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: time.Now()})
 			f.pass(time.Second)
 		}
 		if n := f.remote.countOf("c1", again); n > 2 {
 			t.Errorf("%d GETs in a minute of new requests", n)
 		}
-		f.notified("c1")
+		f.notified(object("c1"))
 		f.remote.omitSpec("c1", false)
 		f.pass(6 * time.Minute)
-		if got := f.view("c1"); got.Spec.JSON == nil || got.Spec.Omitted != 0 || got.Health.Err != nil || f.notified("c1") == 0 {
+		if got := f.view(object("c1")); got.Spec.JSON == nil || got.Spec.Omitted != 0 || got.Health.Err != nil || f.notified(object("c1")) == 0 {
 			t.Errorf("after the recovery %+v, health %v", got.Spec, got.Health.Err)
 		}
 	})
@@ -140,16 +140,16 @@ func TestASpecReadBeforeAWriteIsNotReturned(t *testing.T) {
 		ids := f.remote.fill("c", 20)
 		f.watch(ids...)
 		own := ids[19]
-		object := Object(own)
+		subscriber := object(own)
 		f.pass(2 * time.Second)
-		f.subscribe(object, Interest{ClusterID: own, SpecAfter: time.Now()})
+		f.subscribe(subscriber, Interest{ClusterID: own, SpecAfter: time.Now()})
 		f.pass(2 * time.Second)
-		if f.view(object).Spec.JSON == nil {
+		if f.view(subscriber).Spec.JSON == nil {
 			t.Fatal("no spec")
 		}
-		f.subscribe(object, Interest{ClusterID: own})
-		f.mustWrite(f.workspaces[object], ratelimit.PriorityChange, own, func(context.Context, databricks.Writer) error {
-			if got := f.view(object); got.Spec.JSON != nil || got.Cluster.Presence != Unknown {
+		f.subscribe(subscriber, Interest{ClusterID: own})
+		f.mustWrite(f.workspaces[subscriber], ratelimit.PriorityChange, own, func(context.Context, databricks.Writer) error {
+			if got := f.view(subscriber); got.Spec.JSON != nil || got.Cluster.Presence != Unknown {
 				t.Error("a spec is returned while a write is in flight")
 			}
 			return nil
@@ -162,18 +162,18 @@ func TestASpecReadBeforeAWriteIsNotReturned(t *testing.T) {
 			return nil
 		})
 		for range 60 {
-			if got := f.view(object).Spec; got.JSON != nil {
+			if got := f.view(subscriber).Spec; got.JSON != nil {
 				t.Fatalf("a spec of %v is returned after a write at %v", got.StartedAt, wrote)
 			}
 			f.pass(time.Second)
 		}
-		if got := f.view(object).Cluster; got.Presence != Present || got.FromGet || f.remote.count("list", wrote) == 0 {
+		if got := f.view(subscriber).Cluster; got.Presence != Present || got.FromGet || f.remote.count("list", wrote) == 0 {
 			t.Fatalf("no list returned the cluster after the write: %+v", got)
 		}
 		f.remote.failWith(nil)
-		f.subscribe(object, Interest{ClusterID: own, SpecAfter: wrote})
+		f.subscribe(subscriber, Interest{ClusterID: own, SpecAfter: wrote})
 		f.pass(time.Minute)
-		if got := f.view(object).Spec; got.JSON == nil || !got.StartedAt.After(wrote) {
+		if got := f.view(subscriber).Spec; got.JSON == nil || !got.StartedAt.After(wrote) {
 			t.Errorf("spec of %v after a GET", got.StartedAt)
 		}
 	})
@@ -189,13 +189,13 @@ func TestEachRequestOfASpecMakesOneGet(t *testing.T) {
 				}
 			}
 			f.watch(ids...)
-			own, object := ids[0], Object(ids[0])
+			own, subscriber := ids[0], object(ids[0])
 			f.pass(time.Minute)
 			began := time.Now()
 			for i := range 12 {
-				f.subscribe(object, Interest{ClusterID: own, SpecAfter: time.Now()})
+				f.subscribe(subscriber, Interest{ClusterID: own, SpecAfter: time.Now()})
 				for range 5 { // stated again by each reconcile
-					f.view(object)
+					f.view(subscriber)
 					f.pass(5 * time.Second)
 				}
 				if n := f.remote.countOf(own, began); n != i+1 {
@@ -203,9 +203,9 @@ func TestEachRequestOfASpecMakesOneGet(t *testing.T) {
 				}
 			}
 			later := time.Now().Add(time.Minute)
-			f.subscribe(object, Interest{ClusterID: own, SpecAfter: later})
+			f.subscribe(subscriber, Interest{ClusterID: own, SpecAfter: later})
 			f.pass(2 * time.Minute)
-			if n := f.remote.countOf(own, began); n != 13 || !f.view(object).Spec.StartedAt.After(later) {
+			if n := f.remote.countOf(own, began); n != 13 || !f.view(subscriber).Spec.StartedAt.After(later) {
 				t.Errorf("%d GETs for a spec that must be newer than a future time", n-12)
 			}
 			f.pass(time.Hour)
@@ -223,11 +223,11 @@ func TestTwelveObjectsThatRequestASpecMakeTwelveGets(t *testing.T) {
 		f.pass(time.Minute)
 		began := time.Now()
 		for _, id := range ids {
-			f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: began})
+			f.subscribe(object(id), Interest{ClusterID: id, SpecAfter: began})
 		}
 		f.pass(time.Minute)
 		for _, id := range ids {
-			if n := f.remote.countOf(id, began); n != 1 || f.view(Object(id)).Spec.JSON == nil {
+			if n := f.remote.countOf(id, began); n != 1 || f.view(object(id)).Spec.JSON == nil {
 				t.Errorf("%d GETs of %s", n, id)
 			}
 		}
@@ -251,11 +251,11 @@ func TestAFailingLookupAffectsNothingElse(t *testing.T) {
 				began := time.Now()
 				for _, id := range ids {
 					needed := Lookup{Cadence: WhileChanging, After: began}
-					f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: began, Libraries: needed, Permissions: needed, Pins: needed})
+					f.subscribe(object(id), Interest{ClusterID: id, SpecAfter: began, Libraries: needed, Permissions: needed, Pins: needed})
 				}
 				f.pass(90 * time.Second)
 				for _, id := range ids {
-					got := f.view(Object(id))
+					got := f.view(object(id))
 					answered := map[string]bool{
 						"permissions": !got.Permissions.StartedAt.IsZero(), "libraries": !got.Libraries.StartedAt.IsZero(),
 						"pins": !got.Pins.StartedAt.IsZero(), "spec": got.Spec.JSON != nil,
@@ -274,8 +274,8 @@ func TestAFailingLookupAffectsNothingElse(t *testing.T) {
 				}
 				f.pass(10 * time.Minute)
 				shown := map[string]error{
-					"permissions": f.view(Object(ids[1])).Permissions.Err, "libraries": f.view(Object(ids[1])).Libraries.Err,
-					"pins": f.view(Object(ids[1])).Pins.Err,
+					"permissions": f.view(object(ids[1])).Permissions.Err, "libraries": f.view(object(ids[1])).Libraries.Err,
+					"pins": f.view(object(ids[1])).Pins.Err,
 				}
 				for what, err := range shown {
 					if err != nil && what != kind || err == nil && what == kind && kind == "pins" {
@@ -284,7 +284,7 @@ func TestAFailingLookupAffectsNothingElse(t *testing.T) {
 				}
 				f.remote.failWith(nil)
 				f.pass(12 * time.Minute)
-				if got := f.view(Object(ids[1])); got.Permissions.StartedAt.IsZero() || got.Libraries.StartedAt.IsZero() || got.Pins.StartedAt.IsZero() {
+				if got := f.view(object(ids[1])); got.Permissions.StartedAt.IsZero() || got.Libraries.StartedAt.IsZero() || got.Pins.StartedAt.IsZero() {
 					t.Error("not read after the recovery")
 				}
 			})
@@ -310,12 +310,12 @@ func TestReadsContinueWhileTheHostAnswersHalfOfEachMinute(t *testing.T) {
 			for minute := range 30 {
 				began := time.Now() // of a half in which the host answers
 				f.remote.change(ids[0], func(c *compute.ClusterDetails) { c.NumWorkers = minute + 1 })
-				f.subscribe(Object(ids[1]), Interest{ClusterID: ids[1], SpecAfter: began})
+				f.subscribe(object(ids[1]), Interest{ClusterID: ids[1], SpecAfter: began})
 				f.pass(29 * time.Second)
-				if got := f.view(Object(ids[0])).Cluster; got.Cluster == nil || got.Cluster.NumWorkers != minute+1 {
+				if got := f.view(object(ids[0])).Cluster; got.Cluster == nil || got.Cluster.NumWorkers != minute+1 {
 					t.Errorf("minute %d: a change was not observed in the good half", minute)
 				}
-				if got := f.view(Object(ids[1])).Spec; !got.StartedAt.After(began) {
+				if got := f.view(object(ids[1])).Spec; !got.StartedAt.After(began) {
 					t.Errorf("minute %d: a spec was not read in the good half", minute)
 				}
 				f.pass(time.Until(began.Add(time.Minute)))
@@ -337,16 +337,16 @@ func TestAWriteThatWasNotSentChangesNothing(t *testing.T) {
 			f.remote.put("c1", compute.StateRunning)
 			ws := f.watch("c1")
 			f.pass(time.Minute)
-			f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
+			f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: time.Now()})
 			f.pass(time.Minute)
-			before, calls := f.view("c1"), f.remote.count("", time.Time{})
-			f.notified("c1")
+			before, calls := f.view(object("c1")), f.remote.count("", time.Time{})
+			f.notified(object("c1"))
 			for range 50 { // more than the burst
 				if err := f.write(ws, ratelimit.PriorityTerminate, "c1", func(context.Context, databricks.Writer) error { return reason }); err == nil || err.Error() != reason.Error() {
 					t.Fatalf("the write fails with %v", err)
 				}
 			}
-			after := f.view("c1")
+			after := f.view(object("c1"))
 			if !after.Cluster.StartedAt.Equal(before.Cluster.StartedAt) || !after.Spec.StartedAt.Equal(before.Spec.StartedAt) {
 				t.Errorf("the earlier reads are not valid any more: %+v", after.Cluster)
 			}
@@ -355,7 +355,7 @@ func TestAWriteThatWasNotSentChangesNothing(t *testing.T) {
 				t.Errorf("%d permits were kept, %d writes are in flight", n, state.WritesInFlight)
 			}
 			f.pass(time.Minute)
-			if n := f.remote.count("", time.Time{}); n != calls || f.notified("c1") != 0 {
+			if n := f.remote.count("", time.Time{}); n != calls || f.notified(object("c1")) != 0 {
 				t.Errorf("%d calls for a write that was not sent", n-calls)
 			}
 		})
@@ -382,9 +382,9 @@ func TestARetryAfterHoldsNoReadThatADeletionWaitsFor(t *testing.T) {
 			throttled := &databricks.Error{Class: databricks.ClassThrottled, Answered: true, RetryAfter: 2 * time.Minute}
 			_ = f.write(ws, ratelimit.PriorityChange, "", func(context.Context, databricks.Writer) error { return throttled })
 			since := time.Now()
-			f.subscribe(Object(ids[0]), Interest{ClusterID: ids[0], After: since, Purpose: ToDelete})
+			f.subscribe(object(ids[0]), Interest{ClusterID: ids[0], After: since, Purpose: ToDelete})
 			f.pass(10 * time.Second)
-			if got := f.view(Object(ids[0])).Cluster; !got.StartedAt.After(since) {
+			if got := f.view(object(ids[0])).Cluster; !got.StartedAt.After(since) {
 				t.Errorf("the cluster was read last at %v, before the deletion at %v", got.StartedAt, since)
 			}
 			if n := f.remote.count("", since); n != 1 {
@@ -400,8 +400,8 @@ func TestAListFromBeforeAWriteIsNotUsedForAnObjectThatComesBack(t *testing.T) {
 		f.watch(ids...)
 		f.pass(10 * time.Second)
 		own := ids[0]
-		f.mustWrite(f.workspaces[Object(own)], ratelimit.PriorityTerminate, own, terminate(own))
-		f.Release(Object(own))
+		f.mustWrite(f.workspaces[object(own)], ratelimit.PriorityTerminate, own, terminate(own))
+		f.Release(object(own))
 		f.watch(own)
 		if got := f.state(own); got == compute.StateRunning {
 			t.Error("a list that began before the write is used")
@@ -418,12 +418,12 @@ func TestASpecThatWasChangedElsewhereNotifies(t *testing.T) {
 		f.remote.put("c1", compute.StateRunning)
 		f.watch("c1")
 		f.pass(time.Minute)
-		f.subscribe("c1", Interest{ClusterID: "c1", SpecAfter: time.Now()})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1", SpecAfter: time.Now()})
 		f.pass(time.Minute)
-		f.notified("c1")
+		f.notified(object("c1"))
 		f.remote.editSpec("c1", `{"cluster_name":"c1","num_workers":0,"data_security_mode":"NONE"}`)
 		f.pass(15 * 24 * time.Hour)
-		if n := f.notified("c1"); n != 1 {
+		if n := f.notified(object("c1")); n != 1 {
 			t.Errorf("%d notifications of one change", n)
 		}
 	})
@@ -462,22 +462,22 @@ func TestClustersWhoseGetsHangDoNotBlockOthers(t *testing.T) {
 			return nil
 		})
 		for _, id := range ids {
-			f.subscribe(Object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
+			f.subscribe(object(id), Interest{ClusterID: id, SpecAfter: time.Now()})
 		}
 		f.pass(15 * time.Minute)
 		for _, id := range ids {
-			if failing := f.view(Object(id)).Health.Err != nil; failing != (id < ids[6]) {
+			if failing := f.view(object(id)).Health.Err != nil; failing != (id < ids[6]) {
 				t.Errorf("%s fails: %v", id, failing)
 			}
 		}
 		// The first GET that works again closes the breaker of the endpoint.
-		f.subscribe(Object(ids[10]), Interest{ClusterID: ids[10], SpecAfter: time.Now()})
+		f.subscribe(object(ids[10]), Interest{ClusterID: ids[10], SpecAfter: time.Now()})
 		f.pass(time.Minute)
 		for round := range 60 {
 			asked := time.Now()
-			f.subscribe(Object(ids[10]), Interest{ClusterID: ids[10], SpecAfter: asked})
+			f.subscribe(object(ids[10]), Interest{ClusterID: ids[10], SpecAfter: asked})
 			f.pass(5 * time.Second)
-			if got := f.view(Object(ids[10])); !got.Spec.StartedAt.After(asked) || got.Health.Err != nil {
+			if got := f.view(object(ids[10])); !got.Spec.StartedAt.After(asked) || got.Health.Err != nil {
 				t.Fatalf("round %d: spec of %v, health %v", round, got.Spec.StartedAt, got.Health.Err)
 			}
 		}

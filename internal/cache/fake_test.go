@@ -422,6 +422,16 @@ func (f *fixture) token(token string) databricks.Config {
 	return f.secret(token, map[string]string{"token": token})
 }
 
+// object returns the object "namespace/name". An object without a slash has a namespace
+// of its own.
+func object(path string) Object {
+	namespace, name, found := strings.Cut(path, "/")
+	if !found {
+		name = path
+	}
+	return Object{Kind: "Test", Namespace: namespace, Name: name, UID: path}
+}
+
 // connect connects an object with the first secret of the client alice.
 func (f *fixture) connect(object Object) *Workspace { return f.connectAs(object, "alice-1") }
 
@@ -476,18 +486,18 @@ func (f *fixture) view(object Object) View {
 func (f *fixture) watch(ids ...string) (workspace *Workspace) {
 	f.t.Helper()
 	for _, id := range ids {
-		workspace = f.connect(Object(id))
-		f.subscribe(Object(id), Interest{ClusterID: id})
+		workspace = f.connect(object(id))
+		f.subscribe(object(id), Interest{ClusterID: id})
 	}
 	return workspace
 }
 
 // presence returns the presence of a cluster in the view of its object.
-func (f *fixture) presence(id string) Presence { return f.view(Object(id)).Cluster.Presence }
+func (f *fixture) presence(id string) Presence { return f.view(object(id)).Cluster.Presence }
 
 // state returns the state of a cluster in the view of its object.
 func (f *fixture) state(id string) compute.State {
-	if observed := f.view(Object(id)).Cluster; observed.Cluster != nil {
+	if observed := f.view(object(id)).Cluster; observed.Cluster != nil {
 		return observed.Cluster.State
 	}
 	return ""

@@ -21,39 +21,39 @@ func TestLibrariesAreReadWhileAnObjectNeedsThem(t *testing.T) {
 		}
 
 		after := time.Now()
-		f.notified("c1")
+		f.notified(object("c1"))
 		needed := Interest{ClusterID: "c1", Libraries: Lookup{Cadence: WhileChanging, After: after}}
-		if look := f.subscribe("c1", needed).Libraries; !look.StartedAt.IsZero() {
+		if look := f.subscribe(object("c1"), needed).Libraries; !look.StartedAt.IsZero() {
 			t.Fatal("an answer before the first read")
 		}
 		f.pass(time.Second)
-		look := f.view("c1").Libraries
-		if len(look.Value) != 1 || f.notified("c1") != 1 {
+		look := f.view(object("c1")).Libraries
+		if len(look.Value) != 1 || f.notified(object("c1")) != 1 {
 			t.Fatalf("got %v", look)
 		}
 		f.pass(80 * time.Second)
 		if asked := f.remote.count("libraries", time.Time{}); asked < 9 || asked > 12 {
 			t.Errorf("read %d times in 80 s, at a cadence of 8 s", asked)
 		}
-		if n := f.notified("c1"); n != 0 {
+		if n := f.notified(object("c1")); n != 0 {
 			t.Errorf("%d notifications of nothing new", n)
 		}
 		f.remote.mu.Lock()
 		f.remote.libraryStatus = compute.LibraryInstallStatusInstalled
 		f.remote.mu.Unlock()
 		f.pass(10 * time.Second)
-		if n := f.notified("c1"); n != 1 {
+		if n := f.notified(object("c1")); n != 1 {
 			t.Errorf("%d notifications of one change", n)
 		}
 
-		f.subscribe("c1", Interest{ClusterID: "c1"})
+		f.subscribe(object("c1"), Interest{ClusterID: "c1"})
 		ended := time.Now()
 		f.pass(time.Hour)
 		if asked := f.remote.count("libraries", ended); asked != 0 {
 			t.Errorf("read %d times after the end", asked)
 		}
 		needed.Libraries.After = time.Time{}
-		if look := f.subscribe("c1", needed).Libraries; !look.StartedAt.IsZero() {
+		if look := f.subscribe(object("c1"), needed).Libraries; !look.StartedAt.IsZero() {
 			t.Error("an answer that no object needed was kept")
 		}
 	})
@@ -70,12 +70,12 @@ func TestARefusedLookupShowsAndIsRetriedSlowly(t *testing.T) {
 		})
 		workspace := f.watch("c1")
 		f.pass(time.Minute)
-		f.notified("c1")
+		f.notified(object("c1"))
 		after := time.Now()
 		needed := Interest{ClusterID: "c1", Libraries: Lookup{Cadence: WhileChanging, After: after}}
-		f.subscribe("c1", needed)
+		f.subscribe(object("c1"), needed)
 		f.pass(time.Second)
-		if look := f.view("c1").Libraries; databricks.ClassOf(look.Err) != databricks.ClassForbidden || f.notified("c1") != 1 {
+		if look := f.view(object("c1")).Libraries; databricks.ClassOf(look.Err) != databricks.ClassForbidden || f.notified(object("c1")) != 1 {
 			t.Fatalf("got %v", look)
 		}
 		f.pass(time.Hour)
@@ -85,14 +85,14 @@ func TestARefusedLookupShowsAndIsRetriedSlowly(t *testing.T) {
 		if health := workspace.Health(); health.Err != nil {
 			t.Errorf("the failure of a lookup shows for the lists: %v", health.Err)
 		}
-		if n := f.notified("c1"); n != 0 {
+		if n := f.notified(object("c1")); n != 0 {
 			t.Errorf("%d notifications of one refusal", n)
 		}
 		f.remote.failWith(nil)
 		needed.Libraries.After = time.Now().Add(-time.Millisecond)
-		f.subscribe("c1", needed)
+		f.subscribe(object("c1"), needed)
 		f.pass(time.Second)
-		if n := f.notified("c1"); n != 1 {
+		if n := f.notified(object("c1")); n != 1 {
 			t.Errorf("%d notifications of its success", n)
 		}
 	})
@@ -110,14 +110,14 @@ func TestANewCredentialRetriesLookupsAtOnce(t *testing.T) {
 			return nil
 		})
 		needed := Interest{ClusterID: "c1", Libraries: Lookup{Cadence: WhileChanging, After: time.Now()}}
-		f.subscribe("c1", needed)
+		f.subscribe(object("c1"), needed)
 		f.pass(2 * time.Minute)
 		after := time.Now()
-		f.connectAs("c1", "alice-2")
+		f.connectAs(object("c1"), "alice-2")
 		needed.Libraries.After = after
-		f.subscribe("c1", needed)
+		f.subscribe(object("c1"), needed)
 		f.pass(30 * time.Second)
-		if look := f.view("c1").Libraries; look.Err != nil || look.StartedAt.Before(after) {
+		if look := f.view(object("c1")).Libraries; look.Err != nil || look.StartedAt.Before(after) {
 			t.Errorf("got %+v of %v, half a minute after the new credential", look, after)
 		}
 	})
@@ -129,12 +129,12 @@ func TestAnAnswerThatEqualsTheOneBeforeAWriteNotifies(t *testing.T) {
 		f.remote.put("c1", compute.StateRunning)
 		f.watch("c1")
 		needed := Interest{ClusterID: "c1", Permissions: Lookup{Cadence: WhileQuiet, After: time.Now()}}
-		f.subscribe("c1", needed)
+		f.subscribe(object("c1"), needed)
 		f.pass(time.Minute)
 		wroteAt := time.Now()
-		f.notified("c1")
+		f.notified(object("c1"))
 		needed.Permissions = Lookup{Cadence: WhileQuiet, OutdatedBefore: wroteAt}
-		if look := f.subscribe("c1", needed).Permissions; !look.StartedAt.IsZero() {
+		if look := f.subscribe(object("c1"), needed).Permissions; !look.StartedAt.IsZero() {
 			t.Errorf("the view has an answer of %v, before the write at %v", look.StartedAt, wroteAt)
 		}
 		f.pass(5 * time.Hour)
@@ -142,10 +142,10 @@ func TestAnAnswerThatEqualsTheOneBeforeAWriteNotifies(t *testing.T) {
 			t.Errorf("read %d times before the interval ended, although no object waits", read)
 		}
 		f.pass(2 * time.Hour)
-		if n := f.notified("c1"); n != 1 {
+		if n := f.notified(object("c1")); n != 1 {
 			t.Errorf("%d notifications of the first answer since the write", n)
 		}
-		if look := f.view("c1").Permissions; !look.StartedAt.After(wroteAt) {
+		if look := f.view(object("c1")).Permissions; !look.StartedAt.After(wroteAt) {
 			t.Errorf("the view has an answer of %v", look.StartedAt)
 		}
 	})
@@ -156,7 +156,7 @@ func TestAnAwaitedLookupIsReadFirst(t *testing.T) {
 	c := &cache{options: Options{}.withDefaults(), lookups: newLookups()}
 	pins, libraries := lookupKey{endpoint: &pinsEndpoint}, lookupKey{&librariesEndpoint, "c1"}
 	c.lookups.known[pins] = &lookup{firstAt: now.Add(-time.Hour)}
-	c.lookups.known[libraries] = &lookup{needs: map[Object]need{"c1": {"c1", Lookup{Cadence: WhileChanging, After: now.Add(-time.Second)}}}}
+	c.lookups.known[libraries] = &lookup{needs: map[Object]need{object("c1"): {"c1", Lookup{Cadence: WhileChanging, After: now.Add(-time.Second)}}}}
 	next := func() (*read, time.Time) { return c.nextLookup(now) }
 	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name || first.priority != ratelimit.PriorityConfirm {
 		t.Errorf("the first lookup is %+v", first)

@@ -24,7 +24,9 @@ type Registry struct {
 	limiters    map[limiterKey]*ratelimit.Limiter
 	credentials map[credentialKey]*credential
 	caches      map[cacheKey]*cache
-	objects     map[Object]connection
+	// objects are the connected objects, and current is the one of each key.
+	objects map[Object]connection
+	current map[objectKey]Object
 }
 
 // limiterKey identifies the rate limiter that all credentials of a workspace share.
@@ -46,6 +48,7 @@ func NewRegistry(options Options) *Registry {
 		credentials: map[credentialKey]*credential{},
 		caches:      map[cacheKey]*cache{},
 		objects:     map[Object]connection{},
+		current:     map[objectKey]Object{},
 	}
 }
 
@@ -97,7 +100,8 @@ func (r *Registry) NeedLeaderElection() bool { return true }
 
 // Connect returns the Workspace of a credential. All later writes of the object use
 // this credential. domain separates credentials that must never share cached data,
-// such as a tenant's own and that of a DatabricksWorkspace.
+// such as a tenant's own and that of a DatabricksWorkspace. An object of the same kind,
+// namespace and name that has another UID is released first.
 //
 // Connect never waits for a call. It calls Me for a new credential in the background
 // and returns a *WaitError until Me returns; then all objects of the credential are
@@ -107,6 +111,9 @@ func (r *Registry) NeedLeaderElection() bool { return true }
 func (r *Registry) Connect(object Object, config databricks.Config, domain string) (*Workspace, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if former, exists := r.current[object.key()]; exists && former != object {
+		r.release(former)
+	}
 	c, err := r.credential(object, config, domain)
 	if err != nil {
 		return nil, err
@@ -133,6 +140,7 @@ func (r *Registry) credential(object Object, config databricks.Config, domain st
 		r.credentials[key] = c
 	}
 	c.objects[object] = struct{}{}
+	r.current[object.key()] = object
 	had := r.objects[object]
 	if had.established != c && had.pending != c {
 		r.detach(object, had.pending, nil)
@@ -230,13 +238,23 @@ func (r *Registry) failed(object Object, c *credential, err error) {
 	r.detach(object, had.established, nil)
 }
 
-// Release disconnects an object. When the last object of a cache or a credential is
+// Release disconnects an object. An Object without UID matches the connected object of
+// its kind, namespace and name. When the last object of a cache or a credential is
 // released, the cache or the credential is stopped and removed.
 func (r *Registry) Release(object Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	connected, exists := r.current[object.key()]
+	if exists && (object.UID == "" || object == connected) {
+		r.release(connected)
+	}
+}
+
+// release disconnects a connected object. The caller holds the Registry's lock.
+func (r *Registry) release(object Object) {
 	had := r.objects[object]
 	delete(r.objects, object)
+	delete(r.current, object.key())
 	r.detach(object, had.established, nil)
 	r.detach(object, had.pending, nil)
 }

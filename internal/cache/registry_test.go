@@ -18,9 +18,9 @@ func TestFiftySecretsOfOneClientShareACache(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		f.remote.fill("c", 50)
 		for i := range 50 {
-			object := Object(fmt.Sprintf("o%d", i))
-			f.connectAs(object, fmt.Sprintf("alice-%d", i))
-			f.subscribe(object, Interest{ClusterID: fmt.Sprintf("c-%05d", i)})
+			subscriber := object(fmt.Sprintf("o%d", i))
+			f.connectAs(subscriber, fmt.Sprintf("alice-%d", i))
+			f.subscribe(subscriber, Interest{ClusterID: fmt.Sprintf("c-%05d", i)})
 		}
 		f.pass(10 * time.Second)
 		if caches, limiters := f.running(); caches != 1 || limiters != 1 {
@@ -29,7 +29,7 @@ func TestFiftySecretsOfOneClientShareACache(t *testing.T) {
 		if me := f.remote.count("me", time.Time{}); me != 50 {
 			t.Errorf("Me was called %d times", me)
 		}
-		f.connectAs("other", "bob-1")
+		f.connectAs(object("other"), "bob-1")
 		if caches, limiters := f.running(); caches != 2 || limiters != 1 {
 			t.Errorf("%d caches, %d limiters with another client", caches, limiters)
 		}
@@ -45,11 +45,12 @@ func TestTheLastObjectStopsACache(t *testing.T) {
 			if caches, _ := f.running(); caches != 1 {
 				t.Fatalf("%d caches", caches)
 			}
-			f.Release(Object(id))
-			f.Release(Object(id)) // harmless
+			f.Release(object(id))
+			f.Release(object(id)) // harmless
 		}
-		if caches, limiters := f.running(); caches != 0 || limiters != 0 || len(f.credentials) != 0 || len(f.objects) != 0 {
-			t.Errorf("%d caches, %d limiters, %d credentials, %d objects are left", caches, limiters, len(f.credentials), len(f.objects))
+		if caches, limiters := f.running(); caches != 0 || limiters != 0 || len(f.credentials) != 0 || len(f.objects) != 0 || len(f.current) != 0 {
+			t.Errorf("%d caches, %d limiters, %d credentials, %d objects and %d keys are left",
+				caches, limiters, len(f.credentials), len(f.objects), len(f.current))
 		}
 		began := time.Now()
 		f.pass(time.Hour)
@@ -63,6 +64,68 @@ func TestTheLastObjectStopsACache(t *testing.T) {
 	})
 }
 
+func TestAnObjectThatIsCreatedAnewGetsNothingOfTheFirst(t *testing.T) {
+	withRegistry(t, "[case-89]", func(t *testing.T, f *fixture) {
+		ids := f.remote.fill("c", 2)
+		first, second, other := object("a/x"), object("a/x"), object("a/y")
+		first.UID, second.UID = "1", "2"
+		f.connect(other)
+		f.connect(first)
+		f.subscribe(first, Interest{
+			ClusterID: ids[0], SpecAfter: time.Now(), Search: Query{Tag: "owner", Value: "first"}, Libraries: Lookup{Cadence: WhileChanging},
+		})
+		f.pass(time.Minute)
+		if view := f.view(first); view.Cluster.Presence != Present || view.Search.CompleteLists == 0 || view.Libraries.StartedAt.IsZero() {
+			t.Fatalf("the first object has %+v", view)
+		}
+		f.connectAs(second, "alice-2")
+		if view := f.view(second); view.Cluster.Presence != Unknown || view.Search.CompleteLists != 0 || !view.Libraries.StartedAt.IsZero() {
+			t.Errorf("the second object has %+v", view)
+		}
+		if len(f.objects) != 2 || len(f.current) != 2 {
+			t.Errorf("%d connected objects with %d keys", len(f.objects), len(f.current))
+		}
+		if states := f.Caches(); len(states) != 1 || states[0].Objects != 2 || states[0].Watched != 0 {
+			t.Errorf("the subscriptions are %+v", states)
+		}
+		f.notifiedObjects()
+		f.remote.change(ids[0], func(cluster *compute.ClusterDetails) { cluster.NumWorkers++ })
+		f.pass(10 * time.Minute)
+		if n := f.notified(first); n != 0 {
+			t.Errorf("the first object was notified %d times", n)
+		}
+		f.Release(first) // has no effect
+		if states := f.Caches(); len(states) != 1 || states[0].Objects != 2 {
+			t.Errorf("the release of the first object left %+v", states)
+		}
+		second.UID = ""
+		f.Release(second)
+		f.Release(other)
+		if caches, limiters := f.running(); caches != 0 || limiters != 0 || len(f.credentials) != 0 || len(f.objects) != 0 || len(f.current) != 0 {
+			t.Errorf("%d caches, %d limiters, %d credentials, %d objects and %d keys are left",
+				caches, limiters, len(f.credentials), len(f.objects), len(f.current))
+		}
+	})
+}
+
+func TestObjectsOfTwoKindsMayHaveOneName(t *testing.T) {
+	withRegistry(t, "", func(t *testing.T, f *fixture) {
+		f.remote.fill("c", 1)
+		first, second := object("a/x"), object("a/x")
+		second.Kind = "Other"
+		f.connect(first)
+		f.connect(second)
+		if states := f.Caches(); len(states) != 1 || states[0].Objects != 2 {
+			t.Errorf("the subscriptions are %+v", states)
+		}
+		second.UID = ""
+		f.Release(second)
+		if states := f.Caches(); len(states) != 1 || states[0].Objects != 1 {
+			t.Errorf("the release of one kind left %+v", states)
+		}
+	})
+}
+
 func TestMeIsCalledOnceForManyObjectsAndConnectNeverWaits(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		const objects = 100
@@ -71,7 +134,7 @@ func TestMeIsCalledOnceForManyObjectsAndConnectNeverWaits(t *testing.T) {
 		began := time.Now()
 		for round := range 2 {
 			for i := range objects {
-				_, err := f.Connect(Object(fmt.Sprint(i)), config, "")
+				_, err := f.Connect(object(fmt.Sprint(i)), config, "")
 				if wait, ok := errors.AsType[*WaitError](err); !ok || !wait.Since.Equal(began) {
 					t.Fatalf("round %d: %v", round, err)
 				}
@@ -82,11 +145,11 @@ func TestMeIsCalledOnceForManyObjectsAndConnectNeverWaits(t *testing.T) {
 		}
 		f.pass(f.remote.latency)
 		for i := range objects {
-			object := Object(fmt.Sprint(i))
-			if n := f.notified(object); n != 1 {
-				t.Errorf("%s was notified %d times", object, n)
+			subscriber := object(fmt.Sprint(i))
+			if n := f.notified(subscriber); n != 1 {
+				t.Errorf("%v was notified %d times", subscriber, n)
 			}
-			if _, err := f.Connect(object, config, ""); err != nil {
+			if _, err := f.Connect(subscriber, config, ""); err != nil {
 				t.Error(err)
 			}
 		}
@@ -103,7 +166,7 @@ func TestConnectNeverWaitsForAHostThatDoesNotAnswer(t *testing.T) {
 		began := time.Now()
 		for time.Since(began) < 10*time.Minute {
 			asked := time.Now()
-			if _, err := f.Connect("o", config, ""); err == nil {
+			if _, err := f.Connect(object("o"), config, ""); err == nil {
 				t.Fatal("connected")
 			}
 			if took := time.Since(asked); took != 0 {
@@ -111,10 +174,10 @@ func TestConnectNeverWaitsForAHostThatDoesNotAnswer(t *testing.T) {
 			}
 			f.pass(time.Second)
 		}
-		if _, err := f.Connect("o", config, ""); databricks.ClassOf(err) != databricks.ClassTransient {
+		if _, err := f.Connect(object("o"), config, ""); databricks.ClassOf(err) != databricks.ClassTransient {
 			t.Error(err)
 		}
-		if n := f.notified("o"); n != 1 {
+		if n := f.notified(object("o")); n != 1 {
 			t.Errorf("%d notifications of the same failure", n)
 		}
 		if n := f.remote.count("me", time.Time{}); n < 5 || n > 20 {
@@ -126,12 +189,12 @@ func TestConnectNeverWaitsForAHostThatDoesNotAnswer(t *testing.T) {
 func TestACredentialWithoutObjectsIsNotIdentified(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		for i := range 20 { // more than the burst
-			if _, err := f.Connect(Object(fmt.Sprint(i)), f.client(fmt.Sprintf("alice-%d", i)), ""); err == nil {
+			if _, err := f.Connect(object(fmt.Sprint(i)), f.client(fmt.Sprintf("alice-%d", i)), ""); err == nil {
 				t.Fatal("connected at once")
 			}
 		}
 		for i := range 20 {
-			f.Release(Object(fmt.Sprint(i)))
+			f.Release(object(fmt.Sprint(i)))
 		}
 		f.pass(time.Minute)
 		if n := f.remote.count("me", time.Time{}); n > 5 {
@@ -145,7 +208,7 @@ func TestARotatedCredentialReplacesTheFormerOne(t *testing.T) {
 		f.remote.put("c1", compute.StateRunning)
 		ws := f.watch("c1")
 		f.pass(10 * time.Second)
-		again := f.connectAs("c1", "alice-2")
+		again := f.connectAs(object("c1"), "alice-2")
 		if again.cache != ws.cache || f.state("c1") != compute.StateRunning {
 			t.Error("the cache was replaced with the credential")
 		}
@@ -178,7 +241,7 @@ func TestARefusedCredentialIsTriedFourTimesAnHour(t *testing.T) {
 		f.notifiedObjects()
 		refused.Store("alice-1")
 		f.pass(6 * time.Minute)
-		_, err := f.Connect(Object(ids[0]), f.client("alice-1"), "")
+		_, err := f.Connect(object(ids[0]), f.client("alice-1"), "")
 		if databricks.ClassOf(err) != databricks.ClassUnauthenticated || f.notifiedObjects() != len(ids) {
 			t.Fatalf("Connect returns %v", err)
 		}
@@ -195,7 +258,7 @@ func TestARefusedCredentialIsTriedFourTimesAnHour(t *testing.T) {
 			t.Errorf("%d calls in an hour with a refused credential", n)
 		}
 		fixed := time.Now()
-		f.connectAs(Object(ids[0]), "alice-2")
+		f.connectAs(object(ids[0]), "alice-2")
 		f.pass(25 * time.Second)
 		if ws.Health().Err != nil || f.remote.count("list", fixed) == 0 {
 			t.Errorf("25 s after the fix health is %v", ws.Health().Err)
@@ -209,7 +272,7 @@ func TestARefusedMeIsRetriedSlowly(t *testing.T) {
 			return errRefused
 		})
 		for range 120 {
-			_, err := f.tryConnect("o", f.client("alice-1"), "")
+			_, err := f.tryConnect(object("o"), f.client("alice-1"), "")
 			if databricks.ClassOf(err) != databricks.ClassUnauthenticated {
 				t.Fatal(err)
 			}
@@ -218,7 +281,7 @@ func TestARefusedMeIsRetriedSlowly(t *testing.T) {
 		if n := f.remote.count("me", time.Time{}); n > 5 {
 			t.Errorf("Me was called %d times in an hour", n)
 		}
-		f.Release("o")
+		f.Release(object("o"))
 		if len(f.credentials) != 0 {
 			t.Error("the refused credential is kept")
 		}
@@ -229,7 +292,7 @@ func TestAnUnreachableHostIsRetriedWithBackoff(t *testing.T) {
 	withRegistry(t, "", func(t *testing.T, f *fixture) {
 		f.remote.failWith(func(call) error { return errUnavailable })
 		for range 3600 {
-			if _, err := f.tryConnect("o", f.client("alice-1"), ""); databricks.ClassOf(err) != databricks.ClassTransient {
+			if _, err := f.tryConnect(object("o"), f.client("alice-1"), ""); databricks.ClassOf(err) != databricks.ClassTransient {
 				t.Fatal(err)
 			}
 			f.pass(time.Second)
@@ -253,13 +316,13 @@ func TestABadNewCredentialEndsTheUseOfTheOld(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := f.tryConnect("c1", f.client("alice-3"), ""); databricks.ClassOf(err) != databricks.ClassTransient {
+		if _, err := f.tryConnect(object("c1"), f.client("alice-3"), ""); databricks.ClassOf(err) != databricks.ClassTransient {
 			t.Fatal(err)
 		}
 		if caches, _ := f.running(); caches != 1 {
 			t.Error("a transient failure stopped the cache")
 		}
-		if _, err := f.tryConnect("c1", f.client("alice-2"), ""); databricks.ClassOf(err) != databricks.ClassUnauthenticated {
+		if _, err := f.tryConnect(object("c1"), f.client("alice-2"), ""); databricks.ClassOf(err) != databricks.ClassUnauthenticated {
 			t.Fatal(err)
 		}
 		if caches, _ := f.running(); caches != 0 || len(f.credentials) != 1 {
@@ -275,7 +338,7 @@ func TestConnectBeforeStartAndAfterTheEnd(t *testing.T) {
 		f.pass(5 * time.Second)
 		f.stop()
 		began := time.Now()
-		if _, err := f.Connect("o2", f.client("bob-1"), ""); err == nil {
+		if _, err := f.Connect(object("o2"), f.client("bob-1"), ""); err == nil {
 			t.Error("connected after the end")
 		}
 		ws.Subscribe(Interest{ClusterID: "c1", SpecAfter: began})
@@ -297,7 +360,7 @@ func TestAHostThatThrottlesBlocksNoWorkerAndNoOtherHost(t *testing.T) {
 			}
 			return &databricks.Error{Class: databricks.ClassThrottled, StatusCode: 429, RetryAfter: 20 * time.Second}
 		})
-		other := f.mustConnect("other", f.secret("carol-1", map[string]string{
+		other := f.mustConnect(object("other"), f.secret("carol-1", map[string]string{
 			"host": "https://adb-9.9.azuredatabricks.net", "token": "carol-1",
 		}), "")
 		began := time.Now()
@@ -395,9 +458,9 @@ func TestANewCredentialEndsTheBackoffAtOnce(t *testing.T) {
 		f.pass(time.Minute)
 		f.remote.put(ids[0], compute.StateTerminated)
 		f.remote.failWith(nil)
-		f.connectAs(Object(ids[0]), "alice-2")
+		f.connectAs(object(ids[0]), "alice-2")
 		for _, id := range ids {
-			f.subscribe(Object(id), Interest{ClusterID: id, After: time.Now()})
+			f.subscribe(object(id), Interest{ClusterID: id, After: time.Now()})
 		}
 		f.pass(10 * time.Second)
 		if ws.Health().Err != nil || f.state(ids[0]) != compute.StateTerminated {

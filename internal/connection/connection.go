@@ -21,7 +21,7 @@ type User struct {
 	// Namespace is empty for cluster-scoped kinds.
 	Namespace, Name string
 	// UID distinguishes an object from a later one of the same name.
-	UID types.UID
+	UID string
 }
 
 // NamespacedName returns the object's namespace and name.

@@ -209,7 +209,7 @@ func (r *rig) events() []string {
 
 // object returns the first object of a name.
 func object(name string) connection.User {
-	return connection.User{Kind: "DatabricksCluster", Namespace: tenant, Name: name, UID: types.UID("uid-" + name)}
+	return connection.User{Kind: v1alpha1.ClusterKind, Namespace: tenant, Name: name, UID: "uid-" + name}
 }
 
 func objects(count int) []connection.User {

@@ -301,7 +301,7 @@ func TestBounds(t *testing.T) {
 			r.putSecret(tenant, defaultSecret, host, "dapi")
 			r.works(t, object("a"))
 			r.works(t, object("b"))
-			r.resolver.Release(connection.User{Kind: "DatabricksCluster", Namespace: tenant, Name: "a"})
+			r.resolver.Release(connection.User{Kind: v1alpha1.ClusterKind, Namespace: tenant, Name: "a"})
 			after(5 * time.Minute)
 			r.Expect(r.readsOf(tenant, defaultSecret)).To(HaveLen(2))
 			r.resolver.Release(object("b"))

@@ -20,7 +20,7 @@ import (
 // missingWorkspace is an object's reference to a DatabricksWorkspace that does not
 // exist.
 type missingWorkspace struct {
-	uid   types.UID
+	uid   string
 	name  string
 	since time.Time
 }

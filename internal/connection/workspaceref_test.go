@@ -45,7 +45,7 @@ func TestAuthorityDomains(t *testing.T) {
 
 		workspace := &v1alpha1.DatabricksWorkspace{}
 		r.Expect(r.Get(t.Context(), keyOf("prod"), workspace)).To(Succeed())
-		itself, blocked := r.resolver.ResolveWorkspace(t.Context(), connection.User{Kind: "DatabricksWorkspace", Name: "prod"}, workspace)
+		itself, blocked := r.resolver.ResolveWorkspace(t.Context(), connection.User{Kind: v1alpha1.WorkspaceKind, Name: "prod"}, workspace)
 		r.Expect(blocked).To(BeNil())
 		r.Expect(itself.Source).To(Equal(prod.Source))
 	})

@@ -19,8 +19,9 @@ import (
 // attemptStore keeps the state of objects between two reconciles of one process. It
 // only saves work: facts that must survive a restart are in the objects' status.
 //
-// An object is known by its name and its uid: another object of the same name gets
-// nothing of it.
+// An object is known by its name and its UID, so that another object of the same name
+// gets nothing of it. The kind is no part of the key, because only DatabricksClusters
+// are in the store.
 type attemptStore struct {
 	// mu guards objects.
 	mu      sync.Mutex

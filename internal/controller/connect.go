@@ -22,10 +22,11 @@ import (
 
 // connect finds the object's workspace, or why there is none to speak to.
 func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	self := identityOf(v1alpha1.ClusterKind, cluster)
 	credential, blocked := r.connections.Resolve(ctx, requestOf(cluster))
 	if blocked != nil {
 		// What an earlier credential reached is released with it.
-		r.registry.Release(objectOf(cluster))
+		r.registry.Release(self.subscriber())
 		observed.Blocked, observed.unansweredUntil = blockedBy(blocked)
 		return
 	}
@@ -34,11 +35,11 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	observed.LacksUpdate = r.actor.withoutUpdate.has(observed.Host)
 	if bound := cluster.Status.Host; bound != "" && bound != observed.Host {
 		// Nothing is asked of a workspace that the object does not belong to.
-		r.registry.Release(objectOf(cluster))
-		r.connections.MarkRejected(userOf(cluster), databricks.ClassHost)
+		r.registry.Release(self.subscriber())
+		r.connections.MarkRejected(self.User, databricks.ClassHost)
 		return
 	}
-	found, err := r.registry.Connect(objectOf(cluster), config, credential.Source.Domain())
+	found, err := r.registry.Connect(self.subscriber(), config, credential.Source.Domain())
 	if err != nil {
 		if observed.unansweredUntil = r.options.firstAnswerBy(err); observed.unansweredUntil.IsZero() {
 			observed.Blocked = r.unconnected(cluster, err)
@@ -56,21 +57,14 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 
 // isElsewhere reports whether the credential leads to another workspace behind the
 // same host than the one that the object is bound to.
-func (s *observation) isElsewhere(cluster *v1alpha1.DatabricksCluster) bool {
+func (o *observation) isElsewhere(cluster *v1alpha1.DatabricksCluster) bool {
 	bound := cluster.Status.WorkspaceID
-	return bound != "" && s.WorkspaceID != "" && bound != s.WorkspaceID
+	return bound != "" && o.WorkspaceID != "" && bound != o.WorkspaceID
 }
 
 // userOf returns the object as a user of a credential.
 func userOf(cluster *v1alpha1.DatabricksCluster) connection.User {
-	user := clusterUser(client.ObjectKeyFromObject(cluster))
-	user.UID = cluster.UID
-	return user
-}
-
-// clusterUser returns whichever DatabricksCluster has a name.
-func clusterUser(key types.NamespacedName) connection.User {
-	return connection.User{Kind: "DatabricksCluster", Namespace: key.Namespace, Name: key.Name}
+	return identityOf(v1alpha1.ClusterKind, cluster).User
 }
 
 // requestOf returns what the object asks of its connection. The credential of a

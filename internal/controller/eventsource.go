@@ -26,22 +26,23 @@ const (
 )
 
 // EventSource brings objects back to their queue when something outside Kubernetes
-// changed: DatabricksClusters, and DatabricksWorkspaces, which have no namespace.
+// changed.
 type EventSource struct{ clusters, workspaces queueFeed }
 
 // Changed is told the objects whose clusters have news.
 func (n *EventSource) Changed(objects []cache.Object) {
 	for _, object := range objects {
-		n.add(keyOf(object))
+		n.add(object.Kind, types.NamespacedName{Namespace: object.Namespace, Name: object.Name})
 	}
 }
 
-func (n *EventSource) add(key types.NamespacedName) {
-	if key.Namespace == "" {
+func (n *EventSource) add(kind string, key types.NamespacedName) {
+	switch kind {
+	case v1alpha1.ClusterKind:
+		n.clusters.add(key)
+	case v1alpha1.WorkspaceKind:
 		n.workspaces.add(key)
-		return
 	}
-	n.clusters.add(key)
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -215,6 +214,7 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 // forget drops what is kept about an object that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.attempts.forget(key)
-	r.connections.Release(clusterUser(key))
-	r.registry.Release(cache.Object(key.String()))
+	gone := identityOfName(v1alpha1.ClusterKind, key)
+	r.connections.Release(gone.User)
+	r.registry.Release(gone.subscriber())
 }

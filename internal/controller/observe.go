@@ -2,12 +2,9 @@ package controller
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
@@ -219,15 +216,4 @@ func clusterID(cluster *v1alpha1.DatabricksCluster) string {
 		return cluster.Status.ClusterID
 	}
 	return cluster.Spec.ClusterID
-}
-
-// objectOf names an object to its workspace.
-func objectOf(cluster *v1alpha1.DatabricksCluster) cache.Object {
-	return cache.Object(client.ObjectKeyFromObject(cluster).String())
-}
-
-// keyOf undoes objectOf.
-func keyOf(object cache.Object) types.NamespacedName {
-	namespace, name, _ := strings.Cut(string(object), string(types.Separator))
-	return types.NamespacedName{Namespace: namespace, Name: name}
 }

@@ -115,7 +115,7 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, news *EventSource, option
 		OperatorNamespace:      options.OperatorNamespace,
 		OperatorServiceAccount: options.OperatorServiceAccount,
 		Intervals:              options.Credentials,
-		Enqueue:                func(user connection.User) { news.add(user.NamespacedName()) },
+		Enqueue:                func(user connection.User) { news.add(user.Kind, user.NamespacedName()) },
 	})
 	reconciler := &Reconciler{
 		client:      mgr.GetClient(),

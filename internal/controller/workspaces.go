@@ -101,7 +101,7 @@ func usersOf(reader client.Reader, news *EventSource) handler.EventHandler {
 			return // the cache fails for a missing index only
 		}
 		for i := range users.Items {
-			news.add(client.ObjectKeyFromObject(&users.Items[i]))
+			news.add(v1alpha1.ClusterKind, client.ObjectKeyFromObject(&users.Items[i]))
 		}
 	}
 	return handler.Funcs{
@@ -183,24 +183,22 @@ func (w *workspaces) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (w *workspaces) connect(
 	ctx context.Context, key types.NamespacedName, declared *v1alpha1.DatabricksWorkspace, facts *report.WorkspaceFacts,
 ) (unansweredUntil time.Time) {
-	object := cache.Object(key.String())
-	user := workspaceUser(key)
-	user.UID = declared.UID
-	credential, blocked := w.connections.ResolveWorkspace(ctx, user, declared)
+	self := identityOf(v1alpha1.WorkspaceKind, declared)
+	credential, blocked := w.connections.ResolveWorkspace(ctx, self.User, declared)
 	if blocked != nil {
-		w.registry.Release(object)
+		w.registry.Release(self.subscriber())
 		w.figures.forget(key)
 		facts.Blocked, unansweredUntil = blockedBy(blocked)
 		return unansweredUntil
 	}
-	found, err := w.registry.Connect(object, credential.Config, credential.Source.Domain())
+	found, err := w.registry.Connect(self.subscriber(), credential.Config, credential.Source.Domain())
 	if until := w.options.firstAnswerBy(err); !until.IsZero() {
 		return until
 	}
 	if err != nil {
 		w.figures.forget(key)
 		failure := plan.FailureOf(err)
-		w.connections.MarkRejected(user, failure.Class)
+		w.connections.MarkRejected(self.User, failure.Class)
 		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			facts.Blocked = stillWaiting(declared.Status.Conditions, wait, w.options.ConnectPause)
 			return time.Time{}
@@ -213,17 +211,11 @@ func (w *workspaces) connect(
 	facts.Principal, facts.WorkspaceID = principal.UserName, principal.WorkspaceID
 	if health := found.Health(); health.Err != nil {
 		facts.Failure, facts.FailingSince = plan.FailureOf(health.Err), health.Since
-		w.connections.MarkRejected(user, facts.Failure.Class)
+		w.connections.MarkRejected(self.User, facts.Failure.Class)
 	} else {
-		w.connections.MarkAccepted(user)
+		w.connections.MarkAccepted(self.User)
 	}
 	return time.Time{}
-}
-
-// workspaceUser returns whichever DatabricksWorkspace has a name, as a user of
-// its own credential.
-func workspaceUser(key types.NamespacedName) connection.User {
-	return connection.User{Kind: "DatabricksWorkspace", Name: key.Name}
 }
 
 // write patches the status where it says something new. Usage alone are worth
@@ -258,8 +250,9 @@ func (w *workspaces) sinceUsage(key types.NamespacedName) time.Duration {
 
 // forget drops what is kept about a workspace that is gone.
 func (w *workspaces) forget(key types.NamespacedName) {
-	w.connections.Release(workspaceUser(key))
-	w.registry.Release(cache.Object(key.String()))
+	gone := identityOfName(v1alpha1.WorkspaceKind, key)
+	w.connections.Release(gone.User)
+	w.registry.Release(gone.subscriber())
 	w.figures.forget(key)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -41,12 +41,12 @@ func TestNeighboursOfABurst(t *testing.T) {
 func measureNeighbour(w *fixture, delays map[string][]float64) {
 	const burst, rounds = 1_000, 10
 	ids := w.addClusters("neighbour", 2*rounds)
-	neighbour := w.connect("neighbour/one")
+	neighbour := w.connect(objectIn("neighbour", "one"))
 	ctx, stop := context.WithCancel(w.t.Context())
 	var waiting sync.WaitGroup
 	for i := range burst {
 		waiting.Go(func() {
-			connected := w.connect(cache.Object(fmt.Sprintf("burst/%04d", i)))
+			connected := w.connect(objectIn("burst", fmt.Sprintf("%04d", i)))
 			for ctx.Err() == nil {
 				w.attempt(ctx, connected, creation, func(ctx context.Context, api databricks.Writer) error {
 					_, err := api.Create(ctx, createRequest("burst"))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
@@ -200,7 +201,11 @@ var creation = cache.Write{Priority: ratelimit.PriorityChange, Endpoint: "cluste
 
 // objectOf returns an object of one namespace, so that all objects share a
 // flow.
-func objectOf(name string) cache.Object { return cache.Object("bench/" + name) }
+func objectOf(name string) cache.Object { return objectIn("bench", name) }
+
+func objectIn(namespace, name string) cache.Object {
+	return cache.Object{Kind: v1alpha1.ClusterKind, Namespace: namespace, Name: name, UID: name}
+}
 
 func createRequest(name string) databricks.CreateRequest {
 	return databricks.CreateRequest{CreateCluster: compute.CreateCluster{
