@@ -1,7 +1,6 @@
-// Package controller reconciles DatabricksCluster objects: it gathers the
-// facts, asks plan what is next, does it, and writes what report tells.
+// Package controller wires the controllers of the operator into a manager: options,
+// the scope of the caches, the event source, and what the kinds share.
 //
-// It is the only package that knows all four. act.go is the only file of the
-// operator that writes to Databricks. Nothing here decides: a rule belongs into
-// plan, a comparison into drift, a condition into report.
+// The reconcilers are in the packages of the kinds, cluster and workspace, which do not
+// import each other. Code that reads, decides or writes does not belong here.
 package controller

@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -14,12 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
-
-// soon brings an object back at once, to look at what its step came to.
-const soon = time.Nanosecond
 
 // finish writes what is new about an object and says when to return to it.
 func (r *Reconciler) finish(
@@ -182,7 +181,7 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	held, isHeld := errors.AsType[*heldWriteError](err)
 	switch {
 	case isHeld:
-		return ctrl.Result{RequeueAfter: max(time.Until(retryAt(held.until)), soon)}, nil
+		return ctrl.Result{RequeueAfter: queue.After(retryAt(held.until))}, nil
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
 	case apierrors.IsConflict(err) && !isRefusal(err), errors.Is(err, errChanged), errors.Is(err, errSuperseded):
@@ -191,9 +190,9 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	log.FromContext(ctx).Info("the API server did not take a write", "error", err.Error())
 	pause := r.stalePause(cluster)
 	if next := r.kube.nextFor(cluster); !next.IsZero() {
-		pause = time.Until(retryAt(next))
+		pause = queue.After(retryAt(next))
 	}
-	return ctrl.Result{RequeueAfter: max(pause, soon)}, nil
+	return ctrl.Result{RequeueAfter: pause}, nil
 }
 
 // resultOf is when time alone brings the object back. Everything else is news,
@@ -201,11 +200,11 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 func resultOf(next plan.Plan, done outcome) ctrl.Result {
 	switch {
 	case !done.wait.IsZero():
-		return ctrl.Result{RequeueAfter: max(time.Until(done.wait), soon)}
+		return ctrl.Result{RequeueAfter: queue.After(done.wait)}
 	case done.Ran:
-		return ctrl.Result{RequeueAfter: soon}
+		return ctrl.Result{RequeueAfter: queue.Now}
 	case !next.RequeueAt.IsZero():
-		return ctrl.Result{RequeueAfter: max(time.Until(next.RequeueAt), soon)}
+		return ctrl.Result{RequeueAfter: queue.After(next.RequeueAt)}
 	default:
 		return ctrl.Result{}
 	}
@@ -214,7 +213,5 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 // forget drops what is kept about an object that is gone.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.attempts.forget(key)
-	gone := identityOfName(v1alpha1.ClusterKind, key)
-	r.connections.Release(gone.User)
-	r.registry.Release(gone.subscriber())
+	r.connector.Release(connector.IdentityOfName(v1alpha1.ClusterKind, key))
 }

@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"github.com/databricks/databricks-sdk-go/service/compute"

@@ -1,11 +1,13 @@
-package controller
+package workspace
 
 import (
 	"context"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -13,14 +15,16 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// figures samples what the workspaces bear and how old what is known of them is.
-// It brings back a DatabricksWorkspace only where its status would change.
+// usageSampler samples the rate limits of the workspaces and the age of their cached
+// data. It enqueues the DatabricksWorkspaces whose status these samples change.
 type usageSampler struct {
 	reader   client.Reader
 	registry *cache.Registry
 	enqueue  func(types.NamespacedName)
-	every    time.Duration
+	interval time.Duration
+	logger   logr.Logger
 
+	// mu guards the rest.
 	mu       sync.Mutex
 	followed map[types.NamespacedName]place
 	// limiters are by host, caches by host and principal.
@@ -31,38 +35,39 @@ type usageSampler struct {
 // place is a workspace as one principal sees it.
 type place struct{ host, principal string }
 
-// sample is what a limiter showed, and how much it let through since the sample
-// before, in requests per second.
+// sample is the state of a limiter: its rate, and the rate of the granted requests since
+// the sample before, both in requests per second.
 type sample struct {
 	learned, used float64
 	granted       int64
 	at            time.Time
 }
 
-func newUsageSampler(reader client.Reader, registry *cache.Registry, enqueue func(types.NamespacedName), every time.Duration) *usageSampler {
+func newUsageSampler(mgr ctrl.Manager, registry *cache.Registry, enqueue func(types.NamespacedName), interval time.Duration) *usageSampler {
 	return &usageSampler{
-		reader: reader, registry: registry, enqueue: enqueue, every: every,
+		reader: mgr.GetClient(), registry: registry, enqueue: enqueue, interval: interval,
+		logger:   mgr.GetLogger().WithName("usage"),
 		followed: map[types.NamespacedName]place{},
 		limiters: map[string]sample{},
 		caches:   map[place]cache.State{},
 	}
 }
 
-// follow notes where a DatabricksWorkspace leads.
+// follow sets the host and the principal of a DatabricksWorkspace.
 func (u *usageSampler) follow(key types.NamespacedName, host, principal string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.followed[key] = place{host, principal}
 }
 
-// forget notes that it leads nowhere.
+// forget removes the host and the principal of a DatabricksWorkspace.
 func (u *usageSampler) forget(key types.NamespacedName) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.followed, key)
 }
 
-// of are the figures of a DatabricksWorkspace, as last sampled.
+// of returns the usage of a DatabricksWorkspace at the last sample.
 func (u *usageSampler) of(key types.NamespacedName) report.Usage {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -79,7 +84,7 @@ func (u *usageSampler) of(key types.NamespacedName) report.Usage {
 
 // Start samples until ctx ends.
 func (u *usageSampler) Start(ctx context.Context) error {
-	ticker := time.NewTicker(u.every)
+	ticker := time.NewTicker(u.interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -87,7 +92,7 @@ func (u *usageSampler) Start(ctx context.Context) error {
 			return nil
 		case now := <-ticker.C:
 			u.sample(now)
-			u.emit(ctx, now)
+			u.enqueueChanged(ctx, now)
 		}
 	}
 }
@@ -100,11 +105,11 @@ func (u *usageSampler) sample(now time.Time) {
 	u.limiters, u.caches = map[string]sample{}, map[place]cache.State{}
 	for _, limiter := range limiters {
 		next := sample{learned: limiter.Learned, at: now}
-		for _, class := range limiter.Priorities {
-			next.granted += class.Granted
+		for _, priority := range limiter.Priorities {
+			next.granted += priority.Granted
 		}
-		if was := before[limiter.Name]; !was.at.IsZero() && next.granted >= was.granted {
-			next.used = float64(next.granted-was.granted) / now.Sub(was.at).Seconds()
+		if last := before[limiter.Name]; !last.at.IsZero() && next.granted >= last.granted {
+			next.used = float64(next.granted-last.granted) / now.Sub(last.at).Seconds()
 		}
 		u.limiters[limiter.Name] = next
 	}
@@ -113,11 +118,12 @@ func (u *usageSampler) sample(now time.Time) {
 	}
 }
 
-// tell brings back the workspaces whose figures are no longer those they show.
-func (u *usageSampler) emit(ctx context.Context, now time.Time) {
+// enqueueChanged enqueues the workspaces whose usage differs from their status.
+func (u *usageSampler) enqueueChanged(ctx context.Context, now time.Time) {
 	var all v1alpha1.DatabricksWorkspaceList
 	if err := u.reader.List(ctx, &all); err != nil {
-		return // the cache fails while it stops
+		u.logger.Info("the workspaces could not be listed to compare their usage", "error", err.Error())
+		return
 	}
 	for i := range all.Items {
 		key := client.ObjectKeyFromObject(&all.Items[i])

@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -21,8 +21,8 @@ var errChanged = fmt.Errorf("%w: the object has changed since it was read", cach
 // fenced returns a call that is made only if the API server has the object, now, as
 // it was when the call was decided on. Writes that cannot be undone rest on it: the
 // cache may be behind.
-func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call call) call {
-	return func(ctx context.Context, api databricks.Writer) error {
+func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call clusterCall) clusterCall {
+	return func(ctx context.Context, api databricks.ClusterWriter) error {
 		if err := a.kube.admit(cluster, objectWrite); err != nil {
 			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
 		}

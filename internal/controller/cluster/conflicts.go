@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -6,9 +6,6 @@ import (
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
@@ -18,7 +15,10 @@ import (
 // the API server is asked, which finds objects by that field as the cache does.
 type conflicts struct {
 	cache, uncached client.Reader
-	scope           Scope
+	// namespaces are those of the operator; empty for all. sharesNamespaces reports
+	// whether other operators may work in them.
+	namespaces       []string
+	sharesNamespaces bool
 }
 
 // workspacePlace is where a cluster lives: ids of clusters are unique in it. The
@@ -57,10 +57,10 @@ func holdsCluster(cluster *v1alpha1.DatabricksCluster) bool {
 // made itself the cache will do: its owner tag says whose it is.
 func (c conflicts) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) ([]v1alpha1.DatabricksCluster, error) {
 	reader, namespaces := c.cache, []string{""}
-	if c.scope.labelled() && cluster.Spec.ClusterID != "" {
+	if c.sharesNamespaces && cluster.Spec.ClusterID != "" {
 		reader = c.uncached
-		if len(c.scope.Namespaces) > 0 {
-			namespaces = c.scope.Namespaces
+		if len(c.namespaces) > 0 {
+			namespaces = c.namespaces
 		}
 	}
 	var all []v1alpha1.DatabricksCluster
@@ -72,47 +72,6 @@ func (c conflicts) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 		all = append(all, some.Items...)
 	}
 	return all, nil
-}
-
-// waitingForHolder enqueues the objects that name a cluster when the object that held
-// it goes: it is deleted, its finalizer is removed, it has another cluster, or it
-// only observes from now on.
-func waitingForHolder(reader client.Reader) handler.EventHandler {
-	return handler.Funcs{
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, to queue) {
-			if gone, ok := e.Object.(*v1alpha1.DatabricksCluster); ok {
-				enqueueWaiting(ctx, reader, gone, to)
-			}
-		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, to queue) {
-			before, ok := e.ObjectOld.(*v1alpha1.DatabricksCluster)
-			after, also := e.ObjectNew.(*v1alpha1.DatabricksCluster)
-			if !ok || !also || before.Status.ClusterID == "" || !holdsCluster(before) {
-				return
-			}
-			if before.UID != after.UID || before.Status.ClusterID != after.Status.ClusterID || !holdsCluster(after) {
-				enqueueWaiting(ctx, reader, before, to)
-			}
-		},
-	}
-}
-
-func enqueueWaiting(ctx context.Context, reader client.Reader, holder *v1alpha1.DatabricksCluster, to queue) {
-	if holder.Status.ClusterID == "" {
-		return
-	}
-	for _, index := range []string{indexNamedClusterID, indexClusterID} {
-		var waiting v1alpha1.DatabricksClusterList
-		if err := reader.List(ctx, &waiting, client.MatchingFields{index: holder.Status.ClusterID}); err != nil {
-			log.FromContext(ctx).Info("the objects that wait for a cluster could not be listed", "clusterID", holder.Status.ClusterID, "error", err.Error())
-			continue
-		}
-		for i := range waiting.Items {
-			if waiting.Items[i].UID != holder.UID {
-				enqueue(to, client.ObjectKeyFromObject(&waiting.Items[i]), priorityAwaited)
-			}
-		}
-	}
 }
 
 // older orders objects by age, and those of one age by uid.

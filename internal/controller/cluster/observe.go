@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -121,12 +121,10 @@ func (r *Reconciler) needs(cluster *v1alpha1.DatabricksCluster, observed *observ
 // look takes what is known of the object's cluster, where that is no older than what
 // was done to it.
 func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	if health := observed.view.Health; health.Err != nil {
-		observed.ReadFailure, observed.ReadFailingSince = plan.FailureOf(health.Err), health.Since
-		observed.ReadFailureOfCluster = health.OfCluster
-		r.connections.MarkRejected(userOf(cluster), observed.ReadFailure.Class)
-	} else {
-		r.connections.MarkAccepted(userOf(cluster))
+	health := observed.view.Health
+	observed.ReadFailure = r.connector.MarkHealth(identityOf(cluster), health)
+	if observed.ReadFailure != nil {
+		observed.ReadFailingSince, observed.ReadFailureOfCluster = health.Since, health.OfCluster
 	}
 	id := clusterID(cluster)
 	if id == "" {

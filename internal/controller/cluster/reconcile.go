@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/cache"
-	"github.com/databricks-operator/databricks-operator/internal/connection"
+	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -25,17 +25,16 @@ import (
 
 // Reconciler brings one DatabricksCluster a step nearer to what it declares.
 type Reconciler struct {
-	client      client.Client
-	registry    *cache.Registry
-	connections *connection.Resolver
-	secrets     secretReader
-	conflicts   conflicts
-	actor       *actor
-	attempts    *attemptStore
-	kube        *kubeWrites
-	startedAt   time.Time
-	recorder    events.EventRecorder
-	options     Options
+	client    client.Client
+	connector *connector.Connector
+	secrets   secretReader
+	conflicts conflicts
+	actor     *actor
+	attempts  *attemptStore
+	kube      *kubeWrites
+	startedAt time.Time
+	recorder  events.EventRecorder
+	options   Options
 }
 
 // writeDeadline bounds what is written to the API server around one step.
@@ -59,7 +58,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	observed := r.observe(ctx, cluster)
 	if until := observed.unansweredUntil; !until.IsZero() {
 		// Nothing is known yet, so nothing is said: after a restart that is so of all.
-		return ctrl.Result{RequeueAfter: max(time.Until(until), soon)}, nil
+		return ctrl.Result{RequeueAfter: queue.After(until)}, nil
 	}
 	attempts := r.attempts.of(cluster)
 	next := plan.Make(plan.Input{

@@ -1,4 +1,4 @@
-package controller
+package cluster
 
 import (
 	"context"
@@ -138,11 +138,11 @@ func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluste
 	case plan.Create:
 		return a.create(ctx, cluster, observed, step)
 	case plan.Start:
-		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+		return a.writeCluster(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.ClusterWriter) error {
 			return busyIsDone(api.Start(ctx, step.ClusterID))
 		})
 	case plan.Restart:
-		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.ClusterWriter) error {
 			return api.Restart(ctx, step.ClusterID)
 		}))
 	case plan.Resize:
@@ -150,31 +150,31 @@ func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluste
 	case plan.Update:
 		return a.update(ctx, cluster, observed, step)
 	case plan.Terminate:
-		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.ClusterWriter) error {
 			return api.Terminate(ctx, step.ClusterID)
 		}))
 	case plan.PermanentDelete:
-		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.ClusterWriter) error {
 			return missingIsDone(api.PermanentDelete(ctx, step.ClusterID))
 		}))
 	case plan.Pin:
-		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+		return a.writeCluster(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.ClusterWriter) error {
 			return api.Pin(ctx, step.ClusterID)
 		})
 	case plan.Unpin:
-		return a.write(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.Writer) error {
+		return a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fenced(cluster, func(ctx context.Context, api databricks.ClusterWriter) error {
 			return api.Unpin(ctx, step.ClusterID)
 		}))
 	case plan.SetPermissions:
-		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+		return a.writePermissions(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.PermissionWriter) error {
 			return api.SetPermissions(ctx, step.ClusterID, step.Permissions)
 		})
 	case plan.InstallLibraries:
-		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+		return a.writeLibraries(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.LibraryWriter) error {
 			return api.InstallLibraries(ctx, step.ClusterID, step.Libraries)
 		})
 	case plan.UninstallLibraries:
-		return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+		return a.writeLibraries(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.LibraryWriter) error {
 			return api.UninstallLibraries(ctx, step.ClusterID, step.Libraries)
 		})
 	}
@@ -214,12 +214,24 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
-// call makes one request that changes a workspace.
-type call func(ctx context.Context, api databricks.Writer) error
+// clusterCall makes one request that changes a cluster, except for its permissions and
+// libraries.
+type clusterCall func(ctx context.Context, api databricks.ClusterWriter) error
 
-// write makes one call that changes a cluster.
-func (a *actor) write(ctx context.Context, observed observation, write cache.Write, call call) outcome {
-	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, call))
+func (a *actor) writeCluster(ctx context.Context, observed observation, write cache.Write, call clusterCall) outcome {
+	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
+}
+
+func (a *actor) writePermissions(
+	ctx context.Context, observed observation, write cache.Write, call func(context.Context, databricks.PermissionWriter) error,
+) outcome {
+	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
+}
+
+func (a *actor) writeLibraries(
+	ctx context.Context, observed observation, write cache.Write, call func(context.Context, databricks.LibraryWriter) error,
+) outcome {
+	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
 }
 
 // outcomeOf tells a call that had no turn from one that failed.
@@ -251,7 +263,7 @@ func (a *actor) resize(ctx context.Context, observed observation, step plan.Resi
 	if err != nil {
 		return invalid(err)
 	}
-	return a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) error {
+	return a.writeCluster(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.ClusterWriter) error {
 		return api.Resize(ctx, body)
 	})
 }
@@ -274,7 +286,7 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
-	done := a.write(ctx, observed, request(step, step.ClusterID), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
+	done := a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.ClusterWriter) error {
 		return api.Update(ctx, databricks.UpdateRequest{ClusterID: step.ClusterID, Cluster: resource, UpdateMask: mask})
 	}))
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
@@ -293,7 +305,7 @@ func correction(observed observation, step plan.Update) drift.Correction {
 }
 
 // fencedIfRunning fences a change that restarts a running cluster.
-func (a *actor) fencedIfRunning(cluster *v1alpha1.DatabricksCluster, observed observation, call call) call {
+func (a *actor) fencedIfRunning(cluster *v1alpha1.DatabricksCluster, observed observation, call clusterCall) clusterCall {
 	if observed.Details.State == compute.StateTerminated {
 		return call
 	}
@@ -307,7 +319,7 @@ func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, o
 	}
 	write := request(step, step.ClusterID)
 	write.Endpoint = endpointEdit
-	return a.write(ctx, observed, write, a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.Writer) error {
+	return a.writeCluster(ctx, observed, write, a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.ClusterWriter) error {
 		return api.Edit(ctx, step.ClusterID, body)
 	}))
 }
