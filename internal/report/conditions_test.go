@@ -18,6 +18,10 @@ import (
 func suspend(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true }
 func resume(s *v1alpha1.DatabricksClusterSpec)  { s.Suspend = false }
 func adopt(s *v1alpha1.DatabricksClusterSpec)   { s.ClusterID = clusterID }
+func keepTerminated(s *v1alpha1.DatabricksClusterSpec) {
+	s.RunPolicy = v1alpha1.RunPolicyTerminated
+}
+
 func observe(s *v1alpha1.DatabricksClusterSpec) {
 	adopt(s)
 	s.ManagementPolicy = v1alpha1.ManagementPolicyObserve
@@ -38,15 +42,16 @@ func TestReady(t *testing.T) {
 		history *history
 		ready   string
 	}{
-		"[case-01] asked for":              {newHistory().created(), "False Reconciling Creating"},
-		"[case-01] launching":              {newHistory().created().sees("PENDING", neverRan), "False Reconciling Creating"},
-		"running":                          {newHistory().created().sees("RUNNING"), "True Running"},
-		"resizing":                         {newHistory().created().sees("RESIZING"), "True Running"},
-		"restarting":                       {newHistory().created().sees("RUNNING").sees("RESTARTING"), "False Reconciling Restarting"},
-		"being stopped":                    {newHistory().created().sees("RUNNING").sees("TERMINATING"), "False Reconciling Terminating"},
-		"[case-27] ended by inactivity":    {newHistory().created().sees("RUNNING").sees("TERMINATED", idle), "True TerminatedNormally"},
-		"[case-27] ended without a reason": {newHistory().created().sees("RUNNING").sees("TERMINATED"), "True TerminatedNormally"},
-		"[case-32] the launch failed":      {newHistory().created().sees("PENDING", neverRan).sees("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
+		"[case-01] asked for":                           {newHistory().created(), "False Reconciling Creating"},
+		"[case-01] launching":                           {newHistory().created().sees("PENDING", neverRan), "False Reconciling Creating"},
+		"running":                                       {newHistory().created().sees("RUNNING"), "True Running"},
+		"resizing":                                      {newHistory().created().sees("RESIZING"), "True Running"},
+		"restarting":                                    {newHistory().created().sees("RUNNING").sees("RESTARTING"), "False Reconciling Restarting"},
+		"being stopped":                                 {newHistory().created().sees("RUNNING").sees("TERMINATING"), "False Reconciling Terminating"},
+		"[case-27] ended by inactivity":                 {newHistory().created().sees("RUNNING").sees("TERMINATED", idle), "True TerminatedNormally"},
+		"[case-28] kept terminated by runPolicy":        {newHistory().created().sees("RUNNING").edited(keepTerminated).sees("TERMINATED"), "True TerminatedByRunPolicy"},
+		"[case-27] ended without a reason":              {newHistory().created().sees("RUNNING").sees("TERMINATED"), "True TerminatedNormally"},
+		"[case-32] the launch failed":                   {newHistory().created().sees("PENDING", neverRan).sees("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
 		"[case-32] the launch failed, TERMINATING seen": {newHistory().created().sees("PENDING", neverRan).sees("TERMINATING", neverRan).sees("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
 		"[case-32] the launch failed before a look":     {newHistory().created().sees("TERMINATED", neverRan, stockout), "False Stalled StartFailed"},
 		"[case-32] a later launch failed":               {newHistory().created().sees("RUNNING").sees("TERMINATED", idle).sees("PENDING").sees("TERMINATED", stockout), "False Stalled StartFailed"},

@@ -135,3 +135,17 @@ func TestAChangedWorkspaceForgetsTheFormersFigures(t *testing.T) {
 	g.Expect(status.RequestLimitPerMinute).To(BeNil())
 	g.Expect(status.Clusters).To(HaveValue(BeEquivalentTo(4)))
 }
+
+func TestTheUsageOfAWorkspaceIsNotWorthAWriteOfItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	full := told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{
+		Principal: "me@example.com", WorkspaceID: "7", Clusters: 4,
+		Usage: Usage{Sampled: true, Learned: 10, Used: 5, Watched: true, ReadAt: halfPast},
+	})
+	before := *full.DeepCopy()
+	want := *full.DeepCopy()
+	want.Clusters, want.RequestLimitPerMinute, want.RequestLimitUsedPercent, want.MirrorAgeMinutes = nil, nil, nil, nil
+	g.Expect(want).NotTo(Equal(full))
+	g.Expect(WithoutUsage(full)).To(Equal(want))
+	g.Expect(full).To(Equal(before), "the status itself keeps them")
+}
