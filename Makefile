@@ -20,6 +20,7 @@ RUN            ?=
 KEEP           ?=
 SHORT          ?=
 DOC            ?=
+COVERAGE       ?= 90
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN     := $(CURDIR)/bin
@@ -37,6 +38,8 @@ RACE := $(if $(shell command -v "$$(go env CC)"),-race)
 MODULES   := $(patsubst %/go.mod,%,$(wildcard hack/*/go.mod test/*/go.mod))
 # The modules that `make test` tests; test/gitops-e2e needs programs that only e2e-gitops builds.
 TESTED    := $(filter-out test/gitops-e2e,$(MODULES))
+# The packages of pure functions, whose own tests must cover COVERAGE percent of their statements.
+COVERED   := ./internal/plan ./internal/report ./internal/drift
 # The generated files, which are committed.
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
 	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md
@@ -79,7 +82,20 @@ ifeq ($(PKG)$(RUN),./...)
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
 	done
+	@$(MAKE) coverage
 endif
+
+.PHONY: coverage
+coverage: ## Check how much of plan, report and drift their own tests cover; `make test` calls it
+##. COVERAGE=95 sets another floor than 90 percent
+	@go test -cover $(COVERED) | awk -v floor='$(COVERAGE)' -v packages='$(words $(COVERED))' ' \
+		{ print } \
+		match($$0, /coverage: [0-9.]+%/) { \
+			measured++; percent = substr($$0, RSTART + 10, RLENGTH - 11); \
+			if (percent + 0 < floor + 0) low = low "\n  " $$2 ": " percent "%" } \
+		END { \
+			if (low) { print "coverage: less than " floor "% of these packages is covered by their own tests:" low; exit 1 } \
+			if (measured != packages) { print "coverage: " measured + 0 " of " packages " packages were measured"; exit 1 } }'
 
 .PHONY: reliability
 reliability: export RELIABILITY_DOC := $(if $(DOC),$(CURDIR)/docs/reliability.md)
