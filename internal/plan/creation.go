@@ -111,7 +111,7 @@ func whenResolving(in Input) (Plan, bool) {
 	if !pending(in.Cluster) {
 		return Plan{}, false
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: "finding out whether an earlier create call made a cluster"}
+	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: "checking whether an earlier create call created a cluster"}
 	if in.isDeleting() {
 		verdict.Reason = v1alpha1.ReasonDeleting
 	}
@@ -202,7 +202,7 @@ func (in Input) createUnlessFound(message string) Plan {
 	if in.Observed.Owner.Key == "" {
 		return in.create(message)
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a look for one that was made for this object before"}
+	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a search for one that was created for this object earlier"}
 	matches := in.ours()
 	switch {
 	case len(matches) == 1:

@@ -39,8 +39,8 @@ func whenHostChanged(in Input) (Plan, bool) {
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonHostChanged,
 		Stalled: true,
-		Message: fmt.Sprintf("the cluster lives in %s, the credentials now name %s; restore the host, "+
-			"or delete this object with deletionPolicy: Retain and create it anew", bound, now),
+		Message: fmt.Sprintf("the cluster is in %s, but the credentials now name %s; restore the host, "+
+			"or delete this object with deletionPolicy: Retain and create it again", bound, now),
 	}}, true
 }
 
@@ -69,7 +69,7 @@ func (in Input) ownedElsewhere() string {
 	case !present:
 		return ""
 	case slices.Contains(madeByMachines, details.ClusterSource):
-		return fmt.Sprintf("cluster %s was made by a %s, which alone may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
+		return fmt.Sprintf("cluster %s was created by a %s, and only that may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
 	}
 	tag := databricks.PlainText(details.CustomTags[v1alpha1.OwnerTagKey])
 	if tag == "" || tag == in.Observed.Owner.Value || in.takesOver(tag) {
@@ -171,7 +171,7 @@ func whenGone(in Input) (Plan, bool) {
 			Reason:  v1alpha1.ReasonClusterPurged,
 			Stalled: true,
 			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: "+
-				"delete this object, or create it anew without clusterID", in.Cluster.Status.ClusterID),
+				"delete this object, or create it again without clusterID", in.Cluster.Status.ClusterID),
 		}}, true
 	case in.Observed.Presence == Purged && !in.isWantedAgain():
 		return Plan{}, true
@@ -179,7 +179,7 @@ func whenGone(in Input) (Plan, bool) {
 	if until := in.heldBack(SubjectExistence); !until.IsZero() {
 		return Plan{RequeueAt: until, Verdict: Verdict{
 			Reason:  v1alpha1.ReasonContended,
-			Message: "the cluster was deleted again and again; the next one is created later",
+			Message: "the cluster was deleted elsewhere more than three times within an hour; the next create is delayed",
 		}}, true
 	}
 	return in.createUnlessFound(fmt.Sprintf("cluster %s does not exist any more; creating it again", in.Cluster.Status.ClusterID)), true

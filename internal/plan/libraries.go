@@ -219,9 +219,9 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	case !state.Known:
 		return in.lookingAtLibraries(up)
 	case state.Unnamed:
-		return Plan{Step: PersistLibraries{}, Verdict: installing(shownLibraries(missing))}, true
+		return Plan{Step: PersistLibraries{}, Verdict: persistingLibraries(missing)}, true
 	case len(state.Surplus) > 0:
-		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "taking away " + shownLibraries(state.Surplus)}
+		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "removing " + shownLibraries(state.Surplus)}
 		return in.changeLibraries(UninstallLibraries{in.Observed.Details.ClusterId, state.Surplus}, state.Surplus, verdict), true
 	case up && len(state.Leaving) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
 		return in.restartForLibraries(state), true
@@ -261,7 +261,7 @@ func (in Input) lookingAtLibraries(up bool) (Plan, bool) {
 	case failure != nil:
 		return Plan{Verdict: failure.Verdict()}, true
 	default:
-		return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "looking at the libraries"}}, true
+		return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "reading the libraries"}}, true
 	}
 }
 
@@ -275,7 +275,7 @@ func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict 
 
 func (in Input) restartForLibraries(state LibraryState) Plan {
 	plan := Plan{
-		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to be rid of " + shownLibraries(state.Leaving)},
+		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to remove " + shownLibraries(state.Leaving)},
 	}
 	if in.Observed.Details.State == compute.StateRunning {
 		plan.Step = Restart{in.Observed.Details.ClusterId}
@@ -301,6 +301,15 @@ func sameLibrary(a, b compute.Library) bool {
 
 func installing(what string) Verdict {
 	return Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "installing " + what}
+}
+
+// persistingLibraries returns the verdict while the names of the declared libraries are
+// stored. Libraries that are installed already are not missing.
+func persistingLibraries(missing []compute.Library) Verdict {
+	if len(missing) == 0 {
+		return Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "comparing the declared libraries with those of the cluster"}
+	}
+	return installing(shownLibraries(missing))
 }
 
 func shownLibraries(libraries []compute.Library) string {

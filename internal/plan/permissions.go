@@ -56,7 +56,7 @@ func (in Input) withPermissions(next Plan) Plan {
 	case grants.Failure != nil:
 		return in.unlessReported(next, grants.Failure.Verdict())
 	default:
-		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the grants on the cluster"})
+		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the permissions of the cluster"})
 	}
 }
 

@@ -30,7 +30,7 @@ func whenKeptStopped(in Input) (Plan, bool) {
 	case compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing:
 		return in.withBackoff(Plan{
 			Step:    Terminate{in.Observed.Details.ClusterId},
-			Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, by runPolicy Terminated"},
+			Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, by runPolicy Terminated"},
 		}), true
 	default:
 		return Plan{}, false
@@ -61,13 +61,13 @@ func whenToRun(in Input) (Plan, bool) {
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonAutoterminationConflict,
 			Stalled: true,
-			Message: "runPolicy Running keeps the cluster up and autotermination_minutes, set by a policy or elsewhere, ends it; change one of the two",
+			Message: "runPolicy Running keeps the cluster running, but autotermination_minutes, set by a policy or elsewhere, terminates it; change one of the two",
 		}}, true
 	}
 	if until := in.heldBack(SubjectPower); !until.IsZero() {
 		return Plan{RequeueAt: until, Verdict: Verdict{
 			Reason:  v1alpha1.ReasonContended,
-			Message: "the cluster was stopped again and again, against runPolicy Running; the next start waits",
+			Message: "the cluster was stopped elsewhere more than three times within an hour, against runPolicy Running; the next start is delayed",
 		}}, true
 	}
 	if again := in.nextLaunch(); in.Now.Before(again) {

@@ -38,7 +38,7 @@ func whenAskedToReconcile(in Input) (Plan, bool) {
 	if verbOf(value) != v1alpha1.RequestReconcile || (noted != nil && noted.Value == value) {
 		return Plan{}, false
 	}
-	return note(v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "looked at the workspace again"}), true
+	return note(v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
 }
 
 func verbOf(value string) string {
@@ -67,7 +67,7 @@ func (in Input) refusal(verb string) string {
 	policy, state := in.Cluster.Spec.RunPolicy, in.Observed.Details.State
 	switch {
 	case in.Cluster.Status.AppliedDigest == "":
-		return "it came with a new object, probably by copying one; annotate again to mean it"
+		return "it came with a new object, probably by copying one; annotate again to confirm it"
 	case verb == v1alpha1.RequestTerminate && policy == v1alpha1.RunPolicyRunning:
 		return "spec.runPolicy Running starts the cluster again; set it to Manual or Terminated"
 	case (verb == v1alpha1.RequestStart || verb == v1alpha1.RequestRestart) && policy == v1alpha1.RunPolicyTerminated:
@@ -150,7 +150,7 @@ func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 	request.Phase = v1alpha1.RequestInProgress
 	plan := in.withBackoff(Plan{
 		Step:    Terminate{in.Observed.Details.ClusterId},
-		Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "stopping the cluster, on request"},
+		Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, on request"},
 	})
 	plan.Request = &request
 	return plan, true

@@ -134,7 +134,7 @@ func whenChangeHadNoEffect(in Input) (Plan, bool) {
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonImmutableField,
 		Stalled: true,
-		Message: DiffPaths(hadNoEffect) + ": the workspace accepted the change and did not make it; change it back, or create another cluster",
+		Message: DiffPaths(hadNoEffect) + ": the workspace accepted the change and did not apply it; change it back, or create another cluster",
 	}}, true
 }
 

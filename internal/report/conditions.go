@@ -158,7 +158,7 @@ func (s setter) suspended() {
 		s.remove(v1alpha1.ConditionSuspended)
 		return
 	}
-	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended, "spec.suspend is true: the cluster is mirrored and not written to")
+	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended, "spec.suspend is true: the state of the cluster is shown, and nothing is written to it")
 }
 
 // isRunning tells a usable cluster. RESIZING counts: the platform's autoscaler
@@ -184,7 +184,7 @@ func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	case in.Observed.Presence == plan.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
 		return plan.Verdict{}
 	case in.Observed.Presence == plan.Unknown:
-		return plan.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "looking at the cluster"}
+		return plan.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the cluster"}
 	case in.Observed.UnconfirmedDiff && in.Cluster.Status.State == status.State:
 		return plan.Verdict{}
 	case in.Observed.Presence != plan.Present:
@@ -205,7 +205,7 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	case isRunning(state):
 		return plan.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
 	case state == compute.StateTerminated && in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated:
-		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedByRunPolicy, Message: "the cluster is kept down, by runPolicy Terminated"}
+		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedByRunPolicy, Message: "runPolicy Terminated keeps the cluster terminated"}
 	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
 		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
 	case state == compute.StateTerminated && launchFailed(in):

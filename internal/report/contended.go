@@ -52,7 +52,7 @@ func contendedMessage(in Input) string {
 	if !current && shown != "" {
 		return shown
 	}
-	return strings.Join(subjects, ", ") + ": set back elsewhere more than three times within an hour, so it is corrected ever more slowly; " +
+	return strings.Join(subjects, ", ") + ": set back elsewhere more than three times within an hour, so corrections become rarer; " +
 		"find what changes it, or change the spec"
 }
 

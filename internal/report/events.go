@@ -148,7 +148,7 @@ func stored(in Input) (reason, note string) {
 	case plan.AdoptedBySpec:
 		return EventAdopted, "adopted cluster " + step.ClusterID
 	case plan.FoundByTag:
-		return EventCreated, "found cluster " + step.ClusterID + ", made by an earlier create call"
+		return EventCreated, "found cluster " + step.ClusterID + ", created by an earlier create call"
 	case plan.CreatedByProcess:
 	}
 	return "", ""

@@ -100,7 +100,7 @@ func (s setter) librariesReady() {
 	state := plan.LibrariesOf(s.in.Cluster, s.in.Observed)
 	switch {
 	case !state.Known:
-		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonInstallingLibraries, "looking at the libraries")
+		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonInstallingLibraries, "reading the libraries")
 	case len(state.Failed) > 0:
 		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonLibraryInstallFailed, strings.Join(state.Failed, "; "))
 	case len(state.Missing) > 0 || len(state.Installing) > 0:

@@ -93,7 +93,7 @@ func workspaceEvents(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStat
 }
 
 func (in WorkspaceFacts) verdict() plan.Verdict {
-	connected := plan.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace answers to the credential"}
+	connected := plan.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace accepts the credential"}
 	switch {
 	case in.Blocked != nil:
 		return plan.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Message, Stalled: in.Blocked.Stalled}
