@@ -124,8 +124,8 @@ const (
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonAuthenticationFailed means that Databricks does not accept the credential. Renew it in the Secret.
 	ReasonAuthenticationFailed = "AuthenticationFailed"
-	// ReasonPermissionDenied means that the credential lacks a permission, or that the DatabricksWorkspace
-	// does not allow this namespace. Grant the permission that the message names.
+	// ReasonPermissionDenied means that the credential lacks a permission, that the DatabricksWorkspace
+	// does not allow this namespace, or that Kubernetes does not permit the operator what a field needs. Grant the permission that the message names.
 	ReasonPermissionDenied = "PermissionDenied"
 	// ReasonQuotaExceeded means that a limit of the workspace or the cloud account is reached. Raise the
 	// limit or free resources.

@@ -82,7 +82,8 @@ type OperatorSpec struct {
 	AccessControlList []AccessControl `json:"accessControlList,omitzero"`
 
 	// Operator: a ConfigMap that the operator creates with DATABRICKS_HOST,
-	// DATABRICKS_CLUSTER_ID and the JDBC HTTP path; it contains no secret.
+	// DATABRICKS_CLUSTER_ID and the JDBC HTTP path; it contains no secret. The
+	// namespace must bind the ClusterRole output-configmap-writer to the operator.
 	// +optional
 	OutputConfigMap *OutputConfigMap `json:"outputConfigMap,omitzero"`
 }

@@ -75,3 +75,27 @@ func TestOutputConfigMap(t *testing.T) {
 		r.Eventually(func() map[string]string { return r.configMap("ours").Data }).Should(HaveLen(3))
 	})
 }
+
+func TestOutputConfigMapNeedsARoleBinding(t *testing.T) {
+	r := newRig(t)
+	r.asShippedAccount()
+	r.start()
+	cluster := r.create(r.small("etl", publishedIn("etl-cluster")))
+	stalled := r.becomes(cluster, "Stalled=PermissionDenied")
+	r.Expect(message(stalled, "Stalled")).To(And(
+		HavePrefix("spec.outputConfigMap: the operator may not read ConfigMap etl-cluster"),
+		ContainSubstring("in namespace "+r.namespace+", create a RoleBinding of the ClusterRole databricks-operator-output-configmap-writer"),
+	), "[S16]")
+	r.Expect(r.get(cluster).Status.ClusterID).NotTo(BeEmpty(), "the cluster is kept")
+
+	r.bindToOperator("output_configmap_writer_role.yaml")
+	// Any change of the object has the ConfigMap looked at before the minute is over.
+	r.editSpec(cluster, fixed(2))
+	r.Eventually(func() map[string]string { return r.configMap("etl-cluster").Data }).Should(HaveKey("DATABRICKS_CLUSTER_ID"), "[S2] [S16]")
+	r.becomes(cluster, "Ready=Running")
+	made := r.configMap("etl-cluster")
+	made.Data["DATABRICKS_HOST"] = "https://elsewhere"
+	r.Expect(r.api.Update(t.Context(), made)).To(Succeed())
+	r.editSpec(cluster, fixed(3))
+	r.Eventually(func() string { return r.configMap("etl-cluster").Data["DATABRICKS_HOST"] }).Should(Equal(r.get(cluster).Status.Host), "[S2] get and patch suffice")
+}

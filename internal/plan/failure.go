@@ -55,6 +55,13 @@ func (f *Failure) Verdict() Verdict {
 	return Verdict{Reason: r.reason, Message: f.Message, Stalled: r.stalled}
 }
 
+// verdictOn is the verdict of a failure that a field of the specification led to.
+func (f *Failure) verdictOn(field string) Verdict {
+	verdict := f.Verdict()
+	verdict.Message = field + verdict.Message
+	return verdict
+}
+
 // VerdictOn is what to tell of a step of an object that failed, now and while the
 // step is held back. What keeps an object from being deleted says the way out.
 func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {

@@ -56,7 +56,7 @@ func (in Input) withOutput(next Plan) Plan {
 	switch {
 	case output.Failure != nil:
 		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
-		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + output.Failure.Message})
+		return in.unlessReported(next, output.Failure.verdictOn(field))
 	case output.Foreign:
 		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
 		return in.unlessReported(next, Verdict{
@@ -69,7 +69,7 @@ func (in Input) withOutput(next Plan) Plan {
 	}
 	next, held := in.sideStep(next, Publish{wanted})
 	if held {
-		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: field + in.Attempts.Side[StepPublish].Failure.Message})
+		return in.unlessReported(next, in.Attempts.Side[StepPublish].Failure.verdictOn(field))
 	}
 	return next
 }

@@ -290,10 +290,11 @@ var verbs = map[string]func(t *testing.T, in *Input, args []string){
 	},
 	"output": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Output = map[string]Output{
-			"absent":  {},
-			"foreign": {Foreign: true},
-			"fails":   {Failure: &Failure{Class: databricks.ClassTransient, Message: "the API server does not answer"}},
-			"written": {Data: Published(in.Cluster)},
+			"absent":    {},
+			"foreign":   {Foreign: true},
+			"fails":     {Failure: &Failure{Class: databricks.ClassTransient, Message: "the API server does not answer"}},
+			"written":   {Data: Published(in.Cluster)},
+			"forbidden": {Failure: &Failure{Class: databricks.ClassForbidden, Message: "the operator may not read it"}},
 		}[args[0]]
 	},
 }

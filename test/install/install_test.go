@@ -22,6 +22,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -351,6 +352,10 @@ func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 		{true, shared},
 		{true, token(namespace, serviceAccount)},
 		{true, own("update", "coordination.k8s.io", "leases")},
+		{false, everywhere("get", "", "configmaps")},
+		{false, everywhere("create", "", "configmaps")},
+		{false, everywhere("patch", "", "configmaps")},
+		{false, own("create", "", "configmaps")},
 		{false, everywhere("list", "", "secrets")},
 		{false, everywhere("watch", "", "secrets")},
 		{false, own("list", "", "secrets")},
@@ -375,17 +380,42 @@ func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 			g.Expect(install()).To(Succeed())
 
 			// The API server applies a new role with a delay.
-			g.Eventually(func(g Gomega) {
-				review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-					User:               "system:serviceaccount:" + namespace + ":" + serviceAccount,
-					Groups:             []string{"system:serviceaccounts", "system:authenticated"},
-					ResourceAttributes: &c.do,
-				}}
-				g.Expect(cluster.Create(t.Context(), review)).To(Succeed())
-				g.Expect(review.Status.Allowed).To(Equal(c.may))
-			}).WithTimeout(patience).Should(Succeed())
+			g.Eventually(mayDo).WithArguments(t.Context(), c.do).WithTimeout(patience).Should(Equal(c.may))
 		})
 	}
+}
+
+// TestANamespaceOptsIntoOutputConfigMaps runs the command of docs/access.md.
+func TestANamespaceOptsIntoOutputConfigMaps(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(install()).To(Succeed())
+
+	g.Expect(cluster.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "output"}})).To(Succeed())
+	g.Expect(cluster.Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "output", Name: "databricks-operator-output"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "databricks-operator-output-configmap-writer"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: serviceAccount}},
+	})).To(Succeed())
+
+	for verb, may := range map[string]bool{"get": true, "create": true, "patch": true, "update": false, "delete": false, "list": false, "watch": false} {
+		t.Run("[S2] [S16] "+verb, func(t *testing.T) {
+			NewWithT(t).Eventually(mayDo).WithArguments(t.Context(),
+				authorizationv1.ResourceAttributes{Verb: verb, Resource: "configmaps", Namespace: "output"},
+			).WithTimeout(patience).Should(Equal(may))
+		})
+	}
+}
+
+// mayDo reports whether the operator's account has a permission.
+func mayDo(ctx context.Context, do authorizationv1.ResourceAttributes) (bool, error) {
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               "system:serviceaccount:" + namespace + ":" + serviceAccount,
+		Groups:             []string{"system:serviceaccounts", "system:authenticated"},
+		ResourceAttributes: &do,
+	}}
+	err := cluster.Create(ctx, review)
+
+	return review.Status.Allowed, err
 }
 
 func TestProtectedClusterIsNotDeleted(t *testing.T) {

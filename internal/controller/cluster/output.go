@@ -18,8 +18,6 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;create;update;patch
-
 // output looks at the ConfigMap that tells workloads where the cluster is: by its
 // name and uncached, since the operator may list none.
 func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
@@ -31,7 +29,7 @@ func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksClu
 	switch err := r.secrets.reader.Get(ctx, name, found); {
 	case apierrors.IsNotFound(err):
 	case err != nil:
-		observed.Output.Failure = kubernetesFailure("read", name.Name, err)
+		observed.Output.Failure = configMapFailure("read", name, err)
 	case !metav1.IsControlledBy(found, cluster):
 		observed.Output.Foreign = true
 	default:
@@ -42,33 +40,41 @@ func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksClu
 // publish writes the ConfigMap. What it says beside is left alone; the lock makes
 // one that was exchanged meanwhile fail.
 func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Publish) outcome {
-	name, wanted := cluster.Spec.OutputConfigMap.Name, step.Data
+	key, wanted := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Spec.OutputConfigMap.Name}, step.Data
 	if observed.output == nil {
-		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.Namespace, Name: name}, Data: wanted}
+		made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Data: wanted}
 		if err := controllerutil.SetControllerReference(cluster, made, a.client.Scheme()); err != nil {
-			return outcome{err: fmt.Errorf("own ConfigMap %s: %w", name, err)}
+			return outcome{err: fmt.Errorf("own ConfigMap %s: %w", key.Name, err)}
 		}
-		return published(name, a.client.Create(ctx, made))
+		return published(key, a.client.Create(ctx, made))
 	}
 	before := client.MergeFromWithOptions(observed.output.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	if observed.output.Data == nil {
 		observed.output.Data = map[string]string{}
 	}
 	maps.Copy(observed.output.Data, wanted)
-	return published(name, a.client.Patch(ctx, observed.output, before))
+	return published(key, a.client.Patch(ctx, observed.output, before))
 }
 
-func published(name string, err error) outcome {
+func published(key types.NamespacedName, err error) outcome {
 	if err != nil {
-		return outcome{Outcome: report.Outcome{Ran: true, Failure: kubernetesFailure("write", name, err)}}
+		return outcome{Outcome: report.Outcome{Ran: true, Failure: configMapFailure("write", key, err)}}
 	}
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
-// kubernetesFailure is a failure of the Kubernetes API as a fact.
-func kubernetesFailure(verb, name string, err error) *plan.Failure {
+// configMapFailure returns a failure of the Kubernetes API as a fact. The operator has
+// no right on ConfigMaps but in the namespaces that bind the role for it.
+func configMapFailure(verb string, key types.NamespacedName, err error) *plan.Failure {
+	if apierrors.IsForbidden(err) {
+		return &plan.Failure{
+			Class: databricks.ClassForbidden,
+			Message: fmt.Sprintf("the operator may not %s ConfigMap %s: in namespace %s, create a RoleBinding of the ClusterRole "+
+				"databricks-operator-output-configmap-writer to the operator's service account, or remove the field", verb, key.Name, key.Namespace),
+		}
+	}
 	return &plan.Failure{
 		Class:   databricks.ClassTransient,
-		Message: fmt.Sprintf("the operator could not %s ConfigMap %s (%s)", verb, name, apierrors.ReasonForError(err)),
+		Message: fmt.Sprintf("the operator could not %s ConfigMap %s (%s)", verb, key.Name, apierrors.ReasonForError(err)),
 	}
 }
