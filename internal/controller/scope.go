@@ -13,24 +13,24 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
-// Scope is which DatabricksClusters an operator works on. The others do not
-// exist for it. The zero value is all there are.
+// Scope selects the DatabricksClusters of an operator. The zero value selects all of
+// them.
 type Scope struct {
-	// Namespaces are those that it works in; none: all.
+	// Namespaces are the namespaces of the objects; empty for all.
 	Namespaces []string
-	// Labels are what its objects carry; nil: whatever they carry.
+	// Labels select the objects by their labels; nil selects all.
 	Labels labels.Selector
 }
 
-// All tells whether nothing is out of scope.
+// All reports whether the scope selects all objects.
 func (s Scope) All() bool { return len(s.Namespaces) == 0 && !s.labelled() }
 
-// labelled tells whether other operators may work in the same namespaces.
+// labelled reports whether other operators may work in the same namespaces.
 func (s Scope) labelled() bool { return s.Labels != nil && !s.Labels.Empty() }
 
-// CacheOptions are what the manager's cache must run with: what is in scope, and
-// of that no more than is used. What nobody watches is not read through it, so
-// that no read of a Secret makes it watch all Secrets.
+// CacheOptions returns the required options of the manager's cache. The cache has only
+// the objects in scope, without unused fields. It fails reads of objects that no
+// controller watches, so that a read of a Secret does not make it watch all Secrets.
 func CacheOptions(scope Scope) ctrlcache.Options {
 	options := ctrlcache.Options{
 		DefaultTransform:            slim,
@@ -48,17 +48,16 @@ func CacheOptions(scope Scope) ctrlcache.Options {
 	return options
 }
 
-// slim drops from an object what the operator never looks at, and what is often
-// the larger part of it: who owns which field, and annotations that are not this
-// group's, such as the whole object as it was last applied. The large fields of an
-// oversized specification are dropped, too. What is missing from the cache is missing
-// on both sides of a patch, so that no patch touches it; to update such an object
-// would delete it, which the operator has no right to. An object that was slimmed
-// before stays as it is.
+// slim removes the fields that the operator does not use and that are often the larger
+// part of an object: managed fields, the annotations of other groups, such as the last
+// applied object, and the large fields of an oversized specification. A patch does not
+// change a removed field, because it is missing on both sides of the comparison. An
+// update would delete it, but the operator has no permission to update objects. slim is
+// idempotent.
 func slim(in any) (any, error) {
 	object, err := meta.Accessor(in)
 	if err != nil {
-		return in, nil //nolint:nilerr // the note that an object was deleted while nobody watched
+		return in, nil //nolint:nilerr // a tombstone of an object that was deleted during a gap of the watch
 	}
 	if object.GetManagedFields() != nil {
 		object.SetManagedFields(nil)
@@ -72,7 +71,7 @@ func slim(in any) (any, error) {
 	return in, nil
 }
 
-// ownAnnotations returns the annotations of this group; nil for none.
+// ownAnnotations returns the annotations of this group; nil if there are none.
 func ownAnnotations(all map[string]string) map[string]string {
 	var own map[string]string
 	for key, value := range all {

@@ -22,17 +22,17 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// actor carries out one step. It alone holds what can write to Databricks.
+// actor carries out one step. It is the only holder of a Databricks writer.
 type actor struct {
 	client client.Client
-	// uncached reads what the API server has now.
+	// uncached reads the current objects of the API server.
 	uncached client.Reader
-	// kube spaces the writes to the API server that fail.
+	// kube is the backoff of failing writes to the API server.
 	kube     *kubeWrites
 	writers  *cache.Writers
 	attempts *attemptStore
 	options  Options
-	// withoutUpdate are the hosts that do not know clusters/update.
+	// withoutUpdate are the hosts without clusters/update.
 	withoutUpdate hosts
 }
 
@@ -57,19 +57,19 @@ func (h *hosts) has(host string) bool {
 	return h.names[host]
 }
 
-// outcome is what came of a step.
+// outcome is the result of a step.
 type outcome struct {
 	report.Outcome
-	// wait is when a step that had no turn may be tried; zero: it had one.
+	// wait is when a step that was not permitted may be retried; zero if it was permitted.
 	wait time.Time
-	// hold is why it had none; nil: for no reason worth a condition.
+	// hold is why it was not permitted; nil if the reason needs no condition.
 	hold *plan.Hold
-	// err is a failure of the Kubernetes API: the queue brings the object back.
+	// err is a failure of the Kubernetes API, after which the object is requeued.
 	err error
 }
 
-// act does one thing: at most one call to Databricks that writes. A step that has
-// waited for a while says what holds it up.
+// act carries out a step, with at most one write to Databricks. The outcome of a step
+// that has been held for plan.HoldReportedAfter has the reason.
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
 	done := a.carryOut(ctx, cluster, observed, next)
 	attempts := a.attempts.of(cluster)
@@ -93,8 +93,8 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-// requests are the requests of the steps that change a workspace. What ends costs has
-// the priority of terminates.
+// requests are the requests of the steps that change a workspace. Steps that end costs
+// have the priority of terminates.
 var requests = map[plan.StepKind]cache.Write{
 	plan.StepCreate:             {Priority: ratelimit.PriorityChange, Endpoint: "clusters/create"},
 	plan.StepStart:              {Priority: ratelimit.PriorityChange, Endpoint: "clusters/start"},
@@ -129,7 +129,7 @@ func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluste
 	case plan.RemoveFinalizer:
 		return a.patch(ctx, cluster, func() { controllerutil.RemoveFinalizer(cluster, v1alpha1.FinalizerCluster) })
 	case plan.StoreClusterID, plan.PersistOwnership, plan.PersistLibraries, plan.AcknowledgeRequest:
-		// The status that follows carries it out.
+		// The next status write carries it out.
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case plan.ReadSpec:
 		return a.readSpec(cluster, observed, step)
@@ -181,8 +181,8 @@ func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluste
 	return outcome{}
 }
 
-// busyIsDone takes a start that met a cluster already starting or running for
-// one that went well: the next look tells which.
+// busyIsDone returns nil for the error of a start whose cluster is already starting or
+// running. The next read shows its state.
 func busyIsDone(err error) error {
 	if databricks.ClassOf(err) == databricks.ClassBusy {
 		return nil
@@ -190,7 +190,7 @@ func busyIsDone(err error) error {
 	return err
 }
 
-// missingIsDone takes a cluster that is already gone for a deletion that went well.
+// missingIsDone returns nil for the error of a deletion whose cluster does not exist.
 func missingIsDone(err error) error {
 	if databricks.ClassOf(err) == databricks.ClassMissing {
 		return nil
@@ -198,7 +198,7 @@ func missingIsDone(err error) error {
 	return err
 }
 
-// patch changes the object's metadata. The lock makes a stale cache fail.
+// patch changes the object's metadata. The optimistic lock fails for a stale object.
 func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, change func()) outcome {
 	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	if err := a.kube.admit(cluster, objectWrite); err != nil {
@@ -234,7 +234,7 @@ func (a *actor) writeLibraries(
 	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
 }
 
-// outcomeOf tells a call that had no turn from one that failed.
+// outcomeOf returns the outcome of a call with this error.
 func outcomeOf(err error) outcome {
 	var wait *cache.WaitError
 	switch {
@@ -249,7 +249,7 @@ func outcomeOf(err error) outcome {
 	}
 }
 
-// holdOf is what a refusal to send says in a condition.
+// holdOf returns the hold of a write that was not permitted.
 func holdOf(wait *cache.WaitError) *plan.Hold {
 	hold := &plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
 	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
@@ -286,9 +286,10 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
-	done := a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.ClusterWriter) error {
+	call := func(ctx context.Context, api databricks.ClusterWriter) error {
 		return api.Update(ctx, databricks.UpdateRequest{ClusterID: step.ClusterID, Cluster: resource, UpdateMask: mask})
-	}))
+	}
+	done := a.writeCluster(ctx, observed, request(step, step.ClusterID), a.fencedIfRunning(cluster, observed, call))
 	if done.Failure != nil && done.Failure.Class == databricks.ClassUnsupported {
 		a.withoutUpdate.add(observed.Host)
 		return outcome{wait: time.Now()}
@@ -296,8 +297,8 @@ func (a *actor) update(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	return done
 }
 
-// correction is what is to be changed, on top of what the cluster was last asked to
-// be.
+// correction returns the changes of an update, on top of the spec that was last
+// requested.
 func correction(observed observation, step plan.Update) drift.Correction {
 	return drift.Correction{
 		Desired: observed.Desired, Observed: observed.base, Differences: step.Differences, Normalized: observed.Normalized, Owner: observed.Owner,
@@ -324,17 +325,17 @@ func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, o
 	}))
 }
 
-// invalid is a specification that cannot even be spelled.
+// invalid returns the outcome of a specification that cannot be encoded as a request.
 func invalid(err error) outcome {
 	return outcome{Outcome: report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
 }
 
-// create makes the object's cluster, at most once whatever happens.
+// create creates the object's cluster, at most once.
 //
-// The intent is persisted first, under a lock that only one process can win; it
-// alone may send the create, at once, and not after the intent's deadline. The
-// id is persisted with the status that finish writes. An answer that was lost
-// leaves the intent: nobody creates again before it is known what became of it.
+// The intent is persisted first, under an optimistic lock. Only the process that
+// persisted it may send the create, at once and not after the intent's deadline. finish
+// persists the id with the status. A lost answer leaves the intent, which prevents
+// another create until the result of the first one is known.
 func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Create) outcome {
 	body, err := drift.Creation(observed.Desired, cluster.Namespace+"/"+cluster.Name, observed.Owner)
 	if err != nil {
@@ -361,20 +362,20 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	return done
 }
 
-// isNewest reports that the API server has no newer version of an object than the one
-// that was read: then no conflict is explained by it.
+// isNewest reports whether the API server has no newer version of an object than the one
+// that was read, so that a conflict has another cause.
 func (a *actor) isNewest(ctx context.Context, cluster *v1alpha1.DatabricksCluster, read string) bool {
 	var now v1alpha1.DatabricksCluster
 	err := a.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &now)
 	return err == nil && now.UID == cluster.UID && now.ResourceVersion == read
 }
 
-// errTooLate ends a creation whose process was held up between its intent and
-// its call: somebody may already be looking for what it would have made.
+// errTooLate ends a create whose process was delayed between its intent and its call.
+// Another process may already search for the cluster of this intent.
 var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache.ErrNotSent)
 
-// declare persists the intent to create. A conflict means that this process did
-// not see the newest object, and must not create.
+// declare persists the intent to create. After a conflict this process does not have
+// the newest object and must not create.
 func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent plan.Intent) error {
 	if err := a.kube.admit(cluster, intentWrite); err != nil {
 		return err
@@ -389,7 +390,7 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	if before := cluster.Status.Creation; before == nil || before.Token != intent.Token {
 		cluster.Status.SecretsDigest = observed.SecretsDigest
 	} else if before.Digest != digest {
-		// An earlier call of this creation asked for another specification.
+		// An earlier call of this creation had another specification.
 		digest = ""
 	}
 	cluster.Status.NormalizedFields = nil

@@ -16,22 +16,22 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// attemptStore keeps the state of objects between two reconciles of one process. It
-// only saves work: facts that must survive a restart are in the objects' status.
+// attemptStore has the state of objects between the reconciles of one process. Facts
+// that must survive a restart are in the objects' status.
 //
-// An object is known by its name and its UID, so that another object of the same name
-// gets nothing of it. The kind is no part of the key, because only DatabricksClusters
-// are in the store.
+// The key is the object's name and UID, so that another object of the same name gets
+// nothing of it. The kind is no part of the key, because only DatabricksClusters are in
+// the store.
 type attemptStore struct {
 	// mu guards objects.
 	mu      sync.Mutex
 	objects map[types.NamespacedName]map[types.UID]objectState
 }
 
-// objectState is what one process keeps of an object.
+// objectState is the state of an object in one process.
 type objectState struct {
 	attempts plan.Attempts
-	// interest is what the last pass needed to know.
+	// interest is the one of the last reconcile.
 	interest cache.Interest
 	// wroteAt is when the status was last written.
 	wroteAt time.Time
@@ -41,7 +41,7 @@ type objectState struct {
 	// version is the resource version that this process wrote last, at versionAt.
 	version   string
 	versionAt time.Time
-	// stale counts the passes in a row that met an object which is not the newest.
+	// stale counts the consecutive reconciles of a stale object.
 	stale int
 }
 
@@ -49,15 +49,15 @@ func newAttemptStore() *attemptStore {
 	return &attemptStore{objects: map[types.NamespacedName]map[types.UID]objectState{}}
 }
 
-// state returns what is kept of this very object, not of an earlier one of its name.
+// state returns the state of an object.
 func (s *attemptStore) state(cluster *v1alpha1.DatabricksCluster) objectState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.objects[client.ObjectKeyFromObject(cluster)][cluster.UID]
 }
 
-// update changes what is kept of an object. Only one reconcile of an object runs at a
-// time, so change sees what the last one left.
+// update changes the state of an object and returns the new state. Only one reconcile of
+// an object runs at a time.
 func (s *attemptStore) update(cluster *v1alpha1.DatabricksCluster, change func(*objectState)) objectState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *attemptStore) update(cluster *v1alpha1.DatabricksCluster, change func(*
 	return state
 }
 
-// forget drops all objects of a name.
+// forget drops the state of all objects of a name.
 func (s *attemptStore) forget(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,20 +88,20 @@ func (s *attemptStore) set(cluster *v1alpha1.DatabricksCluster, attempts plan.At
 	s.update(cluster, func(state *objectState) { state.attempts = attempts })
 }
 
-// seen records that an object was seen as it is.
+// seen records that the current generation of an object was read.
 func (s *attemptStore) seen(cluster *v1alpha1.DatabricksCluster, now time.Time) {
 	s.set(cluster, s.of(cluster).Seen(cluster, now))
 }
 
-// reread drops what is kept of an object, so that everything is read again.
+// reread drops the state of an object, so that everything is read again.
 func (s *attemptStore) reread(cluster *v1alpha1.DatabricksCluster, now time.Time) {
 	s.update(cluster, func(state *objectState) {
 		*state = objectState{attempts: plan.Attempts{}.Reread(now), version: cluster.ResourceVersion, versionAt: now}
 	})
 }
 
-// secretsDigest returns drift.SecretsDigest, which is slow on purpose, and computes it
-// only for other values than last time.
+// secretsDigest returns drift.SecretsDigest, which is slow on purpose. It is computed
+// only if the values changed.
 func (s *attemptStore) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drift.Secrets, desired drift.Tree) string {
 	if secrets == (drift.Secrets{}) {
 		return ""
@@ -116,8 +116,8 @@ func (s *attemptStore) secretsDigest(cluster *v1alpha1.DatabricksCluster, secret
 	return digest
 }
 
-// cacheLag bounds how long an informer cache is waited for that does not show what
-// this process wrote: after a restore of the control plane it never will.
+// cacheLag is how long a reconcile waits for an informer cache that does not have this
+// process's last write. After a restore of the control plane the cache never gets it.
 const cacheLag = 10 * time.Second
 
 // recordVersion records the version of an object that this process has written.
@@ -126,7 +126,7 @@ func (s *attemptStore) recordVersion(cluster *v1alpha1.DatabricksCluster) {
 }
 
 // isAhead reports whether this process has written a newer version of the object than
-// the informer cache shows yet.
+// the informer cache has.
 func (s *attemptStore) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	known := s.state(cluster)
 	if known.version == "" || time.Since(known.versionAt) > cacheLag {
@@ -136,20 +136,21 @@ func (s *attemptStore) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	return err == nil && order < 0
 }
 
-// countStale counts a pass that met an object which is not the newest.
+// countStale counts a reconcile of a stale object and returns the number of consecutive
+// ones.
 func (s *attemptStore) countStale(cluster *v1alpha1.DatabricksCluster) int {
 	return s.update(cluster, func(state *objectState) { state.stale++ }).stale
 }
 
-// resetStale records a pass that met no newer object.
+// resetStale records a reconcile of the newest version.
 func (s *attemptStore) resetStale(cluster *v1alpha1.DatabricksCluster) {
 	if s.state(cluster).stale != 0 {
 		s.update(cluster, func(state *objectState) { state.stale = 0 })
 	}
 }
 
-// keepUnstored records corrections that could not be stored in the status; nil: they
-// were.
+// keepUnstored records corrections that could not be stored in the status; nil if they
+// were stored.
 func (s *attemptStore) keepUnstored(cluster *v1alpha1.DatabricksCluster, unstored []v1alpha1.Correction) {
 	attempts := s.of(cluster)
 	if attempts.Unstored == nil && unstored == nil {
@@ -164,12 +165,13 @@ func (s *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster) {
 	s.update(cluster, func(state *objectState) { state.wroteAt = time.Now() })
 }
 
-// wroteWithin reports whether the status was written within the last while.
-func (s *attemptStore) wroteWithin(cluster *v1alpha1.DatabricksCluster, while time.Duration) bool {
-	return time.Since(s.state(cluster).wroteAt) < while
+// wroteWithin reports whether the status was written less than a duration ago.
+func (s *attemptStore) wroteWithin(cluster *v1alpha1.DatabricksCluster, duration time.Duration) bool {
+	return time.Since(s.state(cluster).wroteAt) < duration
 }
 
-// interest returns what the last pass needed to know beside the cluster itself.
+// interest returns the interest of the last reconcile. If the object had another cluster
+// then, only its search is returned.
 func (s *attemptStore) interest(cluster *v1alpha1.DatabricksCluster) cache.Interest {
 	known := s.state(cluster).interest
 	if known.ClusterID != clusterID(cluster) {
@@ -178,6 +180,7 @@ func (s *attemptStore) interest(cluster *v1alpha1.DatabricksCluster) cache.Inter
 	return known
 }
 
+// keepInterest stores the interest of a reconcile.
 func (s *attemptStore) keepInterest(cluster *v1alpha1.DatabricksCluster, interest cache.Interest) {
 	s.update(cluster, func(state *objectState) { state.interest = interest })
 }

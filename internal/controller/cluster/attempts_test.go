@@ -10,7 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-func TestAnotherObjectOfTheNameHasNothingOfTheFirst(t *testing.T) {
+func TestAnotherObjectOfTheSameNameHasNoAttemptsOfTheFirst(t *testing.T) {
 	g := NewWithT(t)
 	store := newAttemptStore()
 	first, second := named("a", "x"), named("a", "x")

@@ -13,33 +13,33 @@ import (
 )
 
 const (
-	// maxWriteBackoff is the longest pause between two attempts to write to the API
+	// maxWriteBackoff is the longest backoff between two attempts to write to the API
 	// server in one scope.
 	maxWriteBackoff = 30 * time.Second
-	// retrySpacing is the least time between two retries of this process, whatever
-	// their scopes.
+	// retrySpacing is the shortest time between two retries of this process in all
+	// scopes.
 	retrySpacing = 7 * time.Second
-	// maxScopes bounds how many scopes are kept.
+	// maxScopes is the largest number of scopes in memory.
 	maxScopes = 10_000
 )
 
-// errDropped is an intent that the API server accepted and did not keep.
+// errDropped means that the API server accepted an intent and did not store it.
 var errDropped = errors.New("the API server accepted the intent to create and did not keep it")
 
-// heldWriteError is a write to the API server that was not attempted: others failed
-// lately. It may be attempted at until.
+// heldWriteError means that a write to the API server was not attempted, because recent
+// ones failed. It may be attempted at until.
 type heldWriteError struct{ until time.Time }
 
-// Error says why nothing was attempted.
+// Error returns why the write was not attempted.
 func (*heldWriteError) Error() string {
 	return "writes to the API server have failed; waiting before another one"
 }
 
-// kubeWrites spaces the attempts to write to the API server once they fail: per
-// namespace or object where they are refused, for the whole process where the API
-// server cannot be reached. In a scope that fails one attempt is made at a time.
+// kubeWrites is the backoff of failing writes to the API server. The scope of the
+// backoff is a namespace or an object if the writes are refused, and the whole process
+// if the API server cannot be reached. In a failing scope one attempt is made at a time.
 type kubeWrites struct {
-	// first is the pause after the first failure; it doubles.
+	// first is the backoff after the first failure; it doubles.
 	first time.Duration
 	now   func() time.Time
 
@@ -49,13 +49,13 @@ type kubeWrites struct {
 	lastRetry time.Time
 }
 
-// writeScope is a part of the API server's work in which writes fail.
+// writeScope is the state of a scope in which writes fail.
 type writeScope struct {
 	failures int
 	next     time.Time
-	// retrying reports that one attempt is under way.
+	// retrying reports whether an attempt is in progress.
 	retrying bool
-	// isServer reports that the API server failed; otherwise it refused.
+	// isServer reports whether the API server failed; otherwise it refused.
 	isServer bool
 }
 
@@ -63,20 +63,20 @@ func newKubeWrites(first time.Duration) *kubeWrites {
 	return &kubeWrites{first: first, now: time.Now, scopes: map[string]*writeScope{}}
 }
 
-// processScope is the scope of failures that concern every write.
+// processScope is the scope of failures of all writes.
 const processScope = ""
 
-// writeKind is what a write is about.
+// writeKind is the subject of a write.
 type writeKind int
 
-// The kinds of writes: a refusal of an intent speaks for its namespace, of any other
-// write for its object.
+// The kinds of writes. The scope of a refused intent is its namespace, that of any other
+// refused write is its object.
 const (
 	intentWrite writeKind = iota
 	objectWrite
 )
 
-// refusalScope is the scope of a write that is refused.
+// refusalScope returns the scope of a refused write.
 func refusalScope(cluster *v1alpha1.DatabricksCluster, kind writeKind) string {
 	if kind == intentWrite {
 		return "intents/" + cluster.Namespace
@@ -84,14 +84,15 @@ func refusalScope(cluster *v1alpha1.DatabricksCluster, kind writeKind) string {
 	return "objects/" + cluster.Namespace + "/" + cluster.Name
 }
 
+// serverScope returns the scope of a write for which the API server failed.
 func serverScope(cluster *v1alpha1.DatabricksCluster) string { return "server/" + cluster.Namespace }
 
 func scopesOf(cluster *v1alpha1.DatabricksCluster, kind writeKind) []string {
 	return []string{processScope, serverScope(cluster), refusalScope(cluster, kind)}
 }
 
-// held returns the *heldWriteError of a write that may not be attempted now; nil: it may.
-// It counts nothing.
+// held returns the *heldWriteError of a write that may not be attempted now; nil if it
+// may. It changes no state.
 func (k *kubeWrites) held(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -99,8 +100,8 @@ func (k *kubeWrites) held(cluster *v1alpha1.DatabricksCluster, kind writeKind) e
 	return err
 }
 
-// admit lets a write through, or returns a *heldWriteError. The caller must call done with
-// the outcome of a write that was let through.
+// admit permits a write, or returns a *heldWriteError. The caller must call done with the
+// outcome of a permitted write.
 func (k *kubeWrites) admit(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -111,12 +112,13 @@ func (k *kubeWrites) admit(cluster *v1alpha1.DatabricksCluster, kind writeKind) 
 	now := k.now()
 	k.lastRetry = now
 	for _, scope := range failing {
-		scope.retrying, scope.next = true, now.Add(k.pause(scope.failures))
+		scope.retrying, scope.next = true, now.Add(k.backoff(scope.failures))
 	}
 	return nil
 }
 
-// judge finds the failing scopes of a write, and whether it has to wait for them.
+// judge returns the failing scopes of a write, or a *heldWriteError if the write has to
+// wait for them.
 func (k *kubeWrites) judge(cluster *v1alpha1.DatabricksCluster, kind writeKind) (failing []*writeScope, err error) {
 	now := k.now()
 	for _, name := range scopesOf(cluster, kind) {
@@ -135,8 +137,8 @@ func (k *kubeWrites) judge(cluster *v1alpha1.DatabricksCluster, kind writeKind) 
 	return failing, nil
 }
 
-// done takes the outcome of a write that was let through. A conflict and a missing
-// object say that the API server is well.
+// done records the outcome of a permitted write. A conflict and a missing object count
+// as successes of the API server.
 func (k *kubeWrites) done(cluster *v1alpha1.DatabricksCluster, kind writeKind, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -160,7 +162,7 @@ func (k *kubeWrites) done(cluster *v1alpha1.DatabricksCluster, kind writeKind, e
 	}
 }
 
-// writeFailure is how a write failed.
+// writeFailure is the way in which a write failed.
 type writeFailure int
 
 // The failures of a write: the API server refused it, or failed itself.
@@ -169,7 +171,8 @@ const (
 	failedWrite
 )
 
-// failed counts a failure. Those of attempts that began before it count once.
+// failed counts a failure of a scope. Failures of attempts that began before its backoff
+// count once.
 func (k *kubeWrites) failed(name string, how writeFailure) {
 	scope := k.scopes[name]
 	now := k.now()
@@ -185,10 +188,10 @@ func (k *kubeWrites) failed(name string, how writeFailure) {
 	}
 	scope.failures++
 	scope.retrying, scope.isServer = false, how == failedWrite
-	scope.next = now.Add(k.pause(scope.failures))
+	scope.next = now.Add(k.backoff(scope.failures))
 }
 
-// failingNamespaces counts those in which the API server fails.
+// failingNamespaces returns the number of namespaces in which the API server fails.
 func (k *kubeWrites) failingNamespaces() int {
 	count := 0
 	for name, scope := range k.scopes {
@@ -199,21 +202,23 @@ func (k *kubeWrites) failingNamespaces() int {
 	return count
 }
 
-func (k *kubeWrites) pause(failures int) time.Duration {
-	pause := k.first
+// backoff returns the backoff after a number of failures.
+func (k *kubeWrites) backoff(failures int) time.Duration {
+	backoff := k.first
 	for range min(failures-1, 16) {
-		pause = min(2*pause, maxWriteBackoff)
+		backoff = min(2*backoff, maxWriteBackoff)
 	}
-	return pause
+	return backoff
 }
 
-// refusedError is a conflict that no newer object explains: admission refused.
+// refusedError is a conflict without a newer version of the object, which means that
+// admission refused the write.
 type refusedError struct{ error }
 
 // Unwrap returns the API server's answer.
 func (e *refusedError) Unwrap() error { return e.error }
 
-// isRefusal reports that the API server will not take this write as it is.
+// isRefusal reports whether the API server refused the content of a write.
 func isRefusal(err error) bool {
 	if _, ok := errors.AsType[*refusedError](err); ok || errors.Is(err, errDropped) {
 		return true
@@ -227,13 +232,13 @@ func isRefusal(err error) bool {
 		code != http.StatusConflict && code != http.StatusTooManyRequests && code != http.StatusUnauthorized
 }
 
-// isAnswer reports that the API server answered at all.
+// isAnswer reports whether an error is an answer of the API server.
 func isAnswer(err error) bool {
 	_, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok
 }
 
-// nextFor is when a write of an object may be attempted again; zero: now.
+// nextFor returns when a write of an object may be attempted again; zero means now.
 func (k *kubeWrites) nextFor(cluster *v1alpha1.DatabricksCluster) time.Time {
 	var next time.Time
 	for _, kind := range []writeKind{intentWrite, objectWrite} {
@@ -244,5 +249,5 @@ func (k *kubeWrites) nextFor(cluster *v1alpha1.DatabricksCluster) time.Time {
 	return next
 }
 
-// retryAt spreads those that wait for one moment.
+// retryAt adds jitter to a time that many objects may wait for.
 func retryAt(until time.Time) time.Time { return until.Add(rand.N(time.Second)) }

@@ -14,8 +14,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// inTime has kubeWrites run by a clock of the test's own.
-func inTime() (writes *kubeWrites, pass func(time.Duration), now func() time.Time) {
+// withClock returns a kubeWrites with a clock that pass advances and now returns.
+func withClock() (writes *kubeWrites, pass func(time.Duration), now func() time.Time) {
 	clock := time.Date(2026, time.March, 18, 12, 0, 0, 0, time.UTC)
 	writes = newKubeWrites(10 * time.Second)
 	writes.now = func() time.Time { return clock }
@@ -26,7 +26,7 @@ func named(namespace, name string) *v1alpha1.DatabricksCluster {
 	return &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
 
-func TestWritesThatFailAreFew(t *testing.T) {
+func TestFailingWritesAreRetriedRarely(t *testing.T) {
 	resource := schema.GroupResource{Resource: "databricksclusters"}
 	for name, row := range map[string]struct {
 		failure    error
@@ -41,7 +41,7 @@ func TestWritesThatFailAreFew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			writes, pass, now := inTime()
+			writes, pass, now := withClock()
 			const objects = 100
 			due := make([]time.Time, objects)
 			var attempts []time.Time
@@ -61,39 +61,39 @@ func TestWritesThatFailAreFew(t *testing.T) {
 				}
 				pass(time.Second)
 			}
-			g.Expect(len(attempts)).To(BeNumerically(">=", 8), "it goes on")
+			g.Expect(len(attempts)).To(BeNumerically(">=", 8), "the retries continue")
 			for i := range attempts {
 				if i+10 < len(attempts) {
-					g.Expect(attempts[i+10].Sub(attempts[i])).To(BeNumerically(">=", time.Minute), "no more than ten a minute")
+					g.Expect(attempts[i+10].Sub(attempts[i])).To(BeNumerically(">=", time.Minute), "at most ten in a minute")
 				}
 			}
-			well := named("team-0", "c0")
+			healthy := named("team-0", "c0")
 			pass(maxWriteBackoff + retrySpacing)
-			g.Expect(writes.admit(well, intentWrite)).To(Succeed(), "within a minute")
-			writes.done(well, intentWrite, nil)
-			g.Expect(writes.admit(named("team-0", "c1"), intentWrite)).To(Succeed(), "at once for the others")
+			g.Expect(writes.admit(healthy, intentWrite)).To(Succeed(), "within a minute")
+			writes.done(healthy, intentWrite, nil)
+			g.Expect(writes.admit(named("team-0", "c1"), intentWrite)).To(Succeed(), "at once for other objects")
 		})
 	}
 }
 
-func TestARefusalConcernsItsOwnNamespace(t *testing.T) {
+func TestARefusalHoldsOnlyItsOwnNamespace(t *testing.T) {
 	g := NewWithT(t)
-	writes, _, _ := inTime()
+	writes, _, _ := withClock()
 	refused := apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("a policy"))
 	g.Expect(writes.admit(named("a", "x"), intentWrite)).To(Succeed())
 	writes.done(named("a", "x"), intentWrite, refused)
 	g.Expect(writes.admit(named("a", "y"), intentWrite)).NotTo(Succeed(), "[case-91]")
 	g.Expect(writes.admit(named("b", "x"), intentWrite)).To(Succeed(), "[R17]")
-	g.Expect(writes.admit(named("a", "y"), objectWrite)).To(Succeed(), "a status is no intent")
+	g.Expect(writes.admit(named("a", "y"), objectWrite)).To(Succeed(), "a status is not an intent")
 	writes.done(named("a", "y"), objectWrite, refused)
-	g.Expect(writes.admit(named("a", "z"), objectWrite)).To(Succeed(), "nor another object's")
+	g.Expect(writes.admit(named("a", "z"), objectWrite)).To(Succeed(), "another object")
 	writes.done(named("b", "x"), intentWrite, apierrors.NewInternalError(errors.New("a webhook of b")))
-	g.Expect(writes.admit(named("c", "x"), intentWrite)).To(Succeed(), "[R17] one namespace is no evidence against the API server")
+	g.Expect(writes.admit(named("c", "x"), intentWrite)).To(Succeed(), "[R17] a failure in one namespace does not hold the others")
 }
 
-func TestAConflictSaysThatTheAPIServerIsWell(t *testing.T) {
+func TestAConflictCountsAsASuccessOfTheAPIServer(t *testing.T) {
 	g := NewWithT(t)
-	writes, _, _ := inTime()
+	writes, _, _ := withClock()
 	writes.done(named("a", "x"), objectWrite, apierrors.NewConflict(schema.GroupResource{}, "x", errors.New("modified")))
 	g.Expect(writes.admit(named("a", "x"), objectWrite)).To(Succeed())
 }

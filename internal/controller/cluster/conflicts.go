@@ -10,9 +10,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// conflicts finds the objects that manage one cluster. An object may be out of this
-// operator's scope and in the same namespace: so where others may work there too,
-// the API server is asked, which finds objects by that field as the cache does.
+// conflicts finds the objects that manage the same cluster. If other operators may work
+// in the same namespaces, objects outside this operator's scope count as well. They are
+// read from the API server, which selects objects by the same field as the cache.
 type conflicts struct {
 	cache, uncached client.Reader
 	// namespaces are those of the operator; empty for all. sharesNamespaces reports
@@ -21,19 +21,19 @@ type conflicts struct {
 	sharesNamespaces bool
 }
 
-// workspacePlace is where a cluster lives: ids of clusters are unique in it. The
-// workspace id is empty where it is not known.
+// workspacePlace identifies a workspace, in which the ids of clusters are unique. The
+// workspace id is empty if it is unknown.
 type workspacePlace struct{ host, workspaceID string }
 
-// has reports whether an object's cluster may live there.
+// has reports whether an object's cluster may be in the workspace.
 func (p workspacePlace) has(cluster *v1alpha1.DatabricksCluster) bool {
 	bound := cluster.Status
 	sameHost := bound.Host == "" || bound.Host == p.host
 	return sameHost && (bound.WorkspaceID == "" || p.workspaceID == "" || bound.WorkspaceID == p.workspaceID)
 }
 
-// of is the object that manages the same cluster of a workspace already, or of two
-// that do the older one; "" for none.
+// of returns the object that already manages a cluster of a workspace, or the older one
+// of two such objects; "" if there is none.
 func (c conflicts) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string, in workspacePlace) (string, error) {
 	all, err := c.all(ctx, cluster, id)
 	if err != nil {
@@ -48,13 +48,13 @@ func (c conflicts) of(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	return "", nil
 }
 
-// holdsCluster reports that an object keeps others from managing its cluster.
+// holdsCluster reports whether an object prevents others from managing its cluster.
 func holdsCluster(cluster *v1alpha1.DatabricksCluster) bool {
 	return cluster.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve && slices.Contains(cluster.Finalizers, v1alpha1.FinalizerCluster)
 }
 
-// all are the objects that have a cluster on record. For a cluster that the object
-// made itself the cache will do: its owner tag says whose it is.
+// all returns the objects with a cluster in their status. For a cluster that was created
+// for the object the informer cache suffices, because the owner tag names the object.
 func (c conflicts) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster, id string) ([]v1alpha1.DatabricksCluster, error) {
 	reader, namespaces := c.cache, []string{""}
 	if c.sharesNamespaces && cluster.Spec.ClusterID != "" {
@@ -67,14 +67,14 @@ func (c conflicts) all(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	for _, namespace := range namespaces {
 		var some v1alpha1.DatabricksClusterList
 		if err := reader.List(ctx, &some, client.InNamespace(namespace), client.MatchingFields{indexClusterID: id}); err != nil {
-			return nil, fmt.Errorf("look whether another object manages cluster %s: %w", id, err)
+			return nil, fmt.Errorf("find the object that manages cluster %s: %w", id, err)
 		}
 		all = append(all, some.Items...)
 	}
 	return all, nil
 }
 
-// older orders objects by age, and those of one age by uid.
+// older reports whether a is older than b. Objects of the same age are ordered by UID.
 func older(a, b *v1alpha1.DatabricksCluster) bool {
 	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.UID < b.UID

@@ -40,8 +40,8 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 }
 
 // connected sets the connection of the observation.
-func (o *observation) connected(connection connector.Connection) {
-	o.workspace, o.Blocked, o.unansweredUntil = connection.Workspace, connection.Blocked, connection.UnansweredUntil
+func (o *observation) connected(found connector.Connection) {
+	o.workspace, o.Blocked, o.unansweredUntil = found.Workspace, found.Blocked, found.UnansweredUntil
 }
 
 // isElsewhere reports whether the credential belongs to another workspace behind the

@@ -14,13 +14,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// errChanged ends a write whose decision rests on an object that the API server no
-// longer has so. Nothing was sent.
+// errChanged ends a write that was decided for another version of the object than the
+// API server has now. Nothing was sent.
 var errChanged = fmt.Errorf("%w: the object has changed since it was read", cache.ErrNotSent)
 
-// fenced returns a call that is made only if the API server has the object, now, as
-// it was when the call was decided on. Writes that cannot be undone rest on it: the
-// cache may be behind.
+// fenced returns a call that is made only if the object in the API server still asks for
+// the same as the version that the call was decided for. It is for writes that cannot be
+// undone, because the informer cache may be outdated.
 func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call clusterCall) clusterCall {
 	return func(ctx context.Context, api databricks.ClusterWriter) error {
 		if err := a.kube.admit(cluster, objectWrite); err != nil {
@@ -39,9 +39,9 @@ func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call clusterCall) cl
 	}
 }
 
-// sameIntent reports that two versions of an object ask for the same. The generation
-// covers the specification; the rest is compared because a deletion must not rest on
-// the generation alone.
+// sameIntent reports whether two versions of an object ask for the same. The generation
+// covers the specification. The other fields are compared as well, because a deletion
+// must not depend on the generation alone.
 func sameIntent(decided, now *v1alpha1.DatabricksCluster) bool {
 	holds := func(cluster *v1alpha1.DatabricksCluster) bool {
 		return slices.Contains(cluster.Finalizers, v1alpha1.FinalizerCluster)
@@ -57,5 +57,5 @@ func sameIntent(decided, now *v1alpha1.DatabricksCluster) bool {
 		annotated(v1alpha1.AnnotationRequest) && annotated(v1alpha1.AnnotationTakeOver)
 }
 
-// isNotSent reports that a call was let through and sent nothing.
+// isNotSent reports whether a call was permitted and sent nothing.
 func isNotSent(err error) bool { return errors.Is(err, cache.ErrNotSent) }

@@ -20,7 +20,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// finish writes what is new about an object and says when to return to it.
+// finish writes the status if it changed, emits events, and returns when the object is
+// reconciled again.
 func (r *Reconciler) finish(
 	ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan, done outcome, reported report.Report,
 ) (ctrl.Result, error) {
@@ -36,7 +37,7 @@ func (r *Reconciler) finish(
 	case released:
 		r.forget(client.ObjectKeyFromObject(cluster))
 	case next.Kind() == plan.StepAddFinalizer:
-		// What there is to tell is told with the next step.
+		// The next step writes the status.
 	case r.attempts.wroteWithin(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, reported.Status):
 		if result.RequeueAfter == 0 || result.RequeueAfter > r.options.Coalesce {
 			result.RequeueAfter = r.options.Coalesce
@@ -99,6 +100,7 @@ func (r *Reconciler) recordStep(ctx context.Context, cluster *v1alpha1.Databrick
 		attempt.Libraries = step.Libraries
 	case plan.UninstallLibraries:
 		attempt.Libraries = step.Libraries
+	default:
 	}
 	if next.NonBlocking {
 		r.attempts.set(cluster, attempts.RecordedBeside(attempt))
@@ -107,10 +109,10 @@ func (r *Reconciler) recordStep(ctx context.Context, cluster *v1alpha1.Databrick
 	r.attempts.set(cluster, attempts.Recorded(attempt))
 }
 
-// write patches the status where it says something new. The lock makes a status
-// computed from a stale object fail; but the id of a cluster that was just created
-// goes through whatever changed meanwhile, so that it is not lost, unless the object
-// is another one or expects another creation by then.
+// write patches the status if it changed. The optimistic lock fails for a status that
+// was computed from a stale object. The id of a new cluster is stored without that lock,
+// so that it is not lost, unless the object is another one or expects another creation
+// by then.
 func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) error {
 	if equality.Semantic.DeepEqual(cluster.Status, status) {
 		return nil
@@ -143,9 +145,8 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	return nil
 }
 
-// onlyProgress tells a status that differs only in how far something is, such as
-// the words of a launch or the number of workers that have come. Those are not
-// worth a write each.
+// onlyProgress reports whether two statuses differ only in progress, such as the message
+// of a launch or the number of workers. Such changes are collected into one write.
 func onlyProgress(before, after v1alpha1.DatabricksClusterStatus) bool {
 	if equality.Semantic.DeepEqual(before, after) {
 		return false
@@ -162,21 +163,22 @@ func withoutProgress(status v1alpha1.DatabricksClusterStatus) *v1alpha1.Databric
 	return bare
 }
 
-// maxStalePause bounds how long an object waits for the cache to show its newest
-// version, which brings it back by itself.
+// maxStalePause is the longest retry interval of a stale object. The event of its newest
+// version enqueues it earlier.
 const maxStalePause = 10 * time.Second
 
-// stalePause is how long an object waits that is not the newest. It doubles, because
-// a watch may hang.
+// stalePause returns the retry interval of a stale object. It doubles, because a watch
+// may hang.
 func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Duration {
 	const doublings = 10
 	times := min(r.attempts.countStale(cluster), doublings)
 	return min(r.options.ConflictPause<<times, maxStalePause)
 }
 
-// retry leaves a conflict to the newer object, which is on its way, and brings every
-// other failure of the Kubernetes API back when it may be attempted again. None of
-// them goes to the queue's own backoff, which begins with milliseconds.
+// retry returns when an object is reconciled again after a failure of the Kubernetes
+// API: after a conflict, when the newer version may be in the cache; otherwise, when the
+// write may be attempted again. It returns no error, because the queue's own backoff
+// begins with milliseconds.
 func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksCluster, err error) (ctrl.Result, error) {
 	held, isHeld := errors.AsType[*heldWriteError](err)
 	switch {
@@ -187,7 +189,7 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	case apierrors.IsConflict(err) && !isRefusal(err), errors.Is(err, errChanged), errors.Is(err, errSuperseded):
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
-	log.FromContext(ctx).Info("the API server did not take a write", "error", err.Error())
+	log.FromContext(ctx).Info("the API server refused or failed a write", "error", err.Error())
 	pause := r.stalePause(cluster)
 	if next := r.kube.nextFor(cluster); !next.IsZero() {
 		pause = queue.After(retryAt(next))
@@ -195,8 +197,8 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	return ctrl.Result{RequeueAfter: pause}, nil
 }
 
-// resultOf is when time alone brings the object back. Everything else is news,
-// and comes by itself.
+// resultOf returns when the object is reconciled again without an event. Changes of its
+// data enqueue it earlier.
 func resultOf(next plan.Plan, done outcome) ctrl.Result {
 	switch {
 	case !done.wait.IsZero():
@@ -210,7 +212,7 @@ func resultOf(next plan.Plan, done outcome) ctrl.Result {
 	}
 }
 
-// forget drops what is kept about an object that is gone.
+// forget drops the data of an object that does not exist any more.
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.attempts.forget(key)
 	r.connector.Release(connector.IdentityOfName(v1alpha1.ClusterKind, key))

@@ -9,9 +9,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
 
-// lookUp takes what is known beside the cluster itself: libraries, pin, permissions,
-// and for a new specification what the workspace offers. Only what the object
-// declares is requested.
+// lookUp observes the libraries, the pin and the permissions of the cluster, and for a
+// new specification the catalog of the workspace. Only data that the object declares is
+// requested.
 func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	attempts := r.attempts.of(cluster)
 	isNew := observed.Desired != nil && attempts.NeedsAdvice(cluster.Generation)
@@ -33,12 +33,12 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *obser
 	}
 }
 
-// advise compares a new specification with what the workspace offers, once. What does
-// not fit is shown, with what may have been meant; the server decides.
+// advise compares a new specification with the catalog of the workspace, once. It adds
+// advice for each mismatch, with a suggestion. The server decides.
 func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	spec, offered, needed := &cluster.Spec, observed.view.Catalog, observed.interest.Catalog
-	if isPending(needed.Versions, offered.Versions) || isPending(needed.NodeTypes, offered.NodeTypes) ||
-		isPending(needed.Policies, offered.Policies) || isPending(needed.InstancePools, offered.InstancePools) {
+	spec, catalog, needed := &cluster.Spec, observed.view.Catalog, observed.interest.Catalog
+	if isPending(needed.Versions, catalog.Versions) || isPending(needed.NodeTypes, catalog.NodeTypes) ||
+		isPending(needed.Policies, catalog.Policies) || isPending(needed.InstancePools, catalog.InstancePools) {
 		return
 	}
 	r.attempts.set(cluster, r.attempts.of(cluster).Advised(cluster.Generation))
@@ -48,11 +48,11 @@ func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *obser
 			RuntimeEngine:    compute.RuntimeEngine(spec.RuntimeEngine),
 			NodeTypeID:       spec.NodeTypeID,
 			DriverNodeTypeID: spec.DriverNodeTypeID,
-		}, sparkversion.Facts{SparkVersions: offered.Versions.Value, NodeTypes: offered.NodeTypes.Value}),
+		}, sparkversion.Facts{SparkVersions: catalog.Versions.Value, NodeTypes: catalog.NodeTypes.Value}),
 		sparkversion.References(
-			sparkversion.Reference{Field: "spec.policyID", ID: spec.PolicyID, Names: offered.Policies.Value},
-			sparkversion.Reference{Field: "spec.instancePoolID", ID: spec.InstancePoolID, Names: offered.InstancePools.Value},
-			sparkversion.Reference{Field: "spec.driverInstancePoolID", ID: spec.DriverInstancePoolID, Names: offered.InstancePools.Value},
+			sparkversion.Reference{Field: "spec.policyID", ID: spec.PolicyID, Names: catalog.Policies.Value},
+			sparkversion.Reference{Field: "spec.instancePoolID", ID: spec.InstancePoolID, Names: catalog.InstancePools.Value},
+			sparkversion.Reference{Field: "spec.driverInstancePoolID", ID: spec.DriverInstancePoolID, Names: catalog.InstancePools.Value},
 		)...,
 	)
 	for _, problem := range problems {
@@ -60,8 +60,7 @@ func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *obser
 	}
 }
 
-// isPending reports whether an answer is still to come. A workspace that refuses one
-// offers nothing to compare with.
+// isPending reports whether an answer is requested and neither received nor refused.
 func isPending[T any](cadence cache.Cadence, look cache.Look[T]) bool {
 	return cadence != cache.NotNeeded && look.StartedAt.IsZero() && look.Err == nil
 }

@@ -13,29 +13,28 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
-// observation is the facts, and the workspace they are about, for the actor.
+// observation has the observed facts, and the workspace that they are about.
 type observation struct {
 	plan.Observation
-	// workspace is nil where there is none to call.
+	// workspace is nil if no call may be made.
 	workspace *cache.Workspace
-	// unansweredUntil is how long the workspace is given for its first answer; zero:
-	// it has answered, or took too long.
+	// unansweredUntil is the deadline of the first answer; zero if none is awaited.
 	unansweredUntil time.Time
-	// interest is what the object needs to know, and view what is known of it.
+	// interest is the data that the object needs, and view the cached data for it.
 	interest cache.Interest
 	view     cache.View
-	// base is the cluster with the spec that it was compared with: the base of a
-	// change.
+	// base is the cluster with the spec that it was compared with. It is the base of an
+	// update.
 	base drift.Observed
-	// output is the object's own ConfigMap; nil: it has none yet.
+	// output is the object's own ConfigMap; nil if it does not exist.
 	output *corev1.ConfigMap
 }
 
-// subscribe states what the object needs to know by now, and takes what is known.
+// subscribe updates the interest of the object and its view.
 func (o *observation) subscribe() { o.view = o.workspace.Subscribe(o.interest) }
 
-// observe gathers the facts about an object. It calls no workspace; what is not
-// known yet is requested of the cache.
+// observe returns the facts about an object. It calls no workspace; data that is missing
+// is requested from the cache.
 func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCluster) observation {
 	observed := observation{Observation: plan.Observation{Owner: r.ownerTag(cluster)}}
 	if !plan.NeedsWorkspace(cluster) {
@@ -47,7 +46,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	r.declare(ctx, cluster, &observed)
 	r.need(cluster, &observed)
-	r.look(ctx, cluster, &observed)
+	r.observeCluster(ctx, cluster, &observed)
 	r.search(cluster, &observed)
 	r.compare(cluster, &observed)
 	r.lookUp(cluster, &observed)
@@ -56,8 +55,8 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	return observed
 }
 
-// ownerTag is the custom tag of the clusters made for an object; its key is
-// empty where the operator is not to tag, and its value is known all the same.
+// ownerTag returns the custom tag of the clusters that are created for an object. Its
+// key is empty if the operator adds no tags.
 func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
 	own := drift.Tag{Value: r.options.OperatorID + "-" + string(cluster.UID)}
 	if r.options.OwnerTag {
@@ -66,8 +65,8 @@ func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
 	return own
 }
 
-// originOf reports whether an object was there before this process. Creation times
-// are in whole seconds.
+// originOf returns whether an object is older than this process. Creation times are in
+// whole seconds.
 func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
 	if cluster.CreationTimestamp.Time.Before(r.startedAt.Truncate(time.Second)) {
 		return plan.OlderThanProcess
@@ -75,19 +74,19 @@ func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
 	return plan.CreatedSinceStart
 }
 
-// declare spells the specification as the Clusters API does.
+// declare observes the specification, in the form of the Clusters API.
 func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if !cluster.DeletionTimestamp.IsZero() {
 		return
 	}
 	if message, oversized := specsize.Excess(cluster); oversized {
-		// What was dropped from the cached copy must not read like a change.
+		// The cached copy lacks the large fields, which must not count as a change.
 		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
 		return
 	}
-	secrets, trouble := r.secrets.resolve(ctx, cluster)
-	if trouble != nil {
-		observed.Blocked = trouble
+	secrets, blocked := r.secrets.resolve(ctx, cluster)
+	if blocked != nil {
+		observed.Blocked = blocked
 		return
 	}
 	desired, err := drift.Desired(&cluster.Spec.ClusterSpec, secrets)
@@ -100,11 +99,11 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	observed.SecretsRotated = plan.SecretsRotated(cluster, observed.SecretsDigest, r.attempts.of(cluster).Last)
 }
 
-// soonAgain is when the API server is asked again for what it did not answer.
-const soonAgain = 5 * time.Second
+// kubeReadRetryInterval is the retry interval of a failed read from the Kubernetes API.
+const kubeReadRetryInterval = 5 * time.Second
 
-// need states what the next decision needs to know of the cluster. What else the last
-// pass needed stays needed until this one has found otherwise.
+// need requests the data of the cluster that the next decision needs. The rest of the
+// last reconcile's interest stays until this one replaces it.
 func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	observed.interest = r.attempts.interest(cluster)
 	plan.Needs(r.needs(cluster, observed), &observed.interest)
@@ -118,9 +117,9 @@ func (r *Reconciler) needs(cluster *v1alpha1.DatabricksCluster, observed *observ
 	}
 }
 
-// look takes what is known of the object's cluster, where that is no older than what
-// was done to it.
-func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
+// observeCluster observes the object's cluster, if the newest read of it began after the
+// last own write.
+func (r *Reconciler) observeCluster(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	health := observed.view.Health
 	observed.ReadFailure = r.connector.MarkHealth(identityOf(cluster), health)
 	if observed.ReadFailure != nil {
@@ -132,9 +131,9 @@ func (r *Reconciler) look(ctx context.Context, cluster *v1alpha1.DatabricksClust
 	}
 	holder, err := r.conflicts.of(ctx, cluster, id, workspacePlace{observed.Host, observed.WorkspaceID})
 	if err != nil {
-		// Whose the cluster is decides whether it may be written to.
-		again := time.Now().Add(soonAgain)
-		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), RequeueAt: again}
+		// The cluster may not be written to without knowing which object manages it.
+		retryAt := time.Now().Add(kubeReadRetryInterval)
+		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), RequeueAt: retryAt}
 		return
 	}
 	observed.ManagedBy = holder
@@ -153,7 +152,8 @@ var presences = map[cache.Presence]plan.Presence{
 	cache.Purged:  plan.Purged,
 }
 
-// search takes what complete lists have of the owner tag, where it is searched for.
+// search observes the clusters with the owner tag in complete lists, if a decision needs
+// them.
 func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	in := plan.SearchInput{
 		Cluster: cluster, Presence: observed.Presence, Origin: r.originOf(cluster), Owner: observed.Owner,
@@ -174,7 +174,7 @@ func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, observed *obser
 	}
 }
 
-// compare finds where the cluster is not as declared, or requests the GET that the
+// compare compares the cluster with its specification, or requests the GET that the
 // comparison needs.
 func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if observed.Presence != plan.Present || observed.Desired == nil {
@@ -201,6 +201,7 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, observed *obse
 	observed.base, observed.SpecAt, observed.SpecKnown = found.Observed, found.SpecAt, found.Observed.SpecKnown()
 }
 
+// latest returns the later one of two times.
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
@@ -208,7 +209,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// clusterID is the object's cluster: the one on record, else the one it names.
+// clusterID returns the cluster in the object's status, or else in its specification.
 func clusterID(cluster *v1alpha1.DatabricksCluster) string {
 	if cluster.Status.ClusterID != "" {
 		return cluster.Status.ClusterID

@@ -14,43 +14,43 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 )
 
-// orphans is the second, independent net against clusters that nobody knows of:
-// it looks for those with this operator's owner tag and no object. It tells and
-// counts them, and never acts on them.
+// orphans searches for clusters that have this operator's owner tag and no object. It
+// logs and counts them, and never changes them. It is independent of the creation, which
+// should leave none.
 type orphans struct {
 	reader     client.Reader
 	registry   *cache.Registry
 	operatorID string
-	every      time.Duration
-	// survey is how often workspaces are listed for it, at the latest.
-	survey time.Duration
-	logger logr.Logger
-	// found is told how many there are, by host.
-	found func(byHost map[string]int)
-	// told are those that were told before, duplicates those that the last look found
-	// beside the cluster of a living object.
-	told, duplicates map[cache.Tagged]bool
+	// searchInterval is the interval of the searches, and surveyInterval that of the lists
+	// that are made for them.
+	searchInterval, surveyInterval time.Duration
+	logger                         logr.Logger
+	// onFound is called with the number of orphans by host.
+	onFound func(byHost map[string]int)
+	// logged are the orphans that were logged before. duplicates are the clusters that the
+	// last search found in addition to the cluster of an existing object.
+	logged, duplicates map[cache.Tagged]bool
 }
 
-// surveysPerLook spaces the lists that are made for the report alone: every 6
-// hours, where the report is every 5 minutes.
-const surveysPerLook = 72
+// searchesPerSurvey is the number of searches for which one list is requested: every 6
+// hours, if the interval of the searches is 5 minutes.
+const searchesPerSurvey = 72
 
 func newOrphans(mgr ctrl.Manager, registry *cache.Registry, options Options) *orphans {
 	return &orphans{
-		reader:     mgr.GetClient(),
-		registry:   registry,
-		operatorID: options.OperatorID,
-		every:      options.Orphans,
-		survey:     surveysPerLook * options.Orphans,
-		logger:     mgr.GetLogger().WithName("orphans"),
-		found:      options.OnOrphans,
+		reader:         mgr.GetClient(),
+		registry:       registry,
+		operatorID:     options.OperatorID,
+		searchInterval: options.Orphans,
+		surveyInterval: searchesPerSurvey * options.Orphans,
+		logger:         mgr.GetLogger().WithName("orphans"),
+		onFound:        options.OnOrphans,
 	}
 }
 
-// Start looks for orphans now and then, until ctx ends.
+// Start searches until ctx ends.
 func (o *orphans) Start(ctx context.Context) error {
-	ticker, surveys := time.NewTicker(o.every), time.NewTicker(o.survey)
+	ticker, surveys := time.NewTicker(o.searchInterval), time.NewTicker(o.surveyInterval)
 	defer ticker.Stop()
 	defer surveys.Stop()
 	for {
@@ -60,23 +60,23 @@ func (o *orphans) Start(ctx context.Context) error {
 		case <-surveys.C:
 			o.registry.Survey()
 		case <-ticker.C:
-			if err := o.look(ctx); err != nil {
-				o.logger.Error(err, "looking for orphaned clusters failed")
+			if err := o.search(ctx); err != nil {
+				o.logger.Error(err, "the search for clusters without an object failed")
 			}
 		}
 	}
 }
 
-// look compares the tagged clusters of every workspace with the objects.
-func (o *orphans) look(ctx context.Context) error {
+// search compares the tagged clusters of every workspace with the objects.
+func (o *orphans) search(ctx context.Context) error {
 	var objects v1alpha1.DatabricksClusterList
 	if err := o.reader.List(ctx, &objects); err != nil {
 		return fmt.Errorf("list the objects: %w", err)
 	}
-	known, living := map[string]bool{}, map[string]*v1alpha1.DatabricksCluster{}
+	known, byUID := map[string]bool{}, map[string]*v1alpha1.DatabricksCluster{}
 	for i := range objects.Items {
 		object := &objects.Items[i]
-		living[string(object.UID)] = object
+		byUID[string(object.UID)] = object
 		known[object.Status.ClusterID] = true
 		known[object.Spec.ClusterID] = true
 	}
@@ -86,26 +86,26 @@ func (o *orphans) look(ctx context.Context) error {
 		if operator != o.operatorID || known[tagged.ClusterID] {
 			continue
 		}
-		if object := living[uid]; object != nil {
+		if object := byUID[uid]; object != nil {
 			duplicates[tagged] = hasAnother(object)
 			if !duplicates[tagged] || !o.duplicates[tagged] {
-				// A list may be older than the id that was just stored.
+				// The list may be older than an id that was just stored.
 				continue
 			}
 		}
 		counts[tagged.Host]++
 		found[tagged] = true
-		if !o.told[tagged] {
+		if !o.logged[tagged] {
 			o.logger.Info("cluster belongs to no object", "host", tagged.Host, "clusterID", tagged.ClusterID, "owner", tagged.Value)
 		}
 	}
-	o.told, o.duplicates = found, duplicates
-	o.found(counts)
+	o.logged, o.duplicates = found, duplicates
+	o.onFound(counts)
 	return nil
 }
 
-// hasAnother reports that an object has a cluster on record and no creation under
-// way, so that a cluster which carries its tag is one too many.
+// hasAnother reports whether an object has a cluster in its status and no creation in
+// progress, so that another cluster with its tag is a duplicate.
 func hasAnother(object *v1alpha1.DatabricksCluster) bool {
 	creation := object.Status.Creation
 	return object.Status.ClusterID != "" && (creation == nil || creation.Token == "")

@@ -18,8 +18,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// output looks at the ConfigMap that tells workloads where the cluster is: by its
-// name and uncached, since the operator may list none.
+// output observes the object's ConfigMap. It is read by name and uncached, because the
+// operator may not list ConfigMaps.
 func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	if plan.Published(cluster) == nil {
 		return
@@ -37,8 +37,8 @@ func (r *Reconciler) output(ctx context.Context, cluster *v1alpha1.DatabricksClu
 	}
 }
 
-// publish writes the ConfigMap. What it says beside is left alone; the lock makes
-// one that was exchanged meanwhile fail.
+// publish writes the ConfigMap. Other keys of it stay as they are. The optimistic lock
+// fails if the ConfigMap was replaced.
 func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.Publish) outcome {
 	key, wanted := types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Spec.OutputConfigMap.Name}, step.Data
 	if observed.output == nil {
@@ -56,6 +56,7 @@ func (a *actor) publish(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	return published(key, a.client.Patch(ctx, observed.output, before))
 }
 
+// published returns the outcome of a write of the ConfigMap.
 func published(key types.NamespacedName, err error) outcome {
 	if err != nil {
 		return outcome{Outcome: report.Outcome{Ran: true, Failure: configMapFailure("write", key, err)}}

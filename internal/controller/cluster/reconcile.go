@@ -23,7 +23,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get,namespace=system
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// Reconciler brings one DatabricksCluster a step nearer to what it declares.
+// Reconciler reconciles DatabricksClusters.
 type Reconciler struct {
 	client    client.Client
 	connector *connector.Connector
@@ -37,11 +37,11 @@ type Reconciler struct {
 	options   Options
 }
 
-// writeDeadline bounds what is written to the API server around one step.
+// writeDeadline is the timeout of the writes to the API server for one step.
 const writeDeadline = 10 * time.Second
 
-// Reconcile gathers facts, decides, does one thing and tells. It never waits:
-// what it needs to know and does not is asked for, and news brings it back.
+// Reconcile observes, plans, acts and reports. It never waits for a call: missing data
+// is requested from the cache, which enqueues the object when it arrives.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	cluster := &v1alpha1.DatabricksCluster{}
 	if err := r.client.Get(ctx, request.NamespacedName, cluster); err != nil {
@@ -57,7 +57,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	r.attempts.seen(cluster, time.Now())
 	observed := r.observe(ctx, cluster)
 	if until := observed.unansweredUntil; !until.IsZero() {
-		// Nothing is known yet, so nothing is said: after a restart that is so of all.
+		// Nothing is known yet, as after a restart, so the status stays as it is.
 		return ctrl.Result{RequeueAfter: queue.After(until)}, nil
 	}
 	attempts := r.attempts.of(cluster)
@@ -70,7 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Now:         time.Now(),
 	})
 	if next.Kind().WritesToDatabricks() {
-		// What is begun is ended and written down, also while the operator stops.
+		// A step is completed and stored even if the operator stops.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), r.options.Limits.RequestDeadline+writeDeadline)
 		defer cancel()

@@ -19,7 +19,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// errSuperseded ends the storing of an id that the object does not expect any more.
+// errSuperseded means that the object does not expect the id that was to be stored.
 var errSuperseded = errors.New("the object expects another creation")
 
 // operation is one operation of a JSON Patch.
@@ -29,10 +29,10 @@ type operation struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// idPatch is the status patch that stores the id of a new cluster. It tests the uid
-// and the creation in itself, because a uid in metadata is no precondition of a
-// patch to /status, and its other operations cannot fail, whatever the status has
-// come to meanwhile.
+// idPatch returns the status patch that stores the id of a new cluster. It tests the UID
+// and the creation in operations of its own, because a UID in metadata is no
+// precondition of a patch to /status. Its other operations succeed for any status that
+// the object may have by then.
 func idPatch(before *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) (client.Patch, error) {
 	old, err := members(before.Status)
 	if err != nil {
@@ -55,7 +55,7 @@ func idPatch(before *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClust
 	}
 	for _, name := range slices.Sorted(maps.Keys(old)) {
 		if _, kept := stored[name]; !kept {
-			// A removal fails where there is nothing, so it is added first.
+			// The removal of a missing member fails, so the member is added first.
 			operations = append(operations, operation{"add", "/status/" + name, old[name]}, operation{Op: "remove", Path: "/status/" + name})
 		}
 	}
@@ -66,7 +66,7 @@ func idPatch(before *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClust
 	return client.RawPatch(types.JSONPatchType, raw), nil
 }
 
-// members are the fields of a status as they are on the wire.
+// members returns the fields of a status as they are in JSON.
 func members(status v1alpha1.DatabricksClusterStatus) (map[string]any, error) {
 	raw, err := json.Marshal(status)
 	if err != nil {
@@ -79,9 +79,8 @@ func members(status v1alpha1.DatabricksClusterStatus) (map[string]any, error) {
 	return fields, nil
 }
 
-// isSuperseded reports that an id could not be stored because its object is gone, is
-// another one of the same name, or expects another creation. A refusal of the API
-// server's for another reason is none.
+// isSuperseded reports whether an id could not be stored because the object does not
+// exist, is another one of the same name, or expects another creation.
 func (r *Reconciler) isSuperseded(ctx context.Context, before *v1alpha1.DatabricksCluster, err error) bool {
 	if apierrors.IsNotFound(err) {
 		return true
