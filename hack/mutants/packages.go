@@ -1,0 +1,205 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// target is a package whose mutants are run.
+type target struct {
+	directory string
+	// sample is how many mutants a full run takes; zero takes all.
+	sample int
+	// always are the functions of which a sample takes all mutants.
+	always []string
+	// run limits the tests of the package.
+	run string
+}
+
+// targets are the packages of a full run. Those that decide and that create are run in
+// full, the others by a sample. The suite of the controllers needs a control plane and
+// takes minutes, so the tests of creations and fences stand for it.
+var targets = []target{
+	{directory: "internal/plan"},
+	{directory: "internal/report"},
+	{directory: "internal/drift"},
+	{directory: "internal/connection"},
+	{directory: "internal/sparkversion"},
+	{directory: "internal/specsize"},
+	{directory: "internal/ratelimit", sample: 150},
+	{directory: "internal/metrics", sample: 60},
+	{directory: "internal/databricks", sample: 150},
+	{directory: "internal/cache", sample: 60},
+	{
+		directory: "internal/controller", sample: 10, run: controllerTests,
+		always: []string{"create", "declare", "idPatch", "isSuperseded"},
+	},
+}
+
+// driver runs mutants.
+type driver struct {
+	root, directory string
+	seed            uint64
+	timeout         time.Duration
+	progress        func(format string, arguments ...any)
+}
+
+// score is the result of one package.
+type score struct {
+	directory string
+	mutants   []*mutant
+	results   map[int]result
+}
+
+func (s score) count(of ...result) int {
+	count := 0
+	for _, one := range s.results {
+		if slices.Contains(of, one) {
+			count++
+		}
+	}
+	return count
+}
+
+// survivors returns the mutants that no test noticed.
+func (s score) survivors() []*mutant {
+	return slices.DeleteFunc(slices.Clone(s.mutants), func(one *mutant) bool {
+		return s.results[one.id] != survived && s.results[one.id] != notReached
+	})
+}
+
+// killedOf returns how many mutants were noticed, and of how many that could be.
+func (s score) killedOf() (noticed, all int) {
+	noticed = s.count(killed, timedOut)
+	return noticed, noticed + s.count(survived, notReached)
+}
+
+// run runs the mutants of one package.
+func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, error) {
+	pkg, err := load(d.root, of.directory)
+	if err != nil {
+		return score{}, err
+	}
+	found := find(d.root, pkg, 0)
+	result := score{directory: of.directory, results: map[int]result{}}
+	result.mutants = d.sample(of, found)
+	var open []*mutant
+	for _, one := range found {
+		isEquivalent := same.has(one)
+		if !slices.Contains(result.mutants, one) {
+			continue
+		}
+		if isEquivalent {
+			result.results[one.id] = equivalent
+		} else {
+			open = append(open, one)
+		}
+	}
+	d.progress("%s: %d mutants, %d to run", of.directory, len(found), len(open))
+	tests := binary{directory: pkg.dir, run: of.run}
+	compiled, err := d.compile(ctx, of, pkg, open, &tests.path)
+	if err != nil {
+		return score{}, err
+	}
+	reached, err := tests.baseline(ctx, d.timeout, filepath.Join(d.directory, filepath.Base(of.directory)+".reached"))
+	if err != nil {
+		return score{}, err
+	}
+	for i, one := range open {
+		switch {
+		case !slices.Contains(compiled, one):
+			result.results[one.id] = notCompiled
+		case !reached[one.id]:
+			result.results[one.id] = notReached
+		default:
+			result.results[one.id], _ = tests.execute(ctx, selected(one.id))
+		}
+		if err := ctx.Err(); err != nil {
+			return score{}, fmt.Errorf("interrupted: %w", err)
+		}
+		if (i+1)%50 == 0 {
+			d.progress("%s: %d of %d, %d survive", of.directory, i+1, len(open), result.count(survived, notReached))
+		}
+	}
+	return result, nil
+}
+
+// sample returns the mutants of a run in the order of the source.
+func (d *driver) sample(of target, found []*mutant) []*mutant {
+	if of.sample == 0 || of.sample >= len(found) {
+		return found
+	}
+	isAlways := func(one *mutant) bool { return slices.Contains(of.always, one.function) }
+	taken := slices.DeleteFunc(slices.Clone(found), func(one *mutant) bool { return !isAlways(one) })
+	others := slices.DeleteFunc(slices.Clone(found), isAlways)
+	random := rand.New(rand.NewPCG(d.seed, uint64(len(found)))) //nolint:gosec // a seeded sample
+	random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	taken = append(taken, others[:min(of.sample, len(others))]...)
+	slices.SortFunc(taken, func(a, b *mutant) int { return cmp.Compare(a.id, b.id) })
+	return taken
+}
+
+// compile builds the tests of a package with all its mutants. It leaves out those that
+// the compiler refuses.
+func (d *driver) compile(ctx context.Context, of target, pkg *loaded, mutants []*mutant, into *string) ([]*mutant, error) {
+	name := filepath.Base(of.directory)
+	*into = filepath.Join(d.directory, name+".test")
+	const attempts = 20
+	for attempt := range attempts {
+		directory := filepath.Join(d.directory, name+"-"+strconv.Itoa(attempt))
+		overlayFile, err := overlayOf(directory, pkg, mutants)
+		if err != nil {
+			return nil, err
+		}
+		err = build(ctx, d.root, of.directory, overlayFile, *into)
+		if err == nil {
+			return mutants, nil
+		}
+		refused, isRefused := errors.AsType[*compileError](err)
+		if !isRefused {
+			return nil, err
+		}
+		places, before := refused.lines(), len(mutants)
+		mutants = slices.DeleteFunc(slices.Clone(mutants), func(one *mutant) bool {
+			return places[filepath.Base(one.file)+":"+strconv.Itoa(one.line)]
+		})
+		d.progress("%s: the compiler refuses %d mutants", of.directory, before-len(mutants))
+		if len(mutants) == before {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%s does not compile after %d attempts", of.directory, attempts)
+}
+
+func overlayOf(directory string, pkg *loaded, mutants []*mutant) (string, error) {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return "", fmt.Errorf("make a directory: %w", err)
+	}
+	edits := map[string][]edit{}
+	for _, one := range mutants {
+		for _, change := range one.edits {
+			edits[change.path] = append(edits[change.path], change)
+		}
+	}
+	over := newOverlay(directory)
+	for _, file := range pkg.files {
+		if len(edits[file.path]) == 0 {
+			continue
+		}
+		if err := over.set(file.path, apply(file.text, edits[file.path])); err != nil {
+			return "", err
+		}
+	}
+	if err := over.addRuntime(pkg.dir, pkg.name); err != nil {
+		return "", err
+	}
+	return over.file()
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// result is what the tests made of a mutant.
+type result string
+
+const (
+	killed      result = "killed"
+	timedOut    result = "timed out"
+	survived    result = "survived"
+	notReached  result = "not reached"
+	notCompiled result = "not compiled"
+	equivalent  result = "equivalent"
+)
+
+// memoryLimit is the address space of a test in KiB: a mutant may allocate without end.
+const memoryLimit = 8 << 20
+
+// binary is a compiled test binary.
+type binary struct {
+	path, directory string
+	// run is the -run pattern; empty runs all tests.
+	run string
+	// timeout is the time of one run.
+	timeout time.Duration
+}
+
+// build compiles the tests of a package with an overlay.
+func build(ctx context.Context, root, directory, overlayFile, into string) error {
+	compile := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", into, "./"+directory)
+	compile.Dir = root
+	output, err := compile.CombinedOutput()
+	if err != nil {
+		return &compileError{directory, string(output)}
+	}
+	return nil
+}
+
+// compileError is a build that failed, with the messages of the compiler.
+type compileError struct{ directory, output string }
+
+func (e *compileError) Error() string {
+	return fmt.Sprintf("the tests of %s do not compile:\n%s", e.directory, e.output)
+}
+
+// compilerPosition is the position in a message of the compiler.
+var compilerPosition = regexp.MustCompile(`(?m)^(\S+\.go):(\d+):\d+:`)
+
+// lines returns the places that the compiler refused, as "file:line" with the base
+// name of the file.
+func (e *compileError) lines() map[string]bool {
+	places := map[string]bool{}
+	for _, match := range compilerPosition.FindAllStringSubmatch(e.output, -1) {
+		places[filepath.Base(match[1])+":"+match[2]] = true
+	}
+	return places
+}
+
+// execute runs the tests with some variables in the environment. It ends the run at
+// the first failure.
+func (b binary) execute(ctx context.Context, variables ...string) (result, time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	limited := fmt.Sprintf(`ulimit -v %d; exec "$@"`, memoryLimit)
+	arguments := []string{"-c", limited, "sh", b.path, "-test.v", "-test.failfast", "-test.timeout=0"}
+	if b.run != "" {
+		arguments = append(arguments, "-test.run", b.run)
+	}
+	tests := exec.CommandContext(ctx, "/bin/sh", arguments...)
+	tests.Dir = b.directory
+	tests.Env = append(os.Environ(), variables...)
+	tests.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	tests.Cancel = func() error { return syscall.Kill(-tests.Process.Pid, syscall.SIGKILL) }
+	tests.WaitDelay = time.Second
+	reader, writer := io.Pipe()
+	tests.Stdout, tests.Stderr = writer, writer
+	failed := make(chan bool, 1)
+	go func() { failed <- sawFailure(reader, cancel) }()
+	began := time.Now()
+	err := tests.Run()
+	took := time.Since(began)
+	writer.Close()
+	switch sawOne := <-failed; {
+	case sawOne:
+		return killed, took
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return timedOut, took
+	case err != nil:
+		return killed, took
+	default:
+		return survived, took
+	}
+}
+
+// sawFailure reads the output of tests and reports whether one failed. It stops them
+// at the first that did.
+func sawFailure(output io.Reader, stop func()) bool {
+	failed := false
+	reader := bufio.NewReader(output)
+	for {
+		line, err := reader.ReadString('\n')
+		if !failed && strings.HasPrefix(strings.TrimLeft(line, " "), "--- FAIL:") {
+			failed = true
+			stop()
+		}
+		if err != nil {
+			return failed
+		}
+	}
+}
+
+// baseline runs the tests without a mutant. It returns the mutants whose places they
+// reach, and sets the timeout from their duration.
+func (b *binary) baseline(ctx context.Context, shortest time.Duration, reachedFile string) (map[int]bool, error) {
+	const longest, times = 40 * time.Minute, 5
+	b.timeout = longest
+	outcome, took := b.execute(ctx, "MUTANTS_REACHED="+reachedFile)
+	if outcome != survived {
+		return nil, fmt.Errorf("the tests of %s fail without a mutant (%s)", b.directory, outcome)
+	}
+	b.timeout = max(shortest, times*took)
+	raw, err := os.ReadFile(reachedFile)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read the reached mutants: %w", err)
+	}
+	reached := map[int]bool{}
+	for line := range bytes.Lines(raw) {
+		if id, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil {
+			reached[id] = true
+		}
+	}
+	return reached, nil
+}
+
+func selected(id int) string { return "MUTANT=" + strconv.Itoa(id) }
