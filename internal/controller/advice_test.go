@@ -11,8 +11,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-func TestDoubts(t *testing.T) {
-	t.Run("a runtime that the workspace does not list is told once, with what may have been meant", func(t *testing.T) {
+func TestAdvice(t *testing.T) {
+	t.Run("a runtime that the workspace does not list is reported once, with a suggestion", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		cluster := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) { s.SparkVersion = "16.4.x-scala2.21" }))
@@ -23,7 +23,7 @@ func TestDoubts(t *testing.T) {
 		r.Consistently(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(HaveLen(1))
 	})
 
-	t.Run("a policy and a pool that the workspace does not know are told", func(t *testing.T) {
+	t.Run("a policy and a pool that the workspace does not have are reported", func(t *testing.T) {
 		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{
 			Pools:      []simulator.Pool{{ID: "0101-120000-pool1", NodeTypeID: "i3.xlarge"}},
 			Policies:   []simulator.Policy{{ID: "9C6308F703005DF2", Name: "etl", Definition: "{}"}},
@@ -38,7 +38,7 @@ func TestDoubts(t *testing.T) {
 				ContainSubstring(`spec.instancePoolID "0101-120000-pool2"`), ContainSubstring("0101-120000-pool1"))))
 	})
 
-	t.Run("what fits is not told, and the runtime is said in words", func(t *testing.T) {
+	t.Run("a valid specification causes no advice, and the status has the name of the runtime", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.RuntimeEngine = v1alpha1.RuntimeEnginePhoton })
 		r.Expect(r.get(cluster).Status.Effective.Runtime).To(Equal("16.4 Photon"))
@@ -46,7 +46,7 @@ func TestDoubts(t *testing.T) {
 	})
 }
 
-// notes are what the events of a reason say about an object.
+// notes returns the notes of an object's events with a reason.
 func (r *rig) notes(cluster *v1alpha1.DatabricksCluster, reason string) []string {
 	var list eventsv1.EventList
 	if err := r.api.List(r.t.Context(), &list, client.InNamespace(r.namespace)); err != nil {

@@ -25,20 +25,20 @@ import (
 // blast is a fault in one namespace.
 type blast struct {
 	row, fault string
-	// prepare changes what the objects of the faulty namespace ask for.
+	// prepare changes the specifications of the faulty namespace.
 	prepare specChange
-	// strike brings the fault about, before those objects are edited.
-	strike func(r *rig)
+	// inject injects the fault before those objects are edited.
+	inject func(r *rig)
 }
 
-// victims is how many objects the faulty namespace has.
+// victims is the number of objects in the faulty namespace.
 const victims = 3
 
 func victim(i int) string { return fmt.Sprintf("victim-%d", i) }
 
 func unchanged(*v1alpha1.DatabricksClusterSpec) {}
 
-// faulty adds a fault about each of the victims' clusters.
+// faulty adds a fault for the cluster of each victim.
 func faulty(fault simulator.Fault) func(*rig) {
 	return func(r *rig) {
 		for i := range victims {
@@ -48,7 +48,7 @@ func faulty(fault simulator.Fault) func(*rig) {
 	}
 }
 
-// creating makes many objects, with faults about each of their creates.
+// creating creates many objects, with faults for each of their creates.
 func creating(count int, change specChange, faults ...simulator.Fault) func(*rig) {
 	return func(r *rig) {
 		for i := range count {
@@ -92,30 +92,28 @@ var blasts = []blast{
 	}},
 }
 
-// effect is what the neighbours of a fault have of it.
+// effect is the effect of a fault on its neighbours.
 type effect struct {
-	// calls are the requests about the neighbours' clusters, statements what they
-	// said in their conditions that they did not say before.
-	calls, statements int
-	// latency is the longest of each kind of write: from the change of the
+	// calls counts the requests for the neighbours' clusters, and newConditions the texts of
+	// their conditions that are new.
+	calls, newConditions int
+	// latency is the longest latency of each kind of write, from the change of the
 	// object to the call.
 	latency map[string]time.Duration
 }
 
-// callSlack is how many reads of nine quiet objects may fall due in one run and
-// not in the other.
+// callSlack is the number of reads of nine unchanged objects that may become due in one
+// run and not in the other.
 const callSlack = 2
 
-// noise is what the machine adds to a latency that is measured once; an endpoint
-// that fails for two clusters adds the 2 s until its first probe. Two tokens of the
-// rig's rate are 4 ms.
+// noise is the uncertainty of a latency that is measured once. An endpoint that fails for
+// two clusters adds the 2 s until its first probe. Two tokens of the rig's rate are 4 ms.
 const noise = 3 * time.Second
 
-// TestBlastRadius brings every fault about in one namespace, beside twelve
-// healthy objects of three others, and compares what these have of it with a
-// run without the fault. The runs follow one another, because they are measured:
-// make test leaves them to make reliability. With RELIABILITY_DOC the table is
-// written into that page.
+// TestBlastRadius injects every fault in one namespace, beside twelve healthy objects of
+// three others, and compares its effect on these with a run without the fault. The runs are
+// sequential, because they are measured. make test skips them, and make reliability runs
+// them. With RELIABILITY_DOC the table is written into that page.
 func TestBlastRadius(t *testing.T) {
 	effects := map[string]effect{}
 	t.Run("[R17]", func(t *testing.T) {
@@ -129,11 +127,11 @@ func TestBlastRadius(t *testing.T) {
 	for _, b := range blasts {
 		measured, known := effects[b.fault]
 		if !known {
-			t.Errorf("%s: nothing was measured", b.fault)
+			t.Errorf("%s: there is no measurement", b.fault)
 			continue
 		}
-		if measured.statements > 0 || measured.calls > without.calls+callSlack {
-			t.Errorf("%s: the neighbours have %d calls (%d without the fault) and %d statements of it", b.fault, measured.calls, without.calls, measured.statements)
+		if measured.newConditions > 0 || measured.calls > without.calls+callSlack {
+			t.Errorf("%s: the neighbours have %d calls (%d without the fault) and %d new conditions", b.fault, measured.calls, without.calls, measured.newConditions)
 		}
 		for kind, took := range measured.latency {
 			if took > without.latency[kind]+noise {
@@ -150,7 +148,7 @@ func TestBlastRadius(t *testing.T) {
 	}
 }
 
-// measure runs one fault.
+// measure measures one fault.
 func (b blast) measure(t *testing.T) effect {
 	t.Helper()
 	r := newSerialRig(t, withStranger(simulator.Options{}))
@@ -158,7 +156,7 @@ func (b blast) measure(t *testing.T) effect {
 	r.settleFleet(0, group{simulator.DefaultToken, 4}, group{simulator.DefaultToken, 4}, group{strangerToken, 4})
 	r.Expect(r.workspace.AddToken("", simulator.DefaultUser, tenantToken)).To(Succeed())
 	r.putSecret(defaultSecret, r.workspace.URL, tenantToken)
-	r.patient()
+	r.withLongTimeouts()
 	r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 		if r.refusing.Load() && object.GetNamespace() == r.namespace {
 			return apierrors.NewServiceUnavailable("no status of this namespace is written")
@@ -174,9 +172,9 @@ func (b blast) measure(t *testing.T) effect {
 		r.becomes(r.small(victim(i)), "Ready=Running")
 	}
 	edited, quiet := r.bySubject()
-	said := r.statements(quiet)
+	baseline := r.conditionBaseline(quiet)
 	before := r.workspace.callsOf(quiet, r)
-	b.strike(r)
+	b.inject(r)
 	for i := range victims {
 		r.editSpec(r.small(victim(i)), func(s *v1alpha1.DatabricksClusterSpec) {
 			b.prepare(s)
@@ -189,19 +187,19 @@ func (b blast) measure(t *testing.T) effect {
 			measured.latency[kind] = max(measured.latency[kind], took)
 		}
 	}
-	// What the fault goes on doing is seen over a while.
+	// Later effects of the fault need some time.
 	r.Eventually(time.After(3 * time.Second)).WithTimeout(time.Minute).Should(Receive())
-	measured.statements, measured.calls = len(said.others()), r.workspace.callsOf(quiet, r)-before
-	if others := said.others(); len(others) > 0 {
-		t.Logf("a neighbour says: %s", others[0])
+	measured.newConditions, measured.calls = len(baseline.changes()), r.workspace.callsOf(quiet, r)-before
+	if changes := baseline.changes(); len(changes) > 0 {
+		t.Logf("a new condition of a neighbour: %s", changes[0])
 	}
-	// What was edited is not as before.
+	// The edited objects differ from the settled fleet.
 	r.fleet.checked = true
 	return measured
 }
 
-// bySubject divides the bystanders into one per namespace that is edited, and
-// the rest.
+// bySubject divides the bystanders into one for each namespace that is edited, and the
+// rest.
 func (r *rig) bySubject() (edited map[string]*v1alpha1.DatabricksCluster, quiet []*v1alpha1.DatabricksCluster) {
 	edited = map[string]*v1alpha1.DatabricksCluster{}
 	for _, bystander := range r.fleet.bystanders {
@@ -214,7 +212,7 @@ func (r *rig) bySubject() (edited map[string]*v1alpha1.DatabricksCluster, quiet 
 	return edited, quiet
 }
 
-// callsOf counts the requests about the clusters of objects.
+// callsOf returns the number of requests for the clusters of objects.
 func (w *watchedWorkspace) callsOf(objects []*v1alpha1.DatabricksCluster, r *rig) int {
 	count := 0
 	for _, object := range objects {
@@ -223,11 +221,11 @@ func (w *watchedWorkspace) callsOf(objects []*v1alpha1.DatabricksCluster, r *rig
 	return count
 }
 
-// longest is how long a neighbour's call is waited for.
+// longest is the timeout of a neighbour's call.
 const longest = 20 * time.Second
 
-// latencies are how long a create, a resize and a delete of a namespace take to
-// reach the workspace, at most longest.
+// latencies returns the times until a create, a resize and a delete of a namespace reach
+// the workspace, at most longest.
 func (r *rig) latencies(namespace string, edited *v1alpha1.DatabricksCluster) map[string]time.Duration {
 	r.t.Helper()
 	took := map[string]time.Duration{"create": longest, "resize": longest, "delete": longest}
@@ -256,13 +254,13 @@ func (r *rig) latencies(namespace string, edited *v1alpha1.DatabricksCluster) ma
 	return took
 }
 
-// blastTable is the table of all faults, in Markdown.
+// blastTable returns the table of all faults, in Markdown.
 func blastTable(effects map[string]effect) string {
 	var out strings.Builder
-	out.WriteString("| # | fault in one namespace | calls for neighbours | new statements of neighbours | create, ms | resize, ms | delete, ms |\n|---|---|---|---|---|---|---|\n")
+	out.WriteString("| # | fault in one namespace | calls for neighbours | changed conditions of neighbours | create, ms | resize, ms | delete, ms |\n|---|---|---|---|---|---|---|\n")
 	for _, b := range blasts {
 		measured := effects[b.fault]
-		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %d | %d |\n", b.row, b.fault, measured.calls, measured.statements,
+		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %d | %d |\n", b.row, b.fault, measured.calls, measured.newConditions,
 			measured.latency["create"].Milliseconds(), measured.latency["resize"].Milliseconds(), measured.latency["delete"].Milliseconds())
 	}
 	return out.String()
@@ -273,7 +271,7 @@ const (
 	tableEnds   = "<!-- until here -->"
 )
 
-// document puts the table into a page, between its marks.
+// document writes the table into a page, between its marks.
 func document(page, table string) error {
 	content, err := os.ReadFile(filepath.Clean(page))
 	if err != nil {

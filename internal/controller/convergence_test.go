@@ -13,14 +13,14 @@ import (
 
 type specChange = func(*v1alpha1.DatabricksClusterSpec)
 
-// running is an object whose cluster runs, and a log that begins there.
+// running returns an object whose cluster runs, after which the request log is cleared.
 func (r *rig) running(change ...specChange) *v1alpha1.DatabricksCluster {
 	r.t.Helper()
 	r.start()
 	cluster := r.create(r.small("scratch", change...))
 	ready := r.becomes(cluster, "Ready=Running")
 	r.Eventually(func() string { return r.get(cluster).Status.AppliedDigest }).ShouldNot(BeEmpty())
-	r.halfway()
+	r.restartInFleet()
 	r.workspace.ClearRequests()
 	return ready
 }
@@ -30,7 +30,7 @@ func (r *rig) editSpec(cluster *v1alpha1.DatabricksCluster, change specChange) {
 	r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { change(&c.Spec) })
 }
 
-// inSync waits until this very generation is in place and ready.
+// inSync waits until the current generation is applied and Ready.
 func (r *rig) inSync(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
 	r.t.Helper()
 	want := r.get(cluster).Generation
@@ -93,7 +93,7 @@ func TestResizes(t *testing.T) {
 		})
 	}
 
-	eachSize(t, "[case-14] the platform's own autoscaling is no difference", func(t *testing.T, size size) {
+	eachSize(t, "[case-14] the autoscaling of the platform is no difference", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(autoscale(1, 5))
 		r.Expect(r.workspace.Autoscale(cluster.Status.ClusterID, 4)).To(Succeed())
@@ -102,7 +102,7 @@ func TestResizes(t *testing.T) {
 		r.inSync(cluster)
 	})
 
-	eachSize(t, "[case-15] a size changed on TERMINATED is one update, and the cluster stays down", func(t *testing.T, size size) {
+	eachSize(t, "[case-15] a size changed on TERMINATED is one update, and the cluster stays terminated", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
@@ -114,7 +114,7 @@ func TestResizes(t *testing.T) {
 		r.Expect(r.workspace.RequestsTo("clusters/update")[0].Body).To(ContainSubstring(`"num_workers":5`))
 	})
 
-	eachSize(t, "[case-16] a resize that meets INVALID_STATE looks again, then updates", func(t *testing.T, size size) {
+	eachSize(t, "[case-16] a resize that fails with INVALID_STATE is replaced by an update after another read", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/resize", Status: http.StatusBadRequest, ErrorCode: "INVALID_STATE", Message: "Cluster is not running"})
@@ -138,7 +138,7 @@ func TestResizes(t *testing.T) {
 }
 
 func TestUpdates(t *testing.T) {
-	eachSize(t, "[case-10] a mode that is echoed by its old name is no difference; a real change is one update", func(t *testing.T, size size) {
+	eachSize(t, "[case-10] a mode that the server returns by its old name is no difference; a change of it is one update", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.DataSecurityMode = "DATA_SECURITY_MODE_STANDARD" })
 		r.Expect(r.get(cluster).Status.Effective.DataSecurityMode).To(Equal("USER_ISOLATION"))
@@ -148,7 +148,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	t.Run("a change that a list suggests is held back until a GET has confirmed it", func(t *testing.T) {
+	t.Run("a difference in a list is corrected only after a GET confirms it", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		for _, name := range []string{"one", "two", "three"} {
@@ -160,7 +160,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.record.firstOf("scratch", r.get(cluster).Generation)).To(ContainElement("Reconciling=Updating"))
 	})
 
-	t.Run("a restart of the operator says nothing new of a change that waits", func(t *testing.T) {
+	t.Run("a restart of the operator does not change the conditions of a deferred change", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(onTermination)
 		for _, name := range []string{"one", "two", "three"} {
@@ -173,23 +173,23 @@ func TestUpdates(t *testing.T) {
 		r.start()
 		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/list")) }).Should(BeNumerically(">", 2))
 		r.Expect(r.get(cluster).ResourceVersion).To(Equal(waiting.ResourceVersion))
-		r.Expect(r.workspace.RequestsTo("clusters/get")).NotTo(BeEmpty(), "what a list suggested was confirmed")
+		r.Expect(r.workspace.RequestsTo("clusters/get")).NotTo(BeEmpty(), "the difference in the list was confirmed")
 	})
 
-	t.Run("a GET that fails for one cluster hides neither its end nor that its change waits", func(t *testing.T) {
+	t.Run("a failing GET of one cluster hides neither its termination nor its deferred change", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		for _, name := range []string{"one", "two", "three"} {
 			r.becomes(r.create(r.small(name)), "Ready=Running")
 		}
-		r.workspace.AddFault(simulator.Fault{Name: "sick", Endpoint: "clusters/get", ClusterID: cluster.Status.ClusterID, Status: http.StatusInternalServerError})
+		r.workspace.AddFault(simulator.Fault{Name: "failing", Endpoint: "clusters/get", ClusterID: cluster.Status.ClusterID, Status: http.StatusInternalServerError})
 		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/list")) }).Should(BeNumerically(">", 2))
 		r.editSpec(cluster, sparkConf("spark.speculation", "true"))
 		r.becomes(cluster, "Reconciling=Updating")
 		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
 		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("TERMINATED"))
 		r.Expect(conditions(r.get(cluster))).To(ContainElement("Reconciling=Updating"))
-		r.workspace.RemoveFault("sick")
+		r.workspace.RemoveFault("failing")
 		r.inSync(cluster)
 		r.Expect(r.get(cluster).Status.State).To(Equal("TERMINATED"))
 	})
@@ -208,7 +208,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create", "update"}))
 	})
 
-	eachSize(t, "[case-19] a cluster that ends while an update waits gets it all the same", func(t *testing.T, size size) {
+	eachSize(t, "[case-19] a cluster that terminates while an update is deferred gets the update", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
 			s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
@@ -220,7 +220,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	eachSize(t, "[case-20] OnTermination defers a change and names it; a size is changed all the same", func(t *testing.T, size size) {
+	eachSize(t, "[case-20] OnTermination defers a change and reports it; a size is changed at once", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
 			s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
@@ -238,27 +238,27 @@ func TestUpdates(t *testing.T) {
 		r.becomes(cluster, "Ready=ChangesDeferred")
 	})
 
-	eachSize(t, "[case-22] a removed key and a removed block are cleared, once; others' keys stay", func(t *testing.T, size size) {
+	eachSize(t, "[case-22] a removed key and a removed block are cleared once; the keys of other actors stay", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true", "spark.ui.enabled", "false"), func(s *v1alpha1.DatabricksClusterSpec) {
 			s.ClusterLogConf = &v1alpha1.ClusterLogConf{Volumes: &v1alpha1.StorageDestination{Destination: "/Volumes/a/b/c"}}
 		})
 		id := cluster.Status.ClusterID
-		r.Expect(r.workspace.EditElsewhere(id, map[string]any{"spark_conf": map[string]any{"spark.speculation": "true", "spark.ui.enabled": "false", "theirs": "1"}})).To(Succeed())
+		r.Expect(r.workspace.EditElsewhere(id, map[string]any{"spark_conf": map[string]any{"spark.speculation": "true", "spark.ui.enabled": "false", "foreign": "1"}})).To(Succeed())
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
 			sparkConf("spark.speculation", "true")(s)
 			s.ClusterLogConf = nil
 		})
 		now := r.inSync(cluster)
 		record, _ := r.workspace.Cluster(id)
-		r.Expect(record.Spec["spark_conf"]).To(BeEquivalentTo(map[string]any{"spark.speculation": "true", "theirs": "1"}))
+		r.Expect(record.Spec["spark_conf"]).To(BeEquivalentTo(map[string]any{"spark.speculation": "true", "foreign": "1"}))
 		r.Expect(record.Spec).NotTo(HaveKey("cluster_log_conf"))
 		r.Eventually(func() []string { return r.get(cluster).Status.OwnedFields }).ShouldNot(ContainElement("/sparkConf/spark.ui.enabled"))
 		r.Expect(now.Status.ClusterID).To(Equal(id))
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	eachSize(t, "[case-23] a change to an explicit false arrives and does not drift", func(t *testing.T, size size) {
+	eachSize(t, "[case-23] a change to an explicit false is applied and causes no drift", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.EnableElasticDisk = new(true) })
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.EnableElasticDisk = new(false) })
@@ -267,7 +267,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	eachSize(t, "[case-24] another pool takes the driver along; a node type clears both pools", func(t *testing.T, size size) {
+	eachSize(t, "[case-24] another pool also applies to the driver; a node type clears both pools", func(t *testing.T, size size) {
 		r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{{
 			Pools:      []simulator.Pool{{ID: "pool-a", NodeTypeID: "i3.xlarge"}, {ID: "pool-b", NodeTypeID: "i3.2xlarge"}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
@@ -288,7 +288,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update", "update"}))
 	})
 
-	eachSize(t, "[case-25] an update under a policy keeps what the policy set, and does not make it ours", func(t *testing.T, size size) {
+	eachSize(t, "[case-25] an update under a policy keeps the fields of the policy, and does not own them", func(t *testing.T, size size) {
 		r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{{
 			Policies:   []simulator.Policy{{ID: "P1", Definition: `{"spark_conf.spark.injected": {"type": "fixed", "value": "yes"}}`}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
@@ -301,7 +301,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(record.Spec["spark_conf"]).NotTo(HaveKey("spark.injected"))
 	})
 
-	eachSize(t, "[case-26] there and back ends where it began", func(t *testing.T, size size) {
+	eachSize(t, "[case-26] a change and its reversal restore the first state", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true"))
 		r.editSpec(cluster, sparkConf("spark.speculation", "false"))
@@ -312,7 +312,7 @@ func TestUpdates(t *testing.T) {
 		r.Consistently(func() int { return len(r.writes()) }).Should(BeNumerically("<=", 2))
 	})
 
-	t.Run("a workspace that does not know update gets the whole specification, and is attemptState", func(t *testing.T) {
+	t.Run("a workspace without clusters/update gets the whole specification, and later updates do not try again", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/update", Status: http.StatusNotFound, ErrorCode: "ENDPOINT_NOT_FOUND", Message: "No API found for 'POST /clusters/update'"})
@@ -326,7 +326,7 @@ func TestUpdates(t *testing.T) {
 		r.Expect(record.Owner).NotTo(BeEmpty())
 	})
 
-	t.Run("a refused update is told, leaves the cluster alone, and is not repeated", func(t *testing.T) {
+	t.Run("a refused update is reported, does not change the cluster, and is not repeated", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/update", Status: http.StatusBadRequest, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Unknown property"})
@@ -336,7 +336,7 @@ func TestUpdates(t *testing.T) {
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/update")) }).Should(Equal(1))
 	})
 
-	t.Run("a change that does not take is told and not repeated", func(t *testing.T) {
+	t.Run("a change without effect is reported and not repeated", func(t *testing.T) {
 		r := newRig(t)
 		behaviour := r.workspace.Behaviour()
 		behaviour.FirstOnDemandIsFixed = true
@@ -369,10 +369,10 @@ func TestDrift(t *testing.T) {
 			cluster := r.running(sparkConf("spark.speculation", "true"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = p.policy })
 			r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
 			if p.writes == nil {
-				told := r.becomes(cluster, p.ready)
-				r.Expect(conditions(told)).To(ContainElement("Synced!=DriftDetected"))
-				r.Expect(told.Status.Drift[0].Path).To(Equal("/sparkConf/spark.speculation"))
-				r.Expect(told.Status.Drift[0].Actual).To(Equal("[redacted]"))
+				reported := r.becomes(cluster, p.ready)
+				r.Expect(conditions(reported)).To(ContainElement("Synced!=DriftDetected"))
+				r.Expect(reported.Status.Drift[0].Path).To(Equal("/sparkConf/spark.speculation"))
+				r.Expect(reported.Status.Drift[0].Actual).To(Equal("[redacted]"))
 				r.Consistently(r.writes).Should(BeEmpty())
 				return
 			}
@@ -381,12 +381,12 @@ func TestDrift(t *testing.T) {
 			r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("DriftCorrected"))
 
 			r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
-			r.Eventually(r.writes).Should(Equal(append(p.writes, p.writes...)), "the same again is mended again")
+			r.Eventually(r.writes).Should(Equal(append(p.writes, p.writes...)), "the same drift is corrected again")
 			r.inSync(cluster)
 		})
 	}
 
-	eachSize(t, "[case-21] drift of a size is mended without a restart; with Warn it is only told", func(t *testing.T, size size) {
+	eachSize(t, "[case-21] drift of a size is corrected without a restart; with Warn it is only reported", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(fixed(2))
 		r.call(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id": "`+cluster.Status.ClusterID+`", "num_workers": 7}`)
@@ -394,7 +394,7 @@ func TestDrift(t *testing.T) {
 		r.inSync(cluster)
 	})
 
-	eachSize(t, "[case-21] drift that waited is mended when the cluster is down", func(t *testing.T, size size) {
+	eachSize(t, "[case-21] deferred drift is corrected when the cluster is terminated", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true"))
 		r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
@@ -404,10 +404,10 @@ func TestDrift(t *testing.T) {
 		r.inSync(cluster)
 	})
 
-	eachSize(t, "[case-21] a field that is not ours is left alone", func(t *testing.T, size size) {
+	eachSize(t, "[case-21] a field that the operator does not own is not changed", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running()
-		r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_env_vars": map[string]any{"THEIRS": "1"}})).To(Succeed())
+		r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_env_vars": map[string]any{"FOREIGN": "1"}})).To(Succeed())
 		r.Consistently(r.writes).Should(BeEmpty())
 		r.inSync(cluster)
 	})

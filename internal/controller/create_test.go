@@ -18,7 +18,7 @@ import (
 )
 
 func TestCreateOnce(t *testing.T) {
-	eachSize(t, "[case-01] a new object is one create, with token and owner tag, its id stored before anything waits", func(t *testing.T, size size) {
+	eachSize(t, "[case-01] a new object is one create, with token and owner tag, and its id is stored before the object waits for anything", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.takes(func(t *simulator.Timings) { t.Launch = time.Hour })
 		r.start()
@@ -48,7 +48,7 @@ func TestCreateOnce(t *testing.T) {
 		"an answer that is late": {Delay: 2 * time.Second},
 	}
 	for what, fault := range lostAnswers {
-		eachSize(t, "[case-02] [R2] the create's answer is lost by "+what, func(t *testing.T, size size) {
+		eachSize(t, "[case-02] [R2] the response of the create is lost by "+what, func(t *testing.T, size size) {
 			r := size.rig(t)
 			fault.Endpoint, fault.When, fault.Times = "clusters/create", simulator.After, 1
 			r.workspace.AddFault(fault)
@@ -61,7 +61,7 @@ func TestCreateOnce(t *testing.T) {
 		})
 	}
 
-	eachSize(t, "[case-02] a create that never arrived is made again with the same token", func(t *testing.T, size size) {
+	eachSize(t, "[case-02] a create that never arrived is repeated with the same token", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Drop: true})
 		r.start()
@@ -74,7 +74,7 @@ func TestCreateOnce(t *testing.T) {
 
 	eachSize(t, "[case-02] [R3] the operator dies between the create and the storing of its id", func(t *testing.T, size size) {
 		r := size.rig(t)
-		reached := r.dieBefore(func(cluster *v1alpha1.DatabricksCluster) bool { return cluster.Status.ClusterID != "" })
+		reached := r.killBefore(func(cluster *v1alpha1.DatabricksCluster) bool { return cluster.Status.ClusterID != "" })
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(reached).Should(BeTrue())
@@ -89,9 +89,9 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(ready.Status.ClusterID).To(Equal(r.live()[0].ID))
 	})
 
-	eachSize(t, "[case-02] [R3] its cluster ended elsewhere before the restart", func(t *testing.T, size size) {
+	eachSize(t, "[case-02] [R3] another actor terminated its cluster before the restart", func(t *testing.T, size size) {
 		r := size.rig(t)
-		reached := r.dieBefore(func(cluster *v1alpha1.DatabricksCluster) bool { return cluster.Status.ClusterID != "" })
+		reached := r.killBefore(func(cluster *v1alpha1.DatabricksCluster) bool { return cluster.Status.ClusterID != "" })
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.Eventually(reached).Should(BeTrue())
@@ -105,7 +105,7 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(r.calls("clusters/create")).To(Equal(1))
 	})
 
-	eachSize(t, "[case-02] without an owner tag the token resolves a lost answer", func(t *testing.T, size size) {
+	eachSize(t, "[case-02] without an owner tag the token resolves a lost response", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.options.OwnerTag = false
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
@@ -148,7 +148,7 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("two clusters with the owner tag are told, not touched", func(t *testing.T) {
+	t.Run("two clusters with the owner tag are reported and not changed", func(t *testing.T) {
 		r := newRig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 		r.start()
@@ -162,7 +162,7 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("a tag that somebody else forged is not adopted", func(t *testing.T) {
+	t.Run("a cluster of another principal with a forged tag is not adopted", func(t *testing.T) {
 		r := newRig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Drop: true})
 		r.start()
@@ -180,9 +180,9 @@ func TestCreateOnce(t *testing.T) {
 
 var errKilled = errors.New("the operator was killed")
 
-// dieBefore has the operator never get past the writing of a status that
-// matches: it is as if it were killed there. The answer tells that it came so far.
-func (r *rig) dieBefore(match func(*v1alpha1.DatabricksCluster) bool) func() bool {
+// killBefore blocks the operator before it writes a status that matches, as if it were
+// killed there. The returned function reports whether it was blocked.
+func (r *rig) killBefore(match func(*v1alpha1.DatabricksCluster) bool) func() bool {
 	var reached atomic.Bool
 	r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 		if cluster, ok := object.(*v1alpha1.DatabricksCluster); ok && match(cluster) {

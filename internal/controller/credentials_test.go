@@ -17,7 +17,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// call makes a request that is not the operator's.
+// call makes a request that does not come from the operator.
 func (r *rig) call(method, path, body string) string {
 	r.t.Helper()
 	roots := x509.NewCertPool()
@@ -29,15 +29,15 @@ func (r *rig) call(method, path, body string) string {
 	request.Header.Set("Authorization", "Bearer "+simulator.DefaultToken)
 	answer, err := outside.Do(request)
 	r.Expect(err).NotTo(HaveOccurred())
-	said, err := io.ReadAll(answer.Body)
+	content, err := io.ReadAll(answer.Body)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.Expect(answer.Body.Close()).To(Succeed())
 	r.Expect(answer.StatusCode).To(Equal(http.StatusOK))
-	return string(said)
+	return string(content)
 }
 
 func TestObserve(t *testing.T) {
-	t.Run("[case-56] an observed cluster is mirrored and never written to, deletion included", func(t *testing.T) {
+	t.Run("[case-56] the state of an observed cluster is reported and the cluster is never changed, not even on deletion", func(t *testing.T) {
 		r := newRig(t)
 		id, err := r.workspace.AddCluster(simulator.Seed{State: "RUNNING", Creator: "someone.else@example.com"})
 		r.Expect(err).NotTo(HaveOccurred())
@@ -62,7 +62,7 @@ func TestObserve(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("an id that does not exist is told", func(t *testing.T) {
+	t.Run("an id that does not exist is reported", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		cluster := r.create(r.small("lost", func(s *v1alpha1.DatabricksClusterSpec) { s.ClusterID = "0101-000000-nowhere0" }))
@@ -92,7 +92,7 @@ func TestCredentials(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("[case-57] a changed host stalls and sends nothing there, deletion included", func(t *testing.T) {
+	t.Run("[case-57] a changed host stalls the object and gets no request, not even on deletion", func(t *testing.T) {
 		r := newRig(t)
 		other := r.newWorkspace(simulator.Options{})
 		r.start()
@@ -111,7 +111,7 @@ func TestCredentials(t *testing.T) {
 		r.Expect(r.live()).To(BeEmpty())
 	})
 
-	t.Run("[case-85] a wrong host in the Secret is corrected and noticed long before a working Secret is read again", func(t *testing.T) {
+	t.Run("[case-85] a wrong host in the Secret is corrected and detected long before a working Secret is read again", func(t *testing.T) {
 		r := newRig(t)
 		r.options.Credentials.Refresh = time.Hour
 		other := r.newWorkspace(simulator.Options{})
@@ -119,7 +119,7 @@ func TestCredentials(t *testing.T) {
 		r.start()
 		cluster := r.create(r.small("scratch"))
 		r.becomes(cluster, "Ready=Running")
-		// Only an operator that starts with the wrong host reads it.
+		// Only an operator that starts after the change reads the wrong host.
 		r.stop()
 		r.putSecret(defaultSecret, other.URL, simulator.DefaultToken)
 		r.start()
@@ -137,7 +137,7 @@ func TestCredentials(t *testing.T) {
 		r.becomes(unreached, "Ready=Running")
 	})
 
-	t.Run("[case-58] a missing Secret is waited for, then told, and noticed when it comes", func(t *testing.T) {
+	t.Run("[case-58] a missing Secret is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := newRig(t)
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
 		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
@@ -150,7 +150,7 @@ func TestCredentials(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("an incomplete Secret is told by its keys and never by its values", func(t *testing.T) {
+	t.Run("an incomplete Secret is reported with its keys and never with its values", func(t *testing.T) {
 		r := newRig(t)
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "half", Namespace: r.namespace}, Data: map[string][]byte{
 			"DATABRICKS_HOST": []byte(r.workspace.URL), "client_secret": []byte("dose-canary"),
@@ -163,7 +163,7 @@ func TestCredentials(t *testing.T) {
 		r.Expect(r.workspace.Requests()).To(BeEmpty())
 	})
 
-	t.Run("a host that is not allowed is told, and nothing reaches it", func(t *testing.T) {
+	t.Run("a host that is not allowed is reported and gets no request", func(t *testing.T) {
 		r := newRig(t)
 		other := r.newWorkspace(simulator.Options{})
 		r.putSecret("elsewhere", strings.Replace(other.URL, "127.0.0.1", "localhost", 1), simulator.DefaultToken)
@@ -172,7 +172,7 @@ func TestCredentials(t *testing.T) {
 		r.Expect(other.Requests()).To(BeEmpty())
 	})
 
-	t.Run("a token that is refused from the start is told", func(t *testing.T) {
+	t.Run("a token that is refused at the first call is reported", func(t *testing.T) {
 		r := newRig(t)
 		r.putSecret("wrong", r.workspace.URL, "dapi-wrong")
 		r.start()
@@ -180,7 +180,7 @@ func TestCredentials(t *testing.T) {
 		r.Expect(r.workspace.RequestsTo("clusters/create")).To(BeEmpty())
 	})
 
-	t.Run("OAuth for a service principal comes from the Secret too", func(t *testing.T) {
+	t.Run("the Secret may have an OAuth credential of a service principal", func(t *testing.T) {
 		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{
 			{UserName: "5f0c-app", ClientSecret: "dose-secret"},
 		}}}})

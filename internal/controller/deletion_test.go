@@ -17,7 +17,7 @@ func TestDeletion(t *testing.T) {
 		return func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = policy }
 	}
 
-	eachSize(t, "[case-40] Delete deletes for good, sees that it is gone, and lets the object go", func(t *testing.T, size size) {
+	eachSize(t, "[case-40] Delete deletes the cluster permanently, confirms that, and removes the finalizer", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
@@ -28,7 +28,7 @@ func TestDeletion(t *testing.T) {
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("Deleted"))
 	})
 
-	eachSize(t, "[case-40] the finalizer stays until a GET says that the cluster is gone", func(t *testing.T, size size) {
+	eachSize(t, "[case-40] the finalizer stays until a GET confirms that the cluster is deleted", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Name: "blind", Endpoint: "clusters/get", Status: http.StatusInternalServerError})
 		r.start()
@@ -37,7 +37,7 @@ func TestDeletion(t *testing.T) {
 		r.remove(cluster)
 		r.Eventually(r.live).Should(BeEmpty())
 		r.lists(4)
-		r.Expect(r.get(cluster).Name).NotTo(BeEmpty(), "a list without the cluster is no proof")
+		r.Expect(r.get(cluster).Name).NotTo(BeEmpty(), "absence from a list does not confirm a deletion")
 		r.workspace.ClearFaults()
 		r.gone(cluster)
 	})
@@ -53,7 +53,7 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create", "pin", "unpin", "permanent-delete"}))
 	})
 
-	eachSize(t, "[case-41] without the right to unpin the deletion is blocked, with the way out", func(t *testing.T, size size) {
+	eachSize(t, "[case-41] without the permission to unpin the deletion is blocked, with the remedy", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
@@ -70,7 +70,7 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	eachSize(t, "[case-42] Terminate stops the cluster and leaves it", func(t *testing.T, size size) {
+	eachSize(t, "[case-42] Terminate terminates the cluster and does not delete it", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch", withPolicy(v1alpha1.DeletionPolicyTerminate))), "Ready=Running")
@@ -81,7 +81,7 @@ func TestDeletion(t *testing.T) {
 		r.Eventually(func() string { return string(r.live()[0].State) }).Should(Equal("TERMINATED"))
 	})
 
-	eachSize(t, "[case-42] Retain leaves the cluster as it is, and says so", func(t *testing.T, size size) {
+	eachSize(t, "[case-42] Retain does not change the cluster, and reports that", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch", withPolicy(v1alpha1.DeletionPolicyRetain))), "Ready=Running")
@@ -108,7 +108,7 @@ func TestDeletion(t *testing.T) {
 		})
 	}
 
-	eachSize(t, "[case-43] deleted after a create that never arrived, nothing is made", func(t *testing.T, size size) {
+	eachSize(t, "[case-43] deleted after a create that never arrived, no cluster is created", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Drop: true})
 		r.start()
@@ -119,7 +119,7 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.workspace.Clusters()).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-44] without credentials the deletion says the way out, and takes it", func(t *testing.T, size size) {
+	eachSize(t, "[case-44] without credentials the deletion reports the remedy, and completes with it", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.ownNamespaceSuffers = true
 		r.start()
@@ -136,7 +136,7 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	eachSize(t, "[case-44] a Secret that comes back lets the deletion go on", func(t *testing.T, size size) {
+	eachSize(t, "[case-44] a Secret that is created again lets the deletion continue", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.ownNamespaceSuffers = true
 		r.start()
@@ -150,7 +150,7 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.live()).To(BeEmpty())
 	})
 
-	t.Run("[case-45] an object that never had a cluster goes without credentials", func(t *testing.T) {
+	t.Run("[case-45] an object that never had a cluster is deleted without credentials", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		cluster := r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) {
@@ -162,7 +162,7 @@ func TestDeletion(t *testing.T) {
 		r.Expect(r.workspace.Requests()).To(BeEmpty())
 	})
 
-	t.Run("a protected object keeps its cluster until the protection is taken away", func(t *testing.T) {
+	t.Run("a protected object keeps its cluster until the protection is removed", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch", func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionProtection = true })), "Ready=Running")
@@ -174,7 +174,7 @@ func TestDeletion(t *testing.T) {
 	})
 }
 
-// pinElsewhere pins a cluster as an administrator would in the UI.
+// pinElsewhere pins a cluster, as an administrator does in the UI.
 func (r *rig) pinElsewhere(id string) {
 	r.t.Helper()
 	r.call(http.MethodPost, "/api/2.1/clusters/pin", `{"cluster_id": "`+id+`"}`)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestRefusedCreates(t *testing.T) {
-	t.Run("[case-06] what admission refuses is never sent", func(t *testing.T) {
+	t.Run("[case-06] a refused specification is never sent", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		bad := r.small("bad", func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(5)) })
@@ -46,7 +46,7 @@ func TestRefusedCreates(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	eachSize(t, "[case-07] a policy's refusal is called by its name", func(t *testing.T, size size) {
+	eachSize(t, "[case-07] the refusal of a policy has a reason of its own", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{
 			Endpoint: "clusters/create", Status: http.StatusBadRequest,
@@ -66,7 +66,7 @@ func TestRefusedCreates(t *testing.T) {
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(Equal(1))
 	})
 
-	eachSize(t, "[case-08] a 429 is waited out as the server asks, by all objects of the host together", func(t *testing.T, size size) {
+	eachSize(t, "[case-08] all objects of the host wait for the Retry-After of a 429", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{
 			Endpoint: "clusters/create", Times: 1, Status: http.StatusTooManyRequests,
@@ -86,7 +86,7 @@ func TestRefusedCreates(t *testing.T) {
 			case entry.Status == http.StatusTooManyRequests:
 				refused = entry
 			case refused.Sequence > 0 && entry.Sequence > refused.Sequence+3:
-				// Those already under way with the refused one may have landed.
+				// Requests that were in flight with the refused one may have arrived.
 				r.Expect(entry.Time.Sub(refused.Time).Seconds()).To(BeNumerically(">=", 0.9))
 			}
 		}
@@ -95,7 +95,7 @@ func TestRefusedCreates(t *testing.T) {
 }
 
 func TestEndsAndStates(t *testing.T) {
-	eachSize(t, "[case-27] a cluster that ended by inactivity is Ready under Manual, and not started", func(t *testing.T, size size) {
+	eachSize(t, "[case-27] a cluster that terminated by inactivity is Ready under Manual, and not started", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -113,7 +113,7 @@ func TestEndsAndStates(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"create"}))
 	})
 
-	t.Run("a launch that failed is Stalled with code, type and text", func(t *testing.T) {
+	t.Run("a failed launch is Stalled with code, type and text", func(t *testing.T) {
 		r := newRig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Launch: &simulator.TerminationReason{
 			Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR", Parameters: map[string]string{"databricks_error_message": "exit code 3"},
@@ -125,7 +125,7 @@ func TestEndsAndStates(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"create"}))
 	})
 
-	t.Run("a cluster that dies later is Stalled by another name", func(t *testing.T) {
+	t.Run("a cluster that fails later is Stalled with another reason", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -134,7 +134,7 @@ func TestEndsAndStates(t *testing.T) {
 		r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
 	})
 
-	eachSize(t, "[case-34] an unknown state and an unknown termination code are shown and tolerated", func(t *testing.T, size size) {
+	eachSize(t, "[case-34] an unknown state and an unknown termination code are reported and cause no failure", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -154,7 +154,7 @@ func TestEndsAndStates(t *testing.T) {
 }
 
 func TestMissing(t *testing.T) {
-	eachSize(t, "[case-38] just after a create, missing is waited out", func(t *testing.T, size size) {
+	eachSize(t, "[case-38] just after a create the operator waits for a missing cluster", func(t *testing.T, size size) {
 		r := size.rig(t)
 		behaviour := r.workspace.Behaviour()
 		behaviour.UnseenByGet, behaviour.UnseenByList = 600_000_000, 600_000_000
@@ -164,7 +164,7 @@ func TestMissing(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	eachSize(t, "[case-39] a list without the cluster creates nothing and drops nothing", func(t *testing.T, size size) {
+	eachSize(t, "[case-39] a list without the cluster causes no create and no removal of the id", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -176,7 +176,7 @@ func TestMissing(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-37] a cluster that somebody deleted is created again, with a new incarnation", func(t *testing.T, size size) {
+	eachSize(t, "[case-37] a cluster that another actor deleted is created again, with a new incarnation", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -188,7 +188,7 @@ func TestMissing(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	eachSize(t, "[case-37] a cluster that Databricks purged is Ready at no cost", func(t *testing.T, size size) {
+	eachSize(t, "[case-37] an object whose cluster Databricks purged is Ready, and no cluster is created", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -200,7 +200,7 @@ func TestMissing(t *testing.T) {
 }
 
 func TestQuiet(t *testing.T) {
-	eachSize(t, "[case-09] passes over an unchanged cluster write nothing anywhere", func(t *testing.T, size size) {
+	eachSize(t, "[case-09] reconciles of an unchanged cluster write nothing", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch"))
@@ -222,18 +222,18 @@ func TestQuiet(t *testing.T) {
 		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("PENDING"))
 		r.takes(func(t *simulator.Timings) { t.Launch = 0 })
 		r.becomes(cluster, "Ready=Running")
-		// The first version is the user's own.
+		// The user wrote the first version.
 		r.Eventually(func() int { return r.record.writesTo("scratch") - 1 }).Should(Equal(5))
 	})
 
-	t.Run("[P7] what this operator wrote itself is never a conflict to it", func(t *testing.T) {
+	t.Run("[P7] the operator's own writes never cause a conflict", func(t *testing.T) {
 		r := newRig(t)
 		var conflicts atomic.Int64
 		r.intercept.Patch = func(ctx context.Context, inner client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-			return counted(&conflicts, inner.Patch(ctx, object, patch, options...))
+			return countConflict(&conflicts, inner.Patch(ctx, object, patch, options...))
 		}
 		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-			return counted(&conflicts, inner.SubResource(sub).Patch(ctx, object, patch, options...))
+			return countConflict(&conflicts, inner.SubResource(sub).Patch(ctx, object, patch, options...))
 		}
 		r.start()
 		const many = 40
@@ -247,15 +247,15 @@ func TestQuiet(t *testing.T) {
 	})
 }
 
-// counted counts an outcome that is a conflict.
-func counted(conflicts *atomic.Int64, err error) error {
+// countConflict counts an error that is a conflict, and returns it.
+func countConflict(conflicts *atomic.Int64, err error) error {
 	if apierrors.IsConflict(err) {
 		conflicts.Add(1)
 	}
 	return err
 }
 
-func TestTheSameNameAgain(t *testing.T) {
+func TestANewObjectOfTheSameName(t *testing.T) {
 	eachSize(t, "[case-59] [R5] a new object of the same name has its own cluster", func(t *testing.T, size size) {
 		r := size.rig(t)
 		var orphans atomic.Int64
@@ -271,7 +271,7 @@ func TestTheSameNameAgain(t *testing.T) {
 		fresh := r.becomes(r.small("scratch"), "Ready=Running")
 		r.Expect(fresh.UID).NotTo(Equal(old.UID))
 		r.Expect(fresh.Status.ClusterID).NotTo(Equal(old.Status.ClusterID))
-		r.Expect(r.live()).To(HaveLen(2), "the old cluster is left for the orphan report")
+		r.Expect(r.live()).To(HaveLen(2), "the old cluster stays for the orphan report")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", Status: http.StatusServiceUnavailable})
 		r.Eventually(orphans.Load).Should(Equal(int64(1)))
 		r.Expect(r.workspace.DeleteElsewhere(old.Status.ClusterID)).To(Succeed())

@@ -22,13 +22,13 @@ import (
 
 const anotherOwner = "deadbeef-11111111-2222-3333-4444-555555555555"
 
-// retag moves the owner tag of a cluster, as a take-over elsewhere does.
+// retag changes the owner tag of a cluster, as the adoption by another operator does.
 func (r *rig) retag(id, owner string) {
 	r.t.Helper()
 	r.Expect(r.workspace.EditElsewhere(id, map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: owner}})).To(Succeed())
 }
 
-// patchStatus changes a status as an administrator can where no policy refuses it.
+// patchStatus changes a status, as an administrator can if no admission policy refuses it.
 func (r *rig) patchStatus(cluster *v1alpha1.DatabricksCluster, merge string) {
 	r.t.Helper()
 	r.Expect(r.api.Status().Patch(r.t.Context(), cluster.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(merge)))).To(Succeed())
@@ -36,7 +36,7 @@ func (r *rig) patchStatus(cluster *v1alpha1.DatabricksCluster, merge string) {
 
 func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
 	for name, tags := range map[string]bool{"tags": true, "does not tag": false} {
-		t.Run("[case-82] a former owner writes nothing and leaves the cluster when it goes; the operator "+name, func(t *testing.T) {
+		t.Run("[case-82] a former owner writes nothing, and its deletion does not change the cluster; the operator "+name, func(t *testing.T) {
 			r := newRig(t)
 			r.options.OwnerTag = tags
 			cluster := r.running(fixed(2))
@@ -54,7 +54,7 @@ func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-82] the tag moves while the object is deleted, and the cluster stays", func(t *testing.T) {
+	t.Run("[case-82] the tag changes while the object is deleted, and the cluster stays", func(t *testing.T) {
 		r := newRig(t)
 		r.cacheOptions.Slow = time.Hour
 		cluster := r.running()
@@ -65,7 +65,7 @@ func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("[case-74] a forged id is stopped by the tag", func(t *testing.T) {
+	t.Run("[case-74] the tag prevents writes to a cluster with a forged id", func(t *testing.T) {
 		r := newRig(t)
 		victim := r.running(fixed(2))
 		forger := r.becomes(r.create(r.small("forger", fixed(7))), "Ready=Running")
@@ -79,7 +79,7 @@ func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
 	})
 }
 
-func TestAHolderGoes(t *testing.T) {
+func TestAHolderReleasesItsCluster(t *testing.T) {
 	holders := map[string]func(*rig, *v1alpha1.DatabricksCluster){
 		"is deleted": func(r *rig, holder *v1alpha1.DatabricksCluster) { r.remove(holder) },
 		"only observes": func(r *rig, holder *v1alpha1.DatabricksCluster) {
@@ -87,10 +87,10 @@ func TestAHolderGoes(t *testing.T) {
 		},
 	}
 	for name, goes := range holders {
-		t.Run("[case-83] the holder "+name+", and the other object takes the cluster at once", func(t *testing.T) {
+		t.Run("[case-83] the holder "+name+", and the other object adopts the cluster at once", func(t *testing.T) {
 			r := newRig(t)
 			r.cacheOptions.Slow = time.Hour
-			id := r.theirs(simulator.Seed{State: "RUNNING"})
+			id := r.addForeignCluster(simulator.Seed{State: "RUNNING"})
 			r.start()
 			first := r.create(r.adopting("first", id, fixed(1)))
 			r.becomes(first, "Ready=Running")
@@ -103,11 +103,11 @@ func TestAHolderGoes(t *testing.T) {
 	}
 }
 
-// frozen has the operator see the old version of every object that it read before,
-// as behind a watch that hangs, until it is thawed.
-func (r *rig) frozen() (freeze, thaw func()) {
+// outdatedReads makes the operator read the old version of every object that it read before,
+// between the calls of begin and end, as if its watch hung.
+func (r *rig) outdatedReads() (begin, end func()) {
 	var mu sync.Mutex
-	var isFrozen bool
+	var isOutdated bool
 	seen := map[client.ObjectKey]*v1alpha1.DatabricksCluster{}
 	r.intercept.Get = func(ctx context.Context, inner client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 		err := inner.Get(ctx, key, object, options...)
@@ -117,7 +117,7 @@ func (r *rig) frozen() (freeze, thaw func()) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if old := seen[key]; isFrozen && old != nil {
+		if old := seen[key]; isOutdated && old != nil {
 			old.DeepCopyInto(cluster)
 			return nil
 		}
@@ -128,14 +128,14 @@ func (r *rig) frozen() (freeze, thaw func()) {
 		return func() {
 			mu.Lock()
 			defer mu.Unlock()
-			isFrozen = value
+			isOutdated = value
 		}
 	}
 	return set(true), set(false)
 }
 
-func TestWritesThatCannotBeUndoneRestOnTheNewestObject(t *testing.T) {
-	refused := simulator.Fault{Name: "sick", Status: http.StatusServiceUnavailable, ErrorCode: "TEMPORARILY_UNAVAILABLE"}
+func TestIrreversibleWritesNeedTheNewestObject(t *testing.T) {
+	refused := simulator.Fault{Name: "failing", Status: http.StatusServiceUnavailable, ErrorCode: "TEMPORARILY_UNAVAILABLE"}
 	for name, row := range map[string]struct {
 		policy   v1alpha1.DeletionPolicy
 		endpoint string
@@ -147,19 +147,19 @@ func TestWritesThatCannotBeUndoneRestOnTheNewestObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			freeze, thaw := r.frozen()
+			begin, end := r.outdatedReads()
 			cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = row.policy })
-			sick := refused
-			sick.Endpoint = row.endpoint
-			r.workspace.AddFault(sick)
+			fault := refused
+			fault.Endpoint = row.endpoint
+			r.workspace.AddFault(fault)
 			r.remove(cluster)
 			r.Eventually(func() int { return len(r.workspace.RequestsTo(row.endpoint)) }).Should(BeNumerically(">=", 1))
-			freeze()
+			begin()
 			r.editSpec(cluster, row.change)
 			r.workspace.ClearFaults()
 			r.Consistently(func() int { return r.calls(row.endpoint) }).WithTimeout(6 * time.Second).Should(BeZero())
 			r.Expect(string(r.live()[0].State)).To(Equal("RUNNING"))
-			thaw()
+			end()
 			if r.get(cluster).Spec.DeletionProtection {
 				r.becomes(cluster, "Stalled=DeletionBlocked")
 				return
@@ -170,8 +170,8 @@ func TestWritesThatCannotBeUndoneRestOnTheNewestObject(t *testing.T) {
 	}
 }
 
-// holdFirstID holds the first patch that stores a cluster's id until release is
-// closed, and closes storing when it has begun.
+// holdFirstID blocks the first patch that stores a cluster's id until release is closed,
+// and closes storing when the patch begins.
 func (r *rig) holdFirstID() (storing, release chan struct{}) {
 	storing, release = make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -187,8 +187,8 @@ func (r *rig) holdFirstID() (storing, release chan struct{}) {
 	return storing, release
 }
 
-func TestAnIDLearnedLate(t *testing.T) {
-	t.Run("[case-89] never lands on another object of the same name", func(t *testing.T) {
+func TestAnIDThatIsStoredLate(t *testing.T) {
+	t.Run("[case-89] is never stored in another object of the same name", func(t *testing.T) {
 		r := newRig(t)
 		storing, release := r.holdFirstID()
 		r.start()
@@ -199,7 +199,7 @@ func TestAnIDLearnedLate(t *testing.T) {
 		r.edit(first, func(c *v1alpha1.DatabricksCluster) { c.Finalizers = nil })
 		r.gone(first)
 		second := r.create(r.small("scratch", fixed(4)))
-		// Another leader's creation for the second object is under way.
+		// The second object has a creation of another leader in progress.
 		r.patchStatus(second, fmt.Sprintf(`{"status": {"creation": {"token": "%s-1", "incarnation": 1, "attempt": 1, "notAfter": %q}}}`,
 			r.get(second).UID, time.Now().Add(time.Second).UTC().Format(time.RFC3339)))
 		close(release)
@@ -211,7 +211,7 @@ func TestAnIDLearnedLate(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(2))
 	})
 
-	t.Run("[case-89] lands although its object was edited meanwhile", func(t *testing.T) {
+	t.Run("[case-89] is stored although its object was edited meanwhile", func(t *testing.T) {
 		r := newRig(t)
 		storing, release := r.holdFirstID()
 		r.start()
@@ -263,7 +263,7 @@ func TestAnIntentThatCannotBePersisted(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-91] the intent is dropped, and nothing is created", func(t *testing.T) {
+	t.Run("[case-91] the API server does not store the intent, and no cluster is created", func(t *testing.T) {
 		r := newRig(t)
 		var well atomic.Bool
 		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
@@ -282,16 +282,16 @@ func TestAnIntentThatCannotBePersisted(t *testing.T) {
 	})
 }
 
-func TestFights(t *testing.T) {
-	t.Run("[case-90] [R13] a size that is set back is corrected three times, then slowly, also after a restart, until the object is edited", func(t *testing.T) {
+func TestContention(t *testing.T) {
+	t.Run("[case-90] [R13] a size that another actor reverts is corrected three times, then slowly, also after a restart, until the object is edited", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(fixed(2))
 		id := cluster.Status.ClusterID
-		for fight := range 4 {
+		for reversal := range 4 {
 			r.Eventually(func() string { return string(r.live()[0].State) }).Should(Equal("RUNNING"))
 			r.call(http.MethodPost, "/api/2.1/clusters/resize", `{"cluster_id": "`+id+`", "num_workers": 7}`)
-			if fight < 3 {
-				r.Eventually(func() int { return r.calls("clusters/resize") }).Should(Equal(2 * (fight + 1)))
+			if reversal < 3 {
+				r.Eventually(func() int { return r.calls("clusters/resize") }).Should(Equal(2 * (reversal + 1)))
 			}
 		}
 		contended := r.becomes(cluster, "Synced!=Contended")
@@ -311,13 +311,13 @@ func TestFights(t *testing.T) {
 		r.Expect(r.calls("clusters/resize")).To(Equal(8))
 	})
 
-	t.Run("[case-90] [R13] a conf key under CorrectWithRestart restarts the cluster three times and no more", func(t *testing.T) {
+	t.Run("[case-90] [R13] a conf key under CorrectWithRestart restarts the cluster at most three times", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
-		for fight := range 4 {
+		for reversal := range 4 {
 			r.Eventually(func() string { return string(r.live()[0].State) }).Should(Equal("RUNNING"))
 			r.Expect(r.workspace.EditElsewhere(cluster.Status.ClusterID, map[string]any{"spark_conf": map[string]any{"spark.speculation": "false"}})).To(Succeed())
-			r.Eventually(func() int { return r.calls("clusters/update") }).Should(Equal(min(fight+1, 3)))
+			r.Eventually(func() int { return r.calls("clusters/update") }).Should(Equal(min(reversal+1, 3)))
 		}
 		contended := r.becomes(cluster, "Synced!=Contended")
 		r.Expect(message(contended, "Synced")).To(And(ContainSubstring("/sparkConf/spark.speculation"), ContainSubstring("[redacted]")))
@@ -325,28 +325,28 @@ func TestFights(t *testing.T) {
 		r.Consistently(func() int { return r.calls("clusters/update") }).WithTimeout(time.Second).Should(Equal(3))
 	})
 
-	t.Run("[case-90] [R13] a cluster that is stopped against runPolicy Running is started three times and then later", func(t *testing.T) {
+	t.Run("[case-90] [R13] a cluster that is stopped against runPolicy Running is started three times at once and then with backoff", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
-		for fight := range 4 {
+		for reversal := range 4 {
 			r.Eventually(func() string { return string(r.live()[0].State) }).Should(Equal("RUNNING"))
 			r.becomes(cluster, "Running=Running")
 			r.end(cluster.Status.ClusterID, "USER_REQUEST", "SUCCESS")
-			r.Eventually(func() int { return r.calls("clusters/start") }).Should(Equal(min(fight+1, 3)))
+			r.Eventually(func() int { return r.calls("clusters/start") }).Should(Equal(min(reversal+1, 3)))
 		}
 		r.becomes(cluster, "Reconciling=Contended")
 		r.becomes(cluster, "Synced!=Contended")
 		r.Consistently(func() int { return r.calls("clusters/start") }).WithTimeout(time.Second).Should(Equal(3))
 	})
 
-	t.Run("[case-90] [R13] a cluster that is deleted elsewhere is created again three times and then later", func(t *testing.T) {
+	t.Run("[case-90] [R13] a cluster that is deleted elsewhere is created again three times at once and then with backoff", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
-		for fight := range 4 {
+		for reversal := range 4 {
 			r.becomes(cluster, "Ready=Running")
 			id := r.get(cluster).Status.ClusterID
 			r.Expect(r.workspace.DeleteElsewhere(id)).To(Succeed())
-			if fight < 3 {
+			if reversal < 3 {
 				r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(BeElementOf("", id))
 			}
 		}
@@ -357,7 +357,7 @@ func TestFights(t *testing.T) {
 
 func TestALostIDIsFoundByTag(t *testing.T) {
 	for name, merge := range map[string]string{
-		"[case-93] a status that was lost":  `{"status": {"clusterID": null, "creation": null, "host": null, "state": null}}`,
+		"[case-93] a lost status":           `{"status": {"clusterID": null, "creation": null, "host": null, "state": null}}`,
 		"[case-93] the id of an older time": `{"status": {"clusterID": "0101-000000-gone1234", "creation": {"incarnation": 1}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -375,14 +375,14 @@ func TestALostIDIsFoundByTag(t *testing.T) {
 	}
 }
 
-func TestASecondClusterOfALivingObjectIsReported(t *testing.T) {
+func TestASecondClusterOfAnExistingObjectIsReported(t *testing.T) {
 	t.Run("[case-93]", func(t *testing.T) {
 		r := newRig(t)
 		var orphans atomic.Int64
 		r.options.OnOrphans = func(byHost map[string]int) { orphans.Store(int64(byHost[r.workspace.URL])) }
 		cluster := r.running()
 		r.Consistently(orphans.Load).Should(BeZero())
-		twin := r.theirs(simulator.Seed{Source: "API", State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(cluster.UID)}}})
+		twin := r.addForeignCluster(simulator.Seed{Source: "API", State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(cluster.UID)}}})
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", Status: http.StatusServiceUnavailable})
 		r.Eventually(orphans.Load).Should(Equal(int64(1)))
 		r.Expect(r.workspace.DeleteElsewhere(twin)).To(Succeed())
@@ -390,7 +390,7 @@ func TestASecondClusterOfALivingObjectIsReported(t *testing.T) {
 	})
 }
 
-func TestWhatHoldsAStepUpIsSaid(t *testing.T) {
+func TestAHeldStepReportsItsReason(t *testing.T) {
 	t.Run("[case-73] within ten seconds, by its reason", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()

@@ -11,11 +11,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-func TestAQuietFleet(t *testing.T) {
+func TestAnUnchangedFleet(t *testing.T) {
 	t.Run("[case-09] [case-60] [P7] two hundred unchanged objects cost pages, and write nothing over twenty passes", func(t *testing.T) {
 		const objects, passes = 200, 20
 		r := newRig(t)
-		r.patient()
+		r.withLongTimeouts()
 		r.cacheOptions.Slow = 100 * time.Millisecond
 		r.start()
 		for i := range objects {
@@ -33,7 +33,7 @@ func TestAQuietFleet(t *testing.T) {
 			return settled
 		}
 		r.Eventually(func() int { return len(versions()) }).WithTimeout(2 * time.Minute).WithPolling(200 * time.Millisecond).Should(Equal(objects))
-		// The last of them are coalesced.
+		// The last changes are coalesced.
 		r.Eventually(func(g Gomega) {
 			before := r.record.total()
 			g.Consistently(r.record.total).Should(Equal(before))
@@ -50,7 +50,7 @@ func TestAQuietFleet(t *testing.T) {
 	})
 }
 
-// everyDefault leaves to the server whatever it fills in.
+// everyDefault removes all fields for which the server has a default.
 func everyDefault(s *v1alpha1.DatabricksClusterSpec) {
 	s.DataSecurityMode = v1alpha1.DataSecurityModeStandard
 	s.AWSAttributes = &v1alpha1.AWSAttributes{ZoneID: "auto"}

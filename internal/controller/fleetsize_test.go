@@ -16,17 +16,16 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// size is how many objects exist beside those of a test.
+// size is the number of objects that exist in addition to those of a test.
 type size int
 
 const (
-	// alone is a namespace with the objects of the test and no other.
+	// alone is a namespace with only the objects of the test.
 	alone size = iota
-	// inFleet is twelve objects in three namespaces of one workspace: the
-	// test's, four of its namespace, four of another namespace with the same
-	// token, three of a third one with a token of another user. There are more
-	// of them than a list has pages, so a list is what reads them, and the
-	// operator was restarted once before the scenario begins.
+	// inFleet is twelve objects in three namespaces of one workspace: those of the test,
+	// four in its namespace, four in another namespace with the same token, and three in a
+	// third one with a token of another user. A list has fewer pages than there are objects,
+	// so they are read by lists. The operator was restarted once before the scenario begins.
 	inFleet
 )
 
@@ -37,7 +36,7 @@ func eachSize(t *testing.T, name string, scenario func(t *testing.T, size size))
 	t.Run("[R18] in a fleet: "+name, func(t *testing.T) { scenario(t, inFleet) })
 }
 
-// rig makes a rig of this size; no operator runs yet.
+// rig returns a rig of this size without an operator.
 func (s size) rig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	if s == alone {
@@ -57,7 +56,7 @@ const (
 	strangerToken = "dapi-stranger"
 )
 
-// withStranger gives the first workspace a second user.
+// withStranger adds a second user to the first workspace.
 func withStranger(options simulator.Options) simulator.Options {
 	stranger := simulator.Principal{UserName: strangerUser, Tokens: []string{strangerToken}}
 	if len(options.Workspaces) == 0 {
@@ -71,15 +70,15 @@ func withStranger(options simulator.Options) simulator.Options {
 	return options
 }
 
-// fleet is the objects of a rig that are not the test's.
+// fleet is the objects of a rig that do not belong to the test.
 type fleet struct {
 	bystanders []*v1alpha1.DatabricksCluster
-	// conditions are the bystanders' conditions with their messages, clusters
-	// what the workspace had made of them, when the test began.
+	// conditions are the bystanders' conditions with their messages, and clusters their
+	// clusters, when the test begins.
 	conditions map[client.ObjectKey][]string
 	clusters   map[string]simulator.Record
-	// tokens are the fingerprints of the tokens that may be used for each of
-	// these clusters.
+	// tokens are the fingerprints of the tokens that may be used for each of these
+	// clusters.
 	tokens  map[string]string
 	checked bool
 }
@@ -90,9 +89,8 @@ type group struct {
 	count int
 }
 
-// settleFleet makes the bystanders of this namespace and of others and lets an
-// operator bring them to rest, which then stops: the test's own operator finds
-// them there.
+// settleFleet creates the bystanders of this namespace and of others, and runs an operator
+// until they are settled. The test's own operator starts with the settled objects.
 func (r *rig) settleFleet(own int, others ...group) {
 	r.t.Helper()
 	groups := map[string]group{r.namespace: {simulator.DefaultToken, own}}
@@ -105,10 +103,10 @@ func (r *rig) settleFleet(own int, others ...group) {
 	}
 	timings, limits, cacheOptions := r.timings, r.options.Limits, r.cacheOptions
 	r.takes(func(t *simulator.Timings) { t.Launch = 0 })
-	r.patient()
+	r.withLongTimeouts()
 	r.options.Limits.CreateWindow = 20 * time.Second
 	r.start()
-	made := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, tokens: map[string]string{}}
+	settled := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, tokens: map[string]string{}}
 	for namespace, members := range groups {
 		for i := range members.count {
 			bystander := r.small(fmt.Sprintf("bystander-%d", i))
@@ -116,27 +114,27 @@ func (r *rig) settleFleet(own int, others ...group) {
 			if i%2 == 0 {
 				sparkConf("spark.ui.enabled", "false")(&bystander.Spec)
 			}
-			made.bystanders = append(made.bystanders, r.create(bystander))
+			settled.bystanders = append(settled.bystanders, r.create(bystander))
 		}
 	}
-	for _, bystander := range made.bystanders {
+	for _, bystander := range settled.bystanders {
 		r.becomes(bystander, "Ready=Running")
 		r.Eventually(func() string { return r.get(bystander).Status.AppliedDigest }).ShouldNot(BeEmpty())
 		now := r.get(bystander)
-		made.conditions[client.ObjectKeyFromObject(bystander)] = told(now)
+		settled.conditions[client.ObjectKeyFromObject(bystander)] = conditionTexts(now)
 		record, _ := r.workspace.Cluster(now.Status.ClusterID)
-		made.clusters[record.ID], made.tokens[record.ID] = record, simulator.TokenFingerprint(groups[now.Namespace].token)
+		settled.clusters[record.ID], settled.tokens[record.ID] = record, simulator.TokenFingerprint(groups[now.Namespace].token)
 	}
 	r.stop()
 	r.takes(func(t *simulator.Timings) { *t = timings })
 	r.options.Limits, r.cacheOptions = limits, cacheOptions
 	r.workspace.ClearRequests()
-	r.workspace.setAside(made.clusters)
-	r.fleet = made
+	r.workspace.hideClusters(settled.clusters)
+	r.fleet = settled
 }
 
-// told are an object's conditions with their messages.
-func told(cluster *v1alpha1.DatabricksCluster) []string {
+// conditionTexts returns an object's conditions with their messages.
+func conditionTexts(cluster *v1alpha1.DatabricksCluster) []string {
 	all := conditions(cluster)
 	for i := range cluster.Status.Conditions {
 		all[i] += ": " + cluster.Status.Conditions[i].Message
@@ -144,8 +142,8 @@ func told(cluster *v1alpha1.DatabricksCluster) []string {
 	return all
 }
 
-// halfway restarts the operator where there is a fleet.
-func (r *rig) halfway() {
+// restartInFleet restarts the operator if there is a fleet.
+func (r *rig) restartInFleet() {
 	r.t.Helper()
 	if r.fleet == nil {
 		return
@@ -154,9 +152,8 @@ func (r *rig) halfway() {
 	r.start()
 }
 
-// fleetIsAsBefore fails the test if its scenario has left a trace on the
-// bystanders: a write, another condition, or a call for one user's cluster
-// with the other user's credential.
+// fleetIsAsBefore fails the test if its scenario affected the bystanders: by a write, by
+// another condition, or by a call for one user's cluster with the other user's credential.
 func (r *rig) fleetIsAsBefore() {
 	if r.fleet.checked || r.t.Failed() {
 		return
@@ -164,7 +161,7 @@ func (r *rig) fleetIsAsBefore() {
 	r.fleet.checked = true
 	for id, before := range r.fleet.clusters {
 		now, _ := r.workspace.Cluster(id)
-		r.Expect(now).To(Equal(before), "a bystander's cluster has changed")
+		r.Expect(now).To(Equal(before), "the cluster of a bystander changed")
 	}
 	for _, entry := range r.workspace.all() {
 		token, known := r.fleet.tokens[entry.ClusterID]
@@ -191,7 +188,7 @@ func (r *rig) fleetIsAsBefore() {
 		now := &v1alpha1.DatabricksCluster{}
 		r.Eventually(func(g Gomega) {
 			g.Expect(r.api.Get(context.Background(), client.ObjectKeyFromObject(bystander), now)).To(Succeed())
-			g.Expect(told(now)).To(Equal(r.fleet.conditions[client.ObjectKeyFromObject(bystander)]))
+			g.Expect(conditionTexts(now)).To(Equal(r.fleet.conditions[client.ObjectKeyFromObject(bystander)]))
 		}).Should(Succeed())
 	}
 }
@@ -201,70 +198,70 @@ var reads = []string{
 	"clusters/get", "clusters/list", "clusters/events", "libraries/cluster-status", "libraries/all-cluster-statuses", "permissions/get",
 }
 
-// watchedWorkspace is a simulated workspace whose log outlives ClearRequests
-// and shows a test its own objects only.
+// watchedWorkspace is a simulated workspace whose complete log is kept after
+// ClearRequests, and which hides the bystanders from the test.
 type watchedWorkspace struct {
 	*simulator.Service
 
 	mu      sync.Mutex // guards the rest
 	cleared []simulator.Entry
-	aside   map[string]simulator.Record
+	hidden  map[string]simulator.Record
 }
 
-func (w *watchedWorkspace) setAside(clusters map[string]simulator.Record) {
+func (w *watchedWorkspace) hideClusters(clusters map[string]simulator.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.aside, w.cleared = clusters, nil
+	w.hidden, w.cleared = clusters, nil
 }
 
-// ClearRequests empties the log that a test sees.
+// ClearRequests clears the log that a test reads.
 func (w *watchedWorkspace) ClearRequests() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.aside) > 0 {
+	if len(w.hidden) > 0 {
 		w.cleared = append(w.cleared, w.Service.Requests()...)
 	}
 	w.Service.ClearRequests()
 }
 
-// all are the requests since the fleet was settled.
+// all returns the requests since the fleet was settled.
 func (w *watchedWorkspace) all() []simulator.Entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append(slices.Clone(w.cleared), w.Service.Requests()...)
 }
 
-// Requests are the requests that are not about a bystander or a bystander's
+// Requests returns the requests that do not concern a bystander or a bystander's
 // credential.
 func (w *watchedWorkspace) Requests() []simulator.Entry {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := w.Service.Requests()
-	if len(w.aside) == 0 {
+	if len(w.hidden) == 0 {
 		return all
 	}
 	return slices.DeleteFunc(all, func(e simulator.Entry) bool {
-		_, bystander := w.aside[e.ClusterID]
+		_, bystander := w.hidden[e.ClusterID]
 		return bystander || e.Principal == strangerUser
 	})
 }
 
-// RequestsTo are those of Requests to one endpoint.
+// RequestsTo returns those of Requests to one endpoint.
 func (w *watchedWorkspace) RequestsTo(endpoint string) []simulator.Entry {
 	return slices.DeleteFunc(w.Requests(), func(e simulator.Entry) bool { return e.Endpoint != endpoint })
 }
 
-// Clusters are the clusters that were made but for the bystanders'.
+// Clusters returns the created clusters except those of the bystanders.
 func (w *watchedWorkspace) Clusters() []simulator.Record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.DeleteFunc(w.Service.Clusters(), func(c simulator.Record) bool {
-		_, bystander := w.aside[c.ID]
+		_, bystander := w.hidden[c.ID]
 		return bystander
 	})
 }
 
-// requestsOf are the requests about one cluster, whoever's it is.
+// requestsOf returns the requests for one cluster, of a bystander or not.
 func (w *watchedWorkspace) requestsOf(id string) []simulator.Entry {
 	return slices.DeleteFunc(w.all(), func(e simulator.Entry) bool { return e.ClusterID != id })
 }

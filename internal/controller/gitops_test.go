@@ -27,18 +27,18 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// operatorName is under which name the operator of a test writes.
+// operatorName is the field manager of the operator of a test.
 const operatorName = "databricks-operator"
 
-// as is a configuration to write under a name of its own.
+// as returns a configuration with another field manager.
 func as(name string) *rest.Config {
 	config := rest.CopyConfig(kubernetes.Config)
 	config.UserAgent = name
 	return config
 }
 
-// overreach names what the operator owns of an object beside its status and its
-// finalizers.
+// overreach returns the fields of an object that the operator owns in addition to its
+// status and its finalizers.
 func overreach(cluster *v1alpha1.DatabricksCluster) []string {
 	allowed := map[string]string{"status": "f:status", "": "f:metadata f:finalizers"}
 	var beyond []string
@@ -59,7 +59,7 @@ func overreach(cluster *v1alpha1.DatabricksCluster) []string {
 	return beyond
 }
 
-// twoDeep are the fields at the top and beneath it, such as "f:metadata f:labels".
+// twoDeep returns the fields of the two top levels, such as "f:metadata f:labels".
 func twoDeep(fields map[string]any) []string {
 	var paths []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -70,7 +70,7 @@ func twoDeep(fields map[string]any) []string {
 	return paths
 }
 
-// samples are the clusters of config/samples, as Git has them.
+// samples returns the clusters of config/samples, as they are in Git.
 func samples(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
@@ -88,14 +88,14 @@ func samples(t *testing.T) []*unstructured.Unstructured {
 	return found
 }
 
-// apply is how a tool brings a manifest of Git into the cluster.
+// apply applies a manifest from Git, as a GitOps tool does.
 func (r *rig) apply(manifest *unstructured.Unstructured, options ...client.ApplyOption) error {
 	applied := manifest.DeepCopy()
 	applied.SetNamespace(r.namespace)
 	return r.api.Apply(r.t.Context(), client.ApplyConfigurationFromUnstructured(applied), append(options, client.FieldOwner("git"))...)
 }
 
-// quiet waits until nobody has written to an object for a while.
+// quiet waits until an object is not written for a while.
 func (r *rig) quiet(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
 	r.t.Helper()
 	last, since := "", time.Now()
@@ -108,9 +108,9 @@ func (r *rig) quiet(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksClu
 	return r.get(cluster)
 }
 
-func TestNobodyFightsOverAnObject(t *testing.T) {
+func TestFieldManagersDoNotConflict(t *testing.T) {
 	for _, manifest := range samples(t) {
-		t.Run("applied again, nothing changes: "+manifest.GetName(), func(t *testing.T) {
+		t.Run("applied again without a change: "+manifest.GetName(), func(t *testing.T) {
 			r := newRig(t)
 			r.start()
 			manifest.SetLabels(map[string]string{"team": "data"})
@@ -128,7 +128,7 @@ func TestNobodyFightsOverAnObject(t *testing.T) {
 			r.Expect(after.ResourceVersion).To(Equal(before.ResourceVersion))
 			r.Expect(after.Generation).To(Equal(int64(1)))
 
-			// What is stored is what Git says, no more.
+			// The stored object has only the fields of the manifest.
 			stored := &unstructured.Unstructured{}
 			stored.SetGroupVersionKind(manifest.GroupVersionKind())
 			r.Expect(r.api.Get(t.Context(), client.ObjectKeyFromObject(object), stored)).To(Succeed())
@@ -141,7 +141,7 @@ func TestNobodyFightsOverAnObject(t *testing.T) {
 	}
 }
 
-// managers are who owns fields of an object, and through which subresource.
+// managers returns the field managers of an object, with their subresource.
 func managers(cluster *v1alpha1.DatabricksCluster) []string {
 	var names []string
 	for _, entry := range cluster.ManagedFields {
@@ -150,8 +150,8 @@ func managers(cluster *v1alpha1.DatabricksCluster) []string {
 	return names
 }
 
-// autoscaler does what a HorizontalPodAutoscaler and KEDA do: it reads the scale
-// of an object and writes it.
+// autoscaler acts as a HorizontalPodAutoscaler or KEDA: it reads the scale of an object
+// and writes it.
 type autoscaler struct {
 	*rig
 	name   string
@@ -189,7 +189,7 @@ func (a *autoscaler) write(replicas int32) error {
 	return err
 }
 
-// sized is a manifest with a size, and one without.
+// sized returns a manifest with a size, and one without.
 func sized(t *testing.T, workers int64) (with, without *unstructured.Unstructured) {
 	t.Helper()
 	with = samples(t)[0]
@@ -200,7 +200,7 @@ func sized(t *testing.T, workers int64) (with, without *unstructured.Unstructure
 	return with, without
 }
 
-// scaled is an object from Git whose cluster runs with one worker, and its
+// scaled returns an object from Git whose cluster runs with one worker, and its
 // autoscaler.
 func (r *rig) scaled() (object *v1alpha1.DatabricksCluster, with, without *unstructured.Unstructured, scaler *autoscaler) {
 	r.t.Helper()
@@ -212,7 +212,7 @@ func (r *rig) scaled() (object *v1alpha1.DatabricksCluster, with, without *unstr
 }
 
 func TestAnAutoscalerScales(t *testing.T) {
-	t.Run("up and down to 0, by resizing, and sees what became of it", func(t *testing.T) {
+	t.Run("up and down to 0 by resizes, and reads the result", func(t *testing.T) {
 		r := newRig(t)
 		object, _, _, scaler := r.scaled()
 		selector, err := labels.Parse(scaler.read().Status.Selector)
@@ -230,7 +230,7 @@ func TestAnAutoscalerScales(t *testing.T) {
 			r.Expect(conditions(now)).To(ContainElement("Ready=Running"))
 		}
 	})
-	t.Run("not what Databricks scales itself", func(t *testing.T) {
+	t.Run("not a cluster that Databricks scales", func(t *testing.T) {
 		r := newRig(t)
 		object := r.create(r.small("scratch", autoscale(1, 3)))
 		_, err := r.autoscaler(object).scales.Get(t.Context(), resource, object.Name, metav1.GetOptions{})
@@ -238,8 +238,8 @@ func TestAnAutoscalerScales(t *testing.T) {
 	})
 }
 
-func TestWhoseNumberOfWorkersItIs(t *testing.T) {
-	t.Run("kept in Git: refused without force, and with force a fight", func(t *testing.T) {
+func TestOwnershipOfTheNumberOfWorkers(t *testing.T) {
+	t.Run("a size in Git: refused without force, and with force repeated changes", func(t *testing.T) {
 		r := newRig(t)
 		object, with, _, scaler := r.scaled()
 		r.Expect(scaler.write(3)).To(Succeed())
@@ -248,10 +248,10 @@ func TestWhoseNumberOfWorkersItIs(t *testing.T) {
 		r.Expect(r.apply(with, client.ForceOwnership)).To(Succeed())
 		r.Expect(*r.get(object).Spec.NumWorkers).To(Equal(int32(1)))
 	})
-	t.Run("dropped from Git after the autoscaler wrote it: it stays, without a fight", func(t *testing.T) {
+	t.Run("removed from Git after a write of the autoscaler: the size stays, without repeated changes", func(t *testing.T) {
 		r := newRig(t)
 		object, with, without, scaler := r.scaled()
-		// The API server forgets at the second write whose field it is.
+		// The API server removes the first owner of the field at the second write.
 		for _, replicas := range []int32{2, 3} {
 			r.Expect(scaler.write(replicas)).To(Succeed())
 		}
@@ -264,12 +264,12 @@ func TestWhoseNumberOfWorkersItIs(t *testing.T) {
 		r.Expect(after.Generation).To(Equal(before.Generation))
 		r.Expect(r.writes()).To(BeEmpty())
 
-		// And it is taken back by saying it again.
+		// Applying the field again makes Git its owner again.
 		r.Expect(r.apply(with, client.ForceOwnership)).To(Succeed())
 		r.Eventually(func() []string { return r.writes() }).Should(Equal([]string{"resize"}))
 		r.Expect(*r.inSync(object).Spec.NumWorkers).To(Equal(int32(1)))
 	})
-	t.Run("dropped from Git before the autoscaler wrote it: refused, and nothing changes", func(t *testing.T) {
+	t.Run("removed from Git before a write of the autoscaler: refused without a change", func(t *testing.T) {
 		r := newRig(t)
 		object, _, without, _ := r.scaled()
 		before := r.quiet(object)
@@ -278,15 +278,15 @@ func TestWhoseNumberOfWorkersItIs(t *testing.T) {
 	})
 }
 
-func TestASuspendedObjectTellsAFault(t *testing.T) {
-	t.Run("[case-36] its cluster ended by one", func(t *testing.T) {
+func TestASuspendedObjectReportsAFault(t *testing.T) {
+	t.Run("[case-36] its cluster terminated by a fault", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true })
 		r.becomes(cluster, "Suspended=Suspended")
 		r.end(cluster.Status.ClusterID, "CLOUD_PROVIDER_SHUTDOWN", "CLOUD_FAILURE")
-		told := r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
-		r.Expect(conditions(told)).To(ContainElement("Suspended=Suspended"))
+		reported := r.becomes(cluster, "Stalled=TerminatedUnexpectedly")
+		r.Expect(conditions(reported)).To(ContainElement("Suspended=Suspended"))
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 }

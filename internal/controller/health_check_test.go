@@ -8,12 +8,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What fails every suite is itself seen to be noticed.
-func TestOperatorLogNoticesFaults(t *testing.T) {
+// The checks that every suite makes are themselves tested here.
+func TestOperatorLogDetectsFaults(t *testing.T) {
 	object := client.ObjectKey{Namespace: "a", Name: "b"}
 	watched := func(mark *string) *operatorLog {
 		log := newOperatorLog()
-		log.mark = func(client.ObjectKey) string { return *mark }
+		log.externalState = func(client.ObjectKey) string { return *mark }
 		return log
 	}
 	reconciles := func(log *operatorLog, count int) {
@@ -42,10 +42,10 @@ func TestOperatorLogNoticesFaults(t *testing.T) {
 		first.Error(errors.New("context canceled"), "Reconciler error")
 		log.logger().Error(errors.New("no more"), "Reconciler error")
 		g.Expect(log.faults).To(ConsistOf(And(HavePrefix("error: "), ContainSubstring("no")), And(HavePrefix("error: "), ContainSubstring("no more"))))
-		g.Expect(log.find("context canceled")).To(HaveLen(1), "what is no fault is kept, too")
+		g.Expect(log.find("context canceled")).To(HaveLen(1), "other lines are in the log as well")
 	})
 
-	t.Run("[R19] a hot loop, told once; news begins the count anew", func(t *testing.T) {
+	t.Run("[R19] a hot loop is reported once; an external change restarts the count", func(t *testing.T) {
 		g, mark := NewWithT(t), "1"
 		log := watched(&mark)
 		reconciles(log, mostReconcile)

@@ -15,61 +15,61 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// The bound on reconciles of one object without news is 20 a minute at the
-// default intervals. The rig shortens the intervals 60 to 600 times (requests
-// 60, fast lists 160, slow lists 675), so its minute is 600 ms. The bound of 3 a
-// second would be 3 in 10 ms, which the scheduler of a busy machine alone
-// exceeds, so the rig checks the bound of the minute only, doubled: what an object's
-// own steps take is not shortened.
+// An object without external changes may be reconciled 20 times a minute at the default
+// intervals. The rig shortens the intervals 60 to 600 times (requests 60, fast lists 160,
+// slow lists 675), so its minute is 600 ms. A limit of 3 a second would be 3 in 10 ms, which
+// the scheduler of a busy machine alone exceeds. So the rig checks only the limit of the
+// minute, doubled, because the duration of an object's own steps is not shortened.
 const (
 	passWindow    = 600 * time.Millisecond
 	mostReconcile = 40
 )
 
-// maxLogLines bounds what is kept of the log, shownLogLines what a failed test shows.
+// maxLogLines is the number of log lines in memory, shownLogLines the number of lines in
+// the output of a failed test.
 const (
 	maxLogLines   = 4000
 	shownLogLines = 400
 )
 
-// operatorLog keeps everything that the operators of one test log, at the
-// level of debugging (5; from 6 on clients dump whole answers), and records errors, panics and hot loops.
+// operatorLog has everything that the operators of one test log at debug level (5; from 6
+// on clients log complete responses), and records errors, panics and hot loops.
 type operatorLog struct {
-	// mark describes what is not the operator's doing about an object: a change
-	// of it is news.
-	mark func(key client.ObjectKey) string
+	// externalState returns the part of an object that the operator does not change. If it
+	// changes, the count of reconciles begins again.
+	externalState func(key client.ObjectKey) string
 
 	mu     sync.Mutex // guards everything below
 	lines  []string
 	faults []string
-	// current is the operator that runs or ran last.
+	// current is the operator that was started last.
 	current *operatorRun
-	// passes are the reconciles of each object since its last news.
+	// passes are the reconciles of each object since its last external change.
 	passes map[client.ObjectKey]*passes
 }
 
-// operatorRun is one life of an operator. operatorLog.mu guards it.
+// operatorRun is one run of an operator. operatorLog.mu guards it.
 type operatorRun struct {
-	// stopping is true from the moment it is asked to stop: what breaks off then
-	// is no error.
+	// stopping is true as soon as the operator is stopped. Interrupted calls are no errors
+	// from then on.
 	stopping bool
 }
 
 type passes struct {
-	mark  string
-	times []time.Time
-	told  bool
+	state    string
+	times    []time.Time
+	reported bool
 }
 
 func newOperatorLog() *operatorLog {
 	return &operatorLog{passes: map[client.ObjectKey]*passes{}}
 }
 
-// watchOperator fails the test on a recovered panic, on an error that the
-// framework logs and on a hot loop, and shows the log of a failed test.
+// watchOperator fails the test on a recovered panic, on an error that the framework logs
+// and on a hot loop, and prints the log of a failed test.
 func watchOperator(r *rig) *operatorLog {
 	log := newOperatorLog()
-	log.mark = r.news
+	log.externalState = r.externalState
 	r.t.Cleanup(func() {
 		log.mu.Lock()
 		defer log.mu.Unlock()
@@ -86,22 +86,22 @@ func watchOperator(r *rig) *operatorLog {
 	return log
 }
 
-// news describes an object as others than the operator made it, and its cluster
-// as the workspace has it.
-func (r *rig) news(key client.ObjectKey) string {
+// externalState returns the parts of an object that the operator does not write, and its
+// cluster in the workspace.
+func (r *rig) externalState(key client.ObjectKey) string {
 	version := r.record.newest(key)
 	if version == nil {
 		return ""
 	}
 	record, _ := r.workspace.Cluster(version.Status.ClusterID)
-	told, err := json.Marshal([]any{version.Generation, version.DeletionTimestamp, version.Annotations, version.Labels, record})
+	state, err := json.Marshal([]any{version.Generation, version.DeletionTimestamp, version.Annotations, version.Labels, record})
 	if err != nil {
 		return err.Error()
 	}
-	return string(told)
+	return string(state)
 }
 
-// logger is the logger of an operator that starts now.
+// logger returns the logger of an operator that starts now.
 func (l *operatorLog) logger() logr.Logger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,14 +109,14 @@ func (l *operatorLog) logger() logr.Logger {
 	return logr.New(&logSink{run: l.current, Formatter: funcr.NewFormatter(funcr.Options{Verbosity: 5, LogTimestamp: true, TimestampFormat: "15:04:05.000"}), log: l})
 }
 
-// run is the operator that was started last.
+// run returns the operator that was started last.
 func (l *operatorLog) run() *operatorRun {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current
 }
 
-// stop marks that an operator is about to stop.
+// stop marks an operator as stopping.
 func (l *operatorLog) stop(run *operatorRun) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,7 +158,7 @@ func (l *operatorLog) addError(run *operatorRun, line string) {
 	}
 }
 
-// lateAnswers are what a busy machine alone causes, because the rig shortens the
+// lateAnswers are errors that a busy machine alone causes, because the rig shortens the
 // deadlines of the operator and not the answers of the API server.
 var lateAnswers = []string{"context deadline exceeded", "would exceed context deadline", "the deadline of the creation has passed"}
 
@@ -171,26 +171,26 @@ func (l *operatorLog) keep(line string) {
 
 // reconciles counts one reconcile of an object.
 func (l *operatorLog) reconciles(key client.ObjectKey) {
-	mark := l.mark(key)
-	if mark == "" {
-		return // no watch shows this object's news
+	state := l.externalState(key)
+	if state == "" {
+		return // no watch delivers this object
 	}
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	seen := l.passes[key]
-	if seen == nil || seen.mark != mark {
-		seen = &passes{mark: mark}
+	if seen == nil || seen.state != state {
+		seen = &passes{state: state}
 		l.passes[key] = seen
 	}
 	seen.times = slices.DeleteFunc(append(seen.times, now), func(at time.Time) bool { return now.Sub(at) > passWindow })
-	if len(seen.times) > mostReconcile && !seen.told {
-		seen.told = true
-		l.faults = append(l.faults, fmt.Sprintf("hot loop: %s was reconciled %d times in %s without news", key, len(seen.times), passWindow))
+	if len(seen.times) > mostReconcile && !seen.reported {
+		seen.reported = true
+		l.faults = append(l.faults, fmt.Sprintf("hot loop: %s was reconciled %d times in %s without an external change", key, len(seen.times), passWindow))
 	}
 }
 
-// logSink hands every line to an operatorLog, with the object it is about.
+// logSink adds every line to an operatorLog, with the object that the line is about.
 type logSink struct {
 	funcr.Formatter
 	log    *operatorLog
@@ -200,26 +200,26 @@ type logSink struct {
 }
 
 func (s *logSink) WithName(name string) logr.LogSink {
-	made := *s
-	made.AddName(name)
-	return &made
+	derived := *s
+	derived.AddName(name)
+	return &derived
 }
 
 func (s *logSink) WithValues(values ...any) logr.LogSink {
-	made := *s
-	made.AddValues(values)
+	derived := *s
+	derived.AddValues(values)
 	for i := 0; i+1 < len(values); i += 2 {
 		value, _ := values[i+1].(string)
 		switch values[i] {
 		case "controller":
-			made.kind = value
+			derived.kind = value
 		case "namespace":
-			made.object.Namespace = value
+			derived.object.Namespace = value
 		case "name":
-			made.object.Name = value
+			derived.object.Name = value
 		}
 	}
-	return &made
+	return &derived
 }
 
 func (s *logSink) Info(level int, text string, values ...any) {
@@ -235,7 +235,7 @@ func (s *logSink) Error(err error, text string, values ...any) {
 	s.log.addError(s.run, prefix+" "+line)
 }
 
-// newest is the last version of an object that the watch has shown, nil for
+// newest returns the last version of an object that the watch delivered; nil if there is
 // none.
 func (k *record) newest(key client.ObjectKey) *v1alpha1.DatabricksCluster {
 	k.mu.Lock()

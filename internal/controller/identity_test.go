@@ -15,15 +15,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// federated is a workspace that trusts a service account for a service
-// principal. The audience is what the simulator names as its default, if empty.
+// federated returns a rig whose workspace trusts a service account as a service principal.
+// An empty audience means the simulator's default.
 func federated(subject, audience string) simulator.Options {
 	return simulator.Options{Workspaces: []simulator.Workspace{{Principals: []simulator.Principal{{
 		UserName: "6f7c-app", Federation: &simulator.Federation{Subject: subject, Audience: audience},
 	}}}}}
 }
 
-// account makes a service account. Its tokens are issued by the API server.
+// account creates a service account, whose tokens the API server issues.
 func (r *rig) account(namespace, name string) {
 	r.t.Helper()
 	r.Expect(r.api.Create(r.t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})).To(Succeed())
@@ -50,7 +50,7 @@ func TestWorkloadIdentity(t *testing.T) {
 		}
 	})
 
-	t.Run("the token says who and for whom, and another account is told what is missing", func(t *testing.T) {
+	t.Run("the token has the subject and the audience, and another account reports the missing policy", func(t *testing.T) {
 		r := newRig(t)
 		subject := "system:serviceaccount:" + r.namespace + ":etl"
 		r.workspace = r.newWorkspace(federated(subject, "databricks"))
@@ -64,19 +64,19 @@ func TestWorkloadIdentity(t *testing.T) {
 		r.Expect(message(stalled, "Stalled")).NotTo(ContainSubstring("eyJ"), "[S7]")
 	})
 
-	t.Run("[case-58] a missing service account is waited for, then told, and noticed when it comes", func(t *testing.T) {
+	t.Run("[case-58] a missing service account is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
 		r.start()
 		cluster := r.create(r.small("scratch", r.usesIdentity("etl", "")))
 		waiting := r.becomes(cluster, "Reconciling=CredentialsNotReady")
 		r.Expect(message(waiting, "Ready")).To(And(ContainSubstring("etl"), ContainSubstring(r.namespace)))
 		r.becomes(cluster, "Stalled=CredentialsInvalid")
-		r.Expect(r.workspace.Requests()).To(BeEmpty(), "nothing is asked in the name of nobody")
+		r.Expect(r.workspace.Requests()).To(BeEmpty(), "no request is made without a service account")
 		r.account(r.namespace, "etl")
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("a refused token is replaced by a new exchange, once; an account that is gone is told", func(t *testing.T) {
+	t.Run("a refused token is replaced by a new exchange, once; a deleted account is reported", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
 		r.account(r.namespace, "etl")
 		r.start()
@@ -94,7 +94,7 @@ func TestWorkloadIdentity(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("[S2] an operator that may not request tokens here says what to bind, and notices", func(t *testing.T) {
+	t.Run("[S2] an operator without the permission to request tokens reports the role to bind, and detects the binding", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
 		r.account(r.namespace, "etl")
 		var bound atomic.Bool

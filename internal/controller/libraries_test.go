@@ -23,7 +23,7 @@ func onTermination(s *v1alpha1.DatabricksClusterSpec) {
 	s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
 }
 
-// withLibraries is a world in which a library takes a moment to install.
+// withLibraries returns a rig in which the installation of a library takes some time.
 func withLibraries(t *testing.T, size size, simulated ...simulator.Options) *rig {
 	t.Helper()
 	r := size.rig(t, simulated...)
@@ -31,7 +31,7 @@ func withLibraries(t *testing.T, size size, simulated ...simulator.Options) *rig
 	return r
 }
 
-// changes are the writes about libraries and clusters, in order.
+// changes returns the writes to libraries and clusters, in order.
 func (r *rig) changes() []string {
 	var all []string
 	for _, entry := range r.workspace.Requests() {
@@ -45,7 +45,7 @@ func (r *rig) changes() []string {
 	return all
 }
 
-// statuses are what the object tells of its libraries, by name.
+// statuses returns the statuses of the libraries in an object's status, by name.
 func statuses(cluster *v1alpha1.DatabricksCluster) map[string]string {
 	all := map[string]string{}
 	for _, library := range cluster.Status.Libraries {
@@ -61,13 +61,13 @@ func statuses(cluster *v1alpha1.DatabricksCluster) map[string]string {
 	return all
 }
 
-// elsewhere makes a call about the cluster's libraries that is not the operator's.
+// elsewhere makes a call for the cluster's libraries that does not come from the operator.
 func (r *rig) elsewhere(path, id, library string) {
 	r.call("POST", "/api/2.0/libraries/"+path, `{"cluster_id": "`+id+`", "libraries": [`+library+`]}`)
 }
 
-// anotherSecond waits until a restart is told from the one before: by the second
-// it happened in.
+// anotherSecond waits until a restart can be distinguished from the one before, by the
+// second of its time.
 func (r *rig) anotherSecond(cluster *v1alpha1.DatabricksCluster) {
 	r.t.Helper()
 	before := r.get(cluster).Status.LastRestartedTime
@@ -75,7 +75,7 @@ func (r *rig) anotherSecond(cluster *v1alpha1.DatabricksCluster) {
 }
 
 func TestLibraries(t *testing.T) {
-	eachSize(t, "[case-47] a library added on RUNNING is installed and nothing else, and its progress told", func(t *testing.T, size size) {
+	eachSize(t, "[case-47] a library added on RUNNING is the only change, and its progress is reported", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		cluster := r.running()
 		r.takes(func(t *simulator.Timings) { t.LibraryInstall = time.Hour })
@@ -89,7 +89,7 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()).To(Equal([]string{"libraries/install"}))
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("LibrariesInstalled"))
 
-		// From now on they are read at the quiet pace alone.
+		// From now on they are read only at the slow interval.
 		asked := len(r.workspace.RequestsTo("libraries/cluster-status"))
 		atMost := func(more int) {
 			r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) }).Should(BeNumerically("<=", asked+more))
@@ -101,7 +101,7 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()).To(HaveLen(1))
 	})
 
-	eachSize(t, "[case-47] libraries of a new object are installed when its cluster runs, and again told after a restart", func(t *testing.T, size size) {
+	eachSize(t, "[case-47] libraries of a new object are installed when its cluster runs, and are reported again after a restart", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		r.start()
 		cluster := r.create(r.small("scratch", libraries(pypi("a==1"), pypi("b==2"))))
@@ -119,7 +119,7 @@ func TestLibraries(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	eachSize(t, "[case-48] libraries changed on TERMINATED are asked for; the cluster stays down and nobody waits", func(t *testing.T, size size) {
+	eachSize(t, "[case-48] libraries changed on TERMINATED are requested; the cluster stays terminated and the object does not wait", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
@@ -137,7 +137,7 @@ func TestLibraries(t *testing.T) {
 		r.Eventually(func() map[string]string { return statuses(r.get(cluster)) }).Should(Equal(map[string]string{"a==2": "INSTALLED", "b==1": "INSTALLED"}))
 	})
 
-	eachSize(t, "[case-48] a library taken away from a cluster that died does not start it", func(t *testing.T, size size) {
+	eachSize(t, "[case-48] the removal of a library from a failed cluster does not start it", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1"), pypi("b==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
@@ -162,7 +162,7 @@ func TestLibraries(t *testing.T) {
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElement("RestartTriggered"))
 	})
 
-	eachSize(t, "[case-49] by OnTermination the restart waits and is told; what needs none goes first", func(t *testing.T, size size) {
+	eachSize(t, "[case-49] with OnTermination the restart is deferred and reported; changes without a restart are first", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1")), onTermination)
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
@@ -182,15 +182,15 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.get(cluster).Status.PendingChanges).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-50] libraries of others, of a policy and for all clusters are neither touched nor waited for", func(t *testing.T, size size) {
+	eachSize(t, "[case-50] libraries of other actors, of a policy and for all clusters are neither changed nor awaited", func(t *testing.T, size size) {
 		r := withLibraries(t, size, simulator.Options{Workspaces: []simulator.Workspace{{
 			Policies:   []simulator.Policy{{ID: "P1", Definition: `{}`, Libraries: []map[string]any{{"jar": "/Volumes/policy.jar"}}}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
 		}}})
 		cluster := r.running(libraries(pypi("a==1")), func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyID = "P1" })
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
-		r.workspace.AddFault(simulator.Fault{Endpoint: "libraries/install", Times: 1, FailLibraries: "theirs is broken"})
-		r.elsewhere("install", cluster.Status.ClusterID, `{"pypi": {"package": "theirs"}}`)
+		r.workspace.AddFault(simulator.Fault{Endpoint: "libraries/install", Times: 1, FailLibraries: "foreign is broken"})
+		r.elsewhere("install", cluster.Status.ClusterID, `{"pypi": {"package": "foreign"}}`)
 		r.workspace.ClearRequests()
 		r.editSpec(cluster, libraries())
 		r.Eventually(r.changes).Should(Equal([]string{"libraries/uninstall", "clusters/restart"}))
@@ -198,11 +198,11 @@ func TestLibraries(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 		r.Consistently(r.changes).Should(HaveLen(2))
 		uninstalled := r.workspace.RequestsTo("libraries/uninstall")[0].Body
-		r.Expect(uninstalled).To(And(ContainSubstring("a==1"), Not(ContainSubstring("theirs")), Not(ContainSubstring("policy.jar"))))
+		r.Expect(uninstalled).To(And(ContainSubstring("a==1"), Not(ContainSubstring("foreign")), Not(ContainSubstring("policy.jar"))))
 		r.Expect(r.get(cluster).Status.Libraries).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-50] a removed library that a policy brings back is let go of, not fought over", func(t *testing.T, size size) {
+	eachSize(t, "[case-50] a removed library that a policy adds again is not removed again", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		cluster := r.running(libraries(pypi("a==1")), onTermination)
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
@@ -217,7 +217,7 @@ func TestLibraries(t *testing.T) {
 		r.Consistently(r.changes).Should(Equal([]string{"clusters/restart"}))
 	})
 
-	t.Run("libraries that are not declared any more at all stay, and are not spoken of", func(t *testing.T) {
+	t.Run("libraries stay and are not reported after spec.libraries is removed", func(t *testing.T) {
 		r := withLibraries(t, alone)
 		cluster := r.running(libraries(pypi("a==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
@@ -228,7 +228,7 @@ func TestLibraries(t *testing.T) {
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("libraries/cluster-status")) + len(r.changes()) }).Should(BeZero())
 	})
 
-	eachSize(t, "[case-51] a library that fails is told with its messages, and not asked for again", func(t *testing.T, size size) {
+	eachSize(t, "[case-51] a failing library is reported with its messages, and not requested again", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "libraries/install", Times: 1, FailLibraries: "No matching distribution found for a==9"})
 		r.start()
@@ -247,7 +247,7 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()[2:]).To(Equal([]string{"libraries/uninstall", "clusters/restart", "libraries/install"}))
 	})
 
-	eachSize(t, "[case-52] two requirements files, and one coordinate with other exclusions, are libraries of their own", func(t *testing.T, size size) {
+	eachSize(t, "[case-52] two requirements files, and one coordinate with other exclusions, are different libraries", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		maven := func(exclusions ...string) v1alpha1.Library {
 			return v1alpha1.Library{Maven: &v1alpha1.MavenLibrary{Coordinates: "org:art:1", Exclusions: exclusions}}
@@ -285,7 +285,7 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()).To(Equal([]string{"clusters/update", "libraries/install"}))
 	})
 
-	t.Run("suspended, nothing is installed; observed, nothing is even looked at", func(t *testing.T) {
+	t.Run("a suspended object installs no libraries; an observed one does not read them", func(t *testing.T) {
 		r := withLibraries(t, alone)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = false })
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {

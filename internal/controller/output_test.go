@@ -24,50 +24,50 @@ func (r *rig) configMap(name string) *corev1.ConfigMap {
 }
 
 func TestOutputConfigMap(t *testing.T) {
-	t.Run("it says where the cluster is, belongs to the object, and holds no secret", func(t *testing.T) {
+	t.Run("it has the address of the cluster, belongs to the object, and has no secret", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(publishedIn("found"))
 		r.Eventually(func() map[string]string { return r.configMap("found").Data }).ShouldNot(BeEmpty())
-		made := r.configMap("found")
+		found := r.configMap("found")
 		workspaceID := cluster.Status.WorkspaceID
 		if workspaceID == "" {
 			workspaceID = "0"
 		}
-		r.Expect(made.Data).To(Equal(map[string]string{
+		r.Expect(found.Data).To(Equal(map[string]string{
 			"DATABRICKS_HOST":       cluster.Status.Host,
 			"DATABRICKS_CLUSTER_ID": cluster.Status.ClusterID,
 			"DATABRICKS_HTTP_PATH":  "sql/protocolv1/o/" + workspaceID + "/" + cluster.Status.ClusterID,
 		}))
-		r.Expect(metav1.IsControlledBy(made, cluster)).To(BeTrue())
+		r.Expect(metav1.IsControlledBy(found, cluster)).To(BeTrue())
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("it is put right when it was changed, keeps what others added, and follows a new cluster", func(t *testing.T) {
+	t.Run("changed keys are corrected, other keys stay, and a new cluster changes it", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(publishedIn("found"))
 		r.Eventually(func() map[string]string { return r.configMap("found").Data }).ShouldNot(BeEmpty())
-		made := r.configMap("found")
-		made.Data["DATABRICKS_HOST"], made.Data["theirs"] = "https://elsewhere", "1"
-		r.Expect(r.api.Update(r.t.Context(), made)).To(Succeed())
+		found := r.configMap("found")
+		found.Data["DATABRICKS_HOST"], found.Data["foreign"] = "https://elsewhere", "1"
+		r.Expect(r.api.Update(r.t.Context(), found)).To(Succeed())
 		r.Expect(r.workspace.DeleteElsewhere(cluster.Status.ClusterID)).To(Succeed())
 		r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(Equal(cluster.Status.ClusterID))
 		r.Eventually(func() map[string]string { return r.configMap("found").Data }).Should(And(
-			HaveKeyWithValue("DATABRICKS_HOST", cluster.Status.Host), HaveKeyWithValue("theirs", "1"),
+			HaveKeyWithValue("DATABRICKS_HOST", cluster.Status.Host), HaveKeyWithValue("foreign", "1"),
 			HaveKeyWithValue("DATABRICKS_CLUSTER_ID", Not(Equal(cluster.Status.ClusterID)))))
 		version := r.configMap("found").ResourceVersion
 		r.becomes(cluster, "Ready=Running")
 		r.Consistently(func() string { return r.configMap("found").ResourceVersion }).Should(Equal(version))
 	})
 
-	t.Run("one that is not the object's own is left alone and told, and the cluster is kept all the same", func(t *testing.T) {
+	t.Run("a ConfigMap of another owner is reported and not changed, and the cluster stays managed", func(t *testing.T) {
 		r := newRig(t)
-		theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "theirs", Namespace: r.namespace}, Data: map[string]string{"a": "b"}}
-		r.Expect(r.api.Create(t.Context(), theirs)).To(Succeed())
+		foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "foreign", Namespace: r.namespace}, Data: map[string]string{"a": "b"}}
+		r.Expect(r.api.Create(t.Context(), foreign)).To(Succeed())
 		r.start()
-		cluster := r.create(r.small("scratch", publishedIn("theirs")))
+		cluster := r.create(r.small("scratch", publishedIn("foreign")))
 		stalled := r.becomes(cluster, "Stalled=InvalidSpec")
-		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("ConfigMap theirs exists"))
-		r.Expect(r.configMap("theirs").Data).To(Equal(map[string]string{"a": "b"}))
+		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("ConfigMap foreign exists"))
+		r.Expect(r.configMap("foreign").Data).To(Equal(map[string]string{"a": "b"}))
 		r.editSpec(cluster, fixed(3))
 		r.Eventually(r.writes).Should(ContainElement("resize"))
 		r.editSpec(cluster, publishedIn("ours"))

@@ -13,8 +13,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 )
 
-// admittedOversized gives a specification a Spark configuration of 704 KiB that the
-// schema admits: it counts characters, of which these have four bytes each.
+// admittedOversized adds a Spark configuration of 704 KiB that the schema admits, because
+// the schema counts characters, and these have four bytes each.
 func admittedOversized(s *v1alpha1.DatabricksClusterSpec) {
 	s.SparkConf = map[string]string{}
 	for i := range 100 {
@@ -22,10 +22,10 @@ func admittedOversized(s *v1alpha1.DatabricksClusterSpec) {
 	}
 }
 
-// excess is what an object with that configuration is told first.
+// excess is the beginning of the message for such an object.
 const excess = "spec is 706 KiB; at most 256 KiB in all: spec.sparkConf has 705 KiB; shorten them"
 
-func TestAnOversizedSpecIsNotWorkedOn(t *testing.T) {
+func TestAnOversizedSpecIsNotApplied(t *testing.T) {
 	t.Run("a new object [P16] [S17]", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
@@ -33,7 +33,7 @@ func TestAnOversizedSpecIsNotWorkedOn(t *testing.T) {
 		now := r.becomes(cluster, "Stalled=InvalidSpec")
 		r.Expect(message(now, v1alpha1.ConditionStalled)).To(Equal(excess))
 		r.Consistently(r.writes).Should(BeEmpty())
-		r.Expect(r.get(cluster).Spec).To(Equal(cluster.Spec), "what is not in the cache is still in the object")
+		r.Expect(r.get(cluster).Spec).To(Equal(cluster.Spec), "the fields that the cache lacks are still in the object")
 		r.Expect(r.get(cluster).Annotations).To(BeEmpty())
 
 		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.SparkConf = map[string]string{"spark.speculation": "true"} })
@@ -71,7 +71,7 @@ func TestAnOversizedSpecIsNotWorkedOn(t *testing.T) {
 		r.Expect(now.Status.OwnedFields).To(Equal(before.Status.OwnedFields))
 		r.Expect(now.Spec.Libraries).To(HaveLen(20))
 
-		// The state is still mirrored.
+		// The state of the cluster still changes in the status.
 		r.end(cluster.Status.ClusterID, "INACTIVITY", "SUCCESS")
 		r.Eventually(func() string { return r.get(cluster).Status.State }).Should(Equal("TERMINATED"))
 
@@ -83,7 +83,7 @@ func TestAnOversizedSpecIsNotWorkedOn(t *testing.T) {
 		r.Expect(conditions(r.get(cluster))).NotTo(ContainElement(HavePrefix("Stalled=")))
 		r.Expect(r.writes()).To(BeEmpty())
 	})
-	t.Run("deletion goes on [P16] [S17]", func(t *testing.T) {
+	t.Run("the deletion continues [P16] [S17]", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()
 		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { admittedOversized(&c.Spec) })
@@ -118,7 +118,7 @@ func TestTheCacheTransform(t *testing.T) {
 		g.Expect(now.Annotations).To(Equal(map[string]string{v1alpha1.AnnotationRequest: "restart@1"}))
 		g.Expect(now.Spec.SparkConf).To(Equal(map[string]string{"spark.speculation": "true"}))
 	})
-	t.Run("drops the large fields of an oversized one, of which no patch has any [P16] [S17]", func(t *testing.T) {
+	t.Run("drops the large fields of an oversized specification, and no patch contains them [P16] [S17]", func(t *testing.T) {
 		g := NewWithT(t)
 		now := transformed(g, stored(admittedOversized))
 		g.Expect(now.Spec.SparkConf).To(BeEmpty())

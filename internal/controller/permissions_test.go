@@ -22,7 +22,7 @@ func toGroup(name string, level v1alpha1.PermissionLevel) v1alpha1.AccessControl
 	return v1alpha1.AccessControl{GroupName: name, PermissionLevel: level}
 }
 
-// withGroups makes groups exist in the workspace.
+// withGroups adds groups to the workspace.
 func (r *rig) withGroups(names ...string) *rig {
 	for _, name := range names {
 		r.Expect(r.workspace.AddGroup("", name)).To(Succeed())
@@ -30,8 +30,8 @@ func (r *rig) withGroups(names ...string) *rig {
 	return r
 }
 
-// granted are the direct grants on a cluster but for the operator's own, as the
-// last answer to a PUT would have them.
+// granted returns the direct permissions on a cluster except the operator's own, as in
+// the last response to a PUT.
 func (r *rig) granted(id string) map[string]string {
 	var answer struct {
 		AccessControlList []struct {
@@ -55,8 +55,8 @@ func (r *rig) granted(id string) map[string]string {
 	return direct
 }
 
-func TestGrants(t *testing.T) {
-	eachSize(t, "[case-54] unset, nobody even looks", func(t *testing.T, size size) {
+func TestPermissions(t *testing.T) {
+	eachSize(t, "[case-54] unset permissions are not read", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.cacheOptions.Deep = 200 * time.Millisecond
 		r.running()
@@ -65,7 +65,7 @@ func TestGrants(t *testing.T) {
 		}).Should(BeZero())
 	})
 
-	eachSize(t, "[case-54] set, the direct grants are the list and our own; inherited ones are ignored; [] leaves but our own", func(t *testing.T, size size) {
+	eachSize(t, "[case-54] the direct permissions become the list and the operator's own; inherited ones are ignored; [] leaves only the operator's own", func(t *testing.T, size size) {
 		r := size.rig(t).withGroups("old", "engineers")
 		cluster := r.running()
 		id := cluster.Status.ClusterID
@@ -93,7 +93,7 @@ func TestGrants(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	eachSize(t, "[case-54] in place, a restart of the operator asks nothing; what others granted is taken back at the deep pace", func(t *testing.T, size size) {
+	eachSize(t, "[case-54] after a restart of the operator applied permissions are not written; permissions of other actors are removed at the slow interval", func(t *testing.T, size size) {
 		r := size.rig(t).withGroups("engineers", "intruders")
 		cluster := r.running(grants(toGroup("engineers", "CAN_RESTART")))
 		id := cluster.Status.ClusterID
@@ -110,21 +110,21 @@ func TestGrants(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	eachSize(t, "[case-54] a refusal stalls with its text, is not repeated, and keeps nothing else back", func(t *testing.T, size size) {
-		r := size.rig(t).withGroups("somebody")
-		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/set", Status: http.StatusBadRequest, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Principal: GroupName(nobody) does not exist"})
+	eachSize(t, "[case-54] a refusal stalls the object with its text, is not repeated, and delays no other step", func(t *testing.T, size size) {
+		r := size.rig(t).withGroups("analysts")
+		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/set", Status: http.StatusBadRequest, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Principal: GroupName(unknown) does not exist"})
 		r.start()
-		cluster := r.create(r.small("scratch", grants(toGroup("nobody", "CAN_RESTART")), libraries(pypi("a==1"))))
+		cluster := r.create(r.small("scratch", grants(toGroup("unknown", "CAN_RESTART")), libraries(pypi("a==1"))))
 		stalled := r.becomes(cluster, "Stalled=InvalidSpec")
-		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("GroupName(nobody)"))
+		r.Expect(message(stalled, "Stalled")).To(ContainSubstring("GroupName(unknown)"))
 		r.Eventually(r.changes).Should(ContainElement("libraries/install"))
 		r.Consistently(func() int { return len(r.workspace.RequestsTo("permissions/set")) }).Should(Equal(1))
 		r.workspace.ClearFaults()
-		r.editSpec(cluster, grants(toGroup("somebody", "CAN_RESTART")))
-		r.Eventually(func() map[string]string { return r.granted(r.get(cluster).Status.ClusterID) }).Should(HaveKey("somebody"))
+		r.editSpec(cluster, grants(toGroup("analysts", "CAN_RESTART")))
+		r.Eventually(func() map[string]string { return r.granted(r.get(cluster).Status.ClusterID) }).Should(HaveKey("analysts"))
 	})
 
-	eachSize(t, "[case-54] lists that may not be read are told", func(t *testing.T, size size) {
+	eachSize(t, "[case-54] permissions that may not be read are reported", func(t *testing.T, size size) {
 		r := size.rig(t).withGroups("engineers")
 		r.workspace.AddFault(simulator.Fault{Endpoint: "permissions/get", Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no Manage permission"})
 		r.start()

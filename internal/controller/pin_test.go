@@ -16,7 +16,7 @@ func pinned(wanted bool) specChange {
 	return func(s *v1alpha1.DatabricksClusterSpec) { s.Pinned = new(wanted) }
 }
 
-// pinLists counts the lists of pinned clusters.
+// pinLists returns the number of lists of pinned clusters.
 func (r *rig) pinLists() int {
 	count := 0
 	for _, entry := range r.workspace.RequestsTo("clusters/list") {
@@ -28,7 +28,7 @@ func (r *rig) pinLists() int {
 }
 
 func TestPin(t *testing.T) {
-	eachSize(t, "[case-46] pinned toggled is pin or unpin, and nothing else", func(t *testing.T, size size) {
+	eachSize(t, "[case-46] a change of pinned is one pin or unpin", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running()
 		r.Expect(r.pinLists()).To(BeZero())
@@ -44,7 +44,7 @@ func TestPin(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"pin", "unpin"}))
 	})
 
-	eachSize(t, "[case-46] a pin that somebody took is put back; one that is there is left alone, also after a restart of the operator", func(t *testing.T, size size) {
+	eachSize(t, "[case-46] a removed pin is set again; an existing one causes no write, not even after a restart of the operator", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(pinned(true))
 		r.Eventually(func() *bool { return r.get(cluster).Status.Pinned }).Should(HaveValue(BeTrue()))
@@ -62,7 +62,7 @@ func TestPin(t *testing.T) {
 		"a 403":   {Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "Only workspace administrators can pin and unpin clusters"},
 	}
 	for what, fault := range refusals {
-		eachSize(t, "[case-46] "+what+" is told, tried slowly, and takes nothing from the rest", func(t *testing.T, size size) {
+		eachSize(t, "[case-46] "+what+" is reported, retried slowly, and delays no other step", func(t *testing.T, size size) {
 			r := size.rig(t)
 			fault.Endpoint = "clusters/pin"
 			r.workspace.AddFault(fault)
@@ -73,7 +73,7 @@ func TestPin(t *testing.T) {
 			r.Expect(conditions(now)).To(ConsistOf("Ready=Running", "Synced=InSync", "Running=Running"))
 			r.Expect(now.Status.Pinned).To(HaveValue(BeFalse()))
 			tries := len(r.workspace.RequestsTo("clusters/pin"))
-			r.editSpec(cluster, fixed(3)) // also tries the pin once more
+			r.editSpec(cluster, fixed(3)) // also retries the pin
 			r.inSync(cluster)
 			r.Eventually(r.writes).Should(ContainElement("resize"))
 			r.Consistently(func() int { return len(r.workspace.RequestsTo("clusters/pin")) }).Should(BeNumerically("<=", tries+1))

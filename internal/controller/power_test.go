@@ -21,7 +21,7 @@ func runs(policy v1alpha1.RunPolicy) specChange {
 }
 
 func TestRunPolicy(t *testing.T) {
-	eachSize(t, "[case-28] Terminated on a new object: created, then terminated, and that is all", func(t *testing.T, size size) {
+	eachSize(t, "[case-28] Terminated on a new object: created, then terminated, without other writes", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		cluster := r.create(r.small("scratch", runs(v1alpha1.RunPolicyTerminated)))
@@ -29,7 +29,7 @@ func TestRunPolicy(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"create", "delete"}))
 	})
 
-	eachSize(t, "[case-29] only the run policy toggled: only start or terminate is called", func(t *testing.T, size size) {
+	eachSize(t, "[case-29] a change of only the run policy is one start or terminate", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(0)) })
 		r.editSpec(cluster, runs(v1alpha1.RunPolicyTerminated))
@@ -39,7 +39,7 @@ func TestRunPolicy(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"delete", "start"}))
 	})
 
-	eachSize(t, "[case-30] a start that meets a cluster already starting is taken as done", func(t *testing.T, size size) {
+	eachSize(t, "[case-30] a start of a starting cluster counts as done", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
 		r.workspace.AddFault(simulator.Fault{
@@ -61,7 +61,7 @@ func TestRunPolicy(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	eachSize(t, "[case-32] a stockout at launch is started again on the same id, with growing pauses", func(t *testing.T, size size) {
+	eachSize(t, "[case-32] after a stockout the same id is started again, with backoff", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.options.Limits.LaunchBackoff = 300 * time.Millisecond
 		cluster := r.running(runs(v1alpha1.RunPolicyRunning))
@@ -102,7 +102,7 @@ func TestRunPolicy(t *testing.T) {
 		})
 	}
 
-	t.Run("a policy's autotermination and runPolicy Running are told to fight, after the first end", func(t *testing.T) {
+	t.Run("a policy's autotermination and runPolicy Running are reported as contradictory after the first termination", func(t *testing.T) {
 		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{{
 			Policies:   []simulator.Policy{{ID: "P1", Definition: `{"autotermination_minutes": {"type": "fixed", "value": 30}}`}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
@@ -132,10 +132,10 @@ func TestRequests(t *testing.T) {
 		}).Should(Equal(v1alpha1.RequestStatus{Value: value, Phase: phase}))
 	}
 
-	eachSize(t, "[case-35] restart, terminate and start are done once each, and answered; the same token again does nothing", func(t *testing.T, size size) {
+	eachSize(t, "[case-35] restart, terminate and start are made once each, and acknowledged; the same token again has no effect", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running()
-		// A restart is told from the one before by the second it happened in.
+		// A restart is distinguished from the one before by the second of its time.
 		first := r.get(cluster).Status.LastRestartedTime
 		r.Eventually(func() bool { return first == nil || time.Since(first.Time) > time.Second }).Should(BeTrue())
 		request(r, cluster, "restart@1")
@@ -150,7 +150,7 @@ func TestRequests(t *testing.T) {
 		r.Consistently(r.writes).Should(Equal([]string{"restart", "delete", "start"}))
 	})
 
-	eachSize(t, "[case-35] a restart with pending changes is their update", func(t *testing.T, size size) {
+	eachSize(t, "[case-35] a restart with pending changes is one update", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {
 			s.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
@@ -162,7 +162,7 @@ func TestRequests(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 	})
 
-	eachSize(t, "[case-35] what came with a copied manifest is refused, and so is what fights the run policy", func(t *testing.T, size size) {
+	eachSize(t, "[case-35] a request of a copied manifest is refused, and so is a request that contradicts the run policy", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
 		copied := r.small("copied", runs(v1alpha1.RunPolicyRunning))
@@ -179,7 +179,7 @@ func TestRequests(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	eachSize(t, "[case-35] reconcile ends the pause after a refused create", func(t *testing.T, size size) {
+	eachSize(t, "[case-35] reconcile ends the backoff after a refused create", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", Times: 1, Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no"})
 		r.start()
@@ -190,7 +190,7 @@ func TestRequests(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	eachSize(t, "[case-36] suspended: changes pile up, state is mirrored, resuming applies the last one; deletion works", func(t *testing.T, size size) {
+	eachSize(t, "[case-36] while suspended changes are not applied and the state is reported; resuming applies the last change; deletion works", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running()
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true })

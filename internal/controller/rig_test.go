@@ -35,8 +35,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/corpus"
 )
 
-// kubernetes is the control plane that all tests of this package share. Every
-// test has a namespace, a workspace and an operator of its own.
+// kubernetes is the control plane that all tests of this package share. Every test has a
+// namespace, a workspace and an operator of its own.
 var kubernetes *controlplane.ControlPlane
 
 func TestMain(m *testing.M) {
@@ -68,53 +68,52 @@ const (
 	operatorID    = "0a1b2c3d"
 )
 
-// rig is one test's world: a namespace, a workspace, and an operator that works
-// in that namespace alone.
+// rig is the environment of one test: a namespace, a workspace, and an operator for only
+// this namespace.
 type rig struct {
 	Gomega
 	t   *testing.T
 	api client.Client
-	// kube is how the operator reaches the API server.
+	// kube is the operator's configuration for the API server.
 	kube      *restConfig
 	workspace *watchedWorkspace
 	namespace string
-	// hosts may be reached beside the workspace.
+	// hosts are allowed in addition to the workspace.
 	hosts []string
-	// tenants are other namespaces in which the operator works, too.
+	// tenants are the other namespaces of the operator.
 	tenants      []string
 	timings      simulator.Timings
 	options      controller.Options
 	cacheOptions cache.Options
-	// intercept stands between the operator and the API server.
+	// intercept intercepts the operator's calls to the API server.
 	intercept interceptor.Funcs
-	// stop ends the operator as a signal does; kill as kill -9 does: what its
-	// intercepted calls were held at never happens.
+	// stop ends the operator as a signal does. kill ends it as SIGKILL does: intercepted
+	// calls that are blocked are never made.
 	stop, kill func()
 	killed     chan struct{}
 	record     *record
 	log        *operatorLog
-	// kubernetesFails announces that the test makes the API server fail, so that
-	// the errors which the framework logs are no fault of the operator.
+	// kubernetesFails declares that the test makes the API server fail, so that the errors
+	// which the framework logs are no fault of the operator.
 	kubernetesFails bool
-	// ownNamespaceSuffers announces that the test takes something from its whole
-	// namespace, such as the Secret.
+	// ownNamespaceSuffers declares that the test breaks something that its whole namespace
+	// uses, such as the Secret.
 	ownNamespaceSuffers bool
-	// refusing is true while a test has the API server refuse what it names.
+	// refusing is true while a test makes the API server refuse some requests.
 	refusing *atomic.Bool
-	// fleet is what exists beside the test's own objects; nil for nothing.
+	// fleet is the objects in addition to the test's own; nil if there are none.
 	fleet *fleet
 }
 
-// newRig makes a rig in which everything goes fast and no operator runs yet, for a
-// test that runs beside others; simulated is the workspace, where it is to be a
-// particular one.
+// newRig returns a rig with short intervals and without an operator, for a test that runs
+// in parallel. simulated are the options of a particular workspace.
 func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	t.Parallel()
 	return newSerialRig(t, simulated...)
 }
 
-// newSerialRig makes a rig for a test that measures time and runs alone.
+// newSerialRig returns a rig for a test that measures time and does not run in parallel.
 func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	r := &rig{
@@ -133,7 +132,7 @@ func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
 			Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Second},
 			Coalesce:    50 * time.Millisecond,
 			Orphans:     50 * time.Millisecond,
-			// The namespace is all there is in a test's world.
+			// The objects of a test are all in its namespace.
 			SeesAllNamespaces: true,
 			ConnectPause:      200 * time.Millisecond,
 			ConnectDeadline:   2 * time.Second,
@@ -174,7 +173,7 @@ func (r *rig) newNamespace() string {
 func (r *rig) newWorkspace(options simulator.Options) *watchedWorkspace {
 	r.t.Helper()
 	options.Timings = &r.timings
-	// Tests name groups and users as they like.
+	// Tests use any names of groups and users.
 	options.Behaviour.AnyPrincipalExists = true
 	service, err := simulator.Start(context.Background(), options)
 	r.Expect(err).NotTo(HaveOccurred())
@@ -182,8 +181,8 @@ func (r *rig) newWorkspace(options simulator.Options) *watchedWorkspace {
 	return &watchedWorkspace{Service: service}
 }
 
-// takes changes how long things take in the workspace, also what is under way: a
-// passing state that a test waits for is held until the test lets it pass.
+// takes changes the durations in the workspace, including those of changes in progress. A
+// transitional state that a test waits for lasts until the test shortens its duration.
 func (r *rig) takes(change func(*simulator.Timings)) {
 	change(&r.timings)
 	r.workspace.SetTimings(r.timings)
@@ -207,7 +206,7 @@ func (r *rig) putSecretIn(namespace, name, host, token string) {
 	r.Expect(r.api.Create(r.t.Context(), secret)).To(Succeed())
 }
 
-// start runs the operator until the test ends, or until it is killed.
+// start runs the operator until the test ends or the operator is killed.
 func (r *rig) start() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -263,12 +262,12 @@ func (r *rig) start() {
 	}
 }
 
-// scope is what the operator works on.
+// scope returns the scope of the operator.
 func (r *rig) scope() controller.Scope {
 	return controller.Scope{Namespaces: append([]string{r.namespace}, r.tenants...), Labels: r.options.Scope.Labels}
 }
 
-// cached is what the operator sees: its scope, and of what has no namespace the
+// cached returns the options of the operator: its scope, and of cluster-scoped kinds the
 // objects of this test.
 func (r *rig) cached() ctrlcache.Options {
 	options := controller.CacheOptions(r.scope())
@@ -279,10 +278,10 @@ func (r *rig) cached() ctrlcache.Options {
 	return options
 }
 
-// labelCase tells the test of an object that has no namespace.
+// labelCase is the label of cluster-scoped objects with their test.
 const labelCase = "case"
 
-// dialer makes clients that trust the simulators and nothing else.
+// dialer returns a function that creates clients which trust only the simulators.
 func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.workspace.CAPEM)
@@ -295,7 +294,7 @@ func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
 	}
 }
 
-// small is a cluster that every workspace takes.
+// small returns an object that every workspace accepts.
 func (r *rig) small(name string, change ...func(*v1alpha1.DatabricksClusterSpec)) *v1alpha1.DatabricksCluster {
 	cluster := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
 	cluster.Spec.SparkVersion = "16.4.x-scala2.12"
@@ -314,7 +313,7 @@ func (r *rig) create(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCl
 	return cluster
 }
 
-// edit changes an object's specification, over any conflict.
+// edit changes an object's specification, and retries after a conflict.
 func (r *rig) edit(cluster *v1alpha1.DatabricksCluster, change func(*v1alpha1.DatabricksCluster)) {
 	r.t.Helper()
 	r.Eventually(func() error {
@@ -337,8 +336,8 @@ func (r *rig) remove(cluster *v1alpha1.DatabricksCluster) {
 	r.Expect(r.api.Delete(r.t.Context(), cluster)).To(Succeed())
 }
 
-// becomes waits for a condition's reason, such as Ready=Running, of the object's
-// current generation, and returns the object that has it.
+// becomes waits for a condition with its reason, such as Ready=Running, of the object's
+// current generation, and returns the object.
 func (r *rig) becomes(cluster *v1alpha1.DatabricksCluster, want string) *v1alpha1.DatabricksCluster {
 	r.t.Helper()
 	var now *v1alpha1.DatabricksCluster
@@ -356,8 +355,8 @@ func (r *rig) gone(cluster *v1alpha1.DatabricksCluster) {
 	r.Eventually(func() string { return r.get(cluster).Name }).Should(BeEmpty())
 }
 
-// conditions are an object's, as Type=Reason, those that are false as Type!=Reason
-// and those that are unknown as Type?=Reason.
+// conditions returns the conditions of an object: Type=Reason for those that are true,
+// Type!=Reason for false, and Type?=Reason for unknown.
 func conditions(cluster *v1alpha1.DatabricksCluster) []string {
 	signs := map[metav1.ConditionStatus]string{metav1.ConditionTrue: "=", metav1.ConditionFalse: "!=", metav1.ConditionUnknown: "?="}
 	var all []string
@@ -367,7 +366,7 @@ func conditions(cluster *v1alpha1.DatabricksCluster) []string {
 	return all
 }
 
-// message is a condition's.
+// message returns the message of a condition.
 func message(cluster *v1alpha1.DatabricksCluster, kind string) string {
 	for _, condition := range cluster.Status.Conditions {
 		if condition.Type == kind {
@@ -377,7 +376,7 @@ func message(cluster *v1alpha1.DatabricksCluster, kind string) string {
 	return ""
 }
 
-// calls counts the requests that had their effect, by operation.
+// calls returns the number of requests to an endpoint that took effect.
 func (r *rig) calls(endpoint string) int {
 	count := 0
 	for _, entry := range r.workspace.RequestsTo(endpoint) {
@@ -388,7 +387,7 @@ func (r *rig) calls(endpoint string) int {
 	return count
 }
 
-// writes lists the operations that changed the workspace, in order.
+// writes returns the operations that changed the workspace, in order.
 func (r *rig) writes() []string {
 	var all []string
 	for _, entry := range r.workspace.Requests() {
@@ -404,7 +403,7 @@ func (r *rig) writes() []string {
 	return all
 }
 
-// live are the clusters that exist, ended ones included.
+// live returns the existing clusters, including terminated ones.
 func (r *rig) live() []simulator.Record {
 	var all []simulator.Record
 	for _, cluster := range r.workspace.Clusters() {
@@ -415,7 +414,7 @@ func (r *rig) live() []simulator.Record {
 	return all
 }
 
-// events are what was told about an object, by reason.
+// events returns the reasons of an object's events.
 func (r *rig) events(cluster *v1alpha1.DatabricksCluster) []string {
 	return eventsOf(r, cluster.Name)
 }

@@ -23,19 +23,19 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// A host that takes connections and never says a word must not hold the workers
-// that serve other workspaces.
-func TestASilentHostHoldsNoOther(t *testing.T) {
-	t.Run("[R7] [R8] fifty objects of a silent host, and one of a healthy workspace", func(t *testing.T) {
+// A host that accepts connections and never responds must not block the workers that serve
+// other workspaces.
+func TestAnUnresponsiveHostDelaysNoOther(t *testing.T) {
+	t.Run("[R7] [R8] fifty objects of an unresponsive host, and one of a healthy workspace", func(t *testing.T) {
 		r := newRig(t)
 		r.cacheOptions.RequestDeadline, r.options.ConnectDeadline = 30*time.Second, time.Minute
-		silent, reached := listenSilently(t)
-		r.hosts = []string{silent}
-		r.putSecret("silent", silent, simulator.DefaultToken)
+		unresponsive, reached := listenWithoutResponse(t)
+		r.hosts = []string{unresponsive}
+		r.putSecret("unresponsive", unresponsive, simulator.DefaultToken)
 		r.start()
 		for i := range 50 {
-			r.create(r.small(fmt.Sprintf("silent-%02d", i), func(s *v1alpha1.DatabricksClusterSpec) {
-				s.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "silent"}}
+			r.create(r.small(fmt.Sprintf("unresponsive-%02d", i), func(s *v1alpha1.DatabricksClusterSpec) {
+				s.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "unresponsive"}}
 			}))
 		}
 		r.Eventually(reached).Should(BeClosed())
@@ -45,10 +45,10 @@ func TestASilentHostHoldsNoOther(t *testing.T) {
 		r.Eventually(func() int { return r.calls("clusters/create") }).WithTimeout(20 * time.Second).Should(Equal(1))
 		t.Logf("the healthy workspace got its create after %s", time.Since(began))
 		r.becomes(healthy, "Ready=Running")
-		r.Expect(r.record.states("silent-00")).To(BeEmpty(), "nothing is said of a host that still has time to answer")
+		r.Expect(r.record.states("unresponsive-00")).To(BeEmpty(), "the status does not change before the deadline of the first answer")
 	})
 
-	t.Run("what has no answer in time is told, and its arrival is news", func(t *testing.T) {
+	t.Run("a late answer is reported as missing, and enqueues the object when it arrives", func(t *testing.T) {
 		r := newRig(t)
 		r.cacheOptions.RequestDeadline, r.options.ConnectDeadline = time.Minute, 300*time.Millisecond
 		name := r.workspace.AddFault(simulator.Fault{Endpoint: "scim/me", Delay: 3 * time.Second})
@@ -61,8 +61,9 @@ func TestASilentHostHoldsNoOther(t *testing.T) {
 	})
 }
 
-// listenSilently takes connections, and closes reached with the first.
-func listenSilently(t *testing.T) (url string, reached chan struct{}) {
+// listenWithoutResponse accepts connections without a response. It closes reached at the
+// first one.
+func listenWithoutResponse(t *testing.T) (url string, reached chan struct{}) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,15 +89,15 @@ func listenSilently(t *testing.T) (url string, reached chan struct{}) {
 	return "https://" + listener.Addr().String(), reached
 }
 
-// order is in which order objects are reconciled.
+// order is the order in which objects are reconciled.
 type order struct {
 	mu    sync.Mutex
 	names []string
-	// held is what the first of them waits for.
+	// held blocks the reconciles until it is closed.
 	held chan struct{}
 }
 
-// follow records, as every pass begins by reading its object.
+// follow records the reconciles by the read of the object with which each begins.
 func (o *order) follow() interceptor.Funcs {
 	return interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
 		if _, ok := into.(*v1alpha1.DatabricksCluster); ok {
@@ -110,7 +111,7 @@ func (o *order) follow() interceptor.Funcs {
 	}}
 }
 
-// place is how many came before an object.
+// place returns the number of reconciles before the first one of an object.
 func (o *order) place(name string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -123,14 +124,14 @@ func (o *order) length() int {
 	return len(o.names)
 }
 
-// few is what may come before an object that somebody waits for: what was under
-// way, and what the object itself needs.
-const few = 10
+// maxBefore is the number of reconciles that may precede that of an awaited object: those in
+// progress, and the object's own.
+const maxBefore = 10
 
-func TestWhatAPersonWaitsForComesFirst(t *testing.T) {
+func TestAwaitedObjectsAreReconciledFirst(t *testing.T) {
 	const objects = 120
 	settle := func(r *rig) {
-		r.patient()
+		r.withLongTimeouts()
 		r.start()
 		for i := range objects {
 			r.create(r.small(fmt.Sprintf("old-%03d", i)))
@@ -154,11 +155,11 @@ func TestWhatAPersonWaitsForComesFirst(t *testing.T) {
 		r.Eventually(func() int { return seen.place("new") }).Should(BeNumerically(">=", 0))
 		r.Eventually(seen.length).WithTimeout(time.Minute).Should(BeNumerically(">", objects))
 		t.Logf("edited in place %d, new in place %d of %d", seen.place("old-119"), seen.place("new"), seen.length())
-		r.Expect(seen.place("old-119")).To(BeNumerically("<", few))
-		r.Expect(seen.place("new")).To(BeNumerically("<", few))
+		r.Expect(seen.place("old-119")).To(BeNumerically("<", maxBefore))
+		r.Expect(seen.place("new")).To(BeNumerically("<", maxBefore))
 	})
 
-	t.Run("[P4] an edit, while all clusters of a workspace have news", func(t *testing.T) {
+	t.Run("[P4] an edit, while all clusters of a workspace changed", func(t *testing.T) {
 		r := newRig(t)
 		settle(r)
 		r.stop()
@@ -166,7 +167,7 @@ func TestWhatAPersonWaitsForComesFirst(t *testing.T) {
 		close(seen.held)
 		r.intercept, r.options.Workers = seen.follow(), 1
 		r.start()
-		r.Eventually(func(g Gomega) { // it has found them all as they are
+		r.Eventually(func(g Gomega) { // the operator has reconciled all of them
 			before := seen.length()
 			g.Expect(before).To(BeNumerically(">=", objects))
 			g.Consistently(seen.length).Should(Equal(before))
@@ -185,16 +186,16 @@ func TestWhatAPersonWaitsForComesFirst(t *testing.T) {
 		close(seen.held)
 		r.Eventually(seen.length).WithTimeout(time.Minute).Should(BeNumerically(">", objects))
 		t.Logf("edited in place %d of %d", seen.place("old-119"), seen.length())
-		r.Expect(seen.place("old-119")).To(BeNumerically("<", few))
+		r.Expect(seen.place("old-119")).To(BeNumerically("<", maxBefore))
 	})
 }
 
-// patient has calls to the workspace not give up on a machine that is busy.
-func (r *rig) patient() {
+// withLongTimeouts sets timeouts of calls to the workspace that a busy machine does not reach.
+func (r *rig) withLongTimeouts() {
 	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = 10*time.Second, 10*time.Second
 }
 
-// ready are the names of the objects that are Ready with their cluster running.
+// ready returns the names of the objects that are Ready with a running cluster.
 func (r *rig) ready() []string {
 	var all v1alpha1.DatabricksClusterList
 	r.Expect(r.api.List(r.t.Context(), &all, client.InNamespace(r.namespace))).To(Succeed())
@@ -207,8 +208,8 @@ func (r *rig) ready() []string {
 	return names
 }
 
-// arrives waits until a watch has shown an object as it is, and the operator's
-// has had time to.
+// arrives waits until the test's watch delivered the current version of an object, and some
+// time longer, for the operator's watch.
 func (r *rig) arrives(name string) {
 	r.t.Helper()
 	shown := func() bool { return r.record.shows(r.get(r.small(name))) }
@@ -216,10 +217,10 @@ func (r *rig) arrives(name string) {
 	r.Consistently(shown).Should(BeTrue())
 }
 
-// traffic is what the operator asks of the API server.
+// traffic records the requests of the operator to the API server.
 type traffic struct {
 	mu sync.Mutex
-	// writes are all that write, watched the resources that are listed or watched.
+	// writes are the writes, and watched the resources that are listed or watched.
 	writes  []string
 	watched map[string]bool
 }
@@ -230,7 +231,7 @@ func (f *traffic) reset() {
 	f.writes = nil
 }
 
-func (f *traffic) made() []string {
+func (f *traffic) writeRequests() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.writes)
@@ -246,7 +247,7 @@ type tripper func(*http.Request) (*http.Response, error)
 
 func (t tripper) RoundTrip(request *http.Request) (*http.Response, error) { return t(request) }
 
-// observed is a way to the API server that is recorded.
+// observed returns a configuration whose requests are recorded.
 func (f *traffic) observed(config *rest.Config) *rest.Config {
 	f.watched = map[string]bool{}
 	copied := rest.CopyConfig(config)
@@ -268,13 +269,13 @@ func (f *traffic) observed(config *rest.Config) *rest.Config {
 }
 
 func TestARestartOfAFleet(t *testing.T) {
-	t.Run("[P3] [P7] [S2] objects at rest cost a new process pages, one Me and no write", func(t *testing.T) {
+	t.Run("[P3] [P7] [S2] unchanged objects cost a new process pages, one Me and no write", func(t *testing.T) {
 		const objects, pages = 200, 2
 		r := newRig(t)
-		r.patient()
+		r.withLongTimeouts()
 		r.cacheOptions.Slow = time.Minute
-		made := &traffic{}
-		r.kube = made.observed(kubernetes.Config)
+		recorded := &traffic{}
+		r.kube = recorded.observed(kubernetes.Config)
 		r.start()
 		for i := range objects {
 			r.create(r.small(fmt.Sprintf("fleet-%04d", i), everyDefault))
@@ -286,7 +287,7 @@ func TestARestartOfAFleet(t *testing.T) {
 		}).WithTimeout(time.Minute).Should(Succeed())
 		r.stop()
 
-		made.reset()
+		recorded.reset()
 		r.workspace.ClearRequests()
 		seen := &order{held: make(chan struct{})}
 		close(seen.held)
@@ -304,18 +305,18 @@ func TestARestartOfAFleet(t *testing.T) {
 			calls[request.Endpoint]++
 		}
 		t.Logf("%d objects settled within %s: calls %v, %d passes", objects, time.Since(began), calls, seen.length())
-		r.Expect(made.made()).To(BeEmpty(), "nothing is written")
+		r.Expect(recorded.writeRequests()).To(BeEmpty(), "writes to the API server")
 		r.Expect(calls).To(HaveKeyWithValue("scim/me", 1))
-		// Two lists and Me; where few are due, each may be asked for instead.
+		// Two lists and Me. If few clusters are due, each may be read by a GET instead.
 		r.Expect(len(r.workspace.Requests())).To(BeNumerically("<=", 2*pages+1+3), "calls: %v", calls)
 		r.Expect(r.writes()).To(BeEmpty())
-		// Whatever else is read is read one by one.
-		r.Expect(made.kinds()).To(ConsistOf("databricksclusters"))
+		// All other objects are read one by one.
+		r.Expect(recorded.kinds()).To(ConsistOf("databricksclusters"))
 	})
 }
 
-func TestTheCacheHoldsWhatIsUsed(t *testing.T) {
-	t.Run("[P8] what is stripped from the cache is not taken from the object", func(t *testing.T) {
+func TestTheCacheHasOnlyUsedData(t *testing.T) {
+	t.Run("[P8] fields that the cache lacks stay in the object", func(t *testing.T) {
 		r := newRig(t)
 		foreign := map[string]string{
 			corev1.LastAppliedConfigAnnotation: strings.Repeat("{}", 10_000),
@@ -371,8 +372,8 @@ func TestTheCacheHoldsWhatIsUsed(t *testing.T) {
 	})
 }
 
-// shards are two operators that share a namespace by label, and whose patches are
-// told apart.
+// shards are two operators that share a namespace by label. The patches of each are
+// recorded.
 type shards struct {
 	*rig
 	mu      sync.Mutex
@@ -407,7 +408,7 @@ func newShards(t *testing.T) *shards {
 	return s
 }
 
-// touches are the objects that a shard has written to, each once.
+// touches returns the names of the objects that a shard has written.
 func (s *shards) touches(shard string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -421,17 +422,17 @@ func (s *shards) of(shard, name string, change ...func(*v1alpha1.DatabricksClust
 }
 
 func TestShards(t *testing.T) {
-	t.Run("each works on its own objects, and on none that is nobody's", func(t *testing.T) {
+	t.Run("each reconciles its own objects, and none without a shard", func(t *testing.T) {
 		s := newShards(t)
-		nobodys := s.of("c", "nobodys")
+		unassigned := s.of("c", "unassigned")
 		s.becomes(s.of("a", "first"), "Ready=Running")
 		s.becomes(s.of("b", "second"), "Ready=Running")
 		s.Expect(s.touches("a")).To(Equal([]string{"first"}))
 		s.Expect(s.touches("b")).To(Equal([]string{"second"}))
-		s.Expect(s.get(nobodys).Finalizers).To(BeEmpty())
+		s.Expect(s.get(unassigned).Finalizers).To(BeEmpty())
 	})
 
-	t.Run("an object that moves is handed over as it is, and the former shard lets go of it", func(t *testing.T) {
+	t.Run("an object that moves to another shard is not changed, and the former shard releases it", func(t *testing.T) {
 		s := newShards(t)
 		cluster := s.of("a", "moving")
 		s.becomes(cluster, "Ready=Running")
@@ -455,7 +456,7 @@ func TestShards(t *testing.T) {
 		s.Expect(s.touches("a")).To(BeEmpty())
 	})
 
-	t.Run("an object that moves while its create is lost has one cluster", func(t *testing.T) {
+	t.Run("an object that moves while the response of its create is lost has one cluster", func(t *testing.T) {
 		s := newShards(t)
 		s.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 		cluster := s.of("a", "moving")
@@ -468,7 +469,7 @@ func TestShards(t *testing.T) {
 
 	t.Run("[case-55] two shards do not adopt one cluster", func(t *testing.T) {
 		s := newShards(t)
-		id := s.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 1}})
+		id := s.addForeignCluster(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 1}})
 		adopt := func(spec *v1alpha1.DatabricksClusterSpec) {
 			*spec = v1alpha1.DatabricksClusterSpec{}
 			spec.ClusterID = id

@@ -21,12 +21,12 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// soon is within what a call may take that nothing holds up: some fast lists and
-// the answers of a busy machine. It is far below any breaker's pause.
-const soon = 10 * time.Second
+// promptTimeout is the longest duration of a call that nothing delays: some fast lists and
+// the responses of a busy machine. It is far shorter than any breaker's interval.
+const promptTimeout = 10 * time.Second
 
-// twelve makes twelve objects at once, in three namespaces with the same token,
-// and waits until they are in sync. The first is the test's own.
+// twelve creates twelve objects at once, in three namespaces with the same token, and waits
+// until they are in sync. The first one is the test's own.
 func (r *rig) twelve(change ...specChange) []*v1alpha1.DatabricksCluster {
 	r.t.Helper()
 	namespaces := []string{r.namespace}
@@ -49,20 +49,20 @@ func (r *rig) twelve(change ...specChange) []*v1alpha1.DatabricksCluster {
 		r.becomes(cluster, "Ready=Running")
 		r.Eventually(func() string { return r.get(cluster).Status.AppliedDigest }).ShouldNot(BeEmpty())
 	}
-	r.halfway()
+	r.restartInFleet()
 	r.lists(2)
 	r.workspace.ClearRequests()
 	return all
 }
 
-// lists waits until so many more lists were answered.
+// lists waits for a number of further lists.
 func (r *rig) lists(count int) {
 	r.t.Helper()
 	before := len(r.workspace.RequestsTo("clusters/list"))
 	r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/list")) - before }).Should(BeNumerically(">=", count))
 }
 
-// quietWrites waits until no write has been sent for a while, and returns all.
+// quietWrites waits until no write is sent for a while, and returns all writes.
 func (r *rig) quietWrites() []string {
 	r.t.Helper()
 	r.Eventually(func(g Gomega) {
@@ -72,51 +72,51 @@ func (r *rig) quietWrites() []string {
 	return r.writes()
 }
 
-// statements are what objects say in their conditions from now on.
-type statements struct {
+// conditionBaseline has the conditions of objects at one time.
+type conditionBaseline struct {
 	record *record
 	now    map[client.ObjectKey]string
 	from   map[client.ObjectKey]int
 }
 
-func (r *rig) statements(all []*v1alpha1.DatabricksCluster) statements {
-	made := statements{record: r.record, now: map[client.ObjectKey]string{}, from: map[client.ObjectKey]int{}}
+func (r *rig) conditionBaseline(all []*v1alpha1.DatabricksCluster) conditionBaseline {
+	baseline := conditionBaseline{record: r.record, now: map[client.ObjectKey]string{}, from: map[client.ObjectKey]int{}}
 	for _, cluster := range all {
 		key := client.ObjectKeyFromObject(cluster)
-		made.now[key] = strings.Join(told(r.get(cluster)), "; ")
-		made.from[key] = r.record.count(key)
+		baseline.now[key] = strings.Join(conditionTexts(r.get(cluster)), "; ")
+		baseline.from[key] = r.record.count(key)
 	}
-	return made
+	return baseline
 }
 
-// others are the statements since that differ from those at the beginning.
-func (s statements) others() []string {
+// changes returns the later conditions that differ from the baseline.
+func (s conditionBaseline) changes() []string {
 	s.record.mu.Lock()
 	defer s.record.mu.Unlock()
-	var others []string
+	var changed []string
 	for key, now := range s.now {
-		for _, said := range s.record.said[key][s.from[key]:] {
-			if said != now {
-				others = append(others, key.String()+": "+said)
+		for _, text := range s.record.conditionTexts[key][s.from[key]:] {
+			if text != now {
+				changed = append(changed, key.String()+": "+text)
 			}
 		}
 	}
-	return others
+	return changed
 }
 
 func (k *record) count(key client.ObjectKey) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.said[key])
+	return len(k.conditionTexts[key])
 }
 
-// neighbours are the bystanders of the other namespaces.
+// neighbours returns the bystanders of the other namespaces.
 func (r *rig) neighbours() []*v1alpha1.DatabricksCluster {
 	return slices.DeleteFunc(slices.Clone(r.fleet.bystanders), func(b *v1alpha1.DatabricksCluster) bool { return b.Namespace == r.namespace })
 }
 
-// serves has another namespace of the fleet create an object and delete it, and
-// fails the test unless the workspace gets both calls soon.
+// serves creates and deletes an object in another namespace of the fleet, and fails the
+// test unless the workspace gets both calls within promptTimeout.
 func (r *rig) serves(namespace string) {
 	r.t.Helper()
 	cluster := r.small("served")
@@ -133,14 +133,14 @@ func (r *rig) serves(namespace string) {
 	}
 	created := count("clusters/create")
 	r.create(cluster)
-	r.Eventually(func() int { return count("clusters/create") }).WithTimeout(soon).Should(BeNumerically(">", created))
+	r.Eventually(func() int { return count("clusters/create") }).WithTimeout(promptTimeout).Should(BeNumerically(">", created))
 	r.Eventually(func() string { return r.get(cluster).Status.ClusterID }).ShouldNot(BeEmpty())
 	id := r.get(cluster).Status.ClusterID
 	r.remove(cluster)
 	r.Eventually(func() bool {
 		record, _ := r.workspace.Cluster(id)
 		return record.Deleted
-	}).WithTimeout(soon).Should(BeTrue())
+	}).WithTimeout(promptTimeout).Should(BeTrue())
 	r.gone(cluster)
 	r.t.Logf("a neighbour's create and delete took %s", time.Since(began))
 }
@@ -158,11 +158,11 @@ func tag(key, value string) specChange {
 	return func(s *v1alpha1.DatabricksClusterSpec) { s.CustomTags = map[string]string{key: value} }
 }
 
-func TestThereAndBack(t *testing.T) {
+func TestAChangeAndItsReversal(t *testing.T) {
 	kinds := []struct {
 		name string
 		a, b specChange
-		// calls are those of a step to b and of a step to a.
+		// calls are the expected calls of a step to b and of a step to a.
 		toB, toA string
 		shows    func(simulator.Record) any
 		isA, isB any
@@ -194,7 +194,7 @@ func TestThereAndBack(t *testing.T) {
 		},
 	}
 	for _, k := range kinds {
-		eachSize(t, "[case-61] [case-26] there and back and there again: "+k.name, func(t *testing.T, size size) {
+		eachSize(t, "[case-61] [case-26] a change, its reversal and the change again: "+k.name, func(t *testing.T, size size) {
 			r := size.rig(t)
 			cluster := r.running(runs(v1alpha1.RunPolicyManual), func(s *v1alpha1.DatabricksClusterSpec) { s.AutoterminationMinutes = new(int32(0)) }, k.a)
 			reached := func(want any, call string) {
@@ -203,7 +203,7 @@ func TestThereAndBack(t *testing.T) {
 				r.Eventually(func() any {
 					record, _ := r.workspace.Cluster(cluster.Status.ClusterID)
 					return k.shows(record)
-				}).WithTimeout(soon).Should(Equal(want), "Synced=InSync was said of another value")
+				}).WithTimeout(promptTimeout).Should(Equal(want), "Synced=InSync was reported for another value")
 				r.Expect(r.quietWrites()).To(Equal([]string{call}), "one call per step")
 				r.inSync(cluster)
 				r.lists(2)
@@ -213,7 +213,7 @@ func TestThereAndBack(t *testing.T) {
 			reached(k.isB, k.toB)
 			r.editSpec(cluster, k.a)
 			reached(k.isA, k.toA)
-			r.halfway()
+			r.restartInFleet()
 			r.editSpec(cluster, k.b)
 			reached(k.isB, k.toB)
 			r.editSpec(cluster, k.a)
@@ -257,11 +257,11 @@ func TestRemovals(t *testing.T) {
 		},
 	}
 	for _, k := range kinds {
-		t.Run("[case-62] [case-63] twelve objects applied at once, one loses "+k.name, func(t *testing.T) {
+		t.Run("[case-62] [case-63] twelve objects applied at once, one removes "+k.name, func(t *testing.T) {
 			r := newRig(t)
 			all := r.twelve(k.set)
 			cluster := all[0]
-			before := r.statements(all[1:])
+			before := r.conditionBaseline(all[1:])
 			if k.whileClosed {
 				r.stop()
 			}
@@ -273,15 +273,15 @@ func TestRemovals(t *testing.T) {
 			r.Eventually(func() bool {
 				record, _ := r.workspace.Cluster(id)
 				return k.isThere(record)
-			}).WithTimeout(soon).Should(BeFalse(), "what was removed is still set, and InSync was said")
+			}).WithTimeout(promptTimeout).Should(BeFalse(), "the removed key is still set, and InSync was reported")
 			r.Expect(r.quietWrites()).To(Equal([]string{"update"}))
 			r.Eventually(func() []string { return r.get(cluster).Status.OwnedFields }).ShouldNot(ContainElement(HavePrefix(k.owned)))
 			r.Expect(r.record.hasShown(cluster.Name, "Stalled=ImmutableField")).To(BeFalse())
-			r.Expect(before.others()).To(BeEmpty())
+			r.Expect(before.changes()).To(BeEmpty())
 		})
 	}
 
-	t.Run("[case-63] one of twelve that was read by GET before loses a key: never ImmutableField", func(t *testing.T) {
+	t.Run("[case-63] one of twelve that was read by GET before removes a key: never ImmutableField", func(t *testing.T) {
 		r := newRig(t)
 		all := r.twelve(sparkConf("spark.speculation", "true", "spark.ui.enabled", "false"))
 		cluster := all[0]
@@ -315,11 +315,11 @@ func TestAnswersWithoutSpec(t *testing.T) {
 				Policies:   []simulator.Policy{{ID: "P1", Definition: `{}`}},
 				Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
 			}}})
-			theirs := map[string]any{
-				"cluster_name": "theirs", "policy_id": "P1",
-				"spark_env_vars": map[string]any{"THEIRS": "1"}, "custom_tags": map[string]any{"theirs": "1"},
+			foreign := map[string]any{
+				"cluster_name": "foreign", "policy_id": "P1",
+				"spark_env_vars": map[string]any{"FOREIGN": "1"}, "custom_tags": map[string]any{"foreign": "1"},
 			}
-			id := r.theirs(simulator.Seed{State: "RUNNING", Spec: theirs})
+			id := r.addForeignCluster(simulator.Seed{State: "RUNNING", Spec: foreign})
 			r.workspace.AddFault(simulator.Fault{Name: "no spec", Endpoint: "clusters/get", ClusterID: id, SpecMissing: true})
 			r.start()
 			cluster := r.create(r.adopting("adopted", id, sparkConf("ours", "1")))
@@ -327,7 +327,7 @@ func TestAnswersWithoutSpec(t *testing.T) {
 			if edited {
 				r.editSpec(cluster, sparkConf("ours", "2"))
 			}
-			r.halfway()
+			r.restartInFleet()
 			r.lists(3)
 			r.Consistently(r.writes).WithTimeout(time.Second).Should(BeEmpty())
 			r.Expect(conditions(r.get(cluster))).NotTo(ContainElement("Synced=InSync"))
@@ -335,9 +335,9 @@ func TestAnswersWithoutSpec(t *testing.T) {
 			r.inSync(cluster)
 			r.Expect(r.quietWrites()).To(Equal([]string{"update"}))
 			record, _ := r.workspace.Cluster(id)
-			r.Expect(record.Spec).To(And(HaveKeyWithValue("cluster_name", "theirs"), HaveKeyWithValue("policy_id", "P1")))
-			r.Expect(record.Spec["spark_env_vars"]).To(HaveKeyWithValue("THEIRS", "1"))
-			r.Expect(record.Spec["custom_tags"]).To(HaveKeyWithValue("theirs", "1"))
+			r.Expect(record.Spec).To(And(HaveKeyWithValue("cluster_name", "foreign"), HaveKeyWithValue("policy_id", "P1")))
+			r.Expect(record.Spec["spark_env_vars"]).To(HaveKeyWithValue("FOREIGN", "1"))
+			r.Expect(record.Spec["custom_tags"]).To(HaveKeyWithValue("foreign", "1"))
 		})
 	}
 }
@@ -362,14 +362,14 @@ func TestOneEndpointFails(t *testing.T) {
 	for endpoint, uses := range endpoints {
 		for what, fault := range faults {
 			if endpoint != "permissions/*" && fault.ErrorCode == "" {
-				continue // one endpoint stands for the others
+				continue // The other endpoints behave alike.
 			}
-			t.Run("[R18] [case-68] "+endpoint+" answers "+what+": creates, deletes and lists of others go on", func(t *testing.T) {
+			t.Run("[R18] [case-68] "+endpoint+" answers "+what+": creates, deletes and lists of other objects continue", func(t *testing.T) {
 				r := inFleet.rig(t)
 				if fault.Delay == 0 {
-					r.patient()
+					r.withLongTimeouts()
 				}
-				// No list comes between the failures, as at the default intervals.
+				// No list succeeds between the failures, as at the default intervals.
 				r.cacheOptions.Slow = time.Minute
 				r.start()
 				for i := range 6 {
@@ -378,7 +378,7 @@ func TestOneEndpointFails(t *testing.T) {
 				for i := range 6 {
 					r.becomes(r.small(fmt.Sprintf("user-%d", i)), "Ready=Running")
 				}
-				before := r.statements(r.neighbours())
+				before := r.conditionBaseline(r.neighbours())
 				fault.Endpoint = endpoint
 				r.workspace.AddFault(fault)
 				for i := range 6 {
@@ -388,11 +388,11 @@ func TestOneEndpointFails(t *testing.T) {
 					before := len(r.failed(endpoint))
 					g.Expect(before).To(BeNumerically(">=", 6))
 					g.Consistently(func() int { return len(r.failed(endpoint)) }).WithTimeout(2 * time.Second).Should(BeNumerically("<=", before+1))
-				}).Should(Succeed(), "the failing endpoint is called again and again")
+				}).Should(Succeed(), "calls of the failing endpoint")
 				r.serves(r.tenants[0])
-				r.halfway()
+				r.restartInFleet()
 				r.serves(r.tenants[1])
-				r.Expect(before.others()).To(BeEmpty(), "the neighbours say something of it")
+				r.Expect(before.changes()).To(BeEmpty(), "changed conditions of the neighbours")
 				for i := range 6 {
 					r.remove(r.small(fmt.Sprintf("user-%d", i)))
 				}
@@ -404,7 +404,7 @@ func TestOneEndpointFails(t *testing.T) {
 	}
 }
 
-// failed are the requests to an endpoint that a fault befell.
+// failed returns the requests to an endpoint that a fault failed.
 func (r *rig) failed(endpoint string) []simulator.Entry {
 	prefix := strings.TrimSuffix(endpoint, "*")
 	return slices.DeleteFunc(r.workspace.Requests(), func(e simulator.Entry) bool {
@@ -419,25 +419,25 @@ func TestOneClusterFails(t *testing.T) {
 		"garbage": {Body: `{"cluster_id": [`},
 	}
 	for what, fault := range faults {
-		t.Run("[case-67] one cluster's GET answers "+what+": that object alone says so", func(t *testing.T) {
+		t.Run("[case-67] the GET of one cluster answers "+what+": only its object reports that", func(t *testing.T) {
 			r := newRig(t)
 			all := r.twelve()
-			sick, others := all[0], all[1:]
-			before := r.statements(others)
-			fault.Name, fault.Endpoint, fault.ClusterID = "sick", "clusters/get", r.get(sick).Status.ClusterID
+			failing, others := all[0], all[1:]
+			before := r.conditionBaseline(others)
+			fault.Name, fault.Endpoint, fault.ClusterID = "failing", "clusters/get", r.get(failing).Status.ClusterID
 			r.workspace.AddFault(fault)
-			r.editSpec(sick, sparkConf("spark.speculation", "true"))
+			r.editSpec(failing, sparkConf("spark.speculation", "true"))
 			r.Eventually(func() int { return len(r.failed("clusters/get")) }).Should(BeNumerically(">=", 1))
-			r.Eventually(func() []string { return conditions(r.get(sick)) }).WithTimeout(soon).ShouldNot(ContainElement("Synced=InSync"))
+			r.Eventually(func() []string { return conditions(r.get(failing)) }).WithTimeout(promptTimeout).ShouldNot(ContainElement("Synced=InSync"))
 			if fault.Message != "" {
-				r.Eventually(func() string { return strings.Join(told(r.get(sick)), "\n") }).WithTimeout(soon).Should(ContainSubstring(fault.Message))
+				r.Eventually(func() string { return strings.Join(conditionTexts(r.get(failing)), "\n") }).WithTimeout(promptTimeout).Should(ContainSubstring(fault.Message))
 			}
 			r.lists(3)
-			r.Expect(before.others()).To(BeEmpty(), "the others say something of it")
+			r.Expect(before.changes()).To(BeEmpty(), "changed conditions of the others")
 			r.editSpec(others[0], fixed(2))
-			r.Eventually(r.writes).WithTimeout(soon).Should(Equal([]string{"resize"}))
-			r.workspace.RemoveFault("sick")
-			r.inSync(sick)
+			r.Eventually(r.writes).WithTimeout(promptTimeout).Should(Equal([]string{"resize"}))
+			r.workspace.RemoveFault("failing")
+			r.inSync(failing)
 		})
 	}
 }
@@ -454,35 +454,35 @@ func TestSharedCredentials(t *testing.T) {
 		{"a 403 on a list", simulator.Fault{Endpoint: "clusters/list", Status: http.StatusForbidden, ErrorCode: "403", Message: "Invalid access token."}},
 	}
 	for _, p := range passing {
-		t.Run("[R18] [case-69] "+p.name+", once, changes nothing", func(t *testing.T) {
+		t.Run("[R18] [case-69] "+p.name+", once, has no effect", func(t *testing.T) {
 			r := inFleet.rig(t)
 			r.cacheOptions.Limits.ProbeRefused = time.Hour
 			r.start()
 			r.lists(1)
-			before := r.statements(r.fleet.bystanders)
+			before := r.conditionBaseline(r.fleet.bystanders)
 			p.fault.Times, p.fault.Principal = 1, simulator.DefaultUser
 			r.workspace.AddFault(p.fault)
 			cluster := r.create(r.small("scratch"))
 			r.Eventually(func() int { return len(r.failed(p.fault.Endpoint)) }).Should(Equal(1))
 			r.serves(r.tenants[0])
 			r.becomes(cluster, "Ready=Running")
-			r.Expect(before.others()).To(BeEmpty())
+			r.Expect(before.changes()).To(BeEmpty())
 		})
 	}
 
-	t.Run("[R18] [case-69] a revoked token takes its own objects out, all of them saying so, and no others", func(t *testing.T) {
+	t.Run("[R18] [case-69] a revoked token blocks all of its own objects, which report that, and no others", func(t *testing.T) {
 		r := inFleet.rig(t)
 		r.ownNamespaceSuffers = true
 		r.Expect(r.workspace.AddToken("", simulator.DefaultUser, tenantToken)).To(Succeed())
 		r.putSecret(defaultSecret, r.workspace.URL, tenantToken)
 		cluster := r.running()
-		before := r.statements(r.neighbours())
+		before := r.conditionBaseline(r.neighbours())
 		r.workspace.RevokeToken(tenantToken)
 		own := append([]*v1alpha1.DatabricksCluster{cluster}, slices.DeleteFunc(slices.Clone(r.fleet.bystanders), func(b *v1alpha1.DatabricksCluster) bool { return b.Namespace != r.namespace })...)
 		for _, object := range own {
 			r.becomes(object, "Ready!=AuthenticationFailed")
 		}
-		r.Expect(before.others()).To(BeEmpty())
+		r.Expect(before.changes()).To(BeEmpty())
 	})
 
 	for _, c := range []struct {
@@ -494,7 +494,7 @@ func TestSharedCredentials(t *testing.T) {
 		{"may only read", &simulator.Rights{ReadOnly: true}, "Synced!="},
 		{"may not resize", &simulator.Rights{Refused: []string{"clusters/resize", "clusters/update", "clusters/edit"}}, "Synced!="},
 	} {
-		t.Run("[R18] [case-70] [S1] a tenant's token that "+c.name+", beside a working one of the same user: the tenant acts with its own alone", func(t *testing.T) {
+		t.Run("[R18] [case-70] [S1] a tenant's token that "+c.name+", beside a working one of the same user: the tenant's calls only carry its own", func(t *testing.T) {
 			r := inFleet.rig(t)
 			r.ownNamespaceSuffers = true
 			r.Expect(r.workspace.AddScopedToken("", simulator.DefaultUser, simulator.Token{Value: tenantToken, Name: "tenant"})).To(Succeed())
@@ -510,7 +510,7 @@ func TestSharedCredentials(t *testing.T) {
 			r.create(r.small("late"))
 			r.editSpec(cluster, fixed(5))
 			r.Eventually(func() bool { return len(conditions(r.get(r.small("late")))) > 0 }).Should(BeTrue())
-			r.halfway()
+			r.restartInFleet()
 			r.editSpec(cluster, fixed(6))
 			r.Consistently(func() int { return r.calls("clusters/resize") + r.calls("clusters/update") }).WithTimeout(2 * time.Second).Should(BeZero())
 			if c.rights == nil || c.rights.ReadOnly {
@@ -527,28 +527,28 @@ func TestSharedCredentials(t *testing.T) {
 const tenantToken = "dapi-tenant-of-the-same-user"
 
 func TestTextOfASpec(t *testing.T) {
-	t.Run("[R18] [case-71] [S8] sixty objects whose refusal quotes words of an error: InvalidSpec of theirs, and nothing else", func(t *testing.T) {
+	t.Run("[R18] [case-71] [S8] the refusals of sixty objects quote words of another error: these objects have InvalidSpec, without further effects", func(t *testing.T) {
 		r := inFleet.rig(t)
 		r.start()
-		before := r.statements(r.fleet.bystanders)
+		before := r.conditionBaseline(r.fleet.bystanders)
 		const many = 60
 		for i := range many {
 			r.create(r.small(fmt.Sprintf("odd-%02d", i), func(s *v1alpha1.DatabricksClusterSpec) { s.NodeTypeID = "deadline exceeded" }))
 		}
 		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(BeNumerically(">=", 10))
 		r.serves(r.tenants[0])
-		r.halfway()
+		r.restartInFleet()
 		r.serves(r.tenants[1])
 		for i := range many {
 			r.becomes(r.small(fmt.Sprintf("odd-%02d", i)), "Stalled=InvalidSpec")
 		}
-		r.Expect(before.others()).To(BeEmpty())
-		// Each is tried once by each of the two operators, and the neighbours make a few.
+		r.Expect(before.changes()).To(BeEmpty())
+		// Each of the two operators tries each one once, and the neighbours make a few requests.
 		r.Expect(len(r.workspace.RequestsTo("clusters/create"))).To(BeNumerically("<=", 2*many+6))
 	})
 
 	for _, text := range []string{"401 Unauthorized", "Invalid access token.", "PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST", "connection refused", "RESOURCE_EXHAUSTED too many requests"} {
-		t.Run("[case-71] a node type of the words "+text, func(t *testing.T) {
+		t.Run("[case-71] a node type with the text "+text, func(t *testing.T) {
 			r := newRig(t)
 			r.start()
 			r.becomes(r.create(r.small("sound")), "Ready=Running")
@@ -571,14 +571,14 @@ func TestOwners(t *testing.T) {
 		r.Expect(r.workspace.EditElsewhere(id, map[string]any{"custom_tags": tags})).To(Succeed())
 	}
 
-	t.Run("[R18] [case-82] the tag was moved to another owner: the former one writes nothing and its deletion leaves the cluster alone", func(t *testing.T) {
+	t.Run("[R18] [case-82] the tag names another owner: the former one writes nothing and its deletion does not change the cluster", func(t *testing.T) {
 		r := inFleet.rig(t)
 		cluster := r.running(fixed(1))
 		id := cluster.Status.ClusterID
 		retag(r, id, other)
 		r.editSpec(cluster, fixed(4))
 		r.becomes(cluster, "Stalled=AlreadyManaged")
-		r.halfway()
+		r.restartInFleet()
 		r.becomes(cluster, "Stalled=AlreadyManaged")
 		r.Expect(r.quietWrites()).To(BeEmpty())
 		r.remove(cluster)
@@ -589,7 +589,7 @@ func TestOwners(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("[R18] [case-82] unedited, the former owner notices and says so", func(t *testing.T) {
+	t.Run("[R18] [case-82] a former owner that is not edited reports the change", func(t *testing.T) {
 		r := inFleet.rig(t)
 		cluster := r.running(fixed(1))
 		retag(r, cluster.Status.ClusterID, other)
@@ -597,22 +597,22 @@ func TestOwners(t *testing.T) {
 		r.Expect(r.writes()).To(BeEmpty())
 	})
 
-	t.Run("[R18] [case-74] a clusterID in status that is another's: the owner tag stops every write", func(t *testing.T) {
+	t.Run("[R18] [case-74] a clusterID in status of another object's cluster: the owner tag prevents every write", func(t *testing.T) {
 		r := inFleet.rig(t)
 		cluster := r.running(fixed(1))
-		id := r.theirs(simulator.Seed{State: "RUNNING", Source: "API", Spec: map[string]any{"num_workers": 2, "custom_tags": map[string]any{v1alpha1.OwnerTagKey: other}}})
+		id := r.addForeignCluster(simulator.Seed{State: "RUNNING", Source: "API", Spec: map[string]any{"num_workers": 2, "custom_tags": map[string]any{v1alpha1.OwnerTagKey: other}}})
 		forged := r.get(cluster)
 		patch := client.MergeFrom(forged.DeepCopy())
 		forged.Status.ClusterID = id
 		r.Expect(r.api.Status().Patch(t.Context(), forged, patch)).To(Succeed())
-		r.halfway()
+		r.restartInFleet()
 		r.editSpec(cluster, fixed(5))
 		r.becomes(cluster, "Stalled=AlreadyManaged")
 		r.remove(cluster)
 		r.Eventually(func() bool { return r.get(cluster).Name == "" || !r.get(cluster).DeletionTimestamp.IsZero() }).Should(BeTrue())
 		r.quietWrites()
 		for _, entry := range r.workspace.requestsOf(id) {
-			r.Expect(reads).To(ContainElement(entry.Endpoint), "a write to another's cluster")
+			r.Expect(reads).To(ContainElement(entry.Endpoint), "a write to the cluster of another object")
 		}
 		record, _ := r.workspace.Cluster(id)
 		r.Expect(record.Exists()).To(BeTrue())
@@ -620,9 +620,9 @@ func TestOwners(t *testing.T) {
 
 	for _, elsewhere := range []bool{false, true} {
 		where := map[bool]string{false: "the same namespace", true: "another namespace"}[elsewhere]
-		t.Run("[R18] [case-83] two objects want one cluster and the holder goes: the other one of "+where+" takes it, without a write", func(t *testing.T) {
+		t.Run("[R18] [case-83] two objects name one cluster and the holder is deleted: the other one of "+where+" adopts it, without a write", func(t *testing.T) {
 			r := inFleet.rig(t)
-			id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 2}})
+			id := r.addForeignCluster(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 2}})
 			r.start()
 			first := r.create(r.adopting("first", id, fixed(2)))
 			r.becomes(first, "Ready=Running")
@@ -633,7 +633,7 @@ func TestOwners(t *testing.T) {
 			r.becomes(r.create(second), "Stalled=AlreadyManaged")
 			r.remove(first)
 			r.gone(first)
-			r.Eventually(func() []string { return conditions(r.get(second)) }).WithTimeout(soon).Should(ContainElement("Ready=Running"))
+			r.Eventually(func() []string { return conditions(r.get(second)) }).WithTimeout(promptTimeout).Should(ContainElement("Ready=Running"))
 			r.inSync(second)
 			r.Expect(r.writes()).To(BeEmpty())
 		})
@@ -646,14 +646,14 @@ func TestServerNormalized(t *testing.T) {
 			s.AWSAttributes = &v1alpha1.AWSAttributes{FirstOnDemand: new(count)}
 		}
 	}
-	eachSize(t, "[case-66] what the create asked and the server made otherwise is told, and not sent again; an edit is sent once", func(t *testing.T, size size) {
+	eachSize(t, "[case-66] a value that the server changed at the create is reported and not sent again; an edit is sent once", func(t *testing.T, size size) {
 		r := size.rig(t, simulator.Options{Behaviour: simulator.Behaviour{RewriteFirstOnDemand: true}})
 		r.start()
 		cluster := r.create(r.small("scratch", onDemand(0)))
 		normalized := r.becomes(cluster, "Synced!=ServerNormalized")
 		r.becomes(cluster, "Ready=Running")
 		r.Expect(message(normalized, "Synced")).To(And(ContainSubstring("firstOnDemand"), ContainSubstring("0"), ContainSubstring("1")))
-		r.halfway()
+		r.restartInFleet()
 		r.lists(0)
 		r.Expect(r.quietWrites()).To(Equal([]string{"create"}))
 		r.becomes(cluster, "Synced!=ServerNormalized")
@@ -664,9 +664,9 @@ func TestServerNormalized(t *testing.T) {
 	})
 }
 
-func TestFightsInAFleet(t *testing.T) {
+func TestContentionInAFleet(t *testing.T) {
 	correcting := func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart }
-	fights := []struct {
+	reversals := []struct {
 		name       string
 		want       specChange
 		field      string
@@ -723,8 +723,8 @@ func TestFightsInAFleet(t *testing.T) {
 			},
 		},
 	}
-	for _, f := range fights {
-		t.Run("[R18] [case-90] [R13] "+f.name+" is set back for the fourth time: Contended, and no further correction at once", func(t *testing.T) {
+	for _, f := range reversals {
+		t.Run("[R18] [case-90] [R13] "+f.name+" is reverted for the fourth time: Contended, and no further correction at once", func(t *testing.T) {
 			r := inFleet.rig(t)
 			r.cacheOptions.Deep = 300 * time.Millisecond
 			cluster := r.running(correcting, f.want)
@@ -735,7 +735,7 @@ func TestFightsInAFleet(t *testing.T) {
 				r.Eventually(func() bool { return f.undone(r, id) }).Should(BeFalse(), "it was not corrected")
 				r.inSync(cluster)
 			}
-			r.halfway()
+			r.restartInFleet()
 			f.undo(r, id)
 			contended := r.becomes(cluster, "Synced!=Contended")
 			r.Expect(message(contended, "Synced")).To(ContainSubstring(f.field))
@@ -760,9 +760,9 @@ func TestFightsInAFleet(t *testing.T) {
 
 	t.Run("[case-90] [R10] two control planes that adopt one cluster: the second stalls before its first write", func(t *testing.T) {
 		r := newRig(t)
-		id := r.theirs(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 1}})
+		id := r.addForeignCluster(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 1}})
 		r.start()
-		// The owner tag goes with the first change that restarts anyway.
+		// The owner tag is set with the first change that restarts the cluster.
 		first := r.create(r.adopting("first", id, func(s *v1alpha1.DatabricksClusterSpec) {
 			fixed(2)(s)
 			sparkConf("spark.speculation", "true")(s)
@@ -782,8 +782,8 @@ func TestFightsInAFleet(t *testing.T) {
 	})
 }
 
-func TestAnIDThatIsLate(t *testing.T) {
-	t.Run("[case-89] an id that is stored late never lands on another object of the same name", func(t *testing.T) {
+func TestAnIDThatIsStoredLateInAFleet(t *testing.T) {
+	t.Run("[case-89] an id that is stored late is never stored in another object of the same name", func(t *testing.T) {
 		r := newRig(t)
 		held := make(chan struct{})
 		var reached atomic.Bool
@@ -814,7 +814,7 @@ func TestAnIDThatIsLate(t *testing.T) {
 		r.Expect(record.Exists()).To(BeTrue(), "the first object's cluster is retained")
 		r.Expect(fmt.Sprint(record.Settings["num_workers"])).To(Equal("1"))
 		for _, cluster := range r.live() {
-			r.Expect(cluster.ID).To(Equal(lost), "no other cluster is left behind")
+			r.Expect(cluster.ID).To(Equal(lost), "there is no other cluster")
 		}
 	})
 }
@@ -825,7 +825,7 @@ func TestAnIntentThatCannotBePersistedInAFleet(t *testing.T) {
 		"403": apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("databricksclusters").GroupResource(), "scratch", nil),
 	}
 	for code, answer := range answers {
-		t.Run("[R18] [case-91] [R12] the API server answers "+code+" to three intents: few attempts, and nobody else notices", func(t *testing.T) {
+		t.Run("[R18] [case-91] [R12] the API server answers "+code+" to three intents: few attempts, without an effect on other objects", func(t *testing.T) {
 			r := inFleet.rig(t)
 			r.kubernetesFails = true
 			var attempts atomic.Int64
@@ -839,21 +839,20 @@ func TestAnIntentThatCannotBePersistedInAFleet(t *testing.T) {
 				return inner.SubResource(sub).Patch(ctx, object, patch, options...)
 			}
 			r.start()
-			before := r.statements(r.fleet.bystanders)
+			before := r.conditionBaseline(r.fleet.bystanders)
 			for i := range 3 {
 				r.create(r.small(fmt.Sprintf("intent-%d", i)))
 			}
 			r.Eventually(attempts.Load).Should(BeNumerically(">=", 2))
 			r.serves(r.tenants[0])
 			r.Expect(r.workspace.RequestsTo("clusters/create")).To(HaveLen(1))
-			// The first attempts follow each other sooner; afterwards the pause has
-			// grown to seconds.
+			// The first attempts follow each other faster. Afterwards the backoff is some seconds.
 			window := time.Now().Add(4 * time.Second)
-			var counted int64
+			var made int64
 			started := attempts.Load()
-			r.Eventually(func() bool { counted = attempts.Load() - started; return time.Now().After(window) }).Should(BeTrue())
-			r.Expect(counted).To(BeNumerically("<=", 10), "attempts of three objects in four seconds")
-			r.Expect(before.others()).To(BeEmpty())
+			r.Eventually(func() bool { made = attempts.Load() - started; return time.Now().After(window) }).Should(BeTrue())
+			r.Expect(made).To(BeNumerically("<=", 10), "attempts of three objects in four seconds")
+			r.Expect(before.changes()).To(BeEmpty())
 			healed.Store(true)
 			for i := range 3 {
 				r.becomes(r.small(fmt.Sprintf("intent-%d", i)), "Ready=Running")
@@ -868,7 +867,7 @@ func TestAHangingWatch(t *testing.T) {
 		"deletionProtection":    func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionProtection = true },
 	}
 	for what, protect := range protections {
-		t.Run("[case-92] [R4] "+what+" that the cache does not show yet is honoured when a sick workspace heals", func(t *testing.T) {
+		t.Run("[case-92] [R4] "+what+" that the cache does not have yet is respected when a failing workspace recovers", func(t *testing.T) {
 			r := newRig(t)
 			var frozen atomic.Pointer[v1alpha1.DatabricksCluster]
 			r.intercept.Get = func(ctx context.Context, inner client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
@@ -883,18 +882,17 @@ func TestAHangingWatch(t *testing.T) {
 			r.start()
 			cluster := r.create(r.small("scratch"))
 			r.becomes(cluster, "Ready=Running")
-			r.workspace.AddFault(simulator.Fault{Name: "sick", Endpoint: "clusters/permanent-delete", Status: http.StatusServiceUnavailable})
+			r.workspace.AddFault(simulator.Fault{Name: "failing", Endpoint: "clusters/permanent-delete", Status: http.StatusServiceUnavailable})
 			r.remove(cluster)
 			r.Eventually(func() int { return len(r.failed("clusters/permanent-delete")) }).Should(BeNumerically(">=", 1))
-			// What the operator has written itself it knows of, so the watch hangs
-			// after its last write.
+			// The operator knows its own last write, so the watch hangs after it.
 			r.Eventually(func(g Gomega) {
 				before := r.get(cluster).ResourceVersion
 				g.Consistently(func() string { return r.get(cluster).ResourceVersion }).WithTimeout(2 * time.Second).Should(Equal(before))
 			}).Should(Succeed())
 			frozen.Store(r.get(cluster))
 			r.editSpec(cluster, protect)
-			r.workspace.RemoveFault("sick")
+			r.workspace.RemoveFault("failing")
 			r.Consistently(func() int { return r.calls("clusters/permanent-delete") }).WithTimeout(10 * time.Second).Should(BeZero())
 			frozen.Store(nil)
 			r.stop()
@@ -910,9 +908,9 @@ func TestAHangingWatch(t *testing.T) {
 	}
 }
 
-func TestClocksApart(t *testing.T) {
+func TestClockSkew(t *testing.T) {
 	for _, offset := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
-		t.Run(fmt.Sprintf("[case-94] [R10] the workspace's clock is %s ahead and a create's answer is lost: the object is deleted, and no cluster runs on", offset), func(t *testing.T) {
+		t.Run(fmt.Sprintf("[case-94] [R10] the workspace's clock is %s ahead and the response of a create is lost: the object is deleted, and no cluster is left", offset), func(t *testing.T) {
 			r := newRig(t, simulator.Options{ClockOffset: offset})
 			r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 			r.start()
@@ -924,7 +922,7 @@ func TestClocksApart(t *testing.T) {
 			r.Expect(r.calls("clusters/create")).To(Equal(1))
 		})
 
-		t.Run(fmt.Sprintf("[case-94] [R10] the workspace's clock is %s ahead, a create's answer is lost and the cluster ends: no second one", offset), func(t *testing.T) {
+		t.Run(fmt.Sprintf("[case-94] [R10] the workspace's clock is %s ahead, the response of a create is lost and the cluster terminates: there is no second one", offset), func(t *testing.T) {
 			r := newRig(t, simulator.Options{ClockOffset: offset})
 			r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 			r.start()
@@ -951,7 +949,7 @@ func TestSelectorOfALongName(t *testing.T) {
 		})
 	}
 
-	t.Run("status.selector tells two long names apart that begin alike", func(t *testing.T) {
+	t.Run("status.selector differs for two long names with the same prefix", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		first, second := r.create(r.small(strings.Repeat("a", 80)+"-1")), r.create(r.small(strings.Repeat("a", 80)+"-2"))

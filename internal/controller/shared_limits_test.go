@@ -27,15 +27,15 @@ func TestTwoWorkspacesOfOneHost(t *testing.T) {
 	cases := []struct {
 		name   string
 		tokens [2]string
-		// key is where the Secret has the workspace id; empty for nowhere.
+		// key is the key of the workspace id in the Secret; empty if it has none.
 		key string
 	}{
-		{"told apart by their tokens", [2]string{simulator.DefaultToken, tenantToken}, ""},
-		{"told apart by the workspace id in the Secret, with one token", [2]string{simulator.DefaultToken, simulator.DefaultToken}, "DATABRICKS_WORKSPACE_ID"},
-		{"told apart by the workspace id in the host, with one token", [2]string{simulator.DefaultToken, simulator.DefaultToken}, "DATABRICKS_HOST"},
+		{"that differ in their tokens", [2]string{simulator.DefaultToken, tenantToken}, ""},
+		{"that differ in the workspace id in the Secret, with one token", [2]string{simulator.DefaultToken, simulator.DefaultToken}, "DATABRICKS_WORKSPACE_ID"},
+		{"that differ in the workspace id in the host, with one token", [2]string{simulator.DefaultToken, simulator.DefaultToken}, "DATABRICKS_HOST"},
 	}
 	for _, c := range cases {
-		t.Run("[case-75] two workspaces behind one host, "+c.name+": neither sees the other's clusters or limits", func(t *testing.T) {
+		t.Run("[case-75] two workspaces behind one host, "+c.name+": neither has the other's clusters or limits", func(t *testing.T) {
 			r := newRig(t, host(c.tokens[:]...))
 			namespaces := []string{r.namespace, r.newNamespace()}
 			r.tenants = namespaces[1:]
@@ -76,16 +76,16 @@ func TestTwoWorkspacesOfOneHost(t *testing.T) {
 			r.create(late)
 			r.Eventually(func() int { return len(r.failed("*")) }).Should(BeNumerically(">", 0))
 			r.create(r.small("late-first"))
-			r.Eventually(func() string { return r.get(r.small("late-first")).Status.ClusterID }).WithTimeout(soon).ShouldNot(BeEmpty())
+			r.Eventually(func() string { return r.get(r.small("late-first")).Status.ClusterID }).WithTimeout(promptTimeout).ShouldNot(BeEmpty())
 		})
 	}
 }
 
 func TestManyCreatesOfOneNamespace(t *testing.T) {
-	t.Run("[R18] [case-72] [S17] a hundred creates of one namespace under a low limit: another one's create, edit and delete wait two tokens", func(t *testing.T) {
+	t.Run("[R18] [case-72] [S17] a hundred creates of one namespace under a low limit: a create, an edit and a delete of another one wait at most two tokens", func(t *testing.T) {
 		r := inFleet.rig(t)
 		const rate, creates = 5, 100
-		r.patient()
+		r.withLongTimeouts()
 		r.options.Limits.CreateWindow = time.Minute
 		r.cacheOptions.Limits.Start, r.cacheOptions.Limits.Max, r.cacheOptions.Limits.Burst = rate, rate, 1
 		r.cacheOptions.Slow = time.Minute
@@ -95,20 +95,20 @@ func TestManyCreatesOfOneNamespace(t *testing.T) {
 		r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/create")) }).Should(BeNumerically(">=", 5))
 		for _, namespace := range r.tenants[:1] {
 			for kind, took := range r.latencies(namespace, edited[namespace]) {
-				// A resize waits for the GET that it rests on, too.
+				// A resize also waits for the GET that it needs.
 				r.Expect(took).To(BeNumerically("<", 4*time.Second/rate+2*noise), "%s of another namespace, of %s that all creates take", kind, creates*time.Second/rate)
 			}
 		}
-		r.Expect(len(r.workspace.RequestsTo("clusters/create"))).To(BeNumerically("<", creates), "the creates were over before they could hold anything up")
+		r.Expect(len(r.workspace.RequestsTo("clusters/create"))).To(BeNumerically("<", creates), "the creates ended before they could delay other calls")
 		r.fleet.checked = true
 	})
 }
 
-func TestWhatHoldsAnObjectUpIsSaid(t *testing.T) {
+func TestAHeldObjectReportsItsReason(t *testing.T) {
 	held := []struct {
 		name  string
 		fault simulator.Fault
-		says  string
+		text  string
 	}{
 		{
 			"a Retry-After",
@@ -119,7 +119,7 @@ func TestWhatHoldsAnObjectUpIsSaid(t *testing.T) {
 		{"a host that fails", simulator.Fault{Endpoint: "clusters/*", Method: http.MethodGet, Status: http.StatusServiceUnavailable}, v1alpha1.ReasonAPIUnavailable},
 	}
 	for _, h := range held {
-		t.Run("[R18] [case-73] "+h.name+" is named by every object that has something to do, and a delete gets through", func(t *testing.T) {
+		t.Run("[R18] [case-73] "+h.name+" is reported by every object with a pending step, and a delete is sent", func(t *testing.T) {
 			r := inFleet.rig(t)
 			r.start()
 			running := r.create(r.small("running"))
@@ -130,23 +130,23 @@ func TestWhatHoldsAnObjectUpIsSaid(t *testing.T) {
 			}
 			for i := range 4 {
 				r.Eventually(func(g Gomega) {
-					said := strings.Join(told(r.get(r.small(fmt.Sprintf("waits-%d", i)))), "\n")
-					g.Expect(said).NotTo(BeEmpty())
-					g.Expect(said).NotTo(ContainSubstring("being created"))
-					g.Expect(said).To(ContainSubstring(h.says))
-				}).WithTimeout(soon).Should(Succeed())
+					texts := strings.Join(conditionTexts(r.get(r.small(fmt.Sprintf("waits-%d", i)))), "\n")
+					g.Expect(texts).NotTo(BeEmpty())
+					g.Expect(texts).NotTo(ContainSubstring("being created"))
+					g.Expect(texts).To(ContainSubstring(h.text))
+				}).WithTimeout(promptTimeout).Should(Succeed())
 			}
 			r.remove(running)
 			r.Eventually(func() bool {
 				record, _ := r.workspace.Cluster(id)
 				return record.Deleted
-			}).WithTimeout(soon).Should(BeTrue())
+			}).WithTimeout(promptTimeout).Should(BeTrue())
 		})
 	}
 }
 
-func TestWhatOthersChangedBesideTheCluster(t *testing.T) {
-	t.Run("[R18] [case-97] a pin that was taken is seen at the pace of the lists", func(t *testing.T) {
+func TestExternalChangesOfPinsAndLibraries(t *testing.T) {
+	t.Run("[R18] [case-97] a removed pin is detected at the interval of the lists", func(t *testing.T) {
 		r := inFleet.rig(t)
 		cluster := r.running(pinned(true))
 		r.Eventually(func() *bool { return r.get(cluster).Status.Pinned }).Should(HaveValue(BeTrue()))
@@ -155,7 +155,7 @@ func TestWhatOthersChangedBesideTheCluster(t *testing.T) {
 		r.Eventually(r.writes).Should(Equal([]string{"unpin", "pin"}))
 	})
 
-	t.Run("[R18] [case-97] a library that was uninstalled elsewhere is not claimed to be in place", func(t *testing.T) {
+	t.Run("[R18] [case-97] a library that was uninstalled elsewhere is not reported as installed", func(t *testing.T) {
 		r := withLibraries(t, inFleet)
 		cluster := r.running(libraries(pypi("a==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
@@ -165,12 +165,12 @@ func TestWhatOthersChangedBesideTheCluster(t *testing.T) {
 	})
 }
 
-func TestAWorkspaceThatIsWellByHalves(t *testing.T) {
-	t.Run("[R18] [case-98] a workspace that is well for half of the time: objects stay Ready, and calls go on in the good halves", func(t *testing.T) {
+func TestAnIntermittentWorkspace(t *testing.T) {
+	t.Run("[R18] [case-98] a workspace that works half of the time: objects stay Ready, and calls continue while it works", func(t *testing.T) {
 		r := inFleet.rig(t)
 		r.start()
 		r.lists(1)
-		said := r.statements(r.fleet.bystanders)
+		baseline := r.conditionBaseline(r.fleet.bystanders)
 		stop := make(chan struct{})
 		var toggling sync.WaitGroup
 		toggling.Go(func() {
@@ -195,8 +195,8 @@ func TestAWorkspaceThatIsWellByHalves(t *testing.T) {
 			cluster := r.create(r.small(fmt.Sprintf("by-halves-%d", i)))
 			r.Eventually(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement("Ready=Running"))
 		}
-		for _, statement := range said.others() {
-			r.Expect(statement).NotTo(ContainSubstring("Ready!="))
+		for _, text := range baseline.changes() {
+			r.Expect(text).NotTo(ContainSubstring("Ready!="))
 		}
 		r.Expect(r.live()).To(HaveLen(4))
 	})

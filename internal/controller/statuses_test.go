@@ -19,25 +19,24 @@ import (
 
 type restConfig = rest.Config
 
-// record is every version of every object of a test. Each is held against the
-// rules as it comes.
+// record has every version of every object of a test. Each version is checked when it
+// arrives.
 type record struct {
 	mu       sync.Mutex
 	versions map[string][]*v1alpha1.DatabricksCluster
-	// newestOf is the newest version of every object, also of other namespaces.
+	// newestOf is the newest version of every object, including those of other namespaces.
 	newestOf map[client.ObjectKey]*v1alpha1.DatabricksCluster
-	// said are the conditions with their messages that each object has shown, a
-	// text per version.
-	said map[client.ObjectKey][]string
+	// conditionTexts are the conditions of each object with their messages, one text for
+	// each version.
+	conditionTexts map[client.ObjectKey][]string
 }
 
 func newRecord() *record {
-	return &record{versions: map[string][]*v1alpha1.DatabricksCluster{}, newestOf: map[client.ObjectKey]*v1alpha1.DatabricksCluster{}, said: map[client.ObjectKey][]string{}}
+	return &record{versions: map[string][]*v1alpha1.DatabricksCluster{}, newestOf: map[client.ObjectKey]*v1alpha1.DatabricksCluster{}, conditionTexts: map[client.ObjectKey][]string{}}
 }
 
-// watchStatuses holds every status that the operator ever writes in this test
-// against the rules by which other tools read it, and every write to what is
-// the operator's to write.
+// watchStatuses checks every status that the operator writes in this test against the rules
+// by which other tools interpret it, and checks that the operator writes only its own fields.
 func watchStatuses(r *rig, kept *record, namespace string) {
 	watcher, err := client.NewWithWatch(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
 	r.Expect(err).NotTo(HaveOccurred())
@@ -54,7 +53,7 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 			kept.mu.Lock()
 			key := client.ObjectKeyFromObject(cluster)
 			kept.newestOf[key] = cluster
-			kept.said[key] = append(kept.said[key], strings.Join(told(cluster), "; "))
+			kept.conditionTexts[key] = append(kept.conditionTexts[key], strings.Join(conditionTexts(cluster), "; "))
 			if namespace == r.namespace {
 				kept.versions[cluster.Name] = append(kept.versions[cluster.Name], cluster)
 			}
@@ -63,10 +62,10 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 				r.t.Errorf("%s, generation %d: %s\nconditions: %v", cluster.Name, cluster.Generation, broken, conditions(cluster))
 			}
 			if isReadyUncompared(cluster) {
-				r.t.Errorf("%s is Ready at generation %d, which nobody has held against the cluster: %v", cluster.Name, cluster.Generation, conditions(cluster))
+				r.t.Errorf("%s is Ready at generation %d, which was not compared with the cluster: %v", cluster.Name, cluster.Generation, conditions(cluster))
 			}
 			for _, field := range overreach(cluster) {
-				r.t.Errorf("%s: the operator wrote %s, which is not its own", cluster.Name, field)
+				r.t.Errorf("%s: the operator wrote %s, which it does not own", cluster.Name, field)
 			}
 		}
 	})
@@ -77,9 +76,9 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 	})
 }
 
-// isReadyUncompared tells an object that looks done before it was held against
-// its cluster: tools go on at that moment. What was purged while it was idle has
-// nothing to be held against.
+// isReadyUncompared reports whether an object is Ready before it was compared with its
+// cluster, because other tools continue at that moment. A cluster that was purged while it
+// was terminated cannot be compared.
 func isReadyUncompared(cluster *v1alpha1.DatabricksCluster) bool {
 	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
 	synced := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionSynced)
@@ -89,7 +88,7 @@ func isReadyUncompared(cluster *v1alpha1.DatabricksCluster) bool {
 	return synced == nil || synced.Reason == v1alpha1.ReasonNotCompared
 }
 
-// states are the distinct states that an object has shown, in order.
+// states returns the distinct states of an object, in order.
 func (k *record) states(name string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -103,7 +102,7 @@ func (k *record) states(name string) []string {
 	return states
 }
 
-// firstOf are the conditions that were the first to be of a generation.
+// firstOf returns the first conditions of a generation.
 func (k *record) firstOf(name string, generation int64) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -115,8 +114,8 @@ func (k *record) firstOf(name string, generation int64) []string {
 	return nil
 }
 
-// toldDrift are the places that an object's status has ever named as different.
-func (k *record) toldDrift(name string) []string {
+// reportedDrift returns all paths that an object's status has ever reported as drift.
+func (k *record) reportedDrift(name string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var places []string
@@ -128,7 +127,7 @@ func (k *record) toldDrift(name string) []string {
 	return places
 }
 
-// shows tells that an object was seen as it is.
+// shows reports whether the watch delivered this version of an object.
 func (k *record) shows(cluster *v1alpha1.DatabricksCluster) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -136,7 +135,7 @@ func (k *record) shows(cluster *v1alpha1.DatabricksCluster) bool {
 	return len(seen) > 0 && seen[len(seen)-1].ResourceVersion == cluster.ResourceVersion
 }
 
-// total counts the writes to all objects.
+// total returns the number of writes to all objects.
 func (k *record) total() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -147,14 +146,14 @@ func (k *record) total() int {
 	return count
 }
 
-// writesTo counts how often an object was written.
+// writesTo returns the number of writes to an object.
 func (k *record) writesTo(name string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.versions[name])
 }
 
-// eventsOf are the reasons of the events about an object.
+// eventsOf returns the reasons of the events of an object.
 func eventsOf(r *rig, name string) []string {
 	var list eventsv1.EventList
 	if err := r.api.List(r.t.Context(), &list, client.InNamespace(r.namespace)); err != nil {

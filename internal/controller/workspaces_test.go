@@ -23,8 +23,8 @@ const (
 	sharedSecret  = "shared-workspace"
 )
 
-// platform is a rig in which a platform team shares its workspace: the operator
-// has a namespace of its own, with the credential.
+// platform returns a rig in which a platform team shares its workspace. The operator has a
+// namespace of its own with the credential.
 func platform(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t)
@@ -37,7 +37,7 @@ func platform(t *testing.T) *rig {
 	return r
 }
 
-// share makes a DatabricksWorkspace of this test's own.
+// share creates a DatabricksWorkspace for this test.
 func (r *rig) share(change ...func(*v1alpha1.DatabricksWorkspaceSpec)) *v1alpha1.DatabricksWorkspace {
 	r.t.Helper()
 	shared := &v1alpha1.DatabricksWorkspace{ObjectMeta: metav1.ObjectMeta{
@@ -72,13 +72,13 @@ func (r *rig) getWorkspace(shared *v1alpha1.DatabricksWorkspace) *v1alpha1.Datab
 	return now
 }
 
-// workspaceBecomes waits for a condition's reason, such as Ready=Connected.
+// workspaceBecomes waits for a condition with its reason, such as Ready=Connected.
 func (r *rig) workspaceBecomes(shared *v1alpha1.DatabricksWorkspace, want string) *v1alpha1.DatabricksWorkspace {
 	r.t.Helper()
-	told := func(w *v1alpha1.DatabricksWorkspace) []string {
+	texts := func(w *v1alpha1.DatabricksWorkspace) []string {
 		return conditions(&v1alpha1.DatabricksCluster{Status: v1alpha1.DatabricksClusterStatus{Conditions: w.Status.Conditions}})
 	}
-	r.Eventually(func() []string { return told(r.getWorkspace(shared)) }).Should(ContainElement(want))
+	r.Eventually(func() []string { return texts(r.getWorkspace(shared)) }).Should(ContainElement(want))
 	return r.getWorkspace(shared)
 }
 
@@ -88,7 +88,7 @@ func usesWorkspace(name string) specChange {
 	}
 }
 
-// label sets a label of a namespace, or takes it away.
+// label sets or removes a label of a namespace.
 func (r *rig) label(namespace, key string, value any) {
 	r.t.Helper()
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{key: value}}})
@@ -98,7 +98,7 @@ func (r *rig) label(namespace, key string, value any) {
 }
 
 func TestSharedWorkspaces(t *testing.T) {
-	t.Run("[S1] [S12] forty tenants use one workspace, over one credential that none of them can read", func(t *testing.T) {
+	t.Run("[S1] [S12] forty tenants use one workspace, with one credential that none of them can read", func(t *testing.T) {
 		const tenants = 40
 		r := platform(t)
 		for range tenants {
@@ -122,7 +122,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		}
 		r.becomes(outsider, "Stalled=PermissionDenied")
 		r.Expect(r.live()).To(HaveLen(tenants))
-		r.Expect(r.workspace.RequestsTo("scim/me")).To(HaveLen(1), "one credential, one mirror")
+		r.Expect(r.workspace.RequestsTo("scim/me")).To(HaveLen(1), "one credential, one cache")
 		r.Eventually(func() *int32 { return r.getWorkspace(shared).Status.Clusters }).Should(HaveValue(BeEquivalentTo(tenants + 1)))
 
 		seen, err := json.Marshal([]any{r.get(all[0]), r.get(outsider), r.getWorkspace(shared)})
@@ -130,12 +130,12 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.Expect(string(seen)).NotTo(ContainSubstring("canary"), "[S7]")
 	})
 
-	t.Run("the number of users is right also where it was lost to a conflict", func(t *testing.T) {
+	t.Run("the number of clusters is correct even after a conflict", func(t *testing.T) {
 		r := platform(t)
-		var lost atomic.Int64
+		var writes atomic.Int64
 		r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			shared, ok := object.(*v1alpha1.DatabricksWorkspace)
-			if ok && shared.Status.Clusters != nil && *shared.Status.Clusters == 2 && lost.Add(1) == 1 {
+			if ok && shared.Status.Clusters != nil && *shared.Status.Clusters == 2 && writes.Add(1) == 1 {
 				return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("databricksworkspaces").GroupResource(), shared.Name, nil)
 			}
 			return inner.SubResource(sub).Patch(ctx, object, patch, options...)
@@ -146,13 +146,13 @@ func TestSharedWorkspaces(t *testing.T) {
 		clusters := func() *int32 { return r.getWorkspace(shared).Status.Clusters }
 		r.becomes(r.create(r.small("scratch", usesWorkspace(shared.Name))), "Ready=Running")
 		r.Eventually(clusters).Should(HaveValue(BeEquivalentTo(1)))
-		// Of one that is suspended the workspace hears nothing, and tells nothing.
+		// A suspended object makes no calls to the workspace.
 		r.create(r.small("idle", usesWorkspace(shared.Name), func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = true }))
 		r.Eventually(clusters).Should(HaveValue(BeEquivalentTo(2)))
-		r.Expect(lost.Load()).To(BeNumerically(">", 1))
+		r.Expect(writes.Load()).To(BeNumerically(">", 1))
 	})
 
-	t.Run("[S1] a tenant's Secret is never read for a workspace, nor the operator's for a tenant", func(t *testing.T) {
+	t.Run("[S1] a tenant's Secret is never read for a workspace, and the operator's never for a tenant", func(t *testing.T) {
 		r := platform(t)
 		r.Expect(r.workspace.AddToken("", simulator.DefaultUser, "dapi-tenant")).To(Succeed())
 		r.putSecret(sharedSecret, "https://evil.cloud.databricks.com", "dapi-tenant")
@@ -169,7 +169,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.becomes(r.small("through"), "Reconciling=CredentialsNotReady")
 	})
 
-	t.Run("[case-58] a workspace that is missing is waited for, then told, and noticed when it comes", func(t *testing.T) {
+	t.Run("[case-58] a missing workspace is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := platform(t)
 		r.start()
 		cluster := r.create(r.small("scratch", usesWorkspace("shared-"+r.namespace)))
@@ -183,7 +183,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("a namespace that is not allowed is told, by name and by label, and a change is noticed", func(t *testing.T) {
+	t.Run("a namespace that is not allowed by name or by label is reported, and a change is detected", func(t *testing.T) {
 		r := platform(t)
 		r.start()
 		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) { s.AllowedNamespaces = nil })
@@ -207,7 +207,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("what is wrong with its credential is told at the workspace and to its users, until it is mended", func(t *testing.T) {
+	t.Run("a fault of its credential is reported by the workspace and by its objects, until it is corrected", func(t *testing.T) {
 		r := platform(t)
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.options.OperatorNamespace, Name: sharedSecret}}
 		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
@@ -228,13 +228,13 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("[S4] its credential goes only to the host that it came with", func(t *testing.T) {
+	t.Run("[S4] its credential is only sent to the host in the same Secret", func(t *testing.T) {
 		r := platform(t)
 		other := r.newWorkspace(simulator.Options{})
 		r.start()
 		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) { s.Host = other.URL })
-		told := r.workspaceBecomes(shared, "Stalled=CredentialsInvalid")
-		r.Expect(told.Status.Conditions[0].Message).To(And(ContainSubstring(other.URL), ContainSubstring(r.workspace.URL)))
+		stalled := r.workspaceBecomes(shared, "Stalled=CredentialsInvalid")
+		r.Expect(stalled.Status.Conditions[0].Message).To(And(ContainSubstring(other.URL), ContainSubstring(r.workspace.URL)))
 		r.becomes(r.create(r.small("scratch", usesWorkspace(shared.Name))), "Stalled=CredentialsInvalid")
 		r.Expect(other.Requests()).To(BeEmpty())
 		r.Expect(r.workspace.Requests()).To(BeEmpty())
@@ -255,9 +255,9 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.becomes(r.create(r.small("scratch", usesWorkspace(shared.Name))), "Ready=Running")
 	})
 
-	t.Run("[S12] a tenant does not reach another's cluster through a shared credential, unless that was said", func(t *testing.T) {
+	t.Run("[S12] a tenant does not adopt another's cluster with a shared credential, unless the workspace allows adoption", func(t *testing.T) {
 		r := platform(t)
-		id := r.theirs(simulator.Seed{State: "RUNNING"})
+		id := r.addForeignCluster(simulator.Seed{State: "RUNNING"})
 		r.start()
 		shared := r.share()
 		adopted := r.create(r.adopting("adopted", id, fixed(1), usesWorkspace(shared.Name)))
@@ -277,7 +277,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.becomes(adopted, "Stalled=PermissionDenied")
 	})
 
-	t.Run("an own cluster may be named", func(t *testing.T) {
+	t.Run("an object may name its own cluster", func(t *testing.T) {
 		r := platform(t)
 		r.start()
 		shared := r.share()
@@ -288,7 +288,7 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("an operator without them says so", func(t *testing.T) {
+	t.Run("an operator without DatabricksWorkspaces reports that", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		stalled := r.becomes(r.create(r.small("scratch", usesWorkspace("prod"))), "Stalled=CredentialsInvalid")
@@ -297,7 +297,7 @@ func TestSharedWorkspaces(t *testing.T) {
 }
 
 func TestTheStatusOfAWorkspace(t *testing.T) {
-	t.Run("it tells who, where and for how many, and is quiet when nothing changes", func(t *testing.T) {
+	t.Run("it has the principal, the workspace and the number of clusters, and no write without a change", func(t *testing.T) {
 		r := platform(t)
 		r.start()
 		shared := r.share()
@@ -305,9 +305,9 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 		r.Expect(ready.Status.ObservedGeneration).To(Equal(ready.Generation))
 		r.Expect(ready.Status.Principal).To(Equal(simulator.DefaultUser))
 		r.Expect(ready.Status.WorkspaceID).NotTo(BeEmpty())
-		r.Expect(ready.Status.Cloud).To(BeEmpty(), "the simulator's host is none of Databricks' own")
+		r.Expect(ready.Status.Cloud).To(BeEmpty(), "the host of the simulator is not a host of Databricks")
 		r.Expect(ready.Status.Clusters).To(HaveValue(BeZero()))
-		r.Expect(ready.Status.MirrorAgeMinutes).To(BeNil(), "there is nothing to mirror")
+		r.Expect(ready.Status.MirrorAgeMinutes).To(BeNil(), "no cluster is watched")
 
 		cluster := r.create(r.small("scratch", usesWorkspace(shared.Name)))
 		r.becomes(cluster, "Ready=Running")
@@ -320,7 +320,7 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 		r.Eventually(func() *int32 { return r.getWorkspace(shared).Status.Clusters }).Should(HaveValue(BeZero()))
 	})
 
-	t.Run("a changed number of users is not a write each", func(t *testing.T) {
+	t.Run("changes of the number of clusters are not written one by one", func(t *testing.T) {
 		r := platform(t)
 		r.options.Usage = 500 * time.Millisecond
 		r.start()
@@ -341,7 +341,7 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 		r.Expect(len(versions)).To(BeNumerically("<=", most))
 	})
 
-	t.Run("a token that the workspace no longer takes is told without a user asking", func(t *testing.T) {
+	t.Run("a token that the workspace refuses is reported without an object that uses it", func(t *testing.T) {
 		r := platform(t)
 		r.start()
 		shared := r.share()
