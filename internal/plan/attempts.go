@@ -17,19 +17,18 @@ import (
 // HoldReportedAfter is how long a step waits before the object's conditions say so.
 const HoldReportedAfter = 5 * time.Second
 
-// Attempts are what one process knows of an object beside the object itself: what it
-// tried, and when it first saw what. It is a value: the methods that change it return
-// another one. It only saves work; facts that must survive a restart of the operator
-// are in the object's status.
+// Attempts is the state of an object in one process: the steps that it tried, and when it
+// first observed each fact. It is a value: methods that change it return a new one. Facts
+// that must survive a restart of the operator are in the status of the object.
 type Attempts struct {
-	// Last is the last step that holds up others; zero: none.
+	// Last is the last step that blocks other steps; zero: none.
 	Last Attempt
-	// Side are the last attempts at the steps that hold up no other.
+	// Side has the last attempts at the steps that block no other step.
 	Side map[StepKind]Attempt
 	// GenerationSeenAt is when this generation was first seen.
 	GenerationSeenAt time.Time
 	// CreationSeenAt is when the creation that the status records was first seen; zero:
-	// it records none, or it is not known, so the deadline of the creation counts.
+	// it records none, or the time is unknown and the deadline of the creation applies.
 	CreationSeenAt time.Time
 	// DeletionSeenAt is when the object was first seen to be deleted; zero: it is not.
 	DeletionSeenAt time.Time
@@ -46,8 +45,8 @@ type Attempts struct {
 	// which began at baseAt or later.
 	base   string
 	baseAt time.Time
-	// adviceFor is the generation that is to be compared with the catalog, advised the
-	// one that last was.
+	// adviceFor is the generation that must be compared with the catalog, and advised the
+	// last one that was.
 	adviceFor, advised int64
 	hold               heldStep
 }
@@ -81,13 +80,13 @@ type Attempt struct {
 type heldStep struct {
 	step  StepKind
 	since time.Time
-	// latest is the reason that holds it up, without a change since latestSince;
-	// reported is the one that the conditions show.
+	// latest is the current reason, unchanged since latestSince; reported is the reason
+	// in the conditions.
 	latest, reported Hold
 	latestSince      time.Time
 }
 
-// Seen returns the attempts once an object was seen as it is.
+// Seen returns the attempts after the object was read.
 func (a Attempts) Seen(cluster *v1alpha1.DatabricksCluster, now time.Time) Attempts {
 	if a.generation != cluster.Generation || a.GenerationSeenAt.IsZero() {
 		a.generation, a.GenerationSeenAt = cluster.Generation, now
@@ -107,7 +106,7 @@ func (a Attempts) seenCreation(creation *v1alpha1.CreationIntent, now time.Time)
 		a.creation, a.CreationSeenAt = "", time.Time{}
 		return a
 	}
-	// The token is cleared when the id is stored; that is no other creation.
+	// The token is cleared when the id is stored; that is still the same creation.
 	this := fmt.Sprint(creation.Incarnation)
 	if creation.Token != "" {
 		this = fmt.Sprint(creation.Incarnation, "/", creation.Attempt)
@@ -119,7 +118,7 @@ func (a Attempts) seenCreation(creation *v1alpha1.CreationIntent, now time.Time)
 	return a
 }
 
-// Recorded returns the attempts after a step that holds up others.
+// Recorded returns the attempts after a step that blocks other steps.
 func (a Attempts) Recorded(attempt Attempt) Attempts {
 	if attempt.Failure != nil {
 		attempt.Failures = 1
@@ -134,8 +133,8 @@ func (a Attempts) Recorded(attempt Attempt) Attempts {
 	return a
 }
 
-// RecordedBeside returns the attempts after a step that holds up no other.
-func (a Attempts) RecordedBeside(attempt Attempt) Attempts {
+// RecordedSideStep returns the attempts after a step that blocks no other step.
+func (a Attempts) RecordedSideStep(attempt Attempt) Attempts {
 	if attempt.Failure != nil {
 		attempt.Failures = a.Side[attempt.Step].Failures + 1
 	}
@@ -160,8 +159,8 @@ func (a Attempts) WithBase(differences []drift.Difference, now time.Time) Attemp
 	return a
 }
 
-// Reread returns the attempts of an object whose user asks to reconcile it: nothing is
-// known, so no backoff holds, and a GET that begins now is needed.
+// Reread returns the attempts after a request to reconcile the object: they are empty, so
+// that no backoff applies, and a GET that begins now is needed.
 func (a Attempts) Reread(now time.Time) Attempts {
 	return Attempts{base: v1alpha1.RequestReconcile, baseAt: now}
 }
@@ -183,14 +182,15 @@ func (a Attempts) Advised(generation int64) Attempts {
 	return a
 }
 
-// NeedsAdvice reports whether a generation is still to be compared with the catalog of
-// the workspace. One that was evaluated before this process began is not.
+// NeedsAdvice reports whether a generation must still be compared with the catalog of the
+// workspace. A generation that was evaluated before this process started is not compared.
 func (a Attempts) NeedsAdvice(generation int64) bool { return a.adviceFor == generation }
 
-// Held returns the attempts while a reason keeps a step from being sent, and what the
-// conditions show of that: nothing before the step has waited for HoldReportedAfter,
-// and another reason only once that has lasted as long, so that reasons which alternate
-// write no status. reportAt is when there is something to show; zero: it is shown.
+// Held returns the attempts while a reason prevents a step from being sent, and the reason
+// that the conditions report. No reason is reported before the step has waited for
+// HoldReportedAfter, and another reason only after it has lasted as long, so that
+// alternating reasons cause no status writes. reportAt is the time of the first report;
+// zero: the reason is reported.
 func (a Attempts) Held(step StepKind, reason Hold, now time.Time) (after Attempts, reported *Hold, reportAt time.Time) {
 	h := &a.hold
 	if h.step != step {
@@ -224,8 +224,7 @@ func (a Attempts) Corrections(cluster *v1alpha1.DatabricksCluster) []v1alpha1.Co
 	return cluster.Status.Corrections
 }
 
-// Pinned returns what this process last did to the pin of the cluster, and when; zero:
-// nothing.
+// Pinned returns the last state of the pin that this process set, and when; zero: none.
 func (a Attempts) Pinned() (pinned bool, at time.Time) {
 	for _, step := range []StepKind{StepPin, StepUnpin} {
 		if attempt := a.Side[step]; attempt.Failure == nil && attempt.At.After(at) {
@@ -235,8 +234,7 @@ func (a Attempts) Pinned() (pinned bool, at time.Time) {
 	return pinned, at
 }
 
-// staleReads are the failures after which the state of the cluster is not as it was
-// read before.
+// staleReads are the failures after which earlier reads of the cluster are out of date.
 var staleReads = []databricks.Class{databricks.ClassBusy, databricks.ClassMissing, databricks.ClassAmbiguous}
 
 // readAfter returns the time after which a read of the cluster must have begun, because

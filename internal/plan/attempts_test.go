@@ -12,7 +12,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-func TestReasonsThatAlternateAreShownOnce(t *testing.T) {
+func TestAlternatingReasonsAreReportedOnce(t *testing.T) {
 	g := NewWithT(t)
 	limit, unavailable := Hold{Reason: "RateLimited", Message: "limit"}, Hold{Reason: "RetryingAfterError", Message: "host"}
 	attempts, shown, reportAt := Attempts{}.Held(StepCreate, limit, noon)
@@ -30,7 +30,7 @@ func TestReasonsThatAlternateAreShownOnce(t *testing.T) {
 	attempts, shown, _ = attempts.Held(StepCreate, unavailable, at)
 	g.Expect(*shown).To(Equal(limit))
 	attempts, shown, _ = attempts.Held(StepCreate, unavailable, at.Add(HoldReportedAfter))
-	g.Expect(*shown).To(Equal(unavailable), "[case-73] what lasts is shown")
+	g.Expect(*shown).To(Equal(unavailable), "[case-73] a lasting reason is reported")
 	_, shown, _ = attempts.NotHeld().Held(StepCreate, unavailable, at.Add(time.Minute))
 	g.Expect(shown).To(BeNil())
 }
@@ -45,13 +45,13 @@ func TestFailuresInARowAreCounted(t *testing.T) {
 	g.Expect(attempts.Recorded(Attempt{Step: StepResize, Failure: failure, Generation: 1}).Last.Failures).To(Equal(1), "of another step")
 	g.Expect(attempts.Recorded(Attempt{Step: StepCreate, Generation: 1}).Last.Failures).To(BeZero())
 
-	beside := Attempts{}.RecordedBeside(Attempt{Step: StepPin, Failure: failure})
-	g.Expect(beside.RecordedBeside(Attempt{Step: StepPin, Failure: failure}).Side[StepPin].Failures).To(Equal(2))
+	beside := Attempts{}.RecordedSideStep(Attempt{Step: StepPin, Failure: failure})
+	g.Expect(beside.RecordedSideStep(Attempt{Step: StepPin, Failure: failure}).Side[StepPin].Failures).To(Equal(2))
 	g.Expect(beside.Side[StepPin].Failures).To(Equal(1), "a value does not change")
 	g.Expect(beside.Last).To(Equal(Attempt{}))
 }
 
-func TestFirstSightsAreKept(t *testing.T) {
+func TestTheTimesOfFirstObservationAreKept(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(deleted, pendingSince(noon))
 	attempts := Attempts{}.Seen(in.Cluster, noon)
@@ -93,7 +93,7 @@ func TestAdviceIsForNewSpecificationsOnce(t *testing.T) {
 	g.Expect(attempts.Advised(2).Seen(in.Cluster, noon).NeedsAdvice(2)).To(BeFalse())
 }
 
-func TestAnUpdateIsBasedOnAGETThatWasMadeForIt(t *testing.T) {
+func TestAnUpdateIsBasedOnItsOwnGET(t *testing.T) {
 	based := func(at time.Time, differences ...drift.Difference) change {
 		return func(in *Input) {
 			if differences == nil {
@@ -102,7 +102,7 @@ func TestAnUpdateIsBasedOnAGETThatWasMadeForIt(t *testing.T) {
 			in.Attempts = in.Attempts.WithBase(differences, at)
 		}
 	}
-	unknown := world(func(o *Observation) { o.SpecKnown = false })
+	unknown := observed(func(o *Observation) { o.SpecKnown = false })
 	for name, row := range map[string]struct {
 		changes []change
 		step    StepKind
@@ -122,14 +122,14 @@ func TestAnUpdateIsBasedOnAGETThatWasMadeForIt(t *testing.T) {
 	}
 }
 
-func TestAnUpdateIsMadeByTheCallThatCanExpressIt(t *testing.T) {
+func TestTheCallOfAnUpdate(t *testing.T) {
 	for name, row := range map[string]struct {
 		change change
 		method UpdateMethod
 	}{
 		"with a mask":                               {func(*Input) {}, UpdateWithMask},
-		"the workspace does not know the call":      {world(func(o *Observation) { o.LacksUpdate = true }), EditWhole},
-		"a mask does not apply the policy defaults": {world(func(o *Observation) { o.Differences[0].Field = "apply_policy_default_values" }), EditWhole},
+		"the workspace does not know the call":      {observed(func(o *Observation) { o.LacksUpdate = true }), EditWhole},
+		"a mask does not apply the policy defaults": {observed(func(o *Observation) { o.Differences[0].Field = "apply_policy_default_values" }), EditWhole},
 	} {
 		t.Run("[case-24] "+name, func(t *testing.T) {
 			in := situation(owning, is("TERMINATED"), differs("/spark_conf/a", "spark_conf", false), row.change)
@@ -140,7 +140,7 @@ func TestAnUpdateIsMadeByTheCallThatCanExpressIt(t *testing.T) {
 	}
 }
 
-func TestHistoryIsOfItsGeneration(t *testing.T) {
+func TestHistoryBelongsToItsGeneration(t *testing.T) {
 	in := situation(newGeneration)
 	for _, condition := range []metav1.Condition{
 		{Type: v1alpha1.ConditionSynced, Reason: v1alpha1.ReasonInSync},

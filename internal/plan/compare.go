@@ -10,13 +10,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// CompareInput is what an object is compared with its cluster from. Every fact comes
-// with the time when its read began; all reads began after the last own write to the
+// CompareInput has the facts of a comparison between an object and its cluster. Every fact
+// has the time when its read began. All reads began after the last own write to the
 // cluster completed.
 type CompareInput struct {
 	Cluster *v1alpha1.DatabricksCluster
-	// Desired is the declared specification, SecretsRotated reports whether its
-	// write-only values are others than those that were last sent.
+	// Desired is the declared specification. SecretsRotated reports whether its
+	// write-only values differ from those that were last sent.
 	Desired        drift.Tree
 	SecretsRotated bool
 	// Details are from a read that began at ReadAt, by a list or a GET.
@@ -28,8 +28,8 @@ type CompareInput struct {
 	Attempts Attempts
 }
 
-// ComparedSpec is a comparison with a known spec: while the effective values are the
-// same, the same spec gives the same result, and no other GET is needed.
+// ComparedSpec identifies a comparison with a known spec. While the effective values stay
+// the same, the same spec gives the same result, and no further GET is needed.
 type ComparedSpec struct {
 	// Effective is the digest of the differences that the effective view shows.
 	Effective string
@@ -39,14 +39,14 @@ type ComparedSpec struct {
 
 // Comparison is the result of Compare.
 type Comparison struct {
-	// Complete reports whether the facts suffice. Where they do not, nothing else is
-	// set but SpecAfter: a GET that began after it is needed.
+	// Complete reports whether the facts suffice. If not, only SpecAfter is set: a GET
+	// that began after it is needed.
 	Complete  bool
 	SpecAfter time.Time
-	// Differences are to be corrected, Normalized are the server's own.
+	// Differences must be corrected; Normalized are values that the server chose.
 	Differences, Normalized []drift.Difference
-	// Observed is the cluster, with its spec where the comparison rests on it; SpecAt
-	// is then when that GET began.
+	// Observed is the cluster, with its spec if the comparison used it; SpecAt is then
+	// when that GET began.
 	Observed drift.Observed
 	SpecAt   time.Time
 	// Compared is kept for the next comparison.
@@ -86,7 +86,7 @@ func Compare(in CompareInput) (Comparison, error) {
 	return needed, nil
 }
 
-// full compares with the spec, too.
+// full returns the comparison that includes the spec.
 func (in CompareInput) full(observed drift.Observed, effective string) Comparison {
 	differences, normalized := in.split(observed)
 	owned := in.Cluster.Status.OwnedFields
@@ -100,7 +100,7 @@ func (in CompareInput) full(observed drift.Observed, effective string) Compariso
 	}
 }
 
-// split separates what is to be corrected from what the server made.
+// split separates the differences to correct from the values that the server chose.
 func (in CompareInput) split(observed drift.Observed) (differences, normalized []drift.Difference) {
 	return SplitNormalized(NormalizedInput{
 		Cluster: in.Cluster, Desired: in.Desired, Found: drift.Compare(in.Desired, observed),
@@ -108,8 +108,8 @@ func (in CompareInput) split(observed drift.Observed) (differences, normalized [
 	})
 }
 
-// isJustCreated reports whether the cluster was created with this very specification
-// and nothing was compared since: there is nothing that could have been removed.
+// isJustCreated reports whether the cluster was created with this same specification and
+// was not compared since, so that no field can have been removed.
 func (in CompareInput) isJustCreated() bool {
 	creation := in.Cluster.Status.Creation
 	return creation != nil && creation.Digest != "" && creation.Digest == drift.Digest(in.Desired)

@@ -12,7 +12,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// The subjects of corrections that are no single field. A field's subject is its
+// The subjects of corrections that are not a single field. The subject of a field is its
 // path in the resource.
 const (
 	SubjectSize        = "size"
@@ -28,32 +28,32 @@ const (
 	contentionWindow = time.Hour
 	// contentionBackoff is the pause before the first correction that is delayed.
 	contentionBackoff = 2 * time.Minute
-	// tolerated is how many reversals within the window are corrected at once.
-	tolerated = 3
+	// maxImmediateCorrections is how many reversals within the window are corrected at once.
+	maxImmediateCorrections = 3
 	// maxSubjects bounds the single paths that a status counts; beyond it the
 	// differences of one field count together.
 	maxSubjects = 40
 )
 
-// Contention is one subject that others have set back for at least the fourth time
+// Contention is one subject that another actor has set back for at least the fourth time
 // within the window.
 type Contention struct {
 	Subject string
-	// Difference is the field as it differs now; nil where it does not, or where
-	// the subject is no field.
+	// Difference is the current difference of the field; nil: there is none, or the
+	// subject is not a field.
 	Difference *drift.Difference
-	// Desired and Actual are the values of a subject that is no field; empty where
-	// it is as declared now.
+	// Desired and Actual are the values of a subject that is not a field; empty: the
+	// subject is as declared now.
 	Desired, Actual string
 }
 
-// reversal is one subject that is not as declared because of others.
+// reversal is one subject that another actor has changed from the declared value.
 type reversal struct {
 	Contention
-	// isNew reports that it was not counted before.
+	// isNew is set if the reversal was not counted before.
 	isNew bool
-	// atOnce reports that it must be recorded when it is seen, because a later pass
-	// cannot tell it from a state that was never as declared.
+	// atOnce is set if the reversal must be recorded when it is observed, because a later
+	// reconciliation cannot distinguish it from a state that was never as declared.
 	atOnce bool
 	count  int32
 	// backoffUntil is when it may be corrected; zero: now.
@@ -68,22 +68,22 @@ func (l Limits) contentionWindow() time.Duration {
 }
 
 // correctionBackoff is the pause before a correction. It doubles with every reversal
-// beyond those that are tolerated, up to the window.
+// beyond maxImmediateCorrections, up to the window.
 func (l Limits) correctionBackoff(count int32) time.Duration {
-	if count <= tolerated {
+	if count <= maxImmediateCorrections {
 		return 0
 	}
 	pause := contentionBackoff
 	if l.ContentionBackoff > 0 {
 		pause = l.ContentionBackoff
 	}
-	for range min(count-tolerated-1, 16) {
+	for range min(count-maxImmediateCorrections-1, 16) {
 		pause = min(2*pause, l.contentionWindow())
 	}
 	return min(pause, l.contentionWindow())
 }
 
-// corrections are those counted for this generation: an edit begins anew.
+// corrections returns the counts of this generation. An edit resets them.
 func (in Input) corrections() []v1alpha1.Correction {
 	switch {
 	case in.Cluster.Status.ObservedGeneration != in.Cluster.Generation:
@@ -93,26 +93,26 @@ func (in Input) corrections() []v1alpha1.Correction {
 	}
 }
 
-// counted is what is counted of a subject; nil: nothing, or no more.
-func (in Input) counted(subject string) *v1alpha1.Correction {
+// correctionOf returns the count of a subject; nil: there is none, or it has expired.
+func (in Input) correctionOf(subject string) *v1alpha1.Correction {
 	for _, entry := range in.corrections() {
-		if entry.Subject == subject && !isOver(entry, in.Now, in.Limits) {
+		if entry.Subject == subject && !isExpired(entry, in.Now, in.Limits) {
 			return &entry
 		}
 	}
 	return nil
 }
 
-// isOver reports that the window has passed since a subject was last other than
-// declared. A reversal that waits for its correction goes on.
-func isOver(entry v1alpha1.Correction, now time.Time, limits Limits) bool {
-	end, ends := endOf(entry, limits)
+// isExpired reports whether the window has passed since a subject last differed from the
+// declared value. A reversal that waits for its correction does not expire.
+func isExpired(entry v1alpha1.Correction, now time.Time, limits Limits) bool {
+	end, ends := expiryOf(entry, limits)
 	return ends && !now.Before(end)
 }
 
-// endOf is when a subject is counted anew; ok is false while a reversal waits for
-// its correction, which may be as long as the window.
-func endOf(entry v1alpha1.Correction, limits Limits) (end time.Time, ok bool) {
+// expiryOf returns when the count of a subject expires; ok is false while a reversal waits
+// for its correction, which may take as long as the window.
+func expiryOf(entry v1alpha1.Correction, limits Limits) (end time.Time, ok bool) {
 	if entry.CorrectedTime == nil {
 		return time.Time{}, false
 	}
@@ -123,11 +123,11 @@ func endOf(entry v1alpha1.Correction, limits Limits) (end time.Time, ok bool) {
 	return end.Add(limits.contentionWindow()), true
 }
 
-// reverse judges a subject that is not as declared now. evidence reports that it
-// was as declared before.
-func (in Input) reverse(what Contention, evidence bool) reversal {
+// reversalOf returns the reversal of a subject that is not as declared now. evidence is set
+// if the subject was as declared before.
+func (in Input) reversalOf(what Contention, evidence bool) reversal {
 	found := reversal{Contention: what}
-	entry := in.counted(what.Subject)
+	entry := in.correctionOf(what.Subject)
 	switch {
 	case entry == nil:
 		if found.isNew = evidence; found.isNew {
@@ -136,7 +136,7 @@ func (in Input) reverse(what Contention, evidence bool) reversal {
 		return found
 	case entry.CorrectedTime != nil:
 		found.isNew = true
-		found.count = countedAgain(*entry, in.Now, in.Limits).Count
+		found.count = withReversal(*entry, in.Now, in.Limits).Count
 		if pause := in.Limits.correctionBackoff(found.count); pause > 0 {
 			found.backoffUntil = in.Now.Add(pause)
 		}
@@ -149,10 +149,10 @@ func (in Input) reverse(what Contention, evidence bool) reversal {
 	return found
 }
 
-// countedAgain is an entry with one more reversal. One that began before the window
-// keeps its last reversal only, unless the subject is contended already.
-func countedAgain(entry v1alpha1.Correction, now time.Time, limits Limits) v1alpha1.Correction {
-	if entry.Count <= tolerated && entry.FirstTime != nil && !now.Before(entry.FirstTime.Add(limits.contentionWindow())) {
+// withReversal returns an entry with one more reversal. An entry that began before the
+// window keeps only its last reversal, unless the subject is already contended.
+func withReversal(entry v1alpha1.Correction, now time.Time, limits Limits) v1alpha1.Correction {
+	if entry.Count <= maxImmediateCorrections && entry.FirstTime != nil && !now.Before(entry.FirstTime.Add(limits.contentionWindow())) {
 		entry.FirstTime, entry.Count = entry.LastTime, 1
 	}
 	entry.Count = min(entry.Count, 1<<20) + 1
@@ -164,9 +164,9 @@ func countedAgain(entry v1alpha1.Correction, now time.Time, limits Limits) v1alp
 	return entry
 }
 
-// reversals are all subjects that others have set back.
+// reversals returns all subjects that other actors have set back.
 func (in Input) reversals() []reversal {
-	if in.observes() || in.Cluster.Spec.Suspend || in.isDeleting() {
+	if in.isObserving() || in.Cluster.Spec.Suspend || in.isDeleting() {
 		return nil
 	}
 	var all []reversal
@@ -175,16 +175,16 @@ func (in Input) reversals() []reversal {
 		if in.isReversed(difference) {
 			what := Contention{Subject: in.subjectOf(difference), Difference: &difference}
 			if !slices.ContainsFunc(all, func(one reversal) bool { return one.Subject == what.Subject }) {
-				all = append(all, in.reverse(what, true))
+				all = append(all, in.reversalOf(what, true))
 			}
 		}
 	}
-	for _, judge := range []func() (Contention, bool, bool){in.powerReversed, in.existenceReversed, in.pinReversed, in.permissionsReversed, in.librariesReversed} {
-		what, differs, evidence := judge()
+	for _, check := range []func() (Contention, bool, bool){in.powerReversed, in.existenceReversed, in.pinReversed, in.permissionsReversed, in.librariesReversed} {
+		what, differs, evidence := check()
 		if !differs {
 			continue
 		}
-		found := in.reverse(what, evidence)
+		found := in.reversalOf(what, evidence)
 		if found.count == 0 {
 			continue
 		}
@@ -194,8 +194,8 @@ func (in Input) reversals() []reversal {
 	return all
 }
 
-// isReversed reports that a difference is one that others made, shown by evidence
-// that began after the last update.
+// isReversed reports whether another actor made a difference, by a read that began after
+// the last update.
 func (in Input) isReversed(difference drift.Difference) bool {
 	if !in.needsCorrection() || in.changed() || in.hadNoEffect(difference) {
 		return false
@@ -203,7 +203,7 @@ func (in Input) isReversed(difference drift.Difference) bool {
 	return difference.Size || !in.succeeded(StepUpdate) || in.Observed.SpecAt.After(in.Attempts.Last.At)
 }
 
-// subjectOf is what a difference counts for.
+// subjectOf returns the subject that a difference is counted for.
 func (in Input) subjectOf(difference drift.Difference) string {
 	if difference.Size {
 		return SubjectSize
@@ -217,7 +217,7 @@ func (in Input) subjectOf(difference drift.Difference) string {
 	return path
 }
 
-// powerReversed: the cluster is up or down against its run policy.
+// powerReversed reports whether the cluster runs or is terminated against its run policy.
 func (in Input) powerReversed() (what Contention, differs, evidence bool) {
 	if in.Observed.Presence != Present {
 		return Contention{}, false, false
@@ -229,7 +229,7 @@ func (in Input) powerReversed() (what Contention, differs, evidence bool) {
 	case v1alpha1.RunPolicyRunning:
 		what.Desired = string(compute.StateRunning)
 		started := in.succeeded(StepStart) && in.Attempts.Last.Generation == in.Cluster.Generation
-		differs = state == compute.StateTerminated && endedWell(in.Observed.Details) && !in.endsByItself()
+		differs = state == compute.StateTerminated && endedNormally(in.Observed.Details) && !in.autoterminates()
 		return what, differs, started || same && (isComingOrUp(before) || before == compute.StateTerminating)
 	case v1alpha1.RunPolicyTerminated:
 		what.Desired = string(compute.StateTerminated)
@@ -243,9 +243,10 @@ func isComingOrUp(state compute.State) bool {
 	return isUp(state) || state == compute.StatePending || state == compute.StateRestarting
 }
 
-// existenceReversed: a cluster that this operator made was deleted elsewhere.
+// existenceReversed reports whether a cluster that this operator created was deleted
+// elsewhere.
 func (in Input) existenceReversed() (what Contention, differs, evidence bool) {
-	gone := in.Observed.Presence == Missing && in.Cluster.Status.ClusterID != "" && !in.adopted() && !pending(in.Cluster)
+	gone := in.Observed.Presence == Missing && in.Cluster.Status.ClusterID != "" && !in.isAdopted() && !pending(in.Cluster)
 	return Contention{Subject: SubjectExistence, Desired: "a cluster", Actual: "none"}, gone, true
 }
 
@@ -281,8 +282,8 @@ func (in Input) librariesReversed() (what Contention, differs, evidence bool) {
 	return what, len(missing) > 0, evidence
 }
 
-// heldBack is until when a subject is not corrected; zero: it may be.
-func (in Input) heldBack(subject string) time.Time {
+// delayedUntil returns until when a subject is not corrected; zero: it may be corrected.
+func (in Input) delayedUntil(subject string) time.Time {
 	for _, one := range in.reversals() {
 		if one.Subject == subject {
 			return one.backoffUntil
@@ -291,14 +292,14 @@ func (in Input) heldBack(subject string) time.Time {
 	return time.Time{}
 }
 
-// due are the differences to correct now: without those that the workspace does
-// not take, and those that are held back because others set them back.
-func (in Input) due() []drift.Difference {
+// dueDifferences returns the differences to correct now, without those that the workspace
+// does not apply and those whose correction is delayed because of a contention.
+func (in Input) dueDifferences() []drift.Difference {
 	if !in.needsCorrection() {
 		return nil
 	}
 	var due []drift.Difference
-	held := in.heldSubjects()
+	held := in.delayedSubjects()
 	for _, difference := range in.Observed.Differences {
 		if !in.hadNoEffect(difference) && !held[in.subjectOf(difference)] {
 			due = append(due, difference)
@@ -307,7 +308,7 @@ func (in Input) due() []drift.Difference {
 	return due
 }
 
-func (in Input) heldSubjects() map[string]bool {
+func (in Input) delayedSubjects() map[string]bool {
 	held := map[string]bool{}
 	for _, one := range in.reversals() {
 		if !one.backoffUntil.IsZero() {
@@ -317,9 +318,9 @@ func (in Input) heldSubjects() map[string]bool {
 	return held
 }
 
-// withoutHeld are the differences that are not held back.
-func (in Input) withoutHeld() []drift.Difference {
-	held := in.heldSubjects()
+// withoutDelayed returns the differences whose correction is not delayed.
+func (in Input) withoutDelayed() []drift.Difference {
+	held := in.delayedSubjects()
 	if len(held) == 0 || in.changed() {
 		return in.Observed.Differences
 	}
@@ -332,15 +333,15 @@ func (in Input) withoutHeld() []drift.Difference {
 	return open
 }
 
-// withContention adds to a plan what others have set back, and when that is
-// corrected next.
+// withContention adds the contended subjects to a plan, and the time of their next
+// correction.
 func (in Input) withContention(next Plan) Plan {
 	reversals := in.reversals()
 	next.Corrects = in.correctedBy(next.Step, reversals)
 	seen := map[string]bool{}
 	for _, one := range reversals {
 		seen[one.Subject] = true
-		contended := one.count > tolerated
+		contended := one.count > maxImmediateCorrections
 		if contended {
 			next.Contended = append(next.Contended, one.Contention)
 		}
@@ -351,11 +352,11 @@ func (in Input) withContention(next Plan) Plan {
 			next.RequeueAt = soonest(next.RequeueAt, one.backoffUntil)
 		}
 	}
-	return in.withEarlier(next, seen)
+	return in.withInSyncSubjects(next, seen)
 }
 
-// withEarlier adds the subjects that are as declared now.
-func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
+// withInSyncSubjects adds the counted subjects that are as declared now.
+func (in Input) withInSyncSubjects(next Plan, seen map[string]bool) Plan {
 	if in.isDeleting() || in.Cluster.Spec.Suspend {
 		return next
 	}
@@ -364,10 +365,10 @@ func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
 			continue
 		}
 		if entry.CorrectedTime == nil && in.Observed.Compared {
-			next.Settled = append(next.Settled, entry.Subject)
+			next.Restored = append(next.Restored, entry.Subject)
 		}
-		end, ends := endOf(entry, in.Limits)
-		if entry.Count <= tolerated || ends && !in.Now.Before(end) {
+		end, ends := expiryOf(entry, in.Limits)
+		if entry.Count <= maxImmediateCorrections || ends && !in.Now.Before(end) {
 			continue
 		}
 		next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
@@ -378,7 +379,7 @@ func (in Input) withEarlier(next Plan, seen map[string]bool) Plan {
 	return next
 }
 
-// correctedSubjects are the subjects that are no field, by the steps that correct them.
+// correctedSubjects has the subjects that are not a field, by the steps that correct them.
 var correctedSubjects = map[StepKind]string{
 	StepStart:            SubjectPower,
 	StepTerminate:        SubjectPower,
@@ -392,7 +393,7 @@ var correctedSubjects = map[StepKind]string{
 
 // correctedBy returns the subjects that a step corrects.
 func (in Input) correctedBy(step Step, reversals []reversal) []string {
-	switch step := step.(type) {
+	switch step := step.(type) { //nolint:gochecksumtype // the other steps are in the table below
 	case Update:
 		return in.reversedSubjects(step.Differences)
 	case Resize:
@@ -404,14 +405,14 @@ func (in Input) correctedBy(step Step, reversals []reversal) []string {
 	if !corrects {
 		return nil
 	}
-	known := in.counted(subject) != nil || slices.ContainsFunc(reversals, func(one reversal) bool { return one.Subject == subject })
+	known := in.correctionOf(subject) != nil || slices.ContainsFunc(reversals, func(one reversal) bool { return one.Subject == subject })
 	if !known {
 		return nil
 	}
 	return []string{subject}
 }
 
-// reversedSubjects returns the subjects of the differences that others made.
+// reversedSubjects returns the subjects of the differences that other actors made.
 func (in Input) reversedSubjects(differences []drift.Difference) []string {
 	var subjects []string
 	for _, difference := range differences {
@@ -422,15 +423,15 @@ func (in Input) reversedSubjects(differences []drift.Difference) []string {
 	return subjects
 }
 
-// Corrections are the counts after a plan: before are those so far, ran reports
-// that the plan's step went well. What is over is dropped when something else
-// changes, so that time alone writes nothing but the end of a contention.
+// Corrections returns the counts after a plan. before are the counts so far, and ran is set
+// if the step of the plan succeeded. Expired entries are dropped when another entry
+// changes, so that time alone causes no write except at the end of a contention.
 func (p Plan) Corrections(before []v1alpha1.Correction, ran bool, now time.Time, limits Limits) []v1alpha1.Correction {
 	after := make([]v1alpha1.Correction, 0, len(before))
 	changed := false
 	for _, entry := range before {
-		over := isOver(entry, now, limits)
-		changed = changed || over && entry.Count > tolerated
+		over := isExpired(entry, now, limits)
+		changed = changed || over && entry.Count > maxImmediateCorrections
 		after = append(after, entry)
 	}
 	at := func(subject string) int {
@@ -438,20 +439,20 @@ func (p Plan) Corrections(before []v1alpha1.Correction, ran bool, now time.Time,
 	}
 	for _, subject := range p.Reversed {
 		i := at(subject)
-		if i < 0 || isOver(after[i], now, limits) {
+		if i < 0 || isExpired(after[i], now, limits) {
 			fresh := v1alpha1.Correction{Subject: subject}
 			if i < 0 {
 				i, after = len(after), append(after, fresh)
 			}
 			after[i] = fresh
 		}
-		after[i], changed = countedAgain(after[i], now, limits), true
+		after[i], changed = withReversal(after[i], now, limits), true
 	}
-	settled := p.Settled
+	corrected := p.Restored
 	if ran {
-		settled = append(slices.Clone(settled), p.Corrects...)
+		corrected = append(slices.Clone(corrected), p.Corrects...)
 	}
-	for _, subject := range settled {
+	for _, subject := range corrected {
 		if i := at(subject); i >= 0 && after[i].CorrectedTime == nil {
 			after[i].CorrectedTime, changed = new(metav1.NewTime(now.UTC().Truncate(time.Second))), true
 		}
@@ -459,7 +460,7 @@ func (p Plan) Corrections(before []v1alpha1.Correction, ran bool, now time.Time,
 	if !changed {
 		return before
 	}
-	after = slices.DeleteFunc(after, func(entry v1alpha1.Correction) bool { return isOver(entry, now, limits) })
+	after = slices.DeleteFunc(after, func(entry v1alpha1.Correction) bool { return isExpired(entry, now, limits) })
 	slices.SortFunc(after, func(a, b v1alpha1.Correction) int { return strings.Compare(a.Subject, b.Subject) })
 	if len(after) == 0 {
 		return nil

@@ -12,15 +12,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// differs has others have changed one owned field.
+// differs adds a difference of one owned field, made by another actor.
 func differs(path, field string, size bool) change {
 	return func(in *Input) {
-		in.Observed.Desired = drift.Tree{field: "ours"}
+		in.Observed.Desired = drift.Tree{field: "desired"}
 		in.Cluster.Status.AppliedDigest = drift.Digest(in.Observed.Desired)
 		in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)
 		in.Observed.Compared, in.Observed.SpecKnown, in.Observed.SpecAt = true, true, in.Now
 		in.Observed.Differences = append(in.Observed.Differences, drift.Difference{
-			Path: path, Field: field, Desired: "ours", Actual: "theirs", Requested: "theirs", Size: size,
+			Path: path, Field: field, Desired: "desired", Actual: "other", Requested: "other", Size: size,
 		})
 	}
 }
@@ -33,9 +33,9 @@ func shown(state compute.State) change {
 	return func(in *Input) { in.Cluster.Status.State = string(state) }
 }
 
-// fought plays an actor that sets a subject back at once, for as long as the
-// span lasts, and returns when it was corrected.
-func fought(t *testing.T, span time.Duration, changes ...change) (corrected []time.Duration, last Plan, counts []v1alpha1.Correction) {
+// contend simulates an actor that sets a subject back immediately after each correction,
+// for the span, and returns the times of the corrections.
+func contend(t *testing.T, span time.Duration, changes ...change) (corrected []time.Duration, last Plan, counts []v1alpha1.Correction) {
 	t.Helper()
 	in := situation(changes...)
 	for end := noon.Add(span); in.Now.Before(end); {
@@ -53,7 +53,7 @@ func fought(t *testing.T, span time.Duration, changes ...change) (corrected []ti
 			corrected = append(corrected, in.Now.Sub(noon))
 			in.Now = in.Now.Add(time.Second)
 		case last.RequeueAt.IsZero():
-			t.Fatalf("nothing brings the object back: %+v", last)
+			t.Fatalf("the object is not requeued: %+v", last)
 		default:
 			in.Now = last.RequeueAt
 		}
@@ -61,7 +61,7 @@ func fought(t *testing.T, span time.Duration, changes ...change) (corrected []ti
 	return corrected, last, counts
 }
 
-func TestAFightIsFoughtEverMoreSlowly(t *testing.T) {
+func TestCorrectionsOfAContendedSubjectBecomeRarer(t *testing.T) {
 	restarts := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart })
 	unpinned := func(in *Input) {
 		in.Cluster.Spec.Pinned, in.Cluster.Status.Pinned, in.Observed.Pinned = new(true), new(true), new(false)
@@ -91,12 +91,12 @@ func TestAFightIsFoughtEverMoreSlowly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			corrected, last, counts := fought(t, 4*time.Hour, row.changes...)
+			corrected, last, counts := contend(t, 4*time.Hour, row.changes...)
 			g.Expect(last.Contended).To(HaveLen(1))
 			g.Expect(last.Contended[0].Subject).To(Equal(row.subject))
 			g.Expect(counts).To(HaveLen(1))
 			g.Expect(counts[0].Subject).To(Equal(row.subject))
-			g.Expect(corrected[2]).To(BeNumerically("<", 5*time.Second), "three are corrected at once")
+			g.Expect(corrected[2]).To(BeNumerically("<", 5*time.Second), "three are corrected immediately")
 			for i := 4; i < len(corrected); i++ {
 				gap, before := corrected[i]-corrected[i-1], corrected[i-1]-corrected[i-2]
 				g.Expect(gap).To(BeNumerically(">=", min(2*before-2*time.Second, time.Hour)), "correction %d", i+1)
@@ -108,12 +108,12 @@ func TestAFightIsFoughtEverMoreSlowly(t *testing.T) {
 				}
 			}
 			g.Expect(inFirstHour).To(BeNumerically("<=", 8))
-			g.Expect(len(corrected)-inFirstHour).To(BeNumerically("<=", 4), "at most one an hour in the end")
+			g.Expect(len(corrected)-inFirstHour).To(BeNumerically("<=", 4), "later at most one per hour")
 		})
 	}
 }
 
-// contended is a fight over a subject whose last reversal was a while ago.
+// contended sets the counts of a contended subject whose last reversal was some time ago.
 func contended(subject string, ago time.Duration) change {
 	return func(in *Input) {
 		at := new(metav1.NewTime(noon.Add(-ago)))
@@ -121,7 +121,7 @@ func contended(subject string, ago time.Duration) change {
 	}
 }
 
-func TestAFightEnds(t *testing.T) {
+func TestContentionEnds(t *testing.T) {
 	field := []change{owning, is("RUNNING"), compared}
 	t.Run("[case-90] an hour after the last reversal", func(t *testing.T) {
 		g := NewWithT(t)
@@ -138,7 +138,7 @@ func TestAFightEnds(t *testing.T) {
 		in := situation(append(field, contended("/sparkConf/a", time.Minute), newGeneration)...)
 		NewWithT(t).Expect(Make(in).Contended).To(BeEmpty())
 	})
-	t.Run("[case-90] what was set back three times within hours is corrected at once", func(t *testing.T) {
+	t.Run("[case-90] a subject that was set back three times within hours is corrected immediately", func(t *testing.T) {
 		g := NewWithT(t)
 		in := situation(append(field, differs("/num_workers", "num_workers", true), contended(SubjectSize, 2*time.Hour))...)
 		in.Cluster.Status.Corrections[0].Count = 3
@@ -146,7 +146,7 @@ func TestAFightEnds(t *testing.T) {
 	})
 }
 
-func TestAFightOverOneFieldLeavesTheOthers(t *testing.T) {
+func TestContentionOfOneFieldDoesNotDelayOthers(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(
 		owning, is("TERMINATED"), differs("/spark_conf/a", "spark_conf", false), differs("/spark_conf/b", "spark_conf", false),
@@ -167,7 +167,7 @@ func TestTheUsersOwnEditIsNoReversal(t *testing.T) {
 	g.Expect(plan.Corrections(nil, true, noon, limits)).To(BeNil(), "[case-90]")
 }
 
-func TestTimeAloneWritesNoCount(t *testing.T) {
+func TestTimeAloneWritesNoCounts(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(owning, is("RUNNING"), compared, contended(SubjectSize, 2*time.Hour))
 	in.Cluster.Status.Corrections[0].Count = 2
@@ -188,10 +188,10 @@ func TestOnlyNewEvidenceMakesAFieldImmutable(t *testing.T) {
 		step   StepKind
 		reason string
 	}{
-		"[case-63] ours was asked for and is not in effect": {asked("ours", noon), StepNone, v1alpha1.ReasonImmutableField},
-		"[case-63] a GET from before the update":            {asked("ours", noon.Add(-2*time.Minute)), StepUpdate, v1alpha1.ReasonUpdating},
-		"[case-63] no GET":                                  {asked(nil, time.Time{}), StepUpdate, v1alpha1.ReasonUpdating},
-		"[case-90] theirs was asked for since":              {asked("theirs", noon), StepUpdate, v1alpha1.ReasonUpdating},
+		"[case-63] the desired value was requested and is not in effect": {asked("desired", noon), StepNone, v1alpha1.ReasonImmutableField},
+		"[case-63] a GET from before the update":                         {asked("desired", noon.Add(-2*time.Minute)), StepUpdate, v1alpha1.ReasonUpdating},
+		"[case-63] no GET":                                               {asked(nil, time.Time{}), StepUpdate, v1alpha1.ReasonUpdating},
+		"[case-90] the other value was requested since":                  {asked("other", noon), StepUpdate, v1alpha1.ReasonUpdating},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -20,37 +20,38 @@ const clockSkew = 16 * time.Minute
 // one list can miss a cluster that moved between its pages.
 const enoughLists = 2
 
-// pending tells that a creation was begun and its end is not known.
+// pending reports whether a creation was started and its result is unknown.
 func pending(cluster *v1alpha1.DatabricksCluster) bool {
 	creation := cluster.Status.Creation
 	return creation != nil && creation.Token != "" && cluster.Status.ClusterID == ""
 }
 
-// ResolveAt is when a lost creation may be looked for: whoever might have sent
-// it has stopped by then, and what was created has become visible. It is zero
-// where no creation is pending.
+// ResolveAt returns when the result of an unresolved creation can be determined: the
+// request can no longer be in flight, and its cluster would be visible. It is zero if no
+// creation is pending.
 //
-// firstSeen is when this process first saw that creation. Whichever clock set the
-// deadline, the create is sent no later than the window after that; zero: it is not
-// known, so the deadline is relied on.
+// firstSeen is when this process first observed the creation. The create is sent no later
+// than the window after that, independent of the clock that set the deadline; zero:
+// unknown, and the deadline applies.
 func ResolveAt(cluster *v1alpha1.DatabricksCluster, limits Limits, firstSeen time.Time) time.Time {
 	if !pending(cluster) {
 		return time.Time{}
 	}
-	return limits.settledAt(deadline(cluster), firstSeen)
+	return limits.creationOverAt(deadline(cluster), firstSeen)
 }
 
-// settledAt is when a create can no longer be in flight and its cluster is visible.
-func (l Limits) settledAt(deadline, firstSeen time.Time) time.Time {
+// creationOverAt returns when a create can no longer be in flight and its cluster is
+// visible.
+func (l Limits) creationOverAt(deadline, firstSeen time.Time) time.Time {
 	if !firstSeen.IsZero() {
 		deadline = firstSeen.Add(l.CreateWindow)
 	}
 	return deadline.Add(l.RequestDeadline + l.VisibilityGrace)
 }
 
-// NeedsSearch reports that the owner tag must be looked for before anything is
-// created: an earlier create may have made a cluster whose id was not stored.
-// presence is what is known of the cluster on record.
+// NeedsSearch reports whether the owner tag must be searched for before a create, because
+// an earlier create may have created a cluster whose id was not stored. presence is that
+// of the cluster in the status.
 func NeedsSearch(cluster *v1alpha1.DatabricksCluster, presence Presence, origin Origin) bool {
 	adopts := cluster.Spec.ClusterID != "" || cluster.Status.Adopted
 	switch {
@@ -65,7 +66,7 @@ func NeedsSearch(cluster *v1alpha1.DatabricksCluster, presence Presence, origin 
 	}
 }
 
-// Origin is whether an object was there before this process.
+// Origin is whether an object existed before this process.
 type Origin int
 
 // The origins of an object.
@@ -74,8 +75,8 @@ const (
 	OlderThanProcess
 )
 
-// deadline is until when a pending creation may be sent. An intent without one
-// is not of this operator's making; it is no older than its object.
+// deadline returns until when a pending creation may be sent. This operator writes no
+// intent without a deadline; such an intent is no older than its object.
 func deadline(cluster *v1alpha1.DatabricksCluster) time.Time {
 	if notAfter := cluster.Status.Creation.NotAfter; notAfter != nil {
 		return notAfter.Time
@@ -83,19 +84,19 @@ func deadline(cluster *v1alpha1.DatabricksCluster) time.Time {
 	return cluster.CreationTimestamp.Time
 }
 
-// Token is the idempotency token of one incarnation of an object. It is the
-// second net against a double, never the only one: at most 64 characters.
+// Token returns the idempotency token of one incarnation of an object, at most 64
+// characters. It is the second protection against a duplicate, never the only one.
 func Token(cluster *v1alpha1.DatabricksCluster, incarnation int64) string {
 	return fmt.Sprintf("%s-%d", cluster.UID, incarnation)
 }
 
-// whenCreatedButNotStored: this process created a cluster and could not yet persist its id.
+// whenCreatedButNotStored: this process created a cluster and could not store its id yet.
 func whenCreatedButNotStored(in Input) (Plan, bool) {
 	if !pending(in.Cluster) || in.Attempts.Last.ClusterID == "" || in.Attempts.Last.Token != in.Cluster.Status.Creation.Token {
 		return Plan{}, false
 	}
 	if attempt := in.Attempts.Last.CreateAttempt; attempt != 0 && attempt != in.Cluster.Status.Creation.Attempt {
-		// Another leader has tried since; the tag tells what became of both.
+		// Another leader has made an attempt since; a search for the tag finds both clusters.
 		return Plan{}, false
 	}
 	verdict := creating()
@@ -105,8 +106,8 @@ func whenCreatedButNotStored(in Input) (Plan, bool) {
 	return Plan{Step: StoreClusterID{ClusterID: in.Attempts.Last.ClusterID, Source: CreatedByProcess}, Verdict: verdict}, true
 }
 
-// whenResolving: a creation was begun by an earlier process, or its answer was
-// lost. Nothing may be created before it is certain that nothing was.
+// whenResolving: an earlier process started a creation, or its response was lost. No
+// cluster may be created before it is certain that none was.
 func whenResolving(in Input) (Plan, bool) {
 	if !pending(in.Cluster) {
 		return Plan{}, false
@@ -121,7 +122,7 @@ func whenResolving(in Input) (Plan, bool) {
 	if in.Observed.Owner.Key == "" {
 		return repeatCreation(in, verdict), true
 	}
-	matches := in.ours()
+	matches := in.ownMatches()
 	switch {
 	case len(matches) == 1:
 		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}, true
@@ -136,7 +137,7 @@ func whenResolving(in Input) (Plan, bool) {
 	}
 }
 
-// duplicates is the verdict on several clusters of one object.
+// duplicates returns the verdict for several clusters of one object.
 func (in Input) duplicates(ids []string) Verdict {
 	const shown = 10
 	named := strings.Join(ids[:min(len(ids), shown)], ", ")
@@ -150,8 +151,8 @@ func (in Input) duplicates(ids []string) Verdict {
 	})
 }
 
-// repeatCreation tries the same creation again: the same token, so that an
-// active cluster made by the lost call is returned rather than doubled.
+// repeatCreation returns a plan that sends the same creation again. It has the same token,
+// so that Databricks returns the cluster of the lost call instead of a duplicate.
 func repeatCreation(in Input, verdict Verdict) Plan {
 	creation := in.Cluster.Status.Creation
 	return in.withBackoff(Plan{Verdict: verdict, Step: Create{Intent{
@@ -162,21 +163,22 @@ func repeatCreation(in Input, verdict Verdict) Plan {
 	}}})
 }
 
-// ours are the matches that only we can have made: a tag alone can be forged.
-func (in Input) ours() []string {
-	// The start is the workspace's time, the intent that of the process that made it.
-	begun := in.Cluster.CreationTimestamp.Time
+// ownMatches returns the ids of the matches that only this operator can have created,
+// because a tag alone can be forged.
+func (in Input) ownMatches() []string {
+	// The start has the time of the workspace, the intent that of the process that wrote it.
+	started := in.Cluster.CreationTimestamp.Time
 	if pending(in.Cluster) {
-		begun = deadline(in.Cluster).Add(-in.Limits.CreateWindow)
+		started = deadline(in.Cluster).Add(-in.Limits.CreateWindow)
 	}
-	earliest := begun.Add(min(in.Observed.ClockSkew, 0) - clockSkew)
+	earliest := started.Add(min(in.Observed.ClockSkew, 0) - clockSkew)
 	var ids []string
 	for _, match := range in.Observed.Search.Matches {
-		byUs := match.CreatorUserName == in.Observed.Principal && match.ClusterSource == compute.ClusterSourceApi
+		isOwn := match.CreatorUserName == in.Observed.Principal && match.ClusterSource == compute.ClusterSourceApi
 		if match.ClusterId == in.Cluster.Status.ClusterID {
-			continue // a list may still show what a GET has found to be gone
+			continue // a list may still show a cluster that a GET found to be missing
 		}
-		if byUs && !time.UnixMilli(match.StartTime).Before(earliest) {
+		if isOwn && !time.UnixMilli(match.StartTime).Before(earliest) {
 			ids = append(ids, databricks.PlainText(match.ClusterId))
 		}
 	}
@@ -195,15 +197,14 @@ func whenNotCreated(in Input) (Plan, bool) {
 	return in.createUnlessFound(creating().Message), true
 }
 
-// createUnlessFound begins a new incarnation once complete lists have shown that
-// none of this object's clusters is there. Without an owner tag there is nothing to
-// look for.
+// createUnlessFound returns a plan that starts a new incarnation once complete lists show
+// no cluster of this object. Without an owner tag there is no search.
 func (in Input) createUnlessFound(message string) Plan {
 	if in.Observed.Owner.Key == "" {
 		return in.create(message)
 	}
 	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a search for one that was created for this object earlier"}
-	matches := in.ours()
+	matches := in.ownMatches()
 	switch {
 	case len(matches) == 1:
 		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}
@@ -218,7 +219,7 @@ func (in Input) createUnlessFound(message string) Plan {
 	}
 }
 
-// create begins a new incarnation.
+// create returns a plan that starts a new incarnation.
 func (in Input) create(message string) Plan {
 	incarnation := int64(1)
 	if creation := in.Cluster.Status.Creation; creation != nil {

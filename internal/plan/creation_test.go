@@ -14,7 +14,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-func TestATokenFitsAndTellsObjectsAndIncarnationsApart(t *testing.T) {
+func TestATokenFitsAndIsUniquePerObjectAndIncarnation(t *testing.T) {
 	g := NewWithT(t)
 	in := situation()
 	g.Expect(len(Token(in.Cluster, math.MaxInt64))).To(BeNumerically("<=", 64))
@@ -23,7 +23,7 @@ func TestATokenFitsAndTellsObjectsAndIncarnationsApart(t *testing.T) {
 	g.Expect(Token(in.Cluster, 1)).To(Equal(Token(in.Cluster.DeepCopy(), 1)))
 }
 
-func TestACreationBeginsWithAnIntentOfItsOwn(t *testing.T) {
+func TestEveryCreationHasAnIntent(t *testing.T) {
 	for name, row := range map[string]struct {
 		in     Input
 		intent Intent
@@ -31,17 +31,17 @@ func TestACreationBeginsWithAnIntentOfItsOwn(t *testing.T) {
 		"[case-01] a new object": {
 			situation(), Intent{Token: uid + "-1", Incarnation: 1, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
-		"[case-37] an object whose cluster somebody deleted": {
+		"[case-37] an object whose cluster was deleted elsewhere": {
 			situation(owning, gone(Missing), searched(2), func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 4} }),
 			Intent{Token: uid + "-5", Incarnation: 5, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
-		"[case-07] an object whose creation was refused, when its pause is over": {
+		"[case-07] an object whose creation was refused, after the backoff": {
 			situation(failed(StepCreate, databricks.ClassInvalid, time.Hour), func(in *Input) {
 				in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1}
 			}),
 			Intent{Token: uid + "-2", Incarnation: 2, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
-		"[case-02] a creation of which nothing became": {
+		"[case-02] a creation that created nothing": {
 			situation(longPending, searched(2)), Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-02] a creation that cannot be searched for": {
@@ -58,7 +58,7 @@ func TestACreationBeginsWithAnIntentOfItsOwn(t *testing.T) {
 	}
 }
 
-// resolvable is when the pending creation of these tests may be looked for.
+// resolvable is when a search for the pending creation of these tests may begin.
 var resolvable = noon.Add(limits.CreateWindow + limits.RequestDeadline + limits.VisibilityGrace)
 
 func at(now time.Time) change { return func(in *Input) { in.Now = now } }
@@ -73,7 +73,7 @@ func withSkew(c *compute.ClusterDetails) {
 	c.StartTime = noon.Add(-time.Hour - 15*time.Minute).UnixMilli()
 }
 
-func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
+func TestAnEarlierCreationIsResolvedBeforeTheNext(t *testing.T) {
 	leaving := []change{deleted}
 	for name, row := range map[string]struct {
 		changes []change
@@ -82,44 +82,44 @@ func TestAnEarlierCreationIsResolvedBeforeAnythingIsCreated(t *testing.T) {
 		reason  string
 		again   time.Time
 	}{
-		"[case-02] its answer is remembered by this process": {
+		"[case-02] this process has its response": {
 			[]change{pendingSince(noon), func(in *Input) { in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
 			StepStoreClusterID, clusterID, v1alpha1.ReasonCreating,
 			time.Time{},
 		},
-		"[case-43] its answer is remembered while the object is deleted": {
+		"[case-43] this process has its response, and the object is deleted": {
 			[]change{pendingSince(noon), deleted, func(in *Input) { in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: clusterID, Token: uid + "-3"} }},
 			StepStoreClusterID, clusterID, v1alpha1.ReasonDeleting,
 			time.Time{},
 		},
-		"[case-02] an answer to another token is nobody's": {
+		"[case-02] a response to another token does not count": {
 			[]change{pendingSince(noon), func(in *Input) { in.Attempts.Last = Attempt{Step: StepCreate, ClusterID: "other", Token: uid + "-2"} }},
 			StepNone, "", v1alpha1.ReasonCreating, resolvable,
 		},
-		"[case-02] it may still be under way": {
+		"[case-02] it may still be in flight": {
 			[]change{pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2)}, StepNone, "", v1alpha1.ReasonCreating, resolvable,
 		},
-		"[case-02] it may still be under way, and shows already": {
+		"[case-02] it may still be in flight, and a list shows it": {
 			[]change{pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2, match("a"), match("b"))}, StepNone, "", v1alpha1.ReasonCreating, resolvable,
 		},
-		"[case-02] nobody looked yet":                  {[]change{longPending}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] one list may have missed it":        {[]change{longPending, searched(1)}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] one list shows it":                  {[]change{longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] a workspace's clock is behind":      {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] two lists do not":                   {[]change{longPending, searched(2)}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"another principal's tag is a forgery":         {[]change{longPending, searched(2, match("x", byAnother))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"a tag put on in the UI is a forgery":          {[]change{longPending, searched(2, match("x", inTheUI))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"an older cluster's tag is a copy":             {[]change{longPending, searched(2, match("x", beforeIntent))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] forgeries hide no cluster of ours":  {[]change{longPending, searched(1, match("x", byAnother), match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] two clusters take a person":         {[]change{longPending, searched(2, match("b"), match("a"))}, StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
-		"[case-43] the object is deleted meanwhile":    {append(leaving, pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2)), StepNone, "", v1alpha1.ReasonDeleting, resolvable},
-		"[case-43] deleted, and one list is too few":   {append(leaving, longPending, searched(1)), StepNone, "", v1alpha1.ReasonDeleting, time.Time{}},
-		"[case-43] deleted, and nothing was made":      {append(leaving, longPending, searched(2)), StepRemoveFinalizer, "", "", time.Time{}},
-		"[case-43] deleted, and found by its tag":      {append(leaving, longPending, searched(1, match(clusterID))), StepStoreClusterID, clusterID, v1alpha1.ReasonDeleting, time.Time{}},
-		"[case-43] deleted, and learned by its token":  {append(leaving, longPending, untagged), StepCreate, "", v1alpha1.ReasonDeleting, time.Time{}},
-		"[case-43] deleted, and two clusters are ours": {append(leaving, longPending, searched(2, match("b"), match("a"))), StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
-		"[case-36] suspended: what was made is found":  {[]change{suspended, longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-36] suspended: nothing is made again":   {[]change{suspended, longPending, searched(2)}, StepNone, "", v1alpha1.ReasonSuspended, time.Time{}},
+		"[case-02] no list was read yet":                    {[]change{longPending}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list does not show it":               {[]change{longPending, searched(1)}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list shows it":                       {[]change{longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] a workspace's clock is behind":           {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] two lists do not show it":                {[]change{longPending, searched(2)}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"another principal's tag is a forgery":              {[]change{longPending, searched(2, match("x", byAnother))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"a tag put on in the UI is a forgery":               {[]change{longPending, searched(2, match("x", inTheUI))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"an older cluster's tag is a copy":                  {[]change{longPending, searched(2, match("x", beforeIntent))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] a forgery and the created cluster":       {[]change{longPending, searched(1, match("x", byAnother), match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] two clusters match":                      {[]change{longPending, searched(2, match("b"), match("a"))}, StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
+		"[case-43] the object is deleted meanwhile":         {append(leaving, pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2)), StepNone, "", v1alpha1.ReasonDeleting, resolvable},
+		"[case-43] deleted, and one list is too few":        {append(leaving, longPending, searched(1)), StepNone, "", v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and nothing was created":        {append(leaving, longPending, searched(2)), StepRemoveFinalizer, "", "", time.Time{}},
+		"[case-43] deleted, and found by its tag":           {append(leaving, longPending, searched(1, match(clusterID))), StepStoreClusterID, clusterID, v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and repeated with its token":    {append(leaving, longPending, untagged), StepCreate, "", v1alpha1.ReasonDeleting, time.Time{}},
+		"[case-43] deleted, and two clusters match":         {append(leaving, longPending, searched(2, match("b"), match("a"))), StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
+		"[case-36] suspended: the created cluster is found": {[]change{suspended, longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-36] suspended: nothing is created again":     {[]change{suspended, longPending, searched(2)}, StepNone, "", v1alpha1.ReasonSuspended, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -146,11 +146,11 @@ func TestDuplicatesAreNamedInOrderAndInBounds(t *testing.T) {
 	g.Expect(Make(situation(deleted, longPending, searched(2, match("b"), match("a")))).Verdict.Message).To(ContainSubstring(remedy))
 }
 
-func TestWhenALostCreationMayBeLookedFor(t *testing.T) {
+func TestWhenALostCreationMayBeResolved(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(ResolveAt(situation().Cluster, limits, time.Time{})).To(BeZero())
 	g.Expect(ResolveAt(situation(pendingSince(noon)).Cluster, limits, time.Time{})).To(Equal(resolvable))
-	g.Expect(ResolveAt(situation(pendingSince(noon), owning).Cluster, limits, time.Time{})).To(BeZero(), "it is known what became of it")
+	g.Expect(ResolveAt(situation(pendingSince(noon), owning).Cluster, limits, time.Time{})).To(BeZero(), "its result is known")
 }
 
 func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
@@ -162,7 +162,7 @@ func TestAnIntentWithoutADeadlineIsAsOldAsItsObject(t *testing.T) {
 	g.Expect(clusterOf(Make(in).Step)).To(Equal(clusterID))
 }
 
-func TestMissingIsNotBelievedOfANewCluster(t *testing.T) {
+func TestMissingIsNotAcceptedForANewCluster(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(pendingSince(noon), owning)
 	g.Expect(MissingAcceptedAt(in.Cluster, limits, time.Time{})).To(Equal(resolvable), "[case-38]")
@@ -172,7 +172,7 @@ func TestMissingIsNotBelievedOfANewCluster(t *testing.T) {
 	g.Expect(MissingAcceptedAt(situation(owning).Cluster, limits, time.Time{})).To(BeZero())
 }
 
-func TestClocksApartMakeNoDifferenceToAMatch(t *testing.T) {
+func TestClockSkewDoesNotAffectMatches(t *testing.T) {
 	const apart = 15 * time.Minute
 	for name, row := range map[string]struct {
 		startedAt time.Time
@@ -196,11 +196,11 @@ func TestClocksApartMakeNoDifferenceToAMatch(t *testing.T) {
 	}
 }
 
-func TestAnotherClocksDeadlineIsNotReliedOn(t *testing.T) {
+func TestTheDeadlineOfAnotherClockIsNotUsed(t *testing.T) {
 	g := NewWithT(t)
 	for name, notAfter := range map[string]time.Time{
-		"[case-94] a clock behind ours":   noon.Add(-15 * time.Minute),
-		"[case-94] a clock ahead of ours": noon.Add(15 * time.Minute),
+		"[case-94] a clock that is behind": noon.Add(-15 * time.Minute),
+		"[case-94] a clock that is ahead":  noon.Add(15 * time.Minute),
 	} {
 		in := situation(pendingSince(noon), searched(2))
 		in.Cluster.Status.Creation.NotAfter = new(metav1.NewTime(notAfter))

@@ -10,15 +10,15 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// deleteSettles is how long a terminate or a permanent-delete that was accepted
-// may take before it is sent again.
-const deleteSettles = time.Minute
+// resendInterval is how long an accepted terminate, permanent-delete or change of
+// libraries may take to show an effect before it is sent again.
+const resendInterval = time.Minute
 
-// remedy is what a person can always do about a deletion that cannot go on.
+// remedy is the action that always completes a blocked deletion.
 const remedy = "set spec.deletionPolicy: Retain to release this object and keep the cluster"
 
-// EffectiveDeletionPolicy is what deletion will do: what was declared, else
-// Retain for a cluster that we did not make and Delete for one that we did.
+// EffectiveDeletionPolicy returns the deletion policy that applies: the declared one, else
+// Retain for an adopted cluster and Delete for one that the operator created.
 func EffectiveDeletionPolicy(cluster *v1alpha1.DatabricksCluster) v1alpha1.DeletionPolicy {
 	switch {
 	case cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
@@ -32,10 +32,10 @@ func EffectiveDeletionPolicy(cluster *v1alpha1.DatabricksCluster) v1alpha1.Delet
 	}
 }
 
-// isDeleting tells an object that is being deleted.
+// isDeleting reports whether the object is being deleted.
 func (in Input) isDeleting() bool { return !in.Cluster.DeletionTimestamp.IsZero() }
 
-// withRemedy adds what a person can do where the object is being deleted.
+// withRemedy adds the remedy to a verdict if the object is being deleted.
 func (in Input) withRemedy(verdict Verdict) Verdict {
 	if in.isDeleting() {
 		verdict.Message += "; " + remedy
@@ -43,35 +43,37 @@ func (in Input) withRemedy(verdict Verdict) Verdict {
 	return verdict
 }
 
-func (in Input) deletes() bool {
+// deletesCluster reports whether the deletion of the object deletes its cluster.
+func (in Input) deletesCluster() bool {
 	return EffectiveDeletionPolicy(in.Cluster) == v1alpha1.DeletionPolicyDelete
 }
 
-// whenReleased: another controller's finalizer holds the object, ours is gone.
+// whenReleased: the operator's finalizer is removed, and the object waits for another one.
 func whenReleased(in Input) (Plan, bool) {
-	held := slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster)
-	return Plan{}, !held
+	hasFinalizer := slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster)
+	return Plan{}, !hasFinalizer
 }
 
-// whenRetained: the cluster stays as it is, and needs no credentials for that.
+// whenRetained: the cluster is retained, which needs no credentials.
 func whenRetained(in Input) (Plan, bool) {
 	retained := EffectiveDeletionPolicy(in.Cluster) == v1alpha1.DeletionPolicyRetain
 	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, retained
 }
 
-// whenProtected: the second lock, for where the admission policy is missing.
+// whenProtected: deletionProtection is set, and no admission policy enforced it.
 func whenProtected(in Input) (Plan, bool) {
 	protected := in.Cluster.Spec.DeletionProtection
 	return deletionBlocked("spec.deletionProtection is set; set it to false to let the cluster be deleted, or " + remedy), protected
 }
 
-// whenNothingToDelete: nothing was ever created.
+// whenNothingToDelete: no cluster was created.
 func whenNothingToDelete(in Input) (Plan, bool) {
 	nothing := in.Cluster.Status.ClusterID == "" && !pending(in.Cluster)
 	return Plan{Step: RemoveFinalizer{}}, nothing
 }
 
-// whenUnreachableWhileDeleting: no workspace to speak to, and a way out.
+// whenUnreachableWhileDeleting: the workspace cannot be called, and the object is being
+// deleted.
 func whenUnreachableWhileDeleting(in Input) (Plan, bool) {
 	plan, unreachable := whenUnreachable(in)
 	if !unreachable {
@@ -81,7 +83,8 @@ func whenUnreachableWhileDeleting(in Input) (Plan, bool) {
 	return plan, true
 }
 
-// whenHostChangedWhileDeleting: the cluster is not to be looked for elsewhere.
+// whenHostChangedWhileDeleting: the credentials name another workspace, which is not asked
+// for the cluster.
 func whenHostChangedWhileDeleting(in Input) (Plan, bool) {
 	plan, changed := whenHostChanged(in)
 	if !changed {
@@ -91,7 +94,7 @@ func whenHostChangedWhileDeleting(in Input) (Plan, bool) {
 	return plan, true
 }
 
-// whenGoneWhileDeleting: a GET said that the cluster does not exist.
+// whenGoneWhileDeleting: a GET found that the cluster does not exist.
 func whenGoneWhileDeleting(in Input) (Plan, bool) {
 	if in.Observed.Presence != Missing && in.Observed.Presence != Purged {
 		return Plan{}, false
@@ -99,36 +102,36 @@ func whenGoneWhileDeleting(in Input) (Plan, bool) {
 	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, true
 }
 
-// whenNotOursWhileDeleting: somebody else's cluster is not ours to end.
-func whenNotOursWhileDeleting(in Input) (Plan, bool) {
-	_, foreign := whenNotOurs(in)
+// whenOwnedElsewhereWhileDeleting: the cluster belongs to another owner and is retained.
+func whenOwnedElsewhereWhileDeleting(in Input) (Plan, bool) {
+	_, foreign := whenOwnedElsewhere(in)
 	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, foreign
 }
 
-// whenTerminatedWhileDeleting: by policy the cluster is stopped and left.
+// whenTerminatedWhileDeleting: the deletion policy terminates the cluster and retains it.
 func whenTerminatedWhileDeleting(in Input) (Plan, bool) {
-	if in.deletes() {
+	if in.deletesCluster() {
 		return Plan{}, false
 	}
 	if in.Observed.Presence != Present {
-		return in.lookingBeforeDeletion(), true
+		return in.awaitReadBeforeDeletion(), true
 	}
 	switch in.Observed.Details.State {
 	case compute.StateTerminated, compute.StateTerminating, compute.StateError:
 		return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, true
 	default:
-		if again := in.settles(StepTerminate); in.Now.Before(again) {
+		if again := in.resendAt(StepTerminate); in.Now.Before(again) {
 			return Plan{Verdict: deleting(), RequeueAt: again}, true
 		}
 		return in.deletionStep(Terminate{in.Cluster.Status.ClusterID}), true
 	}
 }
 
-// deletionSteps are those of an object that is being deleted.
+// deletionSteps are the steps that write to the workspace during a deletion.
 var deletionSteps = []StepKind{StepTerminate, StepUnpin, StepPermanentDelete}
 
-// lookingBeforeDeletion is the plan while it is not known how the cluster is.
-func (in Input) lookingBeforeDeletion() Plan {
+// awaitReadBeforeDeletion returns the plan while the state of the cluster is unknown.
+func (in Input) awaitReadBeforeDeletion() Plan {
 	if failure := in.Observed.ReadFailure; failure != nil {
 		return Plan{Verdict: VerdictOn(in.Cluster, failure)}
 	}
@@ -138,7 +141,7 @@ func (in Input) lookingBeforeDeletion() Plan {
 	return Plan{Verdict: deleting(), RequeueAt: in.missingAcceptedAt()}
 }
 
-// whenPinnedWhileDeleting: the API deletes no pinned cluster.
+// whenPinnedWhileDeleting: the cluster is pinned, and the API deletes no pinned cluster.
 func whenPinnedWhileDeleting(in Input) (Plan, bool) {
 	if in.Observed.Presence != Present {
 		return Plan{}, false
@@ -151,13 +154,13 @@ func whenPinnedWhileDeleting(in Input) (Plan, bool) {
 	return in.deletionStep(Unpin{in.Cluster.Status.ClusterID}), true
 }
 
-// whenDeleting: delete for good, then see that it is gone.
+// whenDeleting: the cluster is deleted permanently, and a read then confirms that.
 func whenDeleting(in Input) (Plan, bool) {
 	if in.Observed.Presence != Present {
-		// Whose the cluster is decides whether it may be deleted.
-		return in.lookingBeforeDeletion(), true
+		// The owner tag decides whether the cluster may be deleted.
+		return in.awaitReadBeforeDeletion(), true
 	}
-	again := in.settles(StepPermanentDelete)
+	again := in.resendAt(StepPermanentDelete)
 	if unseen := in.missingAcceptedAt(); !again.IsZero() && !unseen.IsZero() {
 		again = unseen
 	}
@@ -167,15 +170,16 @@ func whenDeleting(in Input) (Plan, bool) {
 	return in.deletionStep(PermanentDelete{in.Cluster.Status.ClusterID}), true
 }
 
-// settles is until when a step that was accepted shows; zero: it was not taken.
-func (in Input) settles(step StepKind) time.Time {
+// resendAt returns when an accepted step is sent again if it has no effect; zero: the step
+// was not the last one.
+func (in Input) resendAt(step StepKind) time.Time {
 	if !in.succeeded(step) {
 		return time.Time{}
 	}
-	return in.Attempts.Last.At.Add(deleteSettles)
+	return in.Attempts.Last.At.Add(resendInterval)
 }
 
-// deletionStep is a step of the deletion.
+// deletionStep returns the plan for a step of the deletion.
 func (in Input) deletionStep(step Step) Plan {
 	return in.withBackoff(Plan{Step: step, Verdict: deleting()})
 }
@@ -188,16 +192,15 @@ func deleting() Verdict {
 	return Verdict{Reason: v1alpha1.ReasonDeleting, Message: "the cluster is being deleted"}
 }
 
-// NeedsWorkspace tells that nothing can be decided about an object without its
-// workspace. What is deleted and keeps its cluster, or never had one, is let go
-// without credentials.
+// NeedsWorkspace reports whether a decision about an object needs its workspace. An object
+// that is deleted and retains its cluster, or never had one, needs no credentials.
 func NeedsWorkspace(cluster *v1alpha1.DatabricksCluster) bool {
 	if cluster.DeletionTimestamp.IsZero() {
 		return true
 	}
 	in := Input{Cluster: cluster}
-	for _, settledAlone := range []rule{whenReleased, whenRetained, whenProtected, whenNothingToDelete} {
-		if _, ok := settledAlone(in); ok {
+	for _, rule := range []rule{whenReleased, whenRetained, whenProtected, whenNothingToDelete} {
+		if _, ok := rule(in); ok {
 			return false
 		}
 	}

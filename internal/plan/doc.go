@@ -1,8 +1,8 @@
-// Package plan decides what should be done next to one cluster, given the
-// facts. Make is a chain of small rules, first answer wins; each rule names the
-// situation that it knows and nothing else.
+// Package plan decides the next step for one cluster from the facts. Make evaluates a
+// chain of small rules, and the first rule that matches decides. Each rule handles one
+// situation.
 //
-// Everything here is a pure function of its arguments: no client, no clock, no
-// logger, nothing of controller-runtime. What a rule needs to know about the
-// world is in World, what was tried before in Attempt.
+// Every function is pure: there is no client, no clock, no logger and nothing of
+// controller-runtime. The facts about the workspace are in Observation, and the earlier
+// steps of this process in Attempts.
 package plan

@@ -22,14 +22,16 @@ func madeBy(source compute.ClusterSource) func(*compute.ClusterDetails) {
 	return func(c *compute.ClusterDetails) { c.ClusterSource = source }
 }
 
-func takingOver(named string) change {
-	return func(in *Input) { in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationTakeOver: named} }
+func takingOver(hasKnownReason string) change {
+	return func(in *Input) {
+		in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationTakeOver: hasKnownReason}
+	}
 }
 
 func newGeneration(in *Input) { in.Cluster.Generation = 2 }
 
-func TestLife(t *testing.T) {
-	holder := world(func(w *Observation) { w.ManagedBy = "team/older" })
+func TestExistence(t *testing.T) {
+	holder := observed(func(w *Observation) { w.ManagedBy = "team/older" })
 	foreign := "0badcafe-another-object"
 	for name, row := range map[string]struct {
 		changes []change
@@ -38,71 +40,71 @@ func TestLife(t *testing.T) {
 		stalled bool
 		again   time.Time
 	}{
-		"[case-58] no Secret":                                     {[]change{unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
-		"[case-57] another host than the cluster's":               {[]change{owning, otherHost, is("RUNNING")}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
-		"[case-57] another host, and a creation under way":        {[]change{longPending, otherHost, searched(2)}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
-		"[case-57] another host, before anything was created":     {[]change{otherHost}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-57] no host, since nothing can be read":            {[]change{owning, unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
-		"an unknown host is no other host":                        {[]change{owning, is("RUNNING"), world(func(w *Observation) { w.Host = "" })}, StepNone, "", false, time.Time{}},
-		"[case-01] no finalizer yet":                              {[]change{withoutFinalizer}, StepAddFinalizer, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-01] a new object":                                  {nil, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-36] a new object that is suspended":                {[]change{suspended}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
-		"[case-36] suspended, and deleted elsewhere":              {[]change{suspended, owning, gone(Missing)}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
-		"[case-36] suspended, and launching":                      {[]change{suspended, owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
-		"[case-36] suspended, and running":                        {[]change{suspended, owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
-		"[case-55] an existing cluster":                           {[]change{adopting, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-55] an existing cluster that is not seen yet":      {[]change{adopting}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-55] an existing cluster that cannot be seen":       {[]change{adopting, readsFail(databricks.ClassForbidden, 0)}, StepNone, v1alpha1.ReasonPermissionDenied, true, time.Time{}},
-		"[case-55] a cluster that does not exist":                 {[]change{adopting, gone(Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
-		"[case-55] a cluster that is managed here":                {[]change{adopting, is("RUNNING"), holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] a cluster that is managed here, not seen yet":  {[]change{adopting, holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] a job's cluster":                               {[]change{adopting, is("RUNNING", madeBy("JOB"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] a pipeline's cluster":                          {[]change{adopting, is("RUNNING", madeBy("PIPELINE"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] another object's tag":                          {[]change{adopting, is("RUNNING", tagged(foreign))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] our own tag":                                   {[]change{adopting, is("RUNNING", tagged(ownerTag.Value))}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-55] taken over by its tag":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver(foreign)}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-55] taken over by its uid":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("another-object")}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-55] taken over by its operator":                    {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0badcafe")}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-55] taken over from somebody else":                 {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0bad")}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-55] a job's cluster is not taken over":             {[]change{adopting, is("RUNNING", madeBy("JOB"), tagged(foreign)), takingOver(foreign)}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-56] anybody's cluster may be watched":              {[]change{observing, is("RUNNING", madeBy("JOB"), tagged(foreign)), holder}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-56] watching needs no finalizer":                   {[]change{observing, withoutFinalizer, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
-		"[case-56] a watched cluster that launches":               {[]change{observing, owning, is("PENDING")}, StepNone, "", false, time.Time{}},
-		"[case-56] a watched cluster that is gone":                {[]change{observing, owning, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
-		"nobody looked at a known cluster yet":                    {[]change{owning}, StepNone, "", false, time.Time{}},
-		"nobody ever looked at a new cluster":                     {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-74] [case-82] one that it made and another owns":   {[]change{owning, is("RUNNING", tagged("other"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-82] another's tag, and this operator does not tag": {[]change{owning, withoutTag, is("RUNNING", tagged("other"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
-		"[case-82] its own tag, and this operator does not tag":   {[]change{owning, withoutTag, is("RUNNING", tagged(ownerTag.Value))}, StepNone, "", false, time.Time{}},
-		"[case-82] no tag at all":                                 {[]change{owning, is("RUNNING", tagged(""))}, StepNone, "", false, time.Time{}},
-		"[case-82] another's tag, taken over":                     {[]change{owning, takingOver("other"), is("RUNNING", tagged("other"))}, StepNone, "", false, time.Time{}},
-		"[case-93] deleted elsewhere, not looked for yet":         {[]change{owning, gone(Missing)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] deleted elsewhere, another one is there":       {[]change{owning, gone(Missing), searched(1, match(clusterID), match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] deleted elsewhere, two others are there":       {[]change{owning, gone(Missing), searched(1, match("a"), match("b"))}, StepNone, v1alpha1.ReasonDuplicateClusters, true, time.Time{}},
-		"[case-93] never created, and older than this process":    {[]change{older}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] older than this process, and found":            {[]change{older, searched(1, match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] older than this process, and looked for":       {[]change{older, searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] older, where there is no tag to look for":      {[]change{older, untagged}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-37] deleted elsewhere":                             {[]change{owning, gone(Missing), searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-37] an adopted one, deleted elsewhere":             {[]change{owning, adopting, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
-		"[case-37] adopted long ago, purged":                      {[]change{owning, func(in *Input) { in.Cluster.Status.Adopted = true }, gone(Purged)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
-		"reads fail for a moment, and it runs":                    {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
-		"reads fail for a moment, and it launches":                {[]change{owning, is("PENDING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, v1alpha1.ReasonStarting, false, noon.Add(14 * time.Minute)},
-		"reads fail for a moment, and nobody looked":              {[]change{owning, readsFail(databricks.ClassThrottled, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
-		"[case-73] reads fail, and a new one was never seen":      {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
-		"reads fail for long":                                     {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, 15*time.Minute)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
-		"[case-08] reads are throttled for long":                  {[]change{owning, is("RUNNING"), readsFail(databricks.ClassThrottled, 15*time.Minute)}, StepNone, v1alpha1.ReasonRateLimited, false, time.Time{}},
-		"reads fail while nothing is known of this generation":    {[]change{owning, newGeneration, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
-		"[case-57] reads are refused":                             {[]change{owning, is("RUNNING"), readsFail(databricks.ClassUnauthenticated, 0)}, StepNone, v1alpha1.ReasonAuthenticationFailed, true, time.Time{}},
-		"what answers is no workspace":                            {[]change{owning, is("RUNNING"), readsFail(databricks.ClassHost, 0)}, StepNone, v1alpha1.ReasonHostNotAllowed, true, time.Time{}},
-		"the first launch":                                        {[]change{owning, is("PENDING", neverRan)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"a later launch":                                          {[]change{owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
-		"a restart":                                               {[]change{owning, is("RESTARTING")}, StepNone, v1alpha1.ReasonRestarting, false, time.Time{}},
-		"a stop":                                                  {[]change{owning, is("TERMINATING")}, StepNone, v1alpha1.ReasonTerminating, false, time.Time{}},
-		"running":                                                 {[]change{owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
-		"resizing is running":                                     {[]change{owning, is("RESIZING")}, StepNone, "", false, time.Time{}},
-		"[case-27] stopped":                                       {[]change{owning, is("TERMINATED")}, StepNone, "", false, time.Time{}},
-		"[case-34] a state that is not known":                     {[]change{owning, is("FROZEN")}, StepNone, "", false, time.Time{}},
+		"[case-58] no Secret":                                             {[]change{unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
+		"[case-57] another host than the cluster's":                       {[]change{owning, otherHost, is("RUNNING")}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
+		"[case-57] another host, and a creation under way":                {[]change{longPending, otherHost, searched(2)}, StepNone, v1alpha1.ReasonHostChanged, true, time.Time{}},
+		"[case-57] another host, before anything was created":             {[]change{otherHost}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-57] no host, since nothing can be read":                    {[]change{owning, unreachable}, StepNone, v1alpha1.ReasonCredentialsNotReady, false, noon.Add(time.Minute)},
+		"an unknown host is no other host":                                {[]change{owning, is("RUNNING"), observed(func(w *Observation) { w.Host = "" })}, StepNone, "", false, time.Time{}},
+		"[case-01] no finalizer yet":                                      {[]change{withoutFinalizer}, StepAddFinalizer, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-01] a new object":                                          {nil, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-36] a new object that is suspended":                        {[]change{suspended}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
+		"[case-36] suspended, and deleted elsewhere":                      {[]change{suspended, owning, gone(Missing)}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
+		"[case-36] suspended, and launching":                              {[]change{suspended, owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
+		"[case-36] suspended, and running":                                {[]change{suspended, owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
+		"[case-55] an existing cluster":                                   {[]change{adopting, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] an existing cluster that is not seen yet":              {[]change{adopting}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-55] an existing cluster that cannot be seen":               {[]change{adopting, readsFail(databricks.ClassForbidden, 0)}, StepNone, v1alpha1.ReasonPermissionDenied, true, time.Time{}},
+		"[case-55] a cluster that does not exist":                         {[]change{adopting, gone(Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
+		"[case-55] a cluster that is managed here":                        {[]change{adopting, is("RUNNING"), holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a cluster that is managed here, not seen yet":          {[]change{adopting, holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a job's cluster":                                       {[]change{adopting, is("RUNNING", madeBy("JOB"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a pipeline's cluster":                                  {[]change{adopting, is("RUNNING", madeBy("PIPELINE"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] another object's tag":                                  {[]change{adopting, is("RUNNING", tagged(foreign))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] its own tag":                                           {[]change{adopting, is("RUNNING", tagged(ownerTag.Value))}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its tag":                                 {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver(foreign)}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its uid":                                 {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("another-object")}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its operator":                            {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0badcafe")}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over from another owner":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0bad")}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a job's cluster is not taken over":                     {[]change{adopting, is("RUNNING", madeBy("JOB"), tagged(foreign)), takingOver(foreign)}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-56] a cluster of another owner is observed":                {[]change{observing, is("RUNNING", madeBy("JOB"), tagged(foreign)), holder}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-56] observing needs no finalizer":                          {[]change{observing, withoutFinalizer, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-56] an observed cluster that launches":                     {[]change{observing, owning, is("PENDING")}, StepNone, "", false, time.Time{}},
+		"[case-56] an observed cluster that is missing":                   {[]change{observing, owning, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"a known cluster was not read yet":                                {[]change{owning}, StepNone, "", false, time.Time{}},
+		"a new cluster was never read":                                    {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-74] [case-82] created here, with the tag of another owner": {[]change{owning, is("RUNNING", tagged("other"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-82] another's tag, and this operator does not tag":         {[]change{owning, withoutTag, is("RUNNING", tagged("other"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-82] its own tag, and this operator does not tag":           {[]change{owning, withoutTag, is("RUNNING", tagged(ownerTag.Value))}, StepNone, "", false, time.Time{}},
+		"[case-82] no tag at all":                                         {[]change{owning, is("RUNNING", tagged(""))}, StepNone, "", false, time.Time{}},
+		"[case-82] another's tag, taken over":                             {[]change{owning, takingOver("other"), is("RUNNING", tagged("other"))}, StepNone, "", false, time.Time{}},
+		"[case-93] deleted elsewhere, not searched yet":                   {[]change{owning, gone(Missing)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] deleted elsewhere, another one exists":                 {[]change{owning, gone(Missing), searched(1, match(clusterID), match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] deleted elsewhere, two others exist":                   {[]change{owning, gone(Missing), searched(1, match("a"), match("b"))}, StepNone, v1alpha1.ReasonDuplicateClusters, true, time.Time{}},
+		"[case-93] never created, and older than this process":            {[]change{older}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] older than this process, and found":                    {[]change{older, searched(1, match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] older than this process, and searched for":             {[]change{older, searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] older than this process, and not tagged":               {[]change{older, untagged}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-37] deleted elsewhere":                                     {[]change{owning, gone(Missing), searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-37] an adopted one, deleted elsewhere":                     {[]change{owning, adopting, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"[case-37] adopted long ago, purged":                              {[]change{owning, func(in *Input) { in.Cluster.Status.Adopted = true }, gone(Purged)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"reads fail for a moment, and it runs":                            {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
+		"reads fail for a moment, and it launches":                        {[]change{owning, is("PENDING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, v1alpha1.ReasonStarting, false, noon.Add(14 * time.Minute)},
+		"reads fail for a moment, and the cluster was not read":           {[]change{owning, readsFail(databricks.ClassThrottled, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
+		"[case-73] reads fail, and a new cluster was never read":          {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
+		"reads fail for long":                                             {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, 15*time.Minute)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
+		"[case-08] reads are throttled for long":                          {[]change{owning, is("RUNNING"), readsFail(databricks.ClassThrottled, 15*time.Minute)}, StepNone, v1alpha1.ReasonRateLimited, false, time.Time{}},
+		"reads fail while nothing is known of this generation":            {[]change{owning, newGeneration, readsFail(databricks.ClassTransient, 0)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, time.Time{}},
+		"[case-57] reads are refused":                                     {[]change{owning, is("RUNNING"), readsFail(databricks.ClassUnauthenticated, 0)}, StepNone, v1alpha1.ReasonAuthenticationFailed, true, time.Time{}},
+		"the response is not from a workspace":                            {[]change{owning, is("RUNNING"), readsFail(databricks.ClassHost, 0)}, StepNone, v1alpha1.ReasonHostNotAllowed, true, time.Time{}},
+		"the first launch":                                                {[]change{owning, is("PENDING", neverRan)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"a later launch":                                                  {[]change{owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
+		"a restart":                                                       {[]change{owning, is("RESTARTING")}, StepNone, v1alpha1.ReasonRestarting, false, time.Time{}},
+		"a stop":                                                          {[]change{owning, is("TERMINATING")}, StepNone, v1alpha1.ReasonTerminating, false, time.Time{}},
+		"running":                                                         {[]change{owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
+		"resizing is running":                                             {[]change{owning, is("RESIZING")}, StepNone, "", false, time.Time{}},
+		"[case-27] stopped":                                               {[]change{owning, is("TERMINATED")}, StepNone, "", false, time.Time{}},
+		"[case-34] a state that is not known":                             {[]change{owning, is("FROZEN")}, StepNone, "", false, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -111,7 +113,7 @@ func TestLife(t *testing.T) {
 			g.Expect(plan.Verdict.Reason).To(Equal(row.reason))
 			g.Expect(plan.Verdict.Stalled).To(Equal(row.stalled))
 			g.Expect(plan.RequeueAt).To(Equal(row.again))
-			g.Expect(named(plan.Verdict)).To(BeTrue())
+			g.Expect(hasKnownReason(plan.Verdict)).To(BeTrue())
 			if stored, ok := plan.Step.(StoreClusterID); ok {
 				want := map[ClusterSource]string{AdoptedBySpec: clusterID, FoundByTag: "other"}
 				g.Expect(stored.ClusterID).To(Equal(want[stored.Source]))
@@ -120,15 +122,15 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// older is an object that was there before this process.
+// older makes the object older than this process.
 func older(in *Input) { in.SearchFirst = true }
 
-// withoutTag is an operator that knows its tag and is not to put it on clusters.
+// withoutTag configures the operator not to tag clusters.
 func withoutTag(in *Input) { in.Observed.Owner.Key = "" }
 
-func TestWhatIsFirstDecidesWhereSeveralThingsAreWrong(t *testing.T) {
+func TestTheFirstProblemDecides(t *testing.T) {
 	g := NewWithT(t)
-	in := situation(owning, adopting, otherHost, gone(Missing), suspended, world(func(w *Observation) { w.ManagedBy = "team/older" }))
+	in := situation(owning, adopting, otherHost, gone(Missing), suspended, observed(func(w *Observation) { w.ManagedBy = "team/older" }))
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonHostChanged))
 	in.Observed.Host = host
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonAlreadyManaged))
@@ -138,17 +140,17 @@ func TestWhatIsFirstDecidesWhereSeveralThingsAreWrong(t *testing.T) {
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonCredentialsInvalid))
 }
 
-func TestAMessageSaysWhatToDo(t *testing.T) {
+func TestMessagesContainTheRemedy(t *testing.T) {
 	for name, row := range map[string]struct {
 		changes []change
 		says    []string
 	}{
-		"[case-57] the host changed":     {[]change{owning, otherHost}, []string{host, "https://adb-2.azuredatabricks.net", "restore the host"}},
-		"[case-55] it is managed":        {[]change{adopting, world(func(w *Observation) { w.ManagedBy = "team/older" })}, []string{clusterID, "team/older"}},
-		"[case-55] it carries a tag":     {[]change{adopting, is("RUNNING", tagged("other"))}, []string{"take-over: other"}},
-		"[case-55] it does not exist":    {[]change{adopting, gone(Missing)}, []string{clusterID, host}},
-		"[case-37] it exists no more":    {[]change{owning, adopting, gone(Missing)}, []string{clusterID, "without clusterID"}},
-		"[case-37] it is made once more": {[]change{owning, gone(Missing)}, []string{clusterID, "creating it again"}},
+		"[case-57] the host changed":           {[]change{owning, otherHost}, []string{host, "https://adb-2.azuredatabricks.net", "restore the host"}},
+		"[case-55] it is managed":              {[]change{adopting, observed(func(w *Observation) { w.ManagedBy = "team/older" })}, []string{clusterID, "team/older"}},
+		"[case-55] it carries a tag":           {[]change{adopting, is("RUNNING", tagged("other"))}, []string{"take-over: other"}},
+		"[case-55] it does not exist":          {[]change{adopting, gone(Missing)}, []string{clusterID, host}},
+		"[case-37] it does not exist any more": {[]change{owning, adopting, gone(Missing)}, []string{clusterID, "without clusterID"}},
+		"[case-37] it is created again":        {[]change{owning, gone(Missing)}, []string{clusterID, "creating it again"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, words := range row.says {
@@ -158,7 +160,7 @@ func TestAMessageSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestWordsFromOutsideAreCleanedAndBounded(t *testing.T) {
+func TestExternalTextInMessagesIsCleanedAndBounded(t *testing.T) {
 	junk := "two\nlines \x1b[31m" + strings.Repeat("x", 1<<16)
 	for name, in := range map[string]Input{
 		"a state's message": situation(owning, is("TERMINATING", func(c *compute.ClusterDetails) { c.StateMessage = junk })),

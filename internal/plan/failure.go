@@ -9,7 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// response is what follows from a class of failure.
+// response is the reaction to a class of failure.
 type response struct {
 	reason  string
 	stalled bool
@@ -18,9 +18,9 @@ type response struct {
 	first, longest time.Duration
 }
 
-// responses is the one place that turns a class of failure into what happens
-// next. A stalled step is still tried again, slowly, because the other side may
-// have been mended; a changed spec or Secret tries it at once.
+// responses maps each class of failure to its response. A stalled step is still retried, at
+// long intervals, because the cause may be corrected in the workspace; a change of the
+// spec or the Secret retries it immediately.
 var responses = map[databricks.Class]response{
 	databricks.ClassInvalid:         {v1alpha1.ReasonInvalidSpec, true, 30 * time.Minute, 6 * time.Hour},
 	databricks.ClassForbidden:       {v1alpha1.ReasonPermissionDenied, true, 10 * time.Minute, time.Hour},
@@ -37,7 +37,7 @@ var responses = map[databricks.Class]response{
 	databricks.ClassPinned:          {v1alpha1.ReasonRetryingAfterError, false, 2 * time.Second, 5 * time.Minute},
 }
 
-// FailureOf returns an error of the Databricks API as a fact. Another error is a
+// FailureOf returns the failure of an error of the Databricks API. Any other error is a
 // transient failure.
 func FailureOf(err error) *Failure {
 	if failed, ok := errors.AsType[*databricks.Error](err); ok {
@@ -46,7 +46,7 @@ func FailureOf(err error) *Failure {
 	return &Failure{Class: databricks.ClassTransient, Message: err.Error()}
 }
 
-// Verdict is what to tell of a failure.
+// Verdict returns the verdict for a failure.
 func (f *Failure) Verdict() Verdict {
 	r := f.response()
 	if f.Class == databricks.ClassInvalid && isPolicyText(f.Message) {
@@ -55,15 +55,15 @@ func (f *Failure) Verdict() Verdict {
 	return Verdict{Reason: r.reason, Message: f.Message, Stalled: r.stalled}
 }
 
-// verdictOn is the verdict of a failure that a field of the specification led to.
+// verdictOn returns the verdict on a failure that a field of the specification caused.
 func (f *Failure) verdictOn(field string) Verdict {
 	verdict := f.Verdict()
 	verdict.Message = field + verdict.Message
 	return verdict
 }
 
-// VerdictOn is what to tell of a step of an object that failed, now and while the
-// step is held back. What keeps an object from being deleted says the way out.
+// VerdictOn returns the verdict for a failed step of an object, now and during the backoff.
+// The message of a blocked deletion contains the remedy.
 func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
 	verdict := failure.Verdict()
 	if cluster.DeletionTimestamp.IsZero() {
@@ -78,11 +78,11 @@ func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
 	return Input{Cluster: cluster}.withRemedy(verdict)
 }
 
-// Hold is what keeps a step from being sent, in the conditions' own reasons.
+// Hold is why a step is not sent yet, as a reason and a message of a condition.
 type Hold struct{ Reason, Message string }
 
-// Verdict is what to report while the step waits. A deletion names the remedy where
-// the workspace's request limit is not the only thing that it waits for.
+// Verdict returns the verdict while the step waits. The message of a deletion contains the
+// remedy, unless the step only waits for the request limit of the workspace.
 func (h Hold) Verdict(cluster *v1alpha1.DatabricksCluster) Verdict {
 	verdict := Verdict{Reason: h.Reason, Message: h.Message}
 	if h.Reason == v1alpha1.ReasonRateLimited {
@@ -91,8 +91,8 @@ func (h Hold) Verdict(cluster *v1alpha1.DatabricksCluster) Verdict {
 	return Input{Cluster: cluster}.withRemedy(verdict)
 }
 
-// backoff is how long to hold back after so many failures in a row. What the
-// server asked for is the least.
+// backoff returns the time until the next attempt after a number of failures in a row, at
+// least the Retry-After of the server.
 func (f *Failure) backoff(failures int) time.Duration {
 	r := f.response()
 	pause := r.first
@@ -109,13 +109,13 @@ func (f *Failure) response() response {
 	return responses[databricks.ClassTransient]
 }
 
-// isPolicyText tells a refusal by a cluster policy from a refusal of a value.
+// isPolicyText reports whether a message is a refusal by a cluster policy.
 func isPolicyText(message string) bool {
 	return strings.Contains(message, "Cluster validation error: Validation failed for")
 }
 
-// withBackoff carries out a step now, or holds it back while its last failure is still
-// in force. While it waits, the verdict is the failure's.
+// withBackoff returns the plan, or a plan without its step during the backoff of the step.
+// The verdict is then that of the failure.
 func (in Input) withBackoff(next Plan) Plan {
 	last := in.Attempts.Last
 	if last.Step != next.Kind() || last.Failure == nil {
@@ -128,7 +128,7 @@ func (in Input) withBackoff(next Plan) Plan {
 	return Plan{Verdict: VerdictOn(in.Cluster, last.Failure), RequeueAt: again}
 }
 
-// succeeded tells that the last thing done was this step and that it went well.
+// succeeded reports whether the last step was of this kind and succeeded.
 func (in Input) succeeded(step StepKind) bool {
 	return in.Attempts.Last.Step == step && in.Attempts.Last.Failure == nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// classes are all that internal/databricks can answer.
+// classes are all classes of internal/databricks.
 var classes = []databricks.Class{
 	databricks.ClassMissing, databricks.ClassBusy, databricks.ClassPinned, databricks.ClassInvalid, databricks.ClassUnauthenticated,
 	databricks.ClassForbidden, databricks.ClassQuota, databricks.ClassThrottled, databricks.ClassUnsupported, databricks.ClassTooLarge,
@@ -23,12 +23,12 @@ func TestEveryClassOfFailureHasAResponse(t *testing.T) {
 	for _, class := range classes {
 		r, ok := responses[class]
 		g.Expect(ok).To(BeTrue(), "%s", class)
-		g.Expect(named(Verdict{Reason: r.reason, Stalled: r.stalled, Message: "m"})).To(BeTrue(), "%s", class)
+		g.Expect(hasKnownReason(Verdict{Reason: r.reason, Stalled: r.stalled, Message: "m"})).To(BeTrue(), "%s", class)
 	}
 	g.Expect(responses).To(HaveLen(len(classes)))
 }
 
-func TestWhatAFailureSays(t *testing.T) {
+func TestTheVerdictOfAFailure(t *testing.T) {
 	for name, row := range map[string]struct {
 		failure Failure
 		reason  string
@@ -49,7 +49,7 @@ func TestWhatAFailureSays(t *testing.T) {
 	}
 }
 
-func TestPausesGrowAndAreBounded(t *testing.T) {
+func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	g := NewWithT(t)
 	for _, class := range append(classes, "New") {
 		failure := &Failure{Class: class}
@@ -69,7 +69,7 @@ func TestPausesGrowAndAreBounded(t *testing.T) {
 	}
 }
 
-func TestWhatTheServerAsksForIsTheLeast(t *testing.T) {
+func TestRetryAfterIsTheMinimum(t *testing.T) {
 	g := NewWithT(t)
 	failure := &Failure{Class: databricks.ClassThrottled, RetryAfter: 7 * time.Minute}
 	g.Expect(failure.backoff(1)).To(Equal(7*time.Minute), "[case-08]")
@@ -77,22 +77,22 @@ func TestWhatTheServerAsksForIsTheLeast(t *testing.T) {
 	g.Expect(failure.backoff(1)).To(Equal(2*time.Second), "[case-08]")
 }
 
-func TestWhatEndsAPause(t *testing.T) {
+func TestWhatEndsABackoff(t *testing.T) {
 	changedSpec := func(in *Input) { in.Cluster.Generation, in.Cluster.Status.ObservedGeneration = 2, 2 }
-	changedSecret := world(func(w *Observation) { w.Credential = "second" })
+	changedSecret := observed(func(w *Observation) { w.Credential = "second" })
 	for name, row := range map[string]struct {
 		failed change
 		change change
 		tried  bool
 	}{
-		"[case-07] nothing":                                       {failed(StepCreate, databricks.ClassInvalid, time.Minute), situated, false},
-		"[case-07] a changed spec":                                {failed(StepCreate, databricks.ClassInvalid, time.Minute), changedSpec, true},
-		"[case-57] a changed Secret":                              {failed(StepCreate, databricks.ClassUnauthenticated, time.Minute), changedSecret, true},
-		"[case-07] time":                                          {failed(StepCreate, databricks.ClassInvalid, 30*time.Minute), situated, true},
-		"[case-08] not a changed spec, where throttled":           {failed(StepCreate, databricks.ClassThrottled, time.Second), changedSpec, false},
-		"[case-08] not a changed Secret, where throttled":         {failed(StepCreate, databricks.ClassThrottled, time.Second), changedSecret, false},
-		"not a changed spec, where the workspace is in bad shape": {failed(StepCreate, databricks.ClassTransient, time.Second), changedSpec, false},
-		"another step is not held back":                           {failed(StepTerminate, databricks.ClassInvalid, time.Second), situated, true},
+		"[case-07] nothing":                               {failed(StepCreate, databricks.ClassInvalid, time.Minute), unchanged, false},
+		"[case-07] a changed spec":                        {failed(StepCreate, databricks.ClassInvalid, time.Minute), changedSpec, true},
+		"[case-57] a changed Secret":                      {failed(StepCreate, databricks.ClassUnauthenticated, time.Minute), changedSecret, true},
+		"[case-07] time":                                  {failed(StepCreate, databricks.ClassInvalid, 30*time.Minute), unchanged, true},
+		"[case-08] not a changed spec, where throttled":   {failed(StepCreate, databricks.ClassThrottled, time.Second), changedSpec, false},
+		"[case-08] not a changed Secret, where throttled": {failed(StepCreate, databricks.ClassThrottled, time.Second), changedSecret, false},
+		"not a changed spec, where the workspace fails":   {failed(StepCreate, databricks.ClassTransient, time.Second), changedSpec, false},
+		"another step has no backoff":                     {failed(StepTerminate, databricks.ClassInvalid, time.Second), unchanged, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -103,15 +103,15 @@ func TestWhatEndsAPause(t *testing.T) {
 				return
 			}
 			g.Expect(plan.Kind()).To(Equal(StepNone))
-			g.Expect(plan.Verdict).To(Equal(in.Attempts.Last.Failure.Verdict()), "it says what it waits for")
-			g.Expect(plan.RequeueAt).To(Equal(in.Attempts.Last.At.Add(in.Attempts.Last.Failure.backoff(1))), "and comes back by itself")
+			g.Expect(plan.Verdict).To(Equal(in.Attempts.Last.Failure.Verdict()), "it has the reason")
+			g.Expect(plan.RequeueAt).To(Equal(in.Attempts.Last.At.Add(in.Attempts.Last.Failure.backoff(1))), "and a requeue")
 		})
 	}
 }
 
-func situated(*Input) {}
+func unchanged(*Input) {}
 
-func TestAFailureSaysTheSameNowAndWhileItsStepIsHeldBack(t *testing.T) {
+func TestAFailureHasTheSameVerdictDuringItsBackoff(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		in := situation(owning, is("RUNNING"), deleted)

@@ -10,9 +10,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// History is what an object's conditions show of its past. This is the one place that
-// reads them: what must survive a restart of the operator and has no status field of
-// its own is found here.
+// History is the past of an object according to its conditions. Only HistoryOf reads
+// conditions, for facts that must survive a restart of the operator and have no status
+// field.
 type History struct {
 	// WasCompared reports whether this generation was compared with its cluster.
 	WasCompared bool
@@ -21,10 +21,10 @@ type History struct {
 	ChangeHadNoEffect bool
 	// StartFailedBeforeEdit reports whether a launch of an earlier generation failed.
 	StartFailedBeforeEdit bool
-	// LaunchFailed reports whether the last end of the cluster was that of a launch, or
-	// a launch is under way; StartFailed whether its failure is what is shown.
+	// LaunchFailed reports whether the last termination ended a launch, or a launch is in
+	// progress; StartFailed reports whether the conditions show the failed launch.
 	LaunchFailed, StartFailed bool
-	// Launching reports whether a launch is under way.
+	// Launching reports whether a launch is in progress.
 	Launching bool
 	// NotReadySince is when Ready was lost; zero: it was not.
 	NotReadySince time.Time
@@ -32,8 +32,8 @@ type History struct {
 	WasReady bool
 	// LibrariesSettled reports whether the libraries were in a state that lasts until a
 	// restart of the cluster.
-	LibrariesSettled bool
-	// Failing is the failure of a step of this generation that is shown; nil: none.
+	LibrariesFinal bool
+	// Failing is the failure of a step of this generation in the conditions; nil: none.
 	Failing *Verdict
 	// Progress is the reason of Reconciling; empty: the condition is absent.
 	Progress string
@@ -68,9 +68,9 @@ func HistoryOf(cluster *v1alpha1.DatabricksCluster) History {
 		StartFailed:           stalled.Reason == v1alpha1.ReasonStartFailed,
 		Launching: cluster.Status.State != "" &&
 			(reconciling.Reason == v1alpha1.ReasonCreating || reconciling.Reason == v1alpha1.ReasonStarting),
-		WasReady:         isOfGeneration(ready) && ready.Status == metav1.ConditionTrue,
-		LibrariesSettled: slices.Contains(libraryEndReasons, libraries.Reason),
-		Progress:         reconciling.Reason,
+		WasReady:       isOfGeneration(ready) && ready.Status == metav1.ConditionTrue,
+		LibrariesFinal: slices.Contains(libraryEndReasons, libraries.Reason),
+		Progress:       reconciling.Reason,
 	}
 	if ready.Type != "" && ready.Status != metav1.ConditionTrue {
 		history.NotReadySince = ready.LastTransitionTime.Time

@@ -14,42 +14,43 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// Libraries is what is known of the libraries of the object's cluster.
+// Libraries has the observed libraries of the cluster.
 type Libraries struct {
-	// Seen tells that somebody looked since it mattered.
+	// Seen reports whether the libraries were read since the last change.
 	Seen     bool
 	Statuses []compute.LibraryFullStatus
-	// Failure is why nobody can look; nil: somebody did, or is about to.
+	// Failure is why the libraries cannot be read; nil: they were read, or will be.
 	Failure *Failure
 }
 
-// LibraryState is how far the declared libraries are.
+// LibraryState is the progress of the declared libraries.
 type LibraryState struct {
-	// Known tells that the rest is; otherwise somebody has to look first.
+	// Known reports whether the other fields are known; otherwise a read is needed.
 	Known bool
 	// Statuses are the cluster's libraries by identity.
 	Statuses map[string]compute.LibraryFullStatus
-	// Unnamed tells that the object's status does not name what is declared.
-	Unnamed bool
-	// Missing are declared and to be installed, Surplus were ours and are to go.
-	Missing, Surplus []compute.Library
-	// Leaving go with the next restart, Replacing are other versions of those.
-	Leaving, Replacing []compute.Library
-	// Installing and Failed are declared ones; a failed one comes with what
-	// Databricks says of it.
+	// Unrecorded reports whether the status lacks a declared library.
+	Unrecorded bool
+	// Missing must be installed; Undeclared were declared before and must be uninstalled.
+	Missing, Undeclared []compute.Library
+	// Uninstalling are removed by the next restart; Replacing are other versions of those.
+	Uninstalling, Replacing []compute.Library
+	// Installing and Failed are declared libraries; a failed one has the message of
+	// Databricks.
 	Installing, Failed []string
 }
 
-// ManagesLibraries tells that an object declares libraries, be it none.
+// ManagesLibraries reports whether an object declares libraries; the list may be empty.
 func ManagesLibraries(cluster *v1alpha1.DatabricksCluster) bool {
 	observes := cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
 	return cluster.Spec.Libraries != nil && !observes && cluster.DeletionTimestamp.IsZero()
 }
 
-// NeedsLibraries tells that a cluster's libraries have to be looked at: those of
-// one that is up and settled, or down and recorded, stay as they are.
+// NeedsLibraries reports whether the libraries of a cluster must be read. They do not
+// change while a cluster runs and all are installed, or is terminated and all are
+// recorded.
 func NeedsLibraries(cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails) bool {
-	return ManagesLibraries(cluster) && (isUp(details.State) || isDown(details.State)) && !librariesSettled(cluster, details)
+	return ManagesLibraries(cluster) && (isUp(details.State) || isDown(details.State)) && !librariesAreFinal(cluster, details)
 }
 
 func isUp(state compute.State) bool {
@@ -58,10 +59,9 @@ func isUp(state compute.State) bool {
 
 func isDown(state compute.State) bool { return state == compute.StateTerminated }
 
-// librariesSettled tells that what the object's status says of its libraries
-// still holds: it names the declared ones, and the cluster was not restarted
-// since.
-func librariesSettled(cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails) bool {
+// librariesAreFinal reports whether the libraries in the status are still valid: the status
+// has all declared libraries, and the cluster was not restarted since.
+func librariesAreFinal(cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails) bool {
 	recorded := recordedLibraries(cluster)
 	for identity := range declaredLibraries(cluster) {
 		status, named := recorded[identity]
@@ -78,7 +78,7 @@ func librariesSettled(cluster *v1alpha1.DatabricksCluster, details *compute.Clus
 	if isDown(details.State) {
 		return true
 	}
-	return HistoryOf(cluster).LibrariesSettled && sameSecond(cluster.Status.LastRestartedTime, details.LastRestartedTime)
+	return HistoryOf(cluster).LibrariesFinal && sameSecond(cluster.Status.LastRestartedTime, details.LastRestartedTime)
 }
 
 func sameSecond(recorded *metav1.Time, milliseconds int64) bool {
@@ -88,7 +88,7 @@ func sameSecond(recorded *metav1.Time, milliseconds int64) bool {
 	return recorded.Unix() == time.UnixMilli(milliseconds).Unix()
 }
 
-// declaredLibraries are by identity.
+// declaredLibraries returns the declared libraries by identity.
 func declaredLibraries(cluster *v1alpha1.DatabricksCluster) map[string]compute.Library {
 	declared := map[string]compute.Library{}
 	for _, one := range cluster.Spec.Libraries {
@@ -98,8 +98,8 @@ func declaredLibraries(cluster *v1alpha1.DatabricksCluster) map[string]compute.L
 	return declared
 }
 
-// recordedLibraries are those that the object's status names: declared now or
-// before. They are ours.
+// recordedLibraries returns the libraries in the status: those that are declared or were
+// declared before, and that the object manages.
 func recordedLibraries(cluster *v1alpha1.DatabricksCluster) map[string]compute.LibraryFullStatus {
 	recorded := map[string]compute.LibraryFullStatus{}
 	for _, one := range cluster.Status.Libraries {
@@ -111,15 +111,15 @@ func recordedLibraries(cluster *v1alpha1.DatabricksCluster) map[string]compute.L
 	return recorded
 }
 
-// LibrariesOf compares what is declared with what is there. Libraries that are
-// neither declared nor named by the object's status are somebody else's.
+// LibrariesOf compares the declared libraries with the observed ones. A library that is
+// neither declared nor in the status is not managed by the object.
 func LibrariesOf(cluster *v1alpha1.DatabricksCluster, observed Observation) LibraryState {
 	recorded := recordedLibraries(cluster)
 	state := LibraryState{Known: true, Statuses: recorded}
 	switch {
 	case observed.Libraries.Seen:
 		state.Statuses = byIdentity(observed.Libraries.Statuses)
-	case observed.Presence != Present || !librariesSettled(cluster, observed.Details):
+	case observed.Presence != Present || !librariesAreFinal(cluster, observed.Details):
 		return LibraryState{}
 	}
 	declared := declaredLibraries(cluster)
@@ -129,30 +129,31 @@ func LibrariesOf(cluster *v1alpha1.DatabricksCluster, observed Observation) Libr
 		switch {
 		case wanted || !present || is.IsLibraryForAllClusters:
 		case is.Status == compute.LibraryInstallStatusUninstallOnRestart:
-			state.Leaving = append(state.Leaving, *was.Library)
-		case !returned(was, is):
-			state.Surplus = append(state.Surplus, *was.Library)
+			state.Uninstalling = append(state.Uninstalling, *was.Library)
+		case !isReinstalled(was, is):
+			state.Undeclared = append(state.Undeclared, *was.Library)
 		}
 	}
 	for identity, library := range declared {
 		_, named := recorded[identity]
-		state.Unnamed = state.Unnamed || !named
+		state.Unrecorded = state.Unrecorded || !named
 		state.classify(library, state.Statuses[identity])
 	}
 	state.sort()
 	return state
 }
 
-// returned tells a library that was on its way out and is back: somebody else
-// wants it.
-func returned(was, is compute.LibraryFullStatus) bool {
-	const out = compute.LibraryInstallStatusUninstallOnRestart
-	return was.Status == out && is.Status != out
+// isReinstalled reports whether another actor installed a library again that was being
+// uninstalled.
+func isReinstalled(was, is compute.LibraryFullStatus) bool {
+	const uninstalling = compute.LibraryInstallStatusUninstallOnRestart
+	return was.Status == uninstalling && is.Status != uninstalling
 }
 
-// KeepsLibrary tells that a library which is declared no more is still ours to take away.
-func KeepsLibrary(was v1alpha1.LibraryStatus, is compute.LibraryFullStatus) bool {
-	return !is.IsLibraryForAllClusters && !returned(compute.LibraryFullStatus{Status: compute.LibraryInstallStatus(was.Status)}, is)
+// StillOwnsLibrary reports whether the object must still uninstall a library that is not
+// declared any more.
+func StillOwnsLibrary(was v1alpha1.LibraryStatus, is compute.LibraryFullStatus) bool {
+	return !is.IsLibraryForAllClusters && !isReinstalled(compute.LibraryFullStatus{Status: compute.LibraryInstallStatus(was.Status)}, is)
 }
 
 func byIdentity(statuses []compute.LibraryFullStatus) map[string]compute.LibraryFullStatus {
@@ -166,14 +167,14 @@ func byIdentity(statuses []compute.LibraryFullStatus) map[string]compute.Library
 	return found
 }
 
-// classify sorts a declared library in.
+// classify adds a declared library to the list for its status.
 func (s *LibraryState) classify(library compute.Library, status compute.LibraryFullStatus) {
 	switch status.Status {
 	case "", compute.LibraryInstallStatusUninstallOnRestart:
 		sameName := func(other compute.Library) bool {
 			return drift.LibraryName(other) != "" && drift.LibraryName(other) == drift.LibraryName(library)
 		}
-		if slices.ContainsFunc(s.Leaving, sameName) {
+		if slices.ContainsFunc(s.Uninstalling, sameName) {
 			s.Replacing = append(s.Replacing, library)
 		} else {
 			s.Missing = append(s.Missing, library)
@@ -190,9 +191,9 @@ func (s *LibraryState) classify(library compute.Library, status compute.LibraryF
 	}
 }
 
-// sort makes the same facts look the same.
+// sort gives the lists an order that depends only on their libraries.
 func (s *LibraryState) sort() {
-	for _, libraries := range [][]compute.Library{s.Missing, s.Surplus, s.Leaving, s.Replacing} {
+	for _, libraries := range [][]compute.Library{s.Missing, s.Undeclared, s.Uninstalling, s.Replacing} {
 		slices.SortFunc(libraries, func(a, b compute.Library) int {
 			return strings.Compare(drift.LibraryIdentity(a), drift.LibraryIdentity(b))
 		})
@@ -201,8 +202,8 @@ func (s *LibraryState) sort() {
 	slices.Sort(s.Failed)
 }
 
-// whenLibrariesDiffer: declared libraries are installed, and those that are no
-// more declared taken away, with one restart for all of them.
+// whenLibrariesDiffer: declared libraries are missing, or libraries that are not declared
+// any more must be uninstalled, with one restart for all of them.
 func whenLibrariesDiffer(in Input) (Plan, bool) {
 	if !ManagesLibraries(in.Cluster) {
 		return Plan{}, false
@@ -217,22 +218,22 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	case !up && !down:
 		return Plan{}, false
 	case !state.Known:
-		return in.lookingAtLibraries(up)
-	case state.Unnamed:
+		return in.awaitLibraries(up)
+	case state.Unrecorded:
 		return Plan{Step: PersistLibraries{}, Verdict: persistingLibraries(missing)}, true
-	case len(state.Surplus) > 0:
-		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "removing " + shownLibraries(state.Surplus)}
-		return in.changeLibraries(UninstallLibraries{in.Observed.Details.ClusterId, state.Surplus}, state.Surplus, verdict), true
-	case up && len(state.Leaving) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
+	case len(state.Undeclared) > 0:
+		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "removing " + shownLibraries(state.Undeclared)}
+		return in.changeLibraries(UninstallLibraries{in.Observed.Details.ClusterId, state.Undeclared}, state.Undeclared, verdict), true
+	case up && len(state.Uninstalling) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
 		return in.restartForLibraries(state), true
-	case len(missing) > 0 && in.heldBack(SubjectLibraries).IsZero():
+	case len(missing) > 0 && in.delayedUntil(SubjectLibraries).IsZero():
 		return in.changeLibraries(InstallLibraries{in.Observed.Details.ClusterId, missing}, missing, installing(shownLibraries(missing))), true
 	default:
 		return Plan{}, false
 	}
 }
 
-// whenInstalling: the libraries of a cluster that is up are not all there.
+// whenInstalling: libraries of a running cluster are being installed or have failed.
 func whenInstalling(in Input) (Plan, bool) {
 	if !ManagesLibraries(in.Cluster) || !isUp(in.Observed.Details.State) {
 		return Plan{}, false
@@ -252,9 +253,9 @@ func whenInstalling(in Input) (Plan, bool) {
 	}
 }
 
-// lookingAtLibraries is the plan while it is not known how far they are. That
-// those of a cluster which is down are not known holds up nothing.
-func (in Input) lookingAtLibraries(up bool) (Plan, bool) {
+// awaitLibraries returns the plan until the libraries are read. A terminated cluster does
+// not wait for that.
+func (in Input) awaitLibraries(up bool) (Plan, bool) {
 	switch failure := in.Observed.Libraries.Failure; {
 	case !up:
 		return Plan{}, false
@@ -265,9 +266,9 @@ func (in Input) lookingAtLibraries(up bool) (Plan, bool) {
 	}
 }
 
-// changeLibraries makes a change once, and gives it time to show.
+// changeLibraries returns a plan that sends a change once, and again after resendInterval.
 func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict Verdict) Plan {
-	if again := in.settles(KindOf(step)); in.Now.Before(again) && slices.EqualFunc(in.Attempts.Last.Libraries, libraries, sameLibrary) {
+	if again := in.resendAt(KindOf(step)); in.Now.Before(again) && slices.EqualFunc(in.Attempts.Last.Libraries, libraries, sameLibrary) {
 		return Plan{Verdict: verdict, RequeueAt: again}
 	}
 	return in.withBackoff(Plan{Step: step, Verdict: verdict})
@@ -275,7 +276,7 @@ func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict 
 
 func (in Input) restartForLibraries(state LibraryState) Plan {
 	plan := Plan{
-		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to remove " + shownLibraries(state.Leaving)},
+		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to remove " + shownLibraries(state.Uninstalling)},
 	}
 	if in.Observed.Details.State == compute.StateRunning {
 		plan.Step = Restart{in.Observed.Details.ClusterId}
@@ -284,15 +285,15 @@ func (in Input) restartForLibraries(state LibraryState) Plan {
 	return plan
 }
 
-// wasRestartedForLibraries tells that the last thing done was the restart, and that
-// another would do no better.
+// wasRestartedForLibraries reports whether the last step was the restart, so that another
+// one would have no effect.
 func (in Input) wasRestartedForLibraries() bool {
 	return in.succeeded(StepRestart) && in.Attempts.Last.Generation == in.Cluster.Generation
 }
 
-// librariesWait tells that a running cluster is not restarted for its libraries.
+// librariesWait reports whether libraries of a running cluster wait for a restart.
 func (in Input) librariesWait() bool {
-	return ManagesLibraries(in.Cluster) && isUp(in.Observed.Details.State) && len(LibrariesOf(in.Cluster, in.Observed).Leaving) > 0
+	return ManagesLibraries(in.Cluster) && isUp(in.Observed.Details.State) && len(LibrariesOf(in.Cluster, in.Observed).Uninstalling) > 0
 }
 
 func sameLibrary(a, b compute.Library) bool {

@@ -11,22 +11,21 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// NeedsInput is what an object's interest in its cluster depends on.
+// NeedsInput has the facts that decide which reads of its cluster an object needs.
 type NeedsInput struct {
 	Cluster *v1alpha1.DatabricksCluster
-	// ClusterID is the object's cluster: the one on record, else the one it names;
-	// empty: none.
+	// ClusterID is the cluster of the object: the one in the status, else the one in the
+	// specification; empty: none.
 	ClusterID string
 	Attempts  Attempts
-	// Desired is the declared specification, nil: unknown; SecretsRotated reports
-	// whether its write-only values are others than those that were last sent.
+	// Desired is the declared specification; nil: unknown. SecretsRotated reports whether
+	// its write-only values differ from those that were last sent.
 	Desired        drift.Tree
 	SecretsRotated bool
 }
 
-// Needs sets what the next decision needs to know of the cluster itself. A changed
-// specification needs a GET: only its spec shows what is to be cleared, and what a
-// correction is to be based on.
+// Needs sets the reads of the cluster that the next decision needs. A changed specification
+// needs a GET: only its spec shows the fields to clear and the base of a correction.
 func Needs(in NeedsInput, interest *cache.Interest) {
 	interest.Purpose = cache.ToKeep
 	if !in.Cluster.DeletionTimestamp.IsZero() {
@@ -42,9 +41,9 @@ func Needs(in NeedsInput, interest *cache.Interest) {
 }
 
 // ReadAfter returns the time after which a read of the cluster must have begun to be
-// accepted; zero: any serves. The owner of a cluster must be known as of the deletion;
-// while reads fail, as of the last read. A cluster that was just created is not missing
-// before it must be visible.
+// accepted; zero: any read. During a deletion the owner of the cluster must be read after
+// the deletion was observed, or at any time while reads fail. A cluster that was just
+// created is not missing before it must be visible.
 func ReadAfter(in NeedsInput, read cache.Observation, failing *Failure, limits Limits) time.Time {
 	after := in.Attempts.readAfter()
 	isLastKnown := read.Presence == cache.Present && failing != nil
@@ -66,7 +65,7 @@ const (
 	SearchByTag
 )
 
-// SearchInput is what the search for an object's owner tag depends on.
+// SearchInput has the facts that decide whether the owner tag is searched for.
 type SearchInput struct {
 	Cluster  *v1alpha1.DatabricksCluster
 	Presence Presence
@@ -77,8 +76,8 @@ type SearchInput struct {
 	Now      time.Time
 }
 
-// NeedsSearchNow reports whether the owner tag is to be searched for now: while the end
-// of a creation is not known, and before one that may not be the first.
+// NeedsSearchNow returns whether the owner tag must be searched for now: while the result of
+// a creation is unknown, and before a creation that may not be the first.
 func NeedsSearchNow(in SearchInput) SearchNeed {
 	resolveAt := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
 	if in.Owner.Key == "" || in.Now.Before(resolveAt) || !NeedsSearch(in.Cluster, in.Presence, in.Origin) {
@@ -87,17 +86,19 @@ func NeedsSearchNow(in SearchInput) SearchNeed {
 	return SearchByTag
 }
 
-// SearchQuery returns the search that NeedsSearchNow asks for, with the Attempts that
-// know when it began.
+// SearchQuery returns the search that NeedsSearchNow requires. The attempts have the time
+// when it began.
 func SearchQuery(in SearchInput) cache.Query {
 	resolveAt := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
 	return cache.Query{Tag: in.Owner.Key, Value: in.Owner.Value, After: latest(resolveAt, in.Attempts.SearchSince)}
 }
 
-// LibrariesLookup returns how the libraries of a cluster are read: closely while they
-// change, seldom while they are as declared, to see what was changed elsewhere.
-// changedAt is when the state of the cluster last changed.
-func LibrariesLookup(cluster *v1alpha1.DatabricksCluster, presence Presence, details *compute.ClusterDetails, changedAt time.Time, attempts Attempts) cache.Lookup {
+// LibrariesLookup returns how the libraries of a cluster are read: often while they change,
+// and seldom while they are as declared, to detect changes by other actors. changedAt is
+// when the state of the cluster last changed.
+func LibrariesLookup(
+	cluster *v1alpha1.DatabricksCluster, presence Presence, details *compute.ClusterDetails, changedAt time.Time, attempts Attempts,
+) cache.Lookup {
 	tried := attempts.Last.At
 	switch {
 	case !ManagesLibraries(cluster):
@@ -113,7 +114,7 @@ func LibrariesLookup(cluster *v1alpha1.DatabricksCluster, presence Presence, det
 	}
 }
 
-// LibrariesRead returns what is known of the libraries after a lookup.
+// LibrariesRead returns the observed libraries after a lookup.
 func LibrariesRead(look cache.Look[[]compute.LibraryFullStatus]) (known Libraries) {
 	if !look.StartedAt.IsZero() {
 		return Libraries{Seen: true, Statuses: look.Value}
@@ -149,11 +150,11 @@ func PinnedRead(cluster *v1alpha1.DatabricksCluster, id string, look cache.Look[
 	}
 }
 
-// permissionsAttempt is how the last attempt to set the permissions ended.
+// permissionsAttempt is the result of the last attempt to set the permissions.
 type permissionsAttempt struct {
 	Attempt
-	// refused reports that the permissions are certainly as before, done that those of
-	// this generation were set.
+	// refused is set if the permissions are certainly unchanged, and done if those of this
+	// generation were set.
 	refused, done bool
 }
 
@@ -186,7 +187,7 @@ func PermissionsLookup(cluster *v1alpha1.DatabricksCluster, attempts Attempts) c
 	return lookup
 }
 
-// PermissionsRead returns what is known of the permissions of a cluster after a lookup.
+// PermissionsRead returns the observed permissions of a cluster after a lookup.
 func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]compute.ClusterAccessControlResponse], attempts Attempts) (known Permissions) {
 	if !ManagesPermissions(cluster) {
 		return known
@@ -202,7 +203,7 @@ func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]comp
 	return known
 }
 
-// CatalogLookup returns what a new specification is compared with, once.
+// CatalogLookup returns the parts of the catalog that a new specification is compared with.
 func CatalogLookup(spec *v1alpha1.DatabricksClusterSpec) cache.CatalogLookup {
 	named := func(ids ...string) cache.Cadence {
 		for _, id := range ids {

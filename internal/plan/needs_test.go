@@ -20,8 +20,8 @@ var (
 	after  = noon.Add(time.Minute)
 )
 
-// needing is what the interest of a situation depends on.
-func needing(changes ...change) NeedsInput {
+// needsOf returns the facts of a situation for Needs.
+func needsOf(changes ...change) NeedsInput {
 	in := situation(append([]change{owning, declared}, changes...)...)
 	return NeedsInput{
 		Cluster: in.Cluster, ClusterID: clusterID, Attempts: in.Attempts.Seen(in.Cluster, noon),
@@ -35,12 +35,12 @@ func TestNeeds(t *testing.T) {
 		readAfter, specAfter time.Time
 		purpose              cache.Purpose
 	}{
-		"[case-09] at rest any read serves":                              {nil, time.Time{}, time.Time{}, cache.ToKeep},
+		"[case-09] any read is accepted without a step":                  {nil, time.Time{}, time.Time{}, cache.ToKeep},
 		"[case-61] after a step only a read that began since":            {[]change{did(StepResize, time.Minute)}, before, time.Time{}, cache.ToKeep},
 		"after a refusal the cluster is as it was":                       {[]change{failed(StepResize, databricks.ClassInvalid, time.Minute)}, time.Time{}, time.Time{}, cache.ToKeep},
 		"after a lost answer it may not be":                              {[]change{failed(StepResize, databricks.ClassAmbiguous, time.Minute)}, before, time.Time{}, cache.ToKeep},
 		"[case-62] a changed specification needs a GET that began since": {[]change{applied("v1:0")}, time.Time{}, noon, cache.ToKeep},
-		"rotated secrets do, too":                                        {[]change{world(func(o *Observation) { o.SecretsRotated = true })}, time.Time{}, noon, cache.ToKeep},
+		"rotated secrets do, too":                                        {[]change{observed(func(o *Observation) { o.SecretsRotated = true })}, time.Time{}, noon, cache.ToKeep},
 		"a new cluster has nothing to clear":                             {[]change{applied(""), justCreated(drift.Tree{})}, time.Time{}, time.Time{}, cache.ToKeep},
 		"an update needs its base": {[]change{func(in *Input) {
 			in.Attempts = in.Attempts.WithBase(nil, after)
@@ -51,7 +51,7 @@ func TestNeeds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			var interest cache.Interest
-			Needs(needing(row.changes...), &interest)
+			Needs(needsOf(row.changes...), &interest)
 			g.Expect(interest).To(Equal(cache.Interest{ClusterID: clusterID, After: row.readAfter, SpecAfter: row.specAfter, Purpose: row.purpose}))
 		})
 	}
@@ -69,16 +69,16 @@ func TestReadAfter(t *testing.T) {
 		failing  *Failure
 		want     time.Time
 	}{
-		"any read serves": {nil, cache.Present, nil, time.Time{}},
+		"any read is accepted":                                         {nil, cache.Present, nil, time.Time{}},
 		"[case-82] a deletion needs the owner as of then":              {[]change{deleted}, cache.Present, nil, noon},
 		"[case-44] while reads fail, as of the last read":              {[]change{deleted}, cache.Present, failure, time.Time{}},
-		"[case-44] unless nothing is known":                            {[]change{deleted}, cache.Missing, failure, noon},
+		"[case-44] unless the cluster is not known":                    {[]change{deleted}, cache.Missing, failure, noon},
 		"[case-37] a cluster that is missing is missing":               {nil, cache.Missing, nil, time.Time{}},
 		"[case-11] a new one is not missing before it must be visible": {[]change{pendingSince(noon), young}, cache.Missing, nil, visible},
 		"[case-11] one that was purged, the same":                      {[]change{pendingSince(noon), young}, cache.Purged, nil, visible},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := needing(row.changes...)
+			in := needsOf(row.changes...)
 			NewWithT(t).Expect(ReadAfter(in, cache.Observation{Presence: row.presence}, row.failing, limits)).To(Equal(row.want))
 		})
 	}
@@ -116,7 +116,7 @@ func TestSearches(t *testing.T) {
 			g.Expect(asked.Attempts.SearchSince).To(Equal(row.after))
 			if row.need == SearchByTag {
 				g.Expect(SearchQuery(asked)).To(Equal(cache.Query{Tag: ownerTag.Key, Value: ownerTag.Value, After: noon}))
-				g.Expect(asked.Attempts.WithSearch(SearchByTag, after).SearchSince).To(Equal(noon), "it goes on")
+				g.Expect(asked.Attempts.WithSearch(SearchByTag, after).SearchSince).To(Equal(noon), "the search continues")
 				g.Expect(asked.Attempts.WithSearch(NoSearch, after).SearchSince).To(BeZero())
 			}
 		})
@@ -133,7 +133,7 @@ func withLibraries(statuses ...compute.LibraryInstallStatus) change {
 }
 
 func TestLibrariesLookup(t *testing.T) {
-	installed := told(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonLibrariesInstalled)
+	installed := withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonLibrariesInstalled)
 	restarted := is("RUNNING", func(c *compute.ClusterDetails) { c.LastRestartedTime = noon.UnixMilli() })
 	for name, row := range map[string]struct {
 		changes []change
@@ -146,11 +146,11 @@ func TestLibrariesLookup(t *testing.T) {
 		"[case-47] they are not named yet":         {[]change{withLibraries(), is("RUNNING")}, cache.WhileChanging, after},
 		"[case-47] they are installed":             {[]change{withLibraries("INSTALLED"), installed, is("RUNNING")}, cache.WhileQuiet, time.Time{}},
 		"[case-47] the cluster was restarted":      {[]change{withLibraries("INSTALLED"), installed, restarted}, cache.WhileChanging, after},
-		"[case-47] they are being installed":       {[]change{withLibraries("INSTALLING"), told(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonInstallingLibraries), is("RUNNING")}, cache.WhileChanging, after},
+		"[case-47] they are being installed":       {[]change{withLibraries("INSTALLING"), withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonInstallingLibraries), is("RUNNING")}, cache.WhileChanging, after},
 		"[case-47] a terminated cluster":           {[]change{withLibraries("INSTALLED"), is("TERMINATED")}, cache.WhileQuiet, time.Time{}},
 		"[case-47] a terminated one, not yet sent": {[]change{withLibraries(""), is("TERMINATED")}, cache.WhileChanging, after},
 		"[case-47] a cluster on its way":           {[]change{withLibraries(), is("PENDING")}, cache.WhileQuiet, time.Time{}},
-		"[case-47] one is to be taken away": {[]change{withLibraries("INSTALLED"), installed, is("RUNNING"), func(in *Input) {
+		"[case-47] a library must be uninstalled": {[]change{withLibraries("INSTALLED"), installed, is("RUNNING"), func(in *Input) {
 			in.Cluster.Spec.Libraries = []v1alpha1.Library{}
 		}}, cache.WhileChanging, after},
 	} {
@@ -167,14 +167,14 @@ func TestLibrariesRead(t *testing.T) {
 	failed := cache.Look[[]compute.LibraryFullStatus]{Err: errors.New("broken")}
 	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Failure: &Failure{Class: databricks.ClassTransient, Message: "broken"}}))
 	failed.StartedAt = noon
-	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Seen: true}), "what was read before serves")
+	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Seen: true}), "the earlier value is used")
 	g.Expect(LibrariesRead(cache.Look[[]compute.LibraryFullStatus]{})).To(Equal(Libraries{}))
 }
 
 func TestPins(t *testing.T) {
 	pinning := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.Pinned = new(true) })
 	did := func(step StepKind, at time.Time) change {
-		return func(in *Input) { in.Attempts = in.Attempts.RecordedBeside(Attempt{Step: step, At: at}) }
+		return func(in *Input) { in.Attempts = in.Attempts.RecordedSideStep(Attempt{Step: step, At: at}) }
 	}
 	read := cache.Look[map[string]bool]{Value: map[string]bool{clusterID: true}, StartedAt: noon}
 	for name, row := range map[string]struct {
@@ -208,7 +208,7 @@ func TestPermissionsLookups(t *testing.T) {
 		s.AccessControlList = []v1alpha1.AccessControl{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}
 	})
 	inPlace := func(in *Input) {
-		told(v1alpha1.ConditionReady, v1alpha1.ReasonRunning)(in)
+		withCondition(v1alpha1.ConditionReady, v1alpha1.ReasonRunning)(in)
 	}
 	set := func(class databricks.Class, at time.Time) change {
 		return func(in *Input) {
@@ -216,13 +216,13 @@ func TestPermissionsLookups(t *testing.T) {
 			if class != "" {
 				attempt.Failure = &Failure{Class: class}
 			}
-			in.Attempts = in.Attempts.RecordedBeside(attempt)
+			in.Attempts = in.Attempts.RecordedSideStep(attempt)
 		}
 	}
 	for name, row := range map[string]struct {
 		changes         []change
 		after, outdated time.Time
-		// seen reports whether a read that began at noon serves.
+		// seen reports whether a read that began at noon is accepted.
 		seen, inPlace bool
 	}{
 		"[case-48] a new specification":            {[]change{granting}, before, time.Time{}, true, false},
@@ -251,13 +251,13 @@ func TestPermissionsLookups(t *testing.T) {
 	})
 }
 
-func TestTheCatalogIsReadForWhatIsNamed(t *testing.T) {
+func TestTheCatalogIsReadForTheNamedObjects(t *testing.T) {
 	g := NewWithT(t)
 	bare := v1alpha1.DatabricksClusterSpec{}
 	g.Expect(CatalogLookup(&bare)).To(Equal(cache.CatalogLookup{Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet}))
-	named := v1alpha1.DatabricksClusterSpec{}
-	named.PolicyID, named.DriverInstancePoolID = "p", "d"
-	g.Expect(CatalogLookup(&named)).To(Equal(cache.CatalogLookup{
+	hasKnownReason := v1alpha1.DatabricksClusterSpec{}
+	hasKnownReason.PolicyID, hasKnownReason.DriverInstancePoolID = "p", "d"
+	g.Expect(CatalogLookup(&hasKnownReason)).To(Equal(cache.CatalogLookup{
 		Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet, Policies: cache.WhileQuiet, InstancePools: cache.WhileQuiet,
 	}))
 }
@@ -275,7 +275,7 @@ func TestCompare(t *testing.T) {
 			full.Details, full.ReadAt, full.Spec, full.SpecAt = &details, noon, driftedSpec, noon
 			found, err := Compare(full)
 			if err != nil || !found.Complete {
-				panic("the facts suffice")
+				panic("the facts must suffice")
 			}
 			in.Attempts = in.Attempts.WithComparison(found)
 		}

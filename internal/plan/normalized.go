@@ -17,32 +17,32 @@ import (
 // maxNormalized bounds status.normalizedFields.
 const maxNormalized = 64
 
-// NormalizedInput is what SplitNormalized decides from.
+// NormalizedInput has the facts for SplitNormalized.
 type NormalizedInput struct {
 	Cluster *v1alpha1.DatabricksCluster
-	// Desired is the declared specification that Found is about.
+	// Desired is the declared specification that Found compares.
 	Desired drift.Tree
 	Found   drift.Comparison
-	// SpecKnown reports whether Found rests on a GET's spec that is not older than
-	// the last own write, this generation and the effective values.
+	// SpecKnown reports whether Found uses the spec of a GET that is not older than the
+	// last own write, this generation and the effective values.
 	SpecKnown bool
 	// Last is the last step of this process for the object.
 	Last Attempt
 }
 
-// SplitNormalized separates the differences that are to be corrected from those
-// that the server made: it was asked for the desired value and keeps another
-// one. Nothing is ever sent for the latter. A difference is the server's
+// SplitNormalized separates the differences to correct from the normalized ones, for which
+// the server was asked for the desired value and keeps another one. Nothing is sent for a
+// normalized difference. A difference is normalized
 //
 //   - if the spec asks for the desired value, unless an update of it has just left
 //     the old value in effect,
 //   - if status.normalizedFields has it with these values,
-//   - if it is found by the first comparison after the create of this very
+//   - if it is found by the first comparison after the create of this same
 //     specification, or
-//   - if the last step was an update that made the user's change, and the value
+//   - if the last step was an update that sent the user's change, and the value
 //     in effect is neither the old one nor the desired one.
 //
-// Without a known spec only the recorded ones are.
+// Without a known spec, only recorded differences are normalized.
 func SplitNormalized(in NormalizedInput) (differences, normalized []drift.Difference) {
 	for _, difference := range in.Found.Normalized {
 		if in.hadNoEffect(difference) {
@@ -72,13 +72,13 @@ func (in NormalizedInput) isNormalized(difference drift.Difference) bool {
 	if recorded != nil && recorded.Digest == normalizedDigest(in.Cluster.UID, difference) {
 		return true
 	}
-	return in.SpecKnown && (in.isFirstAfterCreate() || in.isMadeOfUpdate(difference, recorded != nil))
+	return in.SpecKnown && (in.isFirstAfterCreate() || in.isNormalizedUpdate(difference, recorded != nil))
 }
 
-// hadNoEffect reports whether the last step was an update of a field that the
-// server accepted and that left the old value in effect, or was found to be one in
-// this generation: the field cannot be changed. At a path that was normalized
-// before, the old value is what the server makes of any.
+// hadNoEffect reports whether the last step was an update of a field that the server
+// accepted and that left the old value in effect, or the conditions show that for this
+// generation: the field cannot be changed. At a path that was normalized before, the
+// server may turn every value into the old one.
 func (in NormalizedInput) hadNoEffect(difference drift.Difference) bool {
 	if recordOf(in.Cluster, difference) != nil || in.isFirstAfterCreate() {
 		return false
@@ -90,8 +90,8 @@ func (in NormalizedInput) hadNoEffect(difference drift.Difference) bool {
 	return sent && sameJSON(was.Actual, difference.Actual)
 }
 
-// sent returns a difference as it was before the last step, if that was an update
-// which succeeded and was to correct it.
+// sent returns a difference as it was before the last step, if that step was a successful
+// update that contained it.
 func (in NormalizedInput) sent(difference drift.Difference) (was drift.Difference, ok bool) {
 	if in.Last.Step != StepUpdate || in.Last.Failure != nil || in.Last.Generation != in.Cluster.Generation {
 		return drift.Difference{}, false
@@ -106,16 +106,16 @@ func (in NormalizedInput) sent(difference drift.Difference) (was drift.Differenc
 }
 
 // isFirstAfterCreate reports whether nothing was compared since the create call
-// that asked for this very specification.
+// for this same specification.
 func (in NormalizedInput) isFirstAfterCreate() bool {
 	creation := in.Cluster.Status.Creation
 	return creation != nil && creation.Token == "" && creation.Digest != "" && creation.Digest == drift.Digest(in.Desired)
 }
 
-// isMadeOfUpdate reports whether a difference is what the server made of the
-// user's change that the last step sent. At a path that was normalized before,
-// the server may also keep the old value.
-func (in NormalizedInput) isMadeOfUpdate(difference drift.Difference, normalizedBefore bool) bool {
+// isNormalizedUpdate reports whether a difference is the server's normalization of the
+// user's change in the last step. At a path that was normalized before, the server may
+// also keep the old value.
+func (in NormalizedInput) isNormalizedUpdate(difference drift.Difference, normalizedBefore bool) bool {
 	was, sent := in.sent(difference)
 	if !sent || in.Cluster.Status.AppliedDigest != Applying || difference.Size {
 		return false
@@ -124,7 +124,7 @@ func (in NormalizedInput) isMadeOfUpdate(difference drift.Difference, normalized
 	return normalizedBefore || (moved && (difference.RequestedAsDesired() || difference.MayRewrite()))
 }
 
-// recordOf returns what status.normalizedFields has of a path, or nil.
+// recordOf returns the entry of a path in status.normalizedFields; nil: none.
 func recordOf(cluster *v1alpha1.DatabricksCluster, difference drift.Difference) *v1alpha1.NormalizedField {
 	recorded := cluster.Status.NormalizedFields
 	at := slices.IndexFunc(recorded, func(field v1alpha1.NormalizedField) bool { return field.Path == difference.SpecPath() })
@@ -135,8 +135,8 @@ func recordOf(cluster *v1alpha1.DatabricksCluster, difference drift.Difference) 
 }
 
 // NormalizedFields returns status.normalizedFields after a comparison: the
-// normalized values, and the earlier ones where the path differs otherwise now,
-// so that a value which comes back is known again.
+// normalized values, and the earlier ones of paths that differ in another way now, so that
+// an earlier value is recognized when it returns.
 func NormalizedFields(cluster *v1alpha1.DatabricksCluster, observed Observation) []v1alpha1.NormalizedField {
 	fields := make([]v1alpha1.NormalizedField, 0, len(observed.Normalized))
 	for _, difference := range observed.Normalized {
@@ -174,10 +174,10 @@ func sameJSON(a, b any) bool {
 	return errOne == nil && errOther == nil && bytes.Equal(one, other)
 }
 
-// Changed reports whether a declared specification is another one than that whose
-// digest stands in status.appliedDigest. Nothing was in place before the first
-// digest, and neither the old nor the new specification is while it says Applying.
-// A digest of another version of the operator means that nothing was changed.
+// Changed reports whether a declared specification differs from the one with the digest in
+// status.appliedDigest. An empty digest means that no specification was applied yet, and
+// Applying that neither the old nor the new one is known to be in effect. A digest of
+// another version of the operator counts as unchanged.
 func Changed(applied string, desired drift.Tree) bool {
 	if applied == "" || applied == Applying {
 		return true
@@ -185,10 +185,9 @@ func Changed(applied string, desired drift.Tree) bool {
 	return drift.KnownDigest(applied) && applied != drift.Digest(desired)
 }
 
-// SecretsRotated reports whether the write-only values of the specification, whose
-// digest is given, are others than those that were last sent. A status of another
-// version of the operator, which has no digest or one of another form, means that
-// they are not.
+// SecretsRotated reports whether the write-only values of the specification with this digest
+// differ from those that were last sent. A status of another version of the operator,
+// without a digest or with one of another format, counts as not rotated.
 func SecretsRotated(cluster *v1alpha1.DatabricksCluster, digest string, last Attempt) bool {
 	status := cluster.Status
 	sent := last.Step == StepUpdate && last.Failure == nil && last.SecretsDigest == digest

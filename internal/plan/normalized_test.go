@@ -15,18 +15,18 @@ import (
 
 const firstOnDemand = "/aws_attributes/first_on_demand"
 
-// demanding is a specification with a number of nodes that are on demand.
-func demanding(count float64) drift.Tree {
+// onDemand returns a specification with a number of on-demand nodes.
+func onDemand(count float64) drift.Tree {
 	return drift.Tree{"spark_version": "x", "aws_attributes": map[string]any{"first_on_demand": count}}
 }
 
-// named is a specification with a user.
+// namedFor returns a specification with a user.
 func namedFor(user string) drift.Tree {
 	return drift.Tree{"spark_version": "x", "single_user_name": user}
 }
 
-// comparing is a comparison of a specification with what is in effect and what
-// was asked; asked may be empty for a spec that is not known.
+// comparing compares a specification with the values in effect and the requested ones;
+// asked is empty if the spec is unknown.
 func comparing(t *testing.T, desired, effective drift.Tree, asked string) change {
 	t.Helper()
 	raw, err := json.Marshal(effective)
@@ -53,14 +53,14 @@ func asks(tree drift.Tree) string {
 	return string(raw)
 }
 
-// justCreated is an object whose create asked for a specification.
+// justCreated has the object created with a specification.
 func justCreated(desired drift.Tree) change {
 	return func(in *Input) {
 		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1, Digest: drift.Digest(desired)}
 	}
 }
 
-// recorded has the status know what the server made of a specification.
+// recorded stores the normalized fields of a specification in the status.
 func recorded(t *testing.T, desired, effective drift.Tree) change {
 	t.Helper()
 	return func(in *Input) {
@@ -74,7 +74,7 @@ func applied(digest string) change {
 	return func(in *Input) { in.Cluster.Status.AppliedDigest = digest }
 }
 
-// updated has the last step be an update that was to turn one value into another.
+// updated makes the last step an update from one value to another.
 func updated(path string, desired, actual any) change {
 	return func(in *Input) {
 		did(StepUpdate, 0)(in)
@@ -84,67 +84,66 @@ func updated(path string, desired, actual any) change {
 	}
 }
 
-func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
-	const ours = true
+func TestNormalizedValuesAreNotCorrected(t *testing.T) {
 	for name, row := range map[string]struct {
 		changes []change
-		// normalized is true where nothing is left to correct.
+		// normalized is true if nothing must be corrected.
 		normalized bool
 	}{
 		"the spec asks for it": {
-			[]change{applied(drift.Digest(demanding(0))), comparing(t, demanding(0), demanding(1), asks(demanding(0)))}, true,
+			[]change{applied(drift.Digest(onDemand(0))), comparing(t, onDemand(0), onDemand(1), asks(onDemand(0)))}, true,
 		},
 		"the first comparison after the create, the spec rewritten": {
-			[]change{justCreated(demanding(0)), comparing(t, demanding(0), demanding(1), asks(demanding(1)))}, true,
+			[]change{justCreated(onDemand(0)), comparing(t, onDemand(0), onDemand(1), asks(onDemand(1)))}, true,
 		},
 		"the first comparison after the create, a name": {
 			[]change{justCreated(namedFor("A@x")), comparing(t, namedFor("A@x"), namedFor("a@x"), asks(namedFor("a@x")))}, true,
 		},
 		"[case-87] an edit before the first comparison": {
-			[]change{justCreated(demanding(2)), comparing(t, demanding(0), demanding(2), asks(demanding(2)))}, false,
+			[]change{justCreated(onDemand(2)), comparing(t, onDemand(0), onDemand(2), asks(onDemand(2)))}, false,
 		},
 		"after the create, but only a list was seen": {
-			[]change{justCreated(demanding(0)), comparing(t, demanding(0), demanding(1), "")}, false,
+			[]change{justCreated(onDemand(0)), comparing(t, onDemand(0), onDemand(1), "")}, false,
 		},
 		"it is recorded, and only a list was seen": {
-			[]change{recorded(t, demanding(0), demanding(1)), comparing(t, demanding(0), demanding(1), "")}, true,
+			[]change{recorded(t, onDemand(0), onDemand(1)), comparing(t, onDemand(0), onDemand(1), "")}, true,
 		},
 		"it is recorded, with another value in effect": {
-			[]change{applied(drift.Digest(demanding(0))), recorded(t, demanding(0), demanding(1)), comparing(t, demanding(0), demanding(3), asks(demanding(3)))}, false,
+			[]change{applied(drift.Digest(onDemand(0))), recorded(t, onDemand(0), onDemand(1)), comparing(t, onDemand(0), onDemand(3), asks(onDemand(3)))}, false,
 		},
 		"a later edit of the field": {
-			[]change{applied(drift.Digest(demanding(0))), recorded(t, demanding(0), demanding(1)), comparing(t, demanding(2), demanding(1), asks(demanding(1)))}, false,
+			[]change{applied(drift.Digest(onDemand(0))), recorded(t, onDemand(0), onDemand(1)), comparing(t, onDemand(2), onDemand(1), asks(onDemand(1)))}, false,
 		},
-		"the user's update made a third value": {
-			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, demanding(0), demanding(1), asks(demanding(1)))}, true,
+		"the user's update resulted in a third value": {
+			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, onDemand(0), onDemand(1), asks(onDemand(1)))}, true,
 		},
-		"the user's update made a third value, 0 is left out of the spec": {
-			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, demanding(0), demanding(1), `{"spark_version":"x"}`)}, true,
+		"the user's update resulted in a third value, and the spec omits 0": {
+			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, onDemand(0), onDemand(1), `{"spark_version":"x"}`)}, true,
 		},
-		"the user's update made another spelling": {
+		"the user's update resulted in another spelling": {
 			[]change{updated("/single_user_name", "B@x", "a@x"), comparing(t, namedFor("B@x"), namedFor("b@x"), asks(namedFor("b@x")))}, true,
 		},
-		"the user's update met a second hand": {
+		"another actor changed the field after the user's update": {
 			[]change{updated("/single_user_name", "B@x", "a@x"), comparing(t, namedFor("B@x"), namedFor("c@x"), asks(namedFor("c@x")))}, false,
 		},
 		"the user's update left the old value": {
-			[]change{updated(firstOnDemand, 0.0, 1.0), comparing(t, demanding(0), demanding(1), asks(demanding(1)))}, false,
+			[]change{updated(firstOnDemand, 0.0, 1.0), comparing(t, onDemand(0), onDemand(1), asks(onDemand(1)))}, false,
 		},
-		"the user's update left the old value, which the server made before": {
+		"the user's update left the old value, which was normalized before": {
 			[]change{recorded(t, namedFor("A@x"), namedFor("a@x")), updated("/single_user_name", "a@X", "a@x"), comparing(t, namedFor("a@X"), namedFor("a@x"), asks(namedFor("a@x")))}, true,
 		},
-		"the user's update left the old value, and the spec asks for ours": {
-			[]change{updated(firstOnDemand, 2.0, 1.0), comparing(t, demanding(2), demanding(1), asks(demanding(2)))}, false,
+		"the user's update left the old value, and the spec has the desired value": {
+			[]change{updated(firstOnDemand, 2.0, 1.0), comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, false,
 		},
-		"it was found to be hadNoEffect by an earlier process": {
-			[]change{told(v1alpha1.ConditionStalled, v1alpha1.ReasonImmutableField), comparing(t, demanding(2), demanding(1), asks(demanding(2)))}, false,
+		"an earlier process found that it has no effect": {
+			[]change{withCondition(v1alpha1.ConditionStalled, v1alpha1.ReasonImmutableField), comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, false,
 		},
-		"the user's update left the old value, which the server made before, and the spec asks for ours": {
+		"the user's update left the old value, which was normalized before, and the spec has the desired value": {
 			[]change{recorded(t, namedFor("A@x"), namedFor("a@x")), updated("/single_user_name", "a@X", "a@x"), comparing(t, namedFor("a@X"), namedFor("a@x"), asks(namedFor("a@X")))}, true,
 		},
-		"a correction of others' changes met a second hand": {
+		"another actor changed the field after a correction of drift": {
 			[]change{
-				updated(firstOnDemand, 0.0, 2.0), applied(drift.Digest(demanding(0))), comparing(t, demanding(0), demanding(1), asks(demanding(1))),
+				updated(firstOnDemand, 0.0, 2.0), applied(drift.Digest(onDemand(0))), comparing(t, onDemand(0), onDemand(1), asks(onDemand(1))),
 			}, false,
 		},
 	} {
@@ -152,10 +151,10 @@ func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
 			g := NewWithT(t)
 			in := situation(append([]change{owning}, row.changes...)...)
 			plan := Make(in)
-			if row.normalized == ours {
+			if row.normalized {
 				g.Expect(in.Observed.Differences).To(BeEmpty())
 				g.Expect(in.Observed.Normalized).To(HaveLen(1))
-				g.Expect(plan).To(Equal(Plan{}), "nothing is sent, and the state speaks for itself")
+				g.Expect(plan).To(Equal(Plan{}), "nothing is sent")
 			} else {
 				g.Expect(in.Observed.Differences).To(HaveLen(1))
 				g.Expect(in.Observed.Normalized).To(BeEmpty())
@@ -165,16 +164,16 @@ func TestWhatTheServerMadeIsNoDifference(t *testing.T) {
 	}
 }
 
-func TestWhatIsRecordedOfNormalizedFields(t *testing.T) {
+func TestTheRecordedNormalizedFields(t *testing.T) {
 	t.Run("[case-66]", func(t *testing.T) {
 		g := NewWithT(t)
-		in := situation(owning, recorded(t, demanding(0), demanding(1)))
+		in := situation(owning, recorded(t, onDemand(0), onDemand(1)))
 		kept := in.Cluster.Status.NormalizedFields
 		g.Expect(kept[0].Path).To(Equal("/awsAttributes/firstOnDemand"))
-		comparing(t, demanding(0), demanding(3), asks(demanding(3)))(&in)
-		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(Equal(kept), "the server will make the same of a correction")
-		comparing(t, demanding(1), demanding(1), asks(demanding(1)))(&in)
-		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(BeEmpty(), "it is in place")
+		comparing(t, onDemand(0), onDemand(3), asks(onDemand(3)))(&in)
+		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(Equal(kept), "the server would normalize a correction in the same way")
+		comparing(t, onDemand(1), onDemand(1), asks(onDemand(1)))(&in)
+		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(BeEmpty(), "it is in effect")
 
 		in.Observed.Normalized = nil
 		for i := range 100 {
@@ -185,12 +184,12 @@ func TestWhatIsRecordedOfNormalizedFields(t *testing.T) {
 }
 
 func TestAnotherVersionOfTheDigestMeansNotChanged(t *testing.T) {
-	desired := demanding(2)
+	desired := onDemand(2)
 	for applied, changed := range map[string]bool{
 		"":                          true,
 		Applying:                    true,
 		drift.Digest(desired):       false,
-		drift.Digest(demanding(1)):  true,
+		drift.Digest(onDemand(1)):   true,
 		"0123456789abcdef":          false,
 		"v2:0123456789abcdef":       false,
 		"v2:0123456789abcdef:extra": false,
@@ -216,7 +215,7 @@ func TestRotatedSecrets(t *testing.T) {
 		"the same":                              {[]change{last(old), secretsOwned}, old, false},
 		"another":                               {[]change{last(old), secretsOwned}, other, true},
 		"removed":                               {[]change{last(old), secretsOwned}, "", true},
-		"there and back while it is applied":    {[]change{last(Applying), secretsOwned}, old, true},
+		"rotated twice while it is applied":     {[]change{last(Applying), secretsOwned}, old, true},
 		"sent, the status not written":          {[]change{last(Applying), secretsOwned, sent(other)}, other, false},
 		"sent before it was rotated":            {[]change{last(old), secretsOwned, sent(old)}, other, true},
 		"sent and refused":                      {[]change{last(Applying), secretsOwned, failed(StepUpdate, databricks.ClassInvalid, 0)}, other, true},
@@ -248,10 +247,10 @@ func TestARotatedSecretIsTheUsersChange(t *testing.T) {
 		step    StepKind
 		reason  string
 	}{
-		"it is persisted first":           {nil, StepPersistOwnership, v1alpha1.ReasonUpdating},
-		"then it is sent":                 {[]change{applied(Applying)}, StepUpdate, v1alpha1.ReasonUpdating},
-		"it waits by updateStrategy":      {[]change{onTermination}, StepNone, v1alpha1.ReasonChangesDeferred},
-		"driftPolicy does not hold it up": {[]change{applied(Applying), spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn })}, StepUpdate, v1alpha1.ReasonUpdating},
+		"it is persisted first":         {nil, StepPersistOwnership, v1alpha1.ReasonUpdating},
+		"then it is sent":               {[]change{applied(Applying)}, StepUpdate, v1alpha1.ReasonUpdating},
+		"it waits by updateStrategy":    {[]change{onTermination}, StepNone, v1alpha1.ReasonChangesDeferred},
+		"driftPolicy does not delay it": {[]change{applied(Applying), spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn })}, StepUpdate, v1alpha1.ReasonUpdating},
 	} {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			g := NewWithT(t)

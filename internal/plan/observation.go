@@ -10,26 +10,25 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// Input is everything that a decision depends on.
+// Input has all facts that a decision depends on.
 type Input struct {
 	Cluster  *v1alpha1.DatabricksCluster
 	Observed Observation
 	Attempts Attempts
-	// SearchFirst reports that the owner tag must be looked for before anything is
-	// created: the object is older than this process.
+	// SearchFirst is set if the owner tag must be searched for before a create, because the
+	// object is older than this process.
 	SearchFirst bool
 	Limits      Limits
 	Now         time.Time
 }
 
-// Limits are the spans of time that the creation protocol rests on.
+// Limits are the durations of the creation protocol and of the backoffs.
 type Limits struct {
 	// CreateWindow is how long after the intent was made a create may be sent.
 	CreateWindow time.Duration
 	// RequestDeadline is how long a request may take.
 	RequestDeadline time.Duration
-	// VisibilityGrace is how long a created cluster may stay unseen by lists
-	// and by GET.
+	// VisibilityGrace is how long lists and GET may not show a created cluster.
 	VisibilityGrace time.Duration
 	// ContentionWindow is the span in which reversals are counted; 0 is an hour.
 	ContentionWindow time.Duration
@@ -40,87 +39,85 @@ type Limits struct {
 	LaunchBackoff time.Duration
 }
 
-// World is what observe found. A failure to find something is a fact too.
+// Observation has the observed facts. A failed read is a fact, too.
 type Observation struct {
-	// Blocked is why there is no workspace to speak to; nil: there is one.
+	// Blocked is why the workspace cannot be called; nil: it can.
 	Blocked *Blocked
-	// Host and Principal are the workspace's and whom it takes us for. Host is
-	// known as soon as the credentials could be read.
+	// Host and WorkspaceID identify the workspace, and Principal is the user or service
+	// principal that the credential authenticates as. Host is known once the credentials
+	// were read.
 	Host, Principal, WorkspaceID string
-	// ReadFailure is what the workspace's reads have failed with lately; nil
-	// when they succeed.
+	// ReadFailure is the current failure of reads of the workspace; nil: they succeed.
 	ReadFailure *Failure
-	// ReadFailureOfCluster marks one of the GETs of this cluster alone, which lists
-	// may still return.
+	// ReadFailureOfCluster is set if only the GETs of this cluster fail; lists may still
+	// return it.
 	ReadFailureOfCluster bool
-	// ReadFailingSince is when that began.
+	// ReadFailingSince is when the reads began to fail.
 	ReadFailingSince time.Time
-	// Presence tells whether the object's cluster exists, Details how it is.
+	// Presence is whether the cluster exists, and Details is its state.
 	Presence Presence
 	Details  *compute.ClusterDetails
-	// Search is the state of the look for clusters with the owner tag.
+	// Search is the state of the search for clusters with the owner tag.
 	Search Search
-	// Owner is the tag of the clusters created for this object; its key is
-	// empty where the operator was told not to tag.
+	// Owner is the tag of the clusters created for this object; its key is empty if the
+	// operator is configured not to tag.
 	Owner drift.Tag
-	// ManagedBy names the other object that already manages the cluster this one
-	// wants; empty: none.
+	// ManagedBy is the other object that already manages the cluster; empty: none.
 	ManagedBy string
-	// Desired is the declared specification on the wire, Differences where the
-	// cluster is not as declared.
+	// Desired is the declared specification in the form of the API, and Differences are
+	// the fields in which the cluster differs.
 	Desired     drift.Tree
 	Differences []drift.Difference
-	// Normalized are the paths at which the server keeps another value than it was
-	// asked for. They are shown, and nothing is sent for them.
+	// Normalized are the fields in which the server keeps another value than it was asked
+	// for. The status shows them, and nothing is sent for them.
 	Normalized []drift.Difference
-	// SpecKnown reports whether Differences rests on a GET's spec that is newer
-	// than the last own write and this generation: without it a removal cannot be
-	// seen to be in place.
+	// SpecKnown reports whether Differences uses the spec of a GET that is newer than the
+	// last own write and this generation. Only that shows whether a removal is in effect.
 	SpecKnown bool
-	// SecretsDigest is the digest of the write-only values that Desired has, and
-	// SecretsRotated reports whether others were last sent.
+	// SecretsDigest is the digest of the write-only values of Desired, and SecretsRotated
+	// reports whether other values were last sent.
 	SecretsDigest  string
 	SecretsRotated bool
 	// SpecAt is when the GET began whose spec was compared; zero: none was.
 	SpecAt time.Time
-	// ClockSkew is the workspace's clock minus ours; 0 where it was not measured.
+	// ClockSkew is the clock of the workspace minus that of this process; 0: not measured.
 	ClockSkew time.Duration
-	// Compared tells that Differences was computed from a look at the cluster.
+	// Compared reports whether Differences was computed from a read of the cluster.
 	Compared bool
-	// UnconfirmedDiff tells that a list showed other differences than were known, and
-	// that the GET which has to confirm them is under way.
+	// UnconfirmedDiff reports whether a list showed new differences, which a pending GET
+	// must confirm.
 	UnconfirmedDiff bool
-	// Advice are what the workspace will probably refuse of a specification that
-	// is new: told once, and no reason to stop.
+	// Advice has the values of a new specification that the workspace will probably refuse.
+	// It is reported once and blocks nothing.
 	Advice []string
-	// LacksUpdate reports that the workspace does not know clusters/update.
+	// LacksUpdate reports whether the workspace does not know clusters/update.
 	LacksUpdate bool
 	// Credential is the fingerprint of the credential in use.
 	Credential string
-	// Libraries is what is known of the cluster's libraries.
+	// Libraries has the observed libraries of the cluster.
 	Libraries Libraries
-	// Pinned tells whether the cluster is pinned; nil: nobody knows yet.
+	// Pinned is whether the cluster is pinned; nil: unknown.
 	Pinned *bool
-	// Permissions is what is known of who may use the cluster.
+	// Permissions has the observed permissions of the cluster.
 	Permissions Permissions
-	// Output is what is known of the object's ConfigMap.
+	// Output is the observed ConfigMap of the object.
 	Output Output
 }
 
-// Blocked is why a workspace cannot be spoken to, and what a person sees of it.
+// Blocked is why a workspace cannot be called, as a reason and a message of a condition.
 type Blocked struct {
 	Reason  string
 	Message string
-	// Stalled tells that a person must act.
+	// Stalled is set if the user must change something.
 	Stalled bool
-	// RequeueAt is when to look once more though nothing was heard; zero: never.
+	// RequeueAt is when to check again without an event; zero: never.
 	RequeueAt time.Time
 }
 
 // Presence is whether a cluster exists, as far as is known.
 type Presence int
 
-// The presences: Unknown until somebody looked since it mattered.
+// The presences. Unknown means that no read that is recent enough is available.
 const (
 	Unknown Presence = iota
 	Present
@@ -128,34 +125,34 @@ const (
 	Purged
 )
 
-// Search is the state of a look for the owner tag in complete lists.
+// Search is the state of the search for the owner tag in complete lists.
 type Search struct {
 	CompleteLists int
 	Matches       []*compute.ClusterDetails
 }
 
-// Plan is a decision: one step, or none, and how the situation is called.
+// Plan is a decision: one step, or none, and the verdict for the situation.
 type Plan struct {
 	// Step is what to do; nil: nothing.
 	Step Step
-	// NonBlocking reports that a failure of the step holds up nothing else.
+	// NonBlocking is set if a failure of the step blocks no other step.
 	NonBlocking bool
 	// Request is the state of the request annotation once the step has succeeded; nil:
 	// as before.
 	Request *v1alpha1.RequestStatus
-	// Verdict names the situation; zero: the state of the cluster names it.
+	// Verdict describes the situation; zero: the state of the cluster does.
 	Verdict Verdict
-	// Note is shown beside the verdict.
+	// Note is appended to the message of the verdict.
 	Note string
-	// LibrariesWait reports that ChangesDeferred is about libraries, too.
+	// LibrariesWait is set if ChangesDeferred includes libraries.
 	LibrariesWait bool
-	// Contended are the subjects that others set back for at least the fourth time
+	// Contended are the subjects that other actors set back for at least the fourth time
 	// within the window.
 	Contended []Contention
-	// Reversed are the subjects that were found set back, Corrects those that the step
-	// corrects, Settled those that are as declared again without a step.
-	Reversed, Corrects, Settled []string
-	// RequeueAt is when time alone changes the decision; zero: only another fact does.
+	// Reversed are the subjects that were set back, Corrects those that the step corrects,
+	// and Restored those that are as declared again without a step.
+	Reversed, Corrects, Restored []string
+	// RequeueAt is when the decision changes without a new fact; zero: never.
 	RequeueAt time.Time
 }
 
@@ -168,8 +165,8 @@ func (p Plan) RequestAfter() *v1alpha1.RequestStatus {
 	return p.Request
 }
 
-// RequestsReread reports whether the step acknowledges a request to reconcile, which
-// ends every backoff and reads everything again.
+// RequestsReread reports whether the step acknowledges a request to reconcile, which ends
+// every backoff and repeats all reads.
 func (p Plan) RequestsReread() bool {
 	acknowledged, ok := p.Step.(AcknowledgeRequest)
 	return ok && acknowledged.Request.Phase == v1alpha1.RequestSucceeded && verbOf(acknowledged.Request.Value) == v1alpha1.RequestReconcile
@@ -178,27 +175,27 @@ func (p Plan) RequestsReread() bool {
 // Kind returns the name of the plan's step.
 func (p Plan) Kind() StepKind { return KindOf(p.Step) }
 
-// Intent is the creation that is about to be tried.
+// Intent is the creation that is sent next.
 type Intent struct {
 	Token                string
 	Incarnation, Attempt int64
 	NotAfter             time.Time
 }
 
-// Verdict names a situation by the conditions' own reasons.
+// Verdict describes a situation by a reason and a message of a condition.
 type Verdict struct {
 	Reason  string
 	Message string
-	// Stalled tells that nothing will happen until a person changes something;
-	// otherwise the operator is at work.
+	// Stalled is set if nothing changes until the user changes something; otherwise the
+	// operator makes progress.
 	Stalled bool
 }
 
-// Failure is an error of the Databricks API as a fact.
+// Failure is an error of the Databricks API.
 type Failure struct {
 	Class databricks.Class
-	// Message is the API's "error_code: message", cleaned.
+	// Message is "error_code: message" of the API, without control characters.
 	Message string
-	// RetryAfter is what the server asked for; 0 where it did not.
+	// RetryAfter is the Retry-After of the server; 0: none.
 	RetryAfter time.Duration
 }

@@ -18,21 +18,21 @@ const (
 	OutputHTTPPath = "DATABRICKS_HTTP_PATH"
 )
 
-// foreignRecheck is how soon a ConfigMap that is in the way is looked at again.
+// foreignRecheck is how long until a conflicting ConfigMap is read again.
 const foreignRecheck = time.Minute
 
-// Output is what is known of the object's ConfigMap.
+// Output is the observed ConfigMap of the object.
 type Output struct {
-	// Data is what it holds; nil: there is none.
+	// Data is its content; nil: there is no ConfigMap.
 	Data map[string]string
-	// Foreign tells that one is there which is not this object's.
+	// Foreign reports whether the ConfigMap does not belong to this object.
 	Foreign bool
-	// Failure is why nobody can look; nil: somebody did.
+	// Failure is why the ConfigMap cannot be read; nil: it was read.
 	Failure *Failure
 }
 
-// Published is what an object's ConfigMap is to say; nil: there is to be none, or
-// no cluster to speak of.
+// Published returns the content of the ConfigMap of an object; nil: none is declared, or
+// there is no cluster.
 func Published(cluster *v1alpha1.DatabricksCluster) map[string]string {
 	status := cluster.Status
 	if cluster.Spec.OutputConfigMap == nil || status.ClusterID == "" || status.Host == "" || !cluster.DeletionTimestamp.IsZero() {
@@ -45,7 +45,7 @@ func Published(cluster *v1alpha1.DatabricksCluster) map[string]string {
 	}
 }
 
-// withOutput publishes where the cluster is, beside what is planned.
+// withOutput adds the step that writes the ConfigMap to a plan without a step.
 func (in Input) withOutput(next Plan) Plan {
 	wanted, output := Published(in.Cluster), in.Observed.Output
 	if wanted == nil {
@@ -56,10 +56,10 @@ func (in Input) withOutput(next Plan) Plan {
 	switch {
 	case output.Failure != nil:
 		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
-		return in.unlessReported(next, output.Failure.verdictOn(field))
+		return in.withVerdictIfNone(next, output.Failure.verdictOn(field))
 	case output.Foreign:
 		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
-		return in.unlessReported(next, Verdict{
+		return in.withVerdictIfNone(next, Verdict{
 			Reason:  v1alpha1.ReasonInvalidSpec,
 			Stalled: true,
 			Message: field + "ConfigMap " + name + " exists and does not belong to this object, so it is left alone; name another, or delete it",
@@ -69,12 +69,12 @@ func (in Input) withOutput(next Plan) Plan {
 	}
 	next, held := in.sideStep(next, Publish{wanted})
 	if held {
-		return in.unlessReported(next, in.Attempts.Side[StepPublish].Failure.verdictOn(field))
+		return in.withVerdictIfNone(next, in.Attempts.Side[StepPublish].Failure.verdictOn(field))
 	}
 	return next
 }
 
-// containsAll tells that a map has all the entries of another.
+// containsAll reports whether a map has all the entries of another.
 func containsAll(have, wanted map[string]string) bool {
 	both := maps.Clone(have)
 	maps.DeleteFunc(both, func(key, value string) bool { return wanted[key] != value })

@@ -7,41 +7,40 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// Permissions is what is known of the access control list of the object's cluster.
+// Permissions is the observed access control list of the cluster.
 type Permissions struct {
-	// Seen tells that somebody looked since it mattered.
+	// Seen reports whether the permissions were read since the last change.
 	Seen   bool
 	Direct []drift.Permission
-	// InPlace tells that this generation's list was in place before, so that
-	// nobody needs to look.
+	// InPlace reports whether the list of this generation was in effect before, so that no
+	// read is needed.
 	InPlace bool
-	// Failure is why nobody can look; nil: somebody did, or is about to.
+	// Failure is why the permissions cannot be read; nil: they were read, or will be.
 	Failure *Failure
 }
 
-// ManagesPermissions tells that an object declares who may use its cluster, be it
-// nobody.
+// ManagesPermissions reports whether an object declares permissions; the list may be empty.
 func ManagesPermissions(cluster *v1alpha1.DatabricksCluster) bool {
 	observes := cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
 	return cluster.Spec.AccessControlList != nil && !observes && cluster.DeletionTimestamp.IsZero()
 }
 
-// PermissionsInPlace tells that the declared grants of this generation were in place
-// when the object was last ready: before, it is not.
+// PermissionsInPlace reports whether the declared permissions of this generation are known
+// to be in effect, because the object was ready since.
 func PermissionsInPlace(cluster *v1alpha1.DatabricksCluster) bool {
 	return HistoryOf(cluster).WasReady
 }
 
-// withPermissions sets who may use the cluster beside what is planned. Other than a
-// pin, that is no convenience: the object is not ready without it.
+// withPermissions adds the step that sets the permissions to a plan without a step. The
+// object is not ready without its permissions, in contrast to its pin.
 func (in Input) withPermissions(next Plan) Plan {
-	grants := in.Observed.Permissions
+	permissions := in.Observed.Permissions
 	switch {
 	case !ManagesPermissions(in.Cluster):
 		return next
-	case grants.Seen:
-		wanted := drift.Permissions(in.Cluster.Spec.AccessControlList, grants.Direct, in.Observed.Principal)
-		if drift.SamePermissions(wanted, grants.Direct) || !in.heldBack(SubjectPermissions).IsZero() {
+	case permissions.Seen:
+		wanted := drift.Permissions(in.Cluster.Spec.AccessControlList, permissions.Direct, in.Observed.Principal)
+		if drift.SamePermissions(wanted, permissions.Direct) || !in.delayedUntil(SubjectPermissions).IsZero() {
 			return next
 		}
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"}
@@ -50,22 +49,22 @@ func (in Input) withPermissions(next Plan) Plan {
 			verdict = in.Attempts.Side[StepSetPermissions].Failure.Verdict()
 			verdict.Message = "spec.accessControlList: " + verdict.Message
 		}
-		return in.unlessReported(next, verdict)
-	case grants.InPlace:
+		return in.withVerdictIfNone(next, verdict)
+	case permissions.InPlace:
 		return next
-	case grants.Failure != nil:
-		return in.unlessReported(next, grants.Failure.Verdict())
+	case permissions.Failure != nil:
+		return in.withVerdictIfNone(next, permissions.Failure.Verdict())
 	default:
-		return in.unlessReported(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the permissions of the cluster"})
+		return in.withVerdictIfNone(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the permissions of the cluster"})
 	}
 }
 
-// unlessReported adds a verdict where there is none, and where the cluster has
-// nothing worse to say of itself.
-func (in Input) unlessReported(next Plan, verdict Verdict) Plan {
+// withVerdictIfNone adds a verdict to a plan without one, unless the state of the cluster is
+// a failure.
+func (in Input) withVerdictIfNone(next Plan, verdict Verdict) Plan {
 	details := in.Observed.Details
-	fine := isUp(details.State) || details.State == compute.StateTerminated && endedWell(details)
-	if fine && (next.Verdict.Reason == "" || next.Verdict.Reason == v1alpha1.ReasonChangesDeferred || next.Verdict.Reason == v1alpha1.ReasonDriftTolerated) {
+	isHealthy := isUp(details.State) || details.State == compute.StateTerminated && endedNormally(details)
+	if isHealthy && (next.Verdict.Reason == "" || next.Verdict.Reason == v1alpha1.ReasonChangesDeferred || next.Verdict.Reason == v1alpha1.ReasonDriftTolerated) {
 		next.Verdict = verdict
 	}
 	return next

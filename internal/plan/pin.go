@@ -2,17 +2,16 @@ package plan
 
 import "github.com/databricks-operator/databricks-operator/api/v1alpha1"
 
-// ManagesPin tells that an object says whether its cluster is pinned.
+// ManagesPin reports whether an object declares spec.pinned.
 func ManagesPin(cluster *v1alpha1.DatabricksCluster) bool {
 	observes := cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
 	return cluster.Spec.Pinned != nil && !observes && cluster.DeletionTimestamp.IsZero()
 }
 
-// withPin pins or unpins beside what is planned. That it is refused, for want of
-// rights or by the workspace's limit, is told and takes nothing away: the cluster
-// works all the same.
+// withPin adds the step that pins or unpins the cluster to a plan without a step. A refusal,
+// for example by the limit of the workspace, is reported and does not affect Ready.
 func (in Input) withPin(next Plan) Plan {
-	if !ManagesPin(in.Cluster) || in.Observed.Pinned == nil || *in.Observed.Pinned == *in.Cluster.Spec.Pinned || !in.heldBack(SubjectPin).IsZero() {
+	if !ManagesPin(in.Cluster) || in.Observed.Pinned == nil || *in.Observed.Pinned == *in.Cluster.Spec.Pinned || !in.delayedUntil(SubjectPin).IsZero() {
 		return next
 	}
 	id := in.Observed.Details.ClusterId

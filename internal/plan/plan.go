@@ -2,40 +2,40 @@ package plan
 
 import "github.com/databricks-operator/databricks-operator/api/v1alpha1"
 
-// rule answers for the one situation it knows; ok is false in every other.
+// rule returns the plan for one situation; ok is false in every other situation.
 type rule func(in Input) (plan Plan, ok bool)
 
-// liveRules is the chain for an object that is wanted.
+// liveRules is the chain for an object that is not being deleted.
 var liveRules = []rule{
 	whenUnreachable,
 	whenHostChanged,
-	whenNotOurs,
+	whenOwnedElsewhere,
 	whenWithoutFinalizer,
-	whenBinding,
+	whenAdopting,
 	whenCreatedButNotStored,
 	whenResolving,
-	whenAskedToReconcile,
+	whenReconcileRequested,
 	whenNotCreated,
 	whenNotObserved,
 	whenGone,
-	whenReadsAreRefused,
+	whenReadsFail,
 	whenRequested,
-	whenOurs,
+	whenManaged,
 }
 
-// existingRules is the chain for a cluster that is there, ours and seen.
+// existingRules is the chain for a cluster that exists, is managed and was read.
 var existingRules = []rule{
-	whenKeptStopped,
+	whenKeptTerminated,
 	whenChangeHadNoEffect,
 	whenSizeDiffers,
-	whenDifferent,
+	whenUpdateNeeded,
 	whenChanging,
 	whenDiffPending,
 	whenLibrariesDiffer,
 	whenInstalling,
 	whenDeferred,
 	whenFailedLaunchWasFixed,
-	whenToRun,
+	whenShouldRun,
 }
 
 // deletionRules is the chain for an object that is being deleted.
@@ -49,34 +49,33 @@ var deletionRules = []rule{
 	whenCreatedButNotStored,
 	whenResolving,
 	whenGoneWhileDeleting,
-	whenNotOursWhileDeleting,
+	whenOwnedElsewhereWhileDeleting,
 	whenTerminatedWhileDeleting,
 	whenPinnedWhileDeleting,
 	whenDeleting,
 }
 
-// Make decides what should be done next.
+// Make returns the plan for the next step.
 func Make(in Input) Plan {
 	if in.isDeleting() {
-		return in.first(deletionRules)
+		return in.firstMatch(deletionRules)
 	}
-	return in.unlessSuspended(in.withContention(in.untilReadsFailTooLong(in.first(liveRules))))
+	return in.withoutWritesIfSuspended(in.withContention(in.withReadFailureRequeue(in.firstMatch(liveRules))))
 }
 
-// untilReadsFailTooLong brings the object back when failing reads of its cluster take
-// Ready away.
-func (in Input) untilReadsFailTooLong(next Plan) Plan {
+// withReadFailureRequeue adds the time at which failing reads of the cluster affect Ready.
+func (in Input) withReadFailureRequeue(next Plan) Plan {
 	if in.Observed.ReadFailure == nil || !in.Observed.ReadFailureOfCluster {
 		return next
 	}
-	if tooLong := in.Observed.ReadFailingSince.Add(readsFailTooLong); in.Now.Before(tooLong) {
+	if tooLong := in.Observed.ReadFailingSince.Add(readFailureGrace); in.Now.Before(tooLong) {
 		next.RequeueAt = soonest(next.RequeueAt, tooLong)
 	}
 	return next
 }
 
-// first is the answer of the first rule that knows the situation.
-func (in Input) first(chain []rule) Plan {
+// firstMatch returns the plan of the first rule that matches.
+func (in Input) firstMatch(chain []rule) Plan {
 	for _, rule := range chain {
 		if plan, ok := rule(in); ok {
 			return plan
@@ -85,9 +84,9 @@ func (in Input) first(chain []rule) Plan {
 	return Plan{}
 }
 
-// unlessSuspended holds back what would write to the workspace. A cluster that
-// is there speaks for itself meanwhile.
-func (in Input) unlessSuspended(next Plan) Plan {
+// withoutWritesIfSuspended removes a step that writes to the workspace from the plan of a
+// suspended object. The state of an existing cluster then gives the verdict.
+func (in Input) withoutWritesIfSuspended(next Plan) Plan {
 	if !in.Cluster.Spec.Suspend || !next.Kind().WritesToDatabricks() && next.Kind() != StepReadSpec {
 		return next
 	}

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// firstLaunchBackoff and maxLaunchBackoff bound how long a launch that failed by the
-	// cloud's or Databricks' fault waits for the next.
+	// firstLaunchBackoff and maxLaunchBackoff bound the time between a launch that failed
+	// because of the cloud or Databricks and the next one.
 	firstLaunchBackoff, maxLaunchBackoff = time.Minute, time.Hour
-	// ownFaultBackoff is how long a launch waits that failed by the cluster's own
-	// fault, when nobody changed anything: the fault may have been elsewhere.
-	ownFaultBackoff = 6 * time.Hour
+	// clientErrorBackoff is the time between a launch that failed with a client error and
+	// the next one, if the specification is unchanged.
+	clientErrorBackoff = 6 * time.Hour
 )
 
-// whenKeptStopped: the run policy keeps the cluster down.
-func whenKeptStopped(in Input) (Plan, bool) {
-	if in.Cluster.Spec.RunPolicy != v1alpha1.RunPolicyTerminated || in.observes() {
+// whenKeptTerminated: the run policy keeps the cluster terminated.
+func whenKeptTerminated(in Input) (Plan, bool) {
+	if in.Cluster.Spec.RunPolicy != v1alpha1.RunPolicyTerminated || in.isObserving() {
 		return Plan{}, false
 	}
-	if !in.heldBack(SubjectPower).IsZero() {
+	if !in.delayedUntil(SubjectPower).IsZero() {
 		return Plan{}, false
 	}
 	switch in.Observed.Details.State {
@@ -37,11 +37,11 @@ func whenKeptStopped(in Input) (Plan, bool) {
 	}
 }
 
-// whenFailedLaunchWasFixed: a launch that failed is tried again when its specification was
-// changed, whatever the run policy: that is what the change is for.
+// whenFailedLaunchWasFixed: a launch failed and the specification was changed since. The
+// cluster is started under every run policy but Terminated.
 func whenFailedLaunchWasFixed(in Input) (Plan, bool) {
-	ended := in.Observed.Details.State == compute.StateTerminated && !endedWell(in.Observed.Details)
-	if !ended || in.observes() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated {
+	ended := in.Observed.Details.State == compute.StateTerminated && !endedNormally(in.Observed.Details)
+	if !ended || in.isObserving() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated {
 		return Plan{}, false
 	}
 	updated := in.Cluster.Status.AppliedDigest == Applying
@@ -51,20 +51,20 @@ func whenFailedLaunchWasFixed(in Input) (Plan, bool) {
 	return in.start("starting the cluster with its changed specification"), true
 }
 
-// whenToRun: the run policy wants the cluster up.
-func whenToRun(in Input) (Plan, bool) {
-	wanted := in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning && !in.observes()
+// whenShouldRun: the run policy keeps the cluster running.
+func whenShouldRun(in Input) (Plan, bool) {
+	wanted := in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning && !in.isObserving()
 	if !wanted || in.Observed.Details.State != compute.StateTerminated {
 		return Plan{}, false
 	}
-	if in.endsByItself() {
+	if in.autoterminates() {
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonAutoterminationConflict,
 			Stalled: true,
 			Message: "runPolicy Running keeps the cluster running, but autotermination_minutes, set by a policy or elsewhere, terminates it; change one of the two",
 		}}, true
 	}
-	if until := in.heldBack(SubjectPower); !until.IsZero() {
+	if until := in.delayedUntil(SubjectPower); !until.IsZero() {
 		return Plan{RequeueAt: until, Verdict: Verdict{
 			Reason:  v1alpha1.ReasonContended,
 			Message: "the cluster was stopped elsewhere more than three times within an hour, against runPolicy Running; the next start is delayed",
@@ -72,7 +72,7 @@ func whenToRun(in Input) (Plan, bool) {
 	}
 	if again := in.nextLaunch(); in.Now.Before(again) {
 		verdict := Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: TerminationSummary(in.Observed.Details)}
-		if in.ownFault() {
+		if in.launchFailedByClientError() {
 			verdict.Reason, verdict.Stalled = v1alpha1.ReasonStartFailed, true
 		}
 		return Plan{Verdict: verdict, RequeueAt: again}, true
@@ -87,36 +87,35 @@ func (in Input) start(message string) Plan {
 	})
 }
 
-// endsByItself tells a cluster whose idleness ends it although it shall run.
-func (in Input) endsByItself() bool {
+// autoterminates reports whether autotermination terminated the cluster, and will again.
+func (in Input) autoterminates() bool {
 	reason := in.Observed.Details.TerminationReason
 	idle := reason != nil && reason.Code == compute.TerminationReasonCodeInactivity
 	return idle && in.Observed.Details.AutoterminationMinutes > 0
 }
 
-// ownFault tells a launch that failed by what the cluster itself is, such as an
-// init script. One that ran before gets one more launch.
-func (in Input) ownFault() bool {
+// launchFailedByClientError reports whether a launch failed because of the specification,
+// such as an init script. A cluster that ran before is launched once more.
+func (in Input) launchFailedByClientError() bool {
 	reason := in.Observed.Details.TerminationReason
 	return reason != nil && reason.Type == compute.TerminationReasonTypeClientError && in.launchFailed()
 }
 
-// launchFailed tells that the end was that of a launch.
+// launchFailed reports whether the last termination ended a launch.
 func (in Input) launchFailed() bool {
 	return in.Observed.Details.SparkContextId == 0 || HistoryOf(in.Cluster).LaunchFailed
 }
 
-// nextLaunch is when a cluster that ended badly may be started again. The backoff
-// is as long as launches have failed for, so it doubles with every launch that
-// fails; and it survives a restart of the operator, because that began
-// when Ready was lost.
+// nextLaunch returns when a cluster whose launch failed may be started again. The backoff is
+// as long as launches have failed for, so that it doubles with every failed launch. It
+// survives a restart of the operator, because the failures began when Ready was lost.
 func (in Input) nextLaunch() time.Time {
-	if endedWell(in.Observed.Details) || !in.launchFailed() {
+	if endedNormally(in.Observed.Details) || !in.launchFailed() {
 		return time.Time{}
 	}
 	ended := time.UnixMilli(in.Observed.Details.TerminatedTime)
-	if in.ownFault() {
-		return ended.Add(ownFaultBackoff)
+	if in.launchFailedByClientError() {
+		return ended.Add(clientErrorBackoff)
 	}
 	since := HistoryOf(in.Cluster).NotReadySince
 	if since.IsZero() {
@@ -133,20 +132,20 @@ func (l Limits) firstLaunchBackoff() time.Duration {
 	return firstLaunchBackoff
 }
 
-// endedWell tells an end that somebody or something meant.
-func endedWell(details *compute.ClusterDetails) bool {
+// endedNormally reports whether the cluster was terminated on purpose.
+func endedNormally(details *compute.ClusterDetails) bool {
 	return details.TerminationReason == nil || details.TerminationReason.Type == compute.TerminationReasonTypeSuccess
 }
 
-// TerminationSummary is why a cluster ended, in Databricks' own words.
+// TerminationSummary returns why a cluster terminated, in the words of Databricks.
 func TerminationSummary(details *compute.ClusterDetails) string {
 	message, reason := databricks.PlainText(details.StateMessage), details.TerminationReason
 	if reason == nil {
 		return message
 	}
-	words := databricks.PlainText(string(reason.Code)) + " (" + databricks.PlainText(string(reason.Type)) + ")"
+	text := databricks.PlainText(string(reason.Code)) + " (" + databricks.PlainText(string(reason.Type)) + ")"
 	if message != "" {
-		words += ": " + message
+		text += ": " + message
 	}
-	return words
+	return text
 }

@@ -25,7 +25,7 @@ var (
 	}
 )
 
-// anySituation is a situation with anything true of it at once, likely or not.
+// anySituation returns a situation with any combination of facts.
 func anySituation(t *rapid.T) Input {
 	maybe := func(what string) bool { return rapid.IntRange(0, 2).Draw(t, what) == 0 }
 	in := situation()
@@ -58,7 +58,7 @@ func anySituation(t *rapid.T) Input {
 		creation.Token = ""
 	}
 	if in.Cluster.Spec.ClusterID != "" && pending(in.Cluster) {
-		in.Cluster.Status.Creation.Token = "" // no object comes to adopt while its creation is open: admission refuses
+		in.Cluster.Status.Creation.Token = "" // admission refuses to adopt a cluster while a creation is unresolved
 	}
 	if maybe("reads fail") {
 		readsFail(rapid.SampledFrom(classes).Draw(t, "read failure"), anyAgo.Draw(t, "failing for"))(&in)
@@ -90,8 +90,8 @@ func anySituation(t *rapid.T) Input {
 	return in
 }
 
-// anyExtras draws what stands beside the existence of the cluster: differences,
-// libraries, permissions, pin, output, request and the attempts at them.
+// anyExtras draws the facts beside the existence of the cluster: differences, libraries,
+// permissions, pin, output, request and the attempts at them.
 func anyExtras(t *rapid.T, in *Input, maybe func(string) bool) {
 	if maybe("declared") {
 		declared(in)
@@ -103,8 +103,8 @@ func anyExtras(t *rapid.T, in *Input, maybe func(string) bool) {
 	if in.Observed.Compared && maybe("differs") {
 		path := rapid.SampledFrom([]string{"/num_workers", "/spark_conf/a", "/aws_attributes/zone_id"}).Draw(t, "path")
 		in.Observed.Differences = []drift.Difference{{
-			Path: path, Field: strings.Split(path, "/")[1], Desired: "ours", Actual: "theirs",
-			Requested: rapid.SampledFrom([]any{nil, "ours", "theirs"}).Draw(t, "asked"), Size: path == "/num_workers",
+			Path: path, Field: strings.Split(path, "/")[1], Desired: "desired", Actual: "other",
+			Requested: rapid.SampledFrom([]any{nil, "desired", "other"}).Draw(t, "asked"), Size: path == "/num_workers",
 		}}
 		if maybe("owned") {
 			in.Cluster.Status.OwnedFields = drift.Owned(in.Observed.Desired)
@@ -145,7 +145,7 @@ func anyExtras(t *rapid.T, in *Input, maybe func(string) bool) {
 	}
 	if maybe("failed beside") {
 		step := rapid.SampledFrom([]StepKind{StepPin, StepUnpin, StepSetPermissions, StepPublish}).Draw(t, "side step")
-		in.Attempts = in.Attempts.RecordedBeside(Attempt{Step: step, Failure: &Failure{Class: rapid.SampledFrom(classes).Draw(t, "side failure")}, At: noon.Add(-anyAgo.Draw(t, "side ago"))})
+		in.Attempts = in.Attempts.RecordedSideStep(Attempt{Step: step, Failure: &Failure{Class: rapid.SampledFrom(classes).Draw(t, "side failure")}, At: noon.Add(-anyAgo.Draw(t, "side ago"))})
 	}
 	if maybe("contended") {
 		subject := rapid.SampledFrom([]string{SubjectPower, SubjectSize, SubjectPin, SubjectExistence, SubjectPermissions, SubjectLibraries, "/sparkConf/a"}).Draw(t, "subject")
@@ -160,10 +160,10 @@ func TestNoPlanIsStalledAndWrites(t *testing.T) {
 	})
 }
 
-func TestEveryVerdictIsNamedByAReasonThatSaysTheSame(t *testing.T) {
+func TestEveryVerdictHasAReasonThatMatchesStalled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan := Make(anySituation(t))
-		NewWithT(t).Expect(named(plan.Verdict)).To(BeTrue(), "%+v", plan.Verdict)
+		NewWithT(t).Expect(hasKnownReason(plan.Verdict)).To(BeTrue(), "%+v", plan.Verdict)
 	})
 }
 
@@ -176,7 +176,7 @@ func TestEveryMessageIsOneBoundedLine(t *testing.T) {
 	})
 }
 
-func TestADecisionIsMadeOfItsFactsAlone(t *testing.T) {
+func TestADecisionDependsOnlyOnItsFacts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
@@ -187,8 +187,9 @@ func TestADecisionIsMadeOfItsFactsAlone(t *testing.T) {
 	})
 }
 
-// belongsToAnother is written without the rules: the generator knows two owner tags that
-// are not the object's, of which one can be taken over, and one source that is a job.
+// belongsToAnother reports whether the cluster belongs to another owner, without the rules.
+// The generator has two other owner tags, of which one can be taken over, and one source
+// that is a job.
 func belongsToAnother(in Input) bool {
 	isPresent := in.Observed.Presence == Present
 	var tag string
@@ -211,7 +212,7 @@ func belongsToAnother(in Input) bool {
 	}
 }
 
-func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
+func TestOnlyAllowedWritesArePlanned(t *testing.T) {
 	t.Run("[case-36] [case-55] [case-56] [case-57]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
@@ -233,7 +234,7 @@ func TestNothingIsWrittenThatMayNotBe(t *testing.T) {
 	}))
 }
 
-func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
+func TestNothingIsCreatedWhileAClusterMayExist(t *testing.T) {
 	t.Run("[case-01] [case-02] [case-37]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
@@ -255,7 +256,7 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 			g.Expect(intentOf(plan.Step).Token).To(Equal(status.Creation.Token), "an unresolved creation keeps its token")
 			g.Expect(intentOf(plan.Step).Attempt).To(Equal(status.Creation.Attempt + 1))
 			g.Expect(in.Now.Before(ResolveAt(in.Cluster, limits, time.Time{}))).To(BeFalse(), "before the waits are over")
-			g.Expect(in.Observed.Owner.Key == "" || in.Observed.Search.CompleteLists >= enoughLists).To(BeTrue(), "before it was looked for")
+			g.Expect(in.Observed.Owner.Key == "" || in.Observed.Search.CompleteLists >= enoughLists).To(BeTrue(), "before a search for it")
 		case status.Creation != nil:
 			g.Expect(intentOf(plan.Step).Incarnation).To(Equal(status.Creation.Incarnation + 1))
 			g.Expect(in.isDeleting()).To(BeFalse())
@@ -265,7 +266,7 @@ func TestNothingIsCreatedWhileSomethingMayBeThere(t *testing.T) {
 	}))
 }
 
-func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
+func TestTheFinalizerIsRemovedOnlyWhenTheClusterIsHandled(t *testing.T) {
 	t.Run("[case-40] [case-42] [case-43] [case-44] [case-45]", rapid.MakeCheck(func(t *rapid.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
@@ -273,7 +274,7 @@ func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
 		plan := Make(in)
 		policy := EffectiveDeletionPolicy(in.Cluster)
 		if policy == v1alpha1.DeletionPolicyRetain && slices.Contains(in.Cluster.Finalizers, v1alpha1.FinalizerCluster) {
-			g.Expect(plan.Kind()).To(Equal(StepRemoveFinalizer), "Retain is always the way out")
+			g.Expect(plan.Kind()).To(Equal(StepRemoveFinalizer), "Retain always completes the deletion")
 			return
 		}
 		if plan.Kind() != StepRemoveFinalizer {
@@ -284,7 +285,7 @@ func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
 		switch {
 		case in.Cluster.Status.ClusterID == "" && pending(in.Cluster):
 			g.Expect(in.Observed.Search.CompleteLists).To(BeNumerically(">=", enoughLists))
-			g.Expect(in.ours()).To(BeEmpty())
+			g.Expect(in.ownMatches()).To(BeEmpty())
 		case in.Cluster.Status.ClusterID == "", in.Observed.Presence == Missing, in.Observed.Presence == Purged, foreign:
 		default:
 			g.Expect(policy).To(Equal(v1alpha1.DeletionPolicyTerminate))
@@ -293,7 +294,7 @@ func TestAnObjectIsLetGoOnlyWhenItsClusterIsDealtWith(t *testing.T) {
 	}))
 }
 
-func TestWhatWaitsForTimeComesBack(t *testing.T) {
+func TestAPlanThatWaitsForTimeHasARequeue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		in := anySituation(t)
@@ -301,7 +302,7 @@ func TestWhatWaitsForTimeComesBack(t *testing.T) {
 		if plan.RequeueAt.IsZero() {
 			return
 		}
-		g.Expect(plan.Kind()).To(Equal(StepNone), "a step brings the object back by itself")
+		g.Expect(plan.Kind()).To(Equal(StepNone), "a step requeues the object")
 		if in.Observed.Blocked == nil {
 			g.Expect(plan.RequeueAt).To(BeTemporally(">", in.Now))
 			g.Expect(plan.RequeueAt).To(BeTemporally("<", in.Now.Add(24*time.Hour)))
@@ -309,7 +310,7 @@ func TestWhatWaitsForTimeComesBack(t *testing.T) {
 	})
 }
 
-func TestEveryFailureOfAReadIsSurvived(t *testing.T) {
+func TestEveryFailedReadHasAVerdict(t *testing.T) {
 	g := NewWithT(t)
 	for _, class := range append(slices.Clone(classes), databricks.Class("New")) {
 		for _, presence := range []Presence{Unknown, Present} {

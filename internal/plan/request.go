@@ -11,59 +11,61 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// whenRequested: the request annotation asks for something once. It is noted
-// before it is acted on, so that a crash neither repeats nor loses it, and
-// answered where scripts can wait for it.
+// whenRequested: the request annotation has a one-off request. It is stored before it is
+// carried out, so that a crash neither repeats nor loses it, and its result is in the
+// status, where scripts can wait for it.
 func whenRequested(in Input) (Plan, bool) {
 	value := in.Cluster.Annotations[v1alpha1.AnnotationRequest]
-	if value == "" || in.observes() {
+	if value == "" || in.isObserving() {
 		return Plan{}, false
 	}
-	noted := in.Cluster.Status.Request
-	if noted == nil || noted.Value != value {
+	stored := in.Cluster.Status.Request
+	if stored == nil || stored.Value != value {
 		return in.acknowledge(value), true
 	}
-	switch noted.Phase {
+	switch stored.Phase {
 	case v1alpha1.RequestAccepted, v1alpha1.RequestInProgress:
-		return in.pursue(verbOf(value), *noted)
+		return in.advance(verbOf(value), *stored)
 	default:
 		return Plan{}, false
 	}
 }
 
-// whenAskedToReconcile: the one request that needs no cluster. It ends every
-// pause, that after a refused create too.
-func whenAskedToReconcile(in Input) (Plan, bool) {
-	value, noted := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
-	if verbOf(value) != v1alpha1.RequestReconcile || (noted != nil && noted.Value == value) {
+// whenReconcileRequested: the request is to reconcile, which needs no cluster. It ends every
+// backoff, also after a refused create.
+func whenReconcileRequested(in Input) (Plan, bool) {
+	value, stored := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
+	if verbOf(value) != v1alpha1.RequestReconcile || (stored != nil && stored.Value == value) {
 		return Plan{}, false
 	}
-	return note(v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
+	return acknowledgeWith(v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
 }
 
+// verbOf returns the verb of a request.
 func verbOf(value string) string {
 	verb, _, _ := strings.Cut(value, "@")
 	return verb
 }
 
-// acknowledge stores a request, or refuses it.
+// acknowledge returns the plan that stores or refuses a request.
 func (in Input) acknowledge(value string) Plan {
 	request := v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestAccepted}
-	if why := in.refusal(verbOf(value)); why != "" {
+	if why := in.refusalReason(verbOf(value)); why != "" {
 		request.Phase, request.Message = v1alpha1.RequestRefused, why
 	}
 	if at := in.Observed.Details.LastRestartedTime; at != 0 {
 		request.RestartedTimeBefore = new(metav1.NewTime(time.UnixMilli(at).Truncate(time.Second)))
 	}
-	return note(request)
+	return acknowledgeWith(request)
 }
 
-func note(request v1alpha1.RequestStatus) Plan {
+// acknowledgeWith returns the plan that stores the state of a request.
+func acknowledgeWith(request v1alpha1.RequestStatus) Plan {
 	return Plan{Step: AcknowledgeRequest{request}}
 }
 
-// refusal is why a request is not acted on; "" if it is.
-func (in Input) refusal(verb string) string {
+// refusalReason returns why a request is refused; "": it is accepted.
+func (in Input) refusalReason(verb string) string {
 	policy, state := in.Cluster.Spec.RunPolicy, in.Observed.Details.State
 	switch {
 	case in.Cluster.Status.AppliedDigest == "":
@@ -83,25 +85,25 @@ func (in Input) refusal(verb string) string {
 	}
 }
 
-// pursue takes a request one step on.
-func (in Input) pursue(verb string, request v1alpha1.RequestStatus) (Plan, bool) {
+// advance returns the next step of an accepted request.
+func (in Input) advance(verb string, request v1alpha1.RequestStatus) (Plan, bool) {
 	switch verb {
 	case v1alpha1.RequestStart:
-		return in.pursueStart(request)
+		return in.advanceStart(request)
 	case v1alpha1.RequestRestart:
-		return in.pursueRestart(request)
+		return in.advanceRestart(request)
 	default:
-		return in.pursueTerminate(request)
+		return in.advanceTerminate(request)
 	}
 }
 
-func (in Input) pursueStart(request v1alpha1.RequestStatus) (Plan, bool) {
+func (in Input) advanceStart(request v1alpha1.RequestStatus) (Plan, bool) {
 	switch in.Observed.Details.State {
 	case compute.StateRunning, compute.StateResizing:
-		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster is up")
+		return in.finishRequest(request, v1alpha1.RequestSucceeded, "the cluster is up")
 	case compute.StateTerminated:
 		if request.Phase == v1alpha1.RequestInProgress {
-			return in.settle(request, v1alpha1.RequestFailed, TerminationSummary(in.Observed.Details))
+			return in.finishRequest(request, v1alpha1.RequestFailed, TerminationSummary(in.Observed.Details))
 		}
 		if in.needsCorrection() {
 			// Pending changes go first; the start follows.
@@ -116,17 +118,18 @@ func (in Input) pursueStart(request v1alpha1.RequestStatus) (Plan, bool) {
 	}
 }
 
-// pursueRestart: a restart with pending changes is their update.
-func (in Input) pursueRestart(request v1alpha1.RequestStatus) (Plan, bool) {
+// advanceRestart returns the next step of a restart. The update of pending changes replaces
+// the restart.
+func (in Input) advanceRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	details := in.Observed.Details
 	before := request.RestartedTimeBefore
 	again := before != nil && time.UnixMilli(details.LastRestartedTime).Truncate(time.Second).After(before.Time)
 	switch {
 	case details.State == compute.StateTerminated:
-		return in.settle(request, v1alpha1.RequestFailed, TerminationSummary(details))
+		return in.finishRequest(request, v1alpha1.RequestFailed, TerminationSummary(details))
 	case details.State == compute.StateRunning && (again || request.Phase == v1alpha1.RequestInProgress):
-		// What is seen began after the call, which changes the state at once.
-		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster was restarted")
+		// This read began after the call, which changes the state immediately.
+		return in.finishRequest(request, v1alpha1.RequestSucceeded, "the cluster was restarted")
 	case details.State != compute.StateRunning || in.needsCorrection():
 		return Plan{}, false
 	}
@@ -139,10 +142,10 @@ func (in Input) pursueRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	return plan, true
 }
 
-func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
+func (in Input) advanceTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 	switch in.Observed.Details.State {
 	case compute.StateTerminated:
-		return in.settle(request, v1alpha1.RequestSucceeded, "the cluster is down")
+		return in.finishRequest(request, v1alpha1.RequestSucceeded, "the cluster is down")
 	case compute.StateTerminating:
 		return Plan{}, false
 	default:
@@ -156,9 +159,9 @@ func (in Input) pursueTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 	return plan, true
 }
 
-// restarting is the request that an update on RUNNING fulfils; nil for none.
-func (in Input) restarting() *v1alpha1.RequestStatus {
-	if !in.requests(v1alpha1.RequestRestart) {
+// restartRequest returns the request that an update of a running cluster fulfills; nil: none.
+func (in Input) restartRequest() *v1alpha1.RequestStatus {
+	if !in.hasOpenRequest(v1alpha1.RequestRestart) {
 		return nil
 	}
 	request := in.Cluster.Status.Request.DeepCopy()
@@ -166,17 +169,17 @@ func (in Input) restarting() *v1alpha1.RequestStatus {
 	return request
 }
 
-// settle ends a request, told before anything else goes on.
-func (in Input) settle(request v1alpha1.RequestStatus, phase v1alpha1.RequestPhase, message string) (Plan, bool) {
+// finishRequest returns the plan that stores the result of a request, before any other step.
+func (in Input) finishRequest(request v1alpha1.RequestStatus, phase v1alpha1.RequestPhase, message string) (Plan, bool) {
 	request.Phase, request.Message = phase, message
-	return note(request), true
+	return acknowledgeWith(request), true
 }
 
-// requests tells that a request of this kind is noted and not yet answered.
-func (in Input) requests(verb string) bool {
-	noted := in.Cluster.Status.Request
-	if noted == nil || noted.Value != in.Cluster.Annotations[v1alpha1.AnnotationRequest] || verbOf(noted.Value) != verb {
+// hasOpenRequest reports whether a request with this verb is stored and not finished.
+func (in Input) hasOpenRequest(verb string) bool {
+	stored := in.Cluster.Status.Request
+	if stored == nil || stored.Value != in.Cluster.Annotations[v1alpha1.AnnotationRequest] || verbOf(stored.Value) != verb {
 		return false
 	}
-	return noted.Phase == v1alpha1.RequestAccepted || noted.Phase == v1alpha1.RequestInProgress
+	return stored.Phase == v1alpha1.RequestAccepted || stored.Phase == v1alpha1.RequestInProgress
 }

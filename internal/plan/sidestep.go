@@ -2,14 +2,13 @@ package plan
 
 import "time"
 
-// What is declared about a cluster beside its configuration, such as its pin,
-// holds up nothing else where it is refused: it is tried again, slowly, while
-// the rest goes on.
+// Side steps set properties of a cluster outside its configuration, such as its pin. A
+// refused side step is retried at long intervals and blocks no other step.
 
-// whenOurs: the cluster is kept as declared. What stands beside its
-// configuration has its turn when there is nothing else to do.
-func whenOurs(in Input) (Plan, bool) {
-	next := in.first(existingRules)
+// whenManaged: the cluster exists and is kept as declared. Side steps follow when no other
+// step is needed.
+func whenManaged(in Input) (Plan, bool) {
+	next := in.firstMatch(existingRules)
 	if next.Step == nil {
 		next = in.withOutput(next)
 	}
@@ -22,8 +21,8 @@ func whenOurs(in Input) (Plan, bool) {
 	return next, true
 }
 
-// sideStep is a step beside the others, or until when it is held back because it
-// failed.
+// sideStep returns the plan with a side step, or, while the step is in backoff, with the
+// time of the next attempt.
 func (in Input) sideStep(next Plan, step Step) (plan Plan, held bool) {
 	last := in.Attempts.Side[KindOf(step)]
 	again := in.backoffUntil(last)
@@ -35,6 +34,7 @@ func (in Input) sideStep(next Plan, step Step) (plan Plan, held bool) {
 	return next, true
 }
 
+// soonest returns the earlier time; a zero time counts as none.
 func soonest(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b
@@ -42,7 +42,7 @@ func soonest(a, b time.Time) time.Time {
 	return a
 }
 
-// backoffUntil is until when a step that failed is held back; zero: it may be tried.
+// backoffUntil returns until when a failed step is not retried; zero: it may be sent.
 func (in Input) backoffUntil(last Attempt) time.Time {
 	if last.Failure == nil {
 		return time.Time{}

@@ -25,11 +25,11 @@ var (
 	ownerTag = drift.Tag{Key: v1alpha1.OwnerTagKey, Value: "0badcafe-" + uid}
 )
 
-// change is one thing that is special about a situation.
+// change sets one fact of a situation.
 type change func(*Input)
 
-// situation is that of a new object that has its finalizer, where the workspace
-// answers, and what is special about it.
+// situation returns the facts of a new object that has its finalizer, in a workspace that
+// responds, after some changes.
 func situation(changes ...change) Input {
 	in := Input{
 		Cluster: &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{
@@ -56,8 +56,8 @@ func deletionPolicy(policy v1alpha1.DeletionPolicy) change {
 	return spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = policy })
 }
 
-// world is what observe found.
-func world(set func(*Observation)) change { return func(in *Input) { set(&in.Observed) } }
+// observed changes the observation.
+func observed(set func(*Observation)) change { return func(in *Input) { set(&in.Observed) } }
 
 func deleted(in *Input) { in.Cluster.DeletionTimestamp = new(metav1.NewTime(noon)) }
 
@@ -67,7 +67,7 @@ func untagged(in *Input) { in.Observed.Owner = drift.Tag{} }
 
 func withoutFinalizer(in *Input) { in.Cluster.Finalizers = nil }
 
-// adopting names an existing cluster in the specification.
+// adopting sets an existing cluster in the specification.
 func adopting(in *Input) { in.Cluster.Spec.ClusterID = clusterID }
 
 func observing(in *Input) {
@@ -75,13 +75,13 @@ func observing(in *Input) {
 	in.Cluster.Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve
 }
 
-// owning has a cluster on record, which was seen before.
+// owning sets a cluster in the status, which was read before.
 func owning(in *Input) {
 	in.Cluster.Status.ClusterID, in.Cluster.Status.Host = clusterID, host
 	in.Cluster.Status.State = "RUNNING"
 }
 
-// pendingSince has a creation under way that may be sent until 20 s after then.
+// pendingSince sets a pending creation that may be sent until 20 s after then.
 func pendingSince(then time.Time) change {
 	return func(in *Input) {
 		in.Cluster.Status.Host = host
@@ -91,10 +91,10 @@ func pendingSince(then time.Time) change {
 	}
 }
 
-// longPending is a creation whose waits are all over.
+// longPending is a creation that can be resolved.
 var longPending = pendingSince(noon.Add(-time.Hour))
 
-// is has a look at the cluster say that it is there, in a state.
+// is sets an existing cluster in a state.
 func is(state compute.State, more ...func(*compute.ClusterDetails)) change {
 	return func(in *Input) {
 		details := &compute.ClusterDetails{ClusterId: clusterID, State: state, StateMessage: "why", SparkContextId: 7}
@@ -107,12 +107,12 @@ func is(state compute.State, more ...func(*compute.ClusterDetails)) change {
 
 func gone(presence Presence) change { return func(in *Input) { in.Observed.Presence = presence } }
 
-// searched has complete lists that show these clusters with the owner tag.
+// searched sets complete lists that contain these clusters with the owner tag.
 func searched(lists int, matches ...*compute.ClusterDetails) change {
 	return func(in *Input) { in.Observed.Search = Search{CompleteLists: lists, Matches: matches} }
 }
 
-// match is a cluster that carries the owner tag and can be ours.
+// match returns a cluster with the owner tag that this operator can have created.
 func match(id string, more ...func(*compute.ClusterDetails)) *compute.ClusterDetails {
 	details := &compute.ClusterDetails{
 		ClusterId: id, CreatorUserName: principal, ClusterSource: compute.ClusterSourceApi, StartTime: noon.Add(-time.Hour).UnixMilli(),
@@ -132,13 +132,13 @@ func did(step StepKind, ago time.Duration) change {
 func failed(step StepKind, class databricks.Class, ago time.Duration) change {
 	return func(in *Input) {
 		did(step, ago)(in)
-		in.Attempts.Last.Failures, in.Attempts.Last.Failure = 1, &Failure{Class: class, Message: "CODE: the API's words"}
+		in.Attempts.Last.Failures, in.Attempts.Last.Failure = 1, &Failure{Class: class, Message: "CODE: the message of the API"}
 	}
 }
 
 func readsFail(class databricks.Class, ago time.Duration) change {
 	return func(in *Input) {
-		in.Observed.ReadFailure = &Failure{Class: class, Message: "CODE: the API's words"}
+		in.Observed.ReadFailure = &Failure{Class: class, Message: "CODE: the message of the API"}
 		in.Observed.ReadFailingSince = noon.Add(-ago)
 	}
 }
@@ -150,7 +150,7 @@ func unreachable(in *Input) {
 
 func otherHost(in *Input) { in.Observed.Host = "https://adb-2.azuredatabricks.net" }
 
-// decide returns the plan once the GET was made that an update is based on.
+// decide returns the plan after the GET that an update is based on.
 func decide(in Input) Plan {
 	next := Make(in)
 	if read, ok := next.Step.(ReadSpec); ok {
@@ -161,7 +161,7 @@ func decide(in Input) Plan {
 	return next
 }
 
-// clusterOf returns the cluster that a step is about.
+// clusterOf returns the cluster of a step.
 func clusterOf(step Step) string {
 	switch step := step.(type) {
 	case StoreClusterID:
@@ -197,7 +197,7 @@ func intentOf(step Step) Intent {
 	return create.Intent
 }
 
-// The reasons by what they say. A verdict with any other reason is a mistake.
+// All reasons of verdicts, by the condition that they cause.
 var (
 	stalledReasons = []string{
 		v1alpha1.ReasonInvalidSpec, v1alpha1.ReasonPolicyViolation, v1alpha1.ReasonAuthenticationFailed, v1alpha1.ReasonPermissionDenied,
@@ -211,20 +211,20 @@ var (
 		v1alpha1.ReasonTerminating, v1alpha1.ReasonInstallingLibraries, v1alpha1.ReasonDeleting, v1alpha1.ReasonRetryingAfterError,
 		v1alpha1.ReasonRateLimited, v1alpha1.ReasonCredentialsNotReady, v1alpha1.ReasonUnknownState, v1alpha1.ReasonContended,
 	}
-	settledReasons = []string{
+	otherReasons = []string{
 		v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy, v1alpha1.ReasonObserved,
 		v1alpha1.ReasonChangesDeferred, v1alpha1.ReasonDriftTolerated, v1alpha1.ReasonPurged, v1alpha1.ReasonSuspended,
 	}
 )
 
-// named tells that a verdict's reason exists and says what Stalled says.
-func named(verdict Verdict) bool {
+// hasKnownReason reports whether the reason of a verdict exists and matches Stalled.
+func hasKnownReason(verdict Verdict) bool {
 	switch {
 	case verdict.Reason == "":
 		return verdict == Verdict{}
 	case verdict.Stalled:
 		return slices.Contains(stalledReasons, verdict.Reason)
 	default:
-		return slices.Contains(reconcilingReasons, verdict.Reason) || slices.Contains(settledReasons, verdict.Reason)
+		return slices.Contains(reconcilingReasons, verdict.Reason) || slices.Contains(otherReasons, verdict.Reason)
 	}
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// Step is one thing to do, with all that doing it needs. Its types are those of this
-// file; nil is nothing to do. A new step is a type and a kind here, a case in
+// Step is one action with its parameters. Its types are those in this file; nil: no action. A new step is a type and a kind here, a case in
 // controller's carryOut, a row in its table of calls if it calls Databricks, and a row
 // in report's table of events.
 //
@@ -29,20 +28,20 @@ func KindOf(step Step) StepKind {
 	return step.kind()
 }
 
-// AddFinalizer makes the deletion of the object wait for the operator.
+// AddFinalizer delays the deletion of the object until the operator has finished.
 type AddFinalizer struct{}
 
 // RemoveFinalizer lets the object be deleted. ClusterID is empty where it has no
 // cluster.
 type RemoveFinalizer struct{ ClusterID string }
 
-// StoreClusterID writes which cluster is the object's.
+// StoreClusterID writes the id of the cluster to the status.
 type StoreClusterID struct {
 	ClusterID string
 	Source    ClusterSource
 }
 
-// ClusterSource is how the cluster of a StoreClusterID came to be the object's.
+// ClusterSource is the origin of the cluster of a StoreClusterID.
 type ClusterSource int
 
 // The sources of a cluster: this process created it and could not store its id; a
@@ -53,14 +52,14 @@ const (
 	AdoptedBySpec
 )
 
-// PersistOwnership writes the names of the fields that the next step will set, before
-// it sets them, and that no specification is known to be in place.
+// PersistOwnership writes the names of the fields that the next step sets, and marks the
+// applied specification as unknown, before that step.
 type PersistOwnership struct{}
 
 // PersistLibraries writes the names of the declared libraries before they are installed.
 type PersistLibraries struct{}
 
-// AcknowledgeRequest writes what became of the request annotation.
+// AcknowledgeRequest writes the state of the request annotation.
 type AcknowledgeRequest struct{ Request v1alpha1.RequestStatus }
 
 // Create persists the intent and creates the cluster.
@@ -102,7 +101,7 @@ type ReadSpec struct{ Differences []drift.Difference }
 // Terminate stops a cluster.
 type Terminate struct{ ClusterID string }
 
-// PermanentDelete deletes a cluster with all that the workspace keeps of it.
+// PermanentDelete deletes a cluster with its history in the workspace.
 type PermanentDelete struct{ ClusterID string }
 
 // Publish writes the object's ConfigMap.
@@ -111,8 +110,8 @@ type Publish struct{ Data map[string]string }
 // Pin keeps a terminated cluster from being purged.
 type Pin struct{ ClusterID string }
 
-// Unpin takes the pin back, because the object says so or because the workspace
-// deletes no pinned cluster.
+// Unpin removes the pin, because the object declares that or because the workspace deletes
+// no pinned cluster.
 type Unpin struct{ ClusterID string }
 
 // SetPermissions replaces the direct permissions of a cluster.
@@ -183,7 +182,7 @@ var stepTargets = map[StepKind]stepTarget{
 	StepInstallLibraries: targetWorkspace, StepUninstallLibraries: targetWorkspace,
 }
 
-// StepKinds returns every kind of step, sorted. Tests hold tables of steps against it.
+// StepKinds returns every kind of step, sorted. Tests compare tables of steps with it.
 func StepKinds() []StepKind { return slices.Sorted(maps.Keys(stepTargets)) }
 
 // WritesToDatabricks reports whether steps of the kind change a workspace rather than

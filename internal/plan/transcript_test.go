@@ -21,10 +21,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
-// The transcripts in testdata/rules are one file a rule. Each case is a comment, lines
-// that say what is special about the situation, four dashes, and the decision. With
-// -update the decisions are written anew, for people to read in the diff.
-var update = flag.Bool("update", false, "write the decisions of the transcripts anew")
+// The transcripts in testdata/rules are one file per rule. Each case is a comment, the lines
+// of its situation, four dashes, and the decision. With -update the decisions are
+// rewritten, so that a reviewer reads the change in the diff.
+var update = flag.Bool("update", false, "rewrite the decisions of the transcripts")
 
 const transcripts = "testdata/rules"
 
@@ -43,7 +43,7 @@ type transcriptCase struct {
 func (c transcriptCase) name() string { return strings.TrimPrefix(c.lines[0], "# ") }
 
 func TestTranscriptsOfEveryRule(t *testing.T) {
-	answered := map[string]bool{}
+	decided := map[string]bool{}
 	paths, err := filepath.Glob(filepath.Join(transcripts, "*.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -57,11 +57,11 @@ func TestTranscriptsOfEveryRule(t *testing.T) {
 					apply(t, &in, line)
 				}
 				got := decision(in)
-				answered[read.rule] = answered[read.rule] || strings.Contains(got, "rule: "+read.rule+"\n")
+				decided[read.rule] = decided[read.rule] || strings.Contains(got, "rule: "+read.rule+"\n")
 				if *update {
 					read.cases[i].wanted = got
 				} else if got != one.wanted {
-					t.Errorf("it is\n%s\nand not\n%s", got, one.wanted)
+					t.Errorf("the decision is\n%s\nand not\n%s", got, one.wanted)
 				}
 			})
 		}
@@ -70,7 +70,7 @@ func TestTranscriptsOfEveryRule(t *testing.T) {
 		}
 	}
 	for _, rule := range slices.Concat(liveRules, existingRules, deletionRules) {
-		if name := nameOf(rule); name != "whenOurs" && !answered[name] {
+		if name := nameOf(rule); name != "whenManaged" && !decided[name] {
 			t.Errorf("no transcript shows a decision of %s", name)
 		}
 	}
@@ -83,7 +83,7 @@ func readTranscript(t *testing.T, path string) transcript {
 		t.Fatal(err)
 	}
 	read := transcript{rule: strings.TrimSuffix(filepath.Base(path), ".txt")}
-	for _, block := range strings.Split(strings.TrimSpace(string(raw)), "\n\n") {
+	for block := range strings.SplitSeq(strings.TrimSpace(string(raw)), "\n\n") {
 		before, wanted, _ := strings.Cut(block+"\n", "----\n")
 		read.cases = append(read.cases, transcriptCase{lines: strings.Split(strings.TrimSpace(before), "\n"), wanted: wanted})
 	}
@@ -106,8 +106,8 @@ func nameOf(r rule) string {
 	return name[strings.LastIndex(name, ".")+1:]
 }
 
-// answering returns the name of the rule that decides.
-func answering(in Input) string {
+// decidingRule returns the name of the rule that decides.
+func decidingRule(in Input) string {
 	chain := liveRules
 	if in.isDeleting() {
 		chain = deletionRules
@@ -116,7 +116,7 @@ func answering(in Input) string {
 		if _, ok := rule(in); !ok {
 			continue
 		}
-		if nameOf(rule) != "whenOurs" {
+		if nameOf(rule) != "whenManaged" {
 			return nameOf(rule)
 		}
 		for _, inner := range existingRules {
@@ -124,19 +124,19 @@ func answering(in Input) string {
 				return nameOf(inner)
 			}
 		}
-		return "whenOurs"
+		return "whenManaged"
 	}
 	return "none"
 }
 
-// decision is a plan as a person reads it.
+// decision returns a plan as text.
 func decision(in Input) string {
 	next := Make(in)
 	var out strings.Builder
-	fmt.Fprintf(&out, "rule: %s\n", answering(in))
+	fmt.Fprintf(&out, "rule: %s\n", decidingRule(in))
 	fmt.Fprintf(&out, "step: %s\n", shownStep(next.Step))
 	if next.NonBlocking {
-		out.WriteString("holds up: nothing\n")
+		out.WriteString("blocks: nothing\n")
 	}
 	if next.Request != nil {
 		fmt.Fprintf(&out, "request: %s\n", next.Request.Phase)
@@ -191,11 +191,11 @@ func shownStep(step Step) string {
 	}
 }
 
-// words are what a line of a situation may begin with, without arguments.
-var words = map[string]change{
+// facts are the first words of lines without arguments.
+var facts = map[string]change{
 	"deleted": deleted, "suspended": suspended, "untagged": untagged, "no-finalizer": withoutFinalizer,
 	"adopting": adopting, "observing": observing, "owning": owning, "unreachable": unreachable, "other-host": otherHost,
-	"edited": newGeneration, "compared": compared, "declared": declared, "unconfirmed": suspected, "older-than-process": older,
+	"edited": newGeneration, "compared": compared, "declared": declared, "unconfirmed": unconfirmed, "older-than-process": older,
 	"applying": applied(Applying), "never-compared": applied(""),
 	"managed-elsewhere":  func(in *Input) { in.Observed.ManagedBy = "team/older" },
 	"never-seen":         func(in *Input) { in.Cluster.Status.State = "" },
@@ -211,8 +211,8 @@ var words = map[string]change{
 	},
 }
 
-// verbs are what a line with arguments may begin with.
-var verbs = map[string]func(t *testing.T, in *Input, args []string){
+// factsWithArguments are the first words of lines with arguments.
+var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string){
 	// spec and status merge JSON into the object, details into the cluster.
 	"spec":      func(t *testing.T, in *Input, args []string) { merge(t, args, &in.Cluster.Spec) },
 	"status":    func(t *testing.T, in *Input, args []string) { merge(t, args, &in.Cluster.Status) },
@@ -245,8 +245,8 @@ var verbs = map[string]func(t *testing.T, in *Input, args []string){
 		failed(StepKind(args[0]), databricks.Class(args[1]), span(args[2]))(in)
 	},
 	"failed-beside": func(_ *testing.T, in *Input, args []string) {
-		in.Attempts = in.Attempts.RecordedBeside(Attempt{
-			Step: StepKind(args[0]), Failure: &Failure{Class: databricks.Class(args[1]), Message: "CODE: the API's words"}, At: noon.Add(-span(args[2])), Generation: 1,
+		in.Attempts = in.Attempts.RecordedSideStep(Attempt{
+			Step: StepKind(args[0]), Failure: &Failure{Class: databricks.Class(args[1]), Message: "CODE: the message of the API"}, At: noon.Add(-span(args[2])), Generation: 1,
 		})
 	},
 	"created-by-process": func(_ *testing.T, in *Input, args []string) {
@@ -277,7 +277,7 @@ var verbs = map[string]func(t *testing.T, in *Input, args []string){
 		})
 	},
 	"libraries-fail": func(_ *testing.T, in *Input, args []string) {
-		in.Observed.Libraries.Failure = &Failure{Class: databricks.Class(args[0]), Message: "CODE: the API's words"}
+		in.Observed.Libraries.Failure = &Failure{Class: databricks.Class(args[0]), Message: "CODE: the message of the API"}
 	},
 	"pin": func(_ *testing.T, in *Input, args []string) { in.Observed.Pinned = new(args[0] == "true") },
 	"permissions": func(_ *testing.T, in *Input, args []string) {
@@ -285,7 +285,7 @@ var verbs = map[string]func(t *testing.T, in *Input, args []string){
 			"unknown":  {},
 			"in-place": {InPlace: true},
 			"none":     {Seen: true},
-			"fail":     {Failure: &Failure{Class: databricks.ClassForbidden, Message: "CODE: the API's words"}},
+			"fail":     {Failure: &Failure{Class: databricks.ClassForbidden, Message: "CODE: the message of the API"}},
 		}[args[0]]
 	},
 	"output": func(_ *testing.T, in *Input, args []string) {
@@ -311,7 +311,7 @@ func searchedFor(t *testing.T, in *Input, args []string) {
 	searched(lists, matches...)(in)
 }
 
-// span is a time such as 90s.
+// span returns a duration such as 90s.
 func span(text string) time.Duration {
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
@@ -320,7 +320,7 @@ func span(text string) time.Duration {
 	return parsed
 }
 
-// merge sets the fields that JSON names.
+// merge sets the fields in a JSON object.
 func merge(t *testing.T, args []string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(strings.Join(args, " ")), into); err != nil {
@@ -328,20 +328,20 @@ func merge(t *testing.T, args []string, into any) {
 	}
 }
 
-// apply changes a situation as a line says.
+// apply changes a situation by one line.
 func apply(t *testing.T, in *Input, line string) {
 	t.Helper()
 	if strings.HasPrefix(line, "#") {
 		return
 	}
 	name, rest, _ := strings.Cut(line, " ")
-	if change, known := words[name]; known {
+	if change, known := facts[name]; known {
 		change(in)
 		return
 	}
-	verb, known := verbs[name]
+	set, known := factsWithArguments[name]
 	if !known {
-		t.Fatalf("%q is neither a word nor a verb of transcripts", name)
+		t.Fatalf("%q is not a fact of transcripts", name)
 	}
-	verb(t, in, strings.Fields(rest))
+	set(t, in, strings.Fields(rest))
 }

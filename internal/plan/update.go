@@ -11,37 +11,36 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// changed tells that the object's own fields are other than those that were
-// last in place: what differs is what its user asks for. Otherwise what differs
-// was changed elsewhere.
+// changed reports whether the user changed the declared fields since they were last in
+// effect, so that a difference is a change of the user and not drift.
 func (in Input) changed() bool { return UserChanged(in.Cluster, in.Observed) }
 
 // UserChanged reports whether the user changed the object's fields, or the secrets
-// that they name, since they were last in place.
+// that they name, since they were last in effect.
 func UserChanged(cluster *v1alpha1.DatabricksCluster, observed Observation) bool {
 	return observed.SecretsRotated || Changed(cluster.Status.AppliedDigest, observed.Desired)
 }
 
-// needsCorrection tells differences that are to be mended at all, sooner or later.
+// needsCorrection reports whether the differences must be corrected, now or later.
 func (in Input) needsCorrection() bool {
-	if len(in.Observed.Differences) == 0 || in.observes() {
+	if len(in.Observed.Differences) == 0 || in.isObserving() {
 		return false
 	}
-	if in.adopted() && in.Cluster.Status.AppliedDigest == "" && in.Cluster.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
+	if in.isAdopted() && in.Cluster.Status.AppliedDigest == "" && in.Cluster.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
 		return false
 	}
 	return in.changed() || in.Cluster.Spec.DriftPolicy != v1alpha1.DriftPolicyWarn
 }
 
-func (in Input) observes() bool {
+// isObserving reports whether the object only observes its cluster.
+func (in Input) isObserving() bool {
 	return in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve
 }
 
-// mayRestart tells that a running cluster may be restarted for its differences:
-// a changed object by its update strategy, others' changes only where that was
-// asked for.
+// mayRestart reports whether a running cluster may be restarted for its differences: for a
+// change of the user by the update strategy, for drift only with CorrectWithRestart.
 func (in Input) mayRestart() bool {
-	if in.requests(v1alpha1.RequestRestart) {
+	if in.hasOpenRequest(v1alpha1.RequestRestart) {
 		return true
 	}
 	if !in.changed() && in.Cluster.Spec.DriftPolicy != v1alpha1.DriftPolicyCorrectWithRestart {
@@ -50,19 +49,19 @@ func (in Input) mayRestart() bool {
 	return in.strategyRestarts()
 }
 
-// strategyRestarts tells that a running cluster may be restarted for what its
-// user changed.
+// strategyRestarts reports whether the update strategy allows a restart for a change of the
+// user.
 func (in Input) strategyRestarts() bool {
 	strategy := in.Cluster.Spec.UpdateStrategy
 	if strategy == nil || strategy.Type != v1alpha1.UpdateStrategyOnTermination {
 		return true
 	}
-	deadline := in.waitsUntil()
+	deadline := in.maxWaitUntil()
 	return !deadline.IsZero() && !in.Now.Before(deadline)
 }
 
-// waitsUntil is when deferred changes are applied at the latest; zero: never.
-func (in Input) waitsUntil() time.Time {
+// maxWaitUntil returns when deferred changes are applied at the latest; zero: never.
+func (in Input) maxWaitUntil() time.Time {
 	strategy, since := in.Cluster.Spec.UpdateStrategy, in.Cluster.Status.PendingSince
 	if strategy == nil || strategy.MaxWaitMinutes == nil || since == nil {
 		return time.Time{}
@@ -70,13 +69,13 @@ func (in Input) waitsUntil() time.Time {
 	return since.Add(time.Duration(*strategy.MaxWaitMinutes) * time.Minute)
 }
 
-// Applying stands in status.appliedDigest while a changed specification is being
-// applied: neither the old nor the new one is known to be in place. It stands in
-// status.secretsDigest likewise. It has no colon, so it is no version of a digest.
+// Applying is the value of status.appliedDigest while a changed specification is applied:
+// neither the old nor the new one is known to be in effect. status.secretsDigest uses it in
+// the same way. It has no colon, so that it is not a digest of any version.
 const Applying = "applying"
 
-// correct carries out a change, once the status names the fields that it sets and no
-// longer the specification that was in place.
+// correct returns the plan of a change once the status has the names of the fields that it
+// sets and not the digest of the former specification; before, a plan that writes these.
 func (in Input) correct(next Plan) Plan {
 	status := in.Cluster.Status
 	prepared := contains(status.OwnedFields, drift.Owned(in.Observed.Desired)) && (!in.changed() || status.AppliedDigest == Applying)
@@ -87,20 +86,20 @@ func (in Input) correct(next Plan) Plan {
 	return in.withBackoff(next)
 }
 
-// correctWithBase carries out an update, based on a GET that was made for it: there is
-// no other guard against what was changed elsewhere meanwhile.
+// correctWithBase returns the plan of an update that is based on a GET for this update. The
+// API has no other protection against a concurrent change.
 func (in Input) correctWithBase(next Plan) Plan {
 	plan := in.correct(next)
 	update, updates := plan.Step.(Update)
-	if updates && !(in.Observed.SpecKnown && in.Attempts.hasBase(update.Differences, in.Observed.SpecAt)) {
+	hasBase := in.Observed.SpecKnown && in.Attempts.hasBase(update.Differences, in.Observed.SpecAt)
+	if updates && !hasBase {
 		plan.Step = ReadSpec{update.Differences}
 	}
 	return plan
 }
 
-// whenDiffPending: a changed object is not done, and nothing else is done for it,
-// before it was held against its cluster. What is only suspected of an unchanged
-// one holds its next step back until it is known.
+// whenDiffPending: the object was changed and not compared with its cluster yet, so no other
+// step is taken. An unconfirmed difference delays the next step of an unchanged object.
 func whenDiffPending(in Input) (Plan, bool) {
 	if in.Observed.Compared || in.Observed.Desired == nil {
 		return Plan{}, false
@@ -111,15 +110,15 @@ func whenDiffPending(in Input) (Plan, bool) {
 	return Plan{Verdict: notYetCompared()}, true
 }
 
-// notYetCompared is the verdict on an object that is about to be compared.
+// notYetCompared returns the verdict for an object that will be compared.
 func notYetCompared() Verdict {
 	return Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}
 }
 
-// whenChangeHadNoEffect: a change was accepted before and did not take effect. It is not
-// sent again: every time might restart the cluster.
+// whenChangeHadNoEffect: the workspace accepted a change that had no effect. It is not sent
+// again, because every update may restart the cluster.
 func whenChangeHadNoEffect(in Input) (Plan, bool) {
-	if !in.needsCorrection() || len(in.due()) > 0 {
+	if !in.needsCorrection() || len(in.dueDifferences()) > 0 {
 		return Plan{}, false
 	}
 	var hadNoEffect []drift.Difference
@@ -138,10 +137,9 @@ func whenChangeHadNoEffect(in Input) (Plan, bool) {
 	}}, true
 }
 
-// hadNoEffect reports that a GET which began after the update shows that the
-// declared value was asked for and another one is in effect. Where the GET shows
-// that another value was asked for, others have set it back. What was found once
-// stays so until a GET shows otherwise.
+// hadNoEffect reports whether a GET that began after the update shows that the declared
+// value was requested and another one is in effect. If another value was requested,
+// another actor has set it back. The result is kept until a GET shows otherwise.
 func (in Input) hadNoEffect(difference drift.Difference) bool {
 	if HistoryOf(in.Cluster).ChangeHadNoEffect {
 		return in.Observed.SpecAt.IsZero() || difference.RequestedAsDesired()
@@ -150,9 +148,9 @@ func (in Input) hadNoEffect(difference drift.Difference) bool {
 	return tried && difference.RequestedAsDesired()
 }
 
-// whenSizeDiffers: a size is changed without a restart, and waits for nothing.
+// whenSizeDiffers: the size differs, which is corrected without a restart.
 func whenSizeDiffers(in Input) (Plan, bool) {
-	due := in.due()
+	due := in.dueDifferences()
 	sizes := sizesOf(due)
 	alone := drift.OnlySize(due) || !in.mayRestart()
 	if len(sizes) == 0 || in.Observed.Details.State != compute.StateRunning || !alone {
@@ -164,10 +162,10 @@ func whenSizeDiffers(in Input) (Plan, bool) {
 	}), true
 }
 
-// whenDifferent: everything else is an update, of a cluster that is down, or of
-// one that may be restarted for it.
-func whenDifferent(in Input) (Plan, bool) {
-	due := in.due()
+// whenUpdateNeeded: fields differ that an update corrects, and the cluster is terminated or
+// may be restarted.
+func whenUpdateNeeded(in Input) (Plan, bool) {
+	due := in.dueDifferences()
 	if len(due) == 0 {
 		return Plan{}, false
 	}
@@ -178,7 +176,7 @@ func whenDifferent(in Input) (Plan, bool) {
 	case state == compute.StateTerminated:
 		return in.correctWithBase(update), true
 	case state == compute.StateRunning && in.mayRestart():
-		update.Request = in.restarting()
+		update.Request = in.restartRequest()
 		return in.correctWithBase(update), true
 	case state == compute.StateResizing && (in.mayRestart() || drift.OnlySize(due)):
 		verdict.Message += "; waiting until the cluster has its size"
@@ -197,10 +195,10 @@ func (in Input) updateMethod(differences []drift.Difference) UpdateMethod {
 	return UpdateWithMask
 }
 
-// whenDeferred: a running cluster is not restarted for what differs, and works.
+// whenDeferred: fields of a running cluster differ, and it is not restarted for them.
 func whenDeferred(in Input) (Plan, bool) {
-	librariesWait, differences := in.librariesWait(), in.withoutHeld()
-	if len(differences) == 0 && !librariesWait || in.observes() || !isUp(in.Observed.Details.State) {
+	librariesWait, differences := in.librariesWait(), in.withoutDelayed()
+	if len(differences) == 0 && !librariesWait || in.isObserving() || !isUp(in.Observed.Details.State) {
 		return Plan{}, false
 	}
 	if in.changed() && in.needsCorrection() || librariesWait {
@@ -211,7 +209,7 @@ func whenDeferred(in Input) (Plan, bool) {
 		return Plan{
 			Verdict:       Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied when the cluster is down or restarted"},
 			LibrariesWait: librariesWait,
-			RequeueAt:     in.waitsUntil(),
+			RequeueAt:     in.maxWaitUntil(),
 		}, true
 	}
 	return Plan{Verdict: Verdict{
@@ -220,7 +218,7 @@ func whenDeferred(in Input) (Plan, bool) {
 	}}, true
 }
 
-// DiffPaths names where a cluster is not as declared, for people.
+// DiffPaths returns the paths of differences for messages, at most ten.
 func DiffPaths(differences []drift.Difference) string {
 	const shown = 10
 	var places []string
@@ -258,7 +256,7 @@ func contains(have, wanted []string) bool {
 	return true
 }
 
-// DiffDigest tells one set of differences from another.
+// DiffDigest returns a key that is equal for equal differences.
 func DiffDigest(differences []drift.Difference) string {
 	var all strings.Builder
 	for _, difference := range differences {

@@ -47,7 +47,7 @@ func TestTheDriftInAStatusIsBounded(t *testing.T) {
 
 func TestTheLibrariesInAStatusAreBounded(t *testing.T) {
 	g := NewWithT(t)
-	h := newHistory().created().sees("RUNNING")
+	h := newHistory().created().inState("RUNNING")
 	seen := h.input.Observed
 	seen.Libraries.Seen = true
 	for i := range 201 {
@@ -57,7 +57,7 @@ func TestTheLibrariesInAStatusAreBounded(t *testing.T) {
 			Library: &compute.Library{Pypi: &compute.PythonPyPiLibrary{Package: name}}, Status: "FAILED", Messages: strings.Split(strings.Repeat("m\x1b,", 21), ","),
 		})
 	}
-	h.tell(Input{Observed: seen, Plan: plan.Plan{}})
+	h.report(Input{Observed: seen, Plan: plan.Plan{}})
 	shown := h.cluster.Status.Libraries
 	g.Expect(shown).To(HaveLen(200))
 	g.Expect(shown[199].Library.PyPI.Package).To(Equal("p199"))

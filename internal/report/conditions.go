@@ -12,12 +12,12 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// setConditions writes every condition anew, so that none outlives its facts.
+// setConditions sets every condition, so that no condition outlives its facts.
 func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
 	set := setter{status: status, in: in}
 	switch {
 	case verdict.Reason == "":
-		set.keep()
+		set.keepConditions()
 	case isReady(verdict.Reason):
 		set.ready(verdict)
 	case verdict.Reason == v1alpha1.ReasonSuspended:
@@ -31,7 +31,7 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict p
 	set.suspended()
 }
 
-// setter writes conditions of one report.
+// setter sets the conditions of one report.
 type setter struct {
 	status *v1alpha1.DatabricksClusterStatus
 	in     Input
@@ -39,7 +39,7 @@ type setter struct {
 
 func (s setter) set(kind string, value metav1.ConditionStatus, reason, message string) {
 	if message == "" {
-		message = s.stateInWords()
+		message = s.stateText()
 	}
 	meta.SetStatusCondition(&s.status.Conditions, metav1.Condition{
 		Type:               kind,
@@ -55,21 +55,21 @@ func (s setter) remove(kind string) {
 	meta.RemoveStatusCondition(&s.status.Conditions, kind)
 }
 
-// ready: usable as the policies say, and nothing is due.
+// ready sets the conditions of a cluster that is as the policies require.
 func (s setter) ready(verdict plan.Verdict) {
 	s.remove(v1alpha1.ConditionReconciling)
 	s.remove(v1alpha1.ConditionStalled)
 	s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, verdict.Reason, verdict.Message)
 }
 
-// idle: not usable, and nothing is done about it while the object is suspended.
+// idle sets the conditions of a suspended object whose cluster is not usable.
 func (s setter) idle(verdict plan.Verdict) {
 	s.remove(v1alpha1.ConditionReconciling)
 	s.remove(v1alpha1.ConditionStalled)
 	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
 }
 
-// notReady: Ready=False comes with exactly one of Reconciling and Stalled.
+// notReady sets Ready=False with exactly one of Reconciling and Stalled.
 func (s setter) notReady(verdict plan.Verdict) {
 	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
 	if verdict.Stalled {
@@ -80,41 +80,41 @@ func (s setter) notReady(verdict plan.Verdict) {
 	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
 }
 
-// keep leaves what was said of this generation: nothing new is known.
-func (s setter) keep() {
+// keepConditions keeps the conditions for this generation, because there are no new facts.
+func (s setter) keepConditions() {
 	for i := range s.status.Conditions {
 		s.status.Conditions[i].ObservedGeneration = s.in.Cluster.Generation
 	}
 }
 
 func (s setter) synced() {
-	world := s.in.Observed
+	observed := s.in.Observed
 	switch {
-	case world.ReadFailure != nil && world.ReadFailure.Class == databricks.ClassThrottled:
-		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, world.ReadFailure.Message)
-	case world.ReadFailure != nil:
-		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable, world.ReadFailure.Message)
+	case observed.ReadFailure != nil && observed.ReadFailure.Class == databricks.ClassThrottled:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonRateLimited, observed.ReadFailure.Message)
+	case observed.ReadFailure != nil:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable, observed.ReadFailure.Message)
 	case isContended(s.in.Plan):
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonContended, contendedMessage(s.in))
-	case !world.Compared && s.keepsSynced():
-		s.keep()
-	case !world.Compared:
+	case !observed.Compared && s.keepsLastComparison():
+		s.keepConditions()
+	case !observed.Compared:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
-	case len(world.Differences) > 0:
-		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.difference(), "not as declared: "+plan.DiffPaths(world.Differences))
+	case len(observed.Differences) > 0:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, s.differenceReason(), "not as declared: "+plan.DiffPaths(observed.Differences))
 	case s.in.Plan.LibrariesWait:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonPendingRestart, "not as declared: "+librariesPath)
-	case len(world.Normalized) > 0:
-		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonServerNormalized, normalizedMessage(world.Normalized))
+	case len(observed.Normalized) > 0:
+		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonServerNormalized, normalizedMessage(observed.Normalized))
 	default:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionTrue, v1alpha1.ReasonInSync, "the cluster is as declared")
 	}
 }
 
-// keepsSynced tells that the last comparison still stands: of this generation,
-// with a cluster that nobody has looked at since, or of which no more than a
-// suspicion is new; or of one that is going.
-func (s setter) keepsSynced() bool {
+// keepsLastComparison reports whether the last comparison is still valid: it is of this
+// generation, and the cluster was not read since or only has an unconfirmed difference; or
+// the object is being deleted.
+func (s setter) keepsLastComparison() bool {
 	last := meta.FindStatusCondition(s.status.Conditions, v1alpha1.ConditionSynced)
 	if !s.in.Cluster.DeletionTimestamp.IsZero() {
 		return last != nil
@@ -123,9 +123,9 @@ func (s setter) keepsSynced() bool {
 	return last != nil && (unseen || s.in.Observed.UnconfirmedDiff) && last.ObservedGeneration == s.in.Cluster.Generation
 }
 
-// difference is how a difference is called: what a refused update left, what
-// the object's user changed, or what others did.
-func (s setter) difference() string {
+// differenceReason returns the reason for a difference: a failed update, a change by the
+// user, or drift.
+func (s setter) differenceReason() string {
 	failed := s.in.Outcome.Failure != nil || (s.in.Plan.Step == nil && s.in.Plan.Verdict.Stalled)
 	switch {
 	case failed:
@@ -142,11 +142,11 @@ func (s setter) running() {
 		s.set(v1alpha1.ConditionRunning, metav1.ConditionTrue, v1alpha1.ReasonRunning, "the cluster is up")
 		return
 	}
-	s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, s.stateInWords())
+	s.set(v1alpha1.ConditionRunning, metav1.ConditionFalse, v1alpha1.ReasonNotRunning, s.stateText())
 }
 
-// stateInWords is what there is to say where nobody said anything.
-func (s setter) stateInWords() string {
+// stateText returns the message of a condition that has no other.
+func (s setter) stateText() string {
 	if s.status.State == "" {
 		return "there is no cluster"
 	}
@@ -158,16 +158,17 @@ func (s setter) suspended() {
 		s.remove(v1alpha1.ConditionSuspended)
 		return
 	}
-	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended, "spec.suspend is true: the state of the cluster is shown, and nothing is written to it")
+	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
+		"spec.suspend is true: the state of the cluster is shown, and nothing is written to it")
 }
 
-// isRunning tells a usable cluster. RESIZING counts: the platform's autoscaler
-// moves a running cluster in and out of it.
+// isRunning reports whether a cluster is usable. It is while RESIZING, because the
+// autoscaler of the platform resizes a running cluster at any time.
 func isRunning(state compute.State) bool {
 	return state == compute.StateRunning || state == compute.StateResizing
 }
 
-// isReady tells the reasons of Ready=True.
+// isReady reports whether a reason is one of Ready=True.
 func isReady(reason string) bool {
 	switch reason {
 	case v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy,
@@ -178,8 +179,8 @@ func isReady(reason string) bool {
 	}
 }
 
-// settled is the verdict where the plan had none: the cluster speaks for itself.
-func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+// stateVerdict returns the verdict of the state of the cluster, if the plan has none.
+func stateVerdict(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	switch {
 	case in.Observed.Presence == plan.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
 		return plan.Verdict{}
@@ -196,6 +197,7 @@ func settled(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	}
 }
 
+// byState returns the verdict of an existing, managed cluster.
 func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	state := compute.State(status.State)
 	changing, isChanging := plan.Changing(in.Observed.Details)
@@ -209,9 +211,9 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
 		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
 	case state == compute.StateTerminated && launchFailed(in):
-		return plan.Verdict{Reason: v1alpha1.ReasonStartFailed, Message: ending(status), Stalled: true}
+		return plan.Verdict{Reason: v1alpha1.ReasonStartFailed, Message: terminationSummary(status), Stalled: true}
 	case state == compute.StateTerminated, state == compute.StateError:
-		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedUnexpectedly, Message: ending(status), Stalled: true}
+		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedUnexpectedly, Message: terminationSummary(status), Stalled: true}
 	default:
 		return plan.Verdict{
 			Reason:  v1alpha1.ReasonUnknownState,
@@ -224,21 +226,21 @@ func endedNormally(reason *v1alpha1.TerminationReason) bool {
 	return reason == nil || reason.Type == v1alpha1.TerminationTypeSuccess
 }
 
-// launchFailed reports whether a cluster that ended never came up.
+// launchFailed reports whether a terminated cluster never ran since its launch.
 func launchFailed(in Input) bool {
 	history := plan.HistoryOf(in.Cluster)
 	return in.Observed.Details.SparkContextId == 0 || history.Launching || history.StartFailed
 }
 
-// ending is why a cluster ended, with Databricks' own words.
-func ending(status *v1alpha1.DatabricksClusterStatus) string {
+// terminationSummary returns why a cluster terminated, in the words of Databricks.
+func terminationSummary(status *v1alpha1.DatabricksClusterStatus) string {
 	reason := status.TerminationReason
 	if reason == nil {
 		return status.StateMessage
 	}
-	words := reason.Code + " (" + reason.Type + ")"
+	text := reason.Code + " (" + reason.Type + ")"
 	if status.StateMessage != "" {
-		words += ": " + status.StateMessage
+		text += ": " + status.StateMessage
 	}
-	return words
+	return text
 }

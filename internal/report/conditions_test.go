@@ -28,60 +28,60 @@ func observe(s *v1alpha1.DatabricksClusterSpec) {
 }
 
 var (
-	badScript = ended(compute.TerminationReasonCodeInitScriptFailure, compute.TerminationReasonTypeClientError)
-	stockout  = ended(compute.TerminationReasonCodeCloudProviderResourceStockout, compute.TerminationReasonTypeCloudFailure)
-	idle      = ended(compute.TerminationReasonCodeInactivity, compute.TerminationReasonTypeSuccess)
-	silent    = plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
+	badScript  = ended(compute.TerminationReasonCodeInitScriptFailure, compute.TerminationReasonTypeClientError)
+	stockout   = ended(compute.TerminationReasonCodeCloudProviderResourceStockout, compute.TerminationReasonTypeCloudFailure)
+	idle       = ended(compute.TerminationReasonCodeInactivity, compute.TerminationReasonTypeSuccess)
+	unanswered = plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
 )
 
 func TestReady(t *testing.T) {
-	trouble := func(reason string, stalled bool) plan.Observation {
+	blocked := func(reason string, stalled bool) plan.Observation {
 		return plan.Observation{Blocked: &plan.Blocked{Reason: reason, Message: "m", Stalled: stalled}}
 	}
 	for name, row := range map[string]struct {
 		history *history
 		ready   string
 	}{
-		"[case-01] asked for":                           {newHistory().created(), "False Reconciling Creating"},
-		"[case-01] launching":                           {newHistory().created().sees("PENDING", neverRan), "False Reconciling Creating"},
-		"running":                                       {newHistory().created().sees("RUNNING"), "True Running"},
-		"resizing":                                      {newHistory().created().sees("RESIZING"), "True Running"},
-		"restarting":                                    {newHistory().created().sees("RUNNING").sees("RESTARTING"), "False Reconciling Restarting"},
-		"being stopped":                                 {newHistory().created().sees("RUNNING").sees("TERMINATING"), "False Reconciling Terminating"},
-		"[case-27] ended by inactivity":                 {newHistory().created().sees("RUNNING").sees("TERMINATED", idle), "True TerminatedNormally"},
-		"[case-28] kept terminated by runPolicy":        {newHistory().created().sees("RUNNING").edited(keepTerminated).sees("TERMINATED"), "True TerminatedByRunPolicy"},
-		"[case-27] ended without a reason":              {newHistory().created().sees("RUNNING").sees("TERMINATED"), "True TerminatedNormally"},
-		"[case-32] the launch failed":                   {newHistory().created().sees("PENDING", neverRan).sees("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
-		"[case-32] the launch failed, TERMINATING seen": {newHistory().created().sees("PENDING", neverRan).sees("TERMINATING", neverRan).sees("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
-		"[case-32] the launch failed before a look":     {newHistory().created().sees("TERMINATED", neverRan, stockout), "False Stalled StartFailed"},
-		"[case-32] a later launch failed":               {newHistory().created().sees("RUNNING").sees("TERMINATED", idle).sees("PENDING").sees("TERMINATED", stockout), "False Stalled StartFailed"},
-		"[case-32] a later launch failed, slowly":       {newHistory().created().sees("TERMINATED", idle).sees("PENDING").sees("TERMINATING").sees("TERMINATING").sees("TERMINATED", stockout), "False Stalled StartFailed"},
-		"[case-32] a launch that failed stays so":       {newHistory().created().sees("PENDING").sees("TERMINATED", stockout).sees("TERMINATED", stockout).sees("TERMINATED", stockout), "False Stalled StartFailed"},
-		"a launch that passes through TERMINATING":      {newHistory().created().sees("PENDING").sees("TERMINATING"), "False Reconciling Starting"},
-		"a launch that a person ends":                   {newHistory().created().sees("PENDING").sees("TERMINATING").sees("TERMINATED", idle), "True TerminatedNormally"},
-		"died":                                          {newHistory().created().sees("RUNNING").sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
-		"died, TERMINATING seen":                        {newHistory().created().sees("RUNNING").sees("TERMINATING").sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
-		"died while it restarted":                       {newHistory().created().sees("RUNNING").sees("RESTARTING").sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
-		"[case-55] adopted when long dead":              {newHistory().edited(adopt).world(plan.Observation{}).sees("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
-		"[case-34] an ERROR of old":                     {newHistory().created().sees("ERROR"), "False Stalled TerminatedUnexpectedly"},
-		"[case-34] a state that is not known":           {newHistory().created().sees("FROZEN"), "False Reconciling UnknownState"},
-		"[case-34] an end that is not known":            {newHistory().created().sees("RUNNING").sees("TERMINATED", ended("NEW", "NEW")), "False Stalled TerminatedUnexpectedly"},
-		"[case-56] observed":                            {newHistory().edited(observe).sees("RUNNING"), "True Observed"},
-		"[case-56] observed while it launches":          {newHistory().edited(observe).sees("PENDING").sees("PENDING"), "True Observed"},
-		"[case-56] observed when dead":                  {newHistory().edited(observe).sees("TERMINATED", stockout), "True Observed"},
-		"[case-55] adopted while it launches":           {newHistory().edited(adopt).sees("PENDING"), "False Reconciling Starting"},
-		"[case-36] suspended when new":                  {newHistory().edited(suspend).world(plan.Observation{}), "False Suspended"},
-		"[case-36] suspended when running":              {newHistory().created().sees("RUNNING").edited(suspend).sees("RUNNING"), "True Running"},
-		"[case-36] suspended while it launches":         {newHistory().created().edited(suspend).sees("PENDING", neverRan), "False Reconciling Creating"},
-		"[case-36] suspended, deleted elsewhere":        {newHistory().created().sees("RUNNING").edited(suspend).world(plan.Observation{Presence: plan.Missing}), "False Suspended"},
-		"[case-37] purged while idle":                   {purged(newHistory().created().sees("TERMINATED", idle)), "True Purged"},
-		"[case-58] the Secret is missing":               {newHistory().world(trouble(v1alpha1.ReasonCredentialsNotReady, false)), "False Reconciling CredentialsNotReady"},
-		"[case-58] the Secret is missing for long":      {newHistory().world(trouble(v1alpha1.ReasonCredentialsInvalid, true)), "False Stalled CredentialsInvalid"},
-		"[case-57] the host changed":                    {newHistory().created().world(plan.Observation{Host: "https://other"}), "False Stalled HostChanged"},
-		"the workspace is silent for a moment":          {newHistory().created().sees("RUNNING").world(since(silent, time.Second)), "True Running"},
-		"the workspace is silent for long":              {newHistory().created().sees("RUNNING").world(since(silent, time.Hour)), "False Reconciling RetryingAfterError"},
-		"not looked at since the operator started":      {newHistory().created().sees("RUNNING").world(plan.Observation{}), "True Running"},
-		"not looked at, and of a new generation":        {newHistory().created().sees("RUNNING").edited(resume).world(plan.Observation{}), "False Reconciling Updating"},
+		"[case-01] asked for":                               {newHistory().created(), "False Reconciling Creating"},
+		"[case-01] launching":                               {newHistory().created().inState("PENDING", neverRan), "False Reconciling Creating"},
+		"running":                                           {newHistory().created().inState("RUNNING"), "True Running"},
+		"resizing":                                          {newHistory().created().inState("RESIZING"), "True Running"},
+		"restarting":                                        {newHistory().created().inState("RUNNING").inState("RESTARTING"), "False Reconciling Restarting"},
+		"being stopped":                                     {newHistory().created().inState("RUNNING").inState("TERMINATING"), "False Reconciling Terminating"},
+		"[case-27] ended by inactivity":                     {newHistory().created().inState("RUNNING").inState("TERMINATED", idle), "True TerminatedNormally"},
+		"[case-28] kept terminated by runPolicy":            {newHistory().created().inState("RUNNING").edited(keepTerminated).inState("TERMINATED"), "True TerminatedByRunPolicy"},
+		"[case-27] ended without a reason":                  {newHistory().created().inState("RUNNING").inState("TERMINATED"), "True TerminatedNormally"},
+		"[case-32] the launch failed":                       {newHistory().created().inState("PENDING", neverRan).inState("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
+		"[case-32] the launch failed, TERMINATING seen":     {newHistory().created().inState("PENDING", neverRan).inState("TERMINATING", neverRan).inState("TERMINATED", neverRan, badScript), "False Stalled StartFailed"},
+		"[case-32] the launch failed before the first read": {newHistory().created().inState("TERMINATED", neverRan, stockout), "False Stalled StartFailed"},
+		"[case-32] a later launch failed":                   {newHistory().created().inState("RUNNING").inState("TERMINATED", idle).inState("PENDING").inState("TERMINATED", stockout), "False Stalled StartFailed"},
+		"[case-32] a later launch failed, slowly":           {newHistory().created().inState("TERMINATED", idle).inState("PENDING").inState("TERMINATING").inState("TERMINATING").inState("TERMINATED", stockout), "False Stalled StartFailed"},
+		"[case-32] a failed launch stays failed":            {newHistory().created().inState("PENDING").inState("TERMINATED", stockout).inState("TERMINATED", stockout).inState("TERMINATED", stockout), "False Stalled StartFailed"},
+		"a launch that passes through TERMINATING":          {newHistory().created().inState("PENDING").inState("TERMINATING"), "False Reconciling Starting"},
+		"a launch that a user terminates":                   {newHistory().created().inState("PENDING").inState("TERMINATING").inState("TERMINATED", idle), "True TerminatedNormally"},
+		"terminated by a failure":                           {newHistory().created().inState("RUNNING").inState("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
+		"terminated by a failure, TERMINATING seen":         {newHistory().created().inState("RUNNING").inState("TERMINATING").inState("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
+		"terminated by a failure during a restart":          {newHistory().created().inState("RUNNING").inState("RESTARTING").inState("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
+		"[case-55] adopted after a failure":                 {newHistory().edited(adopt).observing(plan.Observation{}).inState("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
+		"[case-34] the state ERROR":                         {newHistory().created().inState("ERROR"), "False Stalled TerminatedUnexpectedly"},
+		"[case-34] an unknown state":                        {newHistory().created().inState("FROZEN"), "False Reconciling UnknownState"},
+		"[case-34] an unknown reason of termination":        {newHistory().created().inState("RUNNING").inState("TERMINATED", ended("NEW", "NEW")), "False Stalled TerminatedUnexpectedly"},
+		"[case-56] observed":                                {newHistory().edited(observe).inState("RUNNING"), "True Observed"},
+		"[case-56] observed while it launches":              {newHistory().edited(observe).inState("PENDING").inState("PENDING"), "True Observed"},
+		"[case-56] observed after a failure":                {newHistory().edited(observe).inState("TERMINATED", stockout), "True Observed"},
+		"[case-55] adopted while it launches":               {newHistory().edited(adopt).inState("PENDING"), "False Reconciling Starting"},
+		"[case-36] suspended when new":                      {newHistory().edited(suspend).observing(plan.Observation{}), "False Suspended"},
+		"[case-36] suspended when running":                  {newHistory().created().inState("RUNNING").edited(suspend).inState("RUNNING"), "True Running"},
+		"[case-36] suspended while it launches":             {newHistory().created().edited(suspend).inState("PENDING", neverRan), "False Reconciling Creating"},
+		"[case-36] suspended, deleted elsewhere":            {newHistory().created().inState("RUNNING").edited(suspend).observing(plan.Observation{Presence: plan.Missing}), "False Suspended"},
+		"[case-37] purged while idle":                       {purged(newHistory().created().inState("TERMINATED", idle)), "True Purged"},
+		"[case-58] the Secret is missing":                   {newHistory().observing(blocked(v1alpha1.ReasonCredentialsNotReady, false)), "False Reconciling CredentialsNotReady"},
+		"[case-58] the Secret is missing for long":          {newHistory().observing(blocked(v1alpha1.ReasonCredentialsInvalid, true)), "False Stalled CredentialsInvalid"},
+		"[case-57] the host changed":                        {newHistory().created().observing(plan.Observation{Host: "https://other"}), "False Stalled HostChanged"},
+		"the workspace fails for a moment":                  {newHistory().created().inState("RUNNING").observing(failingFor(unanswered, time.Second)), "True Running"},
+		"the workspace fails for long":                      {newHistory().created().inState("RUNNING").observing(failingFor(unanswered, time.Hour)), "False Reconciling RetryingAfterError"},
+		"not read since the operator started":               {newHistory().created().inState("RUNNING").observing(plan.Observation{}), "True Running"},
+		"not read, and of a new generation":                 {newHistory().created().inState("RUNNING").edited(resume).observing(plan.Observation{}), "False Reconciling Updating"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -91,45 +91,45 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// since has reads fail for so long.
-func since(world plan.Observation, ago time.Duration) plan.Observation {
-	world.ReadFailingSince = noon.Add(-ago)
+// failingFor returns an observation whose reads have failed for some time.
+func failingFor(observed plan.Observation, ago time.Duration) plan.Observation {
+	observed.ReadFailingSince = noon.Add(-ago)
 	if ago < time.Minute {
-		world.ReadFailingSince = noon.Add(time.Hour)
+		observed.ReadFailingSince = noon.Add(time.Hour)
 	}
-	return world
+	return observed
 }
 
-// purged is a round in which the plan leaves a purged cluster alone.
+// purged reports a purged cluster for which nothing is planned.
 func purged(h *history) *history {
-	return h.tell(Input{Observed: plan.Observation{Host: host, Presence: plan.Purged}})
+	return h.report(Input{Observed: plan.Observation{Host: host, Presence: plan.Purged}})
 }
 
-func TestAFailedStepIsToldUntilItsNextTurnIsOver(t *testing.T) {
+func TestAFailedStepIsReportedUntilItIsRetried(t *testing.T) {
 	create := plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}}
 	refused := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: "INVALID: no"}}
-	world := plan.Observation{Host: host}
+	observed := plan.Observation{Host: host}
 	g := NewWithT(t)
-	h := newHistory().tell(Input{Observed: world, Plan: create, Outcome: refused})
+	h := newHistory().report(Input{Observed: observed, Plan: create, Outcome: refused})
 	g.Expect(h.readiness()).To(Equal("False Stalled InvalidSpec"), "[case-07]")
-	told := h.last.Status
-	h.tell(Input{Observed: world, Plan: plan.Plan{Verdict: refused.Failure.Verdict()}})
-	g.Expect(h.last.Status).To(Equal(told), "while it is held back")
-	h.tell(Input{Observed: world, Plan: create})
-	g.Expect(h.last.Status).To(Equal(told), "while it waits for its turn")
-	h.edited(resume).tell(Input{Observed: world, Plan: create})
+	shownBefore := h.last.Status
+	h.report(Input{Observed: observed, Plan: plan.Plan{Verdict: refused.Failure.Verdict()}})
+	g.Expect(h.last.Status).To(Equal(shownBefore), "during its backoff")
+	h.report(Input{Observed: observed, Plan: create})
+	g.Expect(h.last.Status).To(Equal(shownBefore), "while the retry waits")
+	h.edited(resume).report(Input{Observed: observed, Plan: create})
 	g.Expect(h.readiness()).To(Equal("False Reconciling Creating"), "once the spec is changed")
-	h.tell(Input{Observed: world, Plan: create, Outcome: refused}).tell(Input{Observed: world, Plan: create, Outcome: Outcome{Ran: true, Created: clusterID}})
-	g.Expect(h.readiness()).To(Equal("False Reconciling Creating"), "once it went well")
+	h.report(Input{Observed: observed, Plan: create, Outcome: refused}).report(Input{Observed: observed, Plan: create, Outcome: Outcome{Ran: true, Created: clusterID}})
+	g.Expect(h.readiness()).To(Equal("False Reconciling Creating"), "once it succeeded")
 }
 
-func TestADeletionThatFailsSaysTheWayOutAtOnce(t *testing.T) {
+func TestAFailedDeletionReportsTheRemedyImmediately(t *testing.T) {
 	g := NewWithT(t)
-	h := newHistory().created().sees("RUNNING")
+	h := newHistory().created().inState("RUNNING")
 	h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
 	h.cluster.Generation++
 	failure := &plan.Failure{Class: databricks.ClassForbidden, Message: "PERMISSION_DENIED: no"}
-	h.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.PermanentDelete{}}, Outcome: Outcome{Ran: true, Failure: failure}})
+	h.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.PermanentDelete{}}, Outcome: Outcome{Ran: true, Failure: failure}})
 	g.Expect(h.readiness()).To(Equal("False Stalled DeletionBlocked"), "[case-44]")
 	g.Expect(h.condition(v1alpha1.ConditionStalled).Message).To(ContainSubstring("deletionPolicy: Retain"), "[case-44]")
 	g.Expect(h.events()).To(ConsistOf(v1alpha1.ReasonDeletionBlocked))
@@ -147,15 +147,15 @@ func TestSynced(t *testing.T) {
 		status  metav1.ConditionStatus
 		reason  string
 	}{
-		"as declared":                           {newHistory().created().sees("RUNNING"), metav1.ConditionTrue, v1alpha1.ReasonInSync},
-		"not seen yet":                          {newHistory().created(), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"gone":                                  {newHistory().created().sees("RUNNING").world(plan.Observation{Presence: plan.Missing}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"[case-21] changed elsewhere":           {newHistory().created().sees("RUNNING").tell(Input{Observed: differs}), metav1.ConditionFalse, v1alpha1.ReasonDriftDetected},
-		"the workspace is silent":               {newHistory().created().sees("RUNNING").world(since(silent, 0)), metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable},
-		"[case-08] the workspace throttles":     {newHistory().created().sees("RUNNING").world(since(throttled, 0)), metav1.ConditionUnknown, v1alpha1.ReasonRateLimited},
-		"not looked at since the operator woke": {newHistory().created().sees("RUNNING").world(plan.Observation{}), metav1.ConditionTrue, v1alpha1.ReasonInSync},
-		"of another generation":                 {newHistory().created().sees("RUNNING").edited(resume).world(plan.Observation{}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"without credentials":                   {newHistory().created().sees("RUNNING").world(plan.Observation{Blocked: &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady}}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"as declared":                         {newHistory().created().inState("RUNNING"), metav1.ConditionTrue, v1alpha1.ReasonInSync},
+		"not read yet":                        {newHistory().created(), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"missing":                             {newHistory().created().inState("RUNNING").observing(plan.Observation{Presence: plan.Missing}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"[case-21] changed elsewhere":         {newHistory().created().inState("RUNNING").report(Input{Observed: differs}), metav1.ConditionFalse, v1alpha1.ReasonDriftDetected},
+		"the workspace fails":                 {newHistory().created().inState("RUNNING").observing(failingFor(unanswered, 0)), metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable},
+		"[case-08] the workspace throttles":   {newHistory().created().inState("RUNNING").observing(failingFor(throttled, 0)), metav1.ConditionUnknown, v1alpha1.ReasonRateLimited},
+		"not read since the operator started": {newHistory().created().inState("RUNNING").observing(plan.Observation{}), metav1.ConditionTrue, v1alpha1.ReasonInSync},
+		"of another generation":               {newHistory().created().inState("RUNNING").edited(resume).observing(plan.Observation{}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"without credentials":                 {newHistory().created().inState("RUNNING").observing(plan.Observation{Blocked: &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady}}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -167,7 +167,7 @@ func TestSynced(t *testing.T) {
 	}
 }
 
-func TestRunningAndSuspendedSayWhatIsSo(t *testing.T) {
+func TestRunningAndSuspendedAreCurrent(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created()
 	g.Expect(h.condition(v1alpha1.ConditionRunning).Message).To(Equal("there is no cluster"))
@@ -175,9 +175,9 @@ func TestRunningAndSuspendedSayWhatIsSo(t *testing.T) {
 		"RUNNING": metav1.ConditionTrue, "RESIZING": metav1.ConditionTrue, "PENDING": metav1.ConditionFalse, "RESTARTING": metav1.ConditionFalse,
 		"TERMINATED": metav1.ConditionFalse, "FROZEN": metav1.ConditionFalse,
 	} {
-		g.Expect(h.sees(state).condition(v1alpha1.ConditionRunning).Status).To(Equal(runs), "%s", state)
+		g.Expect(h.inState(state).condition(v1alpha1.ConditionRunning).Status).To(Equal(runs), "%s", state)
 	}
 	g.Expect(h.condition(v1alpha1.ConditionSuspended)).To(BeNil())
-	g.Expect(h.edited(suspend).sees("RUNNING").condition(v1alpha1.ConditionSuspended).Status).To(Equal(metav1.ConditionTrue), "[case-36]")
-	g.Expect(h.edited(resume).sees("RUNNING").condition(v1alpha1.ConditionSuspended)).To(BeNil(), "[case-36]")
+	g.Expect(h.edited(suspend).inState("RUNNING").condition(v1alpha1.ConditionSuspended).Status).To(Equal(metav1.ConditionTrue), "[case-36]")
+	g.Expect(h.edited(resume).inState("RUNNING").condition(v1alpha1.ConditionSuspended)).To(BeNil(), "[case-36]")
 }

@@ -12,21 +12,21 @@ import (
 // maxContended bounds how many subjects a message names.
 const maxContended = 5
 
-// recordCorrections counts what others have set back and what was corrected.
+// recordCorrections counts the reversals by other actors and their corrections.
 func recordCorrections(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	before := in.Corrections
 	if before == nil {
 		before = in.Cluster.Status.Corrections
 	}
 	if in.Cluster.Status.ObservedGeneration != in.Cluster.Generation {
-		before = nil // an edit begins anew
+		before = nil // an edit resets the counts
 	}
-	went := in.Outcome.Ran && in.Outcome.Failure == nil
-	status.Corrections = in.Plan.Corrections(before, went, in.Now, in.Limits)
+	ran := in.Outcome.Ran && in.Outcome.Failure == nil
+	status.Corrections = in.Plan.Corrections(before, ran, in.Now, in.Limits)
 }
 
-// contendedMessage names the subjects that others keep setting back. It stays as it
-// was while the cluster is as declared between two reversals.
+// contendedMessage returns the message with the contended subjects. It does not change
+// while the cluster is as declared between two reversals.
 func contendedMessage(in Input) string {
 	shown := plan.HistoryOf(in.Cluster).Contention
 	var subjects []string
@@ -36,18 +36,18 @@ func contendedMessage(in Input) string {
 			subjects = append(subjects, fmt.Sprintf("and %d more", len(in.Plan.Contended)-maxContended))
 			break
 		}
-		var words string
+		var text string
 		if difference := one.Difference; difference != nil {
 			current = true
-			words = fmt.Sprintf("%s (%q in spec, set back to %q)", difference.SpecPath(),
+			text = fmt.Sprintf("%s (%q in spec, set back to %q)", difference.SpecPath(),
 				shownValue(*difference, difference.Desired), shownValue(*difference, difference.Actual))
 		} else if one.Desired != "" {
 			current = true
-			words = fmt.Sprintf("%s (%q by spec, set back to %q)", fieldOf(one.Subject), one.Desired, databricks.PlainText(one.Actual))
+			text = fmt.Sprintf("%s (%q by spec, set back to %q)", fieldOf(one.Subject), one.Desired, databricks.PlainText(one.Actual))
 		} else {
-			words = fieldOf(one.Subject)
+			text = fieldOf(one.Subject)
 		}
-		subjects = append(subjects, words)
+		subjects = append(subjects, text)
 	}
 	if !current && shown != "" {
 		return shown
@@ -56,7 +56,7 @@ func contendedMessage(in Input) string {
 		"find what changes it, or change the spec"
 }
 
-// fieldOf is the field of the resource that a subject is declared by.
+// fieldOf returns the field that declares a subject.
 func fieldOf(subject string) string {
 	if field, known := subjectFields[subject]; known {
 		return field
@@ -64,8 +64,7 @@ func fieldOf(subject string) string {
 	return subject
 }
 
-// subjectFields are the fields by which the subjects are declared that are none
-// themselves.
+// subjectFields has the fields that declare the subjects that are not a field.
 var subjectFields = map[string]string{
 	plan.SubjectPower:       "runPolicy",
 	plan.SubjectPin:         "pinned",
@@ -74,5 +73,5 @@ var subjectFields = map[string]string{
 	plan.SubjectExistence:   "the existence of the cluster",
 }
 
-// isContended reports that others keep setting back what this object declares.
+// isContended reports whether other actors keep setting back declared values.
 func isContended(next plan.Plan) bool { return len(next.Contended) > 0 }

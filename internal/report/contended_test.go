@@ -12,10 +12,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// fought is the running object whose field others set back again and again.
-func fought(difference drift.Difference) *history {
-	h := newHistory().created().sees("RUNNING")
-	return h.tell(Input{
+// contendedHistory returns a running object with a contended field.
+func contendedHistory(difference drift.Difference) *history {
+	h := newHistory().created().inState("RUNNING")
+	return h.report(Input{
 		Observed: plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true, Differences: []drift.Difference{difference}},
 		Plan: plan.Plan{
 			Contended: []plan.Contention{{Subject: difference.SpecPath(), Difference: &difference}},
@@ -24,61 +24,61 @@ func fought(difference drift.Difference) *history {
 	})
 }
 
-func TestAFightIsNamed(t *testing.T) {
+func TestContentionIsReported(t *testing.T) {
 	g := NewWithT(t)
-	h := fought(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
+	h := contendedHistory(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
 	synced := h.condition(v1alpha1.ConditionSynced)
 	g.Expect(synced.Reason).To(Equal(v1alpha1.ReasonContended), "[case-90]")
 	g.Expect(synced.Message).To(And(ContainSubstring("/numWorkers"), ContainSubstring(`"2"`), ContainSubstring(`"7"`), ContainSubstring("more than three times within an hour")))
-	g.Expect(h.readiness()).To(Equal("True Running"), "[case-90] Ready is as the state says")
+	g.Expect(h.readiness()).To(Equal("True Running"), "[case-90] Ready depends on the state")
 	g.Expect(h.last.Events).To(ContainElement(HaveField("Reason", v1alpha1.ReasonContended)))
 
-	said := synced.Message
-	h.tell(Input{
+	message := synced.Message
+	h.report(Input{
 		Observed: plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true},
 		Plan:     plan.Plan{Contended: []plan.Contention{{Subject: "/numWorkers"}}},
 	})
-	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(Equal(said), "between two reversals")
+	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(Equal(message), "between two reversals")
 	g.Expect(h.last.Events).To(BeEmpty())
 }
 
-func TestAFightTellsNoSecret(t *testing.T) {
+func TestContentionReportsNoSecret(t *testing.T) {
 	g := NewWithT(t)
-	h := fought(drift.Difference{Path: "/spark_conf/key", Field: "spark_conf", Desired: "canary-1", Actual: "canary-2"})
+	h := contendedHistory(drift.Difference{Path: "/spark_conf/key", Field: "spark_conf", Desired: "canary-1", Actual: "canary-2"})
 	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(And(ContainSubstring("[redacted]"), Not(ContainSubstring("canary"))), "[case-76]")
 }
 
 func TestCorrectionsAreCountedUntilTheObjectIsEdited(t *testing.T) {
 	g := NewWithT(t)
-	h := fought(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
+	h := contendedHistory(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
 	g.Expect(h.cluster.Status.Corrections).To(HaveLen(1))
 	g.Expect(h.cluster.Status.Corrections[0].Count).To(BeEquivalentTo(1))
 	h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(3)) })
-	h.world(plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details})
+	h.observing(plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details})
 	g.Expect(h.cluster.Status.Corrections).To(BeEmpty(), "[case-90]")
 }
 
-func TestAStepThatWaitsSaysForWhat(t *testing.T) {
+func TestAWaitingStepReportsItsReason(t *testing.T) {
 	g := NewWithT(t)
 	waiting := Input{
 		Observed: plan.Observation{Host: host},
 		Plan:     plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
 		Outcome:  Outcome{Held: &plan.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
 	}
-	h := newHistory().tell(waiting)
+	h := newHistory().report(waiting)
 	g.Expect(h.readiness()).To(Equal("False Reconciling RateLimited"), "[case-73]")
 	before := h.cluster.Status.DeepCopy()
-	h.tell(waiting)
-	g.Expect(&h.cluster.Status).To(Equal(before), "[case-78] the same words again")
+	h.report(waiting)
+	g.Expect(&h.cluster.Status).To(Equal(before), "[case-78] the same message again")
 
 	waiting.Plan.NonBlocking = true
-	running := newHistory().created().sees("RUNNING")
+	running := newHistory().created().inState("RUNNING")
 	waiting.Observed = running.input.Observed
 	waiting.Plan.Verdict = plan.Verdict{}
-	g.Expect(running.tell(waiting).readiness()).To(Equal("True Running"), "a pin that waits takes nothing away")
+	g.Expect(running.report(waiting).readiness()).To(Equal("True Running"), "a pin that waits does not affect Ready")
 }
 
-func TestADeletionThatWaitsNamesTheRemedy(t *testing.T) {
+func TestAWaitingDeletionReportsTheRemedy(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created()
 	h.cluster.DeletionTimestamp = &h.cluster.CreationTimestamp
@@ -86,7 +86,7 @@ func TestADeletionThatWaitsNamesTheRemedy(t *testing.T) {
 	g.Expect(hold.Verdict(h.cluster).Message).To(And(HavePrefix(hold.Message), ContainSubstring("deletionPolicy: Retain")), "[case-44] [case-73]")
 }
 
-func TestASelectorIsValidWhateverTheName(t *testing.T) {
+func TestTheSelectorOfEveryNameIsValid(t *testing.T) {
 	g := NewWithT(t)
 	seen := map[string]bool{}
 	for _, name := range []string{"etl", strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 63) + "b", strings.Repeat("a.", 100) + "z", strings.Repeat("x", 253)} {

@@ -1,8 +1,7 @@
-// Package report tells what there is to tell about one cluster: its status,
-// its conditions and the events of a transition, from the facts, the plan and
-// the outcome. It is the only place that knows the rules by which kstatus,
-// Flux and Argo CD read an object.
+// Package report computes the status, the conditions and the events of an object from the
+// facts, the plan and the outcome of its step. Only this package contains the rules by
+// which kstatus, Flux and Argo CD read an object.
 //
-// Everything here is a pure function of its arguments: the same facts give the
-// same status to the byte. No client, no clock, no logger.
+// Every function is pure: the same facts give the same status, byte for byte. There is no
+// client, no clock and no logger.
 package report

@@ -13,16 +13,16 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// Event is one transition, told once.
+// Event is the event of one transition.
 type Event struct {
 	// Type is Normal or Warning.
 	Type string
-	// Reason is the event's name, Action what was done or seen.
+	// Reason is the name of the event, and Action is the step or observation.
 	Reason, Action string
 	Note           string
 }
 
-// The reasons of Normal events. Warnings carry the conditions' own reasons.
+// The reasons of Normal events. Most warnings have the reason of a condition.
 const (
 	EventAdopted        = "Adopted"
 	EventCreated        = "Created"
@@ -33,75 +33,75 @@ const (
 	EventResized        = "Resized"
 	EventUpdated        = "Updated"
 	EventDriftCorrected = "DriftCorrected"
-	// EventRestartTriggered names the fields for which a running cluster restarts,
-	// EventRestartDeferred those for which it does not, for now.
+	// EventRestartTriggered has the fields for which a running cluster restarts, and
+	// EventRestartDeferred those that wait for a restart.
 	EventRestartTriggered = "RestartTriggered"
 	EventRestartDeferred  = "RestartDeferred"
-	// EventSpecDoubtful is a Warning: a value that the workspace will probably
-	// refuse, and those that may have been meant. The server decides.
+	// EventSpecDoubtful is a Warning about a value that the workspace will probably refuse,
+	// with similar valid values. The server decides.
 	EventSpecDoubtful = "SpecDoubtful"
-	// EventClusterNotStored is a Warning: a cluster was created, and its object was
-	// replaced before the id was stored.
+	// EventClusterNotStored is a Warning about a created cluster whose object was replaced
+	// before the id was stored.
 	EventClusterNotStored = "ClusterNotStored"
 
 	EventSuspended = "Suspended"
 	EventResumed   = "Resumed"
 )
 
-// actionEvents tells what was done or found in this very pass, which no later one sees.
+// actionEvents returns the events of this reconciliation that a later one cannot repeat.
 func actionEvents(in Input) []Event {
-	var told []Event
+	var all []Event
 	if reason, note := stepEvent(in); reason != "" && in.Plan.Kind() != plan.StepStoreClusterID {
-		told = append(told, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Kind()), Note: note})
+		all = append(all, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Kind()), Note: note})
 	}
 	if len(in.Observed.Advice) > 0 {
-		// One event for all: a second of the same reason would only count the first.
+		// This is one event, because Kubernetes merges events with the same reason.
 		note := databricks.PlainText(strings.Join(in.Observed.Advice, "; "))
-		told = append(told, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: note})
+		all = append(all, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: note})
 	}
-	return told
+	return all
 }
 
-// events tells what is different now. A status that stays tells nothing.
+// events returns the events of the changes of a status. An unchanged status has none.
 func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
-	var told []Event
-	tell := func(kind, reason, action, note string) {
-		told = append(told, Event{Type: kind, Reason: reason, Action: action, Note: note})
+	var all []Event
+	add := func(kind, reason, action, note string) {
+		all = append(all, Event{Type: kind, Reason: reason, Action: action, Note: note})
 	}
-	// What is recorded is done when the status is written, not before.
+	// The id is stored when the status is written, not before.
 	if reason, note := stepEvent(in); reason != "" && in.Plan.Kind() == plan.StepStoreClusterID {
-		tell(corev1.EventTypeNormal, reason, string(in.Plan.Kind()), note)
+		add(corev1.EventTypeNormal, reason, string(in.Plan.Kind()), note)
 	}
 	if reason, note := pinRefused(in, before, after); reason != "" {
-		tell(corev1.EventTypeWarning, reason, "Pin", note)
+		add(corev1.EventTypeWarning, reason, "Pin", note)
 	}
 	if reason, note := stateEvent(before, after); reason != "" {
-		tell(corev1.EventTypeNormal, reason, "Observe", note)
+		add(corev1.EventTypeNormal, reason, "Observe", note)
 	}
-	if reason, note := installed(before, after); reason != "" {
-		tell(corev1.EventTypeNormal, reason, "Observe", note)
+	if reason, note := librariesInstalled(before, after); reason != "" {
+		add(corev1.EventTypeNormal, reason, "Observe", note)
 	}
 	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionSynced} {
 		if reason, note := warning(kind, before, after); reason != "" {
-			tell(corev1.EventTypeWarning, reason, "Reconcile", note)
+			add(corev1.EventTypeWarning, reason, "Reconcile", note)
 		}
 	}
 	if reason, note := throttled(before, after); reason != "" {
-		tell(corev1.EventTypeWarning, reason, "Reconcile", note)
+		add(corev1.EventTypeWarning, reason, "Reconcile", note)
 	}
 	if reason, note := deferred(before, after); reason != "" {
-		tell(corev1.EventTypeNormal, reason, "Defer", note)
+		add(corev1.EventTypeNormal, reason, "Defer", note)
 	}
 	switch was, is := isTrue(before, v1alpha1.ConditionSuspended), isTrue(after, v1alpha1.ConditionSuspended); {
 	case is && !was:
-		tell(corev1.EventTypeNormal, EventSuspended, "Suspend", "writes to the cluster stop; its state is still shown")
+		add(corev1.EventTypeNormal, EventSuspended, "Suspend", "writes to the cluster stop; its state is still shown")
 	case was && !is:
-		tell(corev1.EventTypeNormal, EventResumed, "Resume", "the cluster is managed again")
+		add(corev1.EventTypeNormal, EventResumed, "Resume", "the cluster is managed again")
 	}
-	return told
+	return all
 }
 
-// stepEvent returns the event of a step that succeeded; "" where there is none.
+// stepEvent returns the event of a step that succeeded; "": none.
 func stepEvent(in Input) (reason, note string) {
 	if !in.Outcome.Ran || in.Outcome.Failure != nil || in.Plan.Step == nil {
 		return "", ""
@@ -116,16 +116,16 @@ var stepEvents = map[plan.StepKind]func(in Input) (reason, note string){
 	plan.StepResize:          resized,
 	plan.StepUpdate:          updated,
 	plan.StepRestart:         restarted,
-	plan.StepRemoveFinalizer: released,
+	plan.StepRemoveFinalizer: finalizerRemoved,
 
-	// The transitions that these bring about have events of their own.
+	// The transitions that these cause have their own events.
 	plan.StepStart:              noEvent,
 	plan.StepTerminate:          noEvent,
 	plan.StepPermanentDelete:    noEvent,
 	plan.StepInstallLibraries:   noEvent,
 	plan.StepUninstallLibraries: noEvent,
 	plan.StepAcknowledgeRequest: noEvent,
-	// These are seen in the object and nowhere else.
+	// These are visible in the object and have no event.
 	plan.StepAddFinalizer:     noEvent,
 	plan.StepReadSpec:         noEvent,
 	plan.StepPersistOwnership: noEvent,
@@ -156,16 +156,16 @@ func stored(in Input) (reason, note string) {
 
 func resized(in Input) (reason, note string) {
 	step, _ := in.Plan.Step.(plan.Resize)
-	return correctedOr(in, EventResized), "resized cluster " + step.ClusterID + ": " + plan.DiffPaths(step.Differences)
+	return driftCorrectedOr(in, EventResized), "resized cluster " + step.ClusterID + ": " + plan.DiffPaths(step.Differences)
 }
 
 func updated(in Input) (reason, note string) {
 	step, _ := in.Plan.Step.(plan.Update)
 	paths := plan.DiffPaths(step.Differences)
 	if isRunning(in.Observed.Details.State) {
-		return correctedOr(in, EventRestartTriggered), "updated cluster " + step.ClusterID + ", which restarts it: " + paths
+		return driftCorrectedOr(in, EventRestartTriggered), "updated cluster " + step.ClusterID + ", which restarts it: " + paths
 	}
-	return correctedOr(in, EventUpdated), "updated cluster " + step.ClusterID + ": " + paths
+	return driftCorrectedOr(in, EventUpdated), "updated cluster " + step.ClusterID + ": " + paths
 }
 
 func restarted(in Input) (reason, note string) {
@@ -176,7 +176,7 @@ func restarted(in Input) (reason, note string) {
 	return EventRestartTriggered, "restarted cluster " + step.ClusterID + ", on request"
 }
 
-func released(in Input) (reason, note string) {
+func finalizerRemoved(in Input) (reason, note string) {
 	step, _ := in.Plan.Step.(plan.RemoveFinalizer)
 	switch {
 	case step.ClusterID == "":
@@ -188,16 +188,16 @@ func released(in Input) (reason, note string) {
 	}
 }
 
-// correctedOr is the event of a change, by another name where it undoes what
-// others did.
-func correctedOr(in Input, event string) string {
+// driftCorrectedOr returns DriftCorrected for a change that corrects drift, and the given
+// event for any other.
+func driftCorrectedOr(in Input, event string) string {
 	if in.Cluster.Status.AppliedDigest != "" && !plan.UserChanged(in.Cluster, in.Observed) {
 		return EventDriftCorrected
 	}
 	return event
 }
 
-// stateEvent is what the cluster's own way from state to state tells.
+// stateEvent returns the event of a change of the state of the cluster.
 func stateEvent(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	was, is := compute.State(before.State), compute.State(after.State)
 	switch {
@@ -211,10 +211,11 @@ func stateEvent(before, after v1alpha1.DatabricksClusterStatus) (reason, note st
 	}
 }
 
-// syncedWarnings are the reasons of Synced that are worth a warning.
+// syncedWarnings are the reasons of Synced that have a Warning event.
 var syncedWarnings = []string{v1alpha1.ReasonDriftDetected, v1alpha1.ReasonServerNormalized, v1alpha1.ReasonContended}
 
-// warning is a condition that turned bad: Stalled, or Synced by drift.
+// warning returns the event of a condition that became a problem: Stalled, or Synced for one
+// of syncedWarnings.
 func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
 	bad := is != nil && (kind == v1alpha1.ConditionStalled || slices.Contains(syncedWarnings, is.Reason))

@@ -23,16 +23,16 @@ var (
 	desired = drift.Tree{"num_workers": 2.0}
 )
 
-// history is one object, and what was last reported on it.
+// history is one object with its last report.
 type history struct {
 	cluster *v1alpha1.DatabricksCluster
 	now     time.Time
 	last    Report
-	// input is what the last report was made of.
+	// input is the input of the last report.
 	input Input
 }
 
-// newHistory is that of an object as the API server makes it.
+// newHistory returns a new object, as the API server creates it.
 func newHistory() *history {
 	return &history{now: noon, cluster: &v1alpha1.DatabricksCluster{
 		ObjectMeta: metav1.ObjectMeta{
@@ -43,26 +43,26 @@ func newHistory() *history {
 	}}
 }
 
-// edited is the object with another spec.
+// edited changes the spec of the object.
 func (h *history) edited(edit func(*v1alpha1.DatabricksClusterSpec)) *history {
 	edit(&h.cluster.Spec)
 	h.cluster.Generation++
 	return h
 }
 
-// created is the object with a cluster of its own.
+// created reports that the cluster of the object was created.
 func (h *history) created() *history {
 	h.cluster.Status.Host = host
 	h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Attempt: 1, NotAfter: new(metav1.NewTime(h.now))}
-	return h.tell(Input{
+	return h.report(Input{
 		Observed: plan.Observation{Host: host, WorkspaceID: "1"},
 		Plan:     plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
 		Outcome:  Outcome{Ran: true, Created: clusterID},
 	})
 }
 
-// tell reports, and keeps the status as the API server would.
-func (h *history) tell(in Input) *history {
+// report computes the next report and stores its status.
+func (h *history) report(in Input) *history {
 	h.now = h.now.Add(time.Minute)
 	in.Cluster, in.Now = h.cluster.DeepCopy(), h.now
 	h.input, h.last = in, Of(in)
@@ -70,26 +70,25 @@ func (h *history) tell(in Input) *history {
 	return h
 }
 
-// sees is a look at the cluster, and what is planned of it.
-func (h *history) sees(state compute.State, more ...func(*compute.ClusterDetails)) *history {
+// inState reports a read of the cluster in a state.
+func (h *history) inState(state compute.State, more ...func(*compute.ClusterDetails)) *history {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: state, StateMessage: "why", SparkContextId: 7, NumWorkers: 2}
 	for _, set := range more {
 		set(details)
 	}
-	return h.world(plan.Observation{Presence: plan.Present, Details: details})
+	return h.observing(plan.Observation{Presence: plan.Present, Details: details})
 }
 
-// world is a round with the facts that are given, the plan that follows, and
-// no turn for a step that writes.
-func (h *history) world(world plan.Observation) *history {
-	if world.Host == "" && world.Blocked == nil {
-		world.Host, world.Principal = host, "me@example.com"
+// observing reports an observation with its plan, whose step is not carried out.
+func (h *history) observing(observed plan.Observation) *history {
+	if observed.Host == "" && observed.Blocked == nil {
+		observed.Host, observed.Principal = host, "me@example.com"
 	}
-	if world.Presence == plan.Present && world.ReadFailure == nil {
-		world.Desired, world.Compared = desired, true
+	if observed.Presence == plan.Present && observed.ReadFailure == nil {
+		observed.Desired, observed.Compared = desired, true
 	}
-	next := plan.Make(plan.Input{Cluster: h.cluster, Observed: world, Limits: limits, Now: h.now})
-	return h.tell(Input{Observed: world, Plan: next})
+	next := plan.Make(plan.Input{Cluster: h.cluster, Observed: observed, Limits: limits, Now: h.now})
+	return h.report(Input{Observed: observed, Plan: next})
 }
 
 func (h *history) condition(kind string) *metav1.Condition {
@@ -101,7 +100,7 @@ func (h *history) condition(kind string) *metav1.Condition {
 	return nil
 }
 
-// readiness is Ready as a person reads it, such as "False Stalled InvalidSpec".
+// readiness returns Ready as text, such as "False Stalled InvalidSpec".
 func (h *history) readiness() string {
 	ready := h.condition(v1alpha1.ConditionReady)
 	if ready == nil {
@@ -117,14 +116,14 @@ func (h *history) readiness() string {
 
 func (h *history) events() []string {
 	reasons := []string{}
-	for _, event := range h.told() {
+	for _, event := range h.allEvents() {
 		reasons = append(reasons, event.Reason)
 	}
 	return reasons
 }
 
-// told is all that the last report tells.
-func (h *history) told() []Event { return slices.Concat(h.last.ActionEvents, h.last.Events) }
+// allEvents returns all events of the last report.
+func (h *history) allEvents() []Event { return slices.Concat(h.last.ActionEvents, h.last.Events) }
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
 

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// maxLibraries and maxMessages are what the schema allows.
+	// maxLibraries and maxMessages are the limits of the schema.
 	maxLibraries, maxMessages = 200, 20
 	// librariesPath is where libraries are declared, as a JSON Pointer into spec.
 	librariesPath = "/libraries"
 )
 
-// EventLibrariesInstalled tells that every declared library is installed.
+// EventLibrariesInstalled is the event that every declared library is installed.
 const EventLibrariesInstalled = "LibrariesInstalled"
 
-// recordLibraries names the declared libraries and how far they are. One that is
-// declared no more stays named until it is gone: it is ours to take away.
+// recordLibraries stores the declared libraries with their status. A library that is not
+// declared any more stays in the status until it is uninstalled.
 func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if _, oversized := specsize.Excess(in.Cluster); oversized {
 		return // the libraries that it declares are not in the cache
@@ -59,7 +59,7 @@ func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		case declared[identity]:
 		case !seen:
 			all = append(all, was)
-		case present && plan.KeepsLibrary(was, is):
+		case present && plan.StillOwnsLibrary(was, is):
 			all = append(all, shownLibrary(was.Library, is))
 		}
 	}
@@ -78,7 +78,7 @@ func identityOf(library v1alpha1.Library) string {
 	return drift.LibraryIdentity(drift.Library(library))
 }
 
-// librariesReady tells whether every declared library is installed.
+// librariesReady sets the condition for the declared libraries.
 func (s setter) librariesReady() {
 	const kind = v1alpha1.ConditionLibrariesReady
 	if !plan.ManagesLibraries(s.in.Cluster) {
@@ -94,7 +94,7 @@ func (s setter) librariesReady() {
 		return
 	}
 	if s.in.Observed.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
-		s.keep()
+		s.keepConditions()
 		return
 	}
 	state := plan.LibrariesOf(s.in.Cluster, s.in.Observed)
@@ -112,8 +112,8 @@ func (s setter) librariesReady() {
 	}
 }
 
-// installed is a transition to all libraries being there.
-func installed(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+// librariesInstalled returns the event of the transition to all libraries installed.
+func librariesInstalled(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	now := isTrue(after, v1alpha1.ConditionLibrariesReady) && !isTrue(before, v1alpha1.ConditionLibrariesReady)
 	if !now || len(after.Libraries) == 0 {
 		return "", ""

@@ -18,8 +18,8 @@ import (
 // maxDrift bounds how many differences a status shows.
 const maxDrift = 20
 
-// recordOwnership names what the object has set. What was set once stays named
-// until its removal has been seen to be in place.
+// recordOwnership stores the fields that the object has set. A removed field stays in the
+// status until a read confirms the removal.
 func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.Observed.Desired == nil || in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return
@@ -28,13 +28,13 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	recordSecrets(in, status)
 	owned := drift.Owned(in.Observed.Desired)
 	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
-	// A change that is to be followed by a start is being applied until that is sent.
-	starts := in.Plan.Kind() == plan.StepStart && status.AppliedDigest == plan.Applying && !started(in.Outcome)
+	// A change that a start must follow is being applied until the start is sent.
+	starts := in.Plan.Kind() == plan.StepStart && status.AppliedDigest == plan.Applying && !succeeded(in.Outcome)
 	switch {
 	case inPlace && starts:
 	case inPlace:
 		if !in.Observed.SpecKnown {
-			// Only GET's spec shows that what is not declared any more is gone.
+			// Only the spec of a GET shows that a removed field is cleared.
 			owned = union(status.OwnedFields, owned)
 		}
 		status.OwnedFields = owned
@@ -47,8 +47,8 @@ func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	}
 }
 
-// recordNormalized records what the server made otherwise than it was asked. The
-// digest of the create has served its purpose once its cluster was compared.
+// recordNormalized stores the normalized fields. The digest of the create is not needed
+// after the first comparison of its cluster.
 func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if !in.Observed.Compared {
 		return
@@ -60,9 +60,8 @@ func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	}
 }
 
-// recordSecrets records the digest of the write-only values that are in place.
-// Before they are sent it records that neither the old nor the new ones are known
-// to be.
+// recordSecrets stores the digest of the write-only values in effect. Before new values are
+// sent it stores that neither the old nor the new ones are known to be in effect.
 func recordSecrets(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
 	sent := in.Plan.Kind() == plan.StepUpdate && in.Outcome.Ran && in.Outcome.Failure == nil
@@ -74,8 +73,10 @@ func recordSecrets(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	}
 }
 
-func started(outcome Outcome) bool { return outcome.Ran && outcome.Failure == nil }
+// succeeded reports whether the step was carried out without a failure.
+func succeeded(outcome Outcome) bool { return outcome.Ran && outcome.Failure == nil }
 
+// union returns the distinct strings of two lists, sorted.
 func union(a, b []string) []string {
 	all := map[string]bool{}
 	for _, item := range append(append([]string{}, a...), b...) {
@@ -89,20 +90,20 @@ func union(a, b []string) []string {
 	return out
 }
 
-// recordRequest answers the request annotation.
+// recordRequest stores the state of the request annotation.
 func recordRequest(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if request := in.Plan.RequestAfter(); request != nil && in.Outcome.Ran && in.Outcome.Failure == nil {
 		status.Request = request.DeepCopy()
 	}
 }
 
-// recordDifferences shows what differs, and since when a change waits.
+// recordDifferences stores the differences, and since when a change waits.
 func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
 	if in.Observed.Compared {
 		status.Drift = shownDrift(slices.Concat(in.Observed.Differences, in.Observed.Normalized))
 	}
 	if verdict.Reason != v1alpha1.ReasonChangesDeferred {
-		// A resize or a transition between does not begin the waiting anew.
+		// A resize or a transition in between does not reset the time.
 		if in.Observed.Compared && len(in.Observed.Differences) == 0 {
 			status.PendingChanges, status.PendingSince = nil, nil
 		}
@@ -135,8 +136,8 @@ func shownDrift(differences []drift.Difference) []v1alpha1.DriftedField {
 	return shown
 }
 
-// shownValue returns a value as it may be shown, redacted where it may hold a
-// secret; "" for none.
+// shownValue returns the text of a value, redacted if it may contain a secret; "": the value
+// is absent.
 func shownValue(difference drift.Difference, value any) string {
 	if value == nil {
 		return ""
@@ -150,7 +151,8 @@ func shownValue(difference drift.Difference, value any) string {
 	return databricks.PlainText(fmt.Sprint(value))
 }
 
-// normalizedMessage names the values that the server keeps, and what was asked.
+// normalizedMessage returns the message with the desired and actual values of normalized
+// fields.
 func normalizedMessage(normalized []drift.Difference) string {
 	const shown, longest = 10, 100
 	var places []string
@@ -168,7 +170,7 @@ func normalizedMessage(normalized []drift.Difference) string {
 	return "the workspace keeps other values than it was asked for: " + strings.Join(places, ", ")
 }
 
-// shortened cuts a text that is longer than so many characters.
+// shortened returns the first characters of a text that is longer than longest.
 func shortened(text string, longest int) string {
 	runes := []rune(text)
 	if len(runes) <= longest {

@@ -18,30 +18,30 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 		outcome Outcome
 		want    string
 	}{
-		"[case-33] it has no turn yet": {Outcome{}, plan.Applying},
+		"[case-33] it is not sent yet": {Outcome{}, plan.Applying},
 		"[case-33] it failed":          {Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassTransient, Message: "later"}}, plan.Applying},
 		"[case-33] it was sent":        {Outcome{Ran: true}, drift.Digest(desired)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHistory().created().sees("TERMINATED")
+			h := newHistory().created().inState("TERMINATED")
 			h.cluster.Status.AppliedDigest = plan.Applying
-			world := h.input.Observed
-			world.Desired, world.Compared = desired, true
-			h.tell(Input{Observed: world, Plan: plan.Plan{Step: plan.Start{ClusterID: clusterID}}, Outcome: row.outcome})
+			observed := h.input.Observed
+			observed.Desired, observed.Compared = desired, true
+			h.report(Input{Observed: observed, Plan: plan.Plan{Step: plan.Start{ClusterID: clusterID}}, Outcome: row.outcome})
 			NewWithT(t).Expect(h.cluster.Status.AppliedDigest).To(Equal(row.want))
 		})
 	}
 }
 
-// looks is a round of an object whose cluster runs and was compared by GET.
-func (h *history) looks(differences, normalized []drift.Difference) *history {
+// comparedByGet reports a running cluster that was compared by GET.
+func (h *history) comparedByGet(differences, normalized []drift.Difference) *history {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
-	return h.world(plan.Observation{
+	return h.observing(plan.Observation{
 		Presence: plan.Present, Details: details, SpecKnown: true, Differences: differences, Normalized: normalized, SecretsDigest: "v1:aaaa",
 	})
 }
 
-func TestWhatTheServerMadeIsShownAndKeepsTheObjectReady(t *testing.T) {
+func TestNormalizedFieldsAreShownAndKeepTheObjectReady(t *testing.T) {
 	t.Run("[case-66]", func(t *testing.T) {
 		g := NewWithT(t)
 		made := []drift.Difference{
@@ -50,26 +50,26 @@ func TestWhatTheServerMadeIsShownAndKeepsTheObjectReady(t *testing.T) {
 		}
 		h := newHistory().created()
 		h.cluster.Status.Creation.Digest = drift.Digest(desired)
-		h.looks(nil, made)
+		h.comparedByGet(nil, made)
 		g.Expect(h.readiness()).To(Equal("True Running"))
 		synced := h.condition(v1alpha1.ConditionSynced)
 		g.Expect(synced.Reason).To(Equal(v1alpha1.ReasonServerNormalized))
 		g.Expect(synced.Status).To(BeEquivalentTo("False"))
 		g.Expect(synced.Message).To(ContainSubstring("/awsAttributes/firstOnDemand (desired 0, actual 1)"))
-		g.Expect(fmt.Sprint(h.cluster.Status, h.told())).NotTo(ContainSubstring("hunter"))
+		g.Expect(fmt.Sprint(h.cluster.Status, h.allEvents())).NotTo(ContainSubstring("hunter"))
 		g.Expect(h.cluster.Status.Drift).To(HaveLen(2))
 		g.Expect(h.cluster.Status.Drift[0]).To(Equal(v1alpha1.DriftedField{Path: "/awsAttributes/firstOnDemand", Desired: "0", Actual: "1"}))
 		g.Expect(h.cluster.Status.NormalizedFields).To(HaveLen(2))
 		g.Expect(h.cluster.Status.AppliedDigest).To(Equal(drift.Digest(desired)))
-		g.Expect(h.cluster.Status.Creation.Digest).To(BeEmpty(), "the first comparison was made")
+		g.Expect(h.cluster.Status.Creation.Digest).To(BeEmpty(), "it is compared")
 		g.Expect(h.events()).To(ContainElement(v1alpha1.ReasonServerNormalized))
 
 		before := h.cluster.Status.DeepCopy()
-		h.looks(nil, made)
+		h.comparedByGet(nil, made)
 		g.Expect(h.cluster.Status).To(Equal(*before))
 		g.Expect(h.events()).To(BeEmpty())
 
-		h.looks(nil, nil)
+		h.comparedByGet(nil, nil)
 		g.Expect(h.condition(v1alpha1.ConditionSynced).Reason).To(Equal(v1alpha1.ReasonInSync))
 		g.Expect(h.cluster.Status.NormalizedFields).To(BeEmpty())
 		g.Expect(h.cluster.Status.Drift).To(BeEmpty())
@@ -81,42 +81,42 @@ func TestTheDigestOfTheCreateIsKeptUntilTheFirstComparison(t *testing.T) {
 		g := NewWithT(t)
 		h := newHistory()
 		h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Digest: "v1:x"}
-		h.tell(Input{Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Created: clusterID}})
+		h.report(Input{Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Created: clusterID}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
-		h.tell(Input{Observed: plan.Observation{Presence: plan.Unknown}})
+		h.report(Input{Observed: plan.Observation{Presence: plan.Unknown}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
-		h.looks(nil, nil)
+		h.comparedByGet(nil, nil)
 		g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1}))
 	})
 }
 
-func TestARemovalIsForgottenOnlyWhereTheSpecIsKnown(t *testing.T) {
+func TestARemovedFieldIsDroppedOnlyIfTheSpecIsKnown(t *testing.T) {
 	for known, want := range map[bool][]string{false: {"/numWorkers", "/sparkConf/a"}, true: {"/numWorkers"}} {
 		t.Run(fmt.Sprintf("[case-62] spec known: %t", known), func(t *testing.T) {
 			h := newHistory().created()
 			h.cluster.Status.OwnedFields = []string{"/numWorkers", "/sparkConf/a"}
 			details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
-			h.world(plan.Observation{Presence: plan.Present, Details: details, SpecKnown: known})
+			h.observing(plan.Observation{Presence: plan.Present, Details: details, SpecKnown: known})
 			NewWithT(t).Expect(h.cluster.Status.OwnedFields).To(Equal(want))
 		})
 	}
 }
 
-func TestAnOlderDigestIsStampedAnewWhereNothingDiffers(t *testing.T) {
+func TestADigestOfAnOlderVersionIsReplacedIfNothingDiffers(t *testing.T) {
 	t.Run("[case-80]", func(t *testing.T) {
 		g := NewWithT(t)
 		h := newHistory().created()
 		h.cluster.Status.AppliedDigest = "0123456789abcdef"
-		h.looks([]drift.Difference{{Path: "/custom_tags/a", Field: "custom_tags", Desired: "1", Actual: "2"}}, nil)
+		h.comparedByGet([]drift.Difference{{Path: "/custom_tags/a", Field: "custom_tags", Desired: "1", Actual: "2"}}, nil)
 		g.Expect(h.cluster.Status.AppliedDigest).To(Equal("0123456789abcdef"))
 		g.Expect(h.condition(v1alpha1.ConditionSynced).Reason).To(Equal(v1alpha1.ReasonDriftDetected))
-		h.looks(nil, nil)
+		h.comparedByGet(nil, nil)
 		g.Expect(h.cluster.Status.AppliedDigest).To(Equal(drift.Digest(desired)))
 		g.Expect(h.cluster.Status.SecretsDigest).To(Equal("v1:aaaa"))
 	})
 }
 
-func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
+func TestTheSecretsDigestIsStoredWhenTheyAreSent(t *testing.T) {
 	rotated := []drift.Difference{{Path: "/docker_image/basic_auth", Field: "docker_image", Desired: "[rotated]"}}
 	for name, row := range map[string]struct {
 		step    plan.Step
@@ -125,16 +125,16 @@ func TestTheSecretsDigestIsStampedWhenTheyAreSent(t *testing.T) {
 	}{
 		"before they are sent": {plan.PersistOwnership{}, Outcome{Ran: true}, plan.Applying},
 		"sent":                 {plan.Update{ClusterID: clusterID}, Outcome{Ran: true}, "v1:bbbb"},
-		"no turn":              {plan.Update{ClusterID: clusterID}, Outcome{}, "v1:aaaa"},
+		"not sent":             {plan.Update{ClusterID: clusterID}, Outcome{}, "v1:aaaa"},
 		"refused":              {plan.Update{ClusterID: clusterID}, Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
 	} {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			g := NewWithT(t)
-			h := newHistory().created().looks(nil, nil)
-			world := h.input.Observed
-			world.Desired, world.Compared, world.Differences = desired, true, rotated
-			world.SecretsDigest, world.SecretsRotated = "v1:bbbb", true
-			h.tell(Input{Observed: world, Plan: plan.Plan{Step: row.step}, Outcome: row.outcome})
+			h := newHistory().created().comparedByGet(nil, nil)
+			observed := h.input.Observed
+			observed.Desired, observed.Compared, observed.Differences = desired, true, rotated
+			observed.SecretsDigest, observed.SecretsRotated = "v1:bbbb", true
+			h.report(Input{Observed: observed, Plan: plan.Plan{Step: row.step}, Outcome: row.outcome})
 			g.Expect(h.cluster.Status.SecretsDigest).To(Equal(row.want))
 			if plan.KindOf(row.step) == plan.StepPersistOwnership {
 				g.Expect(h.cluster.Status.AppliedDigest).To(Equal(plan.Applying))

@@ -9,10 +9,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// EventPinRefused warns that a cluster could not be pinned or unpinned.
+// EventPinRefused is a Warning that a cluster could not be pinned or unpinned.
 const EventPinRefused = "PinRefused"
 
-// recordPin shows whether the cluster is pinned, where the object cares.
+// recordPin stores whether the cluster is pinned, if the object declares it.
 func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	gone := in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged
 	switch {
@@ -23,25 +23,25 @@ func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	}
 }
 
-// noted adds to a verdict what is to be told beside it.
-func noted(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) plan.Verdict {
+// withNote appends the note of the plan to the message of a verdict.
+func withNote(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) plan.Verdict {
 	if in.Plan.Note == "" || verdict.Reason == "" {
 		return verdict
 	}
 	if verdict.Message == "" {
-		verdict.Message = setter{status: status, in: in}.stateInWords()
+		verdict.Message = setter{status: status, in: in}.stateText()
 	}
 	verdict.Message += "; " + in.Plan.Note
 	return verdict
 }
 
-// pinRefused warns of a pin that was refused, once it is told.
+// pinRefused returns the event of a refused pin when the conditions first contain it.
 func pinRefused(in Input, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
-	tells := func(status v1alpha1.DatabricksClusterStatus) bool {
+	isShown := func(status v1alpha1.DatabricksClusterStatus) bool {
 		ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && strings.Contains(ready.Message, in.Plan.Note)
 	}
-	if in.Plan.Note == "" || tells(before) || !tells(after) {
+	if in.Plan.Note == "" || isShown(before) || !isShown(after) {
 		return "", ""
 	}
 	return EventPinRefused, in.Plan.Note

@@ -20,8 +20,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/conformance"
 )
 
-// tidy is a status as it is written.
-func tidy(status v1alpha1.DatabricksClusterStatus) string {
+// encoded returns a status as JSON.
+func encoded(status v1alpha1.DatabricksClusterStatus) string {
 	raw, err := json.Marshal(status)
 	if err != nil {
 		return err.Error()
@@ -29,10 +29,10 @@ func tidy(status v1alpha1.DatabricksClusterStatus) string {
 	return string(raw)
 }
 
-// untidy are the texts of a status that nobody should have to read.
-func untidy(status v1alpha1.DatabricksClusterStatus) []string {
+// invalidTexts returns the texts of a status that are too long or have control characters.
+func invalidTexts(status v1alpha1.DatabricksClusterStatus) []string {
 	var decoded any
-	if err := json.Unmarshal([]byte(tidy(status)), &decoded); err != nil {
+	if err := json.Unmarshal([]byte(encoded(status)), &decoded); err != nil {
 		return []string{err.Error()}
 	}
 	var found []string
@@ -91,42 +91,42 @@ func anyDetails(t *rapid.T) *compute.ClusterDetails {
 	return details
 }
 
-func anyWorld(t *rapid.T) plan.Observation {
+func anyObservation(t *rapid.T) plan.Observation {
 	one := func(what string) bool { return rapid.IntRange(0, 4).Draw(t, what) == 0 }
-	world := plan.Observation{Host: host, Principal: "me@example.com", Owner: drift.Tag{Key: "k", Value: "v"}, Desired: desired}
-	if one("trouble") {
+	observed := plan.Observation{Host: host, Principal: "me@example.com", Owner: drift.Tag{Key: "k", Value: "v"}, Desired: desired}
+	if one("blocked") {
 		stalled := rapid.Bool().Draw(t, "stalled")
-		world.Host, world.Desired = "", nil
-		world.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
+		observed.Host, observed.Desired = "", nil
+		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
 		if stalled {
-			world.Blocked.Reason = v1alpha1.ReasonCredentialsInvalid
+			observed.Blocked.Reason = v1alpha1.ReasonCredentialsInvalid
 		}
-		return world
+		return observed
 	}
 	if one("other host") {
-		world.Host, world.Desired = "https://other", nil
-		return world
+		observed.Host, observed.Desired = "https://other", nil
+		return observed
 	}
 	if one("reads fail") {
-		world.ReadFailure = anyFailure(t)
-		world.ReadFailingSince = noon.Add(time.Duration(rapid.IntRange(-60, 60).Draw(t, "since")) * time.Minute)
+		observed.ReadFailure = anyFailure(t)
+		observed.ReadFailingSince = noon.Add(time.Duration(rapid.IntRange(-60, 60).Draw(t, "since")) * time.Minute)
 	}
 	if one("held") {
-		world.ManagedBy = "team/older"
+		observed.ManagedBy = "team/older"
 	}
-	world.Presence = rapid.SampledFrom([]plan.Presence{plan.Unknown, plan.Present, plan.Missing, plan.Purged}).Draw(t, "presence")
-	if world.Presence == plan.Present {
-		world.Details = anyDetails(t)
-		world.Compared = rapid.Bool().Draw(t, "compared")
-		if world.Compared && one("differs") {
-			world.Differences = []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: anyText.Draw(t, "actual"), Size: true}}
+	observed.Presence = rapid.SampledFrom([]plan.Presence{plan.Unknown, plan.Present, plan.Missing, plan.Purged}).Draw(t, "presence")
+	if observed.Presence == plan.Present {
+		observed.Details = anyDetails(t)
+		observed.Compared = rapid.Bool().Draw(t, "compared")
+		if observed.Compared && one("differs") {
+			observed.Differences = []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: anyText.Draw(t, "actual"), Size: true}}
 		}
 	}
-	world.Search.CompleteLists = rapid.IntRange(0, 2).Draw(t, "lists")
-	return world
+	observed.Search.CompleteLists = rapid.IntRange(0, 2).Draw(t, "lists")
+	return observed
 }
 
-// anyOutcome is what may come of a plan's step, and what act persists with it.
+// anyOutcome returns any outcome of the step of a plan, and stores the intent of a create.
 func (h *history) anyOutcome(t *rapid.T, next plan.Plan) Outcome {
 	outcome := Outcome{Ran: next.Step != nil && rapid.IntRange(0, 3).Draw(t, "waits") > 0}
 	if !outcome.Ran {
@@ -148,7 +148,7 @@ func (h *history) anyOutcome(t *rapid.T, next plan.Plan) Outcome {
 	return outcome
 }
 
-// anyRound lets something happen to the object, and reports on it.
+// anyRound changes the object in any way, and reports.
 func (h *history) anyRound(t *rapid.T) {
 	switch rapid.IntRange(0, 12).Draw(t, "edit") {
 	case 0:
@@ -166,9 +166,9 @@ func (h *history) anyRound(t *rapid.T) {
 			h.cluster.Generation++
 		}
 	}
-	world := anyWorld(t)
-	next := plan.Make(plan.Input{Cluster: h.cluster.DeepCopy(), Observed: world, Limits: limits, Now: h.now})
-	h.tell(Input{Observed: world, Plan: next, Outcome: h.anyOutcome(t, next)})
+	observed := anyObservation(t)
+	next := plan.Make(plan.Input{Cluster: h.cluster.DeepCopy(), Observed: observed, Limits: limits, Now: h.now})
+	h.report(Input{Observed: observed, Plan: next, Outcome: h.anyOutcome(t, next)})
 }
 
 func anyHistory(t *rapid.T) *history {
@@ -185,32 +185,32 @@ func anyHistory(t *rapid.T) *history {
 	return h
 }
 
-func TestEveryStatusKeepsTheRules(t *testing.T) {
+func TestEveryStatusFollowsTheRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := anyHistory(t)
 		NewWithT(t).Expect(conformance.BrokenRules(h.cluster)).To(BeEmpty(), "%v", h.cluster.Status.Conditions)
 	})
 }
 
-func TestTheSameFactsGiveTheSameStatusAndTellNothing(t *testing.T) {
+func TestTheSameFactsGiveTheSameStatusAndNoEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)
-		if made := h.input.Plan; made.Kind() == plan.StepPersistOwnership || len(made.Reversed)+len(made.Corrects)+len(made.Settled) > 0 {
-			t.Skip("what it persists is a fact of the next plan")
+		if made := h.input.Plan; made.Kind() == plan.StepPersistOwnership || len(made.Reversed)+len(made.Corrects)+len(made.Restored) > 0 {
+			t.Skip("the next plan depends on the stored status")
 		}
 		first, again := h.last, h.input
 		again.Cluster = h.cluster.DeepCopy()
 		again.Now = again.Now.Add(time.Hour)
 		second := Of(again)
-		g.Expect(tidy(second.Status)).To(Equal(tidy(first.Status)))
+		g.Expect(encoded(second.Status)).To(Equal(encoded(first.Status)))
 		if again.Plan.Step == nil {
 			g.Expect(slices.Concat(second.ActionEvents, second.Events)).To(BeEmpty())
 		}
 	})
 }
 
-func TestNothingThatOnlyTimeChangesIsInACondition(t *testing.T) {
+func TestTimeAloneChangesNoCondition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)
@@ -221,9 +221,9 @@ func TestNothingThatOnlyTimeChangesIsInACondition(t *testing.T) {
 			later.Cluster.Status.Creation.Attempt += 7
 			later.Cluster.Status.Creation.Incarnation += 7
 		}
-		told := Of(later)
-		g.Expect(told.Status.Conditions).To(HaveLen(len(h.last.Status.Conditions)))
-		for i, condition := range told.Status.Conditions {
+		reported := Of(later)
+		g.Expect(reported.Status.Conditions).To(HaveLen(len(h.last.Status.Conditions)))
+		for i, condition := range reported.Status.Conditions {
 			condition.LastTransitionTime = h.last.Status.Conditions[i].LastTransitionTime
 			g.Expect(condition).To(Equal(h.last.Status.Conditions[i]))
 		}
@@ -234,14 +234,14 @@ func TestEveryStatusCanBeReadAndWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)
-		g.Expect(untidy(h.last.Status)).To(BeEmpty())
+		g.Expect(invalidTexts(h.last.Status)).To(BeEmpty())
 		var read v1alpha1.DatabricksClusterStatus
-		g.Expect(json.Unmarshal([]byte(tidy(h.last.Status)), &read)).To(Succeed())
-		g.Expect(tidy(read)).To(Equal(tidy(h.last.Status)), "what the API server keeps is what was told")
+		g.Expect(json.Unmarshal([]byte(encoded(h.last.Status)), &read)).To(Succeed())
+		g.Expect(encoded(read)).To(Equal(encoded(h.last.Status)), "the API server stores the same status")
 	})
 }
 
-func TestAReportChangesNothingItWasGiven(t *testing.T) {
+func TestAReportDoesNotChangeItsInput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		h := anyHistory(t)

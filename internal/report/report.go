@@ -7,46 +7,46 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// Input is everything that a report depends on.
+// Input has all facts that a report depends on.
 type Input struct {
-	// Cluster is the object as the API server has it after the step.
+	// Cluster is the object in the API server after the step.
 	Cluster  *v1alpha1.DatabricksCluster
 	Observed plan.Observation
 	Plan     plan.Plan
 	Outcome  Outcome
-	// Corrections are those counted so far; nil: those of the status.
+	// Corrections are the counts so far; nil: those in the status.
 	Corrections []v1alpha1.Correction
 	Limits      plan.Limits
 	// Now is used for lastTransitionTime and the times of corrections.
 	Now time.Time
 }
 
-// Outcome is what came of the plan's step.
+// Outcome is the result of the step of the plan.
 type Outcome struct {
-	// Ran tells that the step was carried out, well or not. It is false where
-	// there was none, or where it has to wait for its turn.
+	// Ran reports whether the step was carried out, successfully or not. It is false if
+	// there was no step or the step waits.
 	Ran bool
 	// Created is the id that a create call returned.
 	Created string
-	// Failure is how it failed; nil: it did not.
+	// Failure is the failure of the step; nil: it succeeded.
 	Failure *plan.Failure
-	// Held is what has kept the step from being sent for a while; nil: nothing, or
-	// not for long.
+	// Held is why the step was not sent for some time; nil: it does not wait, or not long
+	// enough to report.
 	Held *plan.Hold
-	// Refused tells that a creation certainly did not happen, so its intent is
+	// Refused reports whether the create certainly did not happen, so that its intent is
 	// void.
 	Refused bool
 }
 
-// Report is what to write about an object.
+// Report has the new status of an object, and its events.
 type Report struct {
 	Status v1alpha1.DatabricksClusterStatus
-	// ActionEvents are told whatever becomes of the status: a later pass sees nothing of
-	// them. Events go with the status whose transitions they are.
+	// ActionEvents are emitted even if the status cannot be written, because a later
+	// reconciliation cannot repeat them. Events are emitted after the write of the status.
 	ActionEvents, Events []Event
 }
 
-// Of is the report on a cluster.
+// Of returns the report for a cluster.
 func Of(in Input) Report {
 	before := in.Cluster.Status
 	status := before.DeepCopy()
@@ -54,7 +54,7 @@ func Of(in Input) Report {
 	recordOwnership(in, status)
 	recordRequest(in, status)
 	copyObserved(in, status)
-	verdict := noted(in, status, verdictOf(in, status))
+	verdict := withNote(in, status, verdictOf(in, status))
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)
 	recordPin(in, status)
@@ -64,11 +64,11 @@ func Of(in Input) Report {
 	return Report{Status: *status, ActionEvents: actionEvents(in), Events: events(in, before, *status)}
 }
 
-// verdictOf is the plan's verdict, or the failure that its step just met.
+// verdictOf returns the verdict of the plan, or that of the failure of its step.
 func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 	verdict := in.Plan.Verdict
 	if failure := in.Outcome.Failure; failure != nil && !in.Plan.NonBlocking {
-		// The next plan, made of the same failure, says the same.
+		// The next plan has the same failure and the same verdict.
 		verdict = plan.VerdictOn(in.Cluster, failure)
 	} else if held := in.Outcome.Held; held != nil && !in.Plan.NonBlocking {
 		verdict = held.Verdict(in.Cluster)
@@ -76,7 +76,7 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 		verdict = *failed
 	}
 	if verdict.Reason == "" {
-		verdict = settled(in, status)
+		verdict = stateVerdict(in, status)
 	}
 	if history := plan.HistoryOf(in.Cluster); verdict.Reason == v1alpha1.ReasonTerminating && history.Launching {
 		// A launch that fails passes through TERMINATING. It is shown as a launch until
@@ -86,8 +86,8 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 	return verdict
 }
 
-// stillFailing returns the failure that is shown of a step while the step waits; nil:
-// nothing failed, or the step was carried out.
+// stillFailing returns the verdict of an earlier failure while its step waits; nil: there is
+// no failure, or the step was carried out.
 func stillFailing(in Input) *plan.Verdict {
 	waits := in.Plan.Kind().WritesToDatabricks() || in.Plan.Kind() == plan.StepReadSpec
 	if in.Outcome.Ran || !waits || in.Plan.NonBlocking {

@@ -16,10 +16,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
 
-// maxParameters bounds what is shown of a termination's parameters.
+// maxParameters is the maximum number of parameters of a termination in a status.
 const maxParameters = 20
 
-// recordIdentity keeps which cluster is the object's, and where it lives.
+// recordIdentity stores the cluster of the object and its workspace.
 func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if stored, ok := in.Plan.Step.(plan.StoreClusterID); ok {
 		status.ClusterID = stored.ClusterID
@@ -29,7 +29,7 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		status.ClusterID = in.Outcome.Created
 	}
 	if in.Outcome.Refused || status.ClusterID != "" {
-		settleCreation(in, status)
+		finishCreation(in, status)
 	}
 	if status.ClusterID == "" {
 		status.URL = ""
@@ -44,28 +44,28 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	status.URL = status.Host + "/compute/clusters/" + status.ClusterID
 }
 
-// settleCreation clears the intent. The incarnation stays, so that the next one
-// gets another token; the deadline stays until the cluster has been seen, so
-// that "missing" is not believed too early.
-func settleCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
+// finishCreation clears the intent. The incarnation is kept, so that the next one gets
+// another token. The deadline is kept until the first read of the cluster, so that
+// "missing" is not accepted too early.
+func finishCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if status.Creation == nil {
 		return
 	}
-	settled := &v1alpha1.CreationIntent{Incarnation: status.Creation.Incarnation}
+	finished := &v1alpha1.CreationIntent{Incarnation: status.Creation.Incarnation}
 	if status.ClusterID != "" {
-		settled.Digest = status.Creation.Digest
+		finished.Digest = status.Creation.Digest
 	}
 	if in.Outcome.Refused {
-		// There is no cluster: the object is bound to no workspace.
+		// There is no cluster, so the object is not bound to a workspace.
 		status.Host = ""
 	} else if in.Observed.Presence != plan.Present {
-		settled.NotAfter = status.Creation.NotAfter
+		finished.NotAfter = status.Creation.NotAfter
 	}
-	status.Creation = settled
+	status.Creation = finished
 }
 
-// copyObserved shows the cluster as it was last seen. While nobody has looked, what
-// was shown stays.
+// copyObserved copies the state of the cluster to the status. Without a read the status
+// stays as it is.
 func copyObserved(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	status.Selector = v1alpha1.SelectorFor(in.Cluster.Name)
 	status.Effective = effective(in, status)
@@ -73,7 +73,7 @@ func copyObserved(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	case plan.Present:
 		copyDetails(in.Observed.Details, status)
 	case plan.Missing, plan.Purged:
-		forget(status)
+		clearObserved(status)
 	case plan.Unknown:
 	}
 }
@@ -92,8 +92,8 @@ func copyDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClu
 	status.TerminatedTime = timeOf(details.TerminatedTime)
 }
 
-// forget takes back what was said of a cluster that does not exist any more.
-func forget(status *v1alpha1.DatabricksClusterStatus) {
+// clearObserved removes the state of a cluster that does not exist any more.
+func clearObserved(status *v1alpha1.DatabricksClusterStatus) {
 	status.State, status.StateMessage, status.TerminationReason = "", "", nil
 	status.NumWorkers, status.TargetWorkers = count(0), nil
 	status.StartTime, status.LastRestartedTime, status.TerminatedTime = nil, nil, nil
@@ -119,14 +119,14 @@ func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.Eff
 	return shown
 }
 
-// runtimeOf says what a cluster runs, such as "16.4 ML GPU"; "" where its key is
-// not understood.
+// runtimeOf returns the runtime of a cluster, such as "16.4 ML GPU"; "": its key cannot be
+// parsed.
 func runtimeOf(details *compute.ClusterDetails) string {
 	version, err := sparkversion.Parse(details.SparkVersion)
 	if err != nil {
 		return ""
 	}
-	words := []string{version.Release()}
+	parts := []string{version.Release()}
 	for _, trait := range []struct {
 		name string
 		has  bool
@@ -136,10 +136,10 @@ func runtimeOf(details *compute.ClusterDetails) string {
 		{"Photon", version.Photon || details.RuntimeEngine == compute.RuntimeEnginePhoton},
 	} {
 		if trait.has {
-			words = append(words, trait.name)
+			parts = append(parts, trait.name)
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(parts, " ")
 }
 
 func terminationReason(reason *compute.TerminationReason) *v1alpha1.TerminationReason {
@@ -161,16 +161,16 @@ func terminationReason(reason *compute.TerminationReason) *v1alpha1.TerminationR
 	return shown
 }
 
-// count is a number as the resource has it.
+// count returns a number for the status, within the bounds of its type.
 func count(n int) *int32 {
 	return new(int32(max(0, min(n, math.MaxInt32))))
 }
 
-// latestTime is the last that Kubernetes can write, in the year 9999.
+// latestTime is the last time that Kubernetes can encode, in milliseconds since 1970.
 var latestTime = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC).UnixMilli()
 
-// timeOf is a time of the Clusters API: milliseconds since 1970, 0 is none, and
-// so is what no calendar has.
+// timeOf returns a time of the Clusters API, which has milliseconds since 1970; nil: it is 0
+// or cannot be encoded.
 func timeOf(milliseconds int64) *metav1.Time {
 	if milliseconds <= 0 || milliseconds > latestTime {
 		return nil

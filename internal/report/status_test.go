@@ -15,9 +15,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-func TestTheStatusShowsTheClusterAsItWasSeen(t *testing.T) {
+func TestTheStatusShowsTheObservedCluster(t *testing.T) {
 	g := NewWithT(t)
-	h := newHistory().created().sees("RUNNING", badScript, func(c *compute.ClusterDetails) {
+	h := newHistory().created().inState("RUNNING", badScript, func(c *compute.ClusterDetails) {
 		c.SparkVersion, c.NodeTypeId, c.DriverNodeTypeId, c.DataSecurityMode = "16.4.x", "i3.xlarge", "i3.2xlarge", "SINGLE_USER"
 		c.PolicyId, c.SingleUserName, c.AutoterminationMinutes = "P", "me", 30
 		c.Executors = make([]compute.SparkNode, 1)
@@ -30,8 +30,8 @@ func TestTheStatusShowsTheClusterAsItWasSeen(t *testing.T) {
 	g.Expect(status.URL).To(Equal(host + "/compute/clusters/" + clusterID))
 	g.Expect(status.State).To(Equal("RUNNING"))
 	g.Expect(status.StateMessage).To(Equal("why"))
-	g.Expect(*status.NumWorkers).To(Equal(int32(1)), "the workers that have come")
-	g.Expect(*status.TargetWorkers).To(Equal(int32(2)), "the workers that will come")
+	g.Expect(*status.NumWorkers).To(Equal(int32(1)), "the running workers")
+	g.Expect(*status.TargetWorkers).To(Equal(int32(2)), "the requested workers")
 	g.Expect(status.Selector).To(Equal(v1alpha1.LabelCluster + "=etl"))
 	g.Expect(status.StartTime.Time).To(Equal(noon), "in whole seconds")
 	g.Expect(status.LastRestartedTime.Time).To(Equal(noon))
@@ -44,48 +44,48 @@ func TestTheStatusShowsTheClusterAsItWasSeen(t *testing.T) {
 }
 
 func TestUnderAutoscaleThereIsNoTarget(t *testing.T) {
-	h := newHistory().created().sees("RUNNING", func(c *compute.ClusterDetails) { c.Autoscale = &compute.AutoScale{MinWorkers: 1, MaxWorkers: 4} })
+	h := newHistory().created().inState("RUNNING", func(c *compute.ClusterDetails) { c.Autoscale = &compute.AutoScale{MinWorkers: 1, MaxWorkers: 4} })
 	NewWithT(t).Expect(h.cluster.Status.TargetWorkers).To(BeNil(), "[case-14]")
 }
 
-func TestWhatIsNotSeenStaysAndWhatIsGoneIsForgotten(t *testing.T) {
+func TestTheStateIsKeptWithoutAReadAndClearedIfMissing(t *testing.T) {
 	g := NewWithT(t)
-	h := newHistory().created().sees("RUNNING", func(c *compute.ClusterDetails) { c.SparkVersion = "16.4.x" })
-	h.world(plan.Observation{})
+	h := newHistory().created().inState("RUNNING", func(c *compute.ClusterDetails) { c.SparkVersion = "16.4.x" })
+	h.observing(plan.Observation{})
 	g.Expect(h.cluster.Status.State).To(Equal("RUNNING"))
-	h.world(plan.Observation{Presence: plan.Missing})
+	h.observing(plan.Observation{Presence: plan.Missing})
 	g.Expect(h.cluster.Status.State).To(BeEmpty(), "[case-37]")
 	g.Expect(*h.cluster.Status.NumWorkers).To(BeZero())
-	g.Expect(h.cluster.Status.Effective.SparkVersion).To(Equal("16.4.x"), "what it last ran with")
+	g.Expect(h.cluster.Status.Effective.SparkVersion).To(Equal("16.4.x"), "the last values")
 }
 
-func TestACreationIsSettled(t *testing.T) {
+func TestAFinishedCreationIsCleared(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created()
 	deadline := new(metav1.NewTime(noon))
-	g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1, NotAfter: deadline}), "[case-38] missing is not believed yet")
-	h.sees("PENDING")
+	g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1, NotAfter: deadline}), "[case-38] missing is not accepted yet")
+	h.inState("PENDING")
 	g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1}), "[case-38] it was seen")
 
 	refused := newHistory()
 	refused.cluster.Status.Host = host
 	refused.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}
 	failure := &plan.Failure{Class: databricks.ClassInvalid, Message: "m"}
-	refused.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
+	refused.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(refused.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-07]")
 	g.Expect(refused.cluster.Status.Host).To(BeEmpty(), "it is bound to no workspace")
 
 	lost := newHistory()
 	lost.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}
 	kept := lost.cluster.Status.Creation.DeepCopy()
-	lost.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}})
+	lost.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}})
 	g.Expect(lost.cluster.Status.Creation).To(Equal(kept), "[case-02] the intent outlives a lost answer")
 }
 
-func TestWhatAServerSaysIsCleanedAndBounded(t *testing.T) {
+func TestServerTextIsCleanedAndBounded(t *testing.T) {
 	g := NewWithT(t)
 	junk := "a\nb\x1b[31m" + strings.Repeat("x", 1<<20)
-	h := newHistory().created().sees(compute.State(junk), func(c *compute.ClusterDetails) {
+	h := newHistory().created().inState(compute.State(junk), func(c *compute.ClusterDetails) {
 		c.StateMessage, c.SparkVersion, c.NodeTypeId, c.PolicyId, c.SingleUserName = junk, junk, junk, junk, junk
 		c.DriverNodeTypeId, c.DataSecurityMode = junk, compute.DataSecurityMode(junk)
 		c.StartTime, c.LastRestartedTime, c.TerminatedTime = math.MaxInt64, math.MinInt64, -1
@@ -96,13 +96,13 @@ func TestWhatAServerSaysIsCleanedAndBounded(t *testing.T) {
 		}
 	})
 	status := h.cluster.Status
-	g.Expect(untidy(status)).To(BeEmpty())
-	g.Expect(len(tidy(status))).To(BeNumerically("<", 100<<10))
+	g.Expect(invalidTexts(status)).To(BeEmpty())
+	g.Expect(len(encoded(status))).To(BeNumerically("<", 100<<10))
 	g.Expect(status.TerminationReason.Parameters).To(HaveLen(maxParameters))
 	g.Expect(status.StartTime).To(BeNil())
 	g.Expect(status.LastRestartedTime).To(BeNil())
 	g.Expect(status.TerminatedTime).To(BeNil())
 	for range 20 {
-		g.Expect(h.tell(h.input).cluster.Status).To(Equal(status), "and the same each time")
+		g.Expect(h.report(h.input).cluster.Status).To(Equal(status), "and the same each time")
 	}
 }

@@ -70,7 +70,7 @@ func TestTranscripts(t *testing.T) {
 // reportOf returns the text of the last report of a case.
 func reportOf(t *testing.T, lines []string) string {
 	t.Helper()
-	r := &round{h: newHistory().created().sees("RUNNING")}
+	r := &round{h: newHistory().created().inState("RUNNING")}
 	r.start()
 	for _, line := range lines {
 		name, rest, _ := strings.Cut(line, " ")
@@ -100,7 +100,7 @@ func (r *round) end() {
 	if !r.isPlanned {
 		r.in.Plan = plan.Make(plan.Input{Cluster: r.h.cluster, Observed: r.in.Observed, Limits: limits, Now: r.h.now})
 	}
-	r.h.tell(r.in)
+	r.h.report(r.in)
 }
 
 // actions are the first words of the lines.

@@ -13,42 +13,40 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// WorkspaceFacts is everything that the report on a DatabricksWorkspace depends
-// on.
+// WorkspaceFacts has all facts that the status of a DatabricksWorkspace depends on.
 type WorkspaceFacts struct {
 	Workspace *v1alpha1.DatabricksWorkspace
-	// Blocked is why the workspace cannot be spoken to; nil: it can.
+	// Blocked is why the workspace cannot be called; nil: it can.
 	Blocked *plan.Blocked
-	// Principal and WorkspaceID are what it told of the credential.
+	// Principal and WorkspaceID are the responses of the workspace to the credential.
 	Principal, WorkspaceID string
-	// Failure is what its reads have failed with since FailingSince; nil: they
-	// succeed.
+	// Failure is the failure of its reads since FailingSince; nil: they succeed.
 	Failure      *plan.Failure
 	FailingSince time.Time
-	// Clusters is how many objects refer to it.
+	// Clusters is the number of objects that refer to it.
 	Clusters int
 	Usage    Usage
 	Now      time.Time
 }
 
-// Usage are what was measured, as exact as it is.
+// Usage has the exact measurements of a workspace.
 type Usage struct {
-	// Sampled tells that Learned and Used were. Learned is the request limit that
-	// the workspace has shown, 0 for none yet, and Used how much was sent; both in
+	// Sampled reports whether Learned and Used were measured. Learned is the observed
+	// request limit of the workspace, 0: none yet; Used is the sent load. Both are in
 	// requests per second.
 	Sampled       bool
 	Learned, Used float64
-	// Watched tells that there are clusters to read, ReadAt when that last
+	// Watched reports whether there are clusters to read, and ReadAt is when a read last
 	// succeeded; zero: not yet.
 	Watched bool
 	ReadAt  time.Time
 }
 
 // ReadsFailTooLong is how long reads may fail before a workspace is not Ready.
-// The objects that use it are as patient.
+// The objects that use it have the same limit.
 const ReadsFailTooLong = 15 * time.Minute
 
-// OfWorkspace is the status of a DatabricksWorkspace.
+// OfWorkspace returns the status of a DatabricksWorkspace.
 func OfWorkspace(in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
 	before := in.Workspace.Status
 	status := *before.DeepCopy()
@@ -64,12 +62,12 @@ func OfWorkspace(in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
 		status.Principal, status.WorkspaceID = in.Principal, in.WorkspaceID
 	}
 	status = withUsage(status, in.Usage, in.Now)
-	workspaceEvents(in, &status)
+	setWorkspaceConditions(in, &status)
 	return status
 }
 
-// workspaceEvents sets the conditions, by the rules of those of a cluster.
-func workspaceEvents(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStatus) {
+// setWorkspaceConditions sets the conditions, by the same rules as for a cluster.
+func setWorkspaceConditions(in WorkspaceFacts, status *v1alpha1.DatabricksWorkspaceStatus) {
 	verdict := in.verdict()
 	set := func(kind string, value metav1.ConditionStatus) {
 		meta.SetStatusCondition(&status.Conditions, metav1.Condition{
@@ -107,37 +105,37 @@ func (in WorkspaceFacts) verdict() plan.Verdict {
 	return verdict
 }
 
-// WithoutUsage is what of a status is worth a write at once.
+// WithoutUsage returns a status without its usage, whose changes need no immediate write.
 func WithoutUsage(status v1alpha1.DatabricksWorkspaceStatus) v1alpha1.DatabricksWorkspaceStatus {
 	bare := *status.DeepCopy()
 	bare.Clusters, bare.RequestLimitPerMinute, bare.RequestLimitUsedPercent, bare.MirrorAgeMinutes = nil, nil, nil, nil
 	return bare
 }
 
-// UsageChanged tells that a status no longer shows what was measured.
+// UsageChanged reports whether a status does not show the measurements any more.
 func UsageChanged(shown v1alpha1.DatabricksWorkspaceStatus, measured Usage, now time.Time) bool {
 	return !equality.Semantic.DeepEqual(shown, withUsage(*shown.DeepCopy(), measured, now))
 }
 
 const (
-	// limitTolerance is the part by which a shown limit may be off.
+	// limitTolerance is the fraction by which a shown limit may differ.
 	limitTolerance = 0.2
-	// usedTolerance is by how many percent of the limit the shown use may be off.
+	// usedTolerance is the difference allowed for the shown use, in percent of the limit.
 	usedTolerance = 15
 	usedStep      = 10
 )
 
-// withUsage makes measures coarse, and keeps what is shown while it is near
-// enough: whoever watches a status is told of changes and not of noise. What is
-// not measured yet, as after a restart, stays as it is shown.
+// withUsage rounds the measurements, and keeps a shown value while it is within the
+// tolerance, so that noise causes no writes. A value that is not measured yet, as after a
+// restart, stays as it is.
 func withUsage(status v1alpha1.DatabricksWorkspaceStatus, measured Usage, now time.Time) v1alpha1.DatabricksWorkspaceStatus {
 	if measured.Sampled {
-		if limit := measured.Learned * 60; limit > 0 && !near(status.RequestLimitPerMinute, limit, limitTolerance*limit) {
-			status.RequestLimitPerMinute = new(coarse(limit))
+		if limit := measured.Learned * 60; limit > 0 && !isNear(status.RequestLimitPerMinute, limit, limitTolerance*limit) {
+			status.RequestLimitPerMinute = new(twoDigits(limit))
 		}
 		if limit := status.RequestLimitPerMinute; limit != nil && *limit > 0 {
 			used := math.Min(100*measured.Used*60/float64(*limit), 100)
-			if !near(status.RequestLimitUsedPercent, used, usedTolerance) {
+			if !isNear(status.RequestLimitUsedPercent, used, usedTolerance) {
 				status.RequestLimitUsedPercent = new(int32(math.Round(used/usedStep) * usedStep))
 			}
 		}
@@ -151,12 +149,12 @@ func withUsage(status v1alpha1.DatabricksWorkspaceStatus, measured Usage, now ti
 	return status
 }
 
-func near(shown *int32, measured, tolerance float64) bool {
+func isNear(shown *int32, measured, tolerance float64) bool {
 	return shown != nil && math.Abs(float64(*shown)-measured) <= tolerance
 }
 
-// coarse keeps two digits.
-func coarse(value float64) int32 {
+// twoDigits returns a value rounded to two digits, at least 1.
+func twoDigits(value float64) int32 {
 	digit := math.Pow(10, math.Max(math.Floor(math.Log10(value))-1, 0))
 	return int32(math.Max(math.Round(value/digit)*digit, 1))
 }

@@ -14,8 +14,8 @@ import (
 
 var halfPast = time.Date(2026, time.November, 22, 12, 30, 0, 0, time.UTC)
 
-// told is the status of facts, over the status that was there before.
-func told(before v1alpha1.DatabricksWorkspaceStatus, in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
+// statusOf returns the status of facts after an earlier status.
+func statusOf(before v1alpha1.DatabricksWorkspaceStatus, in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
 	in.Workspace = &v1alpha1.DatabricksWorkspace{Status: before}
 	in.Workspace.Generation = 3
 	in.Workspace.Spec.Host = "https://adb-123.4.azuredatabricks.net"
@@ -38,14 +38,14 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			// Whatever was there before, what is so now is told, and nothing else.
+			// The conditions do not depend on the earlier status.
 			for _, before := range []v1alpha1.DatabricksWorkspaceStatus{
 				{},
-				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "X", Message: "m", Stalled: true}}),
-				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "Y", Message: "m"}}),
-				told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{}),
+				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "X", Message: "m", Stalled: true}}),
+				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "Y", Message: "m"}}),
+				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{}),
 			} {
-				status := told(before, tc.facts)
+				status := statusOf(before, tc.facts)
 				ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
 				g.Expect(string(ready.Status)).To(Equal(map[bool]string{true: "True", false: "False"}[tc.ready != ""]))
 				g.Expect(ready.Reason).To(Equal(tc.ready + tc.doing + tc.stalling))
@@ -57,13 +57,13 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 				}
 				g.Expect(status.ObservedGeneration).To(BeEquivalentTo(3))
 				g.Expect(status.Cloud).To(Equal("Azure"))
-				g.Expect(told(status, tc.facts)).To(Equal(status), "the same facts tell the same")
+				g.Expect(statusOf(status, tc.facts)).To(Equal(status), "the same facts give the same status")
 			}
 		})
 	}
 }
 
-func TestFiguresAreCoarseAndKeptWhileTheyAreNearEnough(t *testing.T) {
+func TestUsageIsRoundedAndKeptWithinTheTolerance(t *testing.T) {
 	g := NewWithT(t)
 	shown := v1alpha1.DatabricksWorkspaceStatus{}
 	sampled := func(learned, used float64) Usage { return Usage{Sampled: true, Learned: learned, Used: used} }
@@ -76,7 +76,7 @@ func TestFiguresAreCoarseAndKeptWhileTheyAreNearEnough(t *testing.T) {
 	}
 
 	g.Expect(show(Usage{}).RequestLimitPerMinute).To(BeNil())
-	g.Expect(show(sampled(0, 3)).RequestLimitPerMinute).To(BeNil(), "it has shown no limit")
+	g.Expect(show(sampled(0, 3)).RequestLimitPerMinute).To(BeNil(), "no limit was observed")
 	g.Expect(show(sampled(0, 3)).RequestLimitUsedPercent).To(BeNil(), "a share of nothing")
 	first := show(sampled(10.37, 1.04))
 	g.Expect(first.RequestLimitPerMinute).To(HaveValue(BeEquivalentTo(620)))
@@ -88,7 +88,7 @@ func TestFiguresAreCoarseAndKeptWhileTheyAreNearEnough(t *testing.T) {
 	g.Expect(show(sampled(5, 5)).RequestLimitPerMinute).To(HaveValue(BeEquivalentTo(300)))
 	g.Expect(show(sampled(5, 9)).RequestLimitUsedPercent).To(HaveValue(BeEquivalentTo(100)), "no more than all of it")
 	last := shown
-	g.Expect(show(sampled(0, 5))).To(Equal(last), "what a restart forgot is still so")
+	g.Expect(show(sampled(0, 5))).To(Equal(last), "a restart does not clear it")
 	g.Expect(show(Usage{})).To(Equal(last))
 	g.Expect(show(sampled(0.001, 0)).RequestLimitPerMinute).To(HaveValue(BeEquivalentTo(1)))
 }
@@ -105,7 +105,7 @@ func equal(a, b v1alpha1.DatabricksWorkspaceStatus) bool {
 		value(a.MirrorAgeMinutes) == value(b.MirrorAgeMinutes)
 }
 
-func TestTheAgeOfAMirrorGoesInSteps(t *testing.T) {
+func TestTheCacheAgeChangesInSteps(t *testing.T) {
 	g := NewWithT(t)
 	steps := map[int32]bool{}
 	for minute := range 2 * 1440 {
@@ -125,9 +125,9 @@ func TestTheAgeOfAMirrorGoesInSteps(t *testing.T) {
 	g.Expect(withUsage(old, Usage{Sampled: true}, halfPast).MirrorAgeMinutes).To(BeNil(), "nothing to read")
 }
 
-func TestAChangedWorkspaceForgetsTheFormersFigures(t *testing.T) {
+func TestAChangedWorkspaceClearsTheUsage(t *testing.T) {
 	g := NewWithT(t)
-	status := told(v1alpha1.DatabricksWorkspaceStatus{
+	status := statusOf(v1alpha1.DatabricksWorkspaceStatus{
 		ObservedGeneration: 2, Principal: "former", WorkspaceID: "1", RequestLimitPerMinute: new(int32(60)),
 		RequestLimitUsedPercent: new(int32(50)), MirrorAgeMinutes: new(int32(0)),
 	}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsNotReady", Message: "m"}, Clusters: 4})
@@ -138,7 +138,7 @@ func TestAChangedWorkspaceForgetsTheFormersFigures(t *testing.T) {
 
 func TestTheUsageOfAWorkspaceIsNotWorthAWriteOfItsOwn(t *testing.T) {
 	g := NewWithT(t)
-	full := told(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{
+	full := statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{
 		Principal: "me@example.com", WorkspaceID: "7", Clusters: 4,
 		Usage: Usage{Sampled: true, Learned: 10, Used: 5, Watched: true, ReadAt: halfPast},
 	})

@@ -103,7 +103,7 @@ func (r *Reconciler) recordStep(ctx context.Context, cluster *v1alpha1.Databrick
 	default:
 	}
 	if next.NonBlocking {
-		r.attempts.set(cluster, attempts.RecordedBeside(attempt))
+		r.attempts.set(cluster, attempts.RecordedSideStep(attempt))
 		return
 	}
 	r.attempts.set(cluster, attempts.Recorded(attempt))
