@@ -124,7 +124,7 @@ func whenAdopting(in Input) (Plan, bool) {
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonAdoptionTargetNotFound,
 			Stalled: true,
-			Message: fmt.Sprintf("spec.clusterID %s does not exist in %s; correct it, or create the object anew without it", named, in.Observed.Host),
+			Message: fmt.Sprintf("spec.clusterID %s does not exist in %s; correct it, or create the object again without it", named, in.Observed.Host),
 		}}, true
 	default:
 		return in.awaitFirstRead("looking for cluster " + named), true
