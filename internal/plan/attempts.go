@@ -14,7 +14,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// HoldReportedAfter is how long a step waits before the object's conditions say so.
+// HoldReportedAfter is how long a step waits before the conditions report it.
 const HoldReportedAfter = 5 * time.Second
 
 // Attempts is the state of an object in one process: the steps that it tried, and when it
@@ -128,7 +128,7 @@ func (a Attempts) Recorded(attempt Attempt) Attempts {
 	}
 	a.Last = attempt
 	a.base, a.baseAt = "", time.Time{}
-	// A comparison from before the step says nothing about its effect.
+	// A comparison from before the step does not show its effect.
 	a.Compared = ComparedSpec{}
 	return a
 }

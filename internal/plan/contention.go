@@ -230,17 +230,17 @@ func (in Input) powerReversed() (what Contention, differs, evidence bool) {
 		what.Desired = string(compute.StateRunning)
 		started := in.succeeded(StepStart) && in.Attempts.Last.Generation == in.Cluster.Generation
 		differs = state == compute.StateTerminated && endedNormally(in.Observed.Details) && !in.autoterminates()
-		return what, differs, started || same && (isComingOrUp(before) || before == compute.StateTerminating)
+		return what, differs, started || same && (isStartingOrRunning(before) || before == compute.StateTerminating)
 	case v1alpha1.RunPolicyTerminated:
 		what.Desired = string(compute.StateTerminated)
-		return what, isComingOrUp(state), same && (before == compute.StateTerminated || before == compute.StateTerminating)
+		return what, isStartingOrRunning(state), same && (before == compute.StateTerminated || before == compute.StateTerminating)
 	default:
 		return Contention{}, false, false
 	}
 }
 
-func isComingOrUp(state compute.State) bool {
-	return isUp(state) || state == compute.StatePending || state == compute.StateRestarting
+func isStartingOrRunning(state compute.State) bool {
+	return isRunning(state) || state == compute.StatePending || state == compute.StateRestarting
 }
 
 // existenceReversed reports whether a cluster that this operator created was deleted
@@ -254,10 +254,10 @@ func (in Input) pinReversed() (what Contention, differs, evidence bool) {
 	if !ManagesPin(in.Cluster) || in.Observed.Pinned == nil || *in.Observed.Pinned == *in.Cluster.Spec.Pinned {
 		return Contention{}, false, false
 	}
-	words := map[bool]string{true: "pinned", false: "not pinned"}
+	states := map[bool]string{true: "pinned", false: "not pinned"}
 	shown := in.Cluster.Status.Pinned
 	was := shown != nil && *shown == *in.Cluster.Spec.Pinned && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
-	return Contention{Subject: SubjectPin, Desired: words[*in.Cluster.Spec.Pinned], Actual: words[*in.Observed.Pinned]}, true, was
+	return Contention{Subject: SubjectPin, Desired: states[*in.Cluster.Spec.Pinned], Actual: states[*in.Observed.Pinned]}, true, was
 }
 
 func (in Input) permissionsReversed() (what Contention, differs, evidence bool) {

@@ -50,14 +50,14 @@ func ManagesLibraries(cluster *v1alpha1.DatabricksCluster) bool {
 // change while a cluster runs and all are installed, or is terminated and all are
 // recorded.
 func NeedsLibraries(cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails) bool {
-	return ManagesLibraries(cluster) && (isUp(details.State) || isDown(details.State)) && !librariesAreFinal(cluster, details)
+	return ManagesLibraries(cluster) && (isRunning(details.State) || isTerminated(details.State)) && !librariesAreFinal(cluster, details)
 }
 
-func isUp(state compute.State) bool {
+func isRunning(state compute.State) bool {
 	return state == compute.StateRunning || state == compute.StateResizing
 }
 
-func isDown(state compute.State) bool { return state == compute.StateTerminated }
+func isTerminated(state compute.State) bool { return state == compute.StateTerminated }
 
 // librariesAreFinal reports whether the libraries in the status are still valid: the status
 // has all declared libraries, and the cluster was not restarted since.
@@ -65,7 +65,7 @@ func librariesAreFinal(cluster *v1alpha1.DatabricksCluster, details *compute.Clu
 	recorded := recordedLibraries(cluster)
 	for identity := range declaredLibraries(cluster) {
 		status, named := recorded[identity]
-		if !named || (isDown(details.State) && status.Status == "") {
+		if !named || (isTerminated(details.State) && status.Status == "") {
 			return false
 		}
 		delete(recorded, identity)
@@ -75,7 +75,7 @@ func librariesAreFinal(cluster *v1alpha1.DatabricksCluster, details *compute.Clu
 			return false
 		}
 	}
-	if isDown(details.State) {
+	if isTerminated(details.State) {
 		return true
 	}
 	return HistoryOf(cluster).LibrariesFinal && sameSecond(cluster.Status.LastRestartedTime, details.LastRestartedTime)
@@ -208,23 +208,23 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	if !ManagesLibraries(in.Cluster) {
 		return Plan{}, false
 	}
-	up, down := isUp(in.Observed.Details.State), isDown(in.Observed.Details.State)
+	running, terminated := isRunning(in.Observed.Details.State), isTerminated(in.Observed.Details.State)
 	state := LibrariesOf(in.Cluster, in.Observed)
 	missing := state.Missing
-	if down {
+	if terminated {
 		missing = append(missing, state.Replacing...)
 	}
 	switch {
-	case !up && !down:
+	case !running && !terminated:
 		return Plan{}, false
 	case !state.Known:
-		return in.awaitLibraries(up)
+		return in.awaitLibraries(running)
 	case state.Unrecorded:
 		return Plan{Step: PersistLibraries{}, Verdict: persistingLibraries(missing)}, true
 	case len(state.Undeclared) > 0:
 		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "removing " + shownLibraries(state.Undeclared)}
 		return in.changeLibraries(UninstallLibraries{in.Observed.Details.ClusterId, state.Undeclared}, state.Undeclared, verdict), true
-	case up && len(state.Uninstalling) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
+	case running && len(state.Uninstalling) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
 		return in.restartForLibraries(state), true
 	case len(missing) > 0 && in.delayedUntil(SubjectLibraries).IsZero():
 		return in.changeLibraries(InstallLibraries{in.Observed.Details.ClusterId, missing}, missing, installing(shownLibraries(missing))), true
@@ -235,7 +235,7 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 
 // whenInstalling: libraries of a running cluster are being installed or have failed.
 func whenInstalling(in Input) (Plan, bool) {
-	if !ManagesLibraries(in.Cluster) || !isUp(in.Observed.Details.State) {
+	if !ManagesLibraries(in.Cluster) || !isRunning(in.Observed.Details.State) {
 		return Plan{}, false
 	}
 	state := LibrariesOf(in.Cluster, in.Observed)
@@ -255,9 +255,9 @@ func whenInstalling(in Input) (Plan, bool) {
 
 // awaitLibraries returns the plan until the libraries are read. A terminated cluster does
 // not wait for that.
-func (in Input) awaitLibraries(up bool) (Plan, bool) {
+func (in Input) awaitLibraries(running bool) (Plan, bool) {
 	switch failure := in.Observed.Libraries.Failure; {
-	case !up:
+	case !running:
 		return Plan{}, false
 	case failure != nil:
 		return Plan{Verdict: failure.Verdict()}, true
@@ -293,7 +293,7 @@ func (in Input) wasRestartedForLibraries() bool {
 
 // librariesWait reports whether libraries of a running cluster wait for a restart.
 func (in Input) librariesWait() bool {
-	return ManagesLibraries(in.Cluster) && isUp(in.Observed.Details.State) && len(LibrariesOf(in.Cluster, in.Observed).Uninstalling) > 0
+	return ManagesLibraries(in.Cluster) && isRunning(in.Observed.Details.State) && len(LibrariesOf(in.Cluster, in.Observed).Uninstalling) > 0
 }
 
 func sameLibrary(a, b compute.Library) bool {

@@ -63,7 +63,7 @@ func (in Input) withPermissions(next Plan) Plan {
 // a failure.
 func (in Input) withVerdictIfNone(next Plan, verdict Verdict) Plan {
 	details := in.Observed.Details
-	isHealthy := isUp(details.State) || details.State == compute.StateTerminated && endedNormally(details)
+	isHealthy := isRunning(details.State) || details.State == compute.StateTerminated && endedNormally(details)
 	if isHealthy && (next.Verdict.Reason == "" || next.Verdict.Reason == v1alpha1.ReasonChangesDeferred || next.Verdict.Reason == v1alpha1.ReasonDriftTolerated) {
 		next.Verdict = verdict
 	}

@@ -198,7 +198,7 @@ func (in Input) updateMethod(differences []drift.Difference) UpdateMethod {
 // whenDeferred: fields of a running cluster differ, and it is not restarted for them.
 func whenDeferred(in Input) (Plan, bool) {
 	librariesWait, differences := in.librariesWait(), in.withoutDelayed()
-	if len(differences) == 0 && !librariesWait || in.isObserving() || !isUp(in.Observed.Details.State) {
+	if len(differences) == 0 && !librariesWait || in.isObserving() || !isRunning(in.Observed.Details.State) {
 		return Plan{}, false
 	}
 	if in.changed() && in.needsCorrection() || librariesWait {
