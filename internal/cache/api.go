@@ -88,7 +88,8 @@ type Health struct {
 
 // SearchResult is the state of a search for clusters by a tag, in complete lists.
 type SearchResult struct {
-	// CompleteLists is the number of complete lists that began after Query.After.
+	// CompleteLists is the number of complete lists that began after Query.After. A list
+	// without a match after one with a match is the first of these.
 	CompleteLists int
 	// Matches are the clusters that carried the tag in the newest of these lists.
 	Matches []Observation

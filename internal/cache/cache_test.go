@@ -472,6 +472,32 @@ func TestASearchCountsTwoCompleteLists(t *testing.T) {
 	})
 }
 
+func TestAListThatLacksAMatchOfTheListBeforeIsNotTheSecondWithoutOne(t *testing.T) {
+	withRegistry(t, "[R6]", func(t *testing.T, f *fixture) {
+		f.remote.fill("c", 3)
+		f.remote.change("c-0", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "me"} })
+		f.connect("o")
+		after := time.Now()
+		search := func() SearchResult {
+			return f.subscribe("o", Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
+		}
+		search()
+		f.pass(4 * time.Second)
+		if got := search(); got.CompleteLists != 1 || len(got.Matches) != 1 {
+			t.Fatalf("the first list has %+v", got)
+		}
+		f.remote.change("c-0", func(c *compute.ClusterDetails) { c.CustomTags = nil })
+		f.pass(8 * time.Second)
+		if got := search(); got.CompleteLists != 1 || len(got.Matches) != 0 {
+			t.Errorf("the second list has %+v", got)
+		}
+		f.pass(8 * time.Second)
+		if got := search(); got.CompleteLists != 2 || len(got.Matches) != 0 {
+			t.Errorf("the third list has %+v", got)
+		}
+	})
+}
+
 func TestAListThatDoesNotEndIsNotFollowed(t *testing.T) {
 	withRegistry(t, "[R6]", func(t *testing.T, f *fixture) {
 		ids := f.remote.fill("c", 250)

@@ -33,8 +33,8 @@ type readRequest struct {
 type search struct {
 	Query
 	startedAt time.Time
-	// lists counts the complete lists that began after Query.After; the newest of them
-	// began at listedAt.
+	// lists counts the complete lists that began after Query.After, anew from a list that
+	// lacks what the one before had; the newest of them began at listedAt.
 	lists    int
 	listedAt time.Time
 	matches  []Observation
@@ -226,9 +226,13 @@ func (c *cache) search(object Object, query Query) SearchResult {
 // and returns their objects.
 func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
 	open := map[string]map[string][]*search{} // by tag, then by value
+	var matched []*search
 	for object, s := range searches {
 		if s.isDone() || !c.lists.startedAt.After(later(s.After, s.listedAt)) {
 			continue
+		}
+		if len(s.matches) > 0 {
+			matched = append(matched, s)
 		}
 		s.lists++
 		s.listedAt, s.matches = c.lists.startedAt, nil
@@ -243,6 +247,11 @@ func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
 			for _, s := range byValue[cluster.CustomTags[tag]] {
 				s.matches = append(s.matches, c.lists.observation(id))
 			}
+		}
+	}
+	for _, s := range matched {
+		if len(s.matches) == 0 {
+			s.lists = 1 // one list may miss a cluster, so the next one decides
 		}
 	}
 	return advanced
