@@ -28,7 +28,7 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.Outcome.Created != "" {
 		status.ClusterID = in.Outcome.Created
 	}
-	if in.Outcome.Refused || status.ClusterID != "" {
+	if endsCreation(in, status) || status.ClusterID != "" {
 		finishCreation(in, status)
 	}
 	if status.ClusterID == "" {
@@ -42,6 +42,13 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		status.WorkspaceID = in.Observed.WorkspaceID
 	}
 	status.URL = status.Host + "/compute/clusters/" + status.ClusterID
+}
+
+// endsCreation reports whether a refusal leaves no cluster of the creation. Without an
+// owner tag, an earlier attempt may have made one that only its token finds.
+func endsCreation(in Input, status *v1alpha1.DatabricksClusterStatus) bool {
+	isFirst := status.Creation == nil || status.Creation.Attempt <= 1
+	return in.Outcome.Refused && (isFirst || in.Observed.Owner.Key != "")
 }
 
 // finishCreation clears the intent. The incarnation is kept, so that the next one gets

@@ -12,6 +12,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -74,6 +75,15 @@ func TestAFinishedCreationIsCleared(t *testing.T) {
 	refused.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(refused.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-07]")
 	g.Expect(refused.cluster.Status.Host).To(BeEmpty(), "it is bound to no workspace")
+
+	again := newHistory()
+	again.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 2, NotAfter: new(metav1.NewTime(noon))}
+	repeated := again.cluster.Status.Creation.DeepCopy()
+	again.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
+	g.Expect(again.cluster.Status.Creation).To(Equal(repeated), "[case-02] untagged, the first attempt may have made a cluster")
+	tagged := plan.Observation{Host: host, Owner: drift.Tag{Key: v1alpha1.OwnerTagKey, Value: "o"}}
+	again.tell(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
+	g.Expect(again.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-02] tagged, it was searched for")
 
 	lost := newHistory()
 	lost.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}

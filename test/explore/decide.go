@@ -61,10 +61,7 @@ func (m *Model) make(v view) decision {
 	cluster := v.object.resource()
 	made := decision{attempts: v.attempts.seen(v.object)}
 	in := plan.Input{Cluster: cluster, Attempts: v.attempts.plan().Seen(cluster, now), SearchFirst: v.isOlder, Limits: limits, Now: now}
-	in.Observed.Owner = drift.Tag{Key: v1alpha1.OwnerTagKey, Value: operator + string(cluster.UID)}
-	if m.Untagged {
-		in.Observed.Owner.Key = ""
-	}
+	in.Observed.Owner = m.owner(v.object.uid)
 	if plan.NeedsWorkspace(cluster) {
 		in.Observed.Host, in.Observed.Principal = host, principal
 		made.look(v, &in)
@@ -72,7 +69,7 @@ func (m *Model) make(v view) decision {
 	}
 	next := plan.Make(in)
 	made.step.presence = in.Observed.Presence
-	switch step := next.Step.(type) {
+	switch step := next.Step.(type) { //nolint:gochecksumtype // the others panic
 	case nil:
 		made.status = statusOf(v.object, report.Of(report.Input{Cluster: cluster, Observed: in.Observed, Plan: next, Limits: limits, Now: now}).Status)
 	case plan.AddFinalizer:
@@ -89,6 +86,15 @@ func (m *Model) make(v view) decision {
 		panic(fmt.Sprintf("a step that the model does not have: %T", step))
 	}
 	return made
+}
+
+// owner is Reconciler.ownerTag.
+func (m *Model) owner(uid int8) drift.Tag {
+	tag := drift.Tag{Key: v1alpha1.OwnerTagKey, Value: operator + uidOf(uid)}
+	if m.Untagged {
+		tag.Key = ""
+	}
+	return tag
 }
 
 // look is Reconciler.need and Reconciler.look.
@@ -161,7 +167,7 @@ func (m *Model) reported(before object, step step) object {
 		return after
 	}
 	in := report.Input{Cluster: before.resource(), Limits: limits, Now: now}
-	in.Observed = plan.Observation{Host: host, Principal: principal, Presence: step.presence}
+	in.Observed = plan.Observation{Host: host, Principal: principal, Presence: step.presence, Owner: m.owner(before.uid)}
 	if step.presence == plan.Present {
 		in.Observed.Details = details(before.id, before.uid, present)
 	}

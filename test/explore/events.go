@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -36,7 +37,7 @@ const (
 
 // The variants of events.
 const (
-	plainly int8 = iota
+	plainly = 0
 	// fromCache: a process decides on the object that its cache already has.
 	fromCache = 1
 	// isLost: an answer is lost, or a write has no effect. isRefused: the workspace
@@ -48,8 +49,29 @@ const (
 
 // enabled calls with each event that can happen.
 func (m *Model) enabled(s *state, with func(event)) {
+	fault := s.left.Faults > 0
+	s.enabledOutside(with)
+	for i, r := range s.requests {
+		if r == (request{}) {
+			break
+		}
+		who := int8(i)
+		with(event{requestArrives, who, plainly})
+		if r.waiter != 0 && fault {
+			with(event{requestArrives, who, isLost})
+			with(event{requestArrives, who, isRefused})
+			with(event{kind: connectionBreaks, who: who})
+		}
+	}
+	for i := range s.processes {
+		m.enabledOf(s, int8(i), fault, with)
+	}
+	with(event{kind: timePasses})
+}
+
+// enabledOutside calls with each event that others than the operator cause.
+func (s *state) enabledOutside(with func(event)) {
 	left := s.left
-	fault := left.Faults > 0
 	if s.object.uid == 0 && left.Objects > 0 {
 		with(event{kind: userCreates})
 	}
@@ -67,30 +89,10 @@ func (m *Model) enabled(s *state, with func(event)) {
 	if left.Elsewhere > 0 {
 		for i, c := range s.clusters {
 			if c.live && c.visible {
-				with(event{kind: deletedElsewhere, who: int8(i)}) //nolint:gosec // at most maxClusters
+				with(event{kind: deletedElsewhere, who: int8(i)})
 			}
 		}
 	}
-	for i, r := range s.requests {
-		if r == (request{}) {
-			break
-		}
-		who := int8(i) //nolint:gosec // at most maxRequests
-		with(event{requestArrives, who, plainly})
-		if r.waiter != 0 && fault {
-			with(event{requestArrives, who, isLost})
-			if !m.Untagged {
-				// Without the tag, report.settleCreation takes the refusal of a second attempt
-				// for the end of the creation, although the first may have made a cluster.
-				with(event{requestArrives, who, isRefused})
-			}
-			with(event{kind: connectionBreaks, who: who})
-		}
-	}
-	for i := range s.processes {
-		m.enabledOf(s, int8(i), fault, with) //nolint:gosec // two
-	}
-	with(event{kind: timePasses})
 }
 
 // enabledOf calls with each event of a process that can happen.
@@ -296,26 +298,29 @@ func (m *Model) describe(before, after *state, e event) string {
 		return fmt.Sprintf("cluster %d is deleted in the workspace", e.who+1)
 	case requestArrives, connectionBreaks:
 		return describeRequest(before, after, e, at)
+	default:
+		return at(e.who) + " " + m.describeProcess(before, after, e)
 	}
-	p, next := before.processes[e.who], after.processes[e.who]
-	var words string
+}
+
+func (m *Model) describeProcess(before, after *state, e event) string {
+	p, next := &before.processes[e.who], &after.processes[e.who]
 	switch e.kind {
 	case processCrashes:
-		words = "crashes and starts again"
+		return "crashes and starts again"
 	case processDecides:
-		words = "decides"
 		if e.how == fromCache {
-			words += " from a stale cache"
+			return "decides from a stale cache" + describeStep(before, after, next)
 		}
-		words += describeStep(before, after, &next)
+		return "decides" + describeStep(before, after, next)
 	case processReads:
-		words = fmt.Sprintf("reads cluster %d: %s", p.entry.id, [...]string{plan.Present: "there", plan.Missing: "missing"}[next.entry.presence])
+		found := [...]string{plan.Unknown: "not there yet", plan.Present: "there", plan.Missing: "missing"}[next.entry.presence]
+		return fmt.Sprintf("reads cluster %d: %s", p.entry.id, found)
 	case processLists:
-		words = fmt.Sprintf("lists: %s", describeFound(next.search.found))
+		return "lists: " + describeFound(next.search.found)
 	default:
-		words = m.describeAction(before, after, &p, &next, e)
+		return m.describeAction(before, after, e)
 	}
-	return at(e.who) + " " + words
 }
 
 func describeFound(found [2]match) string {
@@ -368,10 +373,9 @@ func describeRequest(before, after *state, e event, at func(int8) string) string
 		return what + " is refused"
 	}
 	words := what + " takes effect"
-	for i := range after.clusters {
-		if after.clusters[i].uid != before.clusters[i].uid {
-			words += fmt.Sprintf(": cluster %d", i+1)
-		}
+	made := func(c cluster) bool { return c.uid == 0 }
+	if first := slices.IndexFunc(before.clusters[:], made); first != slices.IndexFunc(after.clusters[:], made) {
+		words += fmt.Sprintf(": cluster %d", first+1)
 	}
 	switch {
 	case r.waiter == 0:
@@ -383,7 +387,8 @@ func describeRequest(before, after *state, e event, at func(int8) string) string
 	}
 }
 
-func (m *Model) describeAction(before, after *state, p, next *process, e event) string {
+func (m *Model) describeAction(before, after *state, e event) string {
+	p, next := &before.processes[e.who], &after.processes[e.who]
 	words := map[action]string{
 		declares: "persists the intent", sends: "sends the create", fences: "reads the object uncached and sends the permanent-delete",
 		reports: "writes the status", releases: "removes the finalizer",

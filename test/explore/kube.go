@@ -76,13 +76,12 @@ func (m *Model) patchID(s *state, by *copied, after object) (ok bool) {
 	return true
 }
 
-// end is how an object ended.
+// end is how an object ended; zero: it did not.
 type end int8
 
 const (
-	notEnded end = iota
 	// endedWithCluster: no cluster of the object may be left.
-	endedWithCluster
+	endedWithCluster end = iota + 1
 	// endedAlone: the policy is Retain, or the finalizer was removed by force.
 	endedAlone
 )

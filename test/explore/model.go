@@ -125,7 +125,7 @@ func (s *state) check() violation {
 		return s.violated
 	}
 	for i, end := range s.ended {
-		live := s.liveOf(int8(i + 1)) //nolint:gosec // at most maxObjects
+		live := s.liveOf(int8(i + 1))
 		if live > 1 {
 			return twoClusters
 		}

@@ -19,22 +19,22 @@ func (s *state) normalize() {
 		s.processes[i].normalize()
 	}
 	s.countAttempts()
-	s.object.creation.undate()
+	undate(&s.object.creation)
 	dated := s.creations()
 	shorten(dated[:])
 }
 
 // undate drops the time of a creation that is not pending: plan uses its notAfter as a
 // mark only.
-func (c *creation) undate() {
+func undate(c *creation) {
 	if !c.pending && c.decided != 0 {
 		c.decided = present
 	}
 }
 
 func (p *process) normalize() {
-	p.cached.creation.undate()
-	p.work.creation.undate()
+	undate(&p.cached.creation)
+	undate(&p.work.creation)
 	e, a := &p.entry, &p.attempts
 	if e.seen || e.deleting || !e.opened.isWithinSpan() {
 		e.opened = 0

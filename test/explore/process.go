@@ -127,8 +127,8 @@ type step struct {
 	created int8
 }
 
-// forget drops a read that later events made useless.
-func (e *entry) forget() { e.presence, e.uid, e.missingAt = plan.Unknown, 0, 0 }
+// forgetRead drops a read that later events made useless.
+func (p *process) forgetRead() { p.entry.presence, p.entry.uid, p.entry.missingAt = plan.Unknown, 0, 0 }
 
 // idle ends a step.
 func (p *process) idle() { p.at, p.step, p.work = decides, step{}, copied{} }
@@ -150,7 +150,7 @@ func (m *Model) reconcile(s *state, p *process) {
 	}
 	if p.cached.deleting && !p.attempts.deletionSeen {
 		// plan.ReadAfter needs a read that begins after Seen.
-		defer p.entry.forget()
+		defer p.forgetRead()
 	}
 	made := m.decide(p)
 	p.attempts, p.search, p.wantsRead, p.wantsList = made.attempts, made.search, made.wantsRead, made.wantsList
@@ -267,10 +267,10 @@ func (p *process) answer(result reply, id int8, sent stamp) {
 	if result != refused {
 		// plan.Attempts.readAfter needs a read that begins after the end of the step, and
 		// so does cache.endWrite.
-		p.entry.forget()
+		p.forgetRead()
 	}
 	if p.step.kind == permanentDelete {
-		p.entry.forget()
+		p.forgetRead()
 		p.entry.deleting = true
 		if result == ambiguous {
 			p.entry.unclear = sent
@@ -332,7 +332,7 @@ func (m *Model) list(s *state, p *process, hidden uint8) {
 		}
 		c.visible = true
 		if c.uid == p.known && !m.lacks(OwnerTagSearch) && n < len(p.search.found) {
-			p.search.found[n] = match{int8(i + 1), c.created} //nolint:gosec // at most maxClusters
+			p.search.found[n] = match{int8(i + 1), c.created}
 			n++
 		}
 	}

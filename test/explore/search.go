@@ -3,6 +3,7 @@ package explore
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 )
@@ -139,8 +140,8 @@ func (x *exploration) history(at int32, violated violation) (history []string) {
 	m.trace = func(words string) { history = append(history, words) }
 	s := m.initial()
 	s.normalize()
-	for i := len(events) - 1; i >= 0; i-- {
-		s = m.apply(s, events[i])
+	for _, e := range slices.Backward(events) {
+		s = m.apply(s, e)
 	}
 	if s.check() == holds && violated != notConverging {
 		m.trace("from here on without faults:")
@@ -222,7 +223,7 @@ func (m *Model) finish(s state) state {
 		found := false
 		for i := range s.processes {
 			if at := s.processes[i].at; at != decides && at != waits {
-				next, found = event{processActs, int8(i), plainly}, true //nolint:gosec // two
+				next, found = event{processActs, int8(i), plainly}, true
 			}
 		}
 		if !found && s.requests[0] != (request{}) {

@@ -47,7 +47,7 @@ func stampAt(t time.Time) stamp {
 	if t.IsZero() {
 		return 0
 	}
-	return stamp(t.Sub(epoch) / tick)
+	return stamp(t.Sub(epoch) / tick) //nolint:gosec // no stamp is after present
 }
 
 // isWithinSpan reports whether what began at s and takes less than span can still be

@@ -65,13 +65,13 @@ func (m *Model) take(s *state, r request) (id int8) {
 	}
 	for i, c := range s.clusters {
 		if c.live && c.uid == r.uid && c.incarnation == r.incarnation && !m.lacks(IdempotencyToken) {
-			return int8(i + 1) //nolint:gosec // at most maxClusters
+			return int8(i + 1)
 		}
 	}
 	for i := range s.clusters {
 		if s.clusters[i].uid == 0 {
 			s.clusters[i] = cluster{uid: r.uid, incarnation: r.incarnation, created: present, live: true}
-			return int8(i + 1) //nolint:gosec // at most maxClusters
+			return int8(i + 1)
 		}
 	}
 	panic("more clusters than the model has room for")
