@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -122,9 +123,10 @@ func (d *driver) runTogether(ctx context.Context, over *overlay, entries []*crit
 	for _, entry := range entries {
 		byPackage[entry.Package] = append(byPackage[entry.Package], entry)
 	}
-	for directory, some := range byPackage {
-		tests := binary{directory: filepath.Join(d.root, directory), path: filepath.Join(over.directory, filepath.Base(directory)+".test")}
-		if err := build(ctx, d.root, directory, overlayFile, tests.path); err != nil {
+	for _, directory := range slices.Sorted(maps.Keys(byPackage)) {
+		some := byPackage[directory]
+		tests, err := build(ctx, d.root, directory, overlayFile, filepath.Join(over.directory, filepath.Base(directory)+".test"))
+		if err != nil {
 			return err
 		}
 		const times = 10

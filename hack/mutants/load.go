@@ -34,9 +34,12 @@ type loaded struct {
 
 // listed is what `go list` prints of a package.
 type listed struct {
-	ImportPath, Name, Dir, Export string
-	GoFiles                       []string
-	DepOnly                       bool
+	ImportPath string   `json:"ImportPath"`
+	Name       string   `json:"Name"`
+	Dir        string   `json:"Dir"`
+	Export     string   `json:"Export"`
+	GoFiles    []string `json:"GoFiles"`
+	DepOnly    bool     `json:"DepOnly"`
 }
 
 // load parses and type-checks the package in a directory of the module.

@@ -104,12 +104,12 @@ func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, 
 		}
 	}
 	d.progress("%s: %d mutants, %d to run", of.directory, len(found), len(open))
-	tests := binary{directory: pkg.dir, run: of.run}
-	compiled, err := d.compile(ctx, of, pkg, open, &tests.path)
+	tests, compiled, err := d.compile(ctx, of, pkg, open)
 	if err != nil {
 		return score{}, err
 	}
-	reached, err := tests.baseline(ctx, d.timeout, filepath.Join(d.directory, filepath.Base(of.directory)+".reached"))
+	tests.run = of.run
+	tests, reached, err := tests.baseline(ctx, d.timeout, filepath.Join(d.directory, filepath.Base(of.directory)+".reached"))
 	if err != nil {
 		return score{}, err
 	}
@@ -140,7 +140,7 @@ func (d *driver) sample(of target, found []*mutant) []*mutant {
 	isAlways := func(one *mutant) bool { return slices.Contains(of.always, one.function) }
 	taken := slices.DeleteFunc(slices.Clone(found), func(one *mutant) bool { return !isAlways(one) })
 	others := slices.DeleteFunc(slices.Clone(found), isAlways)
-	random := rand.New(rand.NewPCG(d.seed, uint64(len(found)))) //nolint:gosec // a seeded sample
+	random := rand.New(rand.NewPCG(d.seed, uint64(len(found))))
 	random.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	taken = append(taken, others[:min(of.sample, len(others))]...)
 	slices.SortFunc(taken, func(a, b *mutant) int { return cmp.Compare(a.id, b.id) })
@@ -149,23 +149,22 @@ func (d *driver) sample(of target, found []*mutant) []*mutant {
 
 // compile builds the tests of a package with all its mutants. It leaves out those that
 // the compiler refuses.
-func (d *driver) compile(ctx context.Context, of target, pkg *loaded, mutants []*mutant, into *string) ([]*mutant, error) {
+func (d *driver) compile(ctx context.Context, of target, pkg *loaded, mutants []*mutant) (binary, []*mutant, error) {
 	name := filepath.Base(of.directory)
-	*into = filepath.Join(d.directory, name+".test")
 	const attempts = 20
 	for attempt := range attempts {
 		directory := filepath.Join(d.directory, name+"-"+strconv.Itoa(attempt))
 		overlayFile, err := overlayOf(directory, pkg, mutants)
 		if err != nil {
-			return nil, err
+			return binary{}, nil, err
 		}
-		err = build(ctx, d.root, of.directory, overlayFile, *into)
+		tests, err := build(ctx, d.root, of.directory, overlayFile, filepath.Join(d.directory, name+".test"))
 		if err == nil {
-			return mutants, nil
+			return tests, mutants, nil
 		}
 		refused, isRefused := errors.AsType[*compileError](err)
 		if !isRefused {
-			return nil, err
+			return binary{}, nil, err
 		}
 		places, before := refused.lines(), len(mutants)
 		mutants = slices.DeleteFunc(slices.Clone(mutants), func(one *mutant) bool {
@@ -173,10 +172,10 @@ func (d *driver) compile(ctx context.Context, of target, pkg *loaded, mutants []
 		})
 		d.progress("%s: the compiler refuses %d mutants", of.directory, before-len(mutants))
 		if len(mutants) == before {
-			return nil, err
+			return binary{}, nil, err
 		}
 	}
-	return nil, fmt.Errorf("%s does not compile after %d attempts", of.directory, attempts)
+	return binary{}, nil, fmt.Errorf("%s does not compile after %d attempts", of.directory, attempts)
 }
 
 func overlayOf(directory string, pkg *loaded, mutants []*mutant) (string, error) {

@@ -229,8 +229,8 @@ func (f *finder) binary(node *ast.BinaryExpr) {
 
 // results replaces what a function returns by zero values.
 func (f *finder) results(node *ast.ReturnStmt) {
-	types := f.resultTypes()
-	if len(node.Results) == 0 || types == nil {
+	results := f.resultTypes()
+	if len(node.Results) == 0 || results == nil {
 		return
 	}
 	for _, value := range node.Results {
@@ -242,11 +242,11 @@ func (f *finder) results(node *ast.ReturnStmt) {
 	if !slices.ContainsFunc(node.Results, func(value ast.Expr) bool { return !f.isZero(value) }) {
 		return
 	}
-	if len(types) == 1 && types[0] == "bool" {
+	if len(results) == 1 && results[0] == "bool" {
 		return
 	}
-	zeros := make([]string, 0, len(types))
-	for _, one := range types {
+	zeros := make([]string, 0, len(results))
+	for _, one := range results {
 		zeros = append(zeros, "*new("+one+")")
 	}
 	f.add(node, "zero values returned", "if mutantIs(%d) { return "+strings.Join(zeros, ", ")+" }; ", "")

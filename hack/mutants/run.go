@@ -37,19 +37,30 @@ type binary struct {
 	path, directory string
 	// run is the -run pattern; empty runs all tests.
 	run string
+	// flags are further flags of the tests.
+	flags []string
 	// timeout is the time of one run.
 	timeout time.Duration
 }
 
 // build compiles the tests of a package with an overlay.
-func build(ctx context.Context, root, directory, overlayFile, into string) error {
+func build(ctx context.Context, root, directory, overlayFile, into string) (binary, error) {
 	compile := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlayFile, "-o", into, "./"+directory)
 	compile.Dir = root
 	output, err := compile.CombinedOutput()
 	if err != nil {
-		return &compileError{directory, string(output)}
+		return binary{}, &compileError{directory, string(output)}
 	}
-	return nil
+	tests := binary{path: into, directory: filepath.Join(root, directory)}
+	program, err := os.ReadFile(into)
+	if err != nil {
+		return binary{}, fmt.Errorf("read a test binary: %w", err)
+	}
+	if bytes.Contains(program, []byte("rapid.nofailfile")) {
+		// A failed property is neither simplified nor written to testdata.
+		tests.flags = []string{"-rapid.nofailfile", "-rapid.shrinktime=0", "-rapid.seed=1"}
+	}
+	return tests, nil
 }
 
 // compileError is a build that failed, with the messages of the compiler.
@@ -79,6 +90,7 @@ func (b binary) execute(ctx context.Context, variables ...string) (result, time.
 	defer cancel()
 	limited := fmt.Sprintf(`ulimit -v %d; exec "$@"`, memoryLimit)
 	arguments := []string{"-c", limited, "sh", b.path, "-test.v", "-test.failfast", "-test.timeout=0"}
+	arguments = append(arguments, b.flags...)
 	if b.run != "" {
 		arguments = append(arguments, "-test.run", b.run)
 	}
@@ -95,7 +107,7 @@ func (b binary) execute(ctx context.Context, variables ...string) (result, time.
 	began := time.Now()
 	err := tests.Run()
 	took := time.Since(began)
-	writer.Close()
+	_ = writer.Close()
 	switch sawOne := <-failed; {
 	case sawOne:
 		return killed, took
@@ -126,18 +138,18 @@ func sawFailure(output io.Reader, stop func()) bool {
 }
 
 // baseline runs the tests without a mutant. It returns the mutants whose places they
-// reach, and sets the timeout from their duration.
-func (b *binary) baseline(ctx context.Context, shortest time.Duration, reachedFile string) (map[int]bool, error) {
+// reach, and the binary with the timeout that follows from their duration.
+func (b binary) baseline(ctx context.Context, shortest time.Duration, reachedFile string) (binary, map[int]bool, error) {
 	const longest, times = 40 * time.Minute, 5
 	b.timeout = longest
 	outcome, took := b.execute(ctx, "MUTANTS_REACHED="+reachedFile)
 	if outcome != survived {
-		return nil, fmt.Errorf("the tests of %s fail without a mutant (%s)", b.directory, outcome)
+		return b, nil, fmt.Errorf("the tests of %s fail without a mutant (%s)", b.directory, outcome)
 	}
 	b.timeout = max(shortest, times*took)
 	raw, err := os.ReadFile(reachedFile)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read the reached mutants: %w", err)
+		return b, nil, fmt.Errorf("read the reached mutants: %w", err)
 	}
 	reached := map[int]bool{}
 	for line := range bytes.Lines(raw) {
@@ -145,7 +157,7 @@ func (b *binary) baseline(ctx context.Context, shortest time.Duration, reachedFi
 			reached[id] = true
 		}
 	}
-	return reached, nil
+	return b, reached, nil
 }
 
 func selected(id int) string { return "MUTANT=" + strconv.Itoa(id) }

@@ -476,10 +476,10 @@ func TestAListThatLacksAMatchOfTheListBeforeIsNotTheSecondWithoutOne(t *testing.
 	withRegistry(t, "[R6]", func(t *testing.T, f *fixture) {
 		f.remote.fill("c", 3)
 		f.remote.change("c-0", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "me"} })
-		f.connect("o")
+		f.connect(object("o"))
 		after := time.Now()
 		search := func() SearchResult {
-			return f.subscribe("o", Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
+			return f.subscribe(object("o"), Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
 		}
 		search()
 		f.pass(4 * time.Second)

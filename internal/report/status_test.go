@@ -79,10 +79,10 @@ func TestAFinishedCreationIsCleared(t *testing.T) {
 	again := newHistory()
 	again.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 2, NotAfter: new(metav1.NewTime(noon))}
 	repeated := again.cluster.Status.Creation.DeepCopy()
-	again.tell(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
+	again.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(again.cluster.Status.Creation).To(Equal(repeated), "[case-02] untagged, the first attempt may have made a cluster")
 	tagged := plan.Observation{Host: host, Owner: drift.Tag{Key: v1alpha1.OwnerTagKey, Value: "o"}}
-	again.tell(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
+	again.report(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(again.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-02] tagged, it was searched for")
 
 	lost := newHistory()

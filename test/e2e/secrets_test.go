@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -36,12 +35,11 @@ func forms(secret string) map[string]string {
 		"URL base64":  strings.TrimRight(base64.URLEncoding.EncodeToString([]byte(secret)), "=")[:20],
 		"hex":         hex.EncodeToString([]byte(secret))[:24],
 		"URL-encoded": url.QueryEscape(secret),
-		"Go syntax":   strings.Trim(fmt.Sprint([]byte(secret)[:8]), "[]"),
 	}
 }
 
 // dumpLine is a line of a hex dump, with its bytes.
-var dumpLine = regexp.MustCompile(`[0-9a-f]{8}  ((?:[0-9a-f]{2} {1,2}){1,16}) *\|`)
+var dumpLine = regexp.MustCompile(`[0-9a-f]{8} {2}((?:[0-9a-f]{2} {1,2}){1,16}) *\|`)
 
 // undumped returns the bytes of all hex dumps in a text.
 func undumped(text string) string {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+const exampleCode = `package example
+
+import "time"
+
+const limit = 3
+
+var names = map[string]int{"a": 1, "b": 2}
+
+func Small(n int) bool { return n < limit && n >= 0 }
+
+func Wait(n int) time.Duration {
+	if n > 10 {
+		return 0
+	}
+	pause := time.Second
+	for range n {
+		pause *= 2
+	}
+	return pause
+}
+
+func Name(n int) (string, error) {
+	switch n {
+	case 1:
+		return "one", nil
+	default:
+		return "", nil
+	}
+}
+
+func Value(name string) int { return names[name] }
+`
+
+const exampleTest = `package example
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAll(t *testing.T) {
+	for n, want := range map[int]bool{-1: false, 0: true, 2: true, 3: false} {
+		if Small(n) != want {
+			t.Error(n)
+		}
+	}
+	for n, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 10: 1024 * time.Second, 11: 0} {
+		if Wait(n) != want {
+			t.Error(n)
+		}
+	}
+	if one, _ := Name(1); one != "one" {
+		t.Error(one)
+	}
+	if two, _ := Name(2); two != "" {
+		t.Error(two)
+	}
+	if Value("a") != 1 {
+		t.Error("a")
+	}
+}
+`
+
+// newModule writes a module with one package and returns its directory.
+func newModule(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module example.com/example\n\ngo 1.24\n", "example/example.go": exampleCode, "example/example_test.go": exampleTest,
+	} {
+		path := filepath.Join(root, name)
+		NewWithT(t).Expect(os.MkdirAll(filepath.Dir(path), 0o700)).To(Succeed())
+		NewWithT(t).Expect(os.WriteFile(path, []byte(text), 0o600)).To(Succeed())
+	}
+	return root
+}
+
+func newDriver(t *testing.T, root string) *driver {
+	t.Helper()
+	return &driver{root: root, directory: t.TempDir(), seed: 1, timeout: 10 * time.Second, progress: t.Logf}
+}
+
+func TestEveryMutantIsSelectedAlone(t *testing.T) {
+	g := NewWithT(t)
+	root := newModule(t)
+	result, err := newDriver(t, root).run(context.Background(), target{directory: "example"}, &equivalents{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.count(notCompiled)).To(BeZero())
+	g.Expect(len(result.mutants)).To(BeNumerically(">", 20))
+	var survivors []string
+	for _, one := range result.survivors() {
+		survivors = append(survivors, one.function+": "+one.change)
+	}
+	// The tests read one entry of the map only.
+	g.Expect(survivors).To(ConsistOf(`(package): entry removed: "b"`, "(package): constant changed: 2"))
+	text, err := os.ReadFile(filepath.Join(root, "example", "example.go"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(text)).To(Equal(exampleCode))
+}
+
+func TestCriticalMutants(t *testing.T) {
+	g := NewWithT(t)
+	root := newModule(t)
+	inFunction := &critical{ID: "a", File: "example/example.go", From: "n >= 0", To: "true", Package: "example", number: 1}
+	unnoticed := &critical{ID: "b", File: "example/example.go", From: "return names[name]", To: "return names[name] + 0", Package: "example", number: 2}
+	outside := &critical{ID: "c", File: "example/example.go", From: "limit = 3", To: "limit = 4", Package: "example", number: 3}
+	g.Expect(newDriver(t, root).runCritical(context.Background(), []*critical{inFunction, unnoticed, outside})).To(Succeed())
+	g.Expect(inFunction.outcome).To(Equal(killed))
+	g.Expect(unnoticed.outcome).To(Equal(survived))
+	g.Expect(outside.outcome).To(Equal(killed))
+
+	stale := &critical{ID: "d", File: "example/example.go", From: "return"}
+	_, err := stale.offset(root)
+	g.Expect(err).To(MatchError(ContainSubstring("it must stand there once")))
+}
+
+func TestASampleDependsOnItsSeedAlone(t *testing.T) {
+	g := NewWithT(t)
+	var found []*mutant
+	for id := range 100 {
+		found = append(found, &mutant{id: id, function: map[bool]string{true: "create", false: "other"}[id < 3]})
+	}
+	of := target{sample: 10, always: []string{"create"}}
+	one := (&driver{seed: 1}).sample(of, found)
+	g.Expect(one).To(HaveLen(13))
+	g.Expect(one).To(ContainElements(found[:3]))
+	g.Expect((&driver{seed: 1}).sample(of, found)).To(Equal(one))
+	g.Expect((&driver{seed: 2}).sample(of, found)).NotTo(Equal(one))
+	g.Expect((&driver{seed: 1}).sample(target{}, found)).To(Equal(found))
+}
