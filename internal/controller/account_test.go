@@ -8,13 +8,14 @@ import (
 	. "github.com/onsi/gomega"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 )
 
 // asShippedAccount makes the operator run as a service account of the test's namespace
-// with the shipped ClusterRole of the manager and no other right.
+// with the shipped ClusterRole of the manager, no other right, and the shipped policies.
 func (r *rig) asShippedAccount() {
 	r.t.Helper()
 	subject := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: r.namespace, Name: "operator"}
@@ -26,7 +27,34 @@ func (r *rig) asShippedAccount() {
 	}
 	r.Expect(r.api.Create(r.t.Context(), binding)).To(Succeed())
 	r.t.Cleanup(func() { r.Expect(r.api.Delete(context.Background(), binding)).To(Succeed()) })
+	r.boundAccount(binding.Name)
 	r.kube.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + subject.Namespace + ":" + subject.Name}
+}
+
+// boundAccount installs the shipped policies on the subjects of a ClusterRoleBinding.
+func (r *rig) boundAccount(binding string) {
+	r.t.Helper()
+	content, err := os.ReadFile("../../config/admission/operator_account.yaml")
+	r.Expect(err).NotTo(HaveOccurred())
+	for document := range strings.SplitSeq(string(content), "\n---\n") {
+		policy := &unstructured.Unstructured{}
+		r.Expect(yaml.UnmarshalStrict([]byte(document), &policy.Object)).To(Succeed())
+		if spec, bound := policy.Object["spec"].(map[string]any), policy.GetKind() == "ValidatingAdmissionPolicyBinding"; bound {
+			spec["policyName"] = policy.GetName() + "-" + r.namespace
+			r.Expect(unstructured.SetNestedField(spec, binding, "paramRef", "name")).To(Succeed())
+		}
+		policy.SetName(policy.GetName() + "-" + r.namespace)
+		r.Expect(r.api.Create(r.t.Context(), policy)).To(Succeed())
+		r.t.Cleanup(func() { r.Expect(r.api.Delete(context.Background(), policy)).To(Succeed()) })
+	}
+}
+
+// asOperator returns a client of the operator's account.
+func (r *rig) asOperator() client.Client {
+	r.t.Helper()
+	own, err := client.New(r.kube, client.Options{Scheme: kubernetes.Scheme})
+	r.Expect(err).NotTo(HaveOccurred())
+	return own
 }
 
 // bindToOperator lets the operator's account use a shipped ClusterRole in the test's

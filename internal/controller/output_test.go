@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -98,4 +99,19 @@ func TestOutputConfigMapNeedsARoleBinding(t *testing.T) {
 	r.Expect(r.api.Update(t.Context(), made)).To(Succeed())
 	r.editSpec(cluster, fixed(3))
 	r.Eventually(func() string { return r.configMap("etl-cluster").Data["DATABRICKS_HOST"] }).Should(Equal(r.get(cluster).Status.Host), "[S2] get and patch suffice")
+
+	// The policies on the account are in force by now, and let the operator do all this.
+	r.Eventually(func() error {
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"data": {"more": "1"}}`))
+		return r.asOperator().Patch(t.Context(), r.configMap("etl-cluster"), patch)
+	}).Should(MatchError(ContainSubstring("may write only DATABRICKS_HOST")), "[S16]")
+	r.editSpec(cluster, fixed(2))
+	r.becomes(cluster, "Ready=Running")
+	r.remove(cluster)
+	r.gone(cluster)
+	other := r.create(r.small("etl-2", publishedIn("etl-2")))
+	r.becomes(other, "Ready=Running")
+	r.Eventually(func() map[string]string { return r.configMap("etl-2").Data }).Should(HaveLen(3), "[S16]")
+	r.remove(other)
+	r.gone(other)
 }
