@@ -333,6 +333,11 @@ func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 			Verb: "create", Resource: "serviceaccounts", Subresource: "token", Namespace: namespace, Name: account,
 		}
 	}
+	lease := func(verb, name string) authorizationv1.ResourceAttributes {
+		return authorizationv1.ResourceAttributes{
+			Verb: verb, Group: "coordination.k8s.io", Resource: "leases", Namespace: namespace, Name: name,
+		}
+	}
 	shared := authorizationv1.ResourceAttributes{Verb: "patch", Group: group, Resource: "databricksworkspaces", Subresource: "status"}
 	status := authorizationv1.ResourceAttributes{Verb: "patch", Group: group, Resource: "databricksclusters", Subresource: "status"}
 
@@ -351,7 +356,13 @@ func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 		{true, everywhere("watch", group, "databricksworkspaces")},
 		{true, shared},
 		{true, token(namespace, serviceAccount)},
-		{true, own("update", "coordination.k8s.io", "leases")},
+		{true, own("create", "coordination.k8s.io", "leases")},
+		{true, lease("get", "databricks-operator."+group)},
+		{true, lease("update", "databricks-operator."+group)},
+		{false, lease("get", "another")},
+		{false, lease("update", "another")},
+		{false, own("update", "coordination.k8s.io", "leases")},
+		{false, own("list", "coordination.k8s.io", "leases")},
 		{false, everywhere("get", "", "configmaps")},
 		{false, everywhere("create", "", "configmaps")},
 		{false, everywhere("patch", "", "configmaps")},

@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -175,6 +176,29 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 		g.Expect(pod.Spec.Tolerations).To(HaveLen(1))
 		g.Expect(pod.Labels).To(HaveKeyWithValue("team", "data"))
 		g.Expect(pod.Annotations).To(HaveKeyWithValue("example.com/scrape", "false"))
+	}
+}
+
+// TestAShardMayWriteItsOwnLease compares the role with the name that the operator gives
+// to the lease of a shard.
+func TestAShardMayWriteItsOwnLease(t *testing.T) {
+	for values, lease := range map[string]string{
+		"shard=":                           "databricks-operator." + group,
+		"shard=a,watchLabelSelector=group": "databricks-operator-a." + group,
+	} {
+		t.Run("[S2] [S16] "+values, func(t *testing.T) {
+			var names []string
+
+			for _, object := range helm(t, "--set", values) {
+				if object.GetKind() == "Role" && strings.HasSuffix(object.GetName(), "-leader-election-role") {
+					for _, rule := range convert[rbacv1.Role](t, object).Rules {
+						names = append(names, rule.ResourceNames...)
+					}
+				}
+			}
+
+			NewWithT(t).Expect(names).To(Equal([]string{lease}))
+		})
 	}
 }
 

@@ -68,6 +68,13 @@ the names, the namespace, the labels and the service account of this release.
 {{- $_ := set . "resourceNames" (list (include "databricks-operator.serviceAccountName" $root)) }}
 {{- end }}
 {{- end }}
+{{- if and $root.Values.shard (hasSuffix "-leader-election-role" $meta.name) }}
+{{- range $object.rules }}
+{{- if .resourceNames }}
+{{- $_ := set . "resourceNames" (list (printf "databricks-operator-%s.compute.databricks-operator.io" $root.Values.shard)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if eq $object.kind "ValidatingAdmissionPolicyBinding" }}
 {{- $_ := set $object.spec "policyName" (include "databricks-operator.named" (dict "root" $root "name" $object.spec.policyName)) }}
 {{- with $object.spec.paramRef }}
