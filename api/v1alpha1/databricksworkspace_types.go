@@ -89,12 +89,14 @@ type OperatorIdentity struct {
 	// +kubebuilder:validation:MaxLength=128
 	ClientID string `json:"clientID,omitempty"`
 
-	// Operator: audience of the token, as the federation policy expects it.
-	// Absent: the default audience of the workspace, else its token endpoint.
+	// Operator: audience of the token, as the federation policy expects it: an
+	// address of the workspace, an account id, or one that the operator's flag
+	// --allowed-token-audiences names. Absent: the default audience of the
+	// workspace, else its token endpoint.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!self.startsWith('https://kubernetes.default')",message="audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
+	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!self.lowerAscii().matches('^(https?://)?kubernetes([.:/]|$)')",message="audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
 	Audience string `json:"audience,omitempty"`
 }
 

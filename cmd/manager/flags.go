@@ -44,7 +44,11 @@ type options struct {
 	logging    zap.Options
 }
 
-var operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+var (
+	operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
+	// apiServerAudience matches the usual audiences of an API server, as the CRDs do.
+	apiServerAudience = regexp.MustCompile(`^(?i)(https?://)?kubernetes([.:/]|$)`)
+)
 
 // parseFlags parses the command line. Its errors name the flag, the value and the
 // remedy. It writes the help to out.
@@ -77,6 +81,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	flags.SortFlags = false
 
 	flags.StringSliceVar(&o.allowedHosts, "allowed-hosts", databricks.DefaultAllowedHosts(), "workspaces that may be reached: suffixes such as .cloud.databricks.com (https on 443, no special addresses) and origins such as https://127.0.0.1:8443 (matched exactly)")
+	flags.StringSliceVar(&o.controller.AllowedTokenAudiences, "allowed-token-audiences", nil, "audiences that workloadIdentity.audience may name beside addresses of its workspace and account ids, such as databricks; never the API server's (default: none)")
 	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of certificate authorities for workspaces, in addition to those of the system")
 	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
 	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that identify this control plane's clusters if several control planes use one workspace (default: from the UID of the namespace kube-system)")
@@ -125,6 +130,11 @@ func (o *options) validate() error {
 		return fmt.Errorf("--max-requests-per-second %g: must be above 0", most)
 	case left < 0 || left >= 1:
 		return fmt.Errorf("--request-headroom %g: must be 0 or more and below 1", left)
+	}
+	for _, audience := range o.controller.AllowedTokenAudiences {
+		if audience == "" || apiServerAudience.MatchString(audience) {
+			return fmt.Errorf("--allowed-token-audiences %q: a token for it would be valid for the Kubernetes API; name the audience of a federation policy, such as databricks", audience)
+		}
 	}
 	for name, span := range map[string]time.Duration{
 		"request-timeout":      o.workspace.RequestDeadline,

@@ -97,6 +97,9 @@ type Options struct {
 	// OperatorServiceAccount is the operator's service account in this namespace.
 	// Both are empty if unknown.
 	OperatorNamespace, OperatorServiceAccount string
+	// AllowedTokenAudiences are the audiences of service account tokens beside the
+	// workspace's own.
+	AllowedTokenAudiences []string
 	// Intervals are how often sources are read.
 	Intervals Intervals
 	// Enqueue is called with each object whose credential changed. It must not

@@ -171,7 +171,7 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{Gomega: NewWithT(t), kubernetes: newKubernetes()}
 		r.resolver = connection.New(r.kubernetes, r.kubernetes, r.kubernetes, connection.Options{
-			DefaultSecret: defaultSecret, Workspaces: true,
+			DefaultSecret: defaultSecret, Workspaces: true, AllowedTokenAudiences: []string{"databricks"},
 			OperatorNamespace: operatorNamespace, OperatorServiceAccount: "operator",
 			Enqueue: func(user connection.User) {
 				r.mu.Lock()

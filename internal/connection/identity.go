@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -50,11 +51,20 @@ func (r *Resolver) readIdentity(ctx context.Context, key sourceKey) (sourceState
 	if err != nil {
 		return newSourceState(config, misconfigured("workload identity: the %s", err)), nil
 	}
+	if audience := key.identity.audience; audience != "" && !r.allowedAudience(config, audience) {
+		return newSourceState(databricks.Config{}, misconfigured("workloadIdentity.audience %q is not an address of %s: a token for it could "+
+			"be valid elsewhere; remove it, or let a cluster administrator add it to --allowed-token-audiences", audience, config.Host())), nil
+	}
 	_, err = r.requestToken(ctx, key.identity.account, config.Host())
 	if blocked := tokenRefusal(key.identity.account, err); blocked != nil {
 		return newSourceState(databricks.Config{}, blocked), nil
 	}
 	return newSourceState(config, nil), err
+}
+
+// allowedAudience reports whether a workspace may be sent a token for an audience.
+func (r *Resolver) allowedAudience(config databricks.Config, audience string) bool {
+	return config.IsOwnAudience(audience) || slices.Contains(r.options.AllowedTokenAudiences, audience)
 }
 
 // workloadIdentityConfig returns the config that exchanges tokens of a service

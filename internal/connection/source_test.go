@@ -354,6 +354,38 @@ func TestServiceAccounts(t *testing.T) {
 		})
 	})
 
+	for audience, allowed := range map[string]bool{
+		"":                                     true,
+		host:                                   true,
+		host + "/oidc/v1/token":                true,
+		"databricks":                           true,
+		"a1b2c3d4-0000-1111-2222-a1b2c3d4e5f6": true,
+		otherHost:                              false,
+		host + ".example.com":                  false,
+		"https://127.0.0.1:6443/":              false,
+		"https://oidc.eks.eu-west-1.amazonaws.com/id/A": false,
+		"Databricks": false,
+	} {
+		t.Run("[S4] [S16] the audience "+audience, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, r *rig) {
+				r.change(func(k *kubernetes) { k.accounts[account] = true })
+				declared := *identity.WorkloadIdentity
+				declared.Audience = audience
+				_, blocked := r.resolver.Resolve(t.Context(), connection.Request{
+					User: object("a"), Connection: &v1alpha1.Connection{WorkloadIdentity: &declared},
+				})
+				if allowed {
+					r.Expect(blocked).To(BeNil())
+					return
+				}
+				r.Expect(blocked).To(HaveField("Reason", v1alpha1.ReasonCredentialsInvalid))
+				r.Expect(blocked.Message).To(And(
+					ContainSubstring("workloadIdentity.audience %q is not an address of %s", audience, host), ContainSubstring("--allowed-token-audiences")))
+				r.Expect(r.readsOf(tenant, "etl")).To(BeEmpty(), "no token is requested")
+			})
+		})
+	}
+
 	t.Run("[S2] an operator without the right to request tokens names the remedy", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			r.change(func(k *kubernetes) { k.accounts[account], k.fail = true, forbidden() })

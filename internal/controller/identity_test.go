@@ -40,6 +40,7 @@ func (r *rig) usesIdentity(account, audience string) specChange {
 func TestWorkloadIdentity(t *testing.T) {
 	t.Run("a service account's token is exchanged for the workspace's", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
+		r.options.AllowedTokenAudiences = []string{"databricks"}
 		r.account(r.namespace, "etl")
 		r.start()
 		r.becomes(r.create(r.small("default", r.usesIdentity("etl", ""))), "Ready=Running")
@@ -52,6 +53,7 @@ func TestWorkloadIdentity(t *testing.T) {
 
 	t.Run("the token has the subject and the audience, and another account reports the missing policy", func(t *testing.T) {
 		r := newRig(t)
+		r.options.AllowedTokenAudiences = []string{"databricks"}
 		subject := "system:serviceaccount:" + r.namespace + ":etl"
 		r.workspace = r.newWorkspace(federated(subject, "databricks"))
 		r.account(r.namespace, "etl")

@@ -26,6 +26,9 @@ type Options struct {
 	// OperatorNamespace is the namespace of their credentials, and OperatorServiceAccount
 	// the operator's service account in it; both are empty if unknown.
 	OperatorNamespace, OperatorServiceAccount string
+	// AllowedTokenAudiences are the audiences of service account tokens beside the
+	// workspace's own.
+	AllowedTokenAudiences []string
 	// Usage is the shortest time between two changes of the usage in the status of a
 	// DatabricksWorkspace: 1 min.
 	Usage time.Duration
@@ -90,6 +93,7 @@ func (o Options) connection(enqueue func(connection.User)) connection.Options {
 		Workspaces:             o.Workspaces,
 		OperatorNamespace:      o.OperatorNamespace,
 		OperatorServiceAccount: o.OperatorServiceAccount,
+		AllowedTokenAudiences:  o.AllowedTokenAudiences,
 		Intervals:              o.Credentials,
 		Enqueue:                enqueue,
 	}

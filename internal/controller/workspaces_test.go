@@ -242,6 +242,7 @@ func TestSharedWorkspaces(t *testing.T) {
 
 	t.Run("the operator's own service account needs no Secret", func(t *testing.T) {
 		r := platform(t)
+		r.options.AllowedTokenAudiences = []string{"databricks"}
 		subject := "system:serviceaccount:" + r.options.OperatorNamespace + ":operator"
 		r.workspace = r.newWorkspace(federated(subject, "databricks"))
 		r.account(r.options.OperatorNamespace, "operator")

@@ -176,12 +176,19 @@ func parseAudience(body []byte) (string, error) {
 
 var accountID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// mayBeAudience reports whether an audience that a host names is its own or that of an
-// account. Any other audience would give the host a token that is valid for another
-// service, such as the issuer.
-func (s *sender) mayBeAudience(audience string) bool {
-	path, own := strings.CutPrefix(audience, s.origin.String()+"/")
-	return own && plainPath.MatchString(path) || audience == s.origin.String() || accountID.MatchString(audience)
+// mayBeAudience reports whether an audience that a host names is its own.
+func (s *sender) mayBeAudience(audience string) bool { return s.origin.isAudience(audience) }
+
+// IsOwnAudience reports whether an audience is the host, an address of it, such as its
+// token endpoint, or the id of an account.
+func (c Config) IsOwnAudience(audience string) bool { return c.origin.isAudience(audience) }
+
+// isAudience reports whether an audience is the host's own or that of an account. Any
+// other audience would give the host a token that is valid for another service, such as
+// the issuer.
+func (o Origin) isAudience(audience string) bool {
+	path, own := strings.CutPrefix(audience, o.String()+"/")
+	return own && plainPath.MatchString(path) || audience == o.String() || accountID.MatchString(audience)
 }
 
 // advice returns the content that the federation policy must have.

@@ -111,6 +111,9 @@ var referenceRules = []rule{
 			{`{connection: {workloadIdentity: {host: "http://adb-123.4.azuredatabricks.net", serviceAccountName: etl}}}`, []string{
 				`spec.connection.workloadIdentity.host: Invalid value: "http://adb-123.4.azuredatabricks.net": ` + badHost,
 			}},
+			{`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", serviceAccountName: etl, audience: "HTTPS://Kubernetes.default.svc"}}}`, []string{
+				`spec.connection.workloadIdentity.audience: Invalid value: "HTTPS://Kubernetes.default.svc": ` + notKubernetes,
+			}},
 			{`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", serviceAccountName: etl, audience: "https://kubernetes.default.svc.cluster.local"}}}`, []string{
 				`spec.connection.workloadIdentity.audience: Invalid value: "https://kubernetes.default.svc.cluster.local": ` + notKubernetes,
 			}},

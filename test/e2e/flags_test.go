@@ -64,6 +64,7 @@ func TestBadFlagsAreRejected(t *testing.T) {
 		"no time":         {[]string{"--poll-interval-quiet=0s"}, []string{"--poll-interval-quiet 0s: must be above 0"}},
 		"short window":    {[]string{"--create-window=10ms"}, []string{"--create-window 10ms: must be at least 1s"}},
 		"plain http":      {[]string{"--allowed-hosts=http://10.0.0.1"}, []string{"--allowed-hosts", "http://10.0.0.1", "https://"}},
+		"API audience":    {[]string{"--allowed-token-audiences=https://kubernetes.default.svc"}, []string{`--allowed-token-audiences "https://kubernetes.default.svc"`, "federation policy"}},
 		"missing CA file": {[]string{"--databricks-ca-file=/no/such.pem"}, []string{"--databricks-ca-file", "/no/such.pem"}},
 		"empty CA file":   {[]string{"--databricks-ca-file=" + empty}, []string{"--databricks-ca-file", empty, "PEM"}},
 	} {
