@@ -104,11 +104,13 @@ type ClusterSpec struct {
 
 	// Clusters API `custom_tags`: tags for the cluster's cloud resources. At most
 	// 44, one less than Databricks allows, because the operator adds
-	// databricks-operator-owner. Names of 127 and values of 255 characters. Owned
-	// key by key.
+	// databricks-operator-owner. Names that begin with databricks-operator, and
+	// Vendor, Creator, ClusterId, ClusterName and Name, are reserved. Names of 127
+	// and values of 255 characters. Owned key by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=44
-	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="!('databricks-operator-owner' in self)",message="the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, !name.lowerAscii().startsWith('databricks-operator'))",message="tags whose names begin with databricks-operator, in small or capital letters, are reserved: by them the operator knows its clusters; remove them"
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="!('Vendor' in self || 'Creator' in self || 'ClusterId' in self || 'ClusterName' in self || 'Name' in self)",message="the tags Vendor, Creator, ClusterId, ClusterName and Name are set by Databricks: remove them, or choose other names"
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, name.size() <= 127 && self[name].size() <= 255)",message="names in customTags are at most 127 characters long and values 255"
 	CustomTags map[string]string `json:"customTags,omitempty"`
 

@@ -2,6 +2,8 @@ package drift
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +22,9 @@ type Secrets struct {
 // field that is absent is not managed. Fields that exclude each other are resolved
 // as the API requires: one kind of size, and a pool or node types.
 func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
+	if err := checkTags(spec.CustomTags); err != nil {
+		return nil, err
+	}
 	declared, err := treeOf(spec)
 	if err != nil {
 		return nil, err
@@ -33,6 +38,24 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	applyPoolRules(tree)
 	dropRefused(tree)
 	return tree, nil
+}
+
+// databricksTags are the custom tags that Databricks sets. With a Name of its own a
+// cluster may never terminate.
+var databricksTags = []string{"Vendor", "Creator", "ClusterId", "ClusterName", "Name"}
+
+// checkTags refuses the custom tags that the schema refuses, in objects that are older
+// than the schema. Clouds compare names of tags without regard to case.
+func checkTags(tags map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		switch {
+		case strings.HasPrefix(strings.ToLower(name), "databricks-operator"):
+			return fmt.Errorf("spec.customTags: the tag %q is reserved, because the operator knows its clusters by such tags: remove it", name)
+		case slices.Contains(databricksTags, name):
+			return fmt.Errorf("spec.customTags: the tag %q is set by Databricks: remove it, or choose another name", name)
+		}
+	}
+	return nil
 }
 
 // resolveSecrets replaces the references to Secrets by their values.

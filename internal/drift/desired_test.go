@@ -2,7 +2,9 @@ package drift
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -134,6 +136,22 @@ func TestTheOwnerTagIsAddedToTheRequestAndNotToTheDeclaredFields(t *testing.T) {
 func TestAnInvalidPriceIsRefusedWithItsField(t *testing.T) {
 	_, err := Desired(&v1alpha1.ClusterSpec{AzureAttributes: &v1alpha1.AzureAttributes{SpotBidMaxPrice: "cheap"}}, Secrets{})
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring(`spec.azureAttributes.spotBidMaxPrice "cheap"`)))
+}
+
+func TestReservedTagsAreRefusedWithTheirName(t *testing.T) {
+	for name, refused := range map[string]bool{
+		"databricks-operator-owner": true, "Databricks-Operator-Owner": true, "DATABRICKS-OPERATOR-x": true,
+		"Vendor": true, "Creator": true, "ClusterId": true, "ClusterName": true, "Name": true,
+		"name": false, "team": false, "my-databricks-operator": false,
+	} {
+		_, err := Desired(&v1alpha1.ClusterSpec{CustomTags: map[string]string{name: "me"}}, Secrets{})
+		if !refused && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if refused && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("spec.customTags: the tag %q", name)) || !strings.Contains(err.Error(), "remove it")) {
+			t.Errorf("[S12] %s: %v", name, err)
+		}
+	}
 }
 
 func TestEveryDeclaredFieldIsSent(t *testing.T) {

@@ -1,14 +1,16 @@
 package admission
 
 const (
-	oneLibrary    = "Forbidden: set exactly one of pypi, maven, cran, jar, whl and requirements; each library is an item of its own"
-	oneScript     = "Forbidden: set exactly one of workspace, volumes, s3, abfss, gcs and file; each script is an item of its own"
-	oneLog        = "spec.clusterLogConf: Forbidden: set exactly one of dbfs, s3 and volumes"
-	notKubernetes = "audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
-	oneWay        = "spec.connection: Forbidden: set exactly one of secretRef, workloadIdentity and workspaceRef"
-	onePrincipal  = "Forbidden: set exactly one of userName, groupName and servicePrincipalName"
-	principals    = "spec.accessControlList: Forbidden: each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
-	badHost       = "host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
+	oneLibrary     = "Forbidden: set exactly one of pypi, maven, cran, jar, whl and requirements; each library is an item of its own"
+	oneScript      = "Forbidden: set exactly one of workspace, volumes, s3, abfss, gcs and file; each script is an item of its own"
+	oneLog         = "spec.clusterLogConf: Forbidden: set exactly one of dbfs, s3 and volumes"
+	operatorTags   = "tags whose names begin with databricks-operator, in small or capital letters, are reserved: by them the operator knows its clusters; remove them"
+	databricksTags = "the tags Vendor, Creator, ClusterId, ClusterName and Name are set by Databricks: remove them, or choose other names"
+	notKubernetes  = "audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
+	oneWay         = "spec.connection: Forbidden: set exactly one of secretRef, workloadIdentity and workspaceRef"
+	onePrincipal   = "Forbidden: set exactly one of userName, groupName and servicePrincipalName"
+	principals     = "spec.accessControlList: Forbidden: each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
+	badHost        = "host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 )
 
 var listRules = []rule{
@@ -69,11 +71,18 @@ var listRules = []rule{
 		},
 	},
 	{
-		name:     "at most 44 custom tags, none of them the operator's [case-06]",
-		accepted: []string{`{customTags: {` + numbered(44, `tag-%d: x`) + `}}`, `{customTags: {ResourceClass: SingleNode}}`},
+		name:     "at most 44 custom tags, none of them reserved [case-06] [S12]",
+		accepted: []string{`{customTags: {` + numbered(44, `tag-%d: x`) + `}}`, `{customTags: {ResourceClass: SingleNode, name: x, team: databricks-operator}}`},
 		rejected: []rejection{
 			{`{customTags: {` + numbered(45, `tag-%d: x`) + `}}`, []string{"spec.customTags: Too many: 45: must have at most 44 items"}},
-			{`{customTags: {databricks-operator-owner: me}}`, []string{"spec.customTags: Forbidden: the tag databricks-operator-owner is reserved: by it the operator knows its clusters; remove it"}},
+			{`{customTags: {databricks-operator-owner: me}}`, []string{"spec.customTags: Forbidden: " + operatorTags}},
+			{`{customTags: {Databricks-Operator-Owner: me}}`, []string{"spec.customTags: Forbidden: " + operatorTags}},
+			{`{customTags: {DATABRICKS-OPERATOR-other: me}}`, []string{"spec.customTags: Forbidden: " + operatorTags}},
+			{`{customTags: {Vendor: me}}`, []string{"spec.customTags: Forbidden: " + databricksTags}},
+			{`{customTags: {Creator: me}}`, []string{"spec.customTags: Forbidden: " + databricksTags}},
+			{`{customTags: {ClusterId: me}}`, []string{"spec.customTags: Forbidden: " + databricksTags}},
+			{`{customTags: {ClusterName: me}}`, []string{"spec.customTags: Forbidden: " + databricksTags}},
+			{`{customTags: {Name: me}}`, []string{"spec.customTags: Forbidden: " + databricksTags}},
 		},
 	},
 	{
