@@ -133,7 +133,7 @@ manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the mana
 	go test -count=1 -run '^TestTheReferenceIsUpToDate$$' ./api/v1alpha1 ./cmd/manager -update
 
 .PHONY: verify
-verify: verify-generated verify-modules lint ## Check the generated files, the modules and lint
+verify: verify-generated verify-modules verify-words lint ## Check the generated files, the modules, the words to avoid and lint
 	@echo 'verify: ok'
 
 .PHONY: verify-generated
@@ -150,6 +150,10 @@ verify-modules:
 	@for module in . $(MODULES); do \
 		(cd $$module && go mod tidy -diff) || { echo "verify: $$module/go.mod is not tidy; run: (cd $$module && go mod tidy)" >&2; exit 1; }; \
 	done
+
+.PHONY: verify-words
+verify-words:
+	@hack/words.sh
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Check format, vet, the import rules of packages and the API conventions

@@ -59,7 +59,7 @@ func TestTokensAreRotated(t *testing.T) {
 	b.s.RevokeToken(simulator.DefaultToken)
 	b.expectError(http.MethodGet, listPath, "", 401, "UNAUTHENTICATED", "")
 	b.as("new").ok(http.MethodGet, listPath, "")
-	b.Expect(b.s.AddToken("default", "nobody", "x")).To(MatchError(ContainSubstring("nobody")))
+	b.Expect(b.s.AddToken("default", "missing", "x")).To(MatchError(ContainSubstring("missing")))
 }
 
 func (b *harness) requestToken(authorization string, form url.Values) answer {
