@@ -102,6 +102,10 @@ reliability: export RELIABILITY_DOC := $(if $(DOC),$(CURDIR)/docs/reliability.md
 reliability: controlplane ## Measure the effect of a fault in one namespace on the others (two minutes)
 	go test -count=1 -timeout=10m -run '^TestBlastRadius$$' -v ./internal/controller | grep -E '^ *\||^(---|FAIL|ok)|_test.go'
 
+.PHONY: explore
+explore: ## Explore the interleavings of a creation and a deletion deeper than make test does (ten minutes)
+	EXPLORE=deep go test -count=1 -timeout=60m -v ./test/explore | grep -vE '^=== RUN'
+
 .PHONY: bench
 bench: controlplane ## Measure every performance target and print the results (half an hour)
 ##. SHORT=1 takes three minutes, with 1,000 objects instead of 10,000; DOC=1 writes docs/performance.md
