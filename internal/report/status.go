@@ -44,11 +44,22 @@ func recordIdentity(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	status.URL = status.Host + "/compute/clusters/" + status.ClusterID
 }
 
-// endsCreation reports whether a refusal leaves no cluster of the creation. Without an
-// owner tag, an earlier attempt may have made one that only its token finds.
+// unjudged are the classes of failures that say nothing about the request itself.
+var unjudged = []databricks.Class{databricks.ClassTransient, databricks.ClassThrottled, databricks.ClassHost}
+
+// endsCreation reports whether a refusal leaves no cluster of the creation, and the next
+// create needs another token. An earlier attempt may have made a cluster: without an
+// owner tag only its token finds it, and a failure that does not judge the request is no
+// reason to give the token up.
 func endsCreation(in Input, status *v1alpha1.DatabricksClusterStatus) bool {
-	isFirst := status.Creation == nil || status.Creation.Attempt <= 1
-	return in.Outcome.Refused && (isFirst || in.Observed.Owner.Key != "")
+	switch {
+	case !in.Outcome.Refused:
+		return false
+	case status.Creation == nil || status.Creation.Attempt <= 1:
+		return true
+	default:
+		return in.Observed.Owner.Key != "" && !slices.Contains(unjudged, in.Outcome.Failure.Class)
+	}
 }
 
 // finishCreation clears the intent. The incarnation is kept, so that the next one gets

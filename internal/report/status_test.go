@@ -82,6 +82,10 @@ func TestAFinishedCreationIsCleared(t *testing.T) {
 	again.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(again.cluster.Status.Creation).To(Equal(repeated), "[case-02] untagged, the first attempt may have made a cluster")
 	tagged := plan.Observation{Host: host, Owner: drift.Tag{Key: v1alpha1.OwnerTagKey, Value: "o"}}
+	for _, class := range []databricks.Class{databricks.ClassTransient, databricks.ClassThrottled, databricks.ClassHost} {
+		again.report(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: class, Message: "m"}}})
+		g.Expect(again.cluster.Status.Creation).To(Equal(repeated), "[case-02] %s does not judge the repeated create: the token is kept", class)
+	}
 	again.report(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(again.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-02] tagged, it was searched for")
 

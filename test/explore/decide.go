@@ -194,14 +194,14 @@ type reportKey struct {
 	step   step
 }
 
-// failureOf returns how a call failed; nil: it succeeded. The workspace refuses with a
-// throttle, so that the call may be tried again.
+// failureOf returns how a call failed; nil: it succeeded. The workspace refuses for
+// a quota: it judges the request, and the call may be tried again.
 func failureOf(result reply) *plan.Failure {
 	switch result {
 	case ambiguous:
 		return &plan.Failure{Class: databricks.ClassAmbiguous, Message: "no answer"}
 	case refused:
-		return &plan.Failure{Class: databricks.ClassThrottled, Message: "refused"}
+		return &plan.Failure{Class: databricks.ClassQuota, Message: "refused"}
 	default:
 		return nil
 	}
