@@ -14,6 +14,9 @@ const (
 	// token is a new request. status.request has the result.
 	AnnotationRequest = GroupName + "/request"
 
+	// MaxRequestLength is the maximum length of that value, in characters.
+	MaxRequestLength = 256
+
 	// AnnotationTakeOver adopts a cluster whose owner tag names another object or
 	// operator. Its value is that object's UID or that operator's id.
 	AnnotationTakeOver = GroupName + "/take-over"

@@ -323,8 +323,10 @@ type CreationIntent struct {
 
 // RequestStatus is the result of one value of the request annotation.
 type RequestStatus struct {
-	// Value of the annotation.
+	// Value of the annotation. One of more than 256 characters is refused and
+	// shown by its beginning and its digest.
 	// +optional
+	// +kubebuilder:validation:MaxLength=256
 	Value string `json:"value,omitempty"`
 
 	// Accepted, InProgress, Succeeded, Refused or Failed.

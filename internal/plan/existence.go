@@ -188,9 +188,9 @@ func whenGone(in Input) (Plan, bool) {
 // mustRecreate reports whether a purged cluster must be created again: because of its run
 // policy, a request, or a changed specification.
 func (in Input) mustRecreate() bool {
-	annotation, stored := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
-	asked := verbOf(annotation) == v1alpha1.RequestStart && (stored == nil || stored.Value != annotation)
-	return asked || in.changed() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning
+	asked, stored := in.requested(), in.Cluster.Status.Request
+	mustStart := asked.verb == v1alpha1.RequestStart && (stored == nil || stored.Value != asked.value)
+	return mustStart || in.changed() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning
 }
 
 // MissingAcceptedAt returns until when "missing" is not accepted for a cluster that was just

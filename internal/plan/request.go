@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,17 +17,17 @@ import (
 // carried out, so that a crash neither repeats nor loses it, and its result is in the
 // status, where scripts can wait for it.
 func whenRequested(in Input) (Plan, bool) {
-	value := in.Cluster.Annotations[v1alpha1.AnnotationRequest]
-	if value == "" || in.isObserving() {
+	asked := in.requested()
+	if asked.value == "" || in.isObserving() {
 		return Plan{}, false
 	}
 	stored := in.Cluster.Status.Request
-	if stored == nil || stored.Value != value {
-		return in.acknowledge(value), true
+	if stored == nil || stored.Value != asked.value {
+		return in.acknowledge(asked), true
 	}
 	switch stored.Phase {
 	case v1alpha1.RequestAccepted, v1alpha1.RequestInProgress:
-		return in.advance(verbOf(value), *stored)
+		return in.advance(asked.verb, *stored)
 	default:
 		return Plan{}, false
 	}
@@ -34,11 +36,32 @@ func whenRequested(in Input) (Plan, bool) {
 // whenReconcileRequested: the request is to reconcile, which needs no cluster. It ends every
 // backoff, also after a refused create.
 func whenReconcileRequested(in Input) (Plan, bool) {
-	value, stored := in.Cluster.Annotations[v1alpha1.AnnotationRequest], in.Cluster.Status.Request
-	if verbOf(value) != v1alpha1.RequestReconcile || (stored != nil && stored.Value == value) {
+	asked, stored := in.requested(), in.Cluster.Status.Request
+	if asked.verb != v1alpha1.RequestReconcile || (stored != nil && stored.Value == asked.value) {
 		return Plan{}, false
 	}
-	return acknowledgeWith(v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
+	return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
+}
+
+// requestAnnotation is the request annotation of an object.
+type requestAnnotation struct {
+	// value is what the status stores: the annotation, or the beginning and the digest of
+	// one that is too long.
+	value string
+	// verb is empty if there is no request, or one that is too long.
+	verb      string
+	isTooLong bool
+}
+
+// requested returns the request annotation of the object.
+func (in Input) requested() requestAnnotation {
+	const beginning = 64
+	value := in.Cluster.Annotations[v1alpha1.AnnotationRequest]
+	if utf8.RuneCountInString(value) <= v1alpha1.MaxRequestLength {
+		return requestAnnotation{value: value, verb: verbOf(value)}
+	}
+	stored := fmt.Sprintf("%s...sha256:%x", strings.ToValidUTF8(value[:beginning], ""), sha256.Sum256([]byte(value)))
+	return requestAnnotation{value: stored, isTooLong: true}
 }
 
 // verbOf returns the verb of a request.
@@ -48,9 +71,13 @@ func verbOf(value string) string {
 }
 
 // acknowledge returns the plan that stores or refuses a request.
-func (in Input) acknowledge(value string) Plan {
-	request := v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestAccepted}
-	if why := in.refusalReason(verbOf(value)); why != "" {
+func (in Input) acknowledge(asked requestAnnotation) Plan {
+	request := v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestAccepted}
+	why := in.refusalReason(asked.verb)
+	if asked.isTooLong {
+		why = fmt.Sprintf("the annotation %s has more than %d characters; write <verb>@<any token>", v1alpha1.AnnotationRequest, v1alpha1.MaxRequestLength)
+	}
+	if why != "" {
 		request.Phase, request.Message = v1alpha1.RequestRefused, why
 	}
 	if at := in.Observed.Details.LastRestartedTime; at != 0 {
@@ -178,7 +205,7 @@ func (in Input) finishRequest(request v1alpha1.RequestStatus, phase v1alpha1.Req
 // hasOpenRequest reports whether a request with this verb is stored and not finished.
 func (in Input) hasOpenRequest(verb string) bool {
 	stored := in.Cluster.Status.Request
-	if stored == nil || stored.Value != in.Cluster.Annotations[v1alpha1.AnnotationRequest] || verbOf(stored.Value) != verb {
+	if stored == nil || stored.Value != in.requested().value || verbOf(stored.Value) != verb {
 		return false
 	}
 	return stored.Phase == v1alpha1.RequestAccepted || stored.Phase == v1alpha1.RequestInProgress

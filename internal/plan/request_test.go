@@ -1,0 +1,43 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+	. "github.com/onsi/gomega"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+func TestAnOversizedRequestIsRefusedAndNotStored(t *testing.T) {
+	for _, verb := range []string{"start@", "terminate@", "restart@", "reconcile@", "\xff\u00e4\u00e4@"} {
+		t.Run("[S17] "+verb, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, is(compute.StateTerminated))
+			in.Cluster.Status.AppliedDigest = "v1:0"
+			in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: verb + strings.Repeat("x", 200<<10)}
+			step, ok := Make(in).Step.(AcknowledgeRequest)
+			g.Expect(ok).To(BeTrue())
+			g.Expect(step.Request.Phase).To(Equal(v1alpha1.RequestRefused))
+			g.Expect(step.Request.Message).To(And(ContainSubstring(v1alpha1.AnnotationRequest), ContainSubstring("more than 256 characters")))
+			g.Expect(utf8.RuneCountInString(step.Request.Value)).To(BeNumerically("<=", v1alpha1.MaxRequestLength))
+			g.Expect(utf8.ValidString(step.Request.Value)).To(BeTrue())
+
+			in.Cluster.Status.Request = &step.Request
+			g.Expect(KindOf(Make(in).Step)).NotTo(Equal(StepAcknowledgeRequest), "it is answered once")
+			in.Cluster.Annotations[v1alpha1.AnnotationRequest] += "y"
+			g.Expect(KindOf(Make(in).Step)).To(Equal(StepAcknowledgeRequest), "another value is another request")
+		})
+	}
+}
+
+func TestARequestOfTheGreatestLengthIsAccepted(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, is(compute.StateTerminated))
+	in.Cluster.Status.AppliedDigest = "v1:0"
+	value := "start@" + strings.Repeat("\u00e4", v1alpha1.MaxRequestLength-len("start@"))
+	in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: value}
+	g.Expect(Make(in).Step).To(Equal(AcknowledgeRequest{v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestAccepted}}))
+}
