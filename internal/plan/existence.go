@@ -64,7 +64,7 @@ func (in Input) ownedElsewhere() string {
 	tagged := present && details.CustomTags[v1alpha1.OwnerTagKey] == in.Observed.Owner.Value && in.Observed.Owner.Value != ""
 	switch {
 	case in.Observed.ManagedBy != "" && !tagged:
-		return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.Observed.ManagedBy)
+		return in.managedBy()
 	case !present:
 		return ""
 	case slices.Contains(managedSources, details.ClusterSource):
@@ -76,6 +76,15 @@ func (in Input) ownedElsewhere() string {
 	}
 	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s",
 		details.ClusterId, tag, v1alpha1.AnnotationTakeOver, tag)
+}
+
+// managedBy returns the message about the object that manages the cluster. It names no object of
+// another namespace, which the reader may not be allowed to see.
+func (in Input) managedBy() string {
+	if !strings.HasPrefix(in.Observed.ManagedBy, in.Cluster.Namespace+"/") {
+		return fmt.Sprintf("cluster %s is already managed by an object of another namespace; use managementPolicy: Observe, or have that object removed", in.clusterID())
+	}
+	return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.Observed.ManagedBy)
 }
 
 // clusterID returns the cluster of the object: the one in the status, else the one in the

@@ -182,3 +182,21 @@ func TestExternalTextInMessagesIsCleanedAndBounded(t *testing.T) {
 		})
 	}
 }
+
+func TestTheMessageNamesNoObjectOfAnotherNamespace(t *testing.T) {
+	for holder, named := range map[string]bool{"team/older": true, "team-b/secret-project": false, "tea/secret-project": false} {
+		t.Run("[S12] "+holder, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, adopting, is(compute.StateRunning), observed(func(o *Observation) { o.ManagedBy = holder }))
+			in.Cluster.Namespace = "team"
+			verdict := Make(in).Verdict
+			g.Expect(verdict.Reason).To(Equal(v1alpha1.ReasonAlreadyManaged))
+			if named {
+				g.Expect(verdict.Message).To(ContainSubstring("DatabricksCluster team/older; remove one of the two"))
+				return
+			}
+			g.Expect(verdict.Message).To(And(ContainSubstring("an object of another namespace"), ContainSubstring("managementPolicy: Observe")))
+			g.Expect(verdict.Message).NotTo(Or(ContainSubstring("secret-project"), ContainSubstring("team-b")))
+		})
+	}
+}
