@@ -90,11 +90,17 @@ func rawSpec(body []byte, decoded any) (json.RawMessage, error) {
 	return bytes.Clone(compact.Bytes()), nil
 }
 
+// maxPageItems limits the clusters of a page: ten times as many as may be asked for.
+const maxPageItems = 1000
+
 // List implements Reader.
 func (c *Client) List(ctx context.Context, query ListQuery) (ListPage, error) {
 	r := request{path: clustersPath + "list", query: query.values(), limit: maxPageBytes}
 	var page compute.ListClustersResponse
 	err := c.get(ctx, r, func(got response) error {
+		if _, items := countValues(got.body); items > maxPageItems {
+			return fmt.Errorf("the page has more than %d clusters: %w", maxPageItems, errTooLarge)
+		}
 		if err := decode(got.body, &page); err != nil {
 			return err
 		}

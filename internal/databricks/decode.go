@@ -33,6 +33,9 @@ func decodeTree(body []byte) (map[string]any, error) {
 	if len(body) == 0 {
 		return nil, errors.New("it is empty")
 	}
+	if values, _ := countValues(body); values > maxValues {
+		return nil, fmt.Errorf("it has more than %d values: %w", maxValues, errTooLarge)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var tree map[string]any
@@ -46,6 +49,39 @@ func decodeTree(body []byte) (map[string]any, error) {
 		return nil, errors.New("it is null")
 	}
 	return tree, nil
+}
+
+// maxValues limits the values in a response: decoded, a small one takes many times its
+// size on the wire. A page of a hundred clusters has about ten thousand.
+const maxValues = 200_000
+
+// countValues returns the number of values in a JSON text, and how many of them are items
+// of arrays that are members of the outermost object, such as the clusters of a page. It
+// allocates nothing; an invalid text gives any result, which the decoder refuses.
+func countValues(text []byte) (values, items int) {
+	depth, inArray, quoted := 0, false, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{', c == '[':
+			if depth++; depth == 2 {
+				inArray = c == '['
+			}
+			values++
+			if inArray && depth == 3 {
+				items++
+			}
+		case c == '}', c == ']':
+			depth--
+		case c == ',':
+			values++
+		}
+	}
+	return values, items
 }
 
 // fill sets target to a decoded JSON value. null changes nothing.

@@ -174,7 +174,11 @@ func (r request) readContent(got response) *Error {
 		return nil
 	}
 	var failure *Error
-	if !errors.As(err, &failure) {
+	switch {
+	case errors.As(err, &failure):
+	case errors.Is(err, errTooLarge) && !r.write:
+		failure = &Error{Class: ClassTooLarge, Message: err.Error(), cause: err}
+	default:
 		failure = &Error{Class: r.unknownOutcome(), Message: "the response cannot be decoded: " + err.Error(), cause: err}
 	}
 	failure.StatusCode = got.status
