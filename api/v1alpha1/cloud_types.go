@@ -146,7 +146,8 @@ type LogAnalyticsInfo struct {
 	LogAnalyticsWorkspaceID string `json:"logAnalyticsWorkspaceID,omitempty"`
 
 	// Operator: Secret in this namespace and its key that holds the primary key,
-	// sent as `log_analytics_primary_key`.
+	// sent as `log_analytics_primary_key`. It needs the label
+	// compute.databricks-operator.io/use: log-analytics.
 	// +optional
 	LogAnalyticsPrimaryKeySecretRef *LocalSecretKeyReference `json:"logAnalyticsPrimaryKeySecretRef,omitzero"`
 }

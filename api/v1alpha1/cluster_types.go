@@ -262,7 +262,8 @@ type DockerImage struct {
 	URL string `json:"url,omitempty"`
 
 	// Operator: Secret in this namespace with the keys username and password,
-	// sent as `basic_auth`.
+	// sent as `basic_auth`. It needs the label
+	// compute.databricks-operator.io/use: registry.
 	// +optional
 	BasicAuthSecretRef *LocalSecretReference `json:"basicAuthSecretRef,omitzero"`
 }

@@ -21,6 +21,12 @@ const (
 	// operator. Its value is that object's UID or that operator's id.
 	AnnotationTakeOver = GroupName + "/take-over"
 
+	// LabelUse is the label of a Secret that permits the objects of its namespace to send
+	// a value of it to a workspace.
+	// Its value is UseRegistry or UseLogAnalytics. A Secret with the credential of a
+	// workspace needs no label: its token is sent only to the host in the same Secret.
+	LabelUse = GroupName + "/use"
+
 	// LabelCluster is the label in status.selector, which the scale subresource requires
 	// to be non-empty. No Kubernetes object has the label, because workers are not pods.
 	LabelCluster = GroupName + "/cluster"
@@ -28,6 +34,15 @@ const (
 	// OwnerTagKey is the custom tag that names the object which owns a cluster. Its
 	// value is "<operator id>-<object UID>"; users may not set it.
 	OwnerTagKey = "databricks-operator-owner"
+)
+
+// The values of LabelUse.
+const (
+	// UseRegistry permits dockerImage.basicAuthSecretRef.
+	UseRegistry = "registry"
+	// UseLogAnalytics permits
+	// azureAttributes.logAnalyticsInfo.logAnalyticsPrimaryKeySecretRef.
+	UseLogAnalytics = "log-analytics"
 )
 
 // SelectorFor returns the label selector of status.selector for an object's name. A

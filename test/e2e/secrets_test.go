@@ -78,7 +78,7 @@ func TestNoSecretAtTheHighestVerbosity(t *testing.T) {
 		credentials.Data["DATABRICKS_TOKEN"] = []byte(workspaceToken)
 		g.Expect(api.Update(t.Context(), &credentials)).To(Succeed())
 		g.Expect(api.Create(t.Context(), &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "registry", Namespace: namespace},
+			ObjectMeta: metav1.ObjectMeta{Name: "registry", Namespace: namespace, Labels: map[string]string{v1alpha1.LabelUse: v1alpha1.UseRegistry}},
 			StringData: map[string]string{"username": "robot", "password": registryPassword},
 		})).To(Succeed())
 		for _, fault := range []map[string]any{

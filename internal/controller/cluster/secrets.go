@@ -22,40 +22,57 @@ type secretReader struct{ reader client.Reader }
 // resolve returns the values that a specification names, or why the object is blocked.
 func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (drift.Secrets, *plan.Blocked) {
 	var values drift.Secrets
-	var blocked *plan.Blocked
 	if image := cluster.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
-		name := image.BasicAuthSecretRef.Name
-		if values.DockerUsername, blocked = s.value(ctx, cluster, "spec.dockerImage.basicAuthSecretRef", name, "username"); blocked != nil {
+		const field = "spec.dockerImage.basicAuthSecretRef"
+		got, blocked := s.values(ctx, cluster, secretUse{field, v1alpha1.UseRegistry}, image.BasicAuthSecretRef.Name, "username", "password")
+		if blocked != nil {
 			return values, blocked
 		}
-		if values.DockerPassword, blocked = s.value(ctx, cluster, "spec.dockerImage.basicAuthSecretRef", name, "password"); blocked != nil {
-			return values, blocked
-		}
+		values.DockerUsername, values.DockerPassword = got[0], got[1]
 	}
 	if azure := cluster.Spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil {
 		if ref := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef; ref != nil {
 			const field = "spec.azureAttributes.logAnalyticsInfo.logAnalyticsPrimaryKeySecretRef"
-			values.LogAnalyticsPrimaryKey, blocked = s.value(ctx, cluster, field, ref.Name, ref.Key)
+			got, blocked := s.values(ctx, cluster, secretUse{field, v1alpha1.UseLogAnalytics}, ref.Name, ref.Key)
+			if blocked != nil {
+				return values, blocked
+			}
+			values.LogAnalyticsPrimaryKey = got[0]
 		}
 	}
-	return values, blocked
+	return values, nil
 }
 
-// secretRetryInterval is how often a missing or incomplete Secret is read again.
+// secretUse is what a Secret is used for: the field that names it, and the value of
+// LabelUse that permits it.
+type secretUse struct{ field, label string }
+
+// secretRetryInterval is how often a missing, incomplete or unlabelled Secret is read
+// again.
 const secretRetryInterval = 20 * time.Second
 
-func (s secretReader) value(ctx context.Context, cluster *v1alpha1.DatabricksCluster, field, name, key string) (string, *plan.Blocked) {
+// values returns the values of a Secret's keys. The Secret must permit the use by its
+// label: the author of an object need not have the right to read the Secret, and the
+// workspace that gets the values may be the author's own.
+func (s secretReader) values(ctx context.Context, cluster *v1alpha1.DatabricksCluster, use secretUse, name string, keys ...string) ([]string, *plan.Blocked) {
 	blocked := &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, RequeueAt: time.Now().Add(secretRetryInterval)}
 	var object corev1.Secret
-	err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object)
-	if err != nil {
-		blocked.Message = fmt.Sprintf("%s: Secret %q cannot be read (%s); create it in namespace %s", field, name, apierrors.ReasonForError(err), cluster.Namespace)
-		return "", blocked
+	if err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object); err != nil {
+		blocked.Message = fmt.Sprintf("%s: Secret %q cannot be read (%s); create it in namespace %s", use.field, name, apierrors.ReasonForError(err), cluster.Namespace)
+		return nil, blocked
 	}
-	value, ok := object.Data[key]
-	if !ok {
-		blocked.Message = fmt.Sprintf("%s: Secret %q has no key %q; add it", field, name, key)
-		return "", blocked
+	if object.Labels[v1alpha1.LabelUse] != use.label {
+		blocked.Message = fmt.Sprintf("%s: Secret %q does not permit this use; it needs the label %s: %s", use.field, name, v1alpha1.LabelUse, use.label)
+		return nil, blocked
 	}
-	return string(value), nil
+	values := make([]string, 0, len(keys))
+	for _, key := range keys {
+		value, ok := object.Data[key]
+		if !ok {
+			blocked.Message = fmt.Sprintf("%s: Secret %q has no key %q; add it", use.field, name, key)
+			return nil, blocked
+		}
+		values = append(values, string(value))
+	}
+	return values, nil
 }
