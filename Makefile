@@ -21,6 +21,7 @@ KEEP           ?=
 SHORT          ?=
 DOC            ?=
 COVERAGE       ?= 90
+SEED           ?=
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BIN     := $(CURDIR)/bin
@@ -110,6 +111,11 @@ explore: ## Explore the interleavings of a creation and a deletion deeper than m
 bench: controlplane ## Measure every performance target and print the results (half an hour)
 ##. SHORT=1 takes three minutes, with 1,000 objects instead of 10,000; DOC=1 writes docs/performance.md
 	@go run ./test/bench $(if $(SHORT),--short) $(if $(DOC),--doc)
+
+.PHONY: mutants
+mutants: controlplane ## Change the code in small ways and check that the tests fail (hours)
+##. SHORT=1 takes three minutes; PKG=internal/plan runs one package, RUN=redaction some critical mutants
+	@go run ./hack/mutants $(if $(SHORT),--short) $(if $(filter-out ./...,$(PKG)),--package $(PKG)) $(if $(RUN),--critical '$(RUN)') $(if $(SEED),--seed $(SEED))
 
 .PHONY: e2e-gitops
 e2e-gitops: controlplane $(BIN)/controller-gen ## Run the operator with real Flux and Argo CD, which are built first (a quarter of an hour, once)
