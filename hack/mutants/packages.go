@@ -16,6 +16,8 @@ import (
 // target is a package whose mutants are run.
 type target struct {
 	directory string
+	// tests is the directory of its tests, if it is another one.
+	tests string
 	// sample is how many mutants a full run takes; zero takes all.
 	sample int
 	// always are the functions of which a sample takes all mutants.
@@ -39,7 +41,7 @@ var targets = []target{
 	{directory: "internal/databricks", sample: 150},
 	{directory: "internal/cache", sample: 60},
 	{
-		directory: "internal/controller", sample: 10, run: controllerTests,
+		directory: "internal/controller/cluster", tests: "internal/controller", sample: 10, run: controllerTests,
 		always: []string{"create", "declare", "idPatch", "isSuperseded"},
 	},
 }
@@ -158,7 +160,7 @@ func (d *driver) compile(ctx context.Context, of target, pkg *loaded, mutants []
 		if err != nil {
 			return binary{}, nil, err
 		}
-		tests, err := build(ctx, d.root, of.directory, overlayFile, filepath.Join(d.directory, name+".test"))
+		tests, err := build(ctx, d.root, cmp.Or(of.tests, of.directory), overlayFile, filepath.Join(d.directory, name+".test"))
 		if err == nil {
 			return tests, mutants, nil
 		}
