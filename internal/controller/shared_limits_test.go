@@ -121,6 +121,7 @@ func TestAHeldObjectReportsItsReason(t *testing.T) {
 	for _, h := range held {
 		t.Run("[R18] [case-73] "+h.name+" is reported by every object with a pending step, and a delete is sent", func(t *testing.T) {
 			r := inFleet.rig(t)
+			r.withLongTimeouts()
 			r.start()
 			running := r.create(r.small("running"))
 			id := r.becomes(running, "Ready=Running").Status.ClusterID

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -77,10 +78,16 @@ func TestTheOperatorWritesOnlyWhatItNeeds(t *testing.T) {
 		return by.Patch(ctx, cluster.DeepCopy(), merge(text))
 	}
 
-	// A policy takes effect with a delay.
-	g.Eventually(func() error { return patch(operator, `{"spec": {"suspend": true}}`) }).WithTimeout(30*time.Second).
+	// A policy takes effect with a delay. Until then each attempt changes the object, so the
+	// next one has to be another change.
+	attempts := 0
+	g.Eventually(func() error {
+		attempts++
+		return patch(operator, fmt.Sprintf(`{"metadata": {"labels": {"attempt": "%d"}}}`, attempts))
+	}).WithTimeout(30*time.Second).
 		Should(MatchError(ContainSubstring("the operator may change only its finalizer and the status of bounded")), "[S16]")
 	for _, forbidden := range []string{
+		`{"spec": {"suspend": true}}`,
 		`{"metadata": {"labels": {"team": "b"}}}`,
 		`{"metadata": {"annotations": {"compute.databricks-operator.io/request": "start-1"}}}`,
 		`{"metadata": {"finalizers": null}}`,

@@ -66,12 +66,18 @@ type outcome struct {
 	hold *plan.Hold
 	// err is a failure of the Kubernetes API, after which the object is requeued.
 	err error
+	// endedAt is when the step ended. For a call that is when its response came: a read
+	// that the cache accepts after the call began later than that.
+	endedAt time.Time
 }
 
 // act carries out a step, with at most one write to Databricks. The outcome of a step
 // that has been held for plan.HoldReportedAfter has the reason.
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
 	done := a.carryOut(ctx, cluster, observed, next)
+	if done.endedAt.IsZero() {
+		done.endedAt = time.Now()
+	}
 	attempts := a.attempts.of(cluster)
 	if done.hold == nil {
 		a.attempts.set(cluster, attempts.NotHeld())
@@ -219,19 +225,31 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 type clusterCall func(ctx context.Context, api databricks.ClusterWriter) error
 
 func (a *actor) writeCluster(ctx context.Context, observed observation, write cache.Write, call clusterCall) outcome {
-	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
+	return a.write(ctx, observed, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) })
 }
 
 func (a *actor) writePermissions(
 	ctx context.Context, observed observation, write cache.Write, call func(context.Context, databricks.PermissionWriter) error,
 ) outcome {
-	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
+	return a.write(ctx, observed, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) })
 }
 
 func (a *actor) writeLibraries(
 	ctx context.Context, observed observation, write cache.Write, call func(context.Context, databricks.LibraryWriter) error,
 ) outcome {
-	return outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) }))
+	return a.write(ctx, observed, write, func(ctx context.Context, api databricks.Writer) error { return call(ctx, api) })
+}
+
+// write makes one request that changes a workspace.
+func (a *actor) write(ctx context.Context, observed observation, write cache.Write, call func(context.Context, databricks.Writer) error) outcome {
+	var endedAt time.Time
+	done := outcomeOf(a.writers.Do(ctx, observed.workspace, write, func(ctx context.Context, api databricks.Writer) error {
+		err := call(ctx, api)
+		endedAt = time.Now()
+		return err
+	}))
+	done.endedAt = endedAt
+	return done
 }
 
 // outcomeOf returns the outcome of a call with this error.
@@ -345,7 +363,7 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 		return outcome{err: err}
 	}
 	var created string
-	err = a.writers.Do(ctx, observed.workspace, request(step, ""), func(ctx context.Context, api databricks.Writer) error {
+	done := a.write(ctx, observed, request(step, ""), func(ctx context.Context, api databricks.Writer) error {
 		if err := a.declare(ctx, cluster, observed, step.Intent); err != nil {
 			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
 		}
@@ -356,7 +374,6 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 		created, err = api.Create(ctx, databricks.CreateRequest{CreateCluster: body, IdempotencyToken: step.Intent.Token})
 		return err
 	})
-	done := outcomeOf(err)
 	done.Refused = done.Failure != nil && done.Failure.Class != databricks.ClassAmbiguous
 	done.Created = created
 	return done

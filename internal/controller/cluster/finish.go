@@ -86,7 +86,7 @@ func (r *Reconciler) recordStep(ctx context.Context, cluster *v1alpha1.Databrick
 		ClusterID: done.Created,
 
 		Failure:    done.Failure,
-		At:         time.Now(),
+		At:         done.endedAt,
 		Generation: cluster.Generation,
 		Credential: observed.Credential,
 
