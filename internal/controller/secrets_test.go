@@ -17,7 +17,7 @@ func TestARotatedRegistryPasswordIsSent(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: r.namespace, Name: "puller", Labels: map[string]string{v1alpha1.LabelUse: v1alpha1.UseRegistry},
 			},
-			Data:       map[string][]byte{"username": []byte("u"), "password": []byte("hunter2")},
+			Data: map[string][]byte{"username": []byte("u"), "password": []byte("hunter2")},
 		}
 		r.Expect(r.api.Create(t.Context(), puller)).To(Succeed())
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) {

@@ -82,7 +82,8 @@ func (in Input) ownedElsewhere() string {
 // another namespace, which the reader may not be allowed to see.
 func (in Input) managedBy() string {
 	if !strings.HasPrefix(in.Observed.ManagedBy, in.Cluster.Namespace+"/") {
-		return fmt.Sprintf("cluster %s is already managed by an object of another namespace; use managementPolicy: Observe, or have that object removed", in.clusterID())
+		return fmt.Sprintf("cluster %s is already managed by an object of another namespace; use managementPolicy: Observe, or have that object removed",
+			in.clusterID())
 	}
 	return fmt.Sprintf("cluster %s is already managed by DatabricksCluster %s; remove one of the two", in.clusterID(), in.Observed.ManagedBy)
 }

@@ -58,7 +58,8 @@ func (s secretReader) values(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	blocked := &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, RequeueAt: time.Now().Add(secretRetryInterval)}
 	var object corev1.Secret
 	if err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object); err != nil {
-		blocked.Message = fmt.Sprintf("%s: Secret %q cannot be read (%s); create it in namespace %s", use.field, name, apierrors.ReasonForError(err), cluster.Namespace)
+		blocked.Message = fmt.Sprintf("%s: Secret %q cannot be read (%s); create it in namespace %s",
+			use.field, name, apierrors.ReasonForError(err), cluster.Namespace)
 		return nil, blocked
 	}
 	if object.Labels[v1alpha1.LabelUse] != use.label {
