@@ -50,6 +50,9 @@ func TestCreateOnce(t *testing.T) {
 	for what, fault := range lostAnswers {
 		eachSize(t, "[case-02] [R2] the response of the create is lost by "+what, func(t *testing.T, size size) {
 			r := size.rig(t)
+			if fault.Delay > 0 {
+				r.withShortTimeouts()
+			}
 			fault.Endpoint, fault.When, fault.Times = "clusters/create", simulator.After, 1
 			r.workspace.AddFault(fault)
 			r.start()

@@ -126,7 +126,7 @@ func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
 			OwnerTag:   true,
 			Limits: plan.Limits{
 				CreateWindow:    2 * time.Second,
-				RequestDeadline: time.Second,
+				RequestDeadline: 3 * time.Second,
 				VisibilityGrace: 300 * time.Millisecond,
 			},
 			Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Second},
@@ -139,7 +139,7 @@ func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
 		},
 		cacheOptions: cache.Options{
 			Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,
-			RequestDeadline: time.Second, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
+			RequestDeadline: 3 * time.Second, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
 			Limits: cache.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
 		},
 		timings: simulator.Timings{

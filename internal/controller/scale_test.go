@@ -195,6 +195,11 @@ func (r *rig) withLongTimeouts() {
 	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = 10*time.Second, 10*time.Second
 }
 
+// withShortTimeouts sets timeouts of calls to the workspace that a late answer exceeds.
+func (r *rig) withShortTimeouts() {
+	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = time.Second, time.Second
+}
+
 // ready returns the names of the objects that are Ready with a running cluster.
 func (r *rig) ready() []string {
 	var all v1alpha1.DatabricksClusterList

@@ -366,8 +366,9 @@ func TestOneEndpointFails(t *testing.T) {
 			}
 			t.Run("[R18] [case-68] "+endpoint+" answers "+what+": creates, deletes and lists of other objects continue", func(t *testing.T) {
 				r := inFleet.rig(t)
-				if fault.Delay == 0 {
-					r.withLongTimeouts()
+				r.withLongTimeouts()
+				if fault.Delay > 0 {
+					r.withShortTimeouts()
 				}
 				// No list succeeds between the failures, as at the default intervals.
 				r.cacheOptions.Slow = time.Minute

@@ -157,6 +157,11 @@ func (s *sender) exchange(ctx context.Context, r request) (got response, failure
 	defer func() { _ = httpResponse.Body.Close() }()
 	date := s.clock.measure(httpResponse.Header.Get("Date"), begin, time.Now())
 	got = readResponse(httpResponse, r.limit)
+	if got.bodyErr == nil {
+		// At the deadline the transport closes the connection. A server that notices can end
+		// its response before the read fails, and the part that came looks complete.
+		got.bodyErr = ctx.Err()
+	}
 	got.date = date
 	if failure := classify(r, got, time.Now()); failure != nil {
 		return got, failure

@@ -279,6 +279,32 @@ func mustEndInTime(t *testing.T, client *Client) {
 	}
 }
 
+// endsAtDeadline is a body that ends without an error at the deadline of its request.
+type endsAtDeadline struct{ ctx context.Context } //nolint:containedctx // as a response of net/http does
+
+func (b endsAtDeadline) Read([]byte) (int, error) {
+	<-b.ctx.Done()
+	return 0, io.EOF
+}
+
+func TestAResponseThatEndsAtItsDeadlineIsIncomplete(t *testing.T) {
+	t.Parallel()
+	for want, call := range map[Class]func(context.Context, *Client) error{ClassTransient: read, ClassAmbiguous: write} {
+		t.Run("[S6] "+string(want), func(t *testing.T) {
+			g := NewWithT(t)
+			client := inMemory(t, map[string]string{"token": testSecret}, func(r *http.Request) (*http.Response, error) {
+				body := io.MultiReader(strings.NewReader(`{"cluster_id":"c1"}`), endsAtDeadline{r.Context()})
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}, nil
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			err := call(ctx, client)
+			g.Expect(err).To(MatchError(context.DeadlineExceeded))
+			g.Expect(ClassOf(err)).To(Equal(want))
+		})
+	}
+}
+
 func TestACallWithoutADeadlineGetsTheDefaultTimeout(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
