@@ -223,6 +223,34 @@ func TestAChangeAndItsReversal(t *testing.T) {
 	}
 }
 
+func TestDriftAfterAnUpdate(t *testing.T) {
+	for policy, wantWrites := range map[v1alpha1.DriftPolicy][]string{
+		v1alpha1.DriftPolicyWarn:             {},
+		v1alpha1.DriftPolicyCorrectWithRestart: {"update"},
+	} {
+		eachSize(t, "[case-64] a field is edited elsewhere after an update by the operator, driftPolicy "+string(policy), func(t *testing.T, size size) {
+			r := size.rig(t)
+			cluster := r.running(sparkConf("spark.speculation", "true"), func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = policy })
+			id := cluster.Status.ClusterID
+			r.editSpec(cluster, sparkConf("spark.speculation", "false"))
+			r.inSync(cluster)
+			r.lists(2)
+			r.workspace.ClearRequests()
+			r.Expect(r.workspace.EditElsewhere(id, map[string]any{"spark_conf": map[string]any{"spark.speculation": "true"}})).To(Succeed())
+			r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/get")) }).Should(BeNumerically(">", 0), "a GET confirms the difference")
+			if policy == v1alpha1.DriftPolicyWarn {
+				drifted := r.becomes(cluster, "Synced!=DriftDetected")
+				r.Expect(message(drifted, "Synced")).To(ContainSubstring("spark.speculation"))
+			} else {
+				r.Eventually(r.writes).Should(Equal(wantWrites))
+				r.inSync(cluster)
+			}
+			r.Expect(r.quietWrites()).To(HaveLen(len(wantWrites)))
+			r.Expect(r.record.hasShown("scratch", "Stalled=ImmutableField")).To(BeFalse())
+		})
+	}
+}
+
 func TestRemovals(t *testing.T) {
 	kinds := []struct {
 		name        string

@@ -156,6 +156,19 @@ func TestExternalChangesOfPinsAndLibraries(t *testing.T) {
 		r.Eventually(r.writes).Should(Equal([]string{"unpin", "pin"}))
 	})
 
+	t.Run("[R18] [case-97] another permission is detected at the interval of deep reads", func(t *testing.T) {
+		r := inFleet.rig(t).withGroups("engineers", "intruders")
+		r.cacheOptions.Deep = 300 * time.Millisecond
+		cluster := r.running(grants(toGroup("engineers", "CAN_RESTART")))
+		id := cluster.Status.ClusterID
+		r.Eventually(func() map[string]string { return r.granted(id) }).Should(HaveKeyWithValue("engineers", "CAN_RESTART"))
+		r.inSync(cluster)
+		r.workspace.ClearRequests()
+		r.call(http.MethodPatch, "/api/2.0/permissions/clusters/"+id, `{"access_control_list": [{"group_name": "intruders", "permission_level": "CAN_MANAGE"}]}`)
+		r.Eventually(func() map[string]string { return r.granted(id) }).ShouldNot(HaveKey("intruders"))
+		r.Expect(r.granted(id)).To(HaveKeyWithValue("engineers", "CAN_RESTART"))
+	})
+
 	t.Run("[R18] [case-97] a library that was uninstalled elsewhere is not reported as installed", func(t *testing.T) {
 		r := withLibraries(t, inFleet)
 		cluster := r.running(libraries(pypi("a==1")))
