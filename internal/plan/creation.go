@@ -12,6 +12,10 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
+// The rules of this file create a cluster exactly once: a persisted intent comes before the
+// call, and after a lost response a search or the same token comes before the next call
+// (docs/decisions/0018-exactly-once-creation.md).
+
 // clockSkew is how far the clocks of operator processes, the API server and the
 // workspace may be apart beyond what is measured: 15 minutes, and a minute to spare.
 const clockSkew = 16 * time.Minute

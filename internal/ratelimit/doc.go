@@ -15,8 +15,8 @@
 //  5. The adaptive rate (adaptive.go), its priorities (priority.go) and the turns
 //     of the flows (flow.go).
 //
-// A Permit must be returned exactly once, with Release or Cancel; Limiter.Do does
-// that for its caller.
+// A Permit must be returned one time, with Release or Cancel; Limiter.Do does that
+// for its caller.
 //
 // The package does not depend on clusters, Kubernetes or the Databricks client,
 // and has no clock and no goroutines. Time and outcomes are arguments.
