@@ -225,7 +225,7 @@ func TestAChangeAndItsReversal(t *testing.T) {
 
 func TestDriftAfterAnUpdate(t *testing.T) {
 	for policy, wantWrites := range map[v1alpha1.DriftPolicy][]string{
-		v1alpha1.DriftPolicyWarn:             {},
+		v1alpha1.DriftPolicyWarn:               {},
 		v1alpha1.DriftPolicyCorrectWithRestart: {"update"},
 	} {
 		eachSize(t, "[case-64] a field is edited elsewhere after an update by the operator, driftPolicy "+string(policy), func(t *testing.T, size size) {
