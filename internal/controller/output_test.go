@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -100,9 +101,12 @@ func TestOutputConfigMapNeedsARoleBinding(t *testing.T) {
 	r.editSpec(cluster, fixed(3))
 	r.Eventually(func() string { return r.configMap("etl-cluster").Data["DATABRICKS_HOST"] }).Should(Equal(r.get(cluster).Status.Host), "[S2] get and patch suffice")
 
-	// The policies on the account are in force by now, and let the operator do all this.
+	// The policies on the account are in force soon, and let the operator do all this. Until
+	// then each attempt changes the ConfigMap, so the next one has to be another change.
+	attempts := 0
 	r.Eventually(func() error {
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"data": {"more": "1"}}`))
+		attempts++
+		patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"data": {"more": "%d"}}`, attempts))
 		return r.asOperator().Patch(t.Context(), r.configMap("etl-cluster"), patch)
 	}).Should(MatchError(ContainSubstring("may write only DATABRICKS_HOST")), "[S16]")
 	r.editSpec(cluster, fixed(2))

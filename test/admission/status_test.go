@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -59,8 +60,11 @@ func TestOnlyTheOperatorWritesTheStatus(t *testing.T) {
 	cluster := object("owned", changedSpec(t, minimalSpec, "{}"))
 	cluster.SetNamespace(namespace)
 	g.Expect(api.Create(ctx, cluster)).To(Succeed())
+	attempts := 0
 	forge := func(by client.Client) error {
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"status": {"clusterID": "0101-000000-forged"}}`))
+		// Another change each time: one that changes nothing could be allowed.
+		attempts++
+		patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status": {"clusterID": "0101-000000-forged%d"}}`, attempts))
 		return by.Status().Patch(ctx, cluster.DeepCopy(), patch)
 	}
 
