@@ -22,9 +22,9 @@ const (
 	AnnotationTakeOver = GroupName + "/take-over"
 
 	// LabelUse is the label of a Secret that permits the objects of its namespace to send
-	// a value of it to a workspace.
-	// Its value is UseRegistry or UseLogAnalytics. A Secret with the credential of a
-	// workspace needs no label: its token is sent only to the host in the same Secret.
+	// a value of it to a workspace. It is UseRegistry or UseLogAnalytics. A Secret with
+	// the credential of a workspace needs no label: its token is sent only to the host in
+	// the same Secret.
 	LabelUse = GroupName + "/use"
 
 	// LabelCluster is the label in status.selector, which the scale subresource requires

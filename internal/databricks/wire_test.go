@@ -296,7 +296,7 @@ func TestAResponseThatEndsAtItsDeadlineIsIncomplete(t *testing.T) {
 				body := io.MultiReader(strings.NewReader(`{"cluster_id":"c1"}`), endsAtDeadline{r.Context()})
 				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(body)}, nil
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			err := call(ctx, client)
 			g.Expect(err).To(MatchError(context.DeadlineExceeded))
