@@ -1,12 +1,17 @@
 package controller_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
@@ -178,4 +183,36 @@ func TestDeletion(t *testing.T) {
 func (r *rig) pinElsewhere(id string) {
 	r.t.Helper()
 	r.call(http.MethodPost, "/api/2.1/clusters/pin", `{"cluster_id": "`+id+`"}`)
+}
+
+// A read that arrives while a deletion is evaluated is used, although the cache notifies
+// no object of a read that it has returned.
+func TestAReadArrivesDuringTheEvaluationOfADeletion(t *testing.T) {
+	r := newRig(t)
+	reads := func() int {
+		return len(r.workspace.RequestsTo("clusters/get")) + len(r.workspace.RequestsTo("clusters/list"))
+	}
+	// Pass 1 requests the read and reports the deletion. The read lasts until pass 2, which
+	// changes nothing.
+	r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", When: simulator.After, Delay: 200 * time.Millisecond})
+	cluster := r.small("scratch")
+	var armed atomic.Bool
+	r.intercept.List = func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+		// The search for another object with the same cluster is between two looks at the
+		// cache.
+		reported := slices.Contains(conditions(r.get(cluster)), "Reconciling=Deleting")
+		if len(options) == 2 && reported && armed.CompareAndSwap(true, false) {
+			before := reads()
+			// The cache makes a second read only after it has handled the first one.
+			r.Eventually(func() int { return reads() - before }).Should(BeNumerically(">=", 2))
+		}
+		return inner.List(ctx, list, options...)
+	}
+	r.start()
+	r.becomes(r.create(cluster), "Ready=Running")
+	armed.Store(true)
+	r.remove(cluster)
+	r.gone(cluster)
+	r.Expect(armed.Load()).To(BeFalse())
+	r.Expect(r.live()).To(BeEmpty(), "[case-40]")
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
-// HoldReportedAfter is how long a step waits before the conditions report it.
+// HoldReportedAfter is how long a step waits before the conditions of its object report
+// it. An object without conditions reports it with its first status.
 const HoldReportedAfter = 5 * time.Second
 
 // Attempts is the state of an object in one process: the steps that it tried, and when it
@@ -189,9 +190,10 @@ func (a Attempts) NeedsAdvice(generation int64) bool { return a.adviceFor == gen
 // Held returns the attempts while a reason prevents a step from being sent, and the reason
 // that the conditions report. No reason is reported before the step has waited for
 // HoldReportedAfter, and another reason only after it has lasted as long, so that
-// alternating reasons cause no status writes. reportAt is the time of the first report;
+// alternating reasons cause no status writes. The first status of an object has the reason
+// at once, because that write is needed anyway. reportAt is the time of the first report;
 // zero: the reason is reported.
-func (a Attempts) Held(step StepKind, reason Hold, now time.Time) (after Attempts, reported *Hold, reportAt time.Time) {
+func (a Attempts) Held(cluster *v1alpha1.DatabricksCluster, step StepKind, reason Hold, now time.Time) (after Attempts, reported *Hold, reportAt time.Time) {
 	h := &a.hold
 	if h.step != step {
 		*h = heldStep{step: step, since: now}
@@ -199,9 +201,13 @@ func (a Attempts) Held(step StepKind, reason Hold, now time.Time) (after Attempt
 	if h.latest != reason {
 		h.latest, h.latestSince = reason, now
 	}
+	due := h.since.Add(HoldReportedAfter)
+	if len(cluster.Status.Conditions) == 0 {
+		due = h.since
+	}
 	switch isReported := h.reported != (Hold{}); {
-	case !isReported && now.Before(h.since.Add(HoldReportedAfter)):
-		return a, nil, h.since.Add(HoldReportedAfter)
+	case !isReported && now.Before(due):
+		return a, nil, due
 	case !isReported, !now.Before(h.latestSince.Add(HoldReportedAfter)):
 		h.reported = reason
 	}

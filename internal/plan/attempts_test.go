@@ -15,7 +15,9 @@ import (
 func TestAlternatingReasonsAreReportedOnce(t *testing.T) {
 	g := NewWithT(t)
 	limit, unavailable := Hold{Reason: "RateLimited", Message: "limit"}, Hold{Reason: "RetryingAfterError", Message: "host"}
-	attempts, shown, reportAt := Attempts{}.Held(StepCreate, limit, noon)
+	cluster := &v1alpha1.DatabricksCluster{}
+	cluster.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady}}
+	attempts, shown, reportAt := Attempts{}.Held(cluster, StepCreate, limit, noon)
 	g.Expect(shown).To(BeNil(), "[P7] a short wait writes nothing")
 	g.Expect(reportAt).To(Equal(noon.Add(HoldReportedAfter)))
 	for i := range 20 {
@@ -23,16 +25,29 @@ func TestAlternatingReasonsAreReportedOnce(t *testing.T) {
 		if i%2 == 1 {
 			reason = unavailable
 		}
-		attempts, shown, _ = attempts.Held(StepCreate, reason, noon.Add(HoldReportedAfter+time.Duration(i)*time.Second))
+		attempts, shown, _ = attempts.Held(cluster, StepCreate, reason, noon.Add(HoldReportedAfter+time.Duration(i)*time.Second))
 		g.Expect(*shown).To(Equal(limit), "[case-73]")
 	}
 	at := noon.Add(HoldReportedAfter + 20*time.Second)
-	attempts, shown, _ = attempts.Held(StepCreate, unavailable, at)
+	attempts, shown, _ = attempts.Held(cluster, StepCreate, unavailable, at)
 	g.Expect(*shown).To(Equal(limit))
-	attempts, shown, _ = attempts.Held(StepCreate, unavailable, at.Add(HoldReportedAfter))
+	attempts, shown, _ = attempts.Held(cluster, StepCreate, unavailable, at.Add(HoldReportedAfter))
 	g.Expect(*shown).To(Equal(unavailable), "[case-73] a lasting reason is reported")
-	_, shown, _ = attempts.NotHeld().Held(StepCreate, unavailable, at.Add(time.Minute))
+	_, shown, _ = attempts.NotHeld().Held(cluster, StepCreate, unavailable, at.Add(time.Minute))
 	g.Expect(shown).To(BeNil())
+}
+
+func TestTheFirstStatusReportsAWaitAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	limit := Hold{Reason: "RateLimited", Message: "limit"}
+	attempts, shown, reportAt := Attempts{}.Held(&v1alpha1.DatabricksCluster{}, StepCreate, limit, noon)
+	g.Expect(shown).To(HaveValue(Equal(limit)), "[P7] one write for the first status and the reason")
+	g.Expect(reportAt).To(BeZero())
+
+	reported := &v1alpha1.DatabricksCluster{}
+	reported.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady}}
+	_, shown, _ = attempts.Held(reported, StepCreate, limit, noon.Add(time.Second))
+	g.Expect(shown).To(HaveValue(Equal(limit)), "[P7] the second look changes nothing")
 }
 
 func TestFailuresInARowAreCounted(t *testing.T) {

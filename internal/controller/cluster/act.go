@@ -72,7 +72,7 @@ type outcome struct {
 }
 
 // act carries out a step, with at most one write to Databricks. The outcome of a step
-// that has been held for plan.HoldReportedAfter has the reason.
+// that has been held for long enough to be reported has the reason; see plan.Attempts.Held.
 func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, next plan.Plan) outcome {
 	done := a.carryOut(ctx, cluster, observed, next)
 	if done.endedAt.IsZero() {
@@ -83,7 +83,7 @@ func (a *actor) act(ctx context.Context, cluster *v1alpha1.DatabricksCluster, ob
 		a.attempts.set(cluster, attempts.NotHeld())
 		return done
 	}
-	attempts, reported, reportAt := attempts.Held(next.Kind(), *done.hold, time.Now())
+	attempts, reported, reportAt := attempts.Held(cluster, next.Kind(), *done.hold, time.Now())
 	a.attempts.set(cluster, attempts)
 	if reported == nil {
 		done.wait = earliest(done.wait, reportAt)

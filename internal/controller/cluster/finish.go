@@ -31,7 +31,7 @@ func (r *Reconciler) finish(
 		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
 		return r.retry(ctx, cluster, done.err)
 	}
-	result := resultOf(next, done)
+	result := resultOf(observed, next, done)
 	released := next.Kind() == plan.StepRemoveFinalizer
 	switch {
 	case released:
@@ -199,8 +199,10 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 
 // resultOf returns when the object is reconciled again without an event. Changes of its
 // data enqueue it earlier.
-func resultOf(next plan.Plan, done outcome) ctrl.Result {
+func resultOf(observed observation, next plan.Plan, done outcome) ctrl.Result {
 	switch {
+	case observed.outdated:
+		return ctrl.Result{RequeueAfter: queue.Now}
 	case !done.wait.IsZero():
 		return ctrl.Result{RequeueAfter: queue.After(done.wait)}
 	case done.Ran:

@@ -21,17 +21,35 @@ type observation struct {
 	// unansweredUntil is the deadline of the first answer; zero if none is awaited.
 	unansweredUntil time.Time
 	// interest is the data that the object needs, and view the cached data for it.
-	interest cache.Interest
-	view     cache.View
+	// subscribed reports whether there is a view.
+	interest   cache.Interest
+	view       cache.View
+	subscribed bool
 	// base is the cluster with the spec that it was compared with. It is the base of an
 	// update.
 	base drift.Observed
 	// output is the object's own ConfigMap; nil if it does not exist.
 	output *corev1.ConfigMap
+	// outdated reports that a read of the cluster arrived after facts were taken from an
+	// earlier view. The cache does not notify an object of a read that it has returned, so
+	// the object must be reconciled again.
+	outdated bool
 }
 
 // subscribe updates the interest of the object and its view.
-func (o *observation) subscribe() { o.view = o.workspace.Subscribe(o.interest) }
+func (o *observation) subscribe() {
+	before := o.view
+	o.view = o.workspace.Subscribe(o.interest)
+	if o.subscribed && !sameReads(before, o.view) {
+		o.outdated = true
+	}
+	o.subscribed = true
+}
+
+// sameReads reports whether two views have the same reads of the cluster.
+func sameReads(a, b cache.View) bool {
+	return a.Cluster.StartedAt.Equal(b.Cluster.StartedAt) && a.Spec.StartedAt.Equal(b.Spec.StartedAt) && a.Spec.Omitted == b.Spec.Omitted
+}
 
 // observe returns the facts about an object. It calls no workspace; data that is missing
 // is requested from the cache.
