@@ -83,6 +83,7 @@ ifeq ($(PKG)$(RUN),./...)
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
 	done
+	go test -count=1 -timeout=20m ./test/histories # in full size, which the race detector does not allow
 	@$(MAKE) coverage
 endif
 
@@ -106,6 +107,26 @@ reliability: controlplane ## Measure the effect of a fault in one namespace on t
 .PHONY: explore
 explore: ## Explore the interleavings of a creation and a deletion deeper than make test does (ten minutes)
 	EXPLORE=deep go test -count=1 -timeout=60m -v ./test/explore | grep -vE '^=== RUN'
+
+.PHONY: histories
+histories: ## Run random histories of the whole operator in virtual time; make test runs 100,000 steps
+##. STEPS=1000000 and SEED=7 select others; a history that fails is printed as short as possible
+	go test -count=1 -timeout=24h -v -run '^TestHistories$$' ./test/histories -args $(if $(STEPS),-steps=$(STEPS)) $(if $(SEED),-seed=$(SEED)) | grep -vE '^=== RUN'
+
+.PHONY: soak
+soak: ## Run ten million steps of random histories, and seven virtual days with 2,000 objects (hours)
+	@$(MAKE) histories STEPS=$(or $(STEPS),10000000) SEED=$(or $(SEED),1000000)
+	go test -count=1 -timeout=24h -v -run '^TestSoak$$' ./test/histories -args -hours=168 -objects=2000 | grep -vE '^=== RUN'
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder and parser, and the comparison of specs, a minute each; TIME=10m for longer
+##. an input that fails is kept in testdata/fuzz of its package; commit it with the fix
+	@grep -rlE '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -hoE '^func Fuzz\w+' "$$package"/*_test.go | sed 's/func //'); do \
+			echo "fuzz: $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(TIME),1m) "./$$package" || exit 1; \
+		done; \
+	done
 
 .PHONY: bench
 bench: controlplane ## Measure every performance target and print the results (half an hour)

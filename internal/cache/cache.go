@@ -108,7 +108,7 @@ func (c *cache) accept(e *entry, observed Observation) {
 }
 
 func (c *cache) markWatchers(e *entry) {
-	for object := range e.watchers {
+	for _, object := range e.watchers {
 		c.changed[object] = struct{}{}
 	}
 }
@@ -233,15 +233,17 @@ func (c *cache) rotate() *credential {
 
 // credentialFor returns the credential of an object that waits for a read of the
 // cluster, else of one that watches it, because credentials may have different
-// permissions.
+// permissions. Of several objects any one is chosen, so that a credential that may not
+// read the cluster is not used every time.
 func (c *cache) credentialFor(e *entry) *credential {
-	for key, r := range e.requests {
-		if with := c.subscribers[key.object]; with != nil && !e.satisfies(key.source, r.after) && !with.isRejected() {
+	for _, i := range rand.Perm(len(e.requests)) {
+		r := e.requests[i]
+		if with := c.subscribers[r.object]; with != nil && !e.satisfies(r.source, r.after) && !with.isRejected() {
 			return with
 		}
 	}
-	for object := range e.watchers {
-		if with := c.subscribers[object]; with != nil && !with.isRejected() {
+	for _, i := range rand.Perm(len(e.watchers)) {
+		if with := c.subscribers[e.watchers[i]]; with != nil && !with.isRejected() {
 			return with
 		}
 	}

@@ -16,9 +16,10 @@ import (
 type entry struct {
 	id string
 	// watchers are the objects that manage the cluster; requests are the reads that
-	// objects wait for.
-	watchers map[Object]struct{}
-	requests map[requestKey]*readRequest
+	// objects wait for. Both have one or two elements for most clusters, for which maps
+	// would need half of the memory of an object.
+	watchers []Object
+	requests []readRequest
 
 	// newest is the observation with the latest StartedAt, from a list or a GET.
 	newest Observation

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type requestKey struct {
 
 // readRequest is a read that an object waits for.
 type readRequest struct {
+	requestKey
 	after   time.Time
 	purpose Purpose
 	// notified: the object was notified that the request is satisfied. The request is
@@ -53,8 +55,8 @@ func (c *cache) subscribe(object Object, interest Interest) View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watch(object, interest.ClusterID)
-	c.request(requestKey{object, anySource}, interest.ClusterID, readRequest{after: interest.After, purpose: interest.Purpose})
-	c.request(requestKey{object, getOnly}, interest.ClusterID, readRequest{after: interest.SpecAfter, purpose: interest.Purpose})
+	c.request(interest.ClusterID, readRequest{requestKey: requestKey{object, anySource}, after: interest.After, purpose: interest.Purpose})
+	c.request(interest.ClusterID, readRequest{requestKey: requestKey{object, getOnly}, after: interest.SpecAfter, purpose: interest.Purpose})
 	view := View{Health: c.lists.health.state()}
 	if e := c.entries[interest.ClusterID]; e != nil {
 		view.Cluster, view.Spec, view.Health = e.observation(), e.specification(), c.healthOf(e)
@@ -86,7 +88,7 @@ func (c *cache) watch(object Object, clusterID string) {
 		return
 	}
 	e := c.entry(clusterID)
-	e.watchers[object] = struct{}{}
+	e.watchers = append(e.watchers, object)
 	c.watched[object] = clusterID
 	c.wakeBy(e.requestedAt.Add(c.options.Settle))
 }
@@ -97,33 +99,39 @@ func (c *cache) unwatch(object Object) {
 		c.cancel(requestKey{object, from})
 	}
 	if e := c.entries[c.watched[object]]; e != nil {
-		delete(e.watchers, object)
+		e.watchers = slices.DeleteFunc(e.watchers, func(watcher Object) bool { return watcher == object })
 		c.prune(e)
 	}
 	delete(c.watched, object)
 }
 
-// request replaces a request of the object, or cancels it if wanted.after is zero. The
+// request replaces a request of an object, or cancels it if wanted.after is zero. The
 // object is notified once, when a later read satisfies the request.
-func (c *cache) request(key requestKey, clusterID string, wanted readRequest) {
+func (c *cache) request(clusterID string, wanted readRequest) {
 	if clusterID == "" || wanted.after.IsZero() {
-		c.cancel(key)
+		c.cancel(wanted.requestKey)
 		return
 	}
 	e := c.entry(clusterID)
-	if r := e.requests[key]; r != nil && r.after.Equal(wanted.after) && r.purpose == wanted.purpose {
+	known := e.requested(wanted.requestKey)
+	if known != nil && known.after.Equal(wanted.after) && known.purpose == wanted.purpose {
 		return
 	}
-	e.requests[key] = &wanted
-	if e.satisfies(key.source, wanted.after) {
-		wanted.notified = true // the caller returns the read
+	// The caller returns a read that satisfies the request already.
+	wanted.notified = e.satisfies(wanted.source, wanted.after)
+	if known != nil {
+		*known = wanted
+	} else {
+		e.requests = append(e.requests, wanted)
+	}
+	if wanted.notified {
 		return
 	}
 	e.requestedAt = time.Now()
 	if !isTransient(e.health.err) {
 		e.backoff = backoff{} // the object may have corrected the cause
 	}
-	if key.source == getOnly {
+	if wanted.source == getOnly {
 		c.wakeBy(e.requestedAt)
 		return
 	}
@@ -132,8 +140,19 @@ func (c *cache) request(key requestKey, clusterID string, wanted readRequest) {
 
 func (c *cache) cancel(key requestKey) {
 	if e := c.entries[c.watched[key.object]]; e != nil {
-		delete(e.requests, key)
+		e.requests = slices.DeleteFunc(e.requests, func(r readRequest) bool { return r.requestKey == key })
 	}
+}
+
+// requested returns the request of a key; nil if there is none. It is valid until the
+// requests change.
+func (e *entry) requested(key requestKey) *readRequest {
+	for i := range e.requests {
+		if e.requests[i].requestKey == key {
+			return &e.requests[i]
+		}
+	}
+	return nil
 }
 
 // entry returns the entry of a cluster. It creates a missing entry from the newest
@@ -145,7 +164,6 @@ func (c *cache) entry(clusterID string) *entry {
 	now := time.Now()
 	e := &entry{
 		id: clusterID, createdAt: now, requestedAt: now, specDue: c.firstSpecRead(now),
-		watchers: map[Object]struct{}{}, requests: map[requestKey]*readRequest{},
 	}
 	if seen := c.lists.observation(clusterID); seen.Presence == Present {
 		e.accept(seen)
@@ -167,10 +185,10 @@ func (c *cache) prune(e *entry) {
 
 // satisfy notifies the objects whose requests the entry now satisfies.
 func (c *cache) satisfy(e *entry) {
-	for key, r := range e.requests {
-		if !r.notified && e.satisfies(key.source, r.after) {
+	for i := range e.requests {
+		if r := &e.requests[i]; !r.notified && e.satisfies(r.source, r.after) {
 			r.notified = true
-			c.changed[key.object] = struct{}{}
+			c.changed[r.object] = struct{}{}
 		}
 	}
 }
@@ -186,8 +204,8 @@ func (e *entry) satisfies(from source, after time.Time) bool {
 // outstanding returns the time after which a read must begin to satisfy all requests
 // for a source, and whether there are unsatisfied ones.
 func (e *entry) outstanding(from source) (after time.Time, exist bool) {
-	for key, r := range e.requests {
-		if key.source == from && !e.satisfies(from, r.after) {
+	for _, r := range e.requests {
+		if r.source == from && !e.satisfies(from, r.after) {
 			after, exist = later(after, r.after), true
 		}
 	}
@@ -196,8 +214,8 @@ func (e *entry) outstanding(from source) (after time.Time, exist bool) {
 
 // isAwaitedByDeletion reports whether an object that is being deleted waits for a read.
 func (e *entry) isAwaitedByDeletion() bool {
-	for key, r := range e.requests {
-		if r.purpose == ToDelete && !e.satisfies(key.source, r.after) {
+	for _, r := range e.requests {
+		if r.purpose == ToDelete && !e.satisfies(r.source, r.after) {
 			return true
 		}
 	}

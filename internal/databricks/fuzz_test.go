@@ -124,3 +124,63 @@ func FuzzParseSecret(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParsePrincipal(f *testing.F) {
+	f.Add([]byte(`{"id":"1","userName":"a@example.com"}`), "1234")
+	f.Add([]byte(`{"id":null,"userName":7}`), "x\n")
+	f.Fuzz(func(t *testing.T, body []byte, workspace string) {
+		me, err := parsePrincipal(response{status: http.StatusOK, body: body, header: http.Header{"X-Databricks-Org-Id": {workspace}}})
+		if err == nil && (me.ID == "" || me.UserName == "" || me.WorkspaceID != "" && !workspaceID.MatchString(me.WorkspaceID)) {
+			t.Fatalf("%+v", me)
+		}
+	})
+}
+
+func FuzzParseAudience(f *testing.F) {
+	f.Add([]byte(`{"token_federation_default_oidc_audiences":["https://dbc-1.cloud.databricks.com"]}`))
+	f.Add([]byte(`{"token_federation_default_oidc_audiences":[{}]}`))
+	f.Fuzz(func(_ *testing.T, body []byte) { _, _ = parseAudience(body) })
+}
+
+func FuzzParseHost(f *testing.F) {
+	f.Add("https://dbc-1.cloud.databricks.com/?o=123")
+	f.Add("dbc-1.cloud.databricks.com?o=1&o=2&w=%zz")
+	f.Fuzz(func(t *testing.T, raw string) {
+		origin, id, err := ParseHost(raw)
+		if err != nil {
+			if len(raw) > 24 && strings.Contains(err.Error(), raw) {
+				t.Fatalf("%v shows the host", err)
+			}
+			return
+		}
+		if id != "" && !workspaceID.MatchString(id) {
+			t.Fatalf("%q has the workspace id %q", raw, id)
+		}
+		base, _, _ := strings.Cut(raw, "?")
+		mustMatchURLParser(t, base, origin)
+	})
+}
+
+func FuzzParseAllowList(f *testing.F) {
+	f.Add(".cloud.databricks.com,dbc-1.example.com", "https://dbc-1.cloud.databricks.com")
+	f.Add(".", "https://a")
+	f.Fuzz(func(t *testing.T, entries, host string) {
+		list, err := ParseAllowList(strings.Split(entries, ","))
+		if err != nil {
+			return
+		}
+		origin, err := ParseOrigin(host)
+		if err != nil || list.Check(origin) != nil {
+			return
+		}
+		for entry := range strings.SplitSeq(entries, ",") {
+			if strings.HasPrefix(entry, ".") && strings.HasSuffix(origin.host, entry) {
+				return
+			}
+			if parsed, err := ParseOrigin(entry); err == nil && parsed == origin {
+				return
+			}
+		}
+		t.Fatalf("%q allows %q", entries, host)
+	})
+}

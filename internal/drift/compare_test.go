@@ -264,13 +264,15 @@ func serverView(t *rapid.T, requested Tree) Tree {
 }
 
 func TestServerSideChangesOfRepresentationAreNoDifference(t *testing.T) {
-	t.Run("[case-09] [case-10] [case-14] [case-23] [case-25]", rapid.MakeCheck(func(t *rapid.T) {
-		g := NewWithT(t)
-		desired := mustDesired(t, anySpec(t))
-		shown := serverView(t, desired)
-		g.Expect(Compare(desired, observe(t, shown, desired))).To(Equal(Comparison{}), "after a GET")
-		g.Expect(Compare(desired, observe(t, shown, nil))).To(Equal(Comparison{}), "after a list")
-	}))
+	t.Run("[case-09] [case-10] [case-14] [case-23] [case-25]", rapid.MakeCheck(serverSideChangesAreNoDifference))
+}
+
+func serverSideChangesAreNoDifference(t *rapid.T) {
+	g := NewWithT(t)
+	desired := mustDesired(t, anySpec(t))
+	shown := serverView(t, desired)
+	g.Expect(Compare(desired, observe(t, shown, desired))).To(Equal(Comparison{}), "after a GET")
+	g.Expect(Compare(desired, observe(t, shown, nil))).To(Equal(Comparison{}), "after a list")
 }
 
 // other returns another value for a leaf.
@@ -290,20 +292,22 @@ func other(value any) any {
 }
 
 func TestAnEditOfAnyDeclaredFieldIsFoundAtItsPath(t *testing.T) {
-	t.Run("[case-21]", rapid.MakeCheck(func(t *rapid.T) {
-		g := NewWithT(t)
-		desired := mustDesired(t, anySpec(t))
-		places := slices.DeleteFunc(leaves(desired), func(l leaf) bool {
-			list, ok := l.value.([]any)
-			return l.anyZone() || l.secret() || (ok && len(list) == 0)
-		})
-		if len(places) == 0 {
-			t.Skip("nothing is declared that can be edited")
-		}
-		edited := rapid.SampledFrom(places).Draw(t, "edited")
-		requested := with(desired, other(edited.value), edited.path...)
-		g.Expect(pathsOf(Compare(desired, observe(t, serverView(t, requested), requested)).Differences)).To(ConsistOf(edited.pointer()))
-	}))
+	t.Run("[case-21]", rapid.MakeCheck(anEditIsFoundAtItsPath))
+}
+
+func anEditIsFoundAtItsPath(t *rapid.T) {
+	g := NewWithT(t)
+	desired := mustDesired(t, anySpec(t))
+	places := slices.DeleteFunc(leaves(desired), func(l leaf) bool {
+		list, ok := l.value.([]any)
+		return l.anyZone() || l.secret() || (ok && len(list) == 0)
+	})
+	if len(places) == 0 {
+		t.Skip("nothing is declared that can be edited")
+	}
+	edited := rapid.SampledFrom(places).Draw(t, "edited")
+	requested := with(desired, other(edited.value), edited.path...)
+	g.Expect(pathsOf(Compare(desired, observe(t, serverView(t, requested), requested)).Differences)).To(ConsistOf(edited.pointer()))
 }
 
 func TestCompareAndCreationDoNotModifyTheirArguments(t *testing.T) {

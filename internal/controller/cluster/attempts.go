@@ -24,17 +24,23 @@ import (
 // the store.
 type attemptStore struct {
 	// mu guards objects.
-	mu      sync.Mutex
-	objects map[types.NamespacedName]map[types.UID]objectState
+	mu sync.Mutex
+	// objects has the states of the objects of a name, which is one unless an object has
+	// just been replaced.
+	objects map[types.NamespacedName][]*objectState
 }
 
 // objectState is the state of an object in one process.
 type objectState struct {
+	uid      types.UID
 	attempts plan.Attempts
 	// interest is the one of the last reconcile.
 	interest cache.Interest
-	// wroteAt is when the status was last written.
-	wroteAt time.Time
+	// wroteAt is when the status was last written, and writes counts the writes since
+	// writesSince.
+	wroteAt     time.Time
+	writes      int
+	writesSince time.Time
 	// secrets is the hash of the secret values whose digest is secretsDigest.
 	secrets       [sha256.Size]byte
 	secretsDigest string
@@ -46,14 +52,27 @@ type objectState struct {
 }
 
 func newAttemptStore() *attemptStore {
-	return &attemptStore{objects: map[types.NamespacedName]map[types.UID]objectState{}}
+	return &attemptStore{objects: map[types.NamespacedName][]*objectState{}}
 }
 
 // state returns the state of an object.
 func (s *attemptStore) state(cluster *v1alpha1.DatabricksCluster) objectState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.objects[client.ObjectKeyFromObject(cluster)][cluster.UID]
+	if known := s.find(cluster); known != nil {
+		return *known
+	}
+	return objectState{}
+}
+
+// find returns the state of an object; nil if there is none.
+func (s *attemptStore) find(cluster *v1alpha1.DatabricksCluster) *objectState {
+	for _, known := range s.objects[client.ObjectKeyFromObject(cluster)] {
+		if known.uid == cluster.UID {
+			return known
+		}
+	}
+	return nil
 }
 
 // update changes the state of an object and returns the new state. Only one reconcile of
@@ -61,14 +80,14 @@ func (s *attemptStore) state(cluster *v1alpha1.DatabricksCluster) objectState {
 func (s *attemptStore) update(cluster *v1alpha1.DatabricksCluster, change func(*objectState)) objectState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := client.ObjectKeyFromObject(cluster)
-	state := s.objects[key][cluster.UID]
-	change(&state)
-	if s.objects[key] == nil {
-		s.objects[key] = map[types.UID]objectState{}
+	known := s.find(cluster)
+	if known == nil {
+		known = &objectState{uid: cluster.UID}
+		key := client.ObjectKeyFromObject(cluster)
+		s.objects[key] = append(s.objects[key], known)
 	}
-	s.objects[key][cluster.UID] = state
-	return state
+	change(known)
+	return *known
 }
 
 // forget drops the state of all objects of a name.
@@ -96,7 +115,7 @@ func (s *attemptStore) seen(cluster *v1alpha1.DatabricksCluster, now time.Time) 
 // reread drops the state of an object, so that everything is read again.
 func (s *attemptStore) reread(cluster *v1alpha1.DatabricksCluster, now time.Time) {
 	s.update(cluster, func(state *objectState) {
-		*state = objectState{attempts: plan.Attempts{}.Reread(now), version: cluster.ResourceVersion, versionAt: now}
+		*state = objectState{uid: cluster.UID, attempts: plan.Attempts{}.Reread(now), version: cluster.ResourceVersion, versionAt: now}
 	})
 }
 
@@ -160,9 +179,32 @@ func (s *attemptStore) keepUnstored(cluster *v1alpha1.DatabricksCluster, unstore
 	s.set(cluster, attempts)
 }
 
+// maxWrites is the number of writes of one status within writesWindow after which the
+// next one waits. Only another operator that reports something else needs as many.
+const (
+	maxWrites    = 10
+	writesWindow = 10 * time.Second
+)
+
 // wrote records that the object's status was written now.
 func (s *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster) {
-	s.update(cluster, func(state *objectState) { state.wroteAt = time.Now() })
+	s.update(cluster, func(state *objectState) {
+		now := time.Now()
+		if now.Sub(state.writesSince) >= writesWindow {
+			state.writes, state.writesSince = 0, now
+		}
+		state.wroteAt = now
+		state.writes++
+	})
+}
+
+// mayWriteAt returns when the status may be written again; zero: now.
+func (s *attemptStore) mayWriteAt(cluster *v1alpha1.DatabricksCluster) time.Time {
+	known := s.state(cluster)
+	if end := known.writesSince.Add(writesWindow); known.writes >= maxWrites && time.Now().Before(end) {
+		return end
+	}
+	return time.Time{}
 }
 
 // wroteWithin reports whether the status was written less than a duration ago.

@@ -43,6 +43,10 @@ func (r *Reconciler) finish(
 			result.RequeueAfter = r.options.Coalesce
 		}
 		return result, nil
+	case r.isContested(cluster, reported.Status):
+		// Another operator reports something else, again and again.
+		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
+		return ctrl.Result{RequeueAfter: queue.After(r.attempts.mayWriteAt(cluster))}, nil
 	default:
 		if err := r.write(ctx, cluster, reported.Status); err != nil {
 			r.attempts.keepUnstored(cluster, reported.Status.Corrections)
@@ -143,6 +147,13 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	r.attempts.recordVersion(cluster)
 	r.attempts.wrote(cluster)
 	return nil
+}
+
+// isContested reports whether a status was written so often that its next write waits. A
+// write that stores the id of a cluster, or what is not written, never waits.
+func (r *Reconciler) isContested(cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) bool {
+	return !r.attempts.mayWriteAt(cluster).IsZero() && status.ClusterID == cluster.Status.ClusterID &&
+		!equality.Semantic.DeepEqual(cluster.Status, status)
 }
 
 // onlyProgress reports whether two statuses differ only in progress, such as the message

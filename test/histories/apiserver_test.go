@@ -1,0 +1,441 @@
+package histories
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// apiServer is a model of the API server: resource versions, generations, optimistic
+// locks, the status subresource, tests of JSON patches, finalizers and watches. It
+// admits every object, so that users of the model must send valid ones.
+type apiServer struct {
+	// mu guards all fields.
+	mu      sync.Mutex
+	version int64
+	objects map[key]document
+	// changes are all writes, for watches, in the order of their versions. Watches from
+	// before forgotten are refused.
+	changes   []change
+	forgotten int64
+	// written is closed by the next write, and replaced.
+	written chan struct{}
+	uids    int
+	// unwritten are the objects that were not written since their creation: the default of
+	// their status is not stored yet, so that the next write changes them whatever it is.
+	unwritten map[key]bool
+	// writes counts the writes of each object in a minute, for onWrites.
+	writes   map[key]int
+	minute   int64
+	onWrites func(key, int)
+	// dropped are the last versions of deleted objects, by uid.
+	dropped map[string]document
+}
+
+// key identifies an object. The resource is the plural name in an address.
+type key struct{ resource, namespace, name string }
+
+// document is an object as decoded JSON. It is never changed, only replaced.
+type document map[string]any
+
+// change is one event of a watch.
+type change struct {
+	version int64
+	kind    string
+	key     key
+	object  []byte
+}
+
+const clusters = "databricksclusters"
+
+func newAPIServer() *apiServer {
+	return &apiServer{version: 100, objects: map[key]document{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, written: make(chan struct{})}
+}
+
+// clusterResource is the resource of the errors about objects.
+var clusterResource = schema.GroupResource{Group: v1alpha1.GroupName, Resource: clusters}
+
+// patchTypes apply the body of a patch to the JSON of an object.
+var patchTypes = map[types.PatchType]func(object, patch []byte) ([]byte, error){
+	types.MergePatchType: jsonpatch.MergePatch,
+	types.JSONPatchType: func(object, patch []byte) ([]byte, error) {
+		decoded, err := jsonpatch.DecodePatch(patch)
+		if err != nil {
+			return nil, err
+		}
+		return decoded.Apply(object)
+	},
+}
+
+// serve answers one request that is not a watch.
+func (s *apiServer) serve(r *http.Request) *http.Response {
+	where, subresource := parsePath(r.URL.Path)
+	if where.resource == "events" {
+		return s.accept(r)
+	}
+	switch {
+	case r.Method == http.MethodGet && where.name == "":
+		return s.list(r, where)
+	case r.Method == http.MethodGet:
+		found, err := s.get(where)
+		return answer(r, http.StatusOK, found, err)
+	case r.Method == http.MethodPatch:
+		patch, err := io.ReadAll(r.Body)
+		if err != nil {
+			return answer(r, 0, nil, apierrors.NewBadRequest(err.Error()))
+		}
+		found, err := s.patch(where, subresource, types.PatchType(r.Header.Get("Content-Type")), patch)
+		return answer(r, http.StatusOK, found, err)
+	case r.Method == http.MethodPost:
+		var sent document
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+			return answer(r, 0, nil, apierrors.NewBadRequest(err.Error()))
+		}
+		where.name = text(sent, "metadata", "name")
+		made, err := s.create(where, sent)
+		return answer(r, http.StatusCreated, made, err)
+	case r.Method == http.MethodDelete:
+		removed, err := s.remove(where)
+		return answer(r, http.StatusOK, removed, err)
+	default:
+		return answer(r, 0, nil, apierrors.NewMethodNotSupported(clusterResource, r.Method))
+	}
+}
+
+// parsePath splits an address such as /apis/GROUP/VERSION/namespaces/NS/RESOURCE/NAME/SUB.
+func parsePath(path string) (where key, subresource string) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if parts[0] == "api" {
+		parts = parts[2:]
+	} else {
+		parts = parts[3:]
+	}
+	if len(parts) > 2 && parts[0] == "namespaces" {
+		where.namespace, parts = parts[1], parts[2:]
+	}
+	parts = append(parts, "", "", "")
+	where.resource, where.name, subresource = parts[0], parts[1], parts[2]
+	return where, subresource
+}
+
+// accept answers a write of an event, which nothing reads.
+func (s *apiServer) accept(r *http.Request) *http.Response {
+	var sent document
+	if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+		return answer(r, 0, nil, apierrors.NewBadRequest(err.Error()))
+	}
+	return answer(r, http.StatusCreated, sent, nil)
+}
+
+func (s *apiServer) list(r *http.Request, where key) *http.Response {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	items := []document{}
+	for _, at := range s.keys(where) {
+		items = append(items, s.objects[at])
+	}
+	return answer(r, http.StatusOK, document{
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.ClusterKind + "List",
+		"metadata": map[string]any{"resourceVersion": strconv.FormatInt(s.version, 10)},
+		"items":    items,
+	}, nil)
+}
+
+// keys returns the sorted keys of the objects of a resource, in one or all namespaces.
+func (s *apiServer) keys(where key) []key {
+	var all []key
+	for at := range s.objects {
+		if at.resource == where.resource && (where.namespace == "" || at.namespace == where.namespace) {
+			all = append(all, at)
+		}
+	}
+	slices.SortFunc(all, func(a, b key) int { return strings.Compare(a.namespace+"/"+a.name, b.namespace+"/"+b.name) })
+	return all
+}
+
+func (s *apiServer) get(where key) (document, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.objects[where]
+	if !ok {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Group: clusterResource.Group, Resource: where.resource}, where.name)
+	}
+	return found, nil
+}
+
+// create stores a new object, as a user does.
+func (s *apiServer) create(where key, object document) (document, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, exists := s.objects[where]; exists {
+		return nil, apierrors.NewAlreadyExists(clusterResource, where.name)
+	}
+	object = object.clone()
+	object["status"] = map[string]any{"observedGeneration": float64(-1)} // the default of the CRD
+	s.uids++
+	metadata := object.metadata()
+	metadata["uid"] = fmt.Sprintf("%08x-0000-4000-8000-000000000000", s.uids)
+	metadata["creationTimestamp"] = timestamp()
+	metadata["generation"] = float64(1)
+	s.store(where, object, "ADDED")
+	s.unwritten[where] = true
+	return object, nil
+}
+
+// patch changes an object, or its status. The optimistic lock is a resource version in
+// the patch.
+func (s *apiServer) patch(where key, subresource string, kind types.PatchType, patch []byte) (document, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, ok := s.objects[where]
+	if !ok {
+		return nil, apierrors.NewNotFound(clusterResource, where.name)
+	}
+	apply, known := patchTypes[kind]
+	if !known {
+		return nil, apierrors.NewBadRequest("unknown patch type " + string(kind))
+	}
+	patched, err := apply(before.json(), patch)
+	if err != nil {
+		return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
+	}
+	after := parse(patched)
+	// A uid is a precondition of writes to the object only.
+	preconditions := []string{"resourceVersion", "uid"}
+	if subresource == "status" {
+		preconditions = preconditions[:1]
+	}
+	for _, locked := range preconditions {
+		if asked := after.metadata()[locked]; asked != before.metadata()[locked] {
+			return nil, apierrors.NewConflict(clusterResource, where.name, fmt.Errorf("%s is %v, not %v", locked, before.metadata()[locked], asked))
+		}
+	}
+	return s.update(where, before, after, subresource)
+}
+
+// update stores what a write may change of an object: of the status only that, of the
+// object everything else. A write that changes nothing has no version of its own.
+func (s *apiServer) update(where key, before, after document, subresource string) (document, error) {
+	if subresource == "status" {
+		status := after["status"]
+		after = before.clone()
+		after["status"] = status
+	} else {
+		after["status"] = before["status"]
+		for _, own := range []string{"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "name", "namespace"} {
+			after.metadata()[own] = before.metadata()[own]
+			if before.metadata()[own] == nil {
+				delete(after.metadata(), own)
+			}
+		}
+		if !reflect.DeepEqual(before["spec"], after["spec"]) {
+			after.nextGeneration()
+		}
+		if before.metadata()["deletionTimestamp"] != nil && len(after.finalizers()) > len(before.finalizers()) {
+			return nil, apierrors.NewInvalid(schema.GroupKind{Group: v1alpha1.GroupName, Kind: v1alpha1.ClusterKind}, where.name, nil)
+		}
+	}
+	if after["status"] == nil {
+		delete(after, "status")
+	}
+	for name, value := range after.metadata() {
+		if value == nil || reflect.ValueOf(value).Kind() == reflect.Map && reflect.ValueOf(value).Len() == 0 ||
+			reflect.ValueOf(value).Kind() == reflect.Slice && reflect.ValueOf(value).Len() == 0 {
+			delete(after.metadata(), name)
+		}
+	}
+	if reflect.DeepEqual(before, after) && !s.unwritten[where] {
+		return before, nil
+	}
+	if after.metadata()["deletionTimestamp"] != nil && !after.hasFinalizers() {
+		s.drop(where, before.clone()) // its event has the object as it was
+		return after, nil
+	}
+	s.store(where, after, "MODIFIED")
+	return after, nil
+}
+
+// remove deletes an object, as a user does: with finalizers it is only marked.
+func (s *apiServer) remove(where key) (document, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, ok := s.objects[where]
+	if !ok {
+		return nil, apierrors.NewNotFound(clusterResource, where.name)
+	}
+	after := before.clone()
+	switch {
+	case !before.hasFinalizers():
+		s.drop(where, after)
+	case before.metadata()["deletionTimestamp"] == nil:
+		after.metadata()["deletionTimestamp"] = timestamp()
+		after.metadata()["deletionGracePeriodSeconds"] = float64(0)
+		after.nextGeneration()
+		s.store(where, after, "MODIFIED")
+	}
+	return after, nil
+}
+
+// store writes an object with the next version, and tells the watches.
+func (s *apiServer) store(where key, object document, kind string) {
+	s.version++
+	object.metadata()["resourceVersion"] = strconv.FormatInt(s.version, 10)
+	s.objects[where] = object
+	delete(s.unwritten, where)
+	s.publish(where, object, kind)
+}
+
+// drop removes an object. Its last event has a version of its own.
+func (s *apiServer) drop(where key, object document) {
+	s.version++
+	object.metadata()["resourceVersion"] = strconv.FormatInt(s.version, 10)
+	delete(s.objects, where)
+	s.dropped[text(object, "metadata", "uid")] = object
+	s.publish(where, object, "DELETED")
+}
+
+func (s *apiServer) publish(where key, object document, kind string) {
+	if minute := time.Now().Unix() / 60; s.minute != minute {
+		s.minute, s.writes = minute, map[key]int{}
+	}
+	s.writes[where]++
+	s.onWrites(where, s.writes[where])
+	s.changes = append(s.changes, change{version: s.version, kind: kind, key: where, object: object.json()})
+	close(s.written)
+	s.written = make(chan struct{})
+}
+
+// trim forgets what no watch and no check needs any more: old changes, and the last
+// versions of deleted objects.
+func (s *apiServer) trim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := len(s.changes) - 1000; old > 0 {
+		s.forgotten = s.changes[old-1].version
+		s.changes = append([]change{}, s.changes[old:]...)
+	}
+	clear(s.dropped)
+}
+
+// forget makes every watch that begins at an older version fail, as after a compaction.
+func (s *apiServer) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgotten, s.changes = s.version, nil
+}
+
+func timestamp() string { return time.Now().UTC().Format(time.RFC3339) }
+
+func parse(raw []byte) document {
+	var parsed document
+	if err := json.Unmarshal(raw, &parsed); err != nil {
+		panic(err)
+	}
+	return parsed
+}
+
+func (d document) json() []byte {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func (d document) clone() document { return parse(d.json()) }
+
+func (d document) metadata() map[string]any {
+	metadata, ok := d["metadata"].(map[string]any)
+	if !ok {
+		metadata = map[string]any{}
+		d["metadata"] = metadata
+	}
+	return metadata
+}
+
+func (d document) finalizers() []any {
+	finalizers, _ := d.metadata()["finalizers"].([]any)
+	return finalizers
+}
+
+func (d document) hasFinalizers() bool { return len(d.finalizers()) > 0 }
+
+func (d document) nextGeneration() {
+	generation, _ := d.metadata()["generation"].(float64)
+	d.metadata()["generation"] = generation + 1
+}
+
+// answer returns a response with an object, or with the Status of an error.
+func answer(r *http.Request, code int, object document, err error) *http.Response {
+	var raw []byte
+	if err == nil {
+		raw = object.json()
+	} else {
+		status := statusOf(err)
+		code = int(status.Code)
+		encoded, marshalErr := json.Marshal(status)
+		if marshalErr != nil {
+			panic(marshalErr)
+		}
+		raw = encoded
+	}
+	return response(r, code, io.NopCloser(strings.NewReader(string(raw))))
+}
+
+// add stores an object as it is, without a write that a watch would see.
+func (s *apiServer) add(where key, object document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	object.metadata()["resourceVersion"] = "1"
+	s.objects[where] = object
+}
+
+// all returns the DatabricksClusters, sorted by name.
+func (s *apiServer) all() []document {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []document
+	for _, at := range s.keys(key{resource: clusters}) {
+		all = append(all, s.objects[at])
+	}
+	return all
+}
+
+// lastOf returns the last version of a deleted object.
+func (s *apiServer) lastOf(uid string) (document, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last, known := s.dropped[uid]
+	return last, known
+}
+
+// lastVersion returns the version of the last write.
+func (s *apiServer) lastVersion() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+// lastChange returns the last written object.
+func (s *apiServer) lastChange() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.changes) == 0 {
+		return ""
+	}
+	return string(s.changes[len(s.changes)-1].object)
+}

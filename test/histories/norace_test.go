@@ -1,0 +1,8 @@
+//go:build !race
+
+package histories
+
+const defaultSteps = 100_000
+
+// stride is the distance of the calls at which TestACrashAtEveryCall kills the operator.
+const stride = 1

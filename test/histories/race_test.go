@@ -1,0 +1,9 @@
+//go:build race
+
+package histories
+
+// defaultSteps is for the race detector, which makes a history ten times slower.
+const defaultSteps = 2_000
+
+// stride is the distance of the calls at which TestACrashAtEveryCall kills the operator.
+const stride = 7
