@@ -93,14 +93,12 @@ func acknowledgeWith(request v1alpha1.RequestStatus) Plan {
 
 // refusalReason returns why a request is refused; "": it is accepted.
 func (in Input) refusalReason(verb string) string {
-	policy, state := in.Cluster.Spec.RunPolicy, in.Observed.Details.State
+	contradiction, state := in.contradiction(verb), in.Observed.Details.State
 	switch {
 	case in.Cluster.Status.AppliedDigest == "":
 		return "it came with a new object, probably by copying one; annotate again to confirm it"
-	case verb == v1alpha1.RequestTerminate && policy == v1alpha1.RunPolicyRunning:
-		return "spec.runPolicy Running starts the cluster again; set it to Manual or Terminated"
-	case (verb == v1alpha1.RequestStart || verb == v1alpha1.RequestRestart) && policy == v1alpha1.RunPolicyTerminated:
-		return "spec.runPolicy Terminated keeps the cluster down; set it to Manual or Running"
+	case contradiction != "":
+		return contradiction
 	case verb == v1alpha1.RequestRestart && state == compute.StateTerminated:
 		return "the cluster is down; request start@<token>"
 	}
@@ -112,8 +110,24 @@ func (in Input) refusalReason(verb string) string {
 	}
 }
 
-// advance returns the next step of an accepted request.
+// contradiction returns why the runPolicy does not permit a request; "": it does.
+func (in Input) contradiction(verb string) string {
+	switch policy := in.Cluster.Spec.RunPolicy; {
+	case verb == v1alpha1.RequestTerminate && policy == v1alpha1.RunPolicyRunning:
+		return "spec.runPolicy Running starts the cluster again; set it to Manual or Terminated"
+	case (verb == v1alpha1.RequestStart || verb == v1alpha1.RequestRestart) && policy == v1alpha1.RunPolicyTerminated:
+		return "spec.runPolicy Terminated keeps the cluster down; set it to Manual or Running"
+	default:
+		return ""
+	}
+}
+
+// advance returns the next step of an accepted request. A request that was not begun is
+// refused if the runPolicy was changed meanwhile and contradicts it.
 func (in Input) advance(verb string, request v1alpha1.RequestStatus) (Plan, bool) {
+	if why := in.contradiction(verb); why != "" && request.Phase == v1alpha1.RequestAccepted {
+		return in.finishRequest(request, v1alpha1.RequestRefused, why)
+	}
 	switch verb {
 	case v1alpha1.RequestStart:
 		return in.advanceStart(request)

@@ -41,3 +41,31 @@ func TestARequestOfTheGreatestLengthIsAccepted(t *testing.T) {
 	in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: value}
 	g.Expect(Make(in).Step).To(Equal(AcknowledgeRequest{v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestAccepted}}))
 }
+
+func TestARequestThatTheRunPolicyContradictsLaterIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		verb   string
+		policy v1alpha1.RunPolicy
+	}{
+		{v1alpha1.RequestTerminate, v1alpha1.RunPolicyRunning},
+		{v1alpha1.RequestStart, v1alpha1.RunPolicyTerminated},
+		{v1alpha1.RequestRestart, v1alpha1.RunPolicyTerminated},
+	} {
+		t.Run(c.verb, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, is(compute.StateRunning))
+			in.Cluster.Status.AppliedDigest = "v1:0"
+			in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: c.verb + "@1"}
+			accepted := Make(in).Step.(AcknowledgeRequest).Request
+			g.Expect(accepted.Phase).To(Equal(v1alpha1.RequestAccepted))
+			in.Cluster.Status.Request = &accepted
+			in.Cluster.Spec.RunPolicy = c.policy
+			refused, _ := Make(in).Step.(AcknowledgeRequest)
+			g.Expect(refused.Request.Phase).To(Equal(v1alpha1.RequestRefused), "it was not begun")
+
+			accepted.Phase = v1alpha1.RequestInProgress
+			refused, _ = Make(in).Step.(AcknowledgeRequest)
+			g.Expect(refused.Request.Phase).NotTo(Equal(v1alpha1.RequestRefused), "it was begun")
+		})
+	}
+}

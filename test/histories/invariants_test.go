@@ -40,7 +40,7 @@ func newChecks(server *apiServer, workspace *simulator.Server) *checks {
 
 // maxWrites is the number of writes of one object in a minute that no history needs, also
 // with two processes that report something else.
-const maxWrites = 150
+const maxWrites = 80
 
 // written is called with the number of writes of an object in the current minute.
 func (c *checks) written(at key, count int) {

@@ -3,7 +3,7 @@
 package histories
 
 // defaultSteps is for the race detector, which makes a history ten times slower.
-const defaultSteps = 2_000
+const defaultSteps = 1_000
 
 // stride is the distance of the calls at which TestACrashAtEveryCall kills the operator.
 const stride = 7

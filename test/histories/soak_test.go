@@ -35,7 +35,7 @@ func (f footprint) String() string {
 // minutes of every hour. Then the operator holds no more than a new process does for the
 // same objects.
 func TestSoak(t *testing.T) {
-	if defaultSteps < 100_000 {
+	if defaultSteps < 10_000 {
 		t.Skip("the race detector changes the footprint")
 	}
 	runIn(t, simulator.DefaultTimings(), func(w *world) {

@@ -179,18 +179,15 @@ func (s *attemptStore) keepUnstored(cluster *v1alpha1.DatabricksCluster, unstore
 	s.set(cluster, attempts)
 }
 
-// maxWrites is the number of writes of one status within writesWindow after which the
-// next one waits. Only another operator that reports something else needs as many.
-const (
-	maxWrites    = 10
-	writesWindow = 10 * time.Second
-)
+// maxWrites is the number of writes of one status in a window after which the next one
+// waits for its end. Only another operator that reports something else needs as many.
+const maxWrites = 10
 
 // wrote records that the object's status was written now.
-func (s *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster) {
+func (s *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster, window time.Duration) {
 	s.update(cluster, func(state *objectState) {
 		now := time.Now()
-		if now.Sub(state.writesSince) >= writesWindow {
+		if now.Sub(state.writesSince) >= window {
 			state.writes, state.writesSince = 0, now
 		}
 		state.wroteAt = now
@@ -199,9 +196,9 @@ func (s *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster) {
 }
 
 // mayWriteAt returns when the status may be written again; zero: now.
-func (s *attemptStore) mayWriteAt(cluster *v1alpha1.DatabricksCluster) time.Time {
+func (s *attemptStore) mayWriteAt(cluster *v1alpha1.DatabricksCluster, window time.Duration) time.Time {
 	known := s.state(cluster)
-	if end := known.writesSince.Add(writesWindow); known.writes >= maxWrites && time.Now().Before(end) {
+	if end := known.writesSince.Add(window); known.writes >= maxWrites && time.Now().Before(end) {
 		return end
 	}
 	return time.Time{}

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,6 +23,22 @@ func TestAnotherObjectOfTheSameNameHasNoAttemptsOfTheFirst(t *testing.T) {
 	g.Expect(store.of(first).Last.ClusterID).To(Equal("first"), "[case-89]")
 	store.forget(client.ObjectKeyFromObject(first))
 	g.Expect(store.of(second).Last.ClusterID).To(BeEmpty())
+}
+
+func TestAStatusThatIsWrittenAgainAndAgainWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		const window = 30 * time.Second
+		store, cluster := newAttemptStore(), named("a", "x")
+		for range maxWrites {
+			g.Expect(store.mayWriteAt(cluster, window)).To(BeZero())
+			store.wrote(cluster, window)
+			<-time.After(time.Second)
+		}
+		g.Expect(time.Until(store.mayWriteAt(cluster, window))).To(Equal(window-maxWrites*time.Second), "[R10]")
+		<-time.After(window - maxWrites*time.Second)
+		g.Expect(store.mayWriteAt(cluster, window)).To(BeZero())
+	})
 }
 
 func TestEveryStepThatWritesHasARequest(t *testing.T) {

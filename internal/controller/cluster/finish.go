@@ -46,7 +46,7 @@ func (r *Reconciler) finish(
 	case r.isContested(cluster, reported.Status):
 		// Another operator reports something else, again and again.
 		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
-		return ctrl.Result{RequeueAfter: queue.After(r.attempts.mayWriteAt(cluster))}, nil
+		return ctrl.Result{RequeueAfter: queue.After(r.attempts.mayWriteAt(cluster, r.options.Coalesce))}, nil
 	default:
 		if err := r.write(ctx, cluster, reported.Status); err != nil {
 			r.attempts.keepUnstored(cluster, reported.Status.Corrections)
@@ -145,14 +145,14 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 		return fmt.Errorf("patch status: %w", err)
 	}
 	r.attempts.recordVersion(cluster)
-	r.attempts.wrote(cluster)
+	r.attempts.wrote(cluster, r.options.Coalesce)
 	return nil
 }
 
 // isContested reports whether a status was written so often that its next write waits. A
 // write that stores the id of a cluster, or what is not written, never waits.
 func (r *Reconciler) isContested(cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) bool {
-	return !r.attempts.mayWriteAt(cluster).IsZero() && status.ClusterID == cluster.Status.ClusterID &&
+	return !r.attempts.mayWriteAt(cluster, r.options.Coalesce).IsZero() && status.ClusterID == cluster.Status.ClusterID &&
 		!equality.Semantic.DeepEqual(cluster.Status, status)
 }
 
