@@ -120,7 +120,8 @@ const (
 	// ReasonInvalidSpec means that Databricks refused the specification, or that it is larger than 256 KiB.
 	// The message is that of Databricks. Change the field that it names.
 	ReasonInvalidSpec = "InvalidSpec"
-	// ReasonPolicyViolation means that the cluster policy refuses a value. Change the value or the policy.
+	// ReasonPolicyViolation means that the cluster policy refuses a value, or that the DatabricksWorkspace
+	// does not permit a field or a policy. Change the value, or ask the platform team.
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonAuthenticationFailed means that Databricks does not accept the credential. Renew it in the Secret.
 	ReasonAuthenticationFailed = "AuthenticationFailed"

@@ -66,6 +66,30 @@ type DatabricksWorkspaceSpec struct {
 	// those of other namespaces. Absent: they may only create their own clusters.
 	// +optional
 	AllowAdoption bool `json:"allowAdoption,omitempty"`
+
+	// Operator: ids of the cluster policies that these objects may name, at most
+	// 100. Absent: any.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=100
+	AllowedPolicyIDs []string `json:"allowedPolicyIDs,omitempty"`
+
+	// Operator: true refuses these objects unless they name a cluster policy.
+	// Absent: they may have none.
+	// +optional
+	RequirePolicy bool `json:"requirePolicy,omitempty"`
+
+	// Operator: fields of spec that these objects may not set, such as initScripts
+	// or awsAttributes.instanceProfileARN, at most 100. Absent: none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=200
+	// +kubebuilder:validation:items:Pattern=`^[a-zA-Z0-9]+(\.[a-zA-Z0-9]+)*$`
+	ForbiddenFields []string `json:"forbiddenFields,omitempty"`
 }
 
 // OperatorSecretReference names a Secret in the operator's own namespace. It has

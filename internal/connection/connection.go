@@ -49,6 +49,10 @@ type Request struct {
 type Credential struct {
 	Config databricks.Config
 	Source Source
+	// Rules is the DatabricksWorkspace that the credential belongs to, with what it
+	// permits the object; nil for a credential of the object's own namespace. It must not
+	// be changed.
+	Rules *v1alpha1.DatabricksWorkspace
 }
 
 // Source is where a credential was read.

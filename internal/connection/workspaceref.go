@@ -15,6 +15,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/tenancy"
 )
 
 // missingWorkspace is an object's reference to a DatabricksWorkspace that does not
@@ -43,6 +44,7 @@ func (r *Resolver) resolveReference(ctx context.Context, request Request) (Crede
 		prefixed.Message = fmt.Sprintf("DatabricksWorkspace %q is not ready: %s", name, blocked.Message)
 		return Credential{}, &prefixed
 	}
+	credential.Rules = workspace
 	return credential, nil
 }
 
@@ -164,6 +166,15 @@ func equalLabels(a, b labels.Set) bool { return maps.Equal(a, b) }
 // ResolveWorkspace returns the credential of a DatabricksWorkspace, or why there is
 // none. The user is the workspace itself or an object that it allows.
 func (r *Resolver) ResolveWorkspace(ctx context.Context, user User, workspace *v1alpha1.DatabricksWorkspace) (Credential, *Blocked) {
+	if field := tenancy.UnknownField(&workspace.Spec); field != "" {
+		// A rule with a typing error must not permit what it was to forbid.
+		r.credentials.release(user)
+		return Credential{}, &Blocked{
+			Reason: v1alpha1.ReasonInvalidSpec, Stalled: true,
+			Message: fmt.Sprintf("spec.forbiddenFields: %q is no field of a DatabricksCluster's spec: correct it; "+
+				"examples are initScripts and awsAttributes.instanceProfileARN", field),
+		}
+	}
 	from, blocked := r.sourceOf(workspace)
 	if blocked != nil {
 		r.credentials.release(user)

@@ -354,3 +354,59 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 		r.workspaceBecomes(shared, "Ready=Connected")
 	})
 }
+
+func TestRulesOfASharedWorkspace(t *testing.T) {
+	t.Run("[S12] an object that breaks a rule writes nothing, until it is corrected", func(t *testing.T) {
+		r := platform(t)
+		r.start()
+		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) { s.ForbiddenFields = []string{"sparkConf"} })
+		cluster := r.create(r.small("scratch", usesWorkspace(shared.Name), func(s *v1alpha1.DatabricksClusterSpec) {
+			s.SparkConf = map[string]string{"spark.a": "1"}
+		}))
+		stalled := r.becomes(cluster, "Stalled=PolicyViolation")
+		r.Expect(message(stalled, v1alpha1.ConditionStalled)).To(And(ContainSubstring("spec.sparkConf"), ContainSubstring(shared.Name)))
+		r.Expect(r.writes()).To(BeEmpty())
+		r.edit(cluster, func(now *v1alpha1.DatabricksCluster) { now.Spec.SparkConf = nil })
+		r.becomes(cluster, "Ready=Running")
+	})
+
+	t.Run("[S12] a new rule stops the writes of a running cluster's object, and not its deletion", func(t *testing.T) {
+		r := platform(t)
+		r.start()
+		shared := r.share()
+		cluster := r.becomes(r.create(r.small("scratch", usesWorkspace(shared.Name))), "Ready=Running")
+		r.editWorkspace(shared, func(s *v1alpha1.DatabricksWorkspaceSpec) {
+			s.RequirePolicy, s.AllowedPolicyIDs = true, []string{"P1"}
+		})
+		r.edit(cluster, func(now *v1alpha1.DatabricksCluster) { now.Spec.NumWorkers = new(int32(3)) })
+		stalled := r.becomes(cluster, "Stalled=PolicyViolation")
+		r.Expect(message(stalled, v1alpha1.ConditionStalled)).To(ContainSubstring("set it to one of P1"))
+		r.Expect(r.writes()).To(Equal([]string{"create"}))
+		r.remove(cluster)
+		r.gone(cluster)
+		r.Expect(r.live()).To(BeEmpty())
+	})
+
+	t.Run("[S12] an observing object may declare anything", func(t *testing.T) {
+		r := platform(t)
+		id := r.addForeignCluster(simulator.Seed{State: "RUNNING"})
+		r.start()
+		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) { s.AllowAdoption, s.RequirePolicy = true, true })
+		r.becomes(r.create(r.adopting("watcher", id, usesWorkspace(shared.Name), func(s *v1alpha1.DatabricksClusterSpec) {
+			s.ManagementPolicy = v1alpha1.ManagementPolicyObserve
+		})), "Ready=Observed")
+	})
+
+	t.Run("a forbidden field that does not exist forbids everything until it is corrected", func(t *testing.T) {
+		r := platform(t)
+		r.start()
+		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) { s.ForbiddenFields = []string{"initscripts"} })
+		stalled := r.workspaceBecomes(shared, "Stalled=InvalidSpec")
+		r.Expect(stalled.Status.Conditions[0].Message).To(ContainSubstring(`"initscripts" is no field`))
+		cluster := r.create(r.small("scratch", usesWorkspace(shared.Name)))
+		r.becomes(cluster, "Stalled=InvalidSpec")
+		r.Expect(r.writes()).To(BeEmpty())
+		r.editWorkspace(shared, func(s *v1alpha1.DatabricksWorkspaceSpec) { s.ForbiddenFields = []string{"initScripts"} })
+		r.becomes(cluster, "Ready=Running")
+	})
+}

@@ -73,6 +73,7 @@ var workspaceRules = []rule{
 			`{allowedNamespaces: {selector: {}}}`,
 			`{allowedNamespaces: {names: [team-a], selector: {matchExpressions: [{key: team, operator: In, values: [a, b]}]}}}`,
 			`{allowAdoption: true}`,
+			`{requirePolicy: true, allowedPolicyIDs: [ABC123], forbiddenFields: [initScripts, awsAttributes.instanceProfileARN]}`,
 		},
 		rejected: []rejection{
 			{`{allowedNamespaces: {names: [team-a, team-a]}}`, []string{`spec.allowedNamespaces.names[1]: Duplicate value: "team-a"`}},

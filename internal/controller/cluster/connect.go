@@ -18,6 +18,7 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return
 	}
 	config := credential.Config
+	observed.rules = credential.Rules
 	observed.Host, observed.Credential = config.Host(), config.Fingerprint()
 	observed.LacksUpdate = r.actor.withoutUpdate.has(observed.Host)
 	if bound := cluster.Status.Host; bound != "" && bound != observed.Host {

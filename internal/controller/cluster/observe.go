@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
+	"github.com/databricks-operator/databricks-operator/internal/tenancy"
 )
 
 // observation has the observed facts, and the workspace that they are about.
@@ -28,6 +29,8 @@ type observation struct {
 	// base is the cluster with the spec that it was compared with. It is the base of an
 	// update.
 	base drift.Observed
+	// rules is the DatabricksWorkspace of the object; nil if it has none.
+	rules *v1alpha1.DatabricksWorkspace
 	// output is the object's own ConfigMap; nil if it does not exist.
 	output *corev1.ConfigMap
 	// outdated reports that a read of the cluster arrived after facts were taken from an
@@ -102,6 +105,10 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
 		return
 	}
+	if blocked := refusedBy(observed.rules, cluster); blocked != nil {
+		observed.Blocked = blocked
+		return
+	}
 	secrets, blocked := r.secrets.resolve(ctx, cluster)
 	if blocked != nil {
 		observed.Blocked = blocked
@@ -115,6 +122,24 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	observed.Desired = desired
 	observed.SecretsDigest = r.attempts.secretsDigest(cluster, secrets, desired)
 	observed.SecretsRotated = plan.SecretsRotated(cluster, observed.SecretsDigest, r.attempts.of(cluster).Last)
+}
+
+// refusedBy returns why the DatabricksWorkspace of an object does not permit its
+// specification; nil if it does. An observing object writes nothing, so its specification
+// may be any.
+func refusedBy(rules *v1alpha1.DatabricksWorkspace, cluster *v1alpha1.DatabricksCluster) *plan.Blocked {
+	if rules == nil || cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+		return nil
+	}
+	message, err := tenancy.Violation(rules.Name, &rules.Spec, &cluster.Spec)
+	switch {
+	case err != nil:
+		return &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+	case message != "":
+		return &plan.Blocked{Reason: v1alpha1.ReasonPolicyViolation, Message: message, Stalled: true}
+	default:
+		return nil
+	}
 }
 
 // kubeReadRetryInterval is the retry interval of a failed read from the Kubernetes API.
