@@ -16,8 +16,8 @@ import (
 type entry struct {
 	id string
 	// watchers are the objects that manage the cluster; requests are the reads that
-	// objects wait for. Both have one or two elements for most clusters, for which maps
-	// would need half of the memory of an object.
+	// objects wait for. Both have one or two elements for most clusters; maps have room
+	// for eight.
 	watchers []Object
 	requests []readRequest
 

@@ -9,12 +9,13 @@
 // that fails is shortened to the steps that it needs. Histories that once failed are kept
 // in testdata and replayed.
 //
-// What lives here: the model of the API server (apiserver_test.go, watch_test.go), the connections
-// of a process with their faults (connection_test.go), the process (operator_test.go), the steps
-// (step_test.go, verbs_test.go), the invariants (invariants_test.go), the end (settled_test.go), and the
-// runner (run_test.go).
+// What lives here: the model of the API server (apiserver_test.go, watch_test.go; compared
+// with the real one in model_test.go), the connections of a process with their faults
+// (connection_test.go), the process (operator_test.go), the steps (step_test.go,
+// verbs_test.go), the invariants (invariants_test.go, settled_test.go), the runner
+// (run_test.go), and what it runs: random histories (histories_test.go), a crash at every
+// call (crash_test.go), and days of churn (soak_test.go).
 //
 // What must not live here: a mock of the operator's own code, a sleep in real time, and a
-// rule that the operator calls. The model is compared with the real API server by
-// TestTheModelIsTheAPIServer.
+// rule that the operator calls.
 package histories
