@@ -3,6 +3,7 @@ package controller_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -185,29 +186,30 @@ func TestAnIntermittentWorkspace(t *testing.T) {
 		r.start()
 		r.lists(1)
 		baseline := r.conditionBaseline(r.fleet.bystanders)
-		stop := make(chan struct{})
+		r.workspace.ClearRequests()
+		// A create fails at random meanwhile, and each failure doubles its backoff.
+		// Therefore the workspace recovers after ten failures.
 		var toggling sync.WaitGroup
 		toggling.Go(func() {
 			half := time.NewTicker(time.Second)
 			defer half.Stop()
-			for down := true; ; down = !down {
-				if down {
-					r.workspace.AddFault(simulator.Fault{Name: "down", Endpoint: "*", Status: http.StatusServiceUnavailable})
-				} else {
-					r.workspace.RemoveFault("down")
-				}
-				select {
-				case <-half.C:
-				case <-stop:
-					r.workspace.RemoveFault("down")
-					return
-				}
+			for range 10 {
+				r.workspace.AddFault(simulator.Fault{Name: "down", Endpoint: "*", Status: http.StatusServiceUnavailable})
+				<-half.C
+				r.workspace.RemoveFault("down")
+				<-half.C
 			}
 		})
-		defer func() { close(stop); toggling.Wait() }()
+		defer toggling.Wait()
+		var created []*v1alpha1.DatabricksCluster
 		for i := range 4 {
-			cluster := r.create(r.small(fmt.Sprintf("by-halves-%d", i)))
-			r.Eventually(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement("Ready=Running"))
+			created = append(created, r.create(r.small(fmt.Sprintf("by-halves-%d", i))))
+		}
+		toggling.Wait()
+		served := func(entry simulator.Entry) bool { return entry.Status == http.StatusOK }
+		r.Expect(slices.ContainsFunc(r.workspace.Requests(), served)).To(BeTrue(), "no call was sent while the workspace worked")
+		for _, cluster := range created {
+			r.Eventually(func() []string { return conditions(r.get(cluster)) }).WithTimeout(2 * time.Minute).Should(ContainElement("Ready=Running"))
 		}
 		for _, text := range baseline.changes() {
 			r.Expect(text).NotTo(ContainSubstring("Ready!="))
