@@ -12,12 +12,6 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Secrets holds the values that a specification refers to by the name of a Secret.
-type Secrets struct {
-	DockerUsername, DockerPassword string
-	LogAnalyticsPrimaryKey         string
-}
-
 // Desired returns the declared specification in the form of the Clusters API. A
 // field that is absent is not managed. Fields that exclude each other are resolved
 // as the API requires: one kind of size, and a pool or node types.

@@ -121,7 +121,7 @@ var fields = []field{
 		name: "azure_attributes", kind: block, removal: clearValue, memberMask: true,
 		pool: reducedWithPool, rewritten: "first_on_demand", decimal: "spot_bid_max_price",
 		secret:      "log_analytics_info/log_analytics_primary_key",
-		secretValue: func(s Secrets) any { return s.LogAnalyticsPrimaryKey },
+		secretValue: func(s Secrets) any { return s.LogAnalyticsPrimaryKey.reveal() },
 		writeOnly:   []string{"log_analytics_info/log_analytics_primary_key"},
 	},
 	{
@@ -149,7 +149,7 @@ var fields = []field{
 		name: "docker_image", kind: block, removal: clearValue,
 		secret: "basic_auth",
 		secretValue: func(s Secrets) any {
-			return map[string]any{"username": s.DockerUsername, "password": s.DockerPassword}
+			return map[string]any{"username": s.DockerUsername.reveal(), "password": s.DockerPassword.reveal()}
 		},
 		writeOnly: []string{"basic_auth/username", "basic_auth/password"},
 	},

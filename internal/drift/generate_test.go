@@ -14,7 +14,9 @@ import (
 )
 
 // secretValues are the values of the Secrets that a generated specification refers to.
-var secretValues = Secrets{DockerUsername: "puller", DockerPassword: "hunter2", LogAnalyticsPrimaryKey: "a-key"}
+var secretValues = Secrets{
+	DockerUsername: NewSecretValue("puller"), DockerPassword: NewSecretValue("hunter2"), LogAnalyticsPrimaryKey: NewSecretValue("a-key"),
+}
 
 var (
 	words = rapid.StringMatching(`[a-z0-9]{1,6}`)

@@ -3,6 +3,8 @@ package drift
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -13,6 +15,13 @@ import (
 // encoding/json decodes them, and numbers as float64 or json.Number. A key that is
 // absent or null is not set; 0 and false are set.
 type Tree map[string]any
+
+// Format implements fmt.Formatter. It prints the names of the fields, because the values
+// may be secrets.
+func (t Tree) Format(state fmt.State, _ rune) {
+	// fmt reports the failure of its own writer.
+	_, _ = fmt.Fprintf(state, "Tree(%s)", strings.Join(slices.Sorted(maps.Keys(t)), ", "))
+}
 
 // treeOf encodes a value as JSON and decodes it into a tree.
 func treeOf(value any) (Tree, error) {

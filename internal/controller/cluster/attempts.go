@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"sync"
 	"time"
 
@@ -41,8 +39,8 @@ type objectState struct {
 	wroteAt     time.Time
 	writes      int
 	writesSince time.Time
-	// secrets is the hash of the secret values whose digest is secretsDigest.
-	secrets       [sha256.Size]byte
+	// secrets is the fingerprint of the secret values whose digest is secretsDigest.
+	secrets       string
 	secretsDigest string
 	// version is the resource version that this process wrote last, at versionAt.
 	version   string
@@ -122,16 +120,15 @@ func (s *attemptStore) reread(cluster *v1alpha1.DatabricksCluster, now time.Time
 // secretsDigest returns drift.SecretsDigest, which is slow on purpose. It is computed
 // only if the values changed.
 func (s *attemptStore) secretsDigest(cluster *v1alpha1.DatabricksCluster, secrets drift.Secrets, desired drift.Tree) string {
-	if secrets == (drift.Secrets{}) {
+	if secrets.IsEmpty() {
 		return ""
 	}
-	hash := sha256.Sum256(fmt.Appendf(nil, "%q", []string{secrets.DockerUsername, secrets.DockerPassword, secrets.LogAnalyticsPrimaryKey}))
-	known := s.state(cluster)
-	if known.secretsDigest != "" && known.secrets == hash {
+	fingerprint, known := secrets.Fingerprint(), s.state(cluster)
+	if known.secretsDigest != "" && known.secrets == fingerprint {
 		return known.secretsDigest
 	}
 	digest := drift.SecretsDigest(desired, string(cluster.UID))
-	s.update(cluster, func(state *objectState) { state.secrets, state.secretsDigest = hash, digest })
+	s.update(cluster, func(state *objectState) { state.secrets, state.secretsDigest = fingerprint, digest })
 	return digest
 }
 

@@ -54,7 +54,9 @@ const secretRetryInterval = 20 * time.Second
 // values returns the values of a Secret's keys. The Secret must permit the use by its
 // label: the author of an object need not have the right to read the Secret, and the
 // workspace that gets the values may be the author's own.
-func (s secretReader) values(ctx context.Context, cluster *v1alpha1.DatabricksCluster, use secretUse, name string, keys ...string) ([]string, *plan.Blocked) {
+func (s secretReader) values(
+	ctx context.Context, cluster *v1alpha1.DatabricksCluster, use secretUse, name string, keys ...string,
+) ([]drift.SecretValue, *plan.Blocked) {
 	blocked := &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, RequeueAt: time.Now().Add(secretRetryInterval)}
 	var object corev1.Secret
 	if err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object); err != nil {
@@ -66,14 +68,14 @@ func (s secretReader) values(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		blocked.Message = fmt.Sprintf("%s: Secret %q does not permit this use; it needs the label %s: %s", use.field, name, v1alpha1.LabelUse, use.label)
 		return nil, blocked
 	}
-	values := make([]string, 0, len(keys))
+	values := make([]drift.SecretValue, 0, len(keys))
 	for _, key := range keys {
 		value, ok := object.Data[key]
 		if !ok {
 			blocked.Message = fmt.Sprintf("%s: Secret %q has no key %q; add it", use.field, name, key)
 			return nil, blocked
 		}
-		values = append(values, string(value))
+		values = append(values, drift.NewSecretValue(string(value)))
 	}
 	return values, nil
 }

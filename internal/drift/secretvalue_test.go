@@ -1,0 +1,47 @@
+package drift
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestASecretValuePrintsAsStars(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	secrets := Secrets{DockerPassword: NewSecretValue("hunter2")}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T %v"} {
+		g.Expect(fmt.Sprintf(verb, secrets, &secrets)).NotTo(Or(ContainSubstring("hunter2"), ContainSubstring("68756e746572")), verb)
+		g.Expect(fmt.Sprintf(verb, secrets.DockerPassword, &secrets.DockerPassword)).NotTo(Or(ContainSubstring("hunter2"), ContainSubstring("68756e746572")), verb)
+	}
+	g.Expect(fmt.Sprint(secrets.DockerPassword)).To(Equal("***"))
+	encoded, err := json.Marshal(map[string]any{"secrets": secrets, "password": secrets.DockerPassword})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(encoded)).To(ContainSubstring(`"password":"***"`))
+	g.Expect(string(encoded)).NotTo(ContainSubstring("hunter2"))
+}
+
+func TestATreePrintsTheNamesOfItsFields(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	tree := Tree{"docker_image": map[string]any{"basic_auth": map[string]any{"password": "hunter2"}}, "num_workers": float64(1)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		g.Expect(fmt.Sprintf(verb, tree)).To(Equal("Tree(docker_image, num_workers)"), verb)
+		g.Expect(fmt.Sprintf(verb, struct{ Desired Tree }{tree})).NotTo(Or(ContainSubstring("hunter2"), ContainSubstring("68756e746572")), verb)
+	}
+}
+
+func TestFingerprintsOfSecretsDifferWithTheValues(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	of := func(username, password, key string) string {
+		return Secrets{NewSecretValue(username), NewSecretValue(password), NewSecretValue(key)}.Fingerprint()
+	}
+	g.Expect(of("a", "b", "c")).To(Equal(of("a", "b", "c")))
+	g.Expect(Secrets{}.Fingerprint()).To(Equal(of("", "", "")))
+	for _, other := range []string{of("", "ab", "c"), of("ab", "", "c"), of("a", "bc", ""), of("a", "b", "d"), of("b", "a", "c")} {
+		g.Expect(other).NotTo(Equal(of("a", "b", "c")))
+	}
+}
