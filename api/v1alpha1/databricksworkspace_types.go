@@ -105,9 +105,10 @@ type OperatorSecretReference struct {
 
 // OperatorIdentity describes how the operator's own service account authenticates to
 // Databricks.
+// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!has(self.azureTenantID) || (has(self.clientID) && !has(self.audience))",message="azureTenantID needs clientID, the id of the application in Entra ID, and no audience"
 type OperatorIdentity struct {
-	// Operator: application id of the Databricks service principal to authenticate
-	// as. Absent: an account-wide federation policy selects it.
+	// Operator: application id of the service principal to authenticate as. Absent: an
+	// account-wide federation policy selects it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -122,6 +123,15 @@ type OperatorIdentity struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!self.lowerAscii().matches('^(https?://)?kubernetes([.:/]|$)')",message="audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
 	Audience string `json:"audience,omitempty"`
+
+	// Operator: id or domain of the Entra ID tenant that exchanges the token for one of
+	// Azure Databricks, by a federated credential of the application clientID. Absent:
+	// the workspace exchanges it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?$`
+	AzureTenantID string `json:"azureTenantID,omitempty"`
 }
 
 // AllowedNamespaces selects namespaces by name and by label.

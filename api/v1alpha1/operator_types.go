@@ -140,7 +140,8 @@ type LocalSecretKeyReference struct {
 }
 
 // WorkloadIdentity is a service account whose tokens Databricks accepts by a
-// federation policy.
+// federation policy, or Entra ID by a federated credential.
+// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!has(self.azureTenantID) || (has(self.clientID) && !has(self.audience))",message="azureTenantID needs clientID, the id of the application in Entra ID, and no audience"
 type WorkloadIdentity struct {
 	// Operator: address of the workspace: https:// and the host name only.
 	// +required
@@ -149,8 +150,8 @@ type WorkloadIdentity struct {
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="self.matches('^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$')",message="host must be https:// and the host name alone, such as https://adb-123.4.azuredatabricks.net"
 	Host string `json:"host,omitempty"`
 
-	// Operator: application id of the Databricks service principal to authenticate
-	// as. Absent: an account-wide federation policy selects it.
+	// Operator: application id of the service principal to authenticate as. Absent: an
+	// account-wide federation policy selects it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -172,6 +173,15 @@ type WorkloadIdentity struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:reason=FieldValueInvalid,rule="!self.lowerAscii().matches('^(https?://)?kubernetes([.:/]|$)')",message="audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
 	Audience string `json:"audience,omitempty"`
+
+	// Operator: id or domain of the Entra ID tenant that exchanges the token for one of
+	// Azure Databricks, by a federated credential of the application clientID. Absent:
+	// the workspace exchanges it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?$`
+	AzureTenantID string `json:"azureTenantID,omitempty"`
 }
 
 // WorkspaceReference names a DatabricksWorkspace.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
@@ -35,6 +36,7 @@ type options struct {
 	workspaceStatus bool
 	watchLabels     string
 	allowedHosts    []string
+	namespaceHosts  []string
 	caFile          string
 	// allowed and roots are the parsed values of allowedHosts and caFile.
 	allowed    databricks.AllowList
@@ -81,6 +83,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	flags.SortFlags = false
 
 	flags.StringSliceVar(&o.allowedHosts, "allowed-hosts", databricks.DefaultAllowedHosts(), "workspaces that may be reached: suffixes such as .cloud.databricks.com (https on 443, no special addresses) and origins such as https://127.0.0.1:8443 (matched exactly)")
+	flags.StringSliceVar(&o.namespaceHosts, "namespace-hosts", nil, "hosts of the credentials of namespaces, as namespace=host, such as team-a-*=https://adb-1.2.azuredatabricks.net; namespaces that no value matches may use all of --allowed-hosts (default: none)")
 	flags.StringSliceVar(&o.controller.AllowedTokenAudiences, "allowed-token-audiences", nil, "audiences that workloadIdentity.audience may name beside addresses of its workspace and account ids, such as databricks; never the API server's (default: none)")
 	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of certificate authorities for workspaces, in addition to those of the system")
 	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
@@ -208,6 +211,9 @@ func ownNamespace() string {
 
 // readHosts reads what may be reached, and whose certificates are trusted there.
 func (o *options) readHosts() (err error) {
+	if o.controller.HostRules, err = connection.ParseHostRules(o.namespaceHosts); err != nil {
+		return err
+	}
 	if o.allowed, err = databricks.ParseAllowList(o.allowedHosts); err != nil {
 		return err //nolint:wrapcheck // the message names the flag
 	}

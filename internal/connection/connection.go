@@ -104,6 +104,8 @@ type Options struct {
 	// AllowedTokenAudiences are the audiences of service account tokens beside the
 	// workspace's own.
 	AllowedTokenAudiences []string
+	// HostRules narrow the hosts of the objects' own credentials.
+	HostRules HostRules
 	// Intervals are how often sources are read.
 	Intervals Intervals
 	// Enqueue is called with each object whose credential changed. It must not
@@ -212,6 +214,12 @@ func (r *Resolver) Resolve(ctx context.Context, request Request) (Credential, *B
 		from = identityKey(user.Namespace, declared.WorkloadIdentity)
 	}
 	config, blocked := r.lookup(ctx, user, from)
+	if blocked == nil {
+		blocked = r.options.HostRules.check(user.Namespace, config)
+	}
+	if blocked != nil {
+		config = databricks.Config{}
+	}
 	return Credential{Config: config, Source: from.source()}, blocked
 }
 

@@ -170,8 +170,10 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{Gomega: NewWithT(t), kubernetes: newKubernetes()}
+		rules, err := connection.ParseHostRules([]string{"narrowed-*=https://narrow.cloud.databricks.com"})
+		r.Expect(err).NotTo(HaveOccurred())
 		r.resolver = connection.New(r.kubernetes, r.kubernetes, r.kubernetes, connection.Options{
-			DefaultSecret: defaultSecret, Workspaces: true, AllowedTokenAudiences: []string{"databricks"},
+			DefaultSecret: defaultSecret, Workspaces: true, AllowedTokenAudiences: []string{"databricks"}, HostRules: rules,
 			OperatorNamespace: operatorNamespace, OperatorServiceAccount: "operator",
 			Enqueue: func(user connection.User) {
 				r.mu.Lock()

@@ -19,18 +19,19 @@ import (
 
 // identity is a service account and the workspace that trusts its tokens.
 type identity struct {
-	account                  types.NamespacedName
-	host, clientID, audience string
+	account                                 types.NamespacedName
+	host, clientID, audience, azureTenantID string
 }
 
 // identityKey returns the source for a declared workload identity, whose service
 // account is always in the object's own namespace.
 func identityKey(namespace string, declared *v1alpha1.WorkloadIdentity) sourceKey {
 	return sourceKey{identity: identity{
-		account:  types.NamespacedName{Namespace: namespace, Name: declared.ServiceAccountName},
-		host:     declared.Host,
-		clientID: declared.ClientID,
-		audience: declared.Audience,
+		account:       types.NamespacedName{Namespace: namespace, Name: declared.ServiceAccountName},
+		host:          declared.Host,
+		clientID:      declared.ClientID,
+		audience:      declared.Audience,
+		azureTenantID: declared.AzureTenantID,
 	}}
 }
 
@@ -72,7 +73,8 @@ func (r *Resolver) allowedAudience(config databricks.Config, audience string) bo
 func (r *Resolver) workloadIdentityConfig(key sourceKey) (databricks.Config, error) {
 	declared := key.identity
 	return databricks.WorkloadIdentity{
-		Host: declared.host, ClientID: declared.clientID, Audience: declared.audience, Subject: declared.subject(),
+		Host: declared.host, ClientID: declared.clientID, EntraTenantID: declared.azureTenantID,
+		Audience: declared.audience, Subject: declared.subject(),
 		Token: func(ctx context.Context, audience string) (string, error) { return r.subjectToken(ctx, key, audience) },
 	}.Config()
 }

@@ -412,3 +412,30 @@ func TestServiceAccounts(t *testing.T) {
 		})
 	})
 }
+
+func TestACredentialForAHostThatTheNamespaceMayNotUse(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, r *rig) {
+		user := object("etl")
+		user.Namespace = "narrowed-a"
+		r.putSecret(user.Namespace, defaultSecret, host, "dapi")
+		credential, blocked := r.resolve(t, user)
+		r.Expect(blocked).To(And(HaveField("Reason", v1alpha1.ReasonCredentialsInvalid), HaveField("Stalled", true)))
+		r.Expect(blocked.Message).To(And(ContainSubstring(host), ContainSubstring("--namespace-hosts")))
+		r.Expect(credential.Config).To(Equal(databricks.Config{}), "the credential could be used")
+
+		r.change(func(k *kubernetes) { k.accounts[secretName(user.Namespace, "etl")] = true })
+		declared := &v1alpha1.Connection{WorkloadIdentity: &v1alpha1.WorkloadIdentity{Host: host, ServiceAccountName: "etl"}}
+		_, blocked = r.resolver.Resolve(t.Context(), connection.Request{User: user, Connection: declared})
+		r.Expect(blocked).To(HaveField("Stalled", true))
+
+		r.putSecret(user.Namespace, defaultSecret, "https://narrow.cloud.databricks.com", "dapi")
+		after(5 * time.Minute)
+		_, blocked = r.resolve(t, user)
+		r.Expect(blocked).To(BeNil())
+
+		r.share("shared", names(user.Namespace))
+		r.putSecret(operatorNamespace, "shared", host, "dapi")
+		_, blocked = r.resolver.Resolve(t.Context(), connection.Request{User: user, Connection: references("shared")})
+		r.Expect(blocked).To(BeNil(), "a DatabricksWorkspace names its namespaces itself")
+	})
+}

@@ -212,10 +212,11 @@ func (r *Resolver) sourceOf(workspace *v1alpha1.DatabricksWorkspace) (sourceKey,
 		return sourceKey{}, misconfigured("the operator does not know its own service account: set --operator-service-account")
 	case spec.WorkloadIdentity != nil:
 		return sourceKey{identity: identity{
-			account:  types.NamespacedName{Namespace: namespace, Name: account},
-			host:     spec.Host,
-			clientID: spec.WorkloadIdentity.ClientID,
-			audience: spec.WorkloadIdentity.Audience,
+			account:       types.NamespacedName{Namespace: namespace, Name: account},
+			host:          spec.Host,
+			clientID:      spec.WorkloadIdentity.ClientID,
+			audience:      spec.WorkloadIdentity.Audience,
+			azureTenantID: spec.WorkloadIdentity.AzureTenantID,
 		}}, nil
 	default:
 		return sourceKey{}, misconfigured("set exactly one of spec.secretRef and spec.workloadIdentity")

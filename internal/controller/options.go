@@ -29,6 +29,8 @@ type Options struct {
 	// AllowedTokenAudiences are the audiences of service account tokens beside the
 	// workspace's own.
 	AllowedTokenAudiences []string
+	// HostRules narrow the hosts of the objects' own credentials.
+	HostRules connection.HostRules
 	// Usage is the shortest time between two changes of the usage in the status of a
 	// DatabricksWorkspace: 1 min.
 	Usage time.Duration
@@ -94,6 +96,7 @@ func (o Options) connection(enqueue func(connection.User)) connection.Options {
 		OperatorNamespace:      o.OperatorNamespace,
 		OperatorServiceAccount: o.OperatorServiceAccount,
 		AllowedTokenAudiences:  o.AllowedTokenAudiences,
+		HostRules:              o.HostRules,
 		Intervals:              o.Credentials,
 		Enqueue:                enqueue,
 	}

@@ -14,11 +14,15 @@ type method struct {
 	// identity are the attributes that identify the authority. Credentials that differ
 	// only in other attributes, such as the secret, have the same authority.
 	identity []string
+	// checks fail for a malformed attribute. Their errors follow the name of the key, and
+	// do not contain the value.
+	checks map[string]func(value string) error
+	// issuer returns the host that issues tokens for a workspace; nil if the workspace
+	// does. Its error follows the name of the key of the host.
+	issuer func(workspace Origin) (Origin, error)
 	// tokens returns the source of bearer tokens; nil for an unsupported method. The
-	// source sends its requests to the host of the credential.
+	// source sends its requests to the host of the credential, or to its issuer.
 	tokens func(*credential, *sender) tokenSource
-	// alternative is advice for an unsupported method; it ends with ", " or is empty.
-	alternative string
 }
 
 var methods = []method{
@@ -29,9 +33,16 @@ var methods = []method{
 	},
 	{
 		name: "azure-client-secret", needs: []string{"azure_client_id", "azure_client_secret", "azure_tenant_id"},
-		alternative: "Azure Databricks accepts an OAuth secret of the service principal too, ",
+		public:   map[string]bool{"azure_client_id": true, "azure_tenant_id": true},
+		identity: []string{"azure_client_id", "azure_tenant_id"},
+		checks:   map[string]func(string) error{"azure_tenant_id": checkEntraTenant},
+		issuer:   entraLogin, tokens: newEntraSecret,
 	},
-	{name: "google-credentials", needs: []string{"google_credentials"}},
+	{
+		name: "google-credentials", needs: []string{"google_credentials"}, identity: []string{"google_credentials"},
+		checks: map[string]func(string) error{"google_credentials": checkGoogleKey},
+		issuer: googleLogin, tokens: newGoogleKey,
+	},
 	{name: "google-id", needs: []string{"google_service_account"}},
 	{name: "basic", needs: []string{"username", "password"}},
 }

@@ -27,6 +27,10 @@ type WorkloadIdentity struct {
 	// ClientID is the application id of the service principal. It is empty for an
 	// account-wide federation policy.
 	ClientID string
+	// EntraTenantID is the tenant whose application with ClientID trusts the subject by a
+	// federated credential. Entra ID exchanges the subject token then; the workspace does
+	// if it is empty. Audience is not used with it.
+	EntraTenantID string
 	// Audience is the audience of the subject tokens. If it is empty, the default of the
 	// workspace is used, or else its token endpoint.
 	Audience string
@@ -37,8 +41,8 @@ type WorkloadIdentity struct {
 	Token SubjectToken
 }
 
-// Config returns the host and the credential of the identity. It fails if Host or
-// WorkspaceID is invalid.
+// Config returns the host and the credential of the identity. It fails if Host,
+// WorkspaceID or EntraTenantID is invalid.
 func (w WorkloadIdentity) Config() (Config, error) {
 	origin, workspaceID, err := ParseHost(w.Host)
 	if err != nil {
@@ -47,11 +51,29 @@ func (w WorkloadIdentity) Config() (Config, error) {
 	if workspaceID, err = oneWorkspaceID(workspaceID, w.WorkspaceID); err != nil {
 		return Config{}, fmt.Errorf("workspace id %w", err)
 	}
-	credential := newCredential(&exchangeMethod, map[string]string{
-		"client_id": w.ClientID, "audience": w.Audience, "subject": w.Subject,
-	})
+	credential, err := w.credential(origin)
+	if err != nil {
+		return Config{}, err
+	}
 	credential.subject = w.Token
 	return Config{origin: origin, workspaceID: workspaceID, credential: credential}, nil
+}
+
+func (w WorkloadIdentity) credential(origin Origin) (*credential, error) {
+	if w.EntraTenantID == "" {
+		return newCredential(&exchangeMethod, map[string]string{
+			"client_id": w.ClientID, "audience": w.Audience, "subject": w.Subject,
+		}), nil
+	}
+	if _, err := entraLogin(origin); err != nil {
+		return nil, fmt.Errorf("host %w", err)
+	}
+	if err := checkEntraTenant(w.EntraTenantID); err != nil {
+		return nil, fmt.Errorf("tenant %w", err)
+	}
+	return newCredential(&entraMethod, map[string]string{
+		"client_id": w.ClientID, "tenant_id": w.EntraTenantID, "subject": w.Subject,
+	}), nil
 }
 
 // exchangeMethod is not in methods, because a Secret cannot select it.
@@ -64,9 +86,9 @@ var exchangeMethod = method{
 
 // exchange is the grant of a workload identity (RFC 8693).
 type exchange struct {
-	clientID, subject string
-	token             SubjectToken
-	sender            *sender
+	clientID string
+	subject  subjectSource
+	sender   *sender
 
 	mu       sync.Mutex
 	audience string
@@ -75,9 +97,8 @@ type exchange struct {
 func newExchange(credential *credential, sender *sender) tokenSource {
 	return &oauth{sender: sender, grant: &exchange{
 		clientID: credential.values["client_id"](),
-		subject:  credential.values["subject"](),
+		subject:  credential.subjectTokens(),
 		audience: credential.values["audience"](),
-		token:    credential.subject,
 		sender:   sender,
 	}}
 }
@@ -87,13 +108,9 @@ func (e *exchange) request(ctx context.Context, endpoint string) (request, error
 	if err != nil {
 		return request{}, err
 	}
-	token, err := e.token(ctx, audience)
+	token, err := e.subject.tokenFor(ctx, audience)
 	if err != nil {
-		return request{}, e.subjectTokenError(err)
-	}
-	token = strings.TrimSpace(token)
-	if token == "" || checkValue("subject_token", token) != nil {
-		return request{}, e.subjectTokenError(&Error{Class: ClassUnauthenticated, Message: "the token of " + e.subject + " is not usable"})
+		return request{}, err
 	}
 	form := url.Values{
 		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
@@ -107,9 +124,34 @@ func (e *exchange) request(ctx context.Context, endpoint string) (request, error
 	return request{body: []byte(form.Encode()), hidden: token}, nil
 }
 
-// subjectTokenError returns the failure of an exchange that has no subject token.
-func (e *exchange) subjectTokenError(err error) error {
-	failure := Error{Class: ClassTransient, Message: "there is no token of " + e.subject + " to exchange", cause: knownCause(err)}
+// subjectSource is the subject of the tokens that are exchanged.
+type subjectSource struct {
+	name  string
+	issue SubjectToken
+}
+
+// subjectTokens returns the subject of a workload identity.
+func (c *credential) subjectTokens() subjectSource {
+	return subjectSource{name: c.values["subject"](), issue: c.subject}
+}
+
+// tokenFor returns a token of the subject. It fails with an *Error, but never with
+// ClassAmbiguous.
+func (s subjectSource) tokenFor(ctx context.Context, audience string) (string, error) {
+	token, err := s.issue(ctx, audience)
+	if err != nil {
+		return "", s.failure(err)
+	}
+	token = strings.TrimSpace(token)
+	if token == "" || checkValue("subject_token", token) != nil {
+		return "", s.failure(&Error{Class: ClassUnauthenticated, Message: "the token of " + s.name + " is not usable"})
+	}
+	return token, nil
+}
+
+// failure returns the failure of an exchange that has no token of the subject.
+func (s subjectSource) failure(err error) error {
+	failure := Error{Class: ClassTransient, Message: "there is no token of " + s.name + " to exchange", cause: knownCause(err)}
 	if classified, ok := errors.AsType[*Error](err); ok {
 		failure = *classified
 	}
@@ -195,5 +237,5 @@ func (o Origin) isAudience(audience string) bool {
 func (e *exchange) advice() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return fmt.Sprintf(" (the federation policy must accept the subject %s for the audience %s)", e.subject, e.audience)
+	return fmt.Sprintf(" (the federation policy must accept the subject %s for the audience %s)", e.subject.name, e.audience)
 }

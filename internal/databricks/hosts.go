@@ -267,31 +267,40 @@ type AllowList struct {
 	origins  []Origin
 }
 
-// ParseAllowList parses the values of --allowed-hosts. A value that begins with a dot
-// is a suffix: it allows the hosts of the domain on port 443, but no reserved addresses.
-// A value that begins with https:// is an origin: it is allowed with any address and
-// port.
+// ParseAllowList parses the values of --allowed-hosts, of which there must be one. They
+// have the forms of ParseHosts.
 func ParseAllowList(entries []string) (AllowList, error) {
+	if len(entries) == 0 {
+		return AllowList{}, fmt.Errorf("--allowed-hosts: is empty, so that no workspace could be reached: omit it for the domains of Databricks")
+	}
+	list, err := ParseHosts(entries)
+	if err != nil {
+		return AllowList{}, fmt.Errorf("--allowed-hosts: %w", err)
+	}
+	return list, nil
+}
+
+// ParseHosts parses the hosts of a list. A value that begins with a dot is a suffix: it
+// allows the hosts of the domain on port 443, but no reserved addresses. A value that
+// begins with https:// is an origin: it is allowed with any address and port.
+func ParseHosts(entries []string) (AllowList, error) {
 	var list AllowList
 	for _, entry := range entries {
 		switch {
 		case strings.HasPrefix(entry, "."):
 			if err := checkSuffix(entry); err != nil {
-				return AllowList{}, fmt.Errorf("--allowed-hosts: %q %w", entry, err)
+				return AllowList{}, fmt.Errorf("%q %w", entry, err)
 			}
 			list.suffixes = append(list.suffixes, entry)
 		case strings.HasPrefix(entry, "https://"):
 			origin, err := ParseOrigin(entry)
 			if err != nil {
-				return AllowList{}, fmt.Errorf("--allowed-hosts: %q %w", entry, err)
+				return AllowList{}, fmt.Errorf("%q %w", entry, err)
 			}
 			list.origins = append(list.origins, origin)
 		default:
-			return AllowList{}, fmt.Errorf("--allowed-hosts: %q is neither a suffix, which begins with a dot, nor an origin, which begins with https://", entry)
+			return AllowList{}, fmt.Errorf("%q is neither a suffix, which begins with a dot, nor an origin, which begins with https://", entry)
 		}
-	}
-	if len(entries) == 0 {
-		return AllowList{}, fmt.Errorf("--allowed-hosts: is empty, so that no workspace could be reached: omit it for the domains of Databricks")
 	}
 	return list, nil
 }
@@ -333,6 +342,9 @@ func (l AllowList) Check(origin Origin) error {
 	}
 	return nil
 }
+
+// Allows reports whether the list allows the host of a config.
+func (l AllowList) Allows(config Config) bool { return l.Check(config.origin) == nil }
 
 func isAccountConsole(host string) bool {
 	label, _, _ := strings.Cut(host, ".")

@@ -28,14 +28,19 @@ const (
 	tokenTimeout = 30 * time.Second
 )
 
-// oauth gets bearer tokens from the token endpoint of the credential's host. It caches
+// oauth gets bearer tokens from the token endpoint of the sender's host. It caches
 // one token. Concurrent callers share one request for a new token.
 type oauth struct {
 	grant  grant
 	sender *sender
+	// issuer is the host that messages name; empty if the workspace issues the tokens.
+	issuer string
+	// parse decodes the response of the token endpoint; nil for parseToken.
+	parse  func(body []byte) (token string, lifetime time.Duration, err error)
 	flight singleflight.Group
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// endpoint is the path of the token endpoint; empty until it is discovered.
 	endpoint string
 	current  secret
 	notAfter time.Time
@@ -139,16 +144,23 @@ func (o *oauth) fetch(ctx context.Context) (token string, err error) {
 	r.endpoint = tokenEndpoint
 	r.contentType = "application/x-www-form-urlencoded"
 	r.accept = func(got response) (err error) {
-		token, lifetime, err = parseToken(got.body)
+		token, lifetime, err = o.decode(got.body)
 		return err
 	}
 	if err := o.sender.send(ctx, r); err != nil {
-		return "", classifyTokenError(err, o.grant.advice())
+		return "", classifyTokenError(err, o.issuer, o.grant.advice())
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.current, o.notAfter = func() string { return token }, begin.Add(lifetime-min(refreshMargin, lifetime/2))
 	return token, nil
+}
+
+func (o *oauth) decode(body []byte) (token string, lifetime time.Duration, err error) {
+	if o.parse != nil {
+		return o.parse(body)
+	}
+	return parseToken(body)
 }
 
 // discover returns the path of the token endpoint (RFC 8414). It accepts only a path on
@@ -210,8 +222,9 @@ func basic(id, secret string) string {
 }
 
 // classifyTokenError sets ClassUnauthenticated for a refusal of a token endpoint, which
-// responds with 400 for a wrong client (RFC 6749, 5.2).
-func classifyTokenError(err error, advice string) error {
+// responds with 400 for a wrong client (RFC 6749, 5.2). The message names the issuer,
+// unless it is empty, and ends with the advice.
+func classifyTokenError(err error, issuer, advice string) error {
 	var failure *Error
 	if !errors.As(err, &failure) {
 		return err
@@ -221,6 +234,11 @@ func classifyTokenError(err error, advice string) error {
 	}
 	if failure.Class == ClassUnauthenticated {
 		failure.Message += advice
+	}
+	if issuer != "" {
+		failure.Message = issuer + ": " + failure.Message
+		// It says nothing about the workspace.
+		failure.Answered = false
 	}
 	return err
 }

@@ -83,6 +83,14 @@ type sender struct {
 	clock   *clock
 }
 
+// to returns a sender with the same settings for another host, which issues tokens for
+// the workspace.
+func (s *sender) to(origin Origin) *sender {
+	return &sender{
+		origin: origin, transport: s.transport, userAgent: s.userAgent, redact: s.redact, observe: s.observe, clock: &clock{},
+	}
+}
+
 // send sends one request and classifies its response. It fails with an *Error.
 func (s *sender) send(ctx context.Context, r request) error {
 	begin := time.Now()

@@ -51,6 +51,11 @@ func ParseSecret(data map[string][]byte) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	if method.issuer != nil {
+		if _, err := method.issuer(origin); err != nil {
+			return Config{}, fmt.Errorf("the Secret's key %s %w", keyOf("host"), err)
+		}
+	}
 	own := map[string]string{}
 	for _, name := range method.needs {
 		own[name] = values[name]
@@ -132,14 +137,19 @@ func namedMethod(name string, values map[string]string) (*method, error) {
 }
 
 // complete fails if the operator does not support the method, or if the Secret lacks a
-// key.
+// key or has a malformed one.
 func (m *method) complete(values map[string]string) (*method, error) {
 	if m.tokens == nil {
-		return nil, fmt.Errorf("the Secret's credential is of the type %s, which the operator does not support: %sset %s", m.name, m.alternative, supported())
+		return nil, fmt.Errorf("the Secret's credential is of the type %s, which the operator does not support: set %s", m.name, supported())
 	}
 	for _, name := range m.needs {
 		if values[name] == "" {
 			return nil, fmt.Errorf("the Secret lacks the key %s, which %s needs", keyOf(name), m.name)
+		}
+		if check := m.checks[name]; check != nil {
+			if err := check(values[name]); err != nil {
+				return nil, fmt.Errorf("the Secret's key %s %w", keyOf(name), err)
+			}
 		}
 	}
 	return m, nil

@@ -7,6 +7,7 @@ const (
 	operatorTags   = "tags whose names begin with databricks-operator, in small or capital letters, are reserved: by them the operator knows its clusters; remove them"
 	databricksTags = "the tags Vendor, Creator, ClusterId, ClusterName and Name are set by Databricks: remove them, or choose other names"
 	notKubernetes  = "audience must not be the Kubernetes API: Databricks would be sent a token that is good there"
+	entraRule      = "azureTenantID needs clientID, the id of the application in Entra ID, and no audience"
 	oneWay         = "spec.connection: Forbidden: set exactly one of secretRef, workloadIdentity and workspaceRef"
 	onePrincipal   = "Forbidden: set exactly one of userName, groupName and servicePrincipalName"
 	principals     = "spec.accessControlList: Forbidden: each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
@@ -112,11 +113,18 @@ var referenceRules = []rule{
 			`{connection: {workspaceRef: {name: prod}}}`,
 			`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", clientID: 6f7c, serviceAccountName: etl, audience: databricks}}}`,
 			`{connection: {workloadIdentity: {host: "https://127.0.0.1:8443/", serviceAccountName: etl}}}`,
+			`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", clientID: 6f7c, serviceAccountName: etl, azureTenantID: example.onmicrosoft.com}}}`,
 		},
 		rejected: []rejection{
 			{`{connection: {}}`, []string{oneWay}},
 			{`{connection: {secretRef: {name: a}, workspaceRef: {name: b}}}`, []string{oneWay}},
 			{`{connection: {secretRef: {}}}`, []string{"spec.connection.secretRef.name: Required value"}},
+			{`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", serviceAccountName: etl, azureTenantID: t1}}}`, []string{
+				`spec.connection.workloadIdentity: Invalid value: ` + entraRule,
+			}},
+			{`{connection: {workloadIdentity: {host: "https://adb-123.4.azuredatabricks.net", serviceAccountName: etl, clientID: 6f7c, azureTenantID: t1, audience: databricks}}}`, []string{
+				`spec.connection.workloadIdentity: Invalid value: ` + entraRule,
+			}},
 			{`{connection: {workloadIdentity: {host: "http://adb-123.4.azuredatabricks.net", serviceAccountName: etl}}}`, []string{
 				`spec.connection.workloadIdentity.host: Invalid value: "http://adb-123.4.azuredatabricks.net": ` + badHost,
 			}},

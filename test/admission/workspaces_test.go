@@ -42,11 +42,13 @@ var workspaceRules = []rule{
 		accepted: []string{
 			`{}`,
 			`{secretRef: null, workloadIdentity: {}}`,
+			`{secretRef: null, workloadIdentity: {clientID: 6f7c, azureTenantID: 99999999-8888-7777-6666-555555555555}}`,
 			`{secretRef: null, workloadIdentity: {clientID: 6f7c, audience: databricks}}`,
 		},
 		rejected: []rejection{
 			{`{secretRef: null}`, []string{oneCredential}},
 			{`{workloadIdentity: {}}`, []string{oneCredential}},
+			{`{secretRef: null, workloadIdentity: {azureTenantID: t1}}`, []string{`spec.workloadIdentity: Invalid value: ` + entraRule}},
 			{`{secretRef: {}}`, []string{"spec.secretRef.name: Required value"}},
 			{`{secretRef: {name: ../other}}`, []string{
 				`spec.secretRef.name: Invalid value: "../other": spec.secretRef.name in body should match '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$'`,

@@ -26,7 +26,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	code, help := runToExit(t, builtBinaries(t).Manager, "--help")
 	g.Expect(code).To(Equal(0))
 	for _, flag := range []string{
-		"--allowed-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
+		"--allowed-hosts", "--namespace-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
 		"--workspaces", "--operator-namespace", "--operator-service-account", "--watch-namespaces", "--watch-label-selector", "--shard", "--workspace-status",
 		"--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
 		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
@@ -64,6 +64,7 @@ func TestBadFlagsAreRejected(t *testing.T) {
 		"no time":         {[]string{"--poll-interval-quiet=0s"}, []string{"--poll-interval-quiet 0s: must be above 0"}},
 		"short window":    {[]string{"--create-window=10ms"}, []string{"--create-window 10ms: must be at least 1s"}},
 		"plain http":      {[]string{"--allowed-hosts=http://10.0.0.1"}, []string{"--allowed-hosts", "http://10.0.0.1", "https://"}},
+		"a rule for none": {[]string{"--namespace-hosts=https://a.example.com"}, []string{`--namespace-hosts "https://a.example.com"`, "namespace=host"}},
 		"API audience":    {[]string{"--allowed-token-audiences=https://kubernetes.default.svc"}, []string{`--allowed-token-audiences "https://kubernetes.default.svc"`, "federation policy"}},
 		"missing CA file": {[]string{"--databricks-ca-file=/no/such.pem"}, []string{"--databricks-ca-file", "/no/such.pem"}},
 		"empty CA file":   {[]string{"--databricks-ca-file=" + empty}, []string{"--databricks-ca-file", empty, "PEM"}},

@@ -150,6 +150,7 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 			"--workspaces=false",
 			"--metrics-secure=false",
 			"--allowed-hosts=.azuredatabricks.net,https://127.0.0.1:8443",
+			"--namespace-hosts=team-a-*=.azuredatabricks.net,team-b=https://127.0.0.1:8443",
 			"--allowed-token-audiences=databricks",
 			"--databricks-ca-file=/etc/databricks-ca/ca.crt",
 			"--default-credentials-secret=workspace",

@@ -113,6 +113,9 @@ the names, the namespace, the labels and the service account of this release.
 {{- with .Values.allowedHosts }}
 - --allowed-hosts={{ join "," . }}
 {{- end }}
+{{- with .Values.namespaceHosts }}
+- --namespace-hosts={{ join "," . }}
+{{- end }}
 {{- with .Values.allowedTokenAudiences }}
 - --allowed-token-audiences={{ join "," . }}
 {{- end }}
