@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -76,6 +78,7 @@ func (p *processes) measure(ctx context.Context) (err error) {
 		{fmt.Sprintf("up to %d objects that have long been ready", p.parameters.objects), p.seedRemaining},
 		{"a restart", p.restartBeside},
 		{"objects created while the operator is idle", p.arrivalsIdle},
+		{"objects created while the operator is idle and the machine is not", p.arrivalsBusy},
 		{"objects created while all others are reconciled", p.arrivalsInDrain},
 		{"a killed leader", p.failover},
 	}
@@ -125,6 +128,7 @@ func (p *processes) applyThousand(ctx context.Context) error {
 	}
 	p.measured.Add(
 		figures.Figure{Key: "P9.ready", Value: took.Seconds()},
+		figures.Figure{Key: "P9.created", Value: lastCreate(calls).Sub(began).Seconds()},
 		figures.Figure{Key: "P9.calls", Value: float64(len(calls)) / thousand},
 		figures.Figure{Key: "P9.cpu", Value: used.Seconds()},
 	)
@@ -141,6 +145,17 @@ func (p *processes) applyThousand(ctx context.Context) error {
 		figures.Figure{Key: "P7.events", Value: all.events / thousand},
 	)
 	return nil
+}
+
+// lastCreate returns when the last cluster was created.
+func lastCreate(calls []simulator.Entry) time.Time {
+	var last time.Time
+	for i := range calls {
+		if calls[i].Endpoint == "clusters/create" && calls[i].Effect && calls[i].Time.After(last) {
+			last = calls[i].Time
+		}
+	}
+	return last
 }
 
 func (p *processes) awaitLeader(ctx context.Context, one *operator) error {
@@ -344,6 +359,29 @@ func (p *processes) arrivalsIdle(ctx context.Context) error {
 	}
 	p.idleArrival = figures.Quantile(0.99, late...)
 	p.measured.Add(figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.parameters.objects})
+	return nil
+}
+
+// arrivalsBusy measures how much of P4 is the machine's: the operator is idle, and as many
+// other processes as there are cores use them.
+func (p *processes) arrivalsBusy(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	defer stop()
+	for range runtime.NumCPU() {
+		loop := exec.CommandContext(ctx, "sh", "-c", "while :; do :; done")
+		if err := loop.Start(); err != nil {
+			return fmt.Errorf("start a busy loop: %w", err)
+		}
+		// It ends by its context, which Wait reports as an error.
+		busy.Go(func() { _ = loop.Wait() })
+	}
+	late, err := p.arrive(ctx, func(_ context.Context, arrived int) (bool, error) { return arrived < p.parameters.arrivals, nil })
+	if err != nil {
+		return err
+	}
+	p.measured.Add(figures.Figure{Key: "P4.busy", Value: figures.Quantile(0.99, late...), Objects: p.parameters.objects})
 	return nil
 }
 
