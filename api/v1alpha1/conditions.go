@@ -26,11 +26,14 @@ const (
 	// ReasonTerminatedNormally means that the cluster was terminated by inactivity or on request under
 	// runPolicy Manual. Start it in Databricks or by the request annotation, or set runPolicy Running.
 	ReasonTerminatedNormally = "TerminatedNormally"
+	// ReasonTerminatedBySchedule means that the cluster is down outside of the hours of its schedule. Wait for
+	// status.schedule.nextTransitionTime, or start it by a request.
+	ReasonTerminatedBySchedule = "TerminatedBySchedule"
 	// ReasonTerminatedByRunPolicy means that the cluster is kept stopped. Set another runPolicy to use it.
 	ReasonTerminatedByRunPolicy = "TerminatedByRunPolicy"
 	// ReasonObserved means that the cluster is observed and not managed. The state of the cluster does not matter.
 	ReasonObserved = "Observed"
-	// ReasonChangesDeferred means that updateStrategy OnTermination defers changes; Synced names them.
+	// ReasonChangesDeferred means that updateStrategy OnTermination or Window defers changes; Synced names them.
 	// Restart or terminate the cluster to apply them now.
 	ReasonChangesDeferred = "ChangesDeferred"
 	// ReasonDriftTolerated means that there is drift which driftPolicy does not correct now; Synced and

@@ -30,9 +30,14 @@ type OperatorSpec struct {
 
 	// Operator: Manual (default) creates the cluster, and then users, jobs and
 	// auto-termination start and stop it; Running starts it whenever it is
-	// terminated; Terminated keeps it stopped.
+	// terminated; Terminated keeps it stopped; Scheduled starts and stops it by
+	// schedule.
 	// +optional
 	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
+
+	// Operator: hours in which the cluster runs, with runPolicy Scheduled.
+	// +optional
+	Schedule *Schedule `json:"schedule,omitzero"`
 
 	// Operator: when a changed spec that restarts a running cluster is applied.
 	// +optional
@@ -210,7 +215,7 @@ const (
 
 // RunPolicy is whether the operator starts or stops the cluster.
 //
-// +kubebuilder:validation:Enum=Manual;Running;Terminated
+// +kubebuilder:validation:Enum=Manual;Running;Terminated;Scheduled
 type RunPolicy string
 
 const (
@@ -221,19 +226,30 @@ const (
 	RunPolicyRunning RunPolicy = "Running"
 	// RunPolicyTerminated keeps the cluster stopped.
 	RunPolicyTerminated RunPolicy = "Terminated"
+	// RunPolicyScheduled starts and stops the cluster by a schedule.
+	RunPolicyScheduled RunPolicy = "Scheduled"
 )
 
 // UpdateStrategy is when a change that restarts a running cluster is applied.
 //
-// +kubebuilder:validation:XValidation:fieldPath=".maxWaitMinutes",reason=FieldValueForbidden,rule="!has(self.maxWaitMinutes) || self.?type.orValue('Restart') == 'OnTermination'",message="maxWaitMinutes needs type: OnTermination; with Restart nothing waits"
+// +kubebuilder:validation:XValidation:fieldPath=".maxWaitMinutes",reason=FieldValueForbidden,rule="!has(self.maxWaitMinutes) || self.?type.orValue('Restart') != 'Restart'",message="maxWaitMinutes needs type: OnTermination or Window; with Restart nothing waits"
+// +kubebuilder:validation:XValidation:fieldPath=".windows",reason=FieldValueForbidden,rule="has(self.windows) == (self.?type.orValue('Restart') == 'Window')",message="windows and type: Window need each other: set both, or remove both"
 type UpdateStrategy struct {
 	// Operator: Restart (default) applies it now; OnTermination waits until the
-	// cluster is terminated, or restarted for another reason.
+	// cluster is terminated, or restarted for another reason; Window waits for that
+	// or for one of windows.
 	// +optional
 	Type UpdateStrategyType `json:"type,omitempty"`
 
-	// Operator: maximum minutes that OnTermination waits before it restarts the
-	// cluster, 1 to 43200 (30 days). Absent: no maximum.
+	// Operator: times at which Window may restart the cluster, 1 to 20.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=20
+	Windows []UpdateWindow `json:"windows,omitempty"` //nolint:kubeapilinter // from and to are required and inlined
+
+	// Operator: maximum minutes that OnTermination and Window wait before they restart
+	// the cluster, 1 to 43200 (30 days). Absent: no maximum.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=43200
@@ -242,7 +258,7 @@ type UpdateStrategy struct {
 
 // UpdateStrategyType is the kind of an UpdateStrategy.
 //
-// +kubebuilder:validation:Enum=Restart;OnTermination
+// +kubebuilder:validation:Enum=Restart;OnTermination;Window
 type UpdateStrategyType string
 
 const (
@@ -251,6 +267,9 @@ const (
 	// UpdateStrategyOnTermination waits until the cluster is terminated, or restarted
 	// for another reason.
 	UpdateStrategyOnTermination UpdateStrategyType = "OnTermination"
+	// UpdateStrategyWindow waits for a window, or until the cluster is terminated or
+	// restarted for another reason.
+	UpdateStrategyWindow UpdateStrategyType = "Window"
 )
 
 // DriftPolicy is how drift of owned fields is handled.

@@ -149,6 +149,10 @@ type DatabricksClusterStatus struct {
 	// +optional
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
 
+	// Where the object is in its schedule, with runPolicy Scheduled.
+	// +optional
+	Schedule *ScheduleStatus `json:"schedule,omitempty"`
+
 	// Result of the request annotation.
 	// +optional
 	Request *RequestStatus `json:"request,omitzero"`
@@ -332,6 +336,12 @@ type RequestStatus struct {
 	// Accepted, InProgress, Succeeded, Refused or Failed.
 	// +optional
 	Phase RequestPhase `json:"phase,omitempty"`
+
+	// The value again once the phase is Succeeded, Refused or Failed, so that a script
+	// waits for one thing.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Finished string `json:"finished,omitempty"`
 
 	// Result, with the remedy if the request was refused or failed.
 	// +optional

@@ -38,6 +38,7 @@ type options struct {
 	allowedHosts    []string
 	namespaceHosts  []string
 	caFile          string
+	showVersion     bool
 	// allowed and roots are the parsed values of allowedHosts and caFile.
 	allowed    databricks.AllowList
 	roots      *x509.CertPool
@@ -53,7 +54,7 @@ var (
 )
 
 // parseFlags parses the command line. Its errors name the flag, the value and the
-// remedy. It writes the help to out.
+// remedy. It writes the help or the version to out, and returns pflag.ErrHelp then.
 func parseFlags(args []string, out io.Writer) (options, error) {
 	var o options
 	flags := o.flagSet()
@@ -62,6 +63,10 @@ func parseFlags(args []string, out io.Writer) (options, error) {
 	}
 	if err := flags.Parse(args); err != nil {
 		return o, err //nolint:wrapcheck // pflag's message names the flag
+	}
+	if o.showVersion {
+		fmt.Fprintln(out, "databricks-operator", version)
+		return o, pflag.ErrHelp
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("%q is no flag: the operator takes no arguments", flags.Arg(0))
@@ -112,6 +117,8 @@ func (o *options) flagSet() *pflag.FlagSet {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, such as :8443; 0 turns it off")
 	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, only to clients that Kubernetes RBAC authorizes")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
+
+	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
 
 	standard := flag.NewFlagSet("", flag.ContinueOnError)
 	config.RegisterFlags(standard)

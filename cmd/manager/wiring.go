@@ -41,6 +41,8 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the Kubernetes API (--kubeconfig, or the pod's own account): %w", err)
 	}
+	// The API server shows the program's name in its audit log, and as the field manager.
+	kube.UserAgent = "databricks-operator/" + version
 	mgr, err := ctrl.NewManager(kube, managerOptions(o))
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)

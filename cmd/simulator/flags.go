@@ -92,8 +92,13 @@ func parseFlags(args []string, out io.Writer) (settings, error) {
 	flags.Uint64Var(&s.options.Seed, "seed", 0, "makes ids and percentages of faults reproducible")
 	flags.StringVar(&s.logFormat, "log-format", "text", "text or json")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log every request")
+	showVersion := flags.Bool("version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return s, err
+	}
+	if *showVersion {
+		_, _ = fmt.Fprintln(out, "databricks-operator simulator", version)
+		return s, pflag.ErrHelp
 	}
 	if flags.NArg() > 0 {
 		return s, fmt.Errorf("unexpected argument %q; all options are flags", flags.Arg(0))

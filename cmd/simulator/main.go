@@ -17,6 +17,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 // gracePeriod is how long Shutdown waits for requests in progress.
 const gracePeriod = 5 * time.Second
 

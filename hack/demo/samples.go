@@ -32,7 +32,11 @@ func readSamples(directory string) ([]*unstructured.Unstructured, error) {
 	if err := yaml.UnmarshalStrict(content, &kustomization); err != nil {
 		return nil, fmt.Errorf("read %s, which may contain only resources: %w", file, err)
 	}
-	var all []*unstructured.Unstructured
+	// The credentials are beside the kustomization, which must not replace those of a user.
+	all, err := readObjects(filepath.Join(directory, "databricks-credentials.yaml"))
+	if err != nil {
+		return nil, err
+	}
 	for _, resource := range kustomization.Resources {
 		objects, err := readObjects(filepath.Join(directory, resource))
 		if err != nil {

@@ -225,7 +225,7 @@ func (in Input) powerReversed() (what Contention, differs, evidence bool) {
 	state, before := in.Observed.Details.State, compute.State(in.Cluster.Status.State)
 	what = Contention{Subject: SubjectPower, Actual: string(state)}
 	same := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
-	switch in.Cluster.Spec.RunPolicy {
+	switch in.keptPolicy() {
 	case v1alpha1.RunPolicyRunning:
 		what.Desired = string(compute.StateRunning)
 		started := in.succeeded(StepStart) && in.Attempts.Last.Generation == in.Cluster.Generation

@@ -200,7 +200,7 @@ func whenGone(in Input) (Plan, bool) {
 func (in Input) mustRecreate() bool {
 	asked, stored := in.requested(), in.Cluster.Status.Request
 	mustStart := asked.verb == v1alpha1.RequestStart && (stored == nil || stored.Value != asked.value)
-	return mustStart || in.changed() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning
+	return mustStart || in.changed() || in.runPolicy() == v1alpha1.RunPolicyRunning
 }
 
 // MissingAcceptedAt returns until when "missing" is not accepted for a cluster that was just

@@ -22,6 +22,7 @@ type NeedsInput struct {
 	// its write-only values differ from those that were last sent.
 	Desired        drift.Tree
 	SecretsRotated bool
+	Now            time.Time
 }
 
 // Needs sets the reads of the cluster that the next decision needs. A changed specification
@@ -31,7 +32,8 @@ func Needs(in NeedsInput, interest *cache.Interest) {
 	if !in.Cluster.DeletionTimestamp.IsZero() {
 		interest.Purpose = cache.ToDelete
 	}
-	interest.ClusterID, interest.After, interest.SpecAfter = in.ClusterID, in.Attempts.readAfter(), in.Attempts.baseAt
+	interest.ClusterID, interest.SpecAfter = in.ClusterID, in.Attempts.baseAt
+	interest.After = latest(in.Attempts.readAfter(), readForEdge(in.Cluster, in.Now))
 	creation := in.Cluster.Status.Creation
 	isJustCreated := creation != nil && creation.Digest != ""
 	changed := in.Desired != nil && (in.SecretsRotated || Changed(in.Cluster.Status.AppliedDigest, in.Desired))
@@ -45,7 +47,7 @@ func Needs(in NeedsInput, interest *cache.Interest) {
 // the deletion was observed, or at any time while reads fail. A cluster that was just
 // created is not missing before it must be visible.
 func ReadAfter(in NeedsInput, read cache.Observation, failing *Failure, limits Limits) time.Time {
-	after := in.Attempts.readAfter()
+	after := latest(in.Attempts.readAfter(), readForEdge(in.Cluster, in.Now))
 	isLastKnown := read.Presence == cache.Present && failing != nil
 	if !in.Cluster.DeletionTimestamp.IsZero() && !isLastKnown {
 		after = latest(after, in.Attempts.DeletionSeenAt)

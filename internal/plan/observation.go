@@ -57,6 +57,8 @@ type Observation struct {
 	// Presence is whether the cluster exists, and Details is its state.
 	Presence Presence
 	Details  *compute.ClusterDetails
+	// ReadAt is when the read of the cluster began that Presence and Details are from.
+	ReadAt time.Time
 	// Search is the state of the search for clusters with the owner tag.
 	Search Search
 	// Owner is the tag of the clusters created for this object; its key is empty if the

@@ -60,7 +60,8 @@ func Make(in Input) Plan {
 	if in.isDeleting() {
 		return in.firstMatch(deletionRules)
 	}
-	return in.withoutWritesIfSuspended(in.withContention(in.withReadFailureRequeue(in.firstMatch(liveRules))))
+	next := in.withContention(in.withReadFailureRequeue(in.firstMatch(liveRules)))
+	return in.withScheduleRequeue(in.withoutWritesIfSuspended(next))
 }
 
 // withReadFailureRequeue adds the time at which failing reads of the cluster affect Ready.

@@ -20,7 +20,7 @@ const (
 
 // whenKeptTerminated: the run policy keeps the cluster terminated.
 func whenKeptTerminated(in Input) (Plan, bool) {
-	if in.Cluster.Spec.RunPolicy != v1alpha1.RunPolicyTerminated || in.isObserving() {
+	if in.runPolicy() != v1alpha1.RunPolicyTerminated || in.isObserving() {
 		return Plan{}, false
 	}
 	if !in.delayedUntil(SubjectPower).IsZero() {
@@ -30,7 +30,7 @@ func whenKeptTerminated(in Input) (Plan, bool) {
 	case compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing:
 		return in.withBackoff(Plan{
 			Step:    Terminate{in.Observed.Details.ClusterId},
-			Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, by runPolicy Terminated"},
+			Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, by " + in.policyName()},
 		}), true
 	default:
 		return Plan{}, false
@@ -38,10 +38,10 @@ func whenKeptTerminated(in Input) (Plan, bool) {
 }
 
 // whenFailedLaunchWasFixed: a launch failed and the specification was changed since. The
-// cluster is started under every run policy but Terminated.
+// cluster is started unless the run policy or the schedule keeps it terminated.
 func whenFailedLaunchWasFixed(in Input) (Plan, bool) {
 	ended := in.Observed.Details.State == compute.StateTerminated && !endedNormally(in.Observed.Details)
-	if !ended || in.isObserving() || in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated {
+	if !ended || in.isObserving() || in.staysDown() {
 		return Plan{}, false
 	}
 	updated := in.Cluster.Status.AppliedDigest == Applying
@@ -53,21 +53,21 @@ func whenFailedLaunchWasFixed(in Input) (Plan, bool) {
 
 // whenShouldRun: the run policy keeps the cluster running.
 func whenShouldRun(in Input) (Plan, bool) {
-	wanted := in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyRunning && !in.isObserving()
+	wanted := in.runPolicy() == v1alpha1.RunPolicyRunning && !in.isObserving()
 	if !wanted || in.Observed.Details.State != compute.StateTerminated {
 		return Plan{}, false
 	}
-	if in.autoterminates() {
+	if in.keptPolicy() == v1alpha1.RunPolicyRunning && in.autoterminates() {
 		return Plan{Verdict: Verdict{
 			Reason:  v1alpha1.ReasonAutoterminationConflict,
 			Stalled: true,
-			Message: "runPolicy Running keeps the cluster running, but autotermination_minutes, set by a policy or elsewhere, terminates it; change one of the two",
+			Message: in.policyName() + " keeps the cluster running, but autotermination_minutes, set by a policy or elsewhere, terminates it; change one of the two",
 		}}, true
 	}
 	if until := in.delayedUntil(SubjectPower); !until.IsZero() {
 		return Plan{RequeueAt: until, Verdict: Verdict{
 			Reason:  v1alpha1.ReasonContended,
-			Message: "the cluster was stopped elsewhere more than three times within an hour, against runPolicy Running; the next start is delayed",
+			Message: "the cluster was stopped elsewhere more than three times within an hour, against " + in.policyName() + "; the next start is delayed",
 		}}, true
 	}
 	if again := in.nextLaunch(); in.Now.Before(again) {
@@ -77,7 +77,7 @@ func whenShouldRun(in Input) (Plan, bool) {
 		}
 		return Plan{Verdict: verdict, RequeueAt: again}, true
 	}
-	return in.start("starting the cluster, by runPolicy Running"), true
+	return in.start("starting the cluster, by " + in.policyName()), true
 }
 
 func (in Input) start(message string) Plan {

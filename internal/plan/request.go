@@ -40,6 +40,9 @@ func whenReconcileRequested(in Input) (Plan, bool) {
 	if asked.verb != v1alpha1.RequestReconcile || (stored != nil && stored.Value == asked.value) {
 		return Plan{}, false
 	}
+	if !asked.hasToken {
+		return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestRefused, Message: lacksToken(asked.verb)}), true
+	}
 	return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
 }
 
@@ -49,8 +52,15 @@ type requestAnnotation struct {
 	// one that is too long.
 	value string
 	// verb is empty if there is no request, or one that is too long.
-	verb      string
+	verb string
+	// hasToken reports whether the verb is followed by an @ and a token.
+	hasToken  bool
 	isTooLong bool
+}
+
+// lacksToken returns why a request without a token is refused.
+func lacksToken(verb string) string {
+	return fmt.Sprintf("it has no token, so it could be made only once; write %s@<any token>, such as %s@1", verb, verb)
 }
 
 // requested returns the request annotation of the object.
@@ -58,7 +68,8 @@ func (in Input) requested() requestAnnotation {
 	const beginning = 64
 	value := in.Cluster.Annotations[v1alpha1.AnnotationRequest]
 	if utf8.RuneCountInString(value) <= v1alpha1.MaxRequestLength {
-		return requestAnnotation{value: value, verb: verbOf(value)}
+		verb, token, _ := strings.Cut(value, "@")
+		return requestAnnotation{value: value, verb: verb, hasToken: token != ""}
 	}
 	stored := fmt.Sprintf("%s...sha256:%x", strings.ToValidUTF8(value[:beginning], ""), sha256.Sum256([]byte(value)))
 	return requestAnnotation{value: stored, isTooLong: true}
@@ -74,7 +85,10 @@ func verbOf(value string) string {
 func (in Input) acknowledge(asked requestAnnotation) Plan {
 	request := v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestAccepted}
 	why := in.refusalReason(asked.verb)
-	if asked.isTooLong {
+	switch {
+	case why == "" && !asked.hasToken:
+		why = lacksToken(asked.verb)
+	case asked.isTooLong:
 		why = fmt.Sprintf("the annotation %s has more than %d characters; write <verb>@<any token>", v1alpha1.AnnotationRequest, v1alpha1.MaxRequestLength)
 	}
 	if why != "" {
@@ -112,14 +126,22 @@ func (in Input) refusalReason(verb string) string {
 
 // contradiction returns why the runPolicy does not permit a request; "": it does.
 func (in Input) contradiction(verb string) string {
-	switch policy := in.Cluster.Spec.RunPolicy; {
+	switch policy := in.keptPolicy(); {
 	case verb == v1alpha1.RequestTerminate && policy == v1alpha1.RunPolicyRunning:
-		return "spec.runPolicy Running starts the cluster again; set it to Manual or Terminated"
+		return in.keeper("starts the cluster again", v1alpha1.RunPolicyTerminated)
 	case (verb == v1alpha1.RequestStart || verb == v1alpha1.RequestRestart) && policy == v1alpha1.RunPolicyTerminated:
-		return "spec.runPolicy Terminated keeps the cluster down; set it to Manual or Running"
+		return in.keeper("keeps the cluster down", v1alpha1.RunPolicyRunning)
 	default:
 		return ""
 	}
+}
+
+// keeper returns what contradicts a request, and the way out.
+func (in Input) keeper(does string, alternative v1alpha1.RunPolicy) string {
+	if in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyScheduled {
+		return "spec.schedule " + does + "; set its atStart to Start and its atEnd to Terminate"
+	}
+	return fmt.Sprintf("spec.runPolicy %s %s; set it to Manual or %s", in.Cluster.Spec.RunPolicy, does, alternative)
 }
 
 // advance returns the next step of an accepted request. A request that was not begun is

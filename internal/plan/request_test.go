@@ -69,3 +69,15 @@ func TestARequestThatTheRunPolicyContradictsLaterIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestARequestWithoutATokenIsRefused(t *testing.T) {
+	for _, value := range []string{"start", "restart@", "terminate", "reconcile"} {
+		g := NewWithT(t)
+		in := situation(owning, is(compute.StateRunning))
+		in.Cluster.Status.AppliedDigest = "v1:0"
+		in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: value}
+		request := Make(in).Step.(AcknowledgeRequest).Request
+		g.Expect(request.Phase).To(Equal(v1alpha1.RequestRefused))
+		g.Expect(request.Message).To(ContainSubstring("write %s@<any token>", strings.TrimSuffix(value, "@")))
+	}
+}

@@ -53,7 +53,10 @@ func (in Input) mayRestart() bool {
 // user.
 func (in Input) strategyRestarts() bool {
 	strategy := in.Cluster.Spec.UpdateStrategy
-	if strategy == nil || strategy.Type != v1alpha1.UpdateStrategyOnTermination {
+	switch {
+	case strategy == nil, strategy.Type != v1alpha1.UpdateStrategyOnTermination && strategy.Type != v1alpha1.UpdateStrategyWindow:
+		return true
+	case strategy.Type == v1alpha1.UpdateStrategyWindow && in.windowsAt().Open:
 		return true
 	}
 	deadline := in.maxWaitUntil()
@@ -67,6 +70,18 @@ func (in Input) maxWaitUntil() time.Time {
 		return time.Time{}
 	}
 	return since.Add(time.Duration(*strategy.MaxWaitMinutes) * time.Minute)
+}
+
+// appliedFrom returns when deferred changes are applied at the latest, or may be for the
+// first time: the deadline of the strategy or the next of its windows; zero: never.
+func (in Input) appliedFrom() time.Time {
+	at := in.maxWaitUntil()
+	if strategy := in.Cluster.Spec.UpdateStrategy; strategy != nil && strategy.Type == v1alpha1.UpdateStrategyWindow {
+		if windows := in.windowsAt(); !windows.Open && !windows.Until.IsZero() {
+			at = soonest(at, windows.Until)
+		}
+	}
+	return at
 }
 
 // Applying is the value of status.appliedDigest while a changed specification is applied:
@@ -207,15 +222,23 @@ func whenDeferred(in Input) (Plan, bool) {
 			waiting = strings.TrimPrefix(waiting+", /libraries", ", ")
 		}
 		return Plan{
-			Verdict:       Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied when the cluster is down or restarted"},
+			Verdict:       Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied " + in.deferredUntil()},
 			LibrariesWait: librariesWait,
-			RequeueAt:     in.maxWaitUntil(),
+			RequeueAt:     in.appliedFrom(),
 		}, true
 	}
 	return Plan{Verdict: Verdict{
 		Reason:  v1alpha1.ReasonDriftTolerated,
 		Message: DiffPaths(differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
 	}}, true
+}
+
+// deferredUntil returns what deferred changes wait for.
+func (in Input) deferredUntil() string {
+	if strategy := in.Cluster.Spec.UpdateStrategy; strategy != nil && strategy.Type == v1alpha1.UpdateStrategyWindow {
+		return "in the next window, or when the cluster is down or restarted"
+	}
+	return "when the cluster is down or restarted"
 }
 
 // DiffPaths returns the paths of differences for messages, at most ten.

@@ -171,7 +171,7 @@ func isRunning(state compute.State) bool {
 // isReady reports whether a reason is one of Ready=True.
 func isReady(reason string) bool {
 	switch reason {
-	case v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy,
+	case v1alpha1.ReasonRunning, v1alpha1.ReasonTerminatedNormally, v1alpha1.ReasonTerminatedByRunPolicy, v1alpha1.ReasonTerminatedBySchedule,
 		v1alpha1.ReasonObserved, v1alpha1.ReasonChangesDeferred, v1alpha1.ReasonDriftTolerated, v1alpha1.ReasonPurged:
 		return true
 	default:
@@ -208,6 +208,8 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 		return plan.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
 	case state == compute.StateTerminated && in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated:
 		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedByRunPolicy, Message: "runPolicy Terminated keeps the cluster terminated"}
+	case state == compute.StateTerminated && isOutOfHours(in, status):
+		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedBySchedule, Message: "the cluster is down outside of the hours of spec.schedule"}
 	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
 		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
 	case state == compute.StateTerminated && launchFailed(in):
@@ -220,6 +222,11 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
 			Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", status.State),
 		}
 	}
+}
+
+// isOutOfHours reports whether the schedule has a cluster terminated now.
+func isOutOfHours(in Input, status *v1alpha1.DatabricksClusterStatus) bool {
+	return status.Schedule != nil && status.Schedule.Up != nil && !*status.Schedule.Up && in.Cluster.Spec.Schedule.AtEnd != v1alpha1.AtEndLeave
 }
 
 func endedNormally(reason *v1alpha1.TerminationReason) bool {

@@ -25,6 +25,7 @@ type Event struct {
 // The reasons of Normal events. Most warnings have the reason of a condition.
 const (
 	EventAdopted        = "Adopted"
+	EventObserved       = "Observed"
 	EventCreated        = "Created"
 	EventStarted        = "Started"
 	EventAutoTerminated = "AutoTerminated"
@@ -43,6 +44,11 @@ const (
 	// EventClusterNotStored is a Warning about a created cluster whose object was replaced
 	// before the id was stored.
 	EventClusterNotStored = "ClusterNotStored"
+
+	// EventRequestRefused and EventRequestFailed are Warnings about a request that was not
+	// carried out, with the remedy.
+	EventRequestRefused = "RequestRefused"
+	EventRequestFailed  = "RequestFailed"
 
 	EventSuspended = "Suspended"
 	EventResumed   = "Resumed"
@@ -81,6 +87,9 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	if reason, note := librariesInstalled(before, after); reason != "" {
 		add(corev1.EventTypeNormal, reason, "Observe", note)
 	}
+	if reason, note := unsuccessfulRequest(before, after); reason != "" {
+		add(corev1.EventTypeWarning, reason, "AcknowledgeRequest", note)
+	}
 	for _, kind := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionSynced} {
 		if reason, note := warning(kind, before, after); reason != "" {
 			add(corev1.EventTypeWarning, reason, "Reconcile", note)
@@ -99,6 +108,23 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 		add(corev1.EventTypeNormal, EventResumed, "Resume", "the cluster is managed again")
 	}
 	return all
+}
+
+// unsuccessfulRequest returns the event of a request that was refused or that failed.
+func unsuccessfulRequest(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
+	request := after.Request
+	if request == nil || request.Finished == "" || before.Request != nil && before.Request.Finished == request.Finished {
+		return "", ""
+	}
+	note = databricks.PlainText(request.Value + ": " + request.Message)
+	switch request.Phase {
+	case v1alpha1.RequestRefused:
+		return EventRequestRefused, note
+	case v1alpha1.RequestFailed:
+		return EventRequestFailed, note
+	default:
+		return "", ""
+	}
 }
 
 // stepEvent returns the event of a step that succeeded; "": none.
@@ -146,6 +172,9 @@ func stored(in Input) (reason, note string) {
 	step, _ := in.Plan.Step.(plan.StoreClusterID)
 	switch step.Source {
 	case plan.AdoptedBySpec:
+		if in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+			return EventObserved, "observing cluster " + step.ClusterID
+		}
 		return EventAdopted, "adopted cluster " + step.ClusterID
 	case plan.FoundByTag:
 		return EventCreated, "found cluster " + step.ClusterID + ", created by an earlier create call"

@@ -94,7 +94,16 @@ func union(a, b []string) []string {
 func recordRequest(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if request := in.Plan.RequestAfter(); request != nil && in.Outcome.Ran && in.Outcome.Failure == nil {
 		status.Request = request.DeepCopy()
+		status.Request.Finished = ""
+		if isFinished(request.Phase) {
+			status.Request.Finished = request.Value
+		}
 	}
+}
+
+// isFinished reports whether a phase is the last one of a request.
+func isFinished(phase v1alpha1.RequestPhase) bool {
+	return phase == v1alpha1.RequestSucceeded || phase == v1alpha1.RequestRefused || phase == v1alpha1.RequestFailed
 }
 
 // recordDifferences stores the differences, and since when a change waits.

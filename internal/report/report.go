@@ -54,6 +54,7 @@ func Of(in Input) Report {
 	recordOwnership(in, status)
 	recordRequest(in, status)
 	copyObserved(in, status)
+	recordSchedule(in, status)
 	verdict := withNote(in, status, verdictOf(in, status))
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)

@@ -110,6 +110,13 @@ func copyDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClu
 	status.TerminatedTime = timeOf(details.TerminatedTime)
 }
 
+// recordSchedule stores where the object is in its schedule.
+func recordSchedule(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	if in.Cluster.DeletionTimestamp.IsZero() {
+		status.Schedule = plan.HoursStatus(plan.Input{Cluster: in.Cluster, Observed: in.Observed, Limits: in.Limits, Now: in.Now})
+	}
+}
+
 // clearObserved removes the state of a cluster that does not exist any more.
 func clearObserved(status *v1alpha1.DatabricksClusterStatus) {
 	status.State, status.StateMessage, status.TerminationReason = "", "", nil

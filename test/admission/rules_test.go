@@ -43,21 +43,23 @@ func TestRules(t *testing.T) {
 }
 
 const (
-	chooseSize     = "spec.numWorkers: Forbidden: choose one size: numWorkers, autoscale or isSingleNode: true (only numWorkers: 0 may stand beside the last); remove the others"
-	needSize       = "spec.numWorkers: Required value: a size is needed: set numWorkers, autoscale or isSingleNode: true (unless policyID or clusterID supplies it)"
-	needRuntime    = "spec.sparkVersion: Required value: a runtime is needed: set sparkVersion, such as 16.4.x-scala2.12 (unless policyID or clusterID supplies it)"
-	needMachines   = "spec.nodeTypeID: Required value: machines are needed: set nodeTypeID or instancePoolID (unless policyID or clusterID supplies them)"
-	nodeTypeOrPool = "spec.nodeTypeID: Forbidden: choose nodeTypeID or instancePoolID, not both: a pool decides the node type"
-	driverOrPool   = "spec.driverNodeTypeID: Forbidden: choose driverNodeTypeID or a pool, not both: with instancePoolID the driver comes from that pool or from driverInstancePoolID"
-	driverPool     = "spec.driverInstancePoolID: Forbidden: driverInstancePoolID needs instancePoolID: a pool for the driver alone is not possible"
-	oneCloud       = "spec: Forbidden: choose one of awsAttributes, azureAttributes and gcpAttributes: the one of the workspace's cloud"
-	needMinutes    = "spec.autoterminationMinutes: Required value: set autoterminationMinutes to 10 to 10000, or to 0; 0 means never, and so does leaving it out, and an idle cluster costs money (not needed with policyID, clusterID, or runPolicy Running or Terminated)"
-	fight          = "spec.autoterminationMinutes: Forbidden: runPolicy Running and autoterminationMinutes would fight: set autoterminationMinutes to 0 (0 means never) or remove it, or choose another runPolicy"
-	singleNodeKind = "spec.isSingleNode: Forbidden: isSingleNode needs kind: CLASSIC_PREVIEW; without kind, set numWorkers: 0 and the single-node sparkConf and customTags yourself"
-	machineKind    = "spec.useMLRuntime: Forbidden: useMLRuntime needs kind: CLASSIC_PREVIEW; without kind, choose an -ml- sparkVersion"
-	photonTwice    = "spec.runtimeEngine: Forbidden: runtimeEngine and a sparkVersion with -photon- exclude each other: remove -photon- from sparkVersion and set runtimeEngine: PHOTON"
-	noSingleUser   = "spec.singleUserName: Forbidden: singleUserName needs a dataSecurityMode that has one: DATA_SECURITY_MODE_DEDICATED, SINGLE_USER, DATA_SECURITY_MODE_AUTO, LEGACY_SINGLE_USER or LEGACY_SINGLE_USER_STANDARD; remove singleUserName or change the mode"
-	observeNeedsID = "spec.clusterID: Required value: managementPolicy Observe needs clusterID: the id of the cluster to mirror"
+	chooseSize          = "spec.numWorkers: Forbidden: choose one size: numWorkers, autoscale or isSingleNode: true (only numWorkers: 0 may stand beside the last); remove the others"
+	needSize            = "spec.numWorkers: Required value: a size is needed: set numWorkers, autoscale or isSingleNode: true (unless policyID or clusterID supplies it)"
+	needRuntime         = "spec.sparkVersion: Required value: a runtime is needed: set sparkVersion, such as 16.4.x-scala2.12 (unless policyID or clusterID supplies it)"
+	needMachines        = "spec.nodeTypeID: Required value: machines are needed: set nodeTypeID or instancePoolID (unless policyID or clusterID supplies them)"
+	nodeTypeOrPool      = "spec.nodeTypeID: Forbidden: choose nodeTypeID or instancePoolID, not both: a pool decides the node type"
+	driverOrPool        = "spec.driverNodeTypeID: Forbidden: choose driverNodeTypeID or a pool, not both: with instancePoolID the driver comes from that pool or from driverInstancePoolID"
+	driverPool          = "spec.driverInstancePoolID: Forbidden: driverInstancePoolID needs instancePoolID: a pool for the driver alone is not possible"
+	oneCloud            = "spec: Forbidden: choose one of awsAttributes, azureAttributes and gcpAttributes: the one of the workspace's cloud"
+	needMinutes         = "spec.autoterminationMinutes: Required value: set autoterminationMinutes to 10 to 10000, or to 0; 0 means never, and so does leaving it out, and an idle cluster costs money (not needed with policyID, clusterID, or another runPolicy than Manual)"
+	windowsNeedType     = "spec.updateStrategy.windows: Forbidden: windows and type: Window need each other: set both, or remove both"
+	scheduleNeedsPolicy = "spec.schedule: Forbidden: schedule and runPolicy: Scheduled need each other: set both, or remove both"
+	fight               = "spec.autoterminationMinutes: Forbidden: runPolicy Running and autoterminationMinutes would fight: set autoterminationMinutes to 0 (0 means never) or remove it, or choose another runPolicy"
+	singleNodeKind      = "spec.isSingleNode: Forbidden: isSingleNode needs kind: CLASSIC_PREVIEW; without kind, set numWorkers: 0 and the single-node sparkConf and customTags yourself"
+	machineKind         = "spec.useMLRuntime: Forbidden: useMLRuntime needs kind: CLASSIC_PREVIEW; without kind, choose an -ml- sparkVersion"
+	photonTwice         = "spec.runtimeEngine: Forbidden: runtimeEngine and a sparkVersion with -photon- exclude each other: remove -photon- from sparkVersion and set runtimeEngine: PHOTON"
+	noSingleUser        = "spec.singleUserName: Forbidden: singleUserName needs a dataSecurityMode that has one: DATA_SECURITY_MODE_DEDICATED, SINGLE_USER, DATA_SECURITY_MODE_AUTO, LEGACY_SINGLE_USER or LEGACY_SINGLE_USER_STANDARD; remove singleUserName or change the mode"
+	observeNeedsID      = "spec.clusterID: Required value: managementPolicy Observe needs clusterID: the id of the cluster to mirror"
 )
 
 var sizeRules = []rule{
@@ -228,8 +230,46 @@ var lifeRules = []rule{
 			`{updateStrategy: {type: OnTermination, maxWaitMinutes: 1}}`,
 		},
 		rejected: []rejection{
-			{`{updateStrategy: {maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination; with Restart nothing waits"}},
-			{`{updateStrategy: {type: Restart, maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination; with Restart nothing waits"}},
+			{`{updateStrategy: {maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination or Window; with Restart nothing waits"}},
+			{`{updateStrategy: {type: Restart, maxWaitMinutes: 60}}`, []string{"spec.updateStrategy.maxWaitMinutes: Forbidden: maxWaitMinutes needs type: OnTermination or Window; with Restart nothing waits"}},
+		},
+	},
+	{
+		name: "windows and the strategy Window need each other",
+		accepted: []string{
+			`{updateStrategy: {type: Window, windows: [{from: "02:00", to: "05:00"}]}}`,
+			`{updateStrategy: {type: Window, maxWaitMinutes: 60, windows: [{days: [Sat, Sun], from: "22:00", to: "24:00", timeZone: America/Argentina/Buenos_Aires}]}}`,
+		},
+		rejected: []rejection{
+			{`{updateStrategy: {type: Window}}`, []string{windowsNeedType}},
+			{`{updateStrategy: {type: OnTermination, windows: [{from: "02:00", to: "05:00"}]}}`, []string{windowsNeedType}},
+			{`{updateStrategy: {windows: [{from: "02:00", to: "05:00"}]}}`, []string{windowsNeedType}},
+			{`{updateStrategy: {type: Window, windows: []}}`, []string{"spec.updateStrategy.windows: Invalid value: 0: spec.updateStrategy.windows in body should have at least 1 items"}},
+		},
+	},
+	{
+		name: "a schedule and runPolicy Scheduled need each other",
+		accepted: []string{
+			`{runPolicy: Scheduled, schedule: {up: [{from: "07:30", to: "19:00"}]}}`,
+			`{runPolicy: Scheduled, autoterminationMinutes: null, schedule: {timeZone: Europe/Berlin, up: [{days: [Mon, Tue], from: "22:00", to: "06:00"}], exceptDates: ["2026-12-25"], atStart: KeepRunning, atEnd: KeepTerminated}}`,
+			`{runPolicy: Scheduled, schedule: {up: [{from: "00:00", to: "24:00"}], atStart: Leave, atEnd: Leave}}`,
+		},
+		rejected: []rejection{
+			{`{runPolicy: Scheduled}`, []string{scheduleNeedsPolicy}},
+			{`{schedule: {up: [{from: "07:30", to: "19:00"}]}}`, []string{scheduleNeedsPolicy}},
+			{`{runPolicy: Running, autoterminationMinutes: 0, schedule: {up: [{from: "07:30", to: "19:00"}]}}`, []string{scheduleNeedsPolicy}},
+			{`{runPolicy: Scheduled, schedule: {up: [{from: "07:30", to: "19:00"}], atStart: KeepRunning}}`, []string{
+				"spec.autoterminationMinutes: Forbidden: schedule.atStart KeepRunning and autoterminationMinutes would fight: set autoterminationMinutes to 0 (0 means never) or remove it, or set atStart to Start",
+			}},
+			{`{runPolicy: Scheduled, schedule: {up: [{from: "24:00", to: "19:00"}]}}`, []string{`spec.schedule.up[0].from: Invalid value: "24:00": spec.schedule.up[0].from in body should match '^([01][0-9]|2[0-3]):[0-5][0-9]$'`}},
+			{`{runPolicy: Scheduled, schedule: {up: [{from: "7:30", to: "19:00"}]}}`, []string{
+				`spec.schedule.up[0].from: Invalid value: "7:30": spec.schedule.up[0].from in body should be at least 5 chars long`,
+			}},
+			{`{runPolicy: Scheduled, schedule: {up: [{from: "07:30", to: "19:00", days: [Monday]}]}}`, []string{
+				`spec.schedule.up[0].days[0]: Too long: may not be more than 3 bytes`,
+				`spec.schedule.up[0].days[0]: Unsupported value: "Monday": supported values: "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"`,
+			}},
+			{`{runPolicy: Scheduled, schedule: {up: [{from: "07:30", to: "19:00"}], exceptDates: [25.12.2026]}}`, []string{`spec.schedule.exceptDates[0]: Invalid value: "25.12.2026": spec.schedule.exceptDates[0] in body should match '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$'`}},
 		},
 	},
 	{
@@ -238,7 +278,7 @@ var lifeRules = []rule{
 			`{driftPolicy: CorrectWithRestart, deletionPolicy: Terminate, deletionProtection: true, suspend: true, pinned: false}`,
 		},
 		rejected: []rejection{
-			{`{runPolicy: RUNNING}`, []string{`spec.runPolicy: Unsupported value: "RUNNING": supported values: "Manual", "Running", "Terminated"`}},
+			{`{runPolicy: RUNNING}`, []string{`spec.runPolicy: Unsupported value: "RUNNING": supported values: "Manual", "Running", "Terminated", "Scheduled"`}},
 			{`{driftPolicy: Ignore}`, []string{`spec.driftPolicy: Unsupported value: "Ignore": supported values: "Correct", "CorrectWithRestart", "Warn"`}},
 			{`{deletionPolicy: Orphan}`, []string{`spec.deletionPolicy: Unsupported value: "Orphan": supported values: "Delete", "Terminate", "Retain"`}},
 			{`{managementPolicy: Adopt}`, []string{`spec.managementPolicy: Unsupported value: "Adopt": supported values: "Manage", "Observe"`}},

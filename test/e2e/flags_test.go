@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -31,9 +32,20 @@ func TestHelpListsEveryFlag(t *testing.T) {
 		"--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
 		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
 		"--leader-elect", "--leader-election-lease-duration", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure",
-		"--health-probe-bind-address", "--kubeconfig", "--zap-log-level",
+		"--health-probe-bind-address", "--version", "--kubeconfig", "--zap-log-level",
 	} {
 		g.Expect(help).To(ContainSubstring(flag + " "))
+	}
+}
+
+func TestProgramsPrintTheirVersion(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	for binary, want := range map[string]string{builtBinaries(t).Manager: "databricks-operator ", builtBinaries(t).Simulator: "databricks-operator simulator "} {
+		code, output := runToExit(t, binary, "--version")
+		g.Expect(code).To(Equal(0))
+		g.Expect(output).To(HavePrefix(want))
+		g.Expect(strings.Count(output, "\n")).To(Equal(1))
 	}
 }
 

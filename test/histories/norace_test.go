@@ -6,3 +6,6 @@ const defaultSteps = 10_000
 
 // stride is the distance of the calls at which TestACrashAtEveryCall kills the operator.
 const stride = 1
+
+// fleetOnOneEdge is the number of objects of TestHundredsOfObjectsOnOneEdge.
+const fleetOnOneEdge = 300

@@ -7,3 +7,6 @@ const defaultSteps = 1_000
 
 // stride is the distance of the calls at which TestACrashAtEveryCall kills the operator.
 const stride = 7
+
+// fleetOnOneEdge is the number of objects of TestHundredsOfObjectsOnOneEdge.
+const fleetOnOneEdge = 40

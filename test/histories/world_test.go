@@ -136,6 +136,14 @@ func (w *world) killAll() {
 	}
 }
 
+// resume starts a process after killAll.
+func (w *world) resume() {
+	w.mu.Lock()
+	w.stopping = false
+	w.mu.Unlock()
+	w.start()
+}
+
 // stop ends everything.
 func (w *world) stop() {
 	w.killAll()

@@ -109,6 +109,10 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		observed.Blocked = blocked
 		return
 	}
+	if err := plan.CheckHours(cluster); err != nil {
+		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		return
+	}
 	secrets, blocked := r.secrets.resolve(ctx, cluster)
 	if blocked != nil {
 		observed.Blocked = blocked
@@ -156,7 +160,7 @@ func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, observed *observa
 func (r *Reconciler) needs(cluster *v1alpha1.DatabricksCluster, observed *observation) plan.NeedsInput {
 	return plan.NeedsInput{
 		Cluster: cluster, ClusterID: clusterID(cluster), Attempts: r.attempts.of(cluster),
-		Desired: observed.Desired, SecretsRotated: observed.SecretsRotated,
+		Desired: observed.Desired, SecretsRotated: observed.SecretsRotated, Now: time.Now(),
 	}
 }
 
@@ -186,7 +190,7 @@ func (r *Reconciler) observeCluster(ctx context.Context, cluster *v1alpha1.Datab
 	if read.Presence == cache.Unknown || !read.StartedAt.After(observed.interest.After) {
 		return
 	}
-	observed.Presence, observed.Details = presences[read.Presence], read.Cluster
+	observed.Presence, observed.Details, observed.ReadAt = presences[read.Presence], read.Cluster, read.StartedAt
 }
 
 var presences = map[cache.Presence]plan.Presence{
