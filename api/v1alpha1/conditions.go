@@ -170,6 +170,9 @@ const (
 	// ReasonLibraryInstallFailed means that a declared library could not be installed; status.libraries
 	// has the messages. Correct or remove it. It is also the reason of LibrariesReady=False.
 	ReasonLibraryInstallFailed = "LibraryInstallFailed"
+	// ReasonWriteRefused means that the Kubernetes API refuses a change by the operator, such as the removal of
+	// its finalizer; the message is the answer of the API server. Let the admission policy permit the operator's account.
+	ReasonWriteRefused = "WriteRefused"
 	// ReasonDeletionBlocked means that deletionPolicy cannot be applied to the cluster of a deleted object.
 	// Correct the cause in the message, or set deletionPolicy Retain to delete only the object.
 	ReasonDeletionBlocked = "DeletionBlocked"

@@ -81,6 +81,9 @@ type Blocked struct {
 	Reason string
 	// Message is text for the condition. It contains no secret.
 	Message string
+	// Remedy is how a missing source is supplied; empty if Message has the remedy. It may
+	// be impossible while the object's namespace is being deleted.
+	Remedy string
 	// Stalled reports that a change by the user or the platform team is needed.
 	Stalled bool
 	// Pending reports that the first read of the source is in progress. The object
@@ -255,14 +258,14 @@ func (r *Resolver) lookup(ctx context.Context, user User, from sourceKey) (datab
 	case answer.err != nil:
 		return databricks.Config{}, unreadable(from.String(), answer.err)
 	case answer.value.presence == missing:
-		return databricks.Config{}, r.missing(from.missing(), answer.since)
+		return databricks.Config{}, r.missing(from.missing(), from.supply(), answer.since)
 	}
 	return answer.value.config, answer.value.blocked
 }
 
 // missing returns why an object is blocked whose source was missing since a time.
-func (r *Resolver) missing(message string, since time.Time) *Blocked {
-	blocked := &Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: message}
+func (r *Resolver) missing(message, remedy string, since time.Time) *Blocked {
+	blocked := &Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: message, Remedy: remedy}
 	if end := since.Add(r.options.Intervals.MissingGrace); time.Now().Before(end) {
 		blocked.RetryAt = end
 	} else {

@@ -88,7 +88,7 @@ func (r *Resolver) subjectToken(ctx context.Context, key sourceKey, audience str
 	if blocked := tokenRefusal(key.identity.account, err); blocked != nil {
 		message = blocked.Message
 	} else if apierrors.IsNotFound(err) {
-		message = key.missing()
+		message = key.missing() + "; " + key.supply()
 	}
 	if message == "" {
 		return token, err

@@ -45,10 +45,17 @@ func (k sourceKey) source() Source {
 // missing returns the message of a source that does not exist, with the remedy.
 func (k sourceKey) missing() string {
 	if account := k.identity.account; account.Name != "" {
-		return fmt.Sprintf("%s does not exist in namespace %s; create it, or name another", k, account.Namespace)
+		return fmt.Sprintf("%s does not exist in namespace %s", k, account.Namespace)
 	}
-	return fmt.Sprintf("%s does not exist in namespace %s; create it with the keys DATABRICKS_HOST and DATABRICKS_TOKEN, "+
-		"or name another by secretRef", k, k.secret.Namespace)
+	return fmt.Sprintf("%s does not exist in namespace %s", k, k.secret.Namespace)
+}
+
+// supply returns how a missing source is supplied.
+func (k sourceKey) supply() string {
+	if k.identity.account.Name != "" {
+		return "create it, or name another"
+	}
+	return "create it with the keys DATABRICKS_HOST and DATABRICKS_TOKEN, or name another by secretRef"
 }
 
 // presence is the existence of a source.

@@ -66,8 +66,8 @@ func (r *Resolver) findWorkspace(ctx context.Context, user User, name string) (*
 		blocked.RetryAt = time.Now().Add(r.options.Intervals.Retry)
 		return nil, blocked
 	}
-	return nil, r.missing(fmt.Sprintf("spec.connection.workspaceRef: there is no DatabricksWorkspace %q; name one that exists, "+
-		"or ask your platform team for it", name), r.workspaceMissingSince(user, name))
+	return nil, r.missing(fmt.Sprintf("spec.connection.workspaceRef: there is no DatabricksWorkspace %q", name),
+		"name one that exists, or ask your platform team for it", r.workspaceMissingSince(user, name))
 }
 
 // workspaceMissingSince returns when an object's reference was first found missing.

@@ -169,6 +169,40 @@ func TestSharedWorkspaces(t *testing.T) {
 		r.becomes(r.small("through"), "Reconciling=CredentialsNotReady")
 	})
 
+	t.Run("[case-86] while a namespace is deleted and its Secret is gone, the message names remedies that work there", func(t *testing.T) {
+		r := platform(t)
+		r.kubernetesFails = true // it refuses events in such a namespace
+		r.putSecret(defaultSecret, r.workspace.URL, platformToken)
+		r.start()
+		var clusters []*v1alpha1.DatabricksCluster
+		for i := range 3 {
+			clusters = append(clusters, r.becomes(r.create(r.small(fmt.Sprintf("scratch-%d", i))), "Ready=Running"))
+		}
+		shared := r.share()
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}}
+		r.Expect(r.api.Delete(t.Context(), namespace)).To(Succeed())
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
+		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
+		for _, cluster := range clusters {
+			r.Eventually(func() []string { return conditions(r.get(cluster)) }).Should(ContainElement(HavePrefix("Ready!=Credentials")))
+			r.remove(cluster)
+			stalled := r.becomes(cluster, "Stalled=CredentialsInvalid")
+			r.Expect(message(stalled, "Stalled")).To(And(
+				ContainSubstring("deletionPolicy: Retain"), ContainSubstring("spec.connection.workspaceRef"), Not(ContainSubstring("create it"))))
+		}
+		secret.ResourceVersion, secret.UID = "", ""
+		r.Expect(r.api.Create(t.Context(), secret)).NotTo(Succeed(), "Kubernetes accepts a Secret, so the message could name it")
+
+		r.edit(clusters[0], func(c *v1alpha1.DatabricksCluster) { usesWorkspace(shared.Name)(&c.Spec) })
+		r.edit(clusters[1], func(c *v1alpha1.DatabricksCluster) { c.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+		r.gone(clusters[0])
+		r.gone(clusters[1])
+		r.Expect(r.live()).To(HaveLen(2))
+		r.edit(clusters[2], func(c *v1alpha1.DatabricksCluster) { usesWorkspace(shared.Name)(&c.Spec) })
+		r.gone(clusters[2])
+		r.Expect(r.live()).To(HaveLen(1))
+	})
+
 	t.Run("[case-58] a missing workspace is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := platform(t)
 		r.start()

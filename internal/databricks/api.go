@@ -10,10 +10,10 @@ import (
 
 // Reader has all calls that change nothing.
 //
-// Every method makes exactly one request of its own, ends by the context's
-// deadline (DefaultTimeout if it has none), and fails with an *Error. If an OAuth
-// token is due it is fetched first. If the server refuses a cached token, the
-// request, which had no effect, is repeated once with a new one.
+// Every method makes exactly one request of its own, ends by the context's deadline
+// (DefaultTimeout if it has none), and fails with an *Error. An OAuth token that is due is
+// requested first. If the server refuses a cached token, the request, which had no effect,
+// is repeated once with a new one.
 type Reader interface {
 	ClusterReader
 	PermissionReader
@@ -63,8 +63,8 @@ type CatalogReader interface {
 // Writer has all calls that change a workspace. Only the controller's act.go may
 // hold one.
 //
-// Every method makes one request, as those of Reader do. If an answer is lost, so
-// that the effect is unknown, it fails with ClassAmbiguous and is not repeated.
+// Every method makes one request, as those of Reader do. If the response is lost, so that
+// the effect is unknown, it fails with ClassAmbiguous and is not repeated.
 type Writer interface {
 	ClusterWriter
 	PermissionWriter
@@ -114,48 +114,48 @@ type LibraryWriter interface {
 	UninstallLibraries(ctx context.Context, clusterID string, libraries []compute.Library) error
 }
 
-// CreateRequest is a cluster to be made. IdempotencyToken (at most 64
-// characters) is accepted by the API and no longer a field of the SDK's type:
-// while a cluster created with it is active, the API answers with that
-// cluster's id and makes none.
+// CreateRequest is the body of clusters/create. The API accepts IdempotencyToken, at most
+// 64 characters, which is no longer a field of the SDK's type: while a cluster that was
+// created with it is active, the API returns the id of that cluster and creates none.
 type CreateRequest struct {
 	compute.CreateCluster
 	IdempotencyToken string
 }
 
-// Cluster is the answer of clusters/get.
+// Cluster is the response of clusters/get.
 type Cluster struct {
-	// Details holds every field that the SDK knows, except Spec, which is nil.
+	// Details has every field that the SDK knows, except Spec, which is nil.
 	Details *compute.ClusterDetails
-	// Spec is the answer's spec object in compact form: values, number literals and
-	// keys that the SDK does not know are those of the answer. It is nil where the
-	// answer has no spec, which means that the spec is unknown, not empty.
+	// Spec is the spec object of the response in compact form, with its values, number
+	// literals and keys that the SDK does not know. It is nil if the response has no spec,
+	// which means that the spec is unknown, not empty.
 	Spec json.RawMessage
 }
 
 // UpdateRequest is the body of clusters/update.
 type UpdateRequest struct {
 	ClusterID string
-	// Cluster holds the new values as a JSON object; fields that the mask names and
-	// Cluster lacks are cleared.
+	// Cluster has the new values as a JSON object. Fields in the mask that it lacks are
+	// cleared.
 	Cluster json.RawMessage
 	// UpdateMask is the comma-separated list of the fields to change.
 	UpdateMask string
 }
 
-// ListQuery asks for one page of clusters/list. The zero value asks for the
-// first page as the server likes it.
+// ListQuery requests one page of clusters/list. The zero value requests the first page
+// with the default size and order of the server.
 type ListQuery struct {
-	// PageSize is how many clusters to return, 1 to 100; 0 leaves it to the server.
+	// PageSize is the number of clusters to return, 1 to 100; 0 means the server's default.
 	PageSize int
-	// PageToken is ListPage.NextPageToken of the page before.
+	// PageToken is ListPage.NextPageToken of the previous page.
 	PageToken string
-	// Sources keeps clusters made by these (API, UI, JOB, …); none keeps all.
+	// Sources are the sources of the clusters to return (API, UI, JOB, …); empty: all.
 	Sources []compute.ClusterSource
-	// PinnedOnly keeps pinned clusters: the only way to learn who is pinned.
+	// PinnedOnly returns pinned clusters only. No other response says whether a cluster is
+	// pinned.
 	PinnedOnly bool
-	// SortByName asks for name order, which unlike the default order does not
-	// move a cluster between pages when its state changes.
+	// SortByName requests the order by name. Unlike in the default order, a cluster does
+	// not move between pages when its state changes.
 	SortByName bool
 }
 
@@ -166,30 +166,29 @@ type ListPage struct {
 	NextPageToken string
 }
 
-// Principal is who a credential is, as SCIM Me tells.
+// Principal is the user or service principal of a credential, as SCIM Me returns it.
 type Principal struct {
-	// ID is SCIM's id, unique in the workspace.
+	// ID is the SCIM id, which is unique in the workspace.
 	ID string
-	// UserName is an e-mail address, or a service principal's application id.
-	// It is what creator_user_name of a cluster names.
+	// UserName is an e-mail address, or a service principal's application id, as in
+	// creator_user_name of a cluster.
 	UserName string
-	// WorkspaceID comes from the X-Databricks-Org-Id header of the answer, where
-	// the server sends one; else empty.
+	// WorkspaceID is the X-Databricks-Org-Id header of the response; empty if the server
+	// sends none.
 	WorkspaceID string
 }
 
-// Call describes one finished request, those for OAuth tokens included, for
-// metrics, traces and the gate. It carries no secret and no body.
+// Call describes one finished request, including those for OAuth tokens, for metrics. It
+// contains no secret and no body.
 type Call struct {
 	Method, Path string
-	// Endpoint is what was called, as the API reference has it, such as
-	// clusters/get: one of few, whatever ids the path has and whatever path a
-	// server chose for its tokens.
+	// Endpoint is the endpoint as in the API reference, such as clusters/get. It has no
+	// ids, so there are few.
 	Endpoint string
-	// StatusCode is 0 where no answer came.
+	// StatusCode is 0 if there was no response.
 	StatusCode int
 	Duration   time.Duration
-	// ServerDate is the Date header of the answer; zero where there is none.
+	// ServerDate is the Date header of the response; zero if there is none.
 	ServerDate time.Time
 	// Err is nil or an *Error.
 	Err error

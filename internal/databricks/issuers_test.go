@@ -222,7 +222,7 @@ func TestARefusalOfAnIssuer(t *testing.T) {
 		"quotes a JWT":    {assertion, quoting, ClassUnauthenticated, []string{"***"}},
 		"quotes a signed": {google, quoting, ClassUnauthenticated, []string{"***"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("[S7] "+name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			issuer := &cloud{token: tc.token}

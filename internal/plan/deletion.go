@@ -73,13 +73,17 @@ func whenNothingToDelete(in Input) (Plan, bool) {
 }
 
 // whenUnreachableWhileDeleting: the workspace cannot be called, and the object is being
-// deleted.
+// deleted. The remedies also work while its namespace is being deleted, in which Kubernetes
+// accepts no new Secret.
 func whenUnreachableWhileDeleting(in Input) (Plan, bool) {
 	plan, unreachable := whenUnreachable(in)
 	if !unreachable {
 		return Plan{}, false
 	}
 	plan.Verdict = in.withRemedy(plan.Verdict)
+	if in.Observed.Blocked.Remedy != "" {
+		plan.Verdict.Message += "; name a DatabricksWorkspace in spec.connection.workspaceRef to delete the cluster"
+	}
 	return plan, true
 }
 

@@ -17,13 +17,25 @@ import (
 // healthy at the last read is no longer Ready.
 const readFailureGrace = 15 * time.Minute
 
+// Text returns the message with the remedy.
+func (b *Blocked) Text() string {
+	if b.Remedy == "" {
+		return b.Message
+	}
+	return b.Message + "; " + b.Remedy
+}
+
 // whenUnreachable: the workspace cannot be called.
 func whenUnreachable(in Input) (Plan, bool) {
 	blocked := in.Observed.Blocked
 	if blocked == nil {
 		return Plan{}, false
 	}
-	return Plan{Verdict: Verdict{Reason: blocked.Reason, Message: blocked.Message, Stalled: blocked.Stalled}, RequeueAt: blocked.RequeueAt}, true
+	message := blocked.Text()
+	if in.isDeleting() {
+		message = blocked.Message
+	}
+	return Plan{Verdict: Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, RequeueAt: blocked.RequeueAt}, true
 }
 
 // whenHostChanged: the credentials name another workspace than the one that has the

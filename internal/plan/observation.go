@@ -110,6 +110,9 @@ type Observation struct {
 type Blocked struct {
 	Reason  string
 	Message string
+	// Remedy is added to the message, except while the object is being deleted: Kubernetes
+	// then refuses new objects if its namespace is being deleted, too. It may be empty.
+	Remedy string
 	// Stalled is set if the user must change something.
 	Stalled bool
 	// RequeueAt is when to check again without an event; zero: never.

@@ -204,7 +204,7 @@ var (
 		v1alpha1.ReasonQuotaExceeded, v1alpha1.ReasonCredentialsInvalid, v1alpha1.ReasonHostNotAllowed, v1alpha1.ReasonHostChanged,
 		v1alpha1.ReasonAdoptionTargetNotFound, v1alpha1.ReasonAlreadyManaged, v1alpha1.ReasonDuplicateClusters, v1alpha1.ReasonClusterPurged,
 		v1alpha1.ReasonImmutableField, v1alpha1.ReasonAutoterminationConflict, v1alpha1.ReasonStartFailed,
-		v1alpha1.ReasonTerminatedUnexpectedly, v1alpha1.ReasonLibraryInstallFailed, v1alpha1.ReasonDeletionBlocked,
+		v1alpha1.ReasonTerminatedUnexpectedly, v1alpha1.ReasonLibraryInstallFailed, v1alpha1.ReasonDeletionBlocked, v1alpha1.ReasonWriteRefused,
 	}
 	reconcilingReasons = []string{
 		v1alpha1.ReasonCreating, v1alpha1.ReasonStarting, v1alpha1.ReasonUpdating, v1alpha1.ReasonResizing, v1alpha1.ReasonRestarting,

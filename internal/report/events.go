@@ -50,6 +50,10 @@ const (
 	EventRequestRefused = "RequestRefused"
 	EventRequestFailed  = "RequestFailed"
 
+	// EventWriteRefused is a Warning about a status or an intent that the Kubernetes API
+	// refuses, with its answer.
+	EventWriteRefused = "WriteRefused"
+
 	EventSuspended = "Suspended"
 	EventResumed   = "Resumed"
 )

@@ -33,6 +33,9 @@ type Outcome struct {
 	// Held is why the step was not sent for some time; nil: it does not wait, or not long
 	// enough to report.
 	Held *plan.Hold
+	// KubernetesRefusal is the answer by which the Kubernetes API refused a write of the
+	// step; empty if it did not.
+	KubernetesRefusal string
 	// Refused reports whether the create certainly did not happen, so that its intent is
 	// void.
 	Refused bool
@@ -67,6 +70,12 @@ func Of(in Input) Report {
 
 // verdictOf returns the verdict of the plan, or that of the failure of its step.
 func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+	if refusal := in.Outcome.KubernetesRefusal; refusal != "" {
+		return plan.Verdict{
+			Reason: v1alpha1.ReasonWriteRefused, Stalled: true,
+			Message: "Kubernetes refuses a change by the operator, which is tried again: " + refusal,
+		}
+	}
 	verdict := in.Plan.Verdict
 	if failure := in.Outcome.Failure; failure != nil && !in.Plan.NonBlocking {
 		// The next plan has the same failure and the same verdict.

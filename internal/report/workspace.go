@@ -94,7 +94,7 @@ func (in WorkspaceFacts) verdict() plan.Verdict {
 	connected := plan.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace accepts the credential"}
 	switch {
 	case in.Blocked != nil:
-		return plan.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Message, Stalled: in.Blocked.Stalled}
+		return plan.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Text(), Stalled: in.Blocked.Stalled}
 	case in.Failure == nil:
 		return connected
 	}

@@ -29,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -43,8 +44,9 @@ const (
 )
 
 var (
-	// cluster is a client of an empty control plane.
-	cluster client.Client
+	// cluster is a client of an empty control plane, and operator one with the operator's
+	// account.
+	cluster, operator client.Client
 	// warned collects the warnings of its API server.
 	warned warnings
 )
@@ -99,6 +101,17 @@ func runOnControlPlane(m *testing.M) (code int, err error) {
 	config.WarningHandler = &warned
 
 	cluster, err = client.New(config, client.Options{})
+	if err != nil {
+		return 0, err
+	}
+
+	asOperator := rest.CopyConfig(config)
+	asOperator.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + namespace + ":" + serviceAccount,
+		Groups:   []string{"system:serviceaccounts", "system:authenticated"},
+	}
+
+	operator, err = client.New(asOperator, client.Options{})
 	if err != nil {
 		return 0, err
 	}
@@ -457,4 +470,42 @@ func TestProtectedClusterIsNotDeleted(t *testing.T) {
 	released := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"deletionProtection":false}}`))
 	g.Expect(cluster.Patch(t.Context(), protected.DeepCopy(), released)).To(Succeed())
 	g.Expect(cluster.Delete(t.Context(), protected.DeepCopy())).To(Succeed())
+}
+
+func TestAWorkspaceInUseIsNotDeleted(t *testing.T) {
+	t.Run("[case-88] its deletion is refused until it is confirmed", workspaceInUse)
+}
+
+func workspaceInUse(t *testing.T) {
+	t.Helper()
+
+	g := NewWithT(t)
+	g.Expect(install()).To(Succeed())
+
+	shared := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"name": "in-use"},
+		"spec":     map[string]any{"host": "https://dbc-1.cloud.databricks.com", "secretRef": map[string]any{"name": "shared"}},
+	}}
+	shared.SetGroupVersionKind(schema.GroupVersionKind{Group: group, Version: "v1alpha1", Kind: "DatabricksWorkspace"})
+	patch := func(text string) client.Patch { return client.RawPatch(types.MergePatchType, []byte(text)) }
+	g.Expect(cluster.Create(t.Context(), shared.DeepCopy())).To(Succeed())
+	uses := func(count int) {
+		status := patch(fmt.Sprintf(`{"status":{"clusters":%d}}`, count))
+		g.Eventually(func() error { return operator.Status().Patch(t.Context(), shared.DeepCopy(), status) }).WithTimeout(patience).Should(Succeed())
+	}
+	remove := func() error { return cluster.Delete(t.Context(), shared.DeepCopy(), client.DryRunAll) }
+
+	uses(12)
+	// The API server applies a new policy with a delay.
+	g.Eventually(remove).WithTimeout(patience).Should(And(
+		MatchError(ContainSubstring("12 DatabricksClusters use in-use")), MatchError(ContainSubstring("kubectl annotate dbw in-use "+group+"/confirm-deletion=true"))))
+
+	g.Expect(cluster.Patch(t.Context(), shared.DeepCopy(), patch(`{"metadata":{"annotations":{"`+group+`/confirm-deletion":"true"}}}`))).To(Succeed())
+	g.Expect(remove()).To(Succeed())
+	g.Expect(cluster.Patch(t.Context(), shared.DeepCopy(), patch(`{"metadata":{"annotations":{"`+group+`/confirm-deletion":"yes"}}}`))).To(Succeed())
+	g.Expect(remove()).NotTo(Succeed())
+
+	uses(0)
+	g.Expect(remove()).To(Succeed())
+	g.Expect(cluster.Delete(t.Context(), shared.DeepCopy())).To(Succeed())
 }

@@ -215,6 +215,7 @@ func TestEveryFlagCanBeSet(t *testing.T) {
 		"operator-service-account",  // from the environment
 		"metrics-bind-address",      // metrics.enabled
 		"health-probe-bind-address", // the probes' port
+		"version",                   // prints and exits
 	}
 
 	var settable []string

@@ -206,18 +206,31 @@ func missingIsDone(err error) error {
 
 // patch changes the object's metadata. The optimistic lock fails for a stale object.
 func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, change func()) outcome {
-	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	if err := a.kube.admit(cluster, objectWrite); err != nil {
-		return outcome{err: err}
+	before := cluster.DeepCopy()
+	if err := a.kube.admit(cluster, finalizerWrite); err != nil {
+		return refusalOutcome(err)
 	}
 	change()
-	err := a.client.Patch(ctx, cluster, base)
-	a.kube.done(cluster, objectWrite, err)
+	err := a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	a.kube.done(cluster, finalizerWrite, err)
 	if err != nil {
-		return outcome{err: fmt.Errorf("patch finalizers: %w", err)}
+		before.DeepCopyInto(cluster)
+		return refusalOutcome(fmt.Errorf("patch finalizers: %w", err))
 	}
 	a.attempts.recordVersion(cluster)
 	return outcome{Outcome: report.Outcome{Ran: true}}
+}
+
+// refusalOutcome returns the outcome of a write to the API server that failed or was held. It
+// has the answer of the API server if that refused it.
+func refusalOutcome(err error) outcome {
+	done := outcome{err: err}
+	if held, isHeld := errors.AsType[*heldWriteError](err); isHeld {
+		done.KubernetesRefusal = held.refusal
+	} else if isRefusal(err) {
+		done.KubernetesRefusal = databricks.PlainText(err.Error())
+	}
+	return done
 }
 
 // clusterCall makes one request that changes a cluster, except for its permissions and

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
 const (
@@ -28,7 +29,12 @@ var errDropped = errors.New("the API server accepted the intent to create and di
 
 // heldWriteError means that a write to the API server was not attempted, because recent
 // ones failed. It may be attempted at until.
-type heldWriteError struct{ until time.Time }
+type heldWriteError struct {
+	until time.Time
+	// refusal is the answer by which the API server refused the last attempt; empty if it
+	// refused none.
+	refusal string
+}
 
 // Error returns why the write was not attempted.
 func (*heldWriteError) Error() string {
@@ -55,8 +61,10 @@ type writeScope struct {
 	next     time.Time
 	// retrying reports whether an attempt is in progress.
 	retrying bool
-	// isServer reports whether the API server failed; otherwise it refused.
-	isServer bool
+	// isServer reports whether the API server failed; otherwise it refused, with the answer
+	// refusal. isAnnounced reports whether an event has this answer.
+	isServer, isAnnounced bool
+	refusal               string
 }
 
 func newKubeWrites(first time.Duration) *kubeWrites {
@@ -70,16 +78,22 @@ const processScope = ""
 type writeKind int
 
 // The kinds of writes. The scope of a refused intent is its namespace, that of any other
-// refused write is its object.
+// refused write is its object. A refused change of finalizers holds no status, which
+// reports it.
 const (
 	intentWrite writeKind = iota
 	objectWrite
+	finalizerWrite
 )
 
 // refusalScope returns the scope of a refused write.
 func refusalScope(cluster *v1alpha1.DatabricksCluster, kind writeKind) string {
-	if kind == intentWrite {
+	switch kind {
+	case intentWrite:
 		return "intents/" + cluster.Namespace
+	case finalizerWrite:
+		return "finalizers/" + cluster.Namespace + "/" + cluster.Name
+	default:
 	}
 	return "objects/" + cluster.Namespace + "/" + cluster.Name
 }
@@ -127,12 +141,12 @@ func (k *kubeWrites) judge(cluster *v1alpha1.DatabricksCluster, kind writeKind) 
 			continue
 		}
 		if now.Before(scope.next) {
-			return nil, &heldWriteError{until: scope.next}
+			return nil, &heldWriteError{until: scope.next, refusal: scope.refusal}
 		}
 		failing = append(failing, scope)
 	}
 	if next := k.lastRetry.Add(retrySpacing); len(failing) > 0 && now.Before(next) {
-		return nil, &heldWriteError{until: next}
+		return nil, &heldWriteError{until: next, refusal: failing[len(failing)-1].refusal}
 	}
 	return failing, nil
 }
@@ -151,7 +165,9 @@ func (k *kubeWrites) done(cluster *v1alpha1.DatabricksCluster, kind writeKind, e
 	switch {
 	case isRefusal(err):
 		delete(k.scopes, processScope)
-		k.failed(refusalScope(cluster, kind), refusedWrite)
+		name := refusalScope(cluster, kind)
+		k.failed(name, refusedWrite)
+		k.scopes[name].refusal = databricks.PlainText(err.Error())
 	case isAnswer(err):
 		k.failed(serverScope(cluster), failedWrite)
 		if k.failingNamespaces() > 1 {
@@ -238,10 +254,25 @@ func isAnswer(err error) bool {
 	return ok
 }
 
+// unannounced returns the answer by which the API server refused a status or an intent of
+// an object, once until such a write succeeds; empty if there is none. A refused change of
+// finalizers is reported in the status.
+func (k *kubeWrites) unannounced(cluster *v1alpha1.DatabricksCluster) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, kind := range []writeKind{intentWrite, objectWrite} {
+		if scope := k.scopes[refusalScope(cluster, kind)]; scope != nil && !scope.isAnnounced && scope.refusal != "" {
+			scope.isAnnounced = true
+			return scope.refusal
+		}
+	}
+	return ""
+}
+
 // nextFor returns when a write of an object may be attempted again; zero means now.
 func (k *kubeWrites) nextFor(cluster *v1alpha1.DatabricksCluster) time.Time {
 	var next time.Time
-	for _, kind := range []writeKind{intentWrite, objectWrite} {
+	for _, kind := range []writeKind{intentWrite, objectWrite, finalizerWrite} {
 		if held, ok := errors.AsType[*heldWriteError](k.held(cluster, kind)); ok && held.until.After(next) {
 			next = held.until
 		}

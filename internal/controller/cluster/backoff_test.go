@@ -97,3 +97,24 @@ func TestAConflictCountsAsASuccessOfTheAPIServer(t *testing.T) {
 	writes.done(named("a", "x"), objectWrite, apierrors.NewConflict(schema.GroupResource{}, "x", errors.New("modified")))
 	g.Expect(writes.admit(named("a", "x"), objectWrite)).To(Succeed())
 }
+
+func TestARefusedFinalizerHoldsNoStatus(t *testing.T) {
+	g := NewWithT(t)
+	writes := newKubeWrites(10 * time.Second)
+	refused := apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("a policy"))
+	kept := named("a", "x")
+	g.Expect(writes.admit(kept, finalizerWrite)).To(Succeed())
+	writes.done(kept, finalizerWrite, refused)
+	held, isHeld := errors.AsType[*heldWriteError](writes.admit(kept, finalizerWrite))
+	g.Expect(isHeld).To(BeTrue())
+	g.Expect(held.refusal).To(ContainSubstring("a policy"))
+	g.Expect(writes.admit(kept, objectWrite)).To(Succeed(), "[case-84] the status reports it")
+	writes.done(kept, objectWrite, nil)
+	g.Expect(writes.unannounced(kept)).To(BeEmpty(), "no event beside the status")
+	g.Expect(writes.nextFor(kept)).NotTo(BeZero(), "a status that was written does not end the backoff of the finalizer")
+
+	writes.done(kept, objectWrite, refused)
+	g.Expect(writes.unannounced(kept)).To(ContainSubstring("a policy"))
+	g.Expect(writes.unannounced(kept)).To(BeEmpty(), "one event")
+	g.Expect(writes.unannounced(named("a", "y"))).To(BeEmpty())
+}

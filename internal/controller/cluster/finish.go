@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,7 +30,7 @@ func (r *Reconciler) finish(
 	r.emit(cluster, reported.ActionEvents)
 	if done.err != nil {
 		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
-		return r.retry(ctx, cluster, done.err)
+		return r.retry(ctx, cluster, errors.Join(done.err, r.reportRefusal(ctx, cluster, done, reported)))
 	}
 	result := resultOf(observed, next, done)
 	released := next.Kind() == plan.StepRemoveFinalizer
@@ -63,6 +64,18 @@ func (r *Reconciler) finish(
 		return ctrl.Result{}, nil
 	}
 	return result, nil
+}
+
+// reportRefusal writes the status that has the refusal of a change of the finalizers.
+func (r *Reconciler) reportRefusal(ctx context.Context, cluster *v1alpha1.DatabricksCluster, done outcome, reported report.Report) error {
+	if done.KubernetesRefusal == "" {
+		return nil
+	}
+	if err := r.write(ctx, cluster, reported.Status); err != nil {
+		return err
+	}
+	r.emit(cluster, reported.Events)
+	return nil
 }
 
 func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []report.Event) {
@@ -201,6 +214,9 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
 	log.FromContext(ctx).Info("the API server refused or failed a write", "error", err.Error())
+	if refusal := r.kube.unannounced(cluster); refusal != "" {
+		r.recorder.Eventf(cluster, nil, corev1.EventTypeWarning, report.EventWriteRefused, "Reconcile", "%s", refusal)
+	}
 	pause := r.stalePause(cluster)
 	if next := r.kube.nextFor(cluster); !next.IsZero() {
 		pause = queue.After(retryAt(next))

@@ -73,6 +73,7 @@ func (c *Connector) Disconnect(object Identity, blocked *connection.Blocked) Con
 	return Connection{Blocked: &plan.Blocked{
 		Reason:    blocked.Reason,
 		Message:   blocked.Message,
+		Remedy:    blocked.Remedy,
 		Stalled:   blocked.Stalled,
 		RequeueAt: blocked.RetryAt,
 	}}
