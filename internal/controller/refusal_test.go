@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -58,6 +59,7 @@ func (r *rig) refuse(resource, expression, message string) (permit func()) {
 func TestAnAdmissionPolicyOfTheUser(t *testing.T) {
 	t.Run("[case-84] a finalizer that is kept is reported with the answer of the API server", func(t *testing.T) {
 		r := newRig(t)
+		r.options.WriteBackoff = time.Second
 		r.start()
 		var clusters []*v1alpha1.DatabricksCluster
 		for i := range 4 {
@@ -87,6 +89,7 @@ func TestAnAdmissionPolicyOfTheUser(t *testing.T) {
 
 	t.Run("[case-84] a status that is refused is reported by one event for an object", func(t *testing.T) {
 		r := newRig(t)
+		r.options.WriteBackoff = time.Second
 		r.start()
 		cluster := r.becomes(r.create(r.small("silent")), "Ready=Running")
 		permit := r.refuse("databricksclusters/status", "false", "no status in this namespace")

@@ -90,12 +90,10 @@ func (in Input) staysDown() bool {
 
 // policyName names the cause of a start or a termination in messages.
 func (in Input) policyName() string {
-	switch policy := in.Cluster.Spec.RunPolicy; policy {
-	case v1alpha1.RunPolicyScheduled:
+	if in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyScheduled {
 		return "spec.schedule"
-	default:
-		return "runPolicy " + string(policy)
 	}
+	return "runPolicy " + string(in.Cluster.Spec.RunPolicy)
 }
 
 // edgeIsDue reports whether the cluster is still to be started or terminated for the last

@@ -130,11 +130,19 @@ func (s setter) differenceReason() string {
 	switch {
 	case failed:
 		return v1alpha1.ReasonUpdateFailed
-	case s.in.Cluster.Status.AppliedDigest != "" && plan.UserChanged(s.in.Cluster, s.in.Observed):
+	case !s.isNewlyAdopted() && plan.UserChanged(s.in.Cluster, s.in.Observed):
 		return v1alpha1.ReasonPendingRestart
 	default:
 		return v1alpha1.ReasonDriftDetected
 	}
+}
+
+// isNewlyAdopted reports whether the cluster is an adopted one that never was as declared.
+// A cluster that the operator created was as declared, so a difference is an edit of the
+// object, also in the first seconds.
+func (s setter) isNewlyAdopted() bool {
+	adopted := s.status.Adopted || s.in.Cluster.Spec.ClusterID != ""
+	return adopted && s.in.Cluster.Status.AppliedDigest == ""
 }
 
 func (s setter) running() {
