@@ -55,6 +55,29 @@ func FuzzParseToken(f *testing.F) {
 	})
 }
 
+func FuzzParseIDToken(f *testing.F) {
+	f.Add([]byte(`{"id_token":"t"}`))
+	f.Add([]byte(`{"id_token":["t"]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		token, lifetime, err := parseIDToken(body)
+		if err == nil && (token == "" || lifetime <= 0 || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })) {
+			t.Fatalf("[S14] a header cannot contain %q", token)
+		}
+	})
+}
+
+func FuzzParseGoogleKey(f *testing.F) {
+	f.Add(googleDocument(nil))
+	f.Add(googleDocument(map[string]string{"private_key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}))
+	f.Add(`{"type":["service_account"]}`)
+	f.Fuzz(func(t *testing.T, document string) {
+		account, err := parseGoogleKey(document)
+		if err == nil && (account.key == nil || account.email == "") {
+			t.Fatal("[S14] an incomplete key was accepted")
+		}
+	})
+}
+
 func FuzzClassify(f *testing.F) {
 	f.Add(400, "7", []byte(`{"error_code":"INVALID_STATE","message":"m","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retry_delay":"3.5s"}]}`), true)
 	f.Add(302, "", []byte("<html>"), false)

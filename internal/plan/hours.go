@@ -106,14 +106,19 @@ func edgeIsDue(cluster *v1alpha1.DatabricksCluster, hours schedule.State, last *
 	return !hours.Since.IsZero() && (last == nil || hours.Since.After(last.Time))
 }
 
+// lastEdge returns the last edge that was acted on, according to the status; nil: none was.
+func lastEdge(cluster *v1alpha1.DatabricksCluster) *metav1.Time {
+	if status := cluster.Status.Schedule; status != nil {
+		return status.LastTransitionTime
+	}
+	return nil
+}
+
 // TransitionTime returns the last edge of the schedule that was acted on: the one in the
 // status, or a later one for which the cluster already has the state. An edge is acted on
-// once, so that a cluster which is started or terminated by someone afterwards stays so.
+// once, so that a cluster which another actor starts or terminates afterwards stays so.
 func TransitionTime(in Input) *metav1.Time {
-	var last *metav1.Time
-	if status := in.Cluster.Status.Schedule; status != nil {
-		last = status.LastTransitionTime
-	}
+	last := lastEdge(in.Cluster)
 	hours, scheduled := hoursOf(in.Cluster, in.Now)
 	if !scheduled || in.Cluster.Spec.Suspend || !edgeIsDue(in.Cluster, hours, last) || in.Observed.Presence != Present {
 		return last
@@ -125,8 +130,8 @@ func TransitionTime(in Input) *metav1.Time {
 }
 
 // isDoneFor reports whether a read after the last edge shows the state that the edge
-// requires. A cluster that was terminated normally after the hours began was started before, or is to
-// stay down.
+// requires. A cluster that was terminated normally after the hours began was started before,
+// or is to stay down.
 func (in Input) isDoneFor(hours schedule.State) bool {
 	details := in.Observed.Details
 	switch {
@@ -146,14 +151,7 @@ func (in Input) isDoneFor(hours schedule.State) bool {
 // earlier one says nothing about the state at the last edge of the schedule; zero: any.
 func readForEdge(cluster *v1alpha1.DatabricksCluster, now time.Time) time.Time {
 	hours, scheduled := hoursOf(cluster, now)
-	if !scheduled || cluster.Spec.Suspend {
-		return time.Time{}
-	}
-	var last *metav1.Time
-	if status := cluster.Status.Schedule; status != nil {
-		last = status.LastTransitionTime
-	}
-	if !edgeIsDue(cluster, hours, last) {
+	if !scheduled || cluster.Spec.Suspend || !edgeIsDue(cluster, hours, lastEdge(cluster)) {
 		return time.Time{}
 	}
 	return hours.Since
