@@ -142,10 +142,12 @@ func (c *checks) creates(r *http.Request, body sent) {
 	}
 }
 
-// changes checks every other write: the cluster belongs to an object that wants it.
+// changes checks every other write: the cluster belongs to an object that wants it. A
+// write to a cluster that does not exist any more has no effect: the second of two leaders
+// may repeat a permanent-delete after the first one has released the object.
 func (c *checks) changes(r *http.Request, endpoint, id string) {
 	cluster, known := c.workspace.Cluster(id)
-	if !known {
+	if !known || !cluster.Exists() {
 		return
 	}
 	at, object, found := c.server.byUID(strings.TrimPrefix(cluster.Owner, operatorID+"-"))
