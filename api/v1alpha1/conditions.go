@@ -126,6 +126,12 @@ const (
 	// ReasonPolicyViolation means that the cluster policy refuses a value, or that the DatabricksWorkspace
 	// does not permit a field or a policy. Change the value, or ask the platform team.
 	ReasonPolicyViolation = "PolicyViolation"
+	// ReasonReferenceNotFound means that a name of the spec is not that of a policy or pool which the credential
+	// can see, or that several have it. Correct the name, create what it names, or set the field with the id.
+	ReasonReferenceNotFound = "ReferenceNotFound"
+	// ReasonNoMatch means that nothing which the workspace offers matches a selector of the spec. Relax the
+	// selector, or set the field with the id.
+	ReasonNoMatch = "NoMatch"
 	// ReasonAuthenticationFailed means that Databricks does not accept the credential. Renew it in the Secret.
 	ReasonAuthenticationFailed = "AuthenticationFailed"
 	// ReasonPermissionDenied means that the credential lacks a permission, that the DatabricksWorkspace

@@ -159,7 +159,7 @@ func sdkFields() map[string]reflect.Type {
 
 func TestNoFieldOfTheAPITakesANameOfTheOperators(t *testing.T) {
 	g := NewWithT(t)
-	operators := jsonFields(reflect.TypeFor[OperatorSpec]())
+	operators := jsonFields(reflect.TypeFor[OperatorSpec](), reflect.TypeFor[ReferenceSpec]())
 	for name := range sdkFields() {
 		g.Expect(operators).NotTo(HaveKey(kubernetesName(name)), name)
 	}
@@ -167,7 +167,7 @@ func TestNoFieldOfTheAPITakesANameOfTheOperators(t *testing.T) {
 		g.Expect(operators).NotTo(HaveKey(name), "a name must be unique in the spec")
 	}
 	// Names of planned fields.
-	for _, reserved := range []string{"policyName", "instancePoolName", "sparkVersionSelector", "nodeTypeSelector"} {
+	for _, reserved := range []string{"policyRef", "instancePoolRef", "driverInstancePoolRef", "adoptionPolicy", "policyCompliance"} {
 		g.Expect(jsonFields(reflect.TypeFor[DatabricksClusterSpec]())).NotTo(HaveKey(reserved))
 	}
 }

@@ -149,6 +149,10 @@ type DatabricksClusterStatus struct {
 	// +optional
 	PendingSince *metav1.Time `json:"pendingSince,omitempty"`
 
+	// What the names and selectors of the spec stand for in the workspace.
+	// +optional
+	Resolved *ResolvedStatus `json:"resolved,omitzero"`
+
 	// Where the object is in its schedule, with runPolicy Scheduled.
 	// +optional
 	Schedule *ScheduleStatus `json:"schedule,omitempty"`
@@ -371,3 +375,34 @@ const (
 	// RequestFailed: the request was sent and failed.
 	RequestFailed RequestPhase = "Failed"
 )
+
+// ResolvedStatus has the ids that the names and selectors of a spec stand for.
+type ResolvedStatus struct {
+	// Id of spec.policyName.
+	// +optional
+	PolicyID string `json:"policyID,omitempty"`
+
+	// Id of spec.instancePoolName.
+	// +optional
+	InstancePoolID string `json:"instancePoolID,omitempty"`
+
+	// Id of spec.driverInstancePoolName.
+	// +optional
+	DriverInstancePoolID string `json:"driverInstancePoolID,omitempty"`
+
+	// Runtime of spec.sparkVersionSelector.
+	// +optional
+	SparkVersion string `json:"sparkVersion,omitempty"`
+
+	// Machine type of spec.nodeTypeSelector.
+	// +optional
+	NodeTypeID string `json:"nodeTypeID,omitempty"`
+
+	// Machine type of spec.driverNodeTypeSelector.
+	// +optional
+	DriverNodeTypeID string `json:"driverNodeTypeID,omitempty"`
+
+	// The name or selector that each of them is for, by its field of the spec.
+	// +optional
+	For map[string]string `json:"for,omitempty"`
+}

@@ -153,7 +153,7 @@ const (
 )
 
 // CatalogLookup requests parts of the catalog of a workspace.
-type CatalogLookup struct{ Versions, NodeTypes, Policies, InstancePools Cadence }
+type CatalogLookup struct{ Versions, NodeTypes, Policies, InstancePools Lookup }
 
 // Query describes a search for clusters that carry a custom tag, in complete
 // lists that began after a time.

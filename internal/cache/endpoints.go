@@ -20,8 +20,11 @@ const (
 )
 
 const (
-	// catalogInterval is how often the catalog of a workspace is read again.
-	catalogInterval = 24 * time.Hour
+	// catalogInterval is how often the catalog of a workspace is read again if it is
+	// only compared with new specifications, and referencesInterval if names and selectors
+	// are resolved by it.
+	catalogInterval    = 24 * time.Hour
+	referencesInterval = 10 * time.Minute
 	// permissionsInterval is how often permissions are read again, to notice changes
 	// by other actors.
 	permissionsInterval = 6 * time.Hour
@@ -126,19 +129,19 @@ var (
 	poolsEndpoint     = catalogEndpoint("instance-pools/list", databricks.CatalogReader.InstancePools)
 )
 
-// catalogEndpoint returns the endpoint of one part of the catalog. Only its first
-// answer notifies objects.
+// catalogEndpoint returns the endpoint of one part of the catalog. Its first answer
+// notifies objects, and each one that differs from the one before.
 func catalogEndpoint[T any](name string, read func(databricks.CatalogReader, context.Context) (T, error)) endpoint {
 	return endpoint{
 		name: name,
 		every: map[Cadence]func(Options) time.Duration{
-			WhileChanging: always(catalogInterval), WhileQuiet: always(catalogInterval),
+			WhileChanging: always(referencesInterval), WhileQuiet: always(catalogInterval),
 		},
 		priority: ratelimit.PrioritySlowList,
 		read: func(ctx context.Context, api databricks.Reader, _ string, _ any) (any, bool, error) {
 			offered, err := read(api, ctx)
 			return offered, true, err
 		},
-		same: func(before, _ any, _ string) bool { return before != nil },
+		same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
 	}
 }

@@ -81,7 +81,7 @@ func (c *cache) lookUp(object Object, interest Interest, view *View) {
 	view.Libraries = lookAt[librariesAnswer](c, object, lookupKey{&librariesEndpoint, id}, need{id, interest.Libraries})
 	view.Permissions = lookAt[permissionsAnswer](c, object, lookupKey{&permissionsEndpoint, id}, need{id, interest.Permissions})
 	view.Pins = lookAt[map[string]bool](c, object, lookupKey{endpoint: &pinsEndpoint}, need{id, interest.Pins})
-	offered := func(cadence Cadence) need { return need{Lookup: Lookup{Cadence: cadence}} }
+	offered := func(lookup Lookup) need { return need{Lookup: lookup} }
 	view.Catalog = Catalog{
 		Versions:      lookAt[versionsAnswer](c, object, lookupKey{endpoint: &versionsEndpoint}, offered(interest.Catalog.Versions)),
 		NodeTypes:     lookAt[nodeTypesAnswer](c, object, lookupKey{endpoint: &nodeTypesEndpoint}, offered(interest.Catalog.NodeTypes)),

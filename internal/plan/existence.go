@@ -35,7 +35,12 @@ func whenUnreachable(in Input) (Plan, bool) {
 	if in.isDeleting() {
 		message = blocked.Message
 	}
-	return Plan{Verdict: Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, RequeueAt: blocked.RequeueAt}, true
+	next := Plan{}
+	if blocked.ByLists {
+		next, _ = whenReconcileRequested(in)
+	}
+	next.Verdict, next.RequeueAt = Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, blocked.RequeueAt
+	return next, true
 }
 
 // whenHostChanged: the credentials name another workspace than the one that has the

@@ -9,6 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
 
 // NeedsInput has the facts that decide which reads of its cluster an object needs.
@@ -205,22 +206,45 @@ func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]comp
 	return known
 }
 
-// CatalogLookup returns the parts of the catalog that a new specification is compared with.
-func CatalogLookup(spec *v1alpha1.DatabricksClusterSpec) cache.CatalogLookup {
-	named := func(ids ...string) cache.Cadence {
-		for _, id := range ids {
-			if id != "" {
-				return cache.WhileQuiet
-			}
+// CatalogLookup returns the parts of the catalog that an object needs: those by which its
+// names and selectors are resolved, and for advice those that a new specification is
+// compared with. A list that began before after does not serve the former; zero: any.
+func CatalogLookup(spec *v1alpha1.DatabricksClusterSpec, advice Advice, after time.Time) cache.CatalogLookup {
+	var wanted cache.CatalogLookup
+	if advice == AdviceDue {
+		compared := cache.Lookup{Cadence: cache.WhileQuiet}
+		wanted.Versions, wanted.NodeTypes = compared, compared
+		if spec.PolicyID != "" {
+			wanted.Policies = compared
 		}
-		return cache.NotNeeded
+		if spec.InstancePoolID != "" || spec.DriverInstancePoolID != "" {
+			wanted.InstancePools = compared
+		}
 	}
-	return cache.CatalogLookup{
-		Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet,
-		Policies:      named(spec.PolicyID),
-		InstancePools: named(spec.InstancePoolID, spec.DriverInstancePoolID),
+	resolved := cache.Lookup{Cadence: cache.WhileChanging, After: after}
+	for _, list := range selection.Needs(spec) {
+		switch list {
+		case selection.Policies:
+			wanted.Policies = resolved
+		case selection.InstancePools:
+			wanted.InstancePools = resolved
+		case selection.Versions:
+			wanted.Versions = resolved
+		case selection.NodeTypes:
+			wanted.NodeTypes = resolved
+		}
 	}
+	return wanted
 }
+
+// Advice is whether a specification is still to be compared with the catalog.
+type Advice int
+
+// The states of the advice for a specification.
+const (
+	AdviceGiven Advice = iota
+	AdviceDue
+)
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {

@@ -253,13 +253,22 @@ func TestPermissionsLookups(t *testing.T) {
 
 func TestTheCatalogIsReadForTheNamedObjects(t *testing.T) {
 	g := NewWithT(t)
+	compared, resolved := cache.Lookup{Cadence: cache.WhileQuiet}, cache.Lookup{Cadence: cache.WhileChanging, After: noon}
 	bare := v1alpha1.DatabricksClusterSpec{}
-	g.Expect(CatalogLookup(&bare)).To(Equal(cache.CatalogLookup{Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet}))
-	hasKnownReason := v1alpha1.DatabricksClusterSpec{}
-	hasKnownReason.PolicyID, hasKnownReason.DriverInstancePoolID = "p", "d"
-	g.Expect(CatalogLookup(&hasKnownReason)).To(Equal(cache.CatalogLookup{
-		Versions: cache.WhileQuiet, NodeTypes: cache.WhileQuiet, Policies: cache.WhileQuiet, InstancePools: cache.WhileQuiet,
+	g.Expect(CatalogLookup(&bare, AdviceDue, noon)).To(Equal(cache.CatalogLookup{Versions: compared, NodeTypes: compared}))
+	g.Expect(CatalogLookup(&bare, AdviceGiven, noon)).To(BeZero())
+	withIDs := v1alpha1.DatabricksClusterSpec{}
+	withIDs.PolicyID, withIDs.DriverInstancePoolID = "p", "d"
+	g.Expect(CatalogLookup(&withIDs, AdviceDue, noon)).To(Equal(cache.CatalogLookup{
+		Versions: compared, NodeTypes: compared, Policies: compared, InstancePools: compared,
 	}))
+	g.Expect(CatalogLookup(&withIDs, AdviceGiven, noon)).To(BeZero())
+	withNames := v1alpha1.DatabricksClusterSpec{}
+	withNames.PolicyName, withNames.DriverInstancePoolName = "p", "d"
+	withNames.SparkVersionSelector, withNames.DriverNodeTypeSelector = &v1alpha1.SparkVersionSelector{}, &v1alpha1.NodeTypeSelector{}
+	all := cache.CatalogLookup{Versions: resolved, NodeTypes: resolved, Policies: resolved, InstancePools: resolved}
+	g.Expect(CatalogLookup(&withNames, AdviceGiven, noon)).To(Equal(all))
+	g.Expect(CatalogLookup(&withNames, AdviceDue, noon)).To(Equal(all))
 }
 
 func TestCompare(t *testing.T) {

@@ -96,6 +96,9 @@ type Observation struct {
 	LacksUpdate bool
 	// Credential is the fingerprint of the credential in use.
 	Credential string
+	// Resolved has what the names and selectors of the specification stand for; nil: it has
+	// none, or they are unknown.
+	Resolved *v1alpha1.ResolvedStatus
 	// Libraries has the observed libraries of the cluster.
 	Libraries Libraries
 	// Pinned is whether the cluster is pinned; nil: unknown.
@@ -115,6 +118,9 @@ type Blocked struct {
 	Remedy string
 	// Stalled is set if the user must change something.
 	Stalled bool
+	// ByLists is set if the cause is in the lists of the workspace, which a request to
+	// reconcile reads again.
+	ByLists bool
 	// RequeueAt is when to check again without an event; zero: never.
 	RequeueAt time.Time
 }

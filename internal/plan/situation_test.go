@@ -205,6 +205,7 @@ var (
 		v1alpha1.ReasonAdoptionTargetNotFound, v1alpha1.ReasonAlreadyManaged, v1alpha1.ReasonDuplicateClusters, v1alpha1.ReasonClusterPurged,
 		v1alpha1.ReasonImmutableField, v1alpha1.ReasonAutoterminationConflict, v1alpha1.ReasonStartFailed,
 		v1alpha1.ReasonTerminatedUnexpectedly, v1alpha1.ReasonLibraryInstallFailed, v1alpha1.ReasonDeletionBlocked, v1alpha1.ReasonWriteRefused,
+		v1alpha1.ReasonReferenceNotFound, v1alpha1.ReasonNoMatch,
 	}
 	reconcilingReasons = []string{
 		v1alpha1.ReasonCreating, v1alpha1.ReasonStarting, v1alpha1.ReasonUpdating, v1alpha1.ReasonResizing, v1alpha1.ReasonRestarting,

@@ -58,6 +58,7 @@ func Of(in Input) Report {
 	recordRequest(in, status)
 	copyObserved(in, status)
 	recordSchedule(in, status)
+	recordResolved(in, status)
 	verdict := withNote(in, status, verdictOf(in, status))
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)

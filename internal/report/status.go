@@ -13,6 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
 
@@ -114,6 +115,17 @@ func copyDetails(details *compute.ClusterDetails, status *v1alpha1.DatabricksClu
 func recordSchedule(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.Cluster.DeletionTimestamp.IsZero() {
 		status.Schedule = plan.HoursStatus(plan.Input{Cluster: in.Cluster, Observed: in.Observed, Limits: in.Limits, Now: in.Now})
+	}
+}
+
+// recordResolved stores what the names and selectors of the specification stand for. The
+// last choices stay while the object is deleted, and while a list is unknown.
+func recordResolved(in Input, status *v1alpha1.DatabricksClusterStatus) {
+	switch {
+	case in.Observed.Resolved != nil:
+		status.Resolved = in.Observed.Resolved
+	case in.Cluster.DeletionTimestamp.IsZero() && len(selection.Needs(&in.Cluster.Spec)) == 0:
+		status.Resolved = nil
 	}
 }
 

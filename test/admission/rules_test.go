@@ -23,7 +23,7 @@ type rejection struct {
 }
 
 func allRules() []rule {
-	return slices.Concat(sizeRules, machineRules, lifeRules, formRules, listRules, referenceRules, boundRules)
+	return slices.Concat(sizeRules, machineRules, nameRules, lifeRules, formRules, listRules, referenceRules, boundRules)
 }
 
 func TestRules(t *testing.T) {
@@ -123,6 +123,8 @@ var machineRules = []rule{
 		},
 		rejected: []rejection{
 			{`{instancePoolID: pool}`, []string{nodeTypeOrPool}},
+			{`{instancePoolName: pool}`, []string{nodeTypeOrPool}},
+			{`{nodeTypeID: null, nodeTypeSelector: {}, instancePoolName: pool}`, []string{nodeTypeOrPool}},
 			{`{nodeTypeID: null, instancePoolID: pool, driverNodeTypeID: Standard_D8ds_v5}`, []string{driverOrPool}},
 			{
 				`{nodeTypeID: null, instancePoolID: pool, driverInstancePoolID: driver, driverNodeTypeID: Standard_D8ds_v5}`,
@@ -321,6 +323,42 @@ var formRules = []rule{
 			{`{singleUserName: a@example.com, dataSecurityMode: NONE}`, []string{noSingleUser}},
 			{`{singleUserName: a@example.com, dataSecurityMode: LEGACY_TABLE_ACL}`, []string{noSingleUser}},
 			{`{singleUserName: a@example.com, dataSecurityMode: LEGACY_PASSTHROUGH}`, []string{noSingleUser}},
+		},
+	},
+}
+
+// chooseID returns the refusal of a name or selector beside the field that it replaces.
+func chooseID(id, name string) string {
+	return "spec." + name + ": Forbidden: choose " + id + " or " + name + ", not both: remove one of them"
+}
+
+var nameRules = []rule{
+	{
+		name: "a name or selector takes the place of an id",
+		accepted: []string{
+			`{policyName: small}`,
+			`{numWorkers: null, sparkVersion: null, nodeTypeID: null, autoterminationMinutes: null, policyName: small}`,
+			`{sparkVersion: null, sparkVersionSelector: {}}`,
+			`{sparkVersion: null, sparkVersionSelector: {longTermSupport: true, scala: "2.13", sparkVersion: "3.5", update: ByStrategy}}`,
+			`{nodeTypeID: null, nodeTypeSelector: {minCores: 4, gbPerCore: 4}, driverNodeTypeSelector: {minCores: 8}}`,
+			`{nodeTypeID: null, nodeTypeSelector: {minCores: 4}, driverNodeTypeID: i3.xlarge}`,
+			`{nodeTypeID: null, instancePoolName: workers, driverInstancePoolName: drivers}`,
+			`{nodeTypeID: null, instancePoolName: workers, driverInstancePoolID: drivers}`,
+			`{nodeTypeID: null, instancePoolID: workers, driverInstancePoolName: drivers}`,
+		},
+		rejected: []rejection{
+			{`{policyID: p, policyName: small}`, []string{chooseID("policyID", "policyName")}},
+			{`{nodeTypeID: null, instancePoolID: p, instancePoolName: pool}`, []string{chooseID("instancePoolID", "instancePoolName")}},
+			{
+				`{nodeTypeID: null, instancePoolID: p, driverInstancePoolID: d, driverInstancePoolName: pool}`,
+				[]string{chooseID("driverInstancePoolID", "driverInstancePoolName")},
+			},
+			{`{sparkVersionSelector: {}}`, []string{chooseID("sparkVersion", "sparkVersionSelector")}},
+			{`{nodeTypeSelector: {minCores: 4}}`, []string{chooseID("nodeTypeID", "nodeTypeSelector")}},
+			{`{driverNodeTypeID: i3.xlarge, driverNodeTypeSelector: {minCores: 4}}`, []string{chooseID("driverNodeTypeID", "driverNodeTypeSelector")}},
+			{`{driverInstancePoolName: drivers}`, []string{driverPool}},
+			{`{nodeTypeID: null, instancePoolName: workers, driverNodeTypeSelector: {}}`, []string{driverOrPool}},
+			{`{nodeTypeID: null, driverNodeTypeSelector: {}}`, []string{needMachines}},
 		},
 	},
 }

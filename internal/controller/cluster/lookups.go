@@ -9,26 +9,21 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
 
-// lookUp observes the libraries, the pin and the permissions of the cluster, and for a
-// new specification the catalog of the workspace. Only data that the object declares is
-// requested.
+// lookUp observes the libraries, the pin and the permissions of the cluster, and advises
+// on a new specification. Only data that the object declares is requested.
 func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	attempts := r.attempts.of(cluster)
-	isNew := observed.Desired != nil && attempts.NeedsAdvice(cluster.Generation)
 	interest := &observed.interest
 	interest.Libraries = plan.LibrariesLookup(cluster, observed.Presence, observed.Details, observed.view.Cluster.ChangedAt, attempts)
 	interest.Permissions = plan.PermissionsLookup(cluster, attempts)
 	interest.Pins = plan.PinsLookup(cluster, attempts)
-	if isNew {
-		interest.Catalog = plan.CatalogLookup(&cluster.Spec)
-	}
 	observed.subscribe()
 	if observed.Presence == plan.Present {
 		observed.Libraries = plan.LibrariesRead(observed.view.Libraries)
 		observed.Pinned = plan.PinnedRead(cluster, observed.Details.ClusterId, observed.view.Pins, attempts)
 		observed.Permissions = plan.PermissionsRead(cluster, observed.view.Permissions, attempts)
 	}
-	if isNew {
+	if observed.Desired != nil && adviceOf(cluster, attempts) == plan.AdviceDue {
 		r.advise(cluster, observed)
 	}
 }
@@ -36,7 +31,7 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *obser
 // advise compares a new specification with the catalog of the workspace, once. It adds
 // advice for each mismatch, with a suggestion. The server decides.
 func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	spec, catalog, needed := &cluster.Spec, observed.view.Catalog, observed.interest.Catalog
+	spec, catalog, needed := observed.spec, observed.view.Catalog, observed.interest.Catalog
 	if isPending(needed.Versions, catalog.Versions) || isPending(needed.NodeTypes, catalog.NodeTypes) ||
 		isPending(needed.Policies, catalog.Policies) || isPending(needed.InstancePools, catalog.InstancePools) {
 		return
@@ -61,6 +56,6 @@ func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *obser
 }
 
 // isPending reports whether an answer is requested and neither received nor refused.
-func isPending[T any](cadence cache.Cadence, look cache.Look[T]) bool {
-	return cadence != cache.NotNeeded && look.StartedAt.IsZero() && look.Err == nil
+func isPending[T any](requested cache.Lookup, look cache.Look[T]) bool {
+	return requested.Cadence != cache.NotNeeded && look.StartedAt.IsZero() && look.Err == nil
 }

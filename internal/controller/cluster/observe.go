@@ -29,6 +29,8 @@ type observation struct {
 	// base is the cluster with the spec that it was compared with. It is the base of an
 	// update.
 	base drift.Observed
+	// spec is the specification with the ids that its names and selectors stand for.
+	spec *v1alpha1.DatabricksClusterSpec
 	// rules is the DatabricksWorkspace of the object; nil if it has none.
 	rules *v1alpha1.DatabricksWorkspace
 	// output is the object's own ConfigMap; nil if it does not exist.
@@ -65,6 +67,8 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	if observed.workspace == nil {
 		return observed
 	}
+	observed.interest = r.attempts.interest(cluster)
+	r.resolve(cluster, &observed)
 	r.declare(ctx, cluster, &observed)
 	r.need(cluster, &observed)
 	r.observeCluster(ctx, cluster, &observed)
@@ -105,7 +109,10 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
 		return
 	}
-	if blocked := refusedBy(observed.rules, cluster); blocked != nil {
+	if observed.Blocked != nil || !observed.unansweredUntil.IsZero() {
+		return // a name or a selector is not resolved
+	}
+	if blocked := refusedBy(observed.rules, cluster, observed.spec); blocked != nil {
 		observed.Blocked = blocked
 		return
 	}
@@ -118,7 +125,7 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		observed.Blocked = blocked
 		return
 	}
-	desired, err := drift.Desired(&cluster.Spec.ClusterSpec, secrets)
+	desired, err := drift.Desired(&observed.spec.ClusterSpec, secrets)
 	if err != nil {
 		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 		return
@@ -131,11 +138,11 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 // refusedBy returns why the DatabricksWorkspace of an object does not permit its
 // specification; nil if it does. An observing object writes nothing, so its specification
 // may be any.
-func refusedBy(rules *v1alpha1.DatabricksWorkspace, cluster *v1alpha1.DatabricksCluster) *plan.Blocked {
+func refusedBy(rules *v1alpha1.DatabricksWorkspace, cluster *v1alpha1.DatabricksCluster, spec *v1alpha1.DatabricksClusterSpec) *plan.Blocked {
 	if rules == nil || cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return nil
 	}
-	message, err := tenancy.Violation(rules.Name, &rules.Spec, &cluster.Spec)
+	message, err := tenancy.Violation(rules.Name, &rules.Spec, spec)
 	switch {
 	case err != nil:
 		return &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
@@ -149,10 +156,8 @@ func refusedBy(rules *v1alpha1.DatabricksWorkspace, cluster *v1alpha1.Databricks
 // kubeReadRetryInterval is the retry interval of a failed read from the Kubernetes API.
 const kubeReadRetryInterval = 5 * time.Second
 
-// need requests the data of the cluster that the next decision needs. The rest of the
-// last reconcile's interest stays until this one replaces it.
+// need requests the data of the cluster that the next decision needs.
 func (r *Reconciler) need(cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	observed.interest = r.attempts.interest(cluster)
 	plan.Needs(r.needs(cluster, observed), &observed.interest)
 	observed.subscribe()
 }

@@ -1,0 +1,120 @@
+package cluster
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
+)
+
+// resolve replaces the names and selectors of the specification by ids of the workspace.
+// Without an answer the object is blocked, and its cluster stays as it is.
+func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+	observed.spec = &cluster.Spec
+	if !cluster.DeletionTimestamp.IsZero() {
+		observed.interest.Catalog = cache.CatalogLookup{}
+		return
+	}
+	attempts := r.attempts.of(cluster)
+	found := r.resolveBy(cluster, observed, requestedAfter(observed.interest.Catalog, attempts.GenerationSeenAt))
+	if found.Problem != nil || failureOf(found.Unknown, observed.view.Catalog) != nil {
+		// What the specification names may be newer than the lists, and so may a right.
+		found = r.resolveBy(cluster, observed, attempts.GenerationSeenAt)
+	}
+	switch {
+	case found.Problem != nil:
+		observed.Blocked = &plan.Blocked{Reason: reasons[found.Problem.Kind], Message: found.Problem.Message, Stalled: true, ByLists: true}
+	case found.Unknown != "":
+		r.await(found, attempts, observed)
+	default:
+		observed.spec, observed.Resolved = found.Spec, found.Resolved
+	}
+}
+
+var reasons = map[selection.ProblemKind]string{
+	selection.NotFound: v1alpha1.ReasonReferenceNotFound,
+	selection.NoMatch:  v1alpha1.ReasonNoMatch,
+}
+
+// requestedAfter returns the time after which the lists were requested to begin, if that
+// was for this generation.
+func requestedAfter(requested cache.CatalogLookup, generationSeenAt time.Time) time.Time {
+	for _, lookup := range []cache.Lookup{requested.Versions, requested.NodeTypes, requested.Policies, requested.InstancePools} {
+		if lookup.After.Equal(generationSeenAt) {
+			return generationSeenAt
+		}
+	}
+	return time.Time{}
+}
+
+// resolveBy resolves the specification by lists that began after a time.
+func (r *Reconciler) resolveBy(cluster *v1alpha1.DatabricksCluster, observed *observation, after time.Time) selection.Result {
+	observed.interest.Catalog = plan.CatalogLookup(&cluster.Spec, adviceOf(cluster, r.attempts.of(cluster)), after)
+	observed.subscribe()
+	catalog := observed.view.Catalog
+	return selection.Resolve(selection.Input{
+		Spec: &cluster.Spec, Kept: cluster.Status.Resolved, Power: powerOf(cluster, observed.view.Cluster),
+		Lists: selection.Lists{
+			Policies: catalog.Policies.Value, InstancePools: catalog.InstancePools.Value,
+			Versions: catalog.Versions.Value, NodeTypes: catalog.NodeTypes.Value,
+		},
+	})
+}
+
+func adviceOf(cluster *v1alpha1.DatabricksCluster, attempts plan.Attempts) plan.Advice {
+	if attempts.NeedsAdvice(cluster.Generation) {
+		return plan.AdviceDue
+	}
+	return plan.AdviceGiven
+}
+
+// powerOf returns whether the cluster of an object is known to be down.
+func powerOf(cluster *v1alpha1.DatabricksCluster, read cache.Observation) selection.Power {
+	if clusterID(cluster) == "" || read.Presence == cache.Present && read.Cluster.State == compute.StateTerminated {
+		return selection.Down
+	}
+	return selection.MayRun
+}
+
+// resolvePause is how long a new specification waits for the lists of the workspace before
+// its status says so.
+const resolvePause = 2 * time.Second
+
+// await reports that a list of the workspace is not known yet, or cannot be read.
+func (r *Reconciler) await(found selection.Result, attempts plan.Attempts, observed *observation) {
+	message := fmt.Sprintf("spec.%s waits for the list of the %s of the workspace", found.Field, found.Unknown)
+	if err := failureOf(found.Unknown, observed.view.Catalog); err != nil {
+		failure := plan.FailureOf(err)
+		observed.Blocked = &plan.Blocked{
+			Reason: v1alpha1.ReasonRetryingAfterError, Message: message + ": " + failure.Message,
+			Remedy: "it is retried, and the field with the id needs no list", ByLists: true,
+		}
+		return
+	}
+	if until := attempts.GenerationSeenAt.Add(resolvePause); time.Now().Before(until) {
+		observed.unansweredUntil = until
+		return
+	}
+	observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: message, ByLists: true}
+}
+
+// failureOf returns the failure of the newest read of a list; nil if there is none.
+func failureOf(list selection.List, catalog cache.Catalog) error {
+	switch list {
+	case selection.Policies:
+		return catalog.Policies.Err
+	case selection.InstancePools:
+		return catalog.InstancePools.Err
+	case selection.Versions:
+		return catalog.Versions.Err
+	case selection.NodeTypes:
+		return catalog.NodeTypes.Err
+	default:
+		return nil
+	}
+}
