@@ -18,6 +18,13 @@ type OperatorSpec struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	ClusterID string `json:"clusterID,omitempty"`
 
+	// Operator: AdoptOrCreate adopts the cluster that was created for an earlier
+	// object of this namespace and name, such as before a restore, and creates one
+	// only if there is none; Never always creates one. Absent: the operator's flag
+	// --adoption-policy, which is Never by default.
+	// +optional
+	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
+
 	// Operator: Manage (default) keeps the cluster as declared; Observe reports
 	// the state of the cluster of clusterID and never writes or deletes.
 	// +optional
@@ -199,6 +206,19 @@ type WorkspaceReference struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Name string `json:"name,omitempty"`
 }
+
+// AdoptionPolicy is what happens before the first cluster of an object is created.
+//
+// +kubebuilder:validation:Enum=Never;AdoptOrCreate
+type AdoptionPolicy string
+
+const (
+	// AdoptionPolicyNever creates a cluster without a search. The default.
+	AdoptionPolicyNever AdoptionPolicy = "Never"
+	// AdoptionPolicyAdoptOrCreate adopts the cluster of an earlier object of the same
+	// namespace and name.
+	AdoptionPolicyAdoptOrCreate AdoptionPolicy = "AdoptOrCreate"
+)
 
 // ManagementPolicy is whether the operator manages or only observes the cluster.
 //

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
@@ -93,6 +94,8 @@ func (o *options) flagSet() *pflag.FlagSet {
 	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of certificate authorities for workspaces, in addition to those of the system")
 	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
 	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that identify this control plane's clusters if several control planes use one workspace (default: from the UID of the namespace kube-system)")
+	flags.StringVar((*string)(&o.controller.Adoption.Default), "adoption-policy", string(v1alpha1.AdoptionPolicyNever), "what objects without spec.adoptionPolicy do before they create their first cluster: Never, or AdoptOrCreate, which adopts the cluster of an earlier object of the same namespace and name")
+	flags.StringSliceVar(&o.controller.Adoption.Predecessors, "predecessors", nil, "ids of operators whose clusters are adopted, too, such as that of a control plane that this one replaces")
 	flags.BoolVar(&o.controller.OwnerTag, "owner-tag", true, "mark created clusters with the custom tag databricks-operator-owner; without it a lost create is resolved by repeating it with its idempotency token")
 	flags.BoolVar(&o.controller.Workspaces, "workspaces", true, "serve DatabricksWorkspaces; false needs no permissions on cluster-scoped objects; set it for all but one of several operators in one cluster")
 	flags.StringVar(&o.controller.OperatorNamespace, "operator-namespace", ownNamespace(), "namespace of the Secrets that DatabricksWorkspaces name (default: from POD_NAMESPACE, or the pod's own)")
@@ -140,6 +143,14 @@ func (o *options) validate() error {
 		return fmt.Errorf("--max-requests-per-second %g: must be above 0", most)
 	case left < 0 || left >= 1:
 		return fmt.Errorf("--request-headroom %g: must be 0 or more and below 1", left)
+	}
+	if policy := o.controller.Adoption.Default; policy != v1alpha1.AdoptionPolicyNever && policy != v1alpha1.AdoptionPolicyAdoptOrCreate {
+		return fmt.Errorf("--adoption-policy %q: must be Never or AdoptOrCreate", policy)
+	}
+	for _, id := range o.controller.Adoption.Predecessors {
+		if !operatorID.MatchString(id) {
+			return fmt.Errorf("--predecessors %q is not 8 lower-case hex digits, such as 0a1b2c3d", id)
+		}
 	}
 	for _, audience := range o.controller.AllowedTokenAudiences {
 		if audience == "" || apiServerAudience.MatchString(audience) {

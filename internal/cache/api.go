@@ -155,11 +155,15 @@ const (
 // CatalogLookup requests parts of the catalog of a workspace.
 type CatalogLookup struct{ Versions, NodeTypes, Policies, InstancePools Lookup }
 
-// Query describes a search for clusters that carry a custom tag, in complete
-// lists that began after a time.
+// Query describes a search for clusters that carry an owner tag, in complete lists that
+// began after a time.
 type Query struct {
-	Tag, Value string
-	After      time.Time
+	// Tag is the key of the tag.
+	Tag string
+	// Owner is the ID of an owner, and Name the name of an object. A cluster of either
+	// matches; "" matches none.
+	Owner, Name string
+	After       time.Time
 }
 
 // View is the cached data for an Interest.

@@ -148,13 +148,13 @@ func TestAClusterReturnedOnTwoPagesIsOneMatch(t *testing.T) {
 		ids := f.remote.fill("c", 250)
 		f.remote.editPages(func(query databricks.ListQuery, page *databricks.ListPage) {
 			if query.PageToken == ids[100] {
-				page.Clusters = append(page.Clusters, compute.ClusterDetails{ClusterId: ids[99], State: compute.StateRunning, CustomTags: map[string]string{"t": "v"}})
+				page.Clusters = append(page.Clusters, compute.ClusterDetails{ClusterId: ids[99], State: compute.StateRunning, CustomTags: map[string]string{"t": "op-v"}})
 			}
 		})
 		f.watch(ids...)
 		f.pass(10 * time.Second)
 		f.connect(object("o"))
-		if got := f.subscribe(object("o"), Interest{Search: Query{Tag: "t", Value: "v"}}).Search; len(got.Matches) != 1 {
+		if got := f.subscribe(object("o"), Interest{Search: Query{Tag: "t", Owner: "op-v"}}).Search; len(got.Matches) != 1 {
 			t.Errorf("%d matches", len(got.Matches))
 		}
 	})
@@ -432,7 +432,7 @@ func TestASearchCountsTwoCompleteLists(t *testing.T) {
 		f.remote.fill("c", 150)
 		f.connect(object("o"))
 		search := func(after time.Time) SearchResult {
-			return f.subscribe(object("o"), Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
+			return f.subscribe(object("o"), Interest{Search: Query{Tag: "owner", Owner: "op-me", After: after}}).Search
 		}
 		f.notified(object("o")) // of its connection
 		began := time.Now()
@@ -457,7 +457,7 @@ func TestASearchCountsTwoCompleteLists(t *testing.T) {
 		if f.remote.count("list", began) != calls {
 			t.Error("a completed search made more calls")
 		}
-		f.remote.change("mine", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "me"} })
+		f.remote.change("mine", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "op-me"} })
 		after = time.Now()
 		search(after)
 		f.pass(2 * time.Second)
@@ -475,11 +475,11 @@ func TestASearchCountsTwoCompleteLists(t *testing.T) {
 func TestAListThatLacksAMatchOfTheListBeforeIsNotTheSecondWithoutOne(t *testing.T) {
 	withRegistry(t, "[R6]", func(t *testing.T, f *fixture) {
 		f.remote.fill("c", 3)
-		f.remote.change("c-0", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "me"} })
+		f.remote.change("c-0", func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{"owner": "op-me-0123456789abcdef"} })
 		f.connect(object("o"))
 		after := time.Now()
 		search := func() SearchResult {
-			return f.subscribe(object("o"), Interest{Search: Query{Tag: "owner", Value: "me", After: after}}).Search
+			return f.subscribe(object("o"), Interest{Search: Query{Tag: "owner", Owner: "op-me", After: after}}).Search
 		}
 		search()
 		f.pass(4 * time.Second)

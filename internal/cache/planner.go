@@ -301,7 +301,7 @@ func (c *cache) requestList(priority ratelimit.Priority, now time.Time) {
 // isSearching reports whether a search waits for a list that began at startedAt.
 func (c *cache) isSearching(startedAt time.Time) bool {
 	for _, s := range c.searches {
-		if !s.isDone() && startedAt.After(later(s.After, s.listedAt)) {
+		if !s.isDone() && !s.isAmbiguous() && startedAt.After(later(s.After, s.listedAt)) {
 			return true
 		}
 	}
@@ -318,6 +318,9 @@ func (c *cache) searchDue(now time.Time) (want bool, at time.Time) {
 		dueAt := later(s.startedAt, s.After).Add(c.options.Settle)
 		if s.lists > 0 {
 			dueAt = s.listedAt.Add(c.options.Fast)
+		}
+		if s.isAmbiguous() {
+			dueAt = s.listedAt.Add(c.options.Slow)
 		}
 		if !dueAt.After(now) {
 			return true, time.Time{}

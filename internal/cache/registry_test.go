@@ -72,7 +72,7 @@ func TestAnObjectThatIsCreatedAnewGetsNothingOfTheFirst(t *testing.T) {
 		f.connect(other)
 		f.connect(first)
 		f.subscribe(first, Interest{
-			ClusterID: ids[0], SpecAfter: time.Now(), Search: Query{Tag: "owner", Value: "first"}, Libraries: Lookup{Cadence: WhileChanging},
+			ClusterID: ids[0], SpecAfter: time.Now(), Search: Query{Tag: "owner", Owner: "op-first"}, Libraries: Lookup{Cadence: WhileChanging},
 		})
 		f.pass(time.Minute)
 		if view := f.view(first); view.Cluster.Presence != Present || view.Search.CompleteLists == 0 || view.Libraries.StartedAt.IsZero() {

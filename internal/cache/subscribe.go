@@ -3,6 +3,8 @@ package cache
 import (
 	"slices"
 	"time"
+
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 // source is the kind of read that satisfies a request.
@@ -44,7 +46,11 @@ type search struct {
 
 // isDone reports whether no further list is needed. A match does not end a search,
 // because a tag can be forged.
-func (s *search) isDone() bool { return s.lists >= 2 }
+func (s *search) isDone() bool { return s.lists >= 2 && len(s.matches) < 2 }
+
+// isAmbiguous reports whether the search is over and found several clusters. The result
+// is renewed by later lists, because a user may delete all but one.
+func (s *search) isAmbiguous() bool { return s.lists >= 2 && len(s.matches) >= 2 }
 
 func (s *search) result() SearchResult {
 	return SearchResult{CompleteLists: s.lists, Matches: s.matches}
@@ -243,7 +249,7 @@ func (c *cache) search(object Object, query Query) SearchResult {
 // advance adds the newest complete list to the results of the searches that it serves
 // and returns their objects.
 func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
-	open := map[string]map[string][]*search{} // by tag, then by value
+	open := map[string]*openSearches{} // by tag
 	var matched []*search
 	for object, s := range searches {
 		if s.isDone() || !c.lists.startedAt.After(later(s.After, s.listedAt)) {
@@ -256,13 +262,13 @@ func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
 		s.listedAt, s.matches = c.lists.startedAt, nil
 		advanced = append(advanced, object)
 		if open[s.Tag] == nil {
-			open[s.Tag] = map[string][]*search{}
+			open[s.Tag] = &openSearches{byOwner: map[string][]*search{}, byName: map[string][]*search{}}
 		}
-		open[s.Tag][s.Value] = append(open[s.Tag][s.Value], s)
+		open[s.Tag].add(s)
 	}
-	for tag, byValue := range open {
+	for tag, searches := range open {
 		for id, cluster := range c.lists.clusters {
-			for _, s := range byValue[cluster.CustomTags[tag]] {
+			for _, s := range searches.matching(cluster.CustomTags[tag]) {
 				s.matches = append(s.matches, c.lists.observation(id))
 			}
 		}
@@ -273,4 +279,31 @@ func (c *cache) advance(searches map[Object]*search) (advanced []Object) {
 		}
 	}
 	return advanced
+}
+
+// openSearches are the searches for a tag, by the owners and the names that they are for.
+type openSearches struct{ byOwner, byName map[string][]*search }
+
+func (o *openSearches) add(s *search) {
+	if s.Owner != "" {
+		o.byOwner[s.Owner] = append(o.byOwner[s.Owner], s)
+	}
+	if s.Name != "" {
+		o.byName[s.Name] = append(o.byName[s.Name], s)
+	}
+}
+
+// matching returns the searches that a tag matches, each once.
+func (o *openSearches) matching(tag string) []*search {
+	if tag == "" {
+		return nil
+	}
+	of := owner.Parse(tag)
+	found := o.byOwner[of.ID()]
+	for _, s := range o.byName[of.Name] {
+		if s.Owner != of.ID() {
+			found = append(slices.Clone(found), s)
+		}
+	}
+	return found
 }

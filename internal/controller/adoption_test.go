@@ -55,7 +55,7 @@ func TestAdoption(t *testing.T) {
 		r.inSync(cluster)
 		r.Expect(r.writes()).To(Equal([]string{"update"}))
 		record, _ := r.workspace.Cluster(id)
-		r.Expect(record.Owner).To(Equal(operatorID + "-" + string(cluster.UID)))
+		r.Expect(record.Owner).To(Equal(tagOf(cluster)))
 		r.Expect(record.Spec["spark_conf"]).To(BeEquivalentTo(map[string]any{"foreign": "1", "ours": "1"}))
 		r.Eventually(func() []string { return r.events(cluster) }).Should(ContainElements("Adopted", "DriftDetected", "Updated"))
 		r.Expect(r.record.reportedDrift("adopted")).To(ContainElement("/sparkConf/ours"))

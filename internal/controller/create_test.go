@@ -29,7 +29,7 @@ func TestCreateOnce(t *testing.T) {
 
 		creates := r.workspace.RequestsTo("clusters/create")
 		r.Expect(creates).To(HaveLen(1))
-		r.Expect(creates[0].Owner).To(Equal(operatorID + "-" + string(ready.UID)))
+		r.Expect(creates[0].Owner).To(Equal(tagOf(ready)))
 		r.Expect(creates[0].IdempotencyToken).To(Equal(string(ready.UID) + "-1"))
 		r.Expect(ready.Status.ClusterID).To(Equal(creates[0].ClusterID))
 		r.Expect(ready.Status.Host).To(Equal(r.workspace.URL))
@@ -151,7 +151,7 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(1))
 	})
 
-	t.Run("two clusters with the owner tag are reported and not changed", func(t *testing.T) {
+	t.Run("two clusters with the owner tag are reported and not changed, until a user deletes one", func(t *testing.T) {
 		r := newRig(t)
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/create", When: simulator.After, Times: 1, Drop: true})
 		r.start()
@@ -162,6 +162,10 @@ func TestCreateOnce(t *testing.T) {
 		r.Expect(err).NotTo(HaveOccurred())
 		stalled := r.becomes(cluster, "Stalled=DuplicateClusters")
 		r.Expect(message(stalled, "Stalled")).To(ContainSubstring(twin.ID))
+		r.lists(3)
+		r.Expect(r.writes()).To(Equal([]string{"create"}))
+		r.Expect(r.workspace.CallElsewhere("clusters/permanent-delete", twin.ID, nil)).To(Succeed())
+		r.Expect(r.becomes(cluster, "Ready=Running").Status.ClusterID).NotTo(Equal(twin.ID))
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
@@ -173,7 +177,7 @@ func TestCreateOnce(t *testing.T) {
 		r.Eventually(func() string { return string(r.get(cluster).UID) }).ShouldNot(BeEmpty())
 		forged, err := r.workspace.AddCluster(simulator.Seed{
 			Creator: "mallory@example.com", Source: "API", State: "RUNNING",
-			Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(r.get(cluster).UID)}},
+			Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: tagOf(r.get(cluster))}},
 		})
 		r.Expect(err).NotTo(HaveOccurred())
 		ready := r.becomes(cluster, "Ready=Running")

@@ -382,7 +382,7 @@ func TestASecondClusterOfAnExistingObjectIsReported(t *testing.T) {
 		r.options.OnOrphans = func(byHost map[string]int) { orphans.Store(int64(byHost[r.workspace.URL])) }
 		cluster := r.running()
 		r.Consistently(orphans.Load).Should(BeZero())
-		twin := r.addForeignCluster(simulator.Seed{Source: "API", State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: operatorID + "-" + string(cluster.UID)}}})
+		twin := r.addForeignCluster(simulator.Seed{Source: "API", State: "RUNNING", Spec: map[string]any{"custom_tags": map[string]any{v1alpha1.OwnerTagKey: tagOf(cluster)}}})
 		r.workspace.AddFault(simulator.Fault{Endpoint: "clusters/get", Status: http.StatusServiceUnavailable})
 		r.Eventually(orphans.Load).Should(Equal(int64(1)))
 		r.Expect(r.workspace.DeleteElsewhere(twin)).To(Succeed())

@@ -14,6 +14,8 @@ type Options struct {
 	// OperatorID distinguishes the clusters of this control plane from those of another
 	// one in the same workspace: 8 hex digits.
 	OperatorID string
+	// Adoption is how clusters are adopted by the names of objects: never by default.
+	Adoption plan.Adoption
 	// OwnerTag adds the tag of its object to every created cluster.
 	OwnerTag bool
 	// DefaultSecret is the Secret of objects without spec.connection.
@@ -107,6 +109,7 @@ func (o Options) cluster() cluster.Options {
 	return cluster.Options{
 		OperatorID:        o.OperatorID,
 		OwnerTag:          o.OwnerTag,
+		Adoption:          o.Adoption,
 		Workspaces:        o.Workspaces,
 		Namespaces:        o.Scope.Namespaces,
 		SharesNamespaces:  o.Scope.labelled(),

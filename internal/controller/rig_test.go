@@ -29,6 +29,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/controlplane"
@@ -305,6 +306,11 @@ func (r *rig) small(name string, change ...func(*v1alpha1.DatabricksClusterSpec)
 		apply(&cluster.Spec)
 	}
 	return cluster
+}
+
+// tagOf returns the owner tag of the clusters that are created for an object.
+func tagOf(cluster *v1alpha1.DatabricksCluster) string {
+	return owner.Of(operatorID, string(cluster.UID), cluster.Namespace, cluster.Name).Tag()
 }
 
 func (r *rig) create(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 // The rules of this file create a cluster exactly once: a persisted intent comes before the
@@ -178,7 +179,8 @@ func (in Input) ownMatches() []string {
 	earliest := started.Add(min(in.Observed.ClockSkew, 0) - clockSkew)
 	var ids []string
 	for _, match := range in.Observed.Search.Matches {
-		isOwn := match.CreatorUserName == in.Observed.Principal && match.ClusterSource == compute.ClusterSourceApi
+		isOwn := match.CreatorUserName == in.Observed.Principal && match.ClusterSource == compute.ClusterSourceApi &&
+			owner.Parse(match.CustomTags[v1alpha1.OwnerTagKey]).ID() == owner.Parse(in.Observed.Owner.Value).ID()
 		if match.ClusterId == in.Cluster.Status.ClusterID {
 			continue // a list may still show a cluster that a GET found to be missing
 		}
@@ -194,6 +196,9 @@ func (in Input) ownMatches() []string {
 func whenNotCreated(in Input) (Plan, bool) {
 	if in.Cluster.Status.ClusterID != "" {
 		return Plan{}, false
+	}
+	if in.Adoption.searchesFor(in.Cluster) && in.Observed.Owner.Key != "" {
+		return in.adoptOrCreate(), true
 	}
 	if !in.SearchFirst {
 		return in.create(creating().Message), true

@@ -11,6 +11,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 // readFailureGrace is how long the reads of a workspace may fail before a cluster that was
@@ -78,7 +79,7 @@ func whenOwnedElsewhere(in Input) (Plan, bool) {
 func (in Input) ownedElsewhere() string {
 	details := in.Observed.Details
 	present := in.Observed.Presence == Present
-	tagged := present && details.CustomTags[v1alpha1.OwnerTagKey] == in.Observed.Owner.Value && in.Observed.Owner.Value != ""
+	tagged := present && in.isOwn(details.CustomTags[v1alpha1.OwnerTagKey])
 	switch {
 	case in.Observed.ManagedBy != "" && !tagged:
 		return in.managedBy()
@@ -88,7 +89,7 @@ func (in Input) ownedElsewhere() string {
 		return fmt.Sprintf("cluster %s was created by a %s, and only that may change it; use managementPolicy: Observe", details.ClusterId, details.ClusterSource)
 	}
 	tag := databricks.PlainText(details.CustomTags[v1alpha1.OwnerTagKey])
-	if tag == "" || tag == in.Observed.Owner.Value || in.mayTakeOver(tag) {
+	if tag == "" || in.isOwn(tag) || in.mayTakeOver(tag) {
 		return ""
 	}
 	return fmt.Sprintf("cluster %s carries the owner tag %s of another object; to take it over, annotate this one with %s: %s",
@@ -120,8 +121,8 @@ var managedSources = []compute.ClusterSource{
 // tag, the operator id, or the uid of the object.
 func (in Input) mayTakeOver(tag string) bool {
 	named := in.Cluster.Annotations[v1alpha1.AnnotationTakeOver]
-	operator, uid, _ := strings.Cut(tag, "-")
-	return named != "" && (named == tag || named == operator || named == uid)
+	of := owner.Parse(tag)
+	return named != "" && (named == tag || named == of.ID() || named == of.Operator || named == of.UID)
 }
 
 // whenWithoutFinalizer: nothing is created for an object that could vanish

@@ -9,6 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
 
@@ -74,6 +75,7 @@ type SearchInput struct {
 	Presence Presence
 	Origin   Origin
 	Owner    drift.Tag
+	Adoption Adoption
 	Attempts Attempts
 	Limits   Limits
 	Now      time.Time
@@ -83,7 +85,8 @@ type SearchInput struct {
 // a creation is unknown, and before a creation that may not be the first.
 func NeedsSearchNow(in SearchInput) SearchNeed {
 	resolveAt := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
-	if in.Owner.Key == "" || in.Now.Before(resolveAt) || !NeedsSearch(in.Cluster, in.Presence, in.Origin) {
+	isNeeded := NeedsSearch(in.Cluster, in.Presence, in.Origin) || in.Adoption.searchesFor(in.Cluster)
+	if in.Owner.Key == "" || in.Now.Before(resolveAt) || !isNeeded {
 		return NoSearch
 	}
 	return SearchByTag
@@ -93,7 +96,12 @@ func NeedsSearchNow(in SearchInput) SearchNeed {
 // when it began.
 func SearchQuery(in SearchInput) cache.Query {
 	resolveAt := ResolveAt(in.Cluster, in.Limits, in.Attempts.CreationSeenAt)
-	return cache.Query{Tag: in.Owner.Key, Value: in.Owner.Value, After: latest(resolveAt, in.Attempts.SearchSince)}
+	own := owner.Parse(in.Owner.Value)
+	query := cache.Query{Tag: in.Owner.Key, Owner: own.ID(), After: latest(resolveAt, in.Attempts.SearchSince)}
+	if in.Adoption.searchesFor(in.Cluster) {
+		query.Name = own.Name
+	}
+	return query
 }
 
 // LibrariesLookup returns how the libraries of a cluster are read: often while they change,

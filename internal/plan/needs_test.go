@@ -115,7 +115,7 @@ func TestSearches(t *testing.T) {
 			asked.Attempts = asked.Attempts.WithSearch(row.need, noon)
 			g.Expect(asked.Attempts.SearchSince).To(Equal(row.after))
 			if row.need == SearchByTag {
-				g.Expect(SearchQuery(asked)).To(Equal(cache.Query{Tag: ownerTag.Key, Value: ownerTag.Value, After: noon}))
+				g.Expect(SearchQuery(asked)).To(Equal(cache.Query{Tag: ownerTag.Key, Owner: ownerTag.Value, After: noon}))
 				g.Expect(asked.Attempts.WithSearch(SearchByTag, after).SearchSince).To(Equal(noon), "the search continues")
 				g.Expect(asked.Attempts.WithSearch(NoSearch, after).SearchSince).To(BeZero())
 			}

@@ -18,8 +18,17 @@ type Input struct {
 	// SearchFirst is set if the owner tag must be searched for before a create, because the
 	// object is older than this process.
 	SearchFirst bool
+	Adoption    Adoption
 	Limits      Limits
 	Now         time.Time
+}
+
+// Adoption is how the operator is configured to adopt clusters by the names of objects.
+type Adoption struct {
+	// Default is the policy of objects that have none.
+	Default v1alpha1.AdoptionPolicy
+	// Predecessors are the ids of operators whose clusters may be adopted, too.
+	Predecessors []string
 }
 
 // Limits are the durations of the creation protocol and of the backoffs.
@@ -62,7 +71,7 @@ type Observation struct {
 	// Search is the state of the search for clusters with the owner tag.
 	Search Search
 	// Owner is the tag of the clusters created for this object; its key is empty if the
-	// operator is configured not to tag.
+	// operator is configured not to tag. A tag of an earlier version has no name.
 	Owner drift.Tag
 	// ManagedBy is the other object that already manages the cluster; empty: none.
 	ManagedBy string

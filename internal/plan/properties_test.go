@@ -64,6 +64,10 @@ func anySituation(t *rapid.T) Input {
 		readsFail(rapid.SampledFrom(classes).Draw(t, "read failure"), anyAgo.Draw(t, "failing for"))(&in)
 	}
 	in.Observed.Presence = rapid.SampledFrom([]Presence{Unknown, Present, Missing, Purged}).Draw(t, "presence")
+	if in.clusterID() == "" {
+		// Without a cluster nothing is read, and no other object has it.
+		in.Observed.Presence, in.Observed.Details, in.Observed.ManagedBy = Unknown, nil, ""
+	}
 	if in.Observed.Presence == Present {
 		is(rapid.SampledFrom(states).Draw(t, "state"), func(c *compute.ClusterDetails) {
 			c.StateMessage = anyText.Draw(t, "state message")

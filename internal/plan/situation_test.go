@@ -116,6 +116,7 @@ func searched(lists int, matches ...*compute.ClusterDetails) change {
 func match(id string, more ...func(*compute.ClusterDetails)) *compute.ClusterDetails {
 	details := &compute.ClusterDetails{
 		ClusterId: id, CreatorUserName: principal, ClusterSource: compute.ClusterSourceApi, StartTime: noon.Add(-time.Hour).UnixMilli(),
+		CustomTags: map[string]string{v1alpha1.OwnerTagKey: ownerTag.Value},
 	}
 	for _, set := range more {
 		set(details)

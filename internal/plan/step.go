@@ -45,10 +45,12 @@ type StoreClusterID struct {
 type ClusterSource int
 
 // The sources of a cluster: this process created it and could not store its id; a
-// search for the owner tag found it; the specification names it.
+// search for the owner tag found it; a search for the name of the object found it; the
+// specification names it.
 const (
 	CreatedByProcess ClusterSource = iota
 	FoundByTag
+	FoundByName
 	AdoptedBySpec
 )
 

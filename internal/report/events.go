@@ -182,6 +182,8 @@ func stored(in Input) (reason, note string) {
 		return EventAdopted, "adopted cluster " + step.ClusterID
 	case plan.FoundByTag:
 		return EventCreated, "found cluster " + step.ClusterID + ", created by an earlier create call"
+	case plan.FoundByName:
+		return EventAdopted, "adopted cluster " + step.ClusterID + ", which was created for an earlier object of this name"
 	case plan.CreatedByProcess:
 	}
 	return "", ""

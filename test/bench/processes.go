@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 	"github.com/databricks-operator/databricks-operator/test/programs"
@@ -329,7 +330,7 @@ func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, a
 		if err := p.api.Create(ctx, object); err != nil {
 			return nil, fmt.Errorf("create an object: %w", err)
 		}
-		created[operatorID+"-"+string(object.UID)] = at
+		created[owner.Of(operatorID, string(object.UID), object.Namespace, object.Name).Tag()] = at
 		if err := pause(ctx, arrivalPause); err != nil {
 			return nil, err
 		}

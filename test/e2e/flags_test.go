@@ -63,6 +63,8 @@ func TestBadFlagsAreRejected(t *testing.T) {
 		"not a number":    {[]string{"--workers=many"}, []string{`"many"`, "--workers", "--help"}},
 		"no workers":      {[]string{"--workers=0"}, []string{"--workers 0: at least 1 is needed"}},
 		"operator id":     {[]string{"--operator-id=PROD"}, []string{`--operator-id "PROD"`, "8 lower-case hex digits"}},
+		"odd adoption":    {[]string{"--adoption-policy=Always"}, []string{`--adoption-policy "Always"`, "AdoptOrCreate"}},
+		"predecessor":     {[]string{"--predecessors=PROD"}, []string{`--predecessors "PROD"`, "8 lower-case hex digits"}},
 		"no namespace":    {[]string{"--operator-namespace=My_Own"}, []string{`--operator-namespace "My_Own" is not a namespace's name`}},
 		"odd namespace":   {[]string{"--watch-namespaces=team-a,Team_B"}, []string{`--watch-namespaces "Team_B" is not a namespace's name`}},
 		"odd selector":    {[]string{"--watch-label-selector=shard in a"}, []string{`--watch-label-selector "shard in a"`, "kubectl get -l"}},

@@ -25,7 +25,7 @@ func promoted(t *testing.T, stage string) (manifests []byte, clusters []*v1alpha
 	command.Stderr = os.Stderr
 	manifests, err := command.Output()
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, document := range bytes.Split(manifests, []byte("\n---\n")) {
+	for document := range bytes.SplitSeq(manifests, []byte("\n---\n")) {
 		cluster := &v1alpha1.DatabricksCluster{}
 		g.Expect(yaml.UnmarshalStrict(document, cluster)).To(Succeed())
 		clusters = append(clusters, cluster)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -128,7 +129,7 @@ func (c *checks) arrives(r *http.Request) {
 // creates checks a create: its object has a finalizer and the intent, and the request
 // carries the object's credential.
 func (c *checks) creates(r *http.Request, body sent) {
-	uid := strings.TrimPrefix(body.CustomTags[simulator.DefaultOwnerTag], operatorID+"-")
+	uid := owner.Parse(body.CustomTags[simulator.DefaultOwnerTag]).UID
 	at, object, found := c.server.byUID(uid)
 	switch {
 	case !found:
@@ -150,7 +151,7 @@ func (c *checks) changes(r *http.Request, endpoint, id string) {
 	if !known || !cluster.Exists() {
 		return
 	}
-	at, object, found := c.server.byUID(strings.TrimPrefix(cluster.Owner, operatorID+"-"))
+	at, object, found := c.server.byUID(owner.Parse(cluster.Owner).UID)
 	if !found {
 		at, object, found = c.server.adopting(id)
 	}

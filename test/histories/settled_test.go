@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -103,10 +104,10 @@ func differences(object document, cluster simulator.Record) []string {
 }
 
 // leftover checks the clusters of an object that does not exist any more.
-func (w *world) leftover(owner string, left []simulator.Record) {
-	last, known := w.server.lastOf(strings.TrimPrefix(owner, operatorID+"-"))
+func (w *world) leftover(tag string, left []simulator.Record) {
+	last, known := w.server.lastOf(owner.Parse(tag).UID)
 	if !known {
-		w.checks.violated(fmt.Sprintf("[R1] a cluster with the owner tag %q of no object", owner))
+		w.checks.violated(fmt.Sprintf("[R1] a cluster with the owner tag %q of no object", tag))
 		return
 	}
 	switch policy := deletionPolicy(last); policy {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -226,7 +227,8 @@ func (w *world) elsewhere(at key, change func(id string) error) {
 
 // ownerTag is the owner tag of an object's cluster.
 func ownerTag(object document) string {
-	return operatorID + "-" + fmt.Sprint(object.metadata()["uid"])
+	at := object.metadata()
+	return owner.Of(operatorID, fmt.Sprint(at["uid"]), fmt.Sprint(at["namespace"]), fmt.Sprint(at["name"])).Tag()
 }
 
 var _ http.RoundTripper = kubeTransport{}

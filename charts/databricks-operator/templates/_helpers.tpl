@@ -131,6 +131,12 @@ the names, the namespace, the labels and the service account of this release.
 {{- if not .Values.ownerTag }}
 - --owner-tag=false
 {{- end }}
+{{- with .Values.adoptionPolicy }}
+- --adoption-policy={{ . }}
+{{- end }}
+{{- with .Values.predecessors }}
+- --predecessors={{ join "," . }}
+{{- end }}
 {{- /* Each limit is the flag of its name. */}}
 {{- range $name, $value := .Values.limits }}
 {{- if not (kindIs "invalid" $value) }}

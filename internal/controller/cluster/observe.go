@@ -9,6 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
 	"github.com/databricks-operator/databricks-operator/internal/tenancy"
@@ -83,7 +84,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 // ownerTag returns the custom tag of the clusters that are created for an object. Its
 // key is empty if the operator adds no tags.
 func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
-	own := drift.Tag{Value: r.options.OperatorID + "-" + string(cluster.UID)}
+	own := drift.Tag{Value: owner.Of(r.options.OperatorID, string(cluster.UID), cluster.Namespace, cluster.Name).Tag()}
 	if r.options.OwnerTag {
 		own.Key = v1alpha1.OwnerTagKey
 	}
@@ -208,7 +209,7 @@ var presences = map[cache.Presence]plan.Presence{
 // them.
 func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	in := plan.SearchInput{
-		Cluster: cluster, Presence: observed.Presence, Origin: r.originOf(cluster), Owner: observed.Owner,
+		Cluster: cluster, Presence: observed.Presence, Origin: r.originOf(cluster), Owner: observed.Owner, Adoption: r.options.Adoption,
 		Attempts: r.attempts.of(cluster), Limits: r.options.Limits, Now: time.Now(),
 	}
 	need := plan.NeedsSearchNow(in)

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 // orphans searches for clusters that have this operator's owner tag and no object. It
@@ -82,11 +82,11 @@ func (o *orphans) search(ctx context.Context) error {
 	}
 	counts, found, duplicates := map[string]int{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}
 	for _, tagged := range o.registry.Tagged(v1alpha1.OwnerTagKey) {
-		operator, uid, _ := strings.Cut(tagged.Value, "-")
-		if operator != o.operatorID || known[tagged.ClusterID] {
+		of := owner.Parse(tagged.Value)
+		if of.Operator != o.operatorID || known[tagged.ClusterID] {
 			continue
 		}
-		if object := byUID[uid]; object != nil {
+		if object := byUID[of.UID]; object != nil {
 			duplicates[tagged] = hasAnother(object)
 			if !duplicates[tagged] || !o.duplicates[tagged] {
 				// The list may be older than an id that was just stored.

@@ -66,6 +66,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		Observed:    observed.Observation,
 		Attempts:    attempts,
 		SearchFirst: r.originOf(cluster) == plan.OlderThanProcess,
+		Adoption:    r.options.Adoption,
 		Limits:      r.options.Limits,
 		Now:         time.Now(),
 	})

@@ -23,6 +23,8 @@ type Options struct {
 	OperatorID string
 	// OwnerTag adds the tag of its object to every created cluster.
 	OwnerTag bool
+	// Adoption is how clusters are adopted by the names of objects.
+	Adoption plan.Adoption
 	// Workspaces watches DatabricksWorkspaces, to which objects may refer.
 	Workspaces bool
 	// Namespaces are the namespaces of the objects; empty for all. SharesNamespaces
