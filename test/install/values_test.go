@@ -156,6 +156,8 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 			"--default-credentials-secret=workspace",
 			"--operator-id=0a1b2c3d",
 			"--owner-tag=false",
+			"--adoption-policy=AdoptOrCreate",
+			"--predecessors=1b2c3d4e,2c3d4e5f",
 			"--workers=16",
 			"--max-requests-per-second=12.5",
 			"--request-headroom=0",
