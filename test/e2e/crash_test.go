@@ -144,7 +144,7 @@ func (m *restartingOperator) expectOneClusterEach(objects []*v1alpha1.Databricks
 	}
 	m.g.Expect(owners).To(HaveLen(len(objects)))
 	for _, object := range objects {
-		m.g.Expect(owners).To(ContainElement(HaveSuffix("-"+string(object.UID))), object.Name)
+		m.g.Expect(owners).To(ContainElement(ContainSubstring("-"+string(object.UID)+"-")), object.Name)
 	}
 }
 
