@@ -32,7 +32,7 @@ const (
 	LabelCluster = GroupName + "/cluster"
 
 	// OwnerTagKey is the custom tag that names the object which owns a cluster. Its
-	// value is "<operator id>-<object UID>"; users may not set it.
+	// value is "<operator id>-<object UID>-<digest of its name>"; users may not set it.
 	OwnerTagKey = "databricks-operator-owner"
 )
 

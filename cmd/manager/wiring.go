@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -21,6 +22,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
+	"github.com/databricks-operator/databricks-operator/internal/crds"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/metrics"
 )
@@ -57,6 +59,11 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 	o.workspace.OnChange = source.Changed
 	o.workspace.Logger = mgr.GetLogger().WithName("workspace")
 	o.controller.OnOrphans = orphans.Found
+	complete, err := newCRDCheck(kube, mgr, o)
+	if err != nil {
+		return nil, err
+	}
+	o.controller.Open = complete.Complete
 	registry := cache.NewRegistry(o.workspace)
 	if err := controller.Setup(mgr, registry, source, o.controller); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
@@ -68,7 +75,25 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 	if err := metrics.Add(mgr, ctrlmetrics.Registry, state, version); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
 	}
-	return mgr, addProbes(mgr)
+	return mgr, addProbes(mgr, complete)
+}
+
+// newCRDCheck adds the check of the CRDs to the manager, which has compared them once.
+func newCRDCheck(kube *rest.Config, mgr ctrl.Manager, o options) (*crds.Check, error) {
+	found, err := discovery.NewDiscoveryClientForConfigAndClient(kube, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("make a client for the OpenAPI documents: %w", err)
+	}
+	workspaces := crds.WithoutWorkspaces
+	if o.controller.Workspaces {
+		workspaces = crds.WithWorkspaces
+	}
+	check := crds.NewCheck(found.OpenAPIV3(), crds.Kinds(workspaces), mgr.GetLogger().WithName("crds"))
+	check.Compare()
+	if err := mgr.Add(check); err != nil {
+		return nil, fmt.Errorf("add the check of the CRDs to the manager: %w", err)
+	}
+	return check, nil
 }
 
 func managerOptions(o options) ctrl.Options {
@@ -129,11 +154,11 @@ func dialer(o options, calls *metrics.Calls) func(databricks.Config) (cache.Clie
 	}
 }
 
-func addProbes(mgr ctrl.Manager) error {
+func addProbes(mgr ctrl.Manager, complete *crds.Check) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the health check: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+	if err := mgr.AddReadyzCheck("crds", complete.Ready); err != nil {
 		return fmt.Errorf("add the readiness check: %w", err)
 	}
 	return nil

@@ -53,6 +53,9 @@ type Options struct {
 	// outside its scope otherwise.
 	Orphans           time.Duration
 	SeesAllNamespaces bool
+	// Open reports whether objects may be reconciled; nil: always. While it does not, they
+	// are requeued, and nothing is read or written for them.
+	Open func() bool
 	// OnOrphans is called after every search with the number of such clusters by host; nil
 	// for no call.
 	OnOrphans func(byHost map[string]int)
@@ -77,6 +80,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Orphans, 5*time.Minute)
 	setDefault(&o.ConflictPause, 100*time.Millisecond)
 	setDefault(&o.WriteBackoff, 10*time.Second)
+	if o.Open == nil {
+		o.Open = func() bool { return true }
+	}
 	if o.OnOrphans == nil {
 		o.OnOrphans = func(map[string]int) {}
 	}
@@ -119,6 +125,7 @@ func (o Options) cluster() cluster.Options {
 		Coalesce:          o.Coalesce,
 		Orphans:           o.Orphans,
 		OnOrphans:         o.OnOrphans,
+		Open:              o.Open,
 		ConflictPause:     o.ConflictPause,
 		WriteBackoff:      o.WriteBackoff,
 	}
@@ -126,5 +133,5 @@ func (o Options) cluster() cluster.Options {
 
 // workspace returns the options of the controller of DatabricksWorkspaces.
 func (o Options) workspace() workspace.Options {
-	return workspace.Options{UsageInterval: o.Usage, ConflictPause: o.ConflictPause}
+	return workspace.Options{Open: o.Open, UsageInterval: o.Usage, ConflictPause: o.ConflictPause}
 }

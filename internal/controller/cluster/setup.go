@@ -31,6 +31,8 @@ type Options struct {
 	// reports that other operators may work in the same namespaces.
 	Namespaces       []string
 	SharesNamespaces bool
+	// Open reports whether objects may be reconciled.
+	Open func() bool
 	// Workers is the number of objects that are reconciled concurrently.
 	Workers int
 	Limits  plan.Limits
@@ -82,7 +84,7 @@ func Setup(mgr ctrl.Manager, connect *connector.Connector, feed *queue.Feed, opt
 		clusters = clusters.Watches(&v1alpha1.DatabricksWorkspace{}, enqueueReferring(mgr.GetClient(), feed),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	}
-	if err := clusters.Complete(newReconciler(mgr, connect, options)); err != nil {
+	if err := clusters.Complete(queue.Gated(newReconciler(mgr, connect, options), options.Open)); err != nil {
 		return fmt.Errorf("set up the controller of clusters: %w", err)
 	}
 	return nil

@@ -21,6 +21,8 @@ import (
 
 // Options configure the controller.
 type Options struct {
+	// Open reports whether objects may be reconciled.
+	Open func() bool
 	// UsageInterval is the interval of the usage samples, and the shortest time between
 	// two writes that only change the usage.
 	UsageInterval time.Duration
@@ -44,7 +46,7 @@ func Setup(mgr ctrl.Manager, connect *connector.Connector, feed *queue.Feed, opt
 		For(&v1alpha1.DatabricksWorkspace{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.DatabricksCluster{}, enqueueReferredWorkspaces()).
 		WatchesRawSource(feed.Source()).
-		Complete(reconciler)
+		Complete(queue.Gated(reconciler, options.Open))
 	if err != nil {
 		return fmt.Errorf("set up the controller of workspaces: %w", err)
 	}

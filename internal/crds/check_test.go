@@ -1,0 +1,161 @@
+package crds
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/openapi"
+	"sigs.k8s.io/yaml"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// published returns the document that an API server with the CRDs of this version
+// publishes, as decoded JSON.
+func published(t *testing.T) map[string]any {
+	t.Helper()
+	schemas := map[string]any{}
+	for kind, plural := range map[string]string{v1alpha1.ClusterKind: "databricksclusters", v1alpha1.WorkspaceKind: "databricksworkspaces"} {
+		content, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", v1alpha1.GroupName+"_"+plural+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var crd struct {
+			Spec struct {
+				Versions []struct {
+					Schema struct {
+						OpenAPIV3Schema map[string]any `json:"openAPIV3Schema"`
+					} `json:"schema"`
+				} `json:"versions"`
+			} `json:"spec"`
+		}
+		if err := yaml.Unmarshal(content, &crd); err != nil {
+			t.Fatal(err)
+		}
+		schema := crd.Spec.Versions[0].Schema.OpenAPIV3Schema
+		schema["x-kubernetes-group-version-kind"] = []any{map[string]any{"group": v1alpha1.GroupName, "kind": kind}}
+		schemas[kind] = schema
+	}
+	return map[string]any{"components": map[string]any{"schemas": schemas}}
+}
+
+// without removes the field at a path of property names from a document.
+func without(document map[string]any, path string) map[string]any {
+	names := strings.Split(path, ".")
+	at := document["components"].(map[string]any)["schemas"].(map[string]any)[names[0]].(map[string]any)
+	for i, name := range names[1:] {
+		if items, ok := at["items"].(map[string]any); ok {
+			at = items
+		}
+		properties := at["properties"].(map[string]any)
+		if i == len(names)-2 {
+			delete(properties, name)
+			break
+		}
+		at = properties[name].(map[string]any)
+	}
+	return document
+}
+
+// server is an API server that publishes one document.
+type server struct {
+	document map[string]any
+	version  string
+	err      error
+	reads    int
+}
+
+func (s *server) Paths() (map[string]openapi.GroupVersion, error) {
+	paths := map[string]openapi.GroupVersion{"apis/other.io/v1": s}
+	if s.document != nil {
+		paths["apis/"+v1alpha1.GroupVersion.String()] = s
+	}
+	return paths, s.err
+}
+
+func (s *server) Schema(string) ([]byte, error) {
+	s.reads++
+	return json.Marshal(s.document)
+}
+
+func (s *server) ServerRelativeURL() string { return s.version }
+
+func TestMissingFields(t *testing.T) {
+	for name, row := range map[string]struct {
+		paths []string
+		want  []string
+	}{
+		"[case-96] the CRDs of this version": {nil, nil},
+		"[case-96] fields of the status, of the spec and in a list": {
+			[]string{"DatabricksCluster.status.resolved", "DatabricksCluster.spec.policyName", "DatabricksCluster.status.ownedFields", "DatabricksCluster.spec.libraries.maven"},
+			[]string{"DatabricksCluster.spec.libraries.maven", "DatabricksCluster.spec.policyName", "DatabricksCluster.status.ownedFields", "DatabricksCluster.status.resolved"},
+		},
+		"[case-96] a member of a block":   {[]string{"DatabricksCluster.status.creation.attempt"}, []string{"DatabricksCluster.status.creation.attempt"}},
+		"[case-96] of the workspace":      {[]string{"DatabricksWorkspace.spec.requirePolicy"}, []string{"DatabricksWorkspace.spec.requirePolicy"}},
+		"[case-96] types of Kubernetes":   {[]string{"DatabricksCluster.status.conditions.type"}, nil},
+		"[case-96] the status of objects": {[]string{"DatabricksCluster.status"}, []string{"DatabricksCluster.status"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			document := published(t)
+			for _, path := range row.paths {
+				document = without(document, path)
+			}
+			check := NewCheck(&server{document: document, version: "1"}, Kinds(WithWorkspaces), funcr.New(func(string, string) {}, funcr.Options{}))
+			check.Compare()
+			g.Expect(check.Missing()).To(Equal(row.want))
+			g.Expect(check.Complete()).To(Equal(row.want == nil))
+			if row.want == nil {
+				g.Expect(check.Ready(nil)).To(Succeed())
+			} else {
+				g.Expect(check.Ready(nil)).To(MatchError(ContainSubstring(row.want[0])))
+			}
+		})
+	}
+}
+
+func TestTheCRDsAreComparedWhenTheyChange(t *testing.T) {
+	g := NewWithT(t)
+	var logged []string
+	logger := funcr.New(func(_, line string) { logged = append(logged, line) }, funcr.Options{})
+	remote := &server{document: without(published(t), "DatabricksCluster.status.resolved"), version: "1"}
+	check := NewCheck(remote, Kinds(WithoutWorkspaces), logger)
+	g.Expect(check.Complete()).To(BeTrue(), "before the first comparison")
+
+	check.Compare()
+	check.Compare()
+	g.Expect(remote.reads).To(Equal(1), "an unchanged document is not read again")
+	g.Expect(check.Missing()).To(Equal([]string{"DatabricksCluster.status.resolved"}))
+	g.Expect(logged).To(ConsistOf(ContainSubstring("DatabricksCluster.status.resolved")))
+
+	remote.err = errors.New("unreachable")
+	check.Compare()
+	g.Expect(check.Complete()).To(BeFalse(), "the last result stays")
+	remote.err, logged = nil, nil
+	remote.document, remote.version = published(t), "2"
+	check.Compare()
+	g.Expect(check.Complete()).To(BeTrue())
+	g.Expect(logged).To(HaveLen(1))
+
+	remote.document = nil
+	check.Compare()
+	g.Expect(check.Missing()).To(Equal([]string{v1alpha1.GroupVersion.String()}), "no CRD at all")
+}
+
+func TestAMissingKindIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	document := published(t)
+	delete(document["components"].(map[string]any)["schemas"].(map[string]any), v1alpha1.WorkspaceKind)
+	for workspaces, want := range map[Workspaces][]string{WithWorkspaces: {v1alpha1.WorkspaceKind}, WithoutWorkspaces: nil} {
+		check := NewCheck(&server{document: document, version: "1"}, Kinds(workspaces), funcr.New(func(string, string) {}, funcr.Options{}))
+		check.Compare()
+		g.Expect(slices.Clone(check.Missing())).To(Equal(want))
+	}
+}
