@@ -22,7 +22,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Cluster-ID",type=string,priority=1,JSONPath=`.status.clusterID`
 // +kubebuilder:printcolumn:name="Runtime",type=string,priority=1,JSONPath=`.status.effective.runtime`
 // +kubebuilder:printcolumn:name="Node-Type",type=string,priority=1,JSONPath=`.status.effective.nodeTypeID`
-// +kubebuilder:printcolumn:name="Run-Policy",type=string,priority=1,JSONPath=`.spec.runPolicy`,description="Empty means Manual"
+// +kubebuilder:printcolumn:name="Run-Policy",type=string,priority=1,JSONPath=`.status.effective.runPolicy`,description="Who starts and stops the cluster"
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:fieldPath=".spec.clusterID",reason=FieldValueForbidden,rule="has(oldSelf.spec.clusterID) || !has(self.spec.clusterID) || (has(self.status) && has(self.status.clusterID) && self.status.clusterID == self.spec.clusterID)",message="clusterID can be added later only with the value of status.clusterID: this object has, or is about to have, a cluster of its own; create another object to adopt another cluster"

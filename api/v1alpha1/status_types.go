@@ -226,6 +226,10 @@ type EffectiveSpec struct {
 	// +optional
 	SingleUserName string `json:"singleUserName,omitempty"`
 
+	// Power policy: that of the spec, or Manual.
+	// +optional
+	RunPolicy RunPolicy `json:"runPolicy,omitempty"`
+
 	// What happens to the cluster when this object is deleted.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -152,6 +153,7 @@ func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.Eff
 	} else if status.Effective != nil {
 		shown = status.Effective.DeepCopy()
 	}
+	shown.RunPolicy = cmp.Or(in.Cluster.Spec.RunPolicy, v1alpha1.RunPolicyManual)
 	shown.DeletionPolicy = plan.EffectiveDeletionPolicy(in.Cluster)
 	return shown
 }

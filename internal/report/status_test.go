@@ -40,7 +40,7 @@ func TestTheStatusShowsTheObservedCluster(t *testing.T) {
 	g.Expect(status.TerminationReason).To(Equal(&v1alpha1.TerminationReason{Code: "INIT_SCRIPT_FAILURE", Type: "CLIENT_ERROR", Parameters: map[string]string{"why": "so"}}))
 	g.Expect(status.Effective).To(Equal(&v1alpha1.EffectiveSpec{
 		SparkVersion: "16.4.x", NodeTypeID: "i3.xlarge", DriverNodeTypeID: "i3.2xlarge", DataSecurityMode: "SINGLE_USER", PolicyID: "P",
-		SingleUserName: "me", AutoterminationMinutes: new(int32(30)), DeletionPolicy: v1alpha1.DeletionPolicyDelete,
+		SingleUserName: "me", AutoterminationMinutes: new(int32(30)), RunPolicy: v1alpha1.RunPolicyManual, DeletionPolicy: v1alpha1.DeletionPolicyDelete,
 	}))
 }
 

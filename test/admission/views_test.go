@@ -38,7 +38,7 @@ func runningObject(t *testing.T, name, clusterID string) *v1alpha1.DatabricksClu
 		State: "RUNNING", ClusterID: clusterID, Host: "https://adb-123.4.azuredatabricks.net",
 		NumWorkers: new(int32(0)),
 		Selector:   v1alpha1.LabelCluster + "=" + name,
-		Effective:  &v1alpha1.EffectiveSpec{SparkVersion: "16.4.x-scala2.12", Runtime: "16.4 Photon", NodeTypeID: "Standard_D4ds_v5"},
+		Effective:  &v1alpha1.EffectiveSpec{SparkVersion: "16.4.x-scala2.12", Runtime: "16.4 Photon", NodeTypeID: "Standard_D4ds_v5", RunPolicy: v1alpha1.RunPolicyRunning},
 	}
 	g.Expect(api.Status().Update(t.Context(), cluster)).To(Succeed())
 	return cluster
