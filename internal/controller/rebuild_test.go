@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/report"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -95,6 +96,8 @@ func TestRebuild(t *testing.T) {
 		r.start()
 		second := r.becomes(r.create(r.small("scratch")), "Ready=Running").Status.ClusterID
 		r.Expect(second).NotTo(Equal(first))
+		r.Eventually(func() []string { return r.notes(r.small("scratch"), report.EventEarlierCluster) }).Should(ConsistOf(
+			And(ContainSubstring(first), ContainSubstring("AdoptOrCreate"))))
 		r.remove(r.small("scratch"))
 		r.gone(r.small("scratch"))
 		kept, _ := r.workspace.Cluster(first)

@@ -50,6 +50,9 @@ const (
 	EventRequestRefused = "RequestRefused"
 	EventRequestFailed  = "RequestFailed"
 
+	// EventEarlierCluster is a Warning about a cluster that was created for an earlier
+	// object of the same namespace and name, and that no object uses.
+	EventEarlierCluster = "EarlierCluster"
 	// EventWriteRefused is a Warning about a status or an intent that the Kubernetes API
 	// refuses, with its answer.
 	EventWriteRefused = "WriteRefused"

@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
+	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
 // orphans searches for clusters that have this operator's owner tag and no object. It
@@ -25,11 +28,13 @@ type orphans struct {
 	// that are made for them.
 	searchInterval, surveyInterval time.Duration
 	logger                         logr.Logger
+	recorder                       events.EventRecorder
 	// onFound is called with the number of orphans by host.
 	onFound func(byHost map[string]int)
 	// logged are the orphans that were logged before. duplicates are the clusters that the
-	// last search found in addition to the cluster of an existing object.
-	logged, duplicates map[cache.Tagged]bool
+	// last search found in addition to the cluster of an existing object, and told are those
+	// of an earlier object that the events of a later one name.
+	logged, duplicates, told map[cache.Tagged]bool
 }
 
 // searchesPerSurvey is the number of searches for which one list is requested: every 6
@@ -44,6 +49,7 @@ func newOrphans(mgr ctrl.Manager, registry *cache.Registry, options Options) *or
 		searchInterval: options.Orphans,
 		surveyInterval: searchesPerSurvey * options.Orphans,
 		logger:         mgr.GetLogger().WithName("orphans"),
+		recorder:       mgr.GetEventRecorder("databricks-operator"),
 		onFound:        options.OnOrphans,
 	}
 }
@@ -73,14 +79,15 @@ func (o *orphans) search(ctx context.Context) error {
 	if err := o.reader.List(ctx, &objects); err != nil {
 		return fmt.Errorf("list the objects: %w", err)
 	}
-	known, byUID := map[string]bool{}, map[string]*v1alpha1.DatabricksCluster{}
+	known, byUID, byName := map[string]bool{}, map[string]*v1alpha1.DatabricksCluster{}, map[string]*v1alpha1.DatabricksCluster{}
 	for i := range objects.Items {
 		object := &objects.Items[i]
 		byUID[string(object.UID)] = object
+		byName[owner.Of(o.operatorID, string(object.UID), object.Namespace, object.Name).Name] = object
 		known[object.Status.ClusterID] = true
 		known[object.Spec.ClusterID] = true
 	}
-	counts, found, duplicates := map[string]int{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}
+	counts, found, duplicates, told := map[string]int{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}
 	for _, tagged := range o.registry.Tagged(v1alpha1.OwnerTagKey) {
 		of := owner.Parse(tagged.Value)
 		if of.Operator != o.operatorID || known[tagged.ClusterID] {
@@ -98,10 +105,24 @@ func (o *orphans) search(ctx context.Context) error {
 		if !o.logged[tagged] {
 			o.logger.Info("cluster belongs to no object", "host", tagged.Host, "clusterID", tagged.ClusterID, "owner", tagged.Value)
 		}
+		told[tagged] = o.told[tagged] || o.tell(byName[of.Name], tagged)
 	}
-	o.logged, o.duplicates = found, duplicates
+	o.logged, o.duplicates, o.told = found, duplicates, told
 	o.onFound(counts)
 	return nil
+}
+
+// tell emits an event about the cluster of an earlier object of the same name, which a
+// restored object did not adopt, and reports whether it did. later is nil if there is no
+// such object.
+func (o *orphans) tell(later *v1alpha1.DatabricksCluster, tagged cache.Tagged) bool {
+	if later == nil || later.Status.ClusterID == "" || later.Status.Host != tagged.Host {
+		return false
+	}
+	o.recorder.Eventf(later, nil, corev1.EventTypeWarning, report.EventEarlierCluster, "Reconcile",
+		"cluster %s was created for an earlier object of this name, and no object uses it: delete it in the workspace; "+
+			"with adoptionPolicy: AdoptOrCreate this object would have adopted it", tagged.ClusterID)
+	return true
 }
 
 // hasAnother reports whether an object has a cluster in its status and no creation in
