@@ -42,7 +42,7 @@ TESTED    := $(filter-out test/gitops-e2e,$(MODULES))
 # The packages of pure functions, whose own tests must cover COVERAGE percent of their statements.
 COVERED   := ./internal/plan ./internal/report ./internal/drift
 # The generated files, which are committed.
-GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml \
+GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml config/admission/preview.yaml \
 	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
@@ -157,6 +157,7 @@ manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the mana
 	$(BIN)/controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	$(BIN)/controller-gen rbac:roleName=manager-role paths=./internal/controller/... output:rbac:dir=config/rbac
 	cp config/rbac/role.yaml config/namespaced/watched/role.yaml
+	go test -count=1 -run '^TestTheReferenceIsUpToDate$$' ./internal/drift -update
 	@mkdir -p dist
 	$(BIN)/kustomize build config/default > dist/install.yaml.tmp && mv dist/install.yaml.tmp dist/install.yaml
 	@hack/chart.sh $(BIN)/kustomize $(CHART)
