@@ -169,7 +169,7 @@ func shownStep(step Step) string {
 	case Create:
 		return fmt.Sprintf("%s incarnation %d attempt %d within %s", shown, step.Intent.Incarnation, step.Intent.Attempt, step.Intent.NotAfter.Sub(noon))
 	case StoreClusterID:
-		source := map[ClusterSource]string{CreatedByProcess: "created", FoundByTag: "found", AdoptedBySpec: "adopted"}[step.Source]
+		source := map[ClusterSource]string{CreatedByProcess: "created", FoundByTag: "found", FoundByName: "found by its name", AdoptedBySpec: "adopted"}[step.Source]
 		return shown + " " + step.ClusterID + " " + source
 	case AcknowledgeRequest:
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", shown, step.Request.Phase, step.Request.Message))
@@ -240,7 +240,21 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 	},
 	"pending":  func(_ *testing.T, in *Input, args []string) { pendingSince(noon.Add(-span(args[0])))(in) },
 	"searched": searchedFor,
-	"did":      func(_ *testing.T, in *Input, args []string) { did(StepKind(args[0]), span(args[1]))(in) },
+	"adopting-by-name": func(_ *testing.T, in *Input, _ []string) {
+		unmade(in)
+		adopts(v1alpha1.AdoptionPolicyAdoptOrCreate)(in)
+	},
+	"searched-earlier": func(_ *testing.T, in *Input, args []string) {
+		var matches []*compute.ClusterDetails
+		for _, id := range args {
+			matches = append(matches, match(id, tagged(earlier(thisOperator))))
+		}
+		searched(1, matches...)(in)
+	},
+	"name-not-found": func(_ *testing.T, in *Input, _ []string) {
+		in.Observed.Blocked = &Blocked{Reason: v1alpha1.ReasonReferenceNotFound, Message: `spec.policyName "smal" is not found`, Stalled: true, ByLists: true}
+	},
+	"did": func(_ *testing.T, in *Input, args []string) { did(StepKind(args[0]), span(args[1]))(in) },
 	"failed": func(_ *testing.T, in *Input, args []string) {
 		failed(StepKind(args[0]), databricks.Class(args[1]), span(args[2]))(in)
 	},
