@@ -161,6 +161,15 @@ func TestNamesInPlaceOfIDs(t *testing.T) {
 		r.becomes(named, "Ready=Running")
 	})
 
+	t.Run("an observing object may have a name that leads nowhere", func(t *testing.T) {
+		r := inFleet.rig(t)
+		id := r.addForeignCluster(simulator.Seed{State: "RUNNING"})
+		r.start()
+		r.becomes(r.create(r.adopting("watcher", id, func(s *v1alpha1.DatabricksClusterSpec) {
+			s.ManagementPolicy, s.PolicyName = v1alpha1.ManagementPolicyObserve, "nowhere"
+		})), "Ready=Observed")
+	})
+
 	t.Run("[S12] the policies that a DatabricksWorkspace allows are compared with the id of a name", func(t *testing.T) {
 		r := platform(t)
 		for _, name := range []string{"small", "large"} {

@@ -87,6 +87,25 @@ func TestRebuild(t *testing.T) {
 		r.Expect(r.live()).To(HaveLen(objects - 1))
 	})
 
+	eachSize(t, "[case-81] what differs from the adopted cluster is applied once, as a changed spec", func(t *testing.T, size size) {
+		r := size.rig(t)
+		r.start()
+		id := r.becomes(r.create(r.small("scratch", sparkConf("a", "1"))), "Ready=Running").Status.ClusterID
+		r.becomes(r.small("scratch"), "Synced=InSync")
+		r.stop()
+		r.lose(r.small("scratch"))
+		r.start()
+		r.create(r.small("scratch", sparkConf("a", "2"), adoptOrCreate))
+		r.Eventually(func() any {
+			record, _ := r.workspace.Cluster(id)
+			return record.Spec["spark_conf"]
+		}).Should(HaveKeyWithValue("a", "2"))
+		r.Expect(r.becomes(r.small("scratch"), "Synced=InSync").Status.ClusterID).To(Equal(id))
+		r.Expect(r.quietWrites()).To(Equal([]string{"create", "update"}))
+		record, _ := r.workspace.Cluster(id)
+		r.Expect(record.Owner).To(Equal(tagOf(r.get(r.small("scratch")))), "the update replaces the tag")
+	})
+
 	eachSize(t, "[case-81] without adoptionPolicy a second cluster is made, and the first one stays as it is", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()

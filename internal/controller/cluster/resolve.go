@@ -20,6 +20,7 @@ func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *obse
 		observed.interest.Catalog = cache.CatalogLookup{}
 		return
 	}
+	observed.spec = specToResolve(cluster)
 	attempts := r.attempts.of(cluster)
 	found := r.resolveBy(cluster, observed, requestedAfter(observed.interest.Catalog, attempts.GenerationSeenAt))
 	if found.Problem != nil || failureOf(found.Unknown, observed.view.Catalog) != nil {
@@ -34,6 +35,17 @@ func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *obse
 	default:
 		observed.spec, observed.Resolved = found.Spec, found.Resolved
 	}
+}
+
+// specToResolve returns the specification without the names and selectors of an observing
+// object, which writes nothing.
+func specToResolve(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksClusterSpec {
+	if cluster.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve {
+		return &cluster.Spec
+	}
+	unnamed := cluster.Spec
+	unnamed.ReferenceSpec = v1alpha1.ReferenceSpec{}
+	return &unnamed
 }
 
 var reasons = map[selection.ProblemKind]string{
@@ -54,16 +66,24 @@ func requestedAfter(requested cache.CatalogLookup, generationSeenAt time.Time) t
 
 // resolveBy resolves the specification by lists that began after a time.
 func (r *Reconciler) resolveBy(cluster *v1alpha1.DatabricksCluster, observed *observation, after time.Time) selection.Result {
-	observed.interest.Catalog = plan.CatalogLookup(&cluster.Spec, adviceOf(cluster, r.attempts.of(cluster)), after)
+	observed.interest.Catalog = plan.CatalogLookup(observed.spec, adviceOf(cluster, r.attempts.of(cluster)), after)
 	observed.subscribe()
 	catalog := observed.view.Catalog
 	return selection.Resolve(selection.Input{
-		Spec: &cluster.Spec, Kept: cluster.Status.Resolved, Power: powerOf(cluster, observed.view.Cluster),
+		Spec: observed.spec, Kept: cluster.Status.Resolved, Power: powerOf(cluster, observed.view.Cluster),
 		Lists: selection.Lists{
 			Policies: catalog.Policies.Value, InstancePools: catalog.InstancePools.Value,
-			Versions: catalog.Versions.Value, NodeTypes: catalog.NodeTypes.Value,
+			Versions: listed(catalog.Versions), NodeTypes: listed(catalog.NodeTypes),
 		},
 	})
+}
+
+// listed returns a list of the workspace; nil: it is unknown.
+func listed[T any](look cache.Look[[]T]) []T {
+	if look.Value == nil && !look.StartedAt.IsZero() {
+		return []T{}
+	}
+	return look.Value
 }
 
 func adviceOf(cluster *v1alpha1.DatabricksCluster, attempts plan.Attempts) plan.Advice {
