@@ -153,7 +153,12 @@ const (
 )
 
 // CatalogLookup requests parts of the catalog of a workspace.
-type CatalogLookup struct{ Versions, NodeTypes, Policies, InstancePools Lookup }
+type CatalogLookup struct {
+	Versions, NodeTypes, Policies, InstancePools Cadence
+	// After is the time after which the reads of those parts must have begun that are read
+	// WhileChanging. Zero accepts any read.
+	After time.Time
+}
 
 // Query describes a search for clusters that carry an owner tag, in complete lists that
 // began after a time.

@@ -81,7 +81,13 @@ func (c *cache) lookUp(object Object, interest Interest, view *View) {
 	view.Libraries = lookAt[librariesAnswer](c, object, lookupKey{&librariesEndpoint, id}, need{id, interest.Libraries})
 	view.Permissions = lookAt[permissionsAnswer](c, object, lookupKey{&permissionsEndpoint, id}, need{id, interest.Permissions})
 	view.Pins = lookAt[map[string]bool](c, object, lookupKey{endpoint: &pinsEndpoint}, need{id, interest.Pins})
-	offered := func(lookup Lookup) need { return need{Lookup: lookup} }
+	offered := func(cadence Cadence) need {
+		lookup := Lookup{Cadence: cadence}
+		if cadence == WhileChanging {
+			lookup.After = interest.Catalog.After
+		}
+		return need{Lookup: lookup}
+	}
 	view.Catalog = Catalog{
 		Versions:      lookAt[versionsAnswer](c, object, lookupKey{endpoint: &versionsEndpoint}, offered(interest.Catalog.Versions)),
 		NodeTypes:     lookAt[nodeTypesAnswer](c, object, lookupKey{endpoint: &nodeTypesEndpoint}, offered(interest.Catalog.NodeTypes)),

@@ -220,26 +220,25 @@ func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]comp
 func CatalogLookup(spec *v1alpha1.DatabricksClusterSpec, advice Advice, after time.Time) cache.CatalogLookup {
 	var wanted cache.CatalogLookup
 	if advice == AdviceDue {
-		compared := cache.Lookup{Cadence: cache.WhileQuiet}
-		wanted.Versions, wanted.NodeTypes = compared, compared
+		wanted.Versions, wanted.NodeTypes = cache.WhileQuiet, cache.WhileQuiet
 		if spec.PolicyID != "" {
-			wanted.Policies = compared
+			wanted.Policies = cache.WhileQuiet
 		}
 		if spec.InstancePoolID != "" || spec.DriverInstancePoolID != "" {
-			wanted.InstancePools = compared
+			wanted.InstancePools = cache.WhileQuiet
 		}
 	}
-	resolved := cache.Lookup{Cadence: cache.WhileChanging, After: after}
 	for _, list := range selection.Needs(spec) {
+		wanted.After = after
 		switch list {
 		case selection.Policies:
-			wanted.Policies = resolved
+			wanted.Policies = cache.WhileChanging
 		case selection.InstancePools:
-			wanted.InstancePools = resolved
+			wanted.InstancePools = cache.WhileChanging
 		case selection.Versions:
-			wanted.Versions = resolved
+			wanted.Versions = cache.WhileChanging
 		case selection.NodeTypes:
-			wanted.NodeTypes = resolved
+			wanted.NodeTypes = cache.WhileChanging
 		}
 	}
 	return wanted

@@ -253,7 +253,7 @@ func TestPermissionsLookups(t *testing.T) {
 
 func TestTheCatalogIsReadForTheNamedObjects(t *testing.T) {
 	g := NewWithT(t)
-	compared, resolved := cache.Lookup{Cadence: cache.WhileQuiet}, cache.Lookup{Cadence: cache.WhileChanging, After: noon}
+	const compared, resolved = cache.WhileQuiet, cache.WhileChanging
 	bare := v1alpha1.DatabricksClusterSpec{}
 	g.Expect(CatalogLookup(&bare, AdviceDue, noon)).To(Equal(cache.CatalogLookup{Versions: compared, NodeTypes: compared}))
 	g.Expect(CatalogLookup(&bare, AdviceGiven, noon)).To(BeZero())
@@ -266,7 +266,7 @@ func TestTheCatalogIsReadForTheNamedObjects(t *testing.T) {
 	withNames := v1alpha1.DatabricksClusterSpec{}
 	withNames.PolicyName, withNames.DriverInstancePoolName = "p", "d"
 	withNames.SparkVersionSelector, withNames.DriverNodeTypeSelector = &v1alpha1.SparkVersionSelector{}, &v1alpha1.NodeTypeSelector{}
-	all := cache.CatalogLookup{Versions: resolved, NodeTypes: resolved, Policies: resolved, InstancePools: resolved}
+	all := cache.CatalogLookup{Versions: resolved, NodeTypes: resolved, Policies: resolved, InstancePools: resolved, After: noon}
 	g.Expect(CatalogLookup(&withNames, AdviceGiven, noon)).To(Equal(all))
 	g.Expect(CatalogLookup(&withNames, AdviceDue, noon)).To(Equal(all))
 }

@@ -56,6 +56,6 @@ func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *obser
 }
 
 // isPending reports whether an answer is requested and neither received nor refused.
-func isPending[T any](requested cache.Lookup, look cache.Look[T]) bool {
-	return requested.Cadence != cache.NotNeeded && look.StartedAt.IsZero() && look.Err == nil
+func isPending[T any](cadence cache.Cadence, look cache.Look[T]) bool {
+	return cadence != cache.NotNeeded && look.StartedAt.IsZero() && look.Err == nil
 }

@@ -22,7 +22,11 @@ func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *obse
 	}
 	observed.spec = specToResolve(cluster)
 	attempts := r.attempts.of(cluster)
-	found := r.resolveBy(cluster, observed, requestedAfter(observed.interest.Catalog, attempts.GenerationSeenAt))
+	var after time.Time
+	if observed.interest.Catalog.After.Equal(attempts.GenerationSeenAt) {
+		after = attempts.GenerationSeenAt // requested before for this generation
+	}
+	found := r.resolveBy(cluster, observed, after)
 	if found.Problem != nil || failureOf(found.Unknown, observed.view.Catalog) != nil {
 		// What the specification names may be newer than the lists, and so may a right.
 		found = r.resolveBy(cluster, observed, attempts.GenerationSeenAt)
@@ -51,17 +55,6 @@ func specToResolve(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksClus
 var reasons = map[selection.ProblemKind]string{
 	selection.NotFound: v1alpha1.ReasonReferenceNotFound,
 	selection.NoMatch:  v1alpha1.ReasonNoMatch,
-}
-
-// requestedAfter returns the time after which the lists were requested to begin, if that
-// was for this generation.
-func requestedAfter(requested cache.CatalogLookup, generationSeenAt time.Time) time.Time {
-	for _, lookup := range []cache.Lookup{requested.Versions, requested.NodeTypes, requested.Policies, requested.InstancePools} {
-		if lookup.After.Equal(generationSeenAt) {
-			return generationSeenAt
-		}
-	}
-	return time.Time{}
 }
 
 // resolveBy resolves the specification by lists that began after a time.
