@@ -139,6 +139,7 @@ func TestCredentials(t *testing.T) {
 
 	t.Run("[case-58] a missing Secret is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := newRig(t)
+		r.withShortGrace()
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: defaultSecret, Namespace: r.namespace}}
 		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
 		r.start()

@@ -126,6 +126,7 @@ func TestDeletion(t *testing.T) {
 
 	eachSize(t, "[case-44] without credentials the deletion reports the remedy, and completes with it", func(t *testing.T, size size) {
 		r := size.rig(t)
+		r.withShortGrace()
 		r.ownNamespaceSuffers = true
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")

@@ -68,6 +68,7 @@ func TestWorkloadIdentity(t *testing.T) {
 
 	t.Run("[case-58] a missing service account is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
+		r.withShortGrace()
 		r.start()
 		cluster := r.create(r.small("scratch", r.usesIdentity("etl", "")))
 		waiting := r.becomes(cluster, "Reconciling=CredentialsNotReady")
@@ -80,6 +81,7 @@ func TestWorkloadIdentity(t *testing.T) {
 
 	t.Run("a refused token is replaced by a new exchange, once; a deleted account is reported", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
+		r.withShortGrace()
 		r.account(r.namespace, "etl")
 		r.start()
 		cluster := r.create(r.small("scratch", r.usesIdentity("etl", "")))

@@ -130,7 +130,7 @@ func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
 				RequestDeadline: 3 * time.Second,
 				VisibilityGrace: 300 * time.Millisecond,
 			},
-			Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Second},
+			Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Minute},
 			Coalesce:    50 * time.Millisecond,
 			Orphans:     50 * time.Millisecond,
 			// The objects of a test are all in its namespace.
@@ -307,6 +307,10 @@ func (r *rig) small(name string, change ...func(*v1alpha1.DatabricksClusterSpec)
 	}
 	return cluster
 }
+
+// withShortGrace lets a missing Secret, service account or workspace be reported as a
+// fault within the time of a test, and late enough for a test to see it awaited before.
+func (r *rig) withShortGrace() { r.options.Credentials.MissingGrace = 5 * time.Second }
 
 // tagOf returns the owner tag of the clusters that are created for an object.
 func tagOf(cluster *v1alpha1.DatabricksCluster) string {

@@ -171,6 +171,7 @@ func TestSharedWorkspaces(t *testing.T) {
 
 	t.Run("[case-86] while a namespace is deleted and its Secret is gone, the message names remedies that work there", func(t *testing.T) {
 		r := platform(t)
+		r.withShortGrace()
 		r.kubernetesFails = true // it refuses events in such a namespace
 		r.putSecret(defaultSecret, r.workspace.URL, platformToken)
 		r.start()
@@ -205,6 +206,7 @@ func TestSharedWorkspaces(t *testing.T) {
 
 	t.Run("[case-58] a missing workspace is awaited, then reported, and detected when it is created", func(t *testing.T) {
 		r := platform(t)
+		r.withShortGrace()
 		r.start()
 		cluster := r.create(r.small("scratch", usesWorkspace("shared-"+r.namespace)))
 		waiting := r.becomes(cluster, "Reconciling=CredentialsNotReady")
@@ -243,6 +245,7 @@ func TestSharedWorkspaces(t *testing.T) {
 
 	t.Run("a fault of its credential is reported by the workspace and by its objects, until it is corrected", func(t *testing.T) {
 		r := platform(t)
+		r.withShortGrace()
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.options.OperatorNamespace, Name: sharedSecret}}
 		r.Expect(r.api.Delete(t.Context(), secret)).To(Succeed())
 		r.start()
