@@ -17,9 +17,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// Interval is how often the CRDs are compared again, because they may be changed at any
-// time.
-const Interval = time.Minute
+// The CRDs are compared again at Interval, because they may be changed at any time, and at
+// MissingInterval while a field is missing: the API server publishes the document of a new
+// CRD some seconds after it accepts objects.
+const (
+	Interval        = time.Minute
+	MissingInterval = time.Second
+)
 
 // Kinds returns the types by kind. A version adds its kinds here.
 func Kinds(workspaces Workspaces) map[string]reflect.Type {
@@ -64,13 +68,15 @@ func (c *Check) NeedLeaderElection() bool { return false }
 
 // Start compares at intervals until ctx ends.
 func (c *Check) Start(ctx context.Context) error {
-	ticker := time.NewTicker(Interval)
-	defer ticker.Stop()
 	for {
+		pause := Interval
+		if !c.Complete() {
+			pause = MissingInterval
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-time.After(pause):
 			c.Compare()
 		}
 	}

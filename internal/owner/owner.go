@@ -13,8 +13,8 @@ type Owner struct {
 	// UID is the uid of the object.
 	UID string
 	// Name is the digest of the object's namespace and name, by which it is found again
-	// after it was created anew: 16 hex digits. It is empty in tags of version 0.1 and
-	// earlier.
+	// after it was created anew: 16 hex digits. It is empty in tags of operators
+	// that did not write it yet.
 	Name string
 }
 

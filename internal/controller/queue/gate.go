@@ -9,7 +9,7 @@ import (
 )
 
 // gatePause is the requeue interval while the gate is closed.
-const gatePause = time.Minute
+const gatePause = 5 * time.Second
 
 // Gated returns a reconciler that requeues every object while open returns false.
 func Gated(inner reconcile.Reconciler, open func() bool) reconcile.Reconciler {
