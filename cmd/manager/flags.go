@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -27,6 +29,7 @@ import (
 type options struct {
 	metricsAddress, probeAddress string
 	secureMetrics, leaderElect   bool
+	metricsCertDir               string
 	leaderElectionNamespace      string
 	leaseDuration                time.Duration
 	// shard is this operator's name among those that share the objects.
@@ -47,6 +50,12 @@ type options struct {
 	workspace  cache.Options
 	logging    zap.Options
 }
+
+// The files of --metrics-cert-dir, as in a Secret of the type kubernetes.io/tls.
+const (
+	certificateFile = "tls.crt"
+	keyFile         = "tls.key"
+)
 
 var (
 	operatorID = regexp.MustCompile(`^[0-9a-f]{8}$`)
@@ -119,6 +128,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease (default: the pod's own)")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics endpoint, such as :8443; 0 turns it off")
 	flags.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, only to clients that Kubernetes RBAC authorizes")
+	flags.StringVar(&o.metricsCertDir, "metrics-cert-dir", "", "directory of the certificate of the metrics, with the files tls.crt and tls.key, which are read again when they change (default: a self-signed certificate of each start)")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 
 	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
@@ -173,10 +183,29 @@ func (o *options) validate() error {
 	}
 	o.controller.Limits.RequestDeadline = o.workspace.RequestDeadline
 	o.workspace.Grace = o.controller.Limits.VisibilityGrace
+	if err := o.checkMetricsCertificate(); err != nil {
+		return err
+	}
 	if err := o.readScope(); err != nil {
 		return err
 	}
 	return o.readHosts()
+}
+
+// checkMetricsCertificate reports a certificate that the metrics cannot be served with.
+func (o *options) checkMetricsCertificate() error {
+	switch directory := o.metricsCertDir; {
+	case directory == "":
+		return nil
+	case !o.secureMetrics:
+		return fmt.Errorf("--metrics-cert-dir %q: --metrics-secure=false serves the metrics without a certificate; remove one of them", directory)
+	default:
+		_, err := tls.LoadX509KeyPair(filepath.Join(directory, certificateFile), filepath.Join(directory, keyFile))
+		if err != nil {
+			return fmt.Errorf("--metrics-cert-dir %q: %w", directory, err)
+		}
+		return nil
+	}
 }
 
 // readScope reads which objects are this operator's, and by what name.

@@ -100,6 +100,7 @@ func managerOptions(o options) ctrl.Options {
 	endpoint := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.secureMetrics}
 	if o.secureMetrics {
 		endpoint.FilterProvider = filters.WithAuthenticationAndAuthorization
+		endpoint.CertDir, endpoint.CertName, endpoint.KeyName = o.metricsCertDir, certificateFile, keyFile
 	}
 	return ctrl.Options{
 		Scheme:                        newScheme(),

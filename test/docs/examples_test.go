@@ -85,6 +85,7 @@ func examples(t *testing.T) []example {
 // check them.
 var foreign = map[string]bool{
 	"argoproj.io":                 true,
+	"cert-manager.io":             true,
 	"helm.toolkit.fluxcd.io":      true,
 	"kustomize.toolkit.fluxcd.io": true,
 	"kustomize.config.k8s.io":     true,

@@ -31,7 +31,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 		"--workspaces", "--operator-namespace", "--operator-service-account", "--watch-namespaces", "--watch-label-selector", "--shard", "--workspace-status",
 		"--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
 		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
-		"--leader-elect", "--leader-election-lease-duration", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure",
+		"--leader-elect", "--leader-election-lease-duration", "--leader-election-namespace", "--metrics-bind-address", "--metrics-secure", "--metrics-cert-dir",
 		"--health-probe-bind-address", "--version", "--kubeconfig", "--zap-log-level",
 	} {
 		g.Expect(help).To(ContainSubstring(flag + " "))
@@ -80,6 +80,8 @@ func TestBadFlagsAreRejected(t *testing.T) {
 		"plain http":      {[]string{"--allowed-hosts=http://10.0.0.1"}, []string{"--allowed-hosts", "http://10.0.0.1", "https://"}},
 		"a rule for none": {[]string{"--namespace-hosts=https://a.example.com"}, []string{`--namespace-hosts "https://a.example.com"`, "namespace=host"}},
 		"API audience":    {[]string{"--allowed-token-audiences=https://kubernetes.default.svc"}, []string{`--allowed-token-audiences "https://kubernetes.default.svc"`, "federation policy"}},
+		"no certificate":  {[]string{"--metrics-cert-dir=/no/such"}, []string{`--metrics-cert-dir "/no/such"`, "tls.crt"}},
+		"no TLS":          {[]string{"--metrics-cert-dir=/x", "--metrics-secure=false"}, []string{`--metrics-cert-dir "/x"`, "--metrics-secure=false"}},
 		"missing CA file": {[]string{"--databricks-ca-file=/no/such.pem"}, []string{"--databricks-ca-file", "/no/such.pem"}},
 		"empty CA file":   {[]string{"--databricks-ca-file=" + empty}, []string{"--databricks-ca-file", empty, "PEM"}},
 	} {

@@ -3,9 +3,11 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
@@ -133,6 +136,44 @@ func TestMetricsRequireAuthorization(t *testing.T) {
 			g.Expect(status).NotTo(Equal(http.StatusOK), path)
 		}
 	})
+}
+
+func TestTheMetricsHaveACertificateOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	directory, address := t.TempDir(), freeAddress(t)
+	const service = "databricks-operator-metrics.databricks-operator-system.svc"
+	verified := func(authority []byte) error {
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(authority)
+		dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: service}}
+		connection, err := dialer.DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
+	}
+
+	first := issueCertificate(t, directory, service)
+	start(t, newNamespace(t, "https://127.0.0.1:1"), "--metrics-bind-address="+address, "--metrics-cert-dir="+directory)
+	g.Eventually(verified).WithArguments(first).Should(Succeed())
+
+	renewed := issueCertificate(t, directory, service)
+	g.Eventually(verified).WithArguments(renewed).Should(Succeed(), "without a restart")
+	g.Expect(verified(first)).NotTo(Succeed())
+}
+
+// issueCertificate writes tls.crt and tls.key of a new self-signed certificate, and
+// returns it.
+func issueCertificate(t *testing.T, directory, name string) []byte {
+	t.Helper()
+	g := NewWithT(t)
+	certificate, key, err := cert.GenerateSelfSignedCertKey(name, nil, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	for file, content := range map[string][]byte{"tls.key": key, "tls.crt": certificate} {
+		g.Expect(os.WriteFile(filepath.Join(directory, file), content, 0o600)).To(Succeed())
+	}
+	return certificate
 }
 
 // httpGet sends a GET, with a bearer token unless it is empty.

@@ -1,8 +1,10 @@
 package install
 
 import (
+	"context"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -36,21 +38,7 @@ func TestNamespacedOperatorWorks(t *testing.T) {
 
 	run(t, w.make("deploy", kubectl(), "OVERLAY=namespaced"))
 
-	deployment := &appsv1.Deployment{}
-	g.Expect(w.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "databricks-operator-controller-manager"}, deployment)).To(Succeed())
-
-	operator, err := programs.StartOperator(t.Context(), binaries.Manager, filepath.Join(t.TempDir(), "operator.log"),
-		append(deployment.Spec.Template.Spec.Containers[0].Args,
-			"--kubeconfig="+w.asServiceAccount(), "--leader-election-namespace="+namespace, // a pod gets it from Kubernetes
-			"--allowed-hosts="+workspace.URL, "--databricks-ca-file="+workspace.CAFile, "--poll-interval-active=200ms")...)
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() {
-		operator.Kill()
-
-		if t.Failed() {
-			t.Logf("the end of the operator's log:\n%s", operator.Log.Tail(40))
-		}
-	})
+	w.startOperator(binaries, workspace)
 
 	ours, theirs := w.newCluster("team-a"), w.newCluster("team-b")
 	g.Eventually(func() (string, error) {
@@ -63,6 +51,10 @@ func TestNamespacedOperatorWorks(t *testing.T) {
 	g.Expect(w.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
 	g.Expect(theirs.Object["status"]).NotTo(HaveKey("conditions"), "an object of a namespace that is not named")
 
+	w.bind("output-configmap-writer", "team-a")
+	w.edit(ours, `{"spec":{"outputConfigMap":{"name":"etl-cluster"}}}`)
+	w.exercise(workspace, ours)
+
 	// Deleting the CRD would delete clusters, so it needs a confirmation.
 	w.expectDeletionRejected()
 	run(t, w.command(kubectl(), "annotate", "crd", "databricksclusters."+group, group+"/confirm-deletion=true"))
@@ -73,7 +65,36 @@ func TestNamespacedOperatorWorks(t *testing.T) {
 
 	clusters, err := workspace.Clusters(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(clusters).To(HaveExactElements(HaveField("Exists()", BeFalse())))
+	g.Expect(clusters).To(And(Not(BeEmpty()), HaveEach(HaveField("Exists()", BeFalse()))))
+
+	w.expectRightsAreUsed()
+}
+
+// startOperator runs the operator with the command line and the rights of its Deployment.
+func (w *environment) startOperator(binaries programs.Binaries, workspace *programs.Simulator, flags ...string) {
+	w.t.Helper()
+	g := NewWithT(w.t)
+
+	deployment := &appsv1.Deployment{}
+	g.Expect(w.Get(w.t.Context(), client.ObjectKey{Namespace: namespace, Name: serviceAccount}, deployment)).To(Succeed())
+
+	flags = append(flags, deployment.Spec.Template.Spec.Containers[0].Args...)
+	flags = append(flags,
+		"--kubeconfig="+w.asServiceAccount(), "--leader-election-namespace="+namespace, // a pod gets these from Kubernetes
+		"--operator-namespace="+namespace, "--operator-service-account="+serviceAccount,
+		"--allowed-hosts="+workspace.URL, "--databricks-ca-file="+workspace.CAFile, "--poll-interval-active=200ms")
+	operator, err := programs.StartOperator(w.t.Context(), binaries.Manager, filepath.Join(w.t.TempDir(), "operator.log"), flags...)
+	g.Expect(err).NotTo(HaveOccurred())
+	w.t.Cleanup(func() {
+		operator.Kill()
+
+		if w.t.Failed() {
+			w.t.Logf("the end of the operator's log:\n%s", operator.Log.Tail(40))
+
+			objects, _ := exec.CommandContext(context.Background(), kubectl(), "--kubeconfig="+w.kubeconfig, "get", "dbc,dbw", "-A", "-o", "yaml").CombinedOutput()
+			w.t.Logf("the objects:\n%s", objects)
+		}
+	})
 }
 
 // newWorkspace starts a simulator with short transitions.
@@ -115,15 +136,11 @@ func (w *environment) asServiceAccount() string {
 	w.t.Helper()
 	g := NewWithT(w.t)
 
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(time.Hour.Seconds()))}}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}}
-	g.Expect(w.SubResource("token").Create(w.t.Context(), account, request)).To(Succeed())
-
 	config := clientcmdapi.NewConfig()
 	config.CurrentContext = "operator"
 	config.Contexts["operator"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "operator"}
 	config.Clusters["test"] = &clientcmdapi.Cluster{Server: w.config.Host, CertificateAuthorityData: w.config.CAData}
-	config.AuthInfos["operator"] = &clientcmdapi.AuthInfo{Token: request.Status.Token}
+	config.AuthInfos["operator"] = &clientcmdapi.AuthInfo{Token: w.token(namespace, serviceAccount)}
 
 	file := filepath.Join(w.t.TempDir(), "operator.kubeconfig")
 	content, err := clientcmd.Write(*config)
@@ -131,4 +148,15 @@ func (w *environment) asServiceAccount() string {
 	g.Expect(os.WriteFile(file, content, 0o600)).To(Succeed())
 
 	return file
+}
+
+// token returns a token of a service account.
+func (w *environment) token(namespace, name string) string {
+	w.t.Helper()
+
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(time.Hour.Seconds()))}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	NewWithT(w.t).Expect(w.SubResource("token").Create(w.t.Context(), account, request)).To(Succeed())
+
+	return request.Status.Token
 }

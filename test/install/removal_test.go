@@ -35,6 +35,8 @@ type environment struct {
 	// config connects as an administrator, and kubeconfig is for commands.
 	config     *rest.Config
 	kubeconfig string
+	// audited is the audit log of the API server.
+	audited string
 }
 
 func newEnvironment(t *testing.T) *environment {
@@ -42,11 +44,12 @@ func newEnvironment(t *testing.T) *environment {
 	g := NewWithT(t)
 
 	controlPlane := &envtest.Environment{BinaryAssetsDirectory: assets(), ControlPlaneStartTimeout: 4 * patience}
+	audited := audit(t, controlPlane)
 	config, err := controlPlane.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(controlPlane.Stop()).To(Succeed()) })
 
-	w := &environment{t: t, config: config, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	w := &environment{t: t, config: config, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig"), audited: audited}
 	g.Expect(os.WriteFile(w.kubeconfig, controlPlane.KubeConfig, 0o600)).To(Succeed())
 
 	w.Client, err = client.New(config, client.Options{})
@@ -104,7 +107,7 @@ func (w *environment) newCluster(namespace string) *unstructured.Unstructured {
 			"sparkVersion":           "16.4.x-scala2.12",
 			"nodeTypeID":             "Standard_D4ds_v5",
 			"numWorkers":             int64(2),
-			"autoterminationMinutes": int64(30),
+			"autoterminationMinutes": int64(10000),
 		},
 	}}
 	object.SetGroupVersionKind(clusterKind)

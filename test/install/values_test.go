@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
 
@@ -118,9 +119,10 @@ func TestEveryValueIsInTheSchemaAndDescribed(t *testing.T) {
 
 func TestContradictoryValuesAreRejectedWithARemedy(t *testing.T) {
 	for values, message := range map[string]string{
-		"watchNamespaces={team-a}":                             "With watchNamespaces, set metrics.enabled=false",
-		"databricksCA.configMap=a,databricksCA.secret=b":       `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
-		"serviceMonitor.enabled=true,metrics.enabled=false":    "set metrics.enabled=true",
+		"watchNamespaces={team-a}":                          "With watchNamespaces, set metrics.enabled=false",
+		"databricksCA.configMap=a,databricksCA.secret=b":    `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
+		"serviceMonitor.enabled=true,metrics.enabled=false": "set metrics.enabled=true",
+		"metrics.certSecret=tls,metrics.secure=false":       `metrics.certSecret "tls": the metrics are not served over TLS`,
 		"operatorID=xyz":                                       "operatorID",
 		"image.digest=latest":                                  "image/digest",
 		"limits.requestTimeout=30":                             "limits/requestTimeout",
@@ -183,6 +185,41 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 	}
 }
 
+// TestACertificateOfTheMetrics expects one Secret in the pod, and in the ServiceMonitor,
+// which verifies the name of the Service.
+func TestACertificateOfTheMetrics(t *testing.T) {
+	g := NewWithT(t)
+
+	var services []string
+
+	for _, object := range helm(t, "--set", "metrics.certSecret=metrics-tls,serviceMonitor.enabled=true,databricksCA.configMap=ca") {
+		switch object.GetKind() {
+		case "Service":
+			services = append(services, object.GetName()+"."+namespace+".svc")
+		case "Deployment":
+			pod := convert[appsv1.Deployment](t, object).Spec.Template.Spec
+			g.Expect(pod.Containers[0].Args).To(ContainElement("--metrics-cert-dir=/etc/metrics-certificate"))
+			g.Expect(pod.Containers[0].VolumeMounts).To(ConsistOf(
+				And(HaveField("Name", "databricks-ca"), HaveField("MountPath", "/etc/databricks-ca"), HaveField("ReadOnly", true)),
+				And(HaveField("Name", "metrics-certificate"), HaveField("MountPath", "/etc/metrics-certificate"), HaveField("ReadOnly", true))))
+			g.Expect(pod.Volumes).To(ConsistOf(
+				HaveField("ConfigMap.Name", "ca"), HaveField("Secret.SecretName", "metrics-tls")))
+		case "ServiceMonitor":
+			endpoints, _, err := unstructured.NestedSlice(object.Object, "spec", "endpoints")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(services).To(HaveLen(1))
+			g.Expect(endpoints).To(HaveExactElements(HaveKeyWithValue("tlsConfig", map[string]any{
+				"ca":         map[string]any{"secret": map[string]any{"name": "metrics-tls", "key": "ca.crt"}},
+				"serverName": services[0],
+			})))
+
+			return
+		}
+	}
+
+	t.Error("no ServiceMonitor")
+}
+
 // TestAShardMayWriteItsOwnLease compares the role with the name that the operator gives
 // to the lease of a shard.
 func TestAShardMayWriteItsOwnLease(t *testing.T) {
@@ -217,6 +254,7 @@ func TestEveryFlagCanBeSet(t *testing.T) {
 		"operator-service-account",  // from the environment
 		"metrics-bind-address",      // metrics.enabled
 		"health-probe-bind-address", // the probes' port
+		"metrics-cert-dir",          // metrics.certSecret, which contradicts metrics.secure=false
 		"version",                   // prints and exits
 	}
 

@@ -110,6 +110,9 @@ the names, the namespace, the labels and the service account of this release.
 {{- if and .Values.metrics.enabled (not .Values.metrics.secure) }}
 - --metrics-secure=false
 {{- end }}
+{{- if .Values.metrics.certSecret }}
+- --metrics-cert-dir=/etc/metrics-certificate
+{{- end }}
 {{- with .Values.allowedHosts }}
 - --allowed-hosts={{ join "," . }}
 {{- end }}
@@ -167,6 +170,9 @@ the names, the namespace, the labels and the service account of this release.
 {{- end }}
 {{- if and .Values.databricksCA.configMap .Values.databricksCA.secret }}
 {{- fail (printf "databricksCA.configMap %q and databricksCA.secret %q: name one of them" .Values.databricksCA.configMap .Values.databricksCA.secret) }}
+{{- end }}
+{{- if and .Values.metrics.certSecret (not (and .Values.metrics.enabled .Values.metrics.secure)) }}
+{{- fail (printf "metrics.certSecret %q: the metrics are not served over TLS; set metrics.enabled=true and metrics.secure=true, or remove it" .Values.metrics.certSecret) }}
 {{- end }}
 {{- if and (or .Values.serviceMonitor.enabled .Values.prometheusRule.enabled) (not .Values.metrics.enabled) }}
 {{- fail "serviceMonitor.enabled and prometheusRule.enabled need metrics: set metrics.enabled=true, or both to false" }}
