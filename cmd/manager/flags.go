@@ -42,10 +42,13 @@ type options struct {
 	allowedHosts    []string
 	namespaceHosts  []string
 	caFile          string
-	showVersion     bool
+	// proxyAddress and proxyCredentials are read into proxy.
+	proxyAddress, proxyCredentials string
+	showVersion                    bool
 	// allowed and roots are the parsed values of allowedHosts and caFile.
 	allowed    databricks.AllowList
 	roots      *x509.CertPool
+	proxy      *databricks.Proxy
 	controller controller.Options
 	workspace  cache.Options
 	logging    zap.Options
@@ -101,6 +104,8 @@ func (o *options) flagSet() *pflag.FlagSet {
 	flags.StringSliceVar(&o.namespaceHosts, "namespace-hosts", nil, "hosts of the credentials of namespaces, as namespace=host, such as team-a-*=https://adb-1.2.azuredatabricks.net; namespaces that no value matches may use all of --allowed-hosts (default: none)")
 	flags.StringSliceVar(&o.controller.AllowedTokenAudiences, "allowed-token-audiences", nil, "audiences that workloadIdentity.audience may name beside addresses of its workspace and account ids, such as databricks; never the API server's (default: none)")
 	flags.StringVar(&o.caFile, "databricks-ca-file", "", "PEM file of certificate authorities for workspaces, in addition to those of the system")
+	flags.StringVar(&o.proxyAddress, "databricks-proxy", "", "HTTP proxy for all requests to workspaces and to issuers of their tokens, such as http://proxy.example.com:3128; the proxy settings of the environment are ignored (default: none)")
+	flags.StringVar(&o.proxyCredentials, "databricks-proxy-credentials-dir", "", "directory with the files username and password for --databricks-proxy, which are read for each connection (default: no credentials)")
 	flags.StringVar(&o.controller.DefaultSecret, "default-credentials-secret", "databricks-credentials", "Secret of objects without spec.connection, in their own namespace")
 	flags.StringVar(&o.controller.OperatorID, "operator-id", "", "8 hex digits that identify this control plane's clusters if several control planes use one workspace (default: from the UID of the namespace kube-system)")
 	flags.StringVar((*string)(&o.controller.Adoption.Default), "adoption-policy", string(v1alpha1.AdoptionPolicyNever), "what objects without spec.adoptionPolicy do before they create their first cluster: Never, or AdoptOrCreate, which adopts the cluster of an earlier object of the same namespace and name")
@@ -264,6 +269,9 @@ func (o *options) readHosts() (err error) {
 	if o.allowed, err = databricks.ParseAllowList(o.allowedHosts); err != nil {
 		return err //nolint:wrapcheck // the message names the flag
 	}
-	o.roots, err = databricks.LoadRoots(o.caFile)
+	if o.roots, err = databricks.LoadRoots(o.caFile); err != nil {
+		return err //nolint:wrapcheck // the message names the flag
+	}
+	o.proxy, err = databricks.ParseProxy(o.proxyAddress, o.proxyCredentials)
 	return err //nolint:wrapcheck // the message names the flag
 }

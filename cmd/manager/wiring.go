@@ -147,7 +147,7 @@ func idOfControlPlane(ctx context.Context, kube *rest.Config, scheme *runtime.Sc
 // dialer returns a function that creates the clients of credentials, which share one
 // connection pool.
 func dialer(o options, calls *metrics.Calls) func(databricks.Config) (cache.Client, error) {
-	transport := databricks.NewTransport(o.allowed, o.roots)
+	transport := databricks.NewTransport(o.allowed, o.roots, o.proxy)
 	return func(config databricks.Config) (cache.Client, error) {
 		return databricks.New(config, databricks.Options{
 			Transport: transport, Version: version, Observe: calls.Observer(config.Host()),

@@ -288,7 +288,7 @@ func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
 	roots.AppendCertsFromPEM(r.workspace.CAPEM)
 	allowed, err := databricks.ParseAllowList(append([]string{r.workspace.URL, ".cloud.databricks.com"}, r.hosts...))
 	r.Expect(err).NotTo(HaveOccurred())
-	transport := databricks.NewTransport(allowed, roots)
+	transport := databricks.NewTransport(allowed, roots, nil)
 	r.t.Cleanup(transport.CloseIdleConnections)
 	return func(config databricks.Config) (cache.Client, error) {
 		return databricks.New(config, databricks.Options{Transport: transport, Version: "test"})

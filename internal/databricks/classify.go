@@ -29,6 +29,8 @@ func classifyNoResponse(r request, err error, connected bool) *Error {
 	case errors.As(err, &certificate):
 		failure.Class = ClassHost
 		failure.Message += " (--databricks-ca-file names further authorities to trust)"
+	case errors.Is(err, errProxy):
+		failure.Message = err.Error()
 	case connected:
 		failure.Class = r.unknownOutcome()
 	}

@@ -40,33 +40,34 @@ type Transport struct {
 }
 
 // NewTransport returns a transport for the allowed hosts. roots are the trusted
-// certificate authorities; nil trusts those of the system.
+// certificate authorities; nil trusts those of the system. A nil proxy connects directly.
 //
 // It uses HTTP/1.1 only, because net/http then never repeats a POST of which a byte was
-// written. It ignores the proxy settings of the environment, because the address that a
-// proxy connects to cannot be checked.
-func NewTransport(allowed AllowList, roots *x509.CertPool) *Transport {
-	return newTransport(allowed, roots, net.DefaultResolver)
+// written. It ignores the proxy settings of the environment, which are not the
+// administrator's decision about credentials.
+func NewTransport(allowed AllowList, roots *x509.CertPool, proxy *Proxy) *Transport {
+	return newTransport(allowed, roots, proxy, net.DefaultResolver)
 }
 
-func newTransport(allowed AllowList, roots *x509.CertPool, resolver *net.Resolver) *Transport {
+func newTransport(allowed AllowList, roots *x509.CertPool, proxy *Proxy, resolver *net.Resolver) *Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	return &Transport{
-		allowed: allowed,
-		roundTripper: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            dialer(allowed, resolver),
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-			TLSHandshakeTimeout:    handshakeTimeout,
-			ResponseHeaderTimeout:  headerTimeout,
-			IdleConnTimeout:        idleTimeout,
-			MaxIdleConns:           100,
-			MaxIdleConnsPerHost:    8,
-			MaxResponseHeaderBytes: maxHeaderBytes,
-			Protocols:              &protocols,
-		},
+	transport := &http.Transport{
+		Proxy:                  nil,
+		DialContext:            dialer(allowed, resolver),
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:    handshakeTimeout,
+		ResponseHeaderTimeout:  headerTimeout,
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    8,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		Protocols:              &protocols,
 	}
+	if proxy != nil {
+		proxy.through(transport, allowed, resolver)
+	}
+	return &Transport{allowed: allowed, roundTripper: transport}
 }
 
 // NewTransportOver returns a transport over a RoundTripper, for simulations without a
@@ -89,16 +90,19 @@ func dialer(allowed AllowList, resolver *net.Resolver) func(context.Context, str
 	checked := &net.Dialer{Timeout: dialTimeout, Resolver: resolver, Control: func(_, address string, _ syscall.RawConn) error {
 		return checkAddress(address)
 	}}
-	trusted := map[string]bool{}
-	for _, origin := range allowed.origins {
-		trusted[net.JoinHostPort(origin.host, fmt.Sprint(origin.port))] = true
-	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if trusted[address] {
+		if allowed.trusts(address) {
 			return unchecked.DialContext(ctx, network, address)
 		}
 		return checked.DialContext(ctx, network, address)
 	}
+}
+
+// trusts reports whether a host and port are an origin of the allow-list.
+func (l AllowList) trusts(address string) bool {
+	return slices.ContainsFunc(l.origins, func(o Origin) bool {
+		return net.JoinHostPort(o.host, fmt.Sprint(o.port)) == address
+	})
 }
 
 // checkAddress fails for an address that no workspace has: a loopback, link-local or

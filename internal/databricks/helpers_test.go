@@ -67,7 +67,7 @@ func (w *workspace) transport(t *testing.T) *Transport {
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	roots := x509.NewCertPool()
 	roots.AddCert(w.Certificate())
-	transport := NewTransport(allowed, roots)
+	transport := NewTransport(allowed, roots, nil)
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }

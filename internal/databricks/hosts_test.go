@@ -135,7 +135,7 @@ func noCredentialIsSent(t *testing.T) {
 	// The list also allows another port of the same address.
 	allowed, err := ParseAllowList(append(DefaultAllowedHosts(), "https://127.0.0.1:1", "https://localhost:1", "https://[::1]:1"))
 	g.Expect(err).NotTo(HaveOccurred())
-	transport := NewTransport(allowed, nil)
+	transport := NewTransport(allowed, nil, nil)
 
 	hosts := hostileHosts()
 	g.Expect(len(hosts)).To(BeNumerically(">=", 100))
@@ -197,7 +197,7 @@ func TestErrorsAboutHostsHaveAdvice(t *testing.T) {
 	}
 	config := parse(t, map[string]string{"host": "dbc.evil.example", "token": testSecret})
 	allowed, _ := ParseAllowList(DefaultAllowedHosts())
-	_, err := New(config, Options{Transport: NewTransport(allowed, nil)})
+	_, err := New(config, Options{Transport: NewTransport(allowed, nil, nil)})
 	NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("https://dbc.evil.example"), ContainSubstring("--allowed-hosts"))))
 }
 

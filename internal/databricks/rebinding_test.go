@@ -39,7 +39,7 @@ func reboundNames(t *testing.T) {
 			allowed, err := ParseAllowList(DefaultAllowedHosts())
 			g.Expect(err).NotTo(HaveOccurred())
 			config := parse(t, map[string]string{"host": "rebound.cloud.databricks.com", "token": testSecret})
-			client, err := New(config, Options{Transport: newTransport(allowed, nil, resolver)})
+			client, err := New(config, Options{Transport: newTransport(allowed, nil, nil, resolver)})
 			g.Expect(err).NotTo(HaveOccurred())
 
 			_, err = client.Get(t.Context(), "c1")

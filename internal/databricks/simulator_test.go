@@ -42,7 +42,7 @@ func newWorkspace(t *testing.T, options simulator.Options, secret map[string][]b
 	g.Expect(err).NotTo(HaveOccurred())
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(sim.CAPEM)
-	client, err := databricks.New(config, databricks.Options{Transport: databricks.NewTransport(allowed, roots), Version: "1.2.3"})
+	client, err := databricks.New(config, databricks.Options{Transport: databricks.NewTransport(allowed, roots, nil), Version: "1.2.3"})
 	g.Expect(err).NotTo(HaveOccurred())
 	return &workspace{g, client, t.Context(), sim}
 }

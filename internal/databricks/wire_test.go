@@ -369,7 +369,7 @@ func TestTLS(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		allowed, err := ParseAllowList([]string{server.URL})
 		g.Expect(err).NotTo(HaveOccurred())
-		client, err := New(parse(t, map[string]string{"host": server.URL, "token": testSecret}), Options{Transport: NewTransport(allowed, roots)})
+		client, err := New(parse(t, map[string]string{"host": server.URL, "token": testSecret}), Options{Transport: NewTransport(allowed, roots, nil)})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(read(t.Context(), client)).To(Succeed())
 	})
@@ -387,7 +387,7 @@ func transportTo(t *testing.T, server *workspace, trusted *authority) *Transport
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	roots := x509.NewCertPool()
 	roots.AddCert(trusted.certificate)
-	transport := NewTransport(allowed, roots)
+	transport := NewTransport(allowed, roots, nil)
 	t.Cleanup(transport.CloseIdleConnections)
 	return transport
 }

@@ -27,7 +27,7 @@ func TestHelpListsEveryFlag(t *testing.T) {
 	code, help := runToExit(t, builtBinaries(t).Manager, "--help")
 	g.Expect(code).To(Equal(0))
 	for _, flag := range []string{
-		"--allowed-hosts", "--namespace-hosts", "--databricks-ca-file", "--default-credentials-secret", "--operator-id", "--owner-tag",
+		"--allowed-hosts", "--namespace-hosts", "--databricks-ca-file", "--databricks-proxy", "--databricks-proxy-credentials-dir", "--default-credentials-secret", "--operator-id", "--owner-tag",
 		"--workspaces", "--operator-namespace", "--operator-service-account", "--watch-namespaces", "--watch-label-selector", "--shard", "--workspace-status",
 		"--workers", "--max-requests-per-second", "--request-headroom", "--request-timeout",
 		"--poll-interval-active", "--poll-interval-quiet", "--create-window", "--visibility-grace",
@@ -82,6 +82,8 @@ func TestBadFlagsAreRejected(t *testing.T) {
 		"API audience":    {[]string{"--allowed-token-audiences=https://kubernetes.default.svc"}, []string{`--allowed-token-audiences "https://kubernetes.default.svc"`, "federation policy"}},
 		"no certificate":  {[]string{"--metrics-cert-dir=/no/such"}, []string{`--metrics-cert-dir "/no/such"`, "tls.crt"}},
 		"no TLS":          {[]string{"--metrics-cert-dir=/x", "--metrics-secure=false"}, []string{`--metrics-cert-dir "/x"`, "--metrics-secure=false"}},
+		"odd proxy":       {[]string{"--databricks-proxy=proxy:3128"}, []string{`--databricks-proxy "proxy:3128"`, "http://"}},
+		"no credentials":  {[]string{"--databricks-proxy=http://proxy:3128", "--databricks-proxy-credentials-dir=/no/such"}, []string{`--databricks-proxy-credentials-dir "/no/such"`, "username"}},
 		"missing CA file": {[]string{"--databricks-ca-file=/no/such.pem"}, []string{"--databricks-ca-file", "/no/such.pem"}},
 		"empty CA file":   {[]string{"--databricks-ca-file=" + empty}, []string{"--databricks-ca-file", empty, "PEM"}},
 	} {

@@ -235,17 +235,15 @@ func (w *environment) edit(object client.Object, patch string) {
 func (w *environment) becomesReady(object *unstructured.Unstructured) {
 	w.t.Helper()
 
-	NewWithT(w.t).Eventually(func() ([]any, error) {
-		if err := w.Get(w.t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
-			return nil, err
-		}
+	NewWithT(w.t).Eventually(func(g Gomega) {
+		g.Expect(w.Get(w.t.Context(), client.ObjectKeyFromObject(object), object)).To(Succeed())
 
 		conditions, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
-
-		return conditions, err
-	}).WithTimeout(2 * patience).Should(ContainElement(And(
-		HaveKeyWithValue("type", "Ready"), HaveKeyWithValue("status", "True"),
-		HaveKeyWithValue("observedGeneration", object.GetGeneration()))))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(conditions).To(ContainElement(And(
+			HaveKeyWithValue("type", "Ready"), HaveKeyWithValue("status", "True"),
+			HaveKeyWithValue("observedGeneration", object.GetGeneration()))))
+	}).WithTimeout(2 * patience).Should(Succeed())
 }
 
 // TestTheOperatorUsesItsRights runs the operator as config/default does, through every
@@ -280,21 +278,23 @@ func TestTheOperatorUsesItsRights(t *testing.T) {
 	w.newNamespace("team-a", workspace.URL)
 	w.edit(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "team-a"}}, `{"metadata":{"labels":{"team":"a"}}}`)
 	w.newNamespace("team-b", workspace.URL)
+	w.newNamespace("team-c", workspace.URL)
 
 	g.Expect(w.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "team-b", Name: "etl"}})).To(Succeed())
 	w.bind("token-requester", "team-b")
 	w.bind("output-configmap-writer", "team-b")
 
-	ours, theirs := w.newCluster("team-a"), w.newCluster("team-b")
+	ours, theirs, plain := w.newCluster("team-a"), w.newCluster("team-b"), w.newCluster("team-c")
 	w.edit(ours, `{"spec":{"connection":{"workspaceRef":{"name":"shared"}},"outputConfigMap":null}}`)
 	w.edit(theirs, fmt.Sprintf(`{"spec":{"outputConfigMap":{"name":"etl-cluster"},
 		"connection":{"workloadIdentity":{"host":%q,"clientID":"6f7c-app","serviceAccountName":"etl"}}}}`, workspace.URL))
 	w.becomesReady(ours)
 	w.becomesReady(theirs)
+	w.becomesReady(plain)
 
 	w.exercise(workspace, theirs)
 
-	for _, object := range []client.Object{ours, theirs} {
+	for _, object := range []client.Object{ours, theirs, plain} {
 		g.Expect(w.Delete(t.Context(), object)).To(Succeed())
 		g.Eventually(func() error {
 			return w.Get(t.Context(), client.ObjectKeyFromObject(object), object)

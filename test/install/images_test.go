@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,7 @@ func TestAReleaseNamesItsImagesByDigest(t *testing.T) {
 	t.Run("[S18] the images of the Dockerfile", func(t *testing.T) {
 		g := NewWithT(t)
 		copied := checkout(t, digestOf)
-		run(t, exec.CommandContext(t.Context(), filepath.Join(copied, "hack/pin-images.sh"), "bases"))
+		run(t, exec.CommandContext(t.Context(), filepath.Join(copied, filepath.FromSlash("hack/pin-images.sh")), "bases"))
 
 		content, err := os.ReadFile(filepath.Join(copied, "Dockerfile"))
 		g.Expect(err).NotTo(HaveOccurred())
@@ -59,7 +60,7 @@ func TestAReleaseNamesItsImagesByDigest(t *testing.T) {
 	})
 
 	t.Run("[S18] an answer that is no digest", func(t *testing.T) {
-		said, err := exec.CommandContext(t.Context(), filepath.Join(checkout(t, "latest"), "hack/pin-images.sh"), "bases").CombinedOutput()
+		said, err := exec.CommandContext(t.Context(), filepath.Join(checkout(t, "latest"), filepath.FromSlash("hack/pin-images.sh")), "bases").CombinedOutput()
 		NewWithT(t).Expect(err).To(HaveOccurred())
 		NewWithT(t).Expect(string(said)).To(ContainSubstring(`"latest", which is none`))
 	})
@@ -67,13 +68,13 @@ func TestAReleaseNamesItsImagesByDigest(t *testing.T) {
 	t.Run("[S18] the manifest and the chart", func(t *testing.T) {
 		g := NewWithT(t)
 		copied := checkout(t, digestOf)
-		run(t, exec.CommandContext(t.Context(), filepath.Join(copied, "hack/pin-images.sh"), "release", digestOf))
+		run(t, exec.CommandContext(t.Context(), filepath.Join(copied, filepath.FromSlash("hack/pin-images.sh")), "release", digestOf))
 
-		manifest, err := os.ReadFile(filepath.Join(copied, "dist/install.yaml"))
+		manifest, err := os.ReadFile(filepath.Join(copied, filepath.FromSlash("dist/install.yaml")))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(string(manifest)).To(MatchRegexp(`(?m)image: ghcr.io/databricks-operator/databricks-operator:v[0-9.]+@` + digestOf + `$`))
 
-		content, err := os.ReadFile(filepath.Join(copied, "charts/databricks-operator/values.yaml"))
+		content, err := os.ReadFile(filepath.Join(copied, filepath.FromSlash("charts/databricks-operator/values.yaml")))
 		g.Expect(err).NotTo(HaveOccurred())
 
 		var values struct{ Image struct{ Digest string } }
@@ -83,13 +84,13 @@ func TestAReleaseNamesItsImagesByDigest(t *testing.T) {
 
 	t.Run("[S18] the workflow waits for the tests and the search for vulnerabilities", func(t *testing.T) {
 		g := NewWithT(t)
-		workflow, err := os.ReadFile(filepath.Join(repository, ".github/workflows/release.yml"))
+		workflow, err := os.ReadFile(filepath.Join(repository, filepath.FromSlash(".github/workflows/release.yml")))
 		g.Expect(err).NotTo(HaveOccurred())
 
 		at := -1
 
 		for _, step := range []string{"run: .ci/run", "run: make vulncheck", "hack/pin-images.sh bases", "docker buildx build", `hack/pin-images.sh release "$DIGEST"`, "cosign sign-blob", "make package"} {
-			found := strings.Index(string(workflow), step)
+			found := bytes.Index(workflow, []byte(step))
 			g.Expect(found).To(BeNumerically(">", at), step)
 			at = found
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,12 +79,12 @@ func (w *environment) startOperator(binaries programs.Binaries, workspace *progr
 	deployment := &appsv1.Deployment{}
 	g.Expect(w.Get(w.t.Context(), client.ObjectKey{Namespace: namespace, Name: serviceAccount}, deployment)).To(Succeed())
 
-	flags = append(flags, deployment.Spec.Template.Spec.Containers[0].Args...)
-	flags = append(flags,
-		"--kubeconfig="+w.asServiceAccount(), "--leader-election-namespace="+namespace, // a pod gets these from Kubernetes
-		"--operator-namespace="+namespace, "--operator-service-account="+serviceAccount,
-		"--allowed-hosts="+workspace.URL, "--databricks-ca-file="+workspace.CAFile, "--poll-interval-active=200ms")
-	operator, err := programs.StartOperator(w.t.Context(), binaries.Manager, filepath.Join(w.t.TempDir(), "operator.log"), flags...)
+	arguments := slices.Concat(deployment.Spec.Template.Spec.Containers[0].Args, []string{
+		"--kubeconfig=" + w.asServiceAccount(), "--leader-election-namespace=" + namespace, // a pod gets these from Kubernetes
+		"--operator-namespace=" + namespace, "--operator-service-account=" + serviceAccount,
+		"--allowed-hosts=" + workspace.URL, "--databricks-ca-file=" + workspace.CAFile, "--poll-interval-active=200ms",
+	}, flags)
+	operator, err := programs.StartOperator(w.t.Context(), binaries.Manager, filepath.Join(w.t.TempDir(), "operator.log"), arguments...)
 	g.Expect(err).NotTo(HaveOccurred())
 	w.t.Cleanup(func() {
 		operator.Kill()

@@ -119,10 +119,12 @@ func TestEveryValueIsInTheSchemaAndDescribed(t *testing.T) {
 
 func TestContradictoryValuesAreRejectedWithARemedy(t *testing.T) {
 	for values, message := range map[string]string{
-		"watchNamespaces={team-a}":                          "With watchNamespaces, set metrics.enabled=false",
-		"databricksCA.configMap=a,databricksCA.secret=b":    `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
-		"serviceMonitor.enabled=true,metrics.enabled=false": "set metrics.enabled=true",
-		"metrics.certSecret=tls,metrics.secure=false":       `metrics.certSecret "tls": the metrics are not served over TLS`,
+		"watchNamespaces={team-a}":                             "With watchNamespaces, set metrics.enabled=false",
+		"databricksCA.configMap=a,databricksCA.secret=b":       `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
+		"serviceMonitor.enabled=true,metrics.enabled=false":    "set metrics.enabled=true",
+		"proxy.credentialsSecret=proxy":                        `proxy.credentialsSecret "proxy" needs proxy.url`,
+		"proxy.url=http://me:secret@proxy:3128":                "proxy/url",
+		"metrics.certSecret=tls,metrics.secure=false":          `metrics.certSecret "tls": the metrics are not served over TLS`,
 		"operatorID=xyz":                                       "operatorID",
 		"image.digest=latest":                                  "image/digest",
 		"limits.requestTimeout=30":                             "limits/requestTimeout",
@@ -155,6 +157,8 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 			"--namespace-hosts=team-a-*=.azuredatabricks.net,team-b=https://127.0.0.1:8443",
 			"--allowed-token-audiences=databricks",
 			"--databricks-ca-file=/etc/databricks-ca/ca.crt",
+			"--databricks-proxy=http://proxy.example.com:3128",
+			"--databricks-proxy-credentials-dir=/etc/proxy-credentials",
 			"--default-credentials-secret=workspace",
 			"--operator-id=0a1b2c3d",
 			"--owner-tag=false",
@@ -176,6 +180,8 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 		g.Expect(pod.Spec.Containers[0].Image).To(Equal("registry.example.com/databricks-operator@sha256:" + strings.Repeat("0", 64)))
 		g.Expect(pod.Spec.Volumes[0].Secret.SecretName).To(Equal("authorities"))
 		g.Expect(pod.Spec.Volumes[0].Secret.Items[0].Key).To(Equal("roots.pem"))
+		g.Expect(pod.Spec.Volumes[1].Secret.SecretName).To(Equal("proxy"))
+		g.Expect(pod.Spec.Containers[0].VolumeMounts[1].MountPath).To(Equal("/etc/proxy-credentials"))
 		g.Expect(pod.Spec.ServiceAccountName).To(Equal("databricks"))
 		g.Expect(pod.Spec.PriorityClassName).To(Equal("system-cluster-critical"))
 		g.Expect(pod.Spec.Affinity).NotTo(BeNil())

@@ -87,6 +87,38 @@ the names, the namespace, the labels and the service account of this release.
 {{- toYaml $objects }}
 {{- end }}
 
+{{/* The volumes of the pod, each with its name, which is also its directory in /etc. */}}
+{{- define "databricks-operator.mounted" -}}
+{{- with .Values.databricksCA }}
+{{- if or .configMap .secret }}
+- name: databricks-ca
+  source:
+    {{- if .configMap }}
+    configMap:
+      name: {{ .configMap }}
+    {{- else }}
+    secret:
+      secretName: {{ .secret }}
+    {{- end }}
+      items:
+      - key: {{ .key }}
+        path: ca.crt
+{{- end }}
+{{- end }}
+{{- with .Values.proxy.credentialsSecret }}
+- name: proxy-credentials
+  source:
+    secret:
+      secretName: {{ . }}
+{{- end }}
+{{- with .Values.metrics.certSecret }}
+- name: metrics-certificate
+  source:
+    secret:
+      secretName: {{ . }}
+{{- end }}
+{{- end }}
+
 {{/* The operator's command line. */}}
 {{- define "databricks-operator.args" -}}
 - --leader-elect
@@ -124,6 +156,12 @@ the names, the namespace, the labels and the service account of this release.
 {{- end }}
 {{- if or .Values.databricksCA.configMap .Values.databricksCA.secret }}
 - --databricks-ca-file=/etc/databricks-ca/ca.crt
+{{- end }}
+{{- with .Values.proxy.url }}
+- --databricks-proxy={{ . }}
+{{- end }}
+{{- if .Values.proxy.credentialsSecret }}
+- --databricks-proxy-credentials-dir=/etc/proxy-credentials
 {{- end }}
 {{- with .Values.defaultCredentialsSecret }}
 - --default-credentials-secret={{ . }}
@@ -170,6 +208,9 @@ the names, the namespace, the labels and the service account of this release.
 {{- end }}
 {{- if and .Values.databricksCA.configMap .Values.databricksCA.secret }}
 {{- fail (printf "databricksCA.configMap %q and databricksCA.secret %q: name one of them" .Values.databricksCA.configMap .Values.databricksCA.secret) }}
+{{- end }}
+{{- if and .Values.proxy.credentialsSecret (not .Values.proxy.url) }}
+{{- fail (printf "proxy.credentialsSecret %q needs proxy.url, such as http://proxy.example.com:3128" .Values.proxy.credentialsSecret) }}
 {{- end }}
 {{- if and .Values.metrics.certSecret (not (and .Values.metrics.enabled .Values.metrics.secure)) }}
 {{- fail (printf "metrics.certSecret %q: the metrics are not served over TLS; set metrics.enabled=true and metrics.secure=true, or remove it" .Values.metrics.certSecret) }}

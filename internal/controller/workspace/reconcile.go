@@ -18,7 +18,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
-// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces,verbs=list;watch
 // +kubebuilder:rbac:groups=compute.databricks-operator.io,resources=databricksworkspaces/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 
