@@ -31,7 +31,8 @@ func run(arguments []string) error {
 	wanted := "Basic " + base64.StdEncoding.EncodeToString([]byte(arguments[0]+":"+arguments[1]))
 	proxy.OnRequest().HandleConnectFunc(func(host string, asked *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 		if asked.Req.Header.Get("Proxy-Authorization") != wanted {
-			asked.Resp = goproxy.NewResponse(asked.Req, goproxy.ContentTypeText, http.StatusProxyAuthRequired, "who are you?") //nolint:bodyclose // the library sends and closes it
+			//nolint:bodyclose // the library sends and closes it
+			asked.Resp = goproxy.NewResponse(asked.Req, goproxy.ContentTypeText, http.StatusProxyAuthRequired, "who are you?")
 			return goproxy.RejectConnect, host
 		}
 		fmt.Fprintln(os.Stdout, "connect", host)
