@@ -25,6 +25,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/crds"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/metrics"
+	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
 // startDeadline bounds the requests to the API server before the manager starts.
@@ -74,6 +75,14 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 	}
 	if err := metrics.Add(mgr, ctrlmetrics.Registry, state, version); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)
+	}
+	// Any of the operator's namespaces shows the version of the store.
+	restored := &restore.Check{Reader: mgr.GetAPIReader(), Informers: mgr.GetCache(), Every: restore.Every}
+	if watched := o.controller.Scope.Namespaces; len(watched) > 0 {
+		restored.Namespace = watched[0]
+	}
+	if err := mgr.Add(restored); err != nil {
+		return nil, fmt.Errorf("add the check for a restored API server to the manager: %w", err)
 	}
 	return mgr, addProbes(mgr, complete)
 }

@@ -42,7 +42,6 @@ var withoutRequest = []string{
 	"patch events.events.k8s.io",
 	// The informers use a watch that begins with a list, and list where the API server
 	// lacks that feature.
-	"list databricksclusters.compute.databricks-operator.io",
 	"list databricksworkspaces.compute.databricks-operator.io",
 }
 

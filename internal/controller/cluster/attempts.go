@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -148,8 +147,7 @@ func (s *attemptStore) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	if known.version == "" || time.Since(known.versionAt) > cacheLag {
 		return false
 	}
-	order, err := resourceversion.CompareResourceVersion(cluster.ResourceVersion, known.version)
-	return err == nil && order < 0
+	return isOlder(cluster.ResourceVersion, known.version)
 }
 
 // countStale counts a reconcile of a stale object and returns the number of consecutive

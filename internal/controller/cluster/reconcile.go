@@ -32,7 +32,7 @@ type Reconciler struct {
 	actor     *actor
 	attempts  *attemptStore
 	kube      *kubeWrites
-	startedAt time.Time
+	memory    *memory
 	recorder  events.EventRecorder
 	options   Options
 }
@@ -52,6 +52,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if r.attempts.isAhead(cluster) {
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
+	}
+
+	if err := r.noticeRestore(ctx, cluster); err != nil {
+		return ctrl.Result{}, err
 	}
 
 	r.attempts.seen(cluster, time.Now())

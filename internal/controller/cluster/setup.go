@@ -105,7 +105,7 @@ func newReconciler(mgr ctrl.Manager, connect *connector.Connector, options Optio
 		},
 		attempts:  attempts,
 		kube:      kube,
-		startedAt: time.Now(),
+		memory:    newMemory(time.Now()),
 		recorder:  mgr.GetEventRecorder("databricks-operator"),
 		options:   options,
 	}

@@ -1,0 +1,125 @@
+package restore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// ErrRestored ends a process whose API server went back in time.
+var ErrRestored = errors.New("the API server's store went back in time, as after a restore of etcd; the next process reads everything anew")
+
+const (
+	// Every is the time between two looks at the version of the store.
+	Every = 30 * time.Second
+	// readTimeout bounds one look.
+	readTimeout = 10 * time.Second
+)
+
+// Check is a manager's runnable that compares the version of the store with the newest one
+// that it saw, by itself or in an object of the informers. Consistent reads never return
+// an older one, whichever API server answers.
+type Check struct {
+	// Reader is not cached.
+	Reader client.Reader
+	// Informers bring the objects; nil: none.
+	Informers cache.Informers
+	// Namespace is one that the operator may list; empty: all.
+	Namespace string
+	// Every is the time between two looks.
+	Every time.Duration
+
+	// mu guards newest.
+	mu     sync.Mutex
+	newest string
+}
+
+// Start looks until ctx ends or the store went back in time, which is ErrRestored. A look
+// that fails has no effect.
+func (c *Check) Start(ctx context.Context) error {
+	if err := c.follow(ctx); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(c.Every)
+	defer ticker.Stop()
+	for {
+		if err := c.look(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// NeedLeaderElection lets standbys look as well, since their informers are as old.
+func (c *Check) NeedLeaderElection() bool { return false }
+
+func (c *Check) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind + "List"))
+	if err := c.Reader.List(ctx, list, client.InNamespace(c.Namespace), client.Limit(1)); err != nil {
+		log.FromContext(ctx).V(1).Info("the version of the API server's store is not known", "error", err.Error())
+		return nil
+	}
+	if newest, older := c.see(list.ResourceVersion); older {
+		return fmt.Errorf("%w (version %s after %s)", ErrRestored, list.ResourceVersion, newest)
+	}
+	return nil
+}
+
+// follow sees the versions of all objects that the informers bring.
+func (c *Check) follow(ctx context.Context) error {
+	if c.Informers == nil {
+		return nil
+	}
+	informer, err := c.Informers.GetInformer(ctx, &v1alpha1.DatabricksCluster{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("follow the versions of the objects: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { c.seeObject(object) },
+		UpdateFunc: func(_, object any) { c.seeObject(object) },
+	})
+	if err != nil {
+		return fmt.Errorf("follow the versions of the objects: %w", err)
+	}
+	return nil
+}
+
+func (c *Check) seeObject(object any) {
+	if known, ok := object.(client.Object); ok {
+		c.see(known.GetResourceVersion())
+	}
+}
+
+// see keeps the newest version, and returns it and whether another one is older.
+func (c *Check) see(version string) (newest string, older bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	order, err := resourceversion.CompareResourceVersion(version, cmp.Or(c.newest, version))
+	switch {
+	case err != nil: // no version of a store that counts
+	case order < 0:
+		return c.newest, true
+	default:
+		c.newest = version
+	}
+	return c.newest, false
+}

@@ -1,0 +1,69 @@
+package restore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/internal/restore"
+)
+
+// versions is a store that has one version after another. An empty one is a read that
+// fails.
+type versions struct {
+	client.Reader
+	answers   []string
+	namespace string
+	looks     int
+}
+
+func (v *versions) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	applied := (&client.ListOptions{}).ApplyOptions(options)
+	if _, bounded := ctx.Deadline(); !bounded || applied.Limit != 1 || applied.Namespace != v.namespace {
+		return errors.New("an unbounded look, or one elsewhere")
+	}
+	answer := v.answers[min(v.looks, len(v.answers)-1)]
+	v.looks++
+	if answer == "" {
+		return errors.New("the API server is away")
+	}
+	list.(*metav1.PartialObjectMetadataList).ResourceVersion = answer
+	return nil
+}
+
+func TestCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers  []string
+		restored bool
+	}{
+		"[case-93] a version that goes on":              {[]string{"9", "10", "10", "100"}, false},
+		"[case-93] an older one":                        {[]string{"9", "100", "20"}, true},
+		"[case-93] an older one after the server's end": {[]string{"100", "", "", "99"}, true},
+		"[case-93] a server that is away":               {[]string{"100", "", "101"}, false},
+		"[case-93] no number":                           {[]string{"100", "abc", "101"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				store := &versions{answers: c.answers, namespace: "team-a"}
+				check := &restore.Check{Reader: store, Namespace: "team-a", Every: restore.Every}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(len(c.answers))*restore.Every-time.Second)
+				defer cancel()
+				err := check.Start(ctx)
+				if c.restored {
+					g.Expect(err).To(MatchError(restore.ErrRestored))
+				} else {
+					g.Expect(err).NotTo(HaveOccurred())
+				}
+				g.Expect(store.looks).To(Equal(len(c.answers)))
+				g.Expect(check.NeedLeaderElection()).To(BeFalse())
+			})
+		})
+	}
+}
