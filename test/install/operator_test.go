@@ -17,6 +17,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,6 +58,8 @@ func TestNamespacedOperatorWorks(t *testing.T) {
 	w.edit(ours, `{"spec":{"outputConfigMap":{"name":"etl-cluster"}}}`)
 	w.exercise(workspace, ours)
 
+	w.expectBounded(ours, theirs)
+
 	// Deleting the CRD would delete clusters, so it needs a confirmation.
 	w.expectDeletionRejected()
 	run(t, w.command(kubectl(), "annotate", "crd", "databricksclusters."+group, group+"/confirm-deletion=true"))
@@ -69,6 +73,31 @@ func TestNamespacedOperatorWorks(t *testing.T) {
 	g.Expect(clusters).To(And(Not(BeEmpty()), HaveEach(HaveField("Exists()", BeFalse()))))
 
 	w.expectRightsAreUsed()
+}
+
+// expectBounded fails unless only the operator may write the status of an object of its
+// namespaces, and its account nothing that it does not need, though its roles permit it
+// [S16]. Objects of other namespaces are left to other operators.
+func (w *environment) expectBounded(ours, theirs *unstructured.Unstructured) {
+	w.t.Helper()
+	g := NewWithT(w.t)
+
+	status := client.RawPatch(types.MergePatchType, []byte(`{"status":{"stateMessage":"forged"}}`))
+	err := w.Status().Patch(w.t.Context(), ours.DeepCopy(), status)
+	g.Expect(err).To(MatchError(ContainSubstring("the status is written by the operator alone")))
+	g.Expect(w.Status().Patch(w.t.Context(), theirs.DeepCopy(), status)).To(Succeed())
+
+	config := rest.CopyConfig(w.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: account}
+	operator, err := client.New(config, client.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+
+	err = operator.Patch(w.t.Context(), ours.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"numWorkers":7}}`)))
+	g.Expect(err).To(MatchError(ContainSubstring("the operator may change only its finalizer")))
+
+	stray := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ours.GetNamespace(), Name: "stray"}}
+	err = operator.Create(w.t.Context(), stray)
+	g.Expect(err).To(MatchError(ContainSubstring("only a ConfigMap that a DatabricksCluster controls")))
 }
 
 // startOperator runs the operator with the command line and the rights of its Deployment.
