@@ -99,6 +99,12 @@ coverage: ## Check how much of plan, report and drift their own tests cover; `ma
 			if (low) { print "coverage: less than " floor "% of these packages is covered by their own tests:" low; exit 1 } \
 			if (measured != packages) { print "coverage: " measured + 0 " of " packages " packages were measured"; exit 1 } }'
 
+.PHONY: test-oldest
+test-oldest: $(BIN)/kustomize $(BIN)/helm ## Run the tests of rules, installations and programs with the oldest supported Kubernetes
+##. it is built or downloaded first (five minutes, once)
+	@cd hack/controlplane && go run . --oldest --into $(BIN)/k8s-oldest
+	KUBEBUILDER_ASSETS=$(BIN)/k8s-oldest go test -count=1 -timeout=20m ./test/admission ./test/install ./test/e2e
+
 .PHONY: reliability
 reliability: export RELIABILITY_DOC := $(if $(DOC),$(CURDIR)/docs/reliability.md)
 reliability: controlplane ## Measure the effect of a fault in one namespace on the others (two minutes)
@@ -256,7 +262,7 @@ tools: $(addprefix $(BIN)/,controller-gen kustomize helm golangci-lint govulnche
 
 .PHONY: clean
 clean: ## Remove all build results except the control plane and the GitOps controllers
-	find $(BIN) -mindepth 1 -maxdepth 1 ! -name k8s ! -name gitops -exec rm -rf {} +
+	find $(BIN) -mindepth 1 -maxdepth 1 ! -name k8s ! -name k8s-oldest ! -name gitops -exec rm -rf {} +
 
 .PHONY: clean-all
 clean-all: ## Remove all build results

@@ -38,6 +38,17 @@ var binaries = []binary{
 	{name: "kubectl", pkg: kubernetesModule + "/cmd/kubectl", module: kubernetesModule, dir: ".", buildTime: "1 minute"},
 }
 
+// oldestBinaries are the same programs of the oldest Kubernetes that the operator supports,
+// from a module of its own.
+var oldestBinaries = []binary{
+	{name: "etcd", pkg: etcdModule, module: etcdModule, dir: ".", buildTime: "40 seconds"},
+	{name: "kube-apiserver", pkg: kubernetesModule + "/cmd/kube-apiserver", module: kubernetesModule, dir: oldestDir, buildTime: "3 minutes"},
+	{name: "kubectl", pkg: kubernetesModule + "/cmd/kubectl", module: kubernetesModule, dir: oldestDir, buildTime: "1 minute"},
+}
+
+// oldestDir contains the go.mod of oldestBinaries.
+const oldestDir = "oldest"
+
 // existsIn reports whether a directory contains the program.
 func (b binary) existsIn(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, b.name))
@@ -61,12 +72,12 @@ func (b binary) version(ctx context.Context) (string, error) {
 // versions of modules, by module path.
 type versions map[string]string
 
-// requiredVersions returns the versions of the control plane from go.mod, their
+// requiredVersions returns the versions of a control plane from go.mod, their
 // only source.
-func requiredVersions(ctx context.Context) (versions, error) {
+func requiredVersions(ctx context.Context, programs []binary) (versions, error) {
 	wanted := versions{}
 
-	for _, b := range binaries {
+	for _, b := range programs {
 		if wanted[b.module] != "" {
 			continue
 		}
@@ -133,9 +144,9 @@ func parseVersions(text string) versions {
 	return parsed
 }
 
-func buildAll(ctx context.Context, into string, wanted versions) error {
-	for i, b := range binaries {
-		progress := fmt.Sprintf("control plane %d/%d:", i+1, len(binaries))
+func buildAll(ctx context.Context, into string, programs []binary, wanted versions) error {
+	for i, b := range programs {
+		progress := fmt.Sprintf("control plane %d/%d:", i+1, len(programs))
 		version := wanted[b.module]
 
 		fmt.Printf("%s building %s %s (about %s, once)\n", progress, b.name, version, b.buildTime)

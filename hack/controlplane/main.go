@@ -8,7 +8,8 @@
 // determines the versions. Run it from this directory:
 // `go run . --into <directory>`.
 //
-// With --gitops it installs kube-controller-manager, Flux's kustomize-controller
+// With --oldest it installs the oldest Kubernetes that the operator supports. With
+// --gitops it installs kube-controller-manager, Flux's kustomize-controller
 // and Argo CD instead, always built from source, and skips programs whose modules
 // cannot be fetched.
 package main
@@ -28,19 +29,20 @@ import (
 func main() {
 	into := flag.String("into", "../../bin/k8s", "the `directory` of the binaries")
 	gitOps := flag.Bool("gitops", false, "install the controllers of 'make e2e-gitops' instead")
+	oldest := flag.Bool("oldest", false, "install the oldest supported version")
 	download := flag.Bool("download", true, "try the published archive before building from source")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	if err := run(ctx, *into, *gitOps, *download); err != nil {
+	if err := run(ctx, *into, *gitOps, *oldest, *download); err != nil {
 		fmt.Fprintf(os.Stderr, "control plane: %v\n", err)
 		os.Exit(1) //nolint:gocritic // the process ends, and its signal handler with it
 	}
 }
 
-func run(ctx context.Context, into string, gitOps, download bool) error {
+func run(ctx context.Context, into string, gitOps, oldest, download bool) error {
 	into, err := filepath.Abs(into)
 	if err != nil {
 		return err
@@ -50,16 +52,20 @@ func run(ctx context.Context, into string, gitOps, download bool) error {
 		return withLock(into, func() error { return buildGitOps(ctx, into) })
 	}
 
+	if oldest {
+		return withLock(into, func() error { return findOrBuild(ctx, into, oldestBinaries, download) })
+	}
+
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" && filepath.Clean(assets) != into {
 		return checkAssets(assets)
 	}
 
-	return withLock(into, func() error { return findOrBuild(ctx, into, download) })
+	return withLock(into, func() error { return findOrBuild(ctx, into, binaries, download) })
 }
 
 // findOrBuild provides the control plane.
-func findOrBuild(ctx context.Context, into string, download bool) error {
-	wanted, err := requiredVersions(ctx)
+func findOrBuild(ctx context.Context, into string, programs []binary, download bool) error {
+	wanted, err := requiredVersions(ctx, programs)
 	if err != nil {
 		return err
 	}
@@ -81,7 +87,7 @@ func findOrBuild(ctx context.Context, into string, download bool) error {
 		fmt.Printf("control plane: nothing to download (%v), building from source\n", err)
 	}
 
-	return buildAll(ctx, into, wanted)
+	return buildAll(ctx, into, programs, wanted)
 }
 
 // checkAssets rejects an incomplete directory of the user. Using other binaries

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -77,7 +78,12 @@ func (w *environment) startKubernetes(ctx context.Context) (string, error) {
 	return fmt.Sprintf("kube-apiserver %s and etcd, at %s", version.GitVersion, strings.TrimSuffix(started.Config.Host, "/")), nil
 }
 
-// awaitNamespaces waits for the namespaces that a new API server creates.
+// operatorNamespace has the Secrets of the DatabricksWorkspaces, so that docs/workspaces.md
+// can be followed in a demo that is kept.
+const operatorNamespace = "databricks-operator-system"
+
+// awaitNamespaces waits for the namespaces that a new API server creates, and creates the
+// one of the operator.
 func (w *environment) awaitNamespaces(ctx context.Context) error {
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, 20*time.Second, true, func(ctx context.Context) (bool, error) {
 		for _, name := range []string{namespace, "kube-system"} {
@@ -89,6 +95,10 @@ func (w *environment) awaitNamespaces(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("wait for the namespaces %s and kube-system: %w", namespace, err)
+	}
+	own := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
+	if err := w.api.Create(ctx, own); err != nil {
+		return fmt.Errorf("create the namespace %s: %w", operatorNamespace, err)
 	}
 	return nil
 }
@@ -110,6 +120,7 @@ func (w *environment) startOperator(ctx context.Context, binary string) (string,
 		"--databricks-ca-file="+w.simulator.CAFile,
 		"--poll-interval-active=1s",
 		"--leader-elect=false",
+		"--operator-namespace="+operatorNamespace,
 	)
 	if err != nil {
 		return "", err

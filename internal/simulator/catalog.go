@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"regexp"
+	"slices"
 )
 
 // The runtimes, node types and zones of a workspace.
@@ -55,6 +56,14 @@ func nodeTypeOf(id string) NodeType {
 		}
 	}
 	return NodeType{ID: id, NumCores: 4, MemoryMB: 16384}
+}
+
+func isListedRuntime(key string) bool {
+	return slices.ContainsFunc(runtimes, func(r runtime) bool { return r.key == key })
+}
+
+func isListedNodeType(id string) bool {
+	return slices.ContainsFunc(nodeTypes, func(n NodeType) bool { return n.ID == id })
 }
 
 var nodeTypeForms = []struct {

@@ -216,6 +216,9 @@ type Behaviour struct {
 	// the top level and in spec: SecretShown (default), SecretMasked or
 	// SecretHidden.
 	RegistryPassword SecretRule `json:"registry_password,omitempty"`
+	// AcceptsUnlisted accepts runtimes and node types of a known form that
+	// spark-versions and list-node-types do not have.
+	AcceptsUnlisted bool `json:"accepts_unlisted,omitempty"`
 	// LegacySizeText answers a missing size with the older message.
 	LegacySizeText bool `json:"legacy_size_text,omitempty"`
 	// BadTokenIsForbidden answers 403 {"error_code":403,"message":"Invalid

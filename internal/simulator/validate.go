@@ -56,7 +56,7 @@ func (w *workspace) validateRuntime(s params) *apiError {
 	switch {
 	case s["spark_version"] == nil:
 		return invalid("Cluster validation error: Missing required field: spark_version")
-	case !sparkVersion.MatchString(version):
+	case !sparkVersion.MatchString(version), !w.server.behaviour.AcceptsUnlisted && !isListedRuntime(version):
 		return invalid("Invalid spark version %s.", version)
 	case strings.Contains(version, "-photon-") && s["runtime_engine"] != nil:
 		return invalid("runtime_engine cannot be specified with a Photon spark_version: %s", version)
@@ -77,7 +77,8 @@ func (w *workspace) validateNodes(s params) *apiError {
 	for _, field := range []string{"node_type_id", "driver_node_type_id"} {
 		id := textOf(s, field)
 		cloud := cloudOfNodeType(id)
-		if id != "" && (cloud == AnyCloud || (w.cloud != AnyCloud && cloud != w.cloud)) {
+		isUnlisted := !w.server.behaviour.AcceptsUnlisted && !isListedNodeType(id)
+		if id != "" && (cloud == AnyCloud || (w.cloud != AnyCloud && cloud != w.cloud) || isUnlisted) {
 			return invalid("Node type %s is not supported", id)
 		}
 	}

@@ -122,6 +122,7 @@ func TestContradictoryValuesAreRejectedWithARemedy(t *testing.T) {
 		"watchNamespaces={team-a}":                             "With watchNamespaces, set metrics.enabled=false",
 		"databricksCA.configMap=a,databricksCA.secret=b":       `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
 		"serviceMonitor.enabled=true,metrics.enabled=false":    "set metrics.enabled=true",
+		"quota.clusters=50":                                    "quota.clusters 50 needs watchNamespaces",
 		"proxy.credentialsSecret=proxy":                        `proxy.credentialsSecret "proxy" needs proxy.url`,
 		"proxy.url=http://me:secret@proxy:3128":                "proxy/url",
 		"metrics.certSecret=tls,metrics.secure=false":          `metrics.certSecret "tls": the metrics are not served over TLS`,
@@ -189,6 +190,24 @@ func TestEveryValueReachesTheOperator(t *testing.T) {
 		g.Expect(pod.Labels).To(HaveKeyWithValue("team", "data"))
 		g.Expect(pod.Annotations).To(HaveKeyWithValue("example.com/scrape", "false"))
 	}
+}
+
+func TestQuotas(t *testing.T) {
+	g := NewWithT(t)
+
+	var limited []string
+
+	for _, object := range helm(t, "--values", everything) {
+		if object.GetKind() == "ResourceQuota" {
+			hard, _, err := unstructured.NestedStringMap(object.Object, "spec", "hard")
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(hard).To(Equal(map[string]string{"count/databricksclusters." + group: "50"}), "[S17]")
+
+			limited = append(limited, object.GetNamespace())
+		}
+	}
+
+	g.Expect(limited).To(Equal([]string{"team-a", "team-b"}))
 }
 
 // TestACertificateOfTheMetrics expects one Secret in the pod, and in the ServiceMonitor,

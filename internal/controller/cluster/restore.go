@@ -47,7 +47,7 @@ func (r *Reconciler) noticeRestore(ctx context.Context, cluster *v1alpha1.Databr
 	if stored.UID != cluster.UID || !r.attempts.isBehind(&stored) {
 		return nil // only the informer cache is old
 	}
-	log.FromContext(ctx).Info("the API server has an older version than this process wrote, as after a restore; clusters are searched for before others are created",
+	log.FromContext(ctx).Info("the API server was set back to an older version; clusters are searched for before others are created",
 		"version", stored.ResourceVersion)
 	now := time.Now()
 	r.memory.restart(now)

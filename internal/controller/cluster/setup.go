@@ -103,11 +103,11 @@ func newReconciler(mgr ctrl.Manager, connect *connector.Connector, options Optio
 			client: mgr.GetClient(), uncached: mgr.GetAPIReader(), kube: kube,
 			writers: connect.Registry.Writers(), attempts: attempts, options: options,
 		},
-		attempts:  attempts,
-		kube:      kube,
-		memory:    newMemory(time.Now()),
-		recorder:  mgr.GetEventRecorder("databricks-operator"),
-		options:   options,
+		attempts: attempts,
+		kube:     kube,
+		memory:   newMemory(time.Now()),
+		recorder: mgr.GetEventRecorder("databricks-operator"),
+		options:  options,
 	}
 }
 
