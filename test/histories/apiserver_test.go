@@ -44,6 +44,17 @@ type apiServer struct {
 	onWrites func(key, int)
 	// dropped are the last versions of deleted objects, by uid.
 	dropped map[string]document
+	// saved is the newest backup. lost are the uids of the objects that were created after
+	// a backup that was restored, and restoredAt is when that was.
+	saved      *backup
+	lost       map[string]bool
+	restoredAt time.Time
+}
+
+// backup is the store at a moment, without the Secrets.
+type backup struct {
+	version int64
+	objects map[key]document
 }
 
 // key identifies an object. The resource is the plural name in an address.
@@ -63,7 +74,7 @@ type change struct {
 const clusters = "databricksclusters"
 
 func newAPIServer() *apiServer {
-	return &apiServer{version: 100, objects: map[key]document{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, written: make(chan struct{})}
+	return &apiServer{version: 100, objects: map[key]document{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, written: make(chan struct{})}
 }
 
 // clusterResource is the resource of the errors about objects.
@@ -336,6 +347,78 @@ func (s *apiServer) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgotten, s.changes = s.version, nil
+}
+
+// backup keeps the DatabricksClusters as they are.
+func (s *apiServer) backup() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saved = &backup{version: s.version, objects: map[key]document{}}
+	for _, at := range s.keys(key{resource: clusters}) {
+		s.saved.objects[at] = s.objects[at]
+	}
+}
+
+// watches is what a restore does to the watches that are open.
+type watches int
+
+const (
+	// resumed watches go on after a version that the store does not have yet, as after a
+	// plain restore of etcd.
+	resumed watches = iota
+	// revoked watches begin again, as after a restore that raises the revision.
+	revoked
+)
+
+// raised is by how much a restore raises the version of the store.
+const raised = 1_000_000
+
+// restore sets the store back to the newest backup, if there is one.
+func (s *apiServer) restore(open watches) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saved == nil {
+		return
+	}
+	for _, at := range s.keys(key{resource: clusters}) {
+		if kept, ok := s.saved.objects[at]; !ok || kept.metadata()["uid"] != s.objects[at].metadata()["uid"] {
+			s.lost[text(s.objects[at], "metadata", "uid")] = true
+		}
+		delete(s.objects, at)
+	}
+	for at, object := range s.saved.objects {
+		s.objects[at] = object
+		delete(s.lost, text(object, "metadata", "uid"))
+	}
+	s.restoredAt = time.Now()
+	switch open {
+	case revoked:
+		s.version += raised
+		s.forgotten, s.changes = s.version, nil
+	case resumed:
+		s.version = s.saved.version
+		s.changes = slices.DeleteFunc(s.changes, func(c change) bool { return c.version > s.version })
+		s.forgotten = min(s.forgotten, s.version)
+	}
+	close(s.written)
+	s.written = make(chan struct{})
+}
+
+// isLost reports whether an object was created after the backup that was restored.
+func (s *apiServer) isLost(uid string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost[uid]
+}
+
+// unnoticed is how long after a restore the operator may still follow what it read before.
+const unnoticed = 70 * time.Second
+
+// isJustRestored reports whether the operator may not have noticed a restore yet.
+func (s *apiServer) isJustRestored() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.restoredAt.IsZero() && time.Since(s.restoredAt) < unnoticed
 }
 
 func timestamp() string { return time.Now().UTC().Format(time.RFC3339) }

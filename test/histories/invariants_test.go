@@ -104,6 +104,9 @@ func (c *checks) arrives(r *http.Request) {
 	c.mu.Lock()
 	c.writes++
 	c.mu.Unlock()
+	if c.server.isJustRestored() {
+		return
+	}
 	var body sent
 	if r.Body != nil {
 		raw, err := io.ReadAll(r.Body)

@@ -2,6 +2,7 @@ package histories
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -27,6 +28,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
 // operatorID is the first part of the owner tags of the operator.
@@ -88,9 +90,18 @@ func startOperator(server *apiServer, workspace http.RoundTripper, arrives func(
 		cancel()
 		return nil, err
 	}
+	if err := mgr.Add(&restore.Check{Reader: mgr.GetAPIReader(), Informers: mgr.GetCache(), Every: restore.Every}); err != nil {
+		cancel()
+		return nil, err
+	}
 	started.started = mgr.Elected()
 	started.running.Go(func() {
-		if err := mgr.Start(ctx); err != nil {
+		err := mgr.Start(ctx)
+		if errors.Is(err, restore.ErrRestored) {
+			started.link.kill() // and is started again
+			return
+		}
+		if err != nil {
 			violated(fmt.Sprint("the operator ended: ", err))
 		}
 	})

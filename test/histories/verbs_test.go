@@ -90,6 +90,11 @@ var verbs = []verb{
 	}},
 	{"compact", 1, theWorld, nil, func(w *world, _ key, _ string) { w.server.forget() }},
 
+	{"backup", 2, theWorld, nil, func(w *world, _ key, _ string) { w.server.backup() }},
+	{"restore", 1, theWorld, []string{"resumed", "revoked"}, func(w *world, _ key, open string) {
+		w.server.restore(map[string]watches{"resumed": resumed, "revoked": revoked}[open])
+	}},
+
 	// The operator.
 	{"kill", 3, theWorld, nil, func(w *world, _ key, _ string) { w.each((*link).kill) }},
 	{"kill-before", 5, theWorld, []string{"1", "2", "3", "5", "8"}, func(w *world, _ key, calls string) { w.killAt(calls, beforeEffect) }},
