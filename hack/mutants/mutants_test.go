@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +127,44 @@ func TestCriticalMutants(t *testing.T) {
 	_, err := stale.offset(root)
 	g.Expect(err).To(MatchError(ContainSubstring("it must stand there once")))
 }
+
+// The list is checked here as well, because a full run is rare and the code moves.
+func TestTheListOfCriticalMutantsIsCurrent(t *testing.T) {
+	g := NewWithT(t)
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	g.Expect(err).NotTo(HaveOccurred())
+	all, err := readCritical(root, filepath.Join(root, "test", "mutants", "critical"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(len(all)).To(BeNumerically(">=", 60))
+	for _, entry := range all {
+		for name := range strings.SplitSeq(entry.Run, "|") {
+			if !isInTests(t, filepath.Join(root, entry.Package), name) {
+				t.Errorf("%s: no test of %s matches %q", entry.ID, entry.Package, name)
+			}
+		}
+	}
+}
+
+// isInTests reports whether a pattern of tests matches the name of one in a package.
+func isInTests(t *testing.T, directory, pattern string) bool {
+	t.Helper()
+	g := NewWithT(t)
+	files, err := filepath.Glob(filepath.Join(directory, "*_test.go"))
+	g.Expect(err).NotTo(HaveOccurred())
+	wanted := regexp.MustCompile(pattern)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, found := range testName.FindAllStringSubmatch(string(text), -1) {
+			if wanted.MatchString(found[1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
 func TestASampleDependsOnItsSeedAlone(t *testing.T) {
 	g := NewWithT(t)

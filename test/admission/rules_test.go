@@ -36,7 +36,7 @@ func TestRules(t *testing.T) {
 			}
 			for _, rejection := range rule.rejected {
 				err := api.Create(t.Context(), object("refused", changedSpec(t, minimalSpec, rejection.change)), client.DryRunAll)
-				g.Expect(rejectionCauses(t, err)).To(ConsistOf(rejection.causes), rejection.change)
+				g.Expect(rejectionCauses(t, err)).To(ConsistOf(withoutValues(rejection.causes)), rejection.change)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package admission
 import (
 	"errors"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,7 +35,25 @@ func parsed(t *testing.T, text string) map[string]any {
 	return fields
 }
 
-// rejectionCauses returns the causes of a rejection, each as "field: message".
+// printedValue is the value in a cause, which API servers before 1.32 print as a type.
+var printedValue = regexp.MustCompile(`Invalid value: (?:"(?:\\.|[^"\\])*"|-?[0-9.]+): `)
+
+// longestLength is the maximum length in a cause, as API servers before 1.32 print it.
+var longestLength = regexp.MustCompile(`may not be longer than ([0-9]+)$`)
+
+// withoutValues returns causes without the values that they print, in the words of the
+// newest API server.
+func withoutValues(causes []string) []string {
+	var all []string
+	for _, cause := range causes {
+		cause = longestLength.ReplaceAllString(cause, "may not be more than $1 bytes")
+		all = append(all, printedValue.ReplaceAllString(cause, "Invalid value: "))
+	}
+	return all
+}
+
+// rejectionCauses returns the causes of a rejection, each as "field: message" without the
+// value.
 func rejectionCauses(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -51,5 +70,5 @@ func rejectionCauses(t *testing.T, err error) []string {
 		}
 		causes = append(causes, cause.Field+": "+cause.Message)
 	}
-	return causes
+	return withoutValues(causes)
 }

@@ -99,7 +99,7 @@ func TestRulesOfWorkspaces(t *testing.T) {
 			}
 			for _, rejection := range rule.rejected {
 				err := api.Create(t.Context(), sharedWorkspace("refused", changedSpec(t, minimalWorkspaceSpec, rejection.change)), client.DryRunAll)
-				g.Expect(rejectionCauses(t, err)).To(ConsistOf(rejection.causes), rejection.change)
+				g.Expect(rejectionCauses(t, err)).To(ConsistOf(withoutValues(rejection.causes)), rejection.change)
 			}
 		})
 	}
