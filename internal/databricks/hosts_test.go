@@ -183,6 +183,10 @@ func TestErrorsAboutHostsHaveAdvice(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]string{
 		"https://u:p@dbc.cloud.databricks.com":   "user information",
+		"https://127.1":                          "neither a host name nor an address",
+		"https://0x7f000001:8443":                "neither a host name nor an address",
+		"https://2130706433":                     "neither a host name nor an address",
+		"https://dbc.0x7f":                       "neither a host name nor an address",
 		"https://dbc.cloud.databricks.com/x?o=1": "path",
 		"https://dbc.cloud.databricks.com/?x=1":  "query",
 		"https://DBC.cloud.databricks.com":       "upper case",

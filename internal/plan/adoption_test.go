@@ -120,3 +120,21 @@ func TestAnAdoptedClusterIsKept(t *testing.T) {
 		})
 	}
 }
+
+func TestOnlyAFirstClusterIsSearchedForByName(t *testing.T) {
+	adopts := Adoption{Default: v1alpha1.AdoptionPolicyAdoptOrCreate}
+	for name, row := range map[string]struct {
+		changes []change
+		want    bool
+	}{
+		"[case-81] a new object":                  {nil, true},
+		"[case-81] one that has a cluster":        {[]change{owning}, false},
+		"[case-81] one that names a cluster":      {[]change{adopting}, false},
+		"[case-81] one whose creation is pending": {[]change{longPending}, false},
+		"[case-81] one that is deleted":           {[]change{deleted}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(adopts.searchesFor(situation(row.changes...).Cluster)).To(Equal(row.want))
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 )
 
 func TestATokenFitsAndIsUniquePerObjectAndIncarnation(t *testing.T) {
@@ -221,4 +222,24 @@ func TestAnIDIsNotStoredOverAnotherLeadersAttempt(t *testing.T) {
 	g.Expect(Make(in).Kind()).To(Equal(StepStoreClusterID), "[case-89]")
 	in.Attempts.Last.CreateAttempt = 1
 	g.Expect(Make(in).Kind()).To(Equal(StepNone), "[case-89]")
+}
+
+func TestOnlyTheSpecificationOfTheCreationIsInPlace(t *testing.T) {
+	desired := drift.Tree{"num_workers": int64(2)}
+	for name, row := range map[string]struct {
+		creation *v1alpha1.CreationIntent
+		want     bool
+	}{
+		"no creation":                    {nil, false},
+		"created with it":                {&v1alpha1.CreationIntent{Digest: drift.Digest(desired)}, true},
+		"[case-87] changed since":        {&v1alpha1.CreationIntent{Digest: drift.Digest(drift.Tree{"num_workers": int64(1)})}, false},
+		"[case-87] several were in turn": {&v1alpha1.CreationIntent{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := situation(owning)
+			in.Cluster.Status.Creation = row.creation
+			compared := CompareInput{Cluster: in.Cluster, Desired: desired}
+			NewWithT(t).Expect(compared.isJustCreated()).To(Equal(row.want))
+		})
+	}
 }
