@@ -78,6 +78,7 @@ func (d *demo) runChapters(ctx context.Context, cancel context.CancelCauseFunc) 
 		d.failLaunch,
 		d.delete,
 		d.checkRemaining,
+		d.promote,
 		d.printFigures,
 	)
 }

@@ -10,6 +10,7 @@
 //   - lifecycle: the lifecycle of every sample, and the check at the end
 //   - changes: a scale, an edit, and a deferred edit
 //   - clusters: a cluster that another user created, and one that cannot start
+//   - promote: one set of manifests in two workspaces
 //   - workspace: changes of other users in the workspace, and the operator's writes to it
 //   - environment: the processes, from start to stop
 //   - samples: config/samples, configured for the simulator

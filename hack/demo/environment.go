@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -105,7 +106,15 @@ func (w *environment) awaitNamespaces(ctx context.Context) error {
 
 func (w *environment) startSimulator(ctx context.Context, binary string, timeScale float64) (string, error) {
 	scale := strconv.FormatFloat(timeScale, 'g', -1, 64)
-	started, err := programs.StartSimulator(ctx, binary, w.file("simulator.log"), w.file("databricks-ca.pem"), "--time-scale="+scale)
+	configuration, err := json.Marshal(workspaces())
+	if err != nil {
+		return "", fmt.Errorf("configure the simulator: %w", err)
+	}
+	if err := os.WriteFile(w.file("workspaces.json"), configuration, 0o600); err != nil {
+		return "", fmt.Errorf("configure the simulator: %w", err)
+	}
+	started, err := programs.StartSimulator(ctx, binary, w.file("simulator.log"), w.file("databricks-ca.pem"),
+		"--time-scale="+scale, "--config="+w.file("workspaces.json"))
 	if err != nil {
 		return "", err
 	}

@@ -53,6 +53,15 @@ func readObjects(file string) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the samples: %w", err)
 	}
+	all, err := decodeObjects(content)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return all, nil
+}
+
+// decodeObjects decodes YAML documents.
+func decodeObjects(content []byte) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
 	for decoder := yamldecoder.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096); ; {
 		object := &unstructured.Unstructured{}
@@ -60,7 +69,7 @@ func readObjects(file string) ([]*unstructured.Unstructured, error) {
 		case errors.Is(err, io.EOF):
 			return all, nil
 		case err != nil:
-			return nil, fmt.Errorf("read %s: %w", file, err)
+			return nil, fmt.Errorf("decode an object: %w", err)
 		case len(object.Object) > 0:
 			all = append(all, object)
 		}

@@ -58,6 +58,23 @@ func nodeTypeOf(id string) NodeType {
 	return NodeType{ID: id, NumCores: 4, MemoryMB: 16384}
 }
 
+// localDisks matches the node types that have local disks; those of AWS are NVMe disks.
+var localDisks = regexp.MustCompile(`^(Standard_|i3[.]|[cm]5d[.]|rd-fleet[.])`)
+
+// disks returns the node_instance_type of a node type, as list-node-types shows it.
+func (n NodeType) disks() params {
+	shown := params{"instance_type_id": n.ID}
+	if !localDisks.MatchString(n.ID) {
+		return shown
+	}
+	kind, size := "nvme_", int64(150)
+	if cloudOfNodeType(n.ID) == Azure {
+		kind = ""
+	}
+	shown["local_"+kind+"disks"], shown["local_"+kind+"disk_size_gb"] = int64(1), size
+	return shown
+}
+
 func isListedRuntime(key string) bool {
 	return slices.ContainsFunc(runtimes, func(r runtime) bool { return r.key == key })
 }
@@ -105,7 +122,7 @@ func (c *call) listNodeTypes() (any, *apiError) {
 			"memory_mb": n.MemoryMB, "num_cores": n.NumCores, "num_gpus": int64(0),
 			"is_deprecated": false, "is_hidden": false, "support_cluster_tags": true,
 			"photon_driver_capable": true, "photon_worker_capable": true,
-			"node_instance_type": params{"instance_type_id": n.ID},
+			"node_instance_type": n.disks(),
 		})
 	}
 	return params{"node_types": shown}, nil

@@ -39,7 +39,7 @@ func parsed(t *testing.T, text string) map[string]any {
 var printedValue = regexp.MustCompile(`Invalid value: (?:"(?:\\.|[^"\\])*"|-?[0-9.]+): `)
 
 // longestLength is the maximum length in a cause, as API servers before 1.32 print it.
-var longestLength = regexp.MustCompile(`may not be longer than ([0-9]+)$`)
+var longestLength = regexp.MustCompile(`may not be longer than (\d+)$`)
 
 // withoutValues returns causes without the values that they print, in the words of the
 // newest API server.
