@@ -41,6 +41,8 @@ type Check struct {
 	// Every is the time between two looks.
 	Every time.Duration
 
+	// followed is the informer; nil: none.
+	followed cache.Informer
 	// mu guards newest.
 	mu     sync.Mutex
 	newest string
@@ -72,6 +74,11 @@ func (c *Check) NeedLeaderElection() bool { return false }
 func (c *Check) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	if synced, ok := c.followed.(interface{ LastSyncResourceVersion() string }); ok {
+		// Read before the list, which is at least as new: what the informer has may come
+		// from a list without objects.
+		c.see(synced.LastSyncResourceVersion())
+	}
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind + "List"))
 	if err := c.Reader.List(ctx, list, client.InNamespace(c.Namespace), client.Limit(1)); err != nil {
@@ -93,6 +100,7 @@ func (c *Check) follow(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("follow the versions of the objects: %w", err)
 	}
+	c.followed = informer
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { c.seeObject(object) },
 		UpdateFunc: func(_, object any) { c.seeObject(object) },

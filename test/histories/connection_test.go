@@ -183,6 +183,11 @@ func (t kubeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return t.server.watch(r, t.link.deliver), nil
 	}
+	if where, _ := parsePath(r.URL.Path); where.resource == "events" {
+		// The recorder holds a lock during this call, and its loop waits for the lock, in a
+		// way that keeps virtual time from going on. Nothing reads events.
+		return t.server.serve(r), nil
+	}
 	killAfter, err := t.link.begin()
 	if err != nil {
 		return nil, err
