@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -45,7 +46,8 @@ type apiServer struct {
 	// dropped are the last versions of deleted objects, by uid.
 	dropped map[string]document
 	// saved is the newest backup. lost are the uids of the objects that were created after
-	// a backup that was restored, and restoredAt is when that was.
+	// a backup that was restored, or got their cluster after it, and restoredAt is when that
+	// was.
 	saved      *backup
 	lost       map[string]bool
 	restoredAt time.Time
@@ -357,7 +359,12 @@ func (s *apiServer) backup() {
 	for _, at := range s.keys(key{resource: clusters}) {
 		s.saved.objects[at] = s.objects[at]
 	}
+	s.version += othersWrite
 }
+
+// othersWrite is by how much the writes of others raise the version between a backup and
+// its restore.
+const othersWrite = 10_000
 
 // watches is what a restore does to the watches that are open.
 type watches int
@@ -381,15 +388,13 @@ func (s *apiServer) restore(open watches) {
 		return
 	}
 	for _, at := range s.keys(key{resource: clusters}) {
-		if kept, ok := s.saved.objects[at]; !ok || kept.metadata()["uid"] != s.objects[at].metadata()["uid"] {
-			s.lost[text(s.objects[at], "metadata", "uid")] = true
+		s.lost[text(s.objects[at], "metadata", "uid")] = true
+		if kept, ok := s.saved.objects[at]; ok && text(kept, "status", "clusterID") == text(s.objects[at], "status", "clusterID") {
+			delete(s.lost, text(kept, "metadata", "uid"))
 		}
 		delete(s.objects, at)
 	}
-	for at, object := range s.saved.objects {
-		s.objects[at] = object
-		delete(s.lost, text(object, "metadata", "uid"))
-	}
+	maps.Copy(s.objects, s.saved.objects)
 	s.restoredAt = time.Now()
 	switch open {
 	case revoked:
@@ -404,7 +409,8 @@ func (s *apiServer) restore(open watches) {
 	s.written = make(chan struct{})
 }
 
-// isLost reports whether an object was created after the backup that was restored.
+// isLost reports whether an object, or its cluster, was created after the backup that was
+// restored. If it is gone, its cluster is left for the orphan report.
 func (s *apiServer) isLost(uid string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
