@@ -176,7 +176,7 @@ func (s *attemptStore) keepUnstored(cluster *v1alpha1.DatabricksCluster, unstore
 
 // maxWrites is the number of writes of one status in a window after which the next one
 // waits for its end. Only another operator that reports something else needs as many.
-const maxWrites = 10
+const maxWrites = 15
 
 // wrote records that the object's status was written now.
 func (s *attemptStore) wrote(cluster *v1alpha1.DatabricksCluster, window time.Duration) {
