@@ -1,7 +1,9 @@
 package databricks
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -178,7 +180,9 @@ func TestProxy(t *testing.T) {
 		g := NewWithT(t)
 		p := newProxy(t)
 		p.answers(http.StatusBadGateway)
-		unreachable := &net.Resolver{PreferGo: true, Dial: (&net.Dialer{}).DialContext}
+		unreachable := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("no name server")
+		}}
 		_, err := clientOfName(t, p, unreachable).Get(t.Context(), "c1")
 		g.Expect(ClassOf(err)).To(Equal(ClassTransient))
 		g.Expect(p.requests()).To(Equal([]connectRequest{{"no-such-name.cloud.databricks.com:443", ""}}))

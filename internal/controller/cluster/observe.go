@@ -91,8 +91,8 @@ func (r *Reconciler) ownerTag(cluster *v1alpha1.DatabricksCluster) drift.Tag {
 	return own
 }
 
-// originOf returns whether an object is older than what this process remembers. Creation times are in
-// whole seconds.
+// originOf returns whether an object is older than what this process remembers. Creation
+// times are in whole seconds.
 func (r *Reconciler) originOf(cluster *v1alpha1.DatabricksCluster) plan.Origin {
 	if cluster.CreationTimestamp.Time.Before(r.memory.begin().Truncate(time.Second)) {
 		return plan.OlderThanProcess
