@@ -9,8 +9,11 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
@@ -63,6 +66,75 @@ func TestCheck(t *testing.T) {
 				}
 				g.Expect(store.looks).To(Equal(len(c.answers)))
 				g.Expect(check.NeedLeaderElection()).To(BeFalse())
+			})
+		})
+	}
+}
+
+// informers have one informer of DatabricksClusters.
+type informers struct {
+	cache.Informers
+	informer cache.Informer
+}
+
+func (i informers) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
+	return i.informer, nil
+}
+
+// several is an informer of several namespaces, which has no version of its own: it brings
+// one object of a version, and then the same one of another.
+type several struct {
+	cache.Informer
+	added, updated string
+}
+
+func (s several) AddEventHandler(handler toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	of := func(version string) *v1alpha1.DatabricksCluster {
+		return &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
+	}
+	handler.OnAdd(of(s.added), true)
+	if s.updated != "" {
+		handler.OnUpdate(of(s.added), of(s.updated))
+	}
+	return nil, nil
+}
+
+// empty is an informer that listed no object.
+type empty struct {
+	cache.Informer
+	version string
+}
+
+func (empty) AddEventHandler(toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	return nil, nil
+}
+
+func (e empty) LastSyncResourceVersion() string { return e.version }
+
+// The first look is compared with what the informers have, each in its own way.
+func TestCheckFollowsTheInformers(t *testing.T) {
+	for name, c := range map[string]struct {
+		informer cache.Informer
+		restored bool
+	}{
+		"[case-93] an object that is newer than the store":       {several{added: "100"}, true},
+		"[case-93] an object that became newer than the store":   {several{added: "20", updated: "100"}, true},
+		"[case-93] an object that is as old":                     {several{added: "20", updated: "50"}, false},
+		"[case-93] a list without objects, newer than the store": {empty{version: "100"}, true},
+		"[case-93] a list without objects, as old":               {empty{version: "50"}, false},
+		"[case-93] an informer that has not listed its objects":  {empty{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				check := &restore.Check{Reader: &versions{answers: []string{"50"}}, Informers: informers{informer: c.informer}, Every: restore.Every}
+				ctx, cancel := context.WithTimeout(t.Context(), restore.Every/2)
+				defer cancel()
+				if err := check.Start(ctx); c.restored {
+					g.Expect(err).To(MatchError(restore.ErrRestored))
+				} else {
+					g.Expect(err).NotTo(HaveOccurred())
+				}
 			})
 		})
 	}

@@ -32,7 +32,7 @@ func run(arguments []string) error {
 	proxy.OnRequest().HandleConnectFunc(func(host string, asked *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 		if asked.Req.Header.Get("Proxy-Authorization") != wanted {
 			//nolint:bodyclose // the library sends and closes it
-			asked.Resp = goproxy.NewResponse(asked.Req, goproxy.ContentTypeText, http.StatusProxyAuthRequired, "who are you?")
+			asked.Resp = goproxy.NewResponse(asked.Req, goproxy.ContentTypeText, http.StatusProxyAuthRequired, "credentials are required")
 			return goproxy.RejectConnect, host
 		}
 		fmt.Fprintln(os.Stdout, "connect", host)
