@@ -11,6 +11,9 @@ const (
 	ConditionRunning = "Running"
 	// ConditionLibrariesReady reports that every declared library is installed; Unknown while the cluster is not running.
 	ConditionLibrariesReady = "LibrariesReady"
+	// ConditionPolicyCompliant reports whether the cluster complies with its cluster policy; Unknown until the workspace told.
+	// It is present only with spec.policyCompliance.
+	ConditionPolicyCompliant = "PolicyCompliant"
 	// ConditionSuspended reports that writes stopped because spec.suspend is true.
 	ConditionSuspended = "Suspended"
 	// ConditionReconciling reports that the operator is working on the object. kstatus defines the name.
@@ -86,6 +89,20 @@ const (
 	ReasonLibrariesInstalled = "LibrariesInstalled"
 )
 
+// Reasons of PolicyCompliant. Unknown also has the reasons of failed calls.
+const (
+	// ReasonCompliant means that the cluster complies with its policy. PolicyCompliant=True.
+	ReasonCompliant = "Compliant"
+	// ReasonPolicyViolated means that values of the cluster violate its policy; status.violations names them.
+	// Change the spec or the policy, or set policyCompliance Enforce. PolicyCompliant=False.
+	ReasonPolicyViolated = "PolicyViolated"
+	// ReasonNoPolicy means that the cluster has no policy. Set policyID or policyName. PolicyCompliant=Unknown.
+	ReasonNoPolicy = "NoPolicy"
+	// ReasonNotChecked means that the workspace has not told the compliance of the cluster yet.
+	// PolicyCompliant=Unknown.
+	ReasonNotChecked = "NotChecked"
+)
+
 // ReasonSuspended means that spec.suspend is true. Set it to false to resume.
 const ReasonSuspended = "Suspended"
 
@@ -123,8 +140,9 @@ const (
 	// ReasonInvalidSpec means that Databricks refused the specification, or that it is larger than 256 KiB.
 	// The message is that of Databricks. Change the field that it names.
 	ReasonInvalidSpec = "InvalidSpec"
-	// ReasonPolicyViolation means that the cluster policy refuses a value, or that the DatabricksWorkspace
-	// does not permit a field or a policy. Change the value, or ask the platform team.
+	// ReasonPolicyViolation means that the cluster policy refuses a value, that policyCompliance Enforce and
+	// a field of the spec contradict each other, or that the DatabricksWorkspace does not permit a field or a
+	// policy. Change the value, or ask the platform team.
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonReferenceNotFound means that a name of the spec is not that of a policy or pool which the credential
 	// can see, or that several have it. Correct the name, create what it names, or set the field with the id.

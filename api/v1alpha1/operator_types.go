@@ -57,6 +57,14 @@ type OperatorSpec struct {
 	// +optional
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
+	// Operator: Report shows in the condition PolicyCompliant and in
+	// status.violations whether the cluster complies with its cluster policy;
+	// Enforce also lets Databricks change the cluster until it does, at once where
+	// updateStrategy permits a restart, else when the cluster is down. Absent: the
+	// workspace is not asked.
+	// +optional
+	PolicyCompliance PolicyCompliance `json:"policyCompliance,omitempty"`
+
 	// Operator: what happens to the cluster when the object is deleted. Delete
 	// deletes it permanently, Terminate stops it, Retain does not change it.
 	// Absent: Retain if clusterID is set, else Delete. May be changed while the
@@ -305,6 +313,18 @@ const (
 	DriftPolicyCorrectWithRestart DriftPolicy = "CorrectWithRestart"
 	// DriftPolicyWarn reports drift and corrects nothing.
 	DriftPolicyWarn DriftPolicy = "Warn"
+)
+
+// PolicyCompliance is how the compliance with the cluster policy is handled.
+//
+// +kubebuilder:validation:Enum=Report;Enforce
+type PolicyCompliance string
+
+const (
+	// PolicyComplianceReport reports violations and changes nothing.
+	PolicyComplianceReport PolicyCompliance = "Report"
+	// PolicyComplianceEnforce lets Databricks enforce the policy on the cluster.
+	PolicyComplianceEnforce PolicyCompliance = "Enforce"
 )
 
 // DeletionPolicy is what happens to the cluster when its object is deleted.

@@ -167,7 +167,7 @@ func TestNoFieldOfTheAPITakesANameOfTheOperators(t *testing.T) {
 		g.Expect(operators).NotTo(HaveKey(name), "a name must be unique in the spec")
 	}
 	// Names of planned fields.
-	for _, reserved := range []string{"policyRef", "instancePoolRef", "driverInstancePoolRef", "policyCompliance"} {
+	for _, reserved := range []string{"policyRef", "instancePoolRef", "driverInstancePoolRef"} {
 		g.Expect(jsonFields(reflect.TypeFor[DatabricksClusterSpec]())).NotTo(HaveKey(reserved))
 	}
 }

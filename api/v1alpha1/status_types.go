@@ -88,6 +88,14 @@ type DatabricksClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=20
 	Drift []DriftedField `json:"drift,omitempty"`
 
+	// Values that violate the policy of the cluster, with spec.policyCompliance; at
+	// most 20, sorted by path.
+	// +optional
+	// +listType=map
+	// +listMapKey=path
+	// +kubebuilder:validation:MaxItems=20
+	Violations []PolicyViolation `json:"violations,omitempty"`
+
 	// Installation status of the declared libraries.
 	// +optional
 	// +listType=atomic
@@ -249,6 +257,20 @@ type DriftedField struct {
 	// Value of the cluster.
 	// +optional
 	Actual string `json:"actual,omitempty"`
+}
+
+// PolicyViolation is a value that violates the policy of the cluster.
+type PolicyViolation struct {
+	// Path in the policy language, such as spark_conf.spark.speculation.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Path string `json:"path,omitempty"`
+
+	// Message of Databricks.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // NormalizedField is a field for which the server keeps another value than the

@@ -112,6 +112,10 @@ type Interest struct {
 	// Libraries and Permissions are those of the cluster. Pins are the pinned
 	// clusters of the workspace.
 	Libraries, Permissions, Pins Lookup
+	// Compliance is whether the clusters of the policy PolicyID comply with it. One list
+	// serves all objects with this policy.
+	Compliance Lookup
+	PolicyID   string
 	// Catalog requests the runtimes and node types of the workspace, and the names of
 	// its policies and pools if the object refers to one.
 	Catalog CatalogLookup
@@ -188,6 +192,8 @@ type View struct {
 	Libraries   Look[[]compute.LibraryFullStatus]
 	Permissions Look[[]compute.ClusterAccessControlResponse]
 	Pins        Look[map[string]bool]
+	// Compliance answers Interest.Compliance, by the id of the cluster.
+	Compliance Look[map[string]compute.ClusterCompliance]
 	// Catalog answers Interest.Catalog.
 	Catalog Catalog
 }

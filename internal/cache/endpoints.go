@@ -28,6 +28,8 @@ const (
 	// permissionsInterval is how often permissions are read again, to notice changes
 	// by other actors.
 	permissionsInterval = 6 * time.Hour
+	// complianceInterval is how often the compliance of the clusters of one policy is read.
+	complianceInterval = 30 * time.Minute
 )
 
 type (
@@ -35,6 +37,8 @@ type (
 	permissionsAnswer = []compute.ClusterAccessControlResponse
 	versionsAnswer    = []compute.SparkVersion
 	nodeTypesAnswer   = []compute.NodeType
+	// complianceAnswer has the clusters of one policy by id.
+	complianceAnswer = map[string]compute.ClusterCompliance
 )
 
 func fast(o Options) time.Duration { return o.Fast }
@@ -42,6 +46,8 @@ func fast(o Options) time.Duration { return o.Fast }
 func slow(o Options) time.Duration { return o.Slow }
 
 func permissionsEvery(o Options) time.Duration { return min(permissionsInterval, o.Deep) }
+
+func complianceEvery(o Options) time.Duration { return min(complianceInterval, o.Deep) }
 
 func always(span time.Duration) func(Options) time.Duration {
 	return func(Options) time.Duration { return span }
@@ -96,6 +102,56 @@ var pinsEndpoint = endpoint{
 		is, _ := after.(map[string]bool)
 		return was[clusterID] == is[clusterID]
 	},
+}
+
+// compliancePartial has the pages of a list of the clusters of a policy that were read so
+// far.
+type compliancePartial struct {
+	clusters complianceAnswer
+	token    string
+	pages    int
+}
+
+// complianceEndpoint returns the compliance of all clusters of one policy.
+var complianceEndpoint = endpoint{
+	name: "policies/clusters/list-compliance",
+	every: map[Cadence]func(Options) time.Duration{
+		WhileChanging: complianceEvery, WhileQuiet: complianceEvery,
+	},
+	priority: ratelimit.PriorityDeep,
+	read: func(ctx context.Context, api databricks.Reader, policyID string, partial any) (any, bool, error) {
+		return readCompliances(ctx, api, policyID, partial)
+	},
+	same: func(before, after any, clusterID string) bool {
+		was, _ := before.(complianceAnswer)
+		is, _ := after.(complianceAnswer)
+		return reflect.DeepEqual(was[clusterID], is[clusterID])
+	},
+}
+
+func readCompliances(ctx context.Context, api databricks.ComplianceReader, policyID string, partial any) (any, bool, error) {
+	// A policy of fifty thousand clusters.
+	const maxPages = 500
+	known, _ := partial.(compliancePartial)
+	page, err := api.Compliances(ctx, policyID, known.token)
+	if err != nil {
+		return nil, false, err
+	}
+	if known.clusters == nil {
+		known.clusters = complianceAnswer{}
+	}
+	for i := range page.Clusters {
+		page.Clusters[i].PendingEnforcement = nil // it has a whole specification
+		known.clusters[page.Clusters[i].ClusterId] = page.Clusters[i]
+	}
+	known.token = page.NextPageToken
+	if known.token == "" {
+		return known.clusters, true, nil
+	}
+	if known.pages++; known.pages >= maxPages {
+		return nil, false, &databricks.Error{Class: databricks.ClassHost, Message: "the pages of the list of the clusters of a policy do not end"}
+	}
+	return known, false, nil
 }
 
 func readPins(ctx context.Context, api databricks.ClusterReader, partial any) (any, bool, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,10 @@ type remote struct {
 	calls        []call
 	// libraryStatus is the status of every cluster's library.
 	libraryStatus compute.LibraryInstallStatus
+	// violating are the clusters that violate their policy.
+	violating map[string]bool
+	// endlessCompliance makes the pages of the compliance of a policy never end.
+	endlessCompliance bool
 }
 
 // call is one request that the remote received.
@@ -322,6 +327,27 @@ func (s *session) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
 
 func (s *session) Policies(ctx context.Context) (map[string]string, error) {
 	return nil, s.receive(ctx, call{kind: "policies", token: s.token})
+}
+
+// Compliances returns pages of two clusters: all clusters of the workspace, of which those
+// in violating violate the policy.
+func (s *session) Compliances(ctx context.Context, policyID, token string) (databricks.CompliancePage, error) {
+	if err := s.receive(ctx, call{kind: "compliance", id: policyID, token: s.token}); err != nil {
+		return databricks.CompliancePage{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := slices.Sorted(maps.Keys(s.clusters))
+	from, _ := strconv.Atoi(token)
+	to := min(from+2, len(ids))
+	var page databricks.CompliancePage
+	for _, id := range ids[from:to] {
+		page.Clusters = append(page.Clusters, compute.ClusterCompliance{ClusterId: id, IsCompliant: !s.violating[id]})
+	}
+	if to < len(ids) || s.endlessCompliance {
+		page.NextPageToken = strconv.Itoa(to % len(ids))
+	}
+	return page, nil
 }
 
 func (s *session) InstancePools(ctx context.Context) (map[string]string, error) {

@@ -18,11 +18,11 @@ type lookups struct {
 	reading map[lookupKey]struct{}
 }
 
-// lookupKey identifies a lookup: an endpoint and a cluster, or the whole workspace if
-// clusterID is empty.
+// lookupKey identifies a lookup: an endpoint and the id of a cluster or of a policy, or
+// the whole workspace if the id is empty.
 type lookupKey struct {
-	endpoint  *endpoint
-	clusterID string
+	endpoint *endpoint
+	id       string
 }
 
 type needKey struct {
@@ -42,7 +42,7 @@ type endpoint struct {
 	priority ratelimit.Priority
 	// read makes one request. If the answer is not complete, the next request gets it
 	// as partial.
-	read func(ctx context.Context, api databricks.Reader, clusterID string, partial any) (answer any, complete bool, err error)
+	read func(ctx context.Context, api databricks.Reader, id string, partial any) (answer any, complete bool, err error)
 	// same reports whether two answers mean the same for the object of a cluster.
 	same func(before, after any, clusterID string) bool
 }
@@ -81,6 +81,7 @@ func (c *cache) lookUp(object Object, interest Interest, view *View) {
 	view.Libraries = lookAt[librariesAnswer](c, object, lookupKey{&librariesEndpoint, id}, need{id, interest.Libraries})
 	view.Permissions = lookAt[permissionsAnswer](c, object, lookupKey{&permissionsEndpoint, id}, need{id, interest.Permissions})
 	view.Pins = lookAt[map[string]bool](c, object, lookupKey{endpoint: &pinsEndpoint}, need{id, interest.Pins})
+	view.Compliance = lookAt[complianceAnswer](c, object, lookupKey{&complianceEndpoint, interest.PolicyID}, need{id, interest.Compliance})
 	offered := func(cadence Cadence) need {
 		lookup := Lookup{Cadence: cadence}
 		if cadence == WhileChanging {
@@ -206,11 +207,11 @@ func (c *cache) readLookup(key lookupKey, found *lookup, priority ratelimit.Prio
 	var complete bool
 	partial := found.partial
 	return &read{
-		priority: priority, endpoint: key.endpoint.name, resource: key.clusterID, credential: c.credentialOf(found),
+		priority: priority, endpoint: key.endpoint.name, resource: key.id, credential: c.credentialOf(found),
 		delay: found.backoff.delayUntil,
 		begin: func() { c.lookups.reading[key] = struct{}{} },
 		send: func(ctx context.Context, api databricks.Reader) (err error) {
-			answer, complete, err = key.endpoint.read(ctx, api, key.clusterID, partial)
+			answer, complete, err = key.endpoint.read(ctx, api, key.id, partial)
 			return err
 		},
 		handle: func(startedAt, now time.Time, err error) {
@@ -310,7 +311,8 @@ func (c *cache) handleLookup(key lookupKey, found *lookup, answer any, complete 
 		found.partial = nil
 		found.backoff.failed(err, now)
 	case !complete:
-		found.partial = answer
+		// The failure of the last attempt stays until this one is complete.
+		found.partial, found.err = answer, before.err
 		return
 	default:
 		found.partial, found.answer, found.startedAt = nil, answer, found.begunAt

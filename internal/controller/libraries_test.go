@@ -285,7 +285,7 @@ func TestLibraries(t *testing.T) {
 		r.Expect(r.changes()).To(Equal([]string{"clusters/update", "libraries/install"}))
 	})
 
-	t.Run("a suspended object installs no libraries; an observed one does not read them", func(t *testing.T) {
+	t.Run("a suspended object installs no libraries", func(t *testing.T) {
 		r := withLibraries(t, alone)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.Suspend = false })
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) {
@@ -294,14 +294,5 @@ func TestLibraries(t *testing.T) {
 		})
 		r.becomes(cluster, "Suspended=Suspended")
 		r.Consistently(r.changes).Should(BeEmpty())
-		watcher := r.small("watcher", libraries(pypi("a==1")))
-		watcher.Spec = v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{
-			ManagementPolicy: v1alpha1.ManagementPolicyObserve, Libraries: watcher.Spec.Libraries,
-		}}
-		watcher.Spec.ClusterID = cluster.Status.ClusterID
-		r.workspace.ClearRequests()
-		r.create(watcher)
-		r.becomes(watcher, "Ready=Observed")
-		r.Expect(r.changes()).To(BeEmpty())
 	})
 }

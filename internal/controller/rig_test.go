@@ -404,6 +404,10 @@ func (r *rig) writes() []string {
 		name := strings.TrimPrefix(entry.Endpoint, "clusters/")
 		switch name {
 		case "get", "list", "events", "spark-versions", "list-node-types", "list-zones":
+		case "policies/enforce-compliance":
+			if entry.Effect {
+				all = append(all, name)
+			}
 		default:
 			if entry.Effect && strings.HasPrefix(entry.Endpoint, "clusters/") {
 				all = append(all, name)

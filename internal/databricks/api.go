@@ -19,6 +19,7 @@ type Reader interface {
 	PermissionReader
 	LibraryReader
 	CatalogReader
+	ComplianceReader
 	// Me returns the principal of the credential. It is the cheapest check of a
 	// credential.
 	Me(ctx context.Context) (Principal, error)
@@ -60,6 +61,20 @@ type CatalogReader interface {
 	InstancePools(ctx context.Context) (map[string]string, error)
 }
 
+// ComplianceReader reads whether clusters comply with their policies.
+type ComplianceReader interface {
+	// Compliances returns one page of the clusters with a policy. pageToken is
+	// CompliancePage.NextPageToken of the previous page, or empty.
+	Compliances(ctx context.Context, policyID, pageToken string) (CompliancePage, error)
+}
+
+// CompliancePage is one page of policies/clusters/list-compliance.
+type CompliancePage struct {
+	Clusters []compute.ClusterCompliance
+	// NextPageToken is empty on the last page.
+	NextPageToken string
+}
+
 // Writer has all calls that change a workspace. Only the controller's act.go may
 // hold one.
 //
@@ -69,6 +84,7 @@ type Writer interface {
 	ClusterWriter
 	PermissionWriter
 	LibraryWriter
+	ComplianceWriter
 }
 
 // ClusterWriter changes clusters.
@@ -95,6 +111,15 @@ type ClusterWriter interface {
 	Pin(ctx context.Context, clusterID string) error
 	// Unpin undoes Pin.
 	Unpin(ctx context.Context, clusterID string) error
+}
+
+// ComplianceWriter enforces the policies of clusters.
+type ComplianceWriter interface {
+	// EnforceCompliance changes a cluster until it complies with its policy, and returns
+	// the paths of the changed values, in the policy language. It restarts a RUNNING
+	// cluster that it changes, and fails with ClassBusy in the states between RUNNING and
+	// TERMINATED.
+	EnforceCompliance(ctx context.Context, clusterID string) (changed []string, err error)
 }
 
 // PermissionWriter changes the permissions of clusters.

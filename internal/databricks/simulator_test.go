@@ -239,3 +239,59 @@ func TestAWrongTokenAgainstTheSimulator(t *testing.T) {
 		s.Expect(s.class(err)).To(Equal(databricks.ClassUnauthenticated))
 	}
 }
+
+func TestComplianceAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	s := newWorkspace(t, simulator.Options{Workspaces: []simulator.Workspace{{
+		Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{simulator.DefaultToken}}},
+		Policies:   []simulator.Policy{{ID: "P1", Name: "team", Definition: `{}`}},
+	}}}, nil)
+	const clusters = 101
+	underPolicy := small
+	underPolicy.PolicyId = "P1"
+	var first string
+	for range clusters {
+		id, err := s.Create(s.ctx, databricks.CreateRequest{CreateCluster: underPolicy})
+		s.Expect(err).NotTo(HaveOccurred())
+		first = id
+	}
+	s.advance()
+	_, err := s.sim.AddPolicy("", simulator.Policy{ID: "P1", Name: "team", Definition: `{"autotermination_minutes": {"type": "fixed", "value": 30}}`})
+	s.Expect(err).NotTo(HaveOccurred())
+
+	compliances := func() map[string]compute.ClusterCompliance {
+		all := map[string]compute.ClusterCompliance{}
+		token, pages := "", 0
+		for {
+			page, err := s.Compliances(s.ctx, "P1", token)
+			s.Expect(err).NotTo(HaveOccurred())
+			for i := range page.Clusters {
+				all[page.Clusters[i].ClusterId] = page.Clusters[i]
+			}
+			pages++
+			if token = page.NextPageToken; token == "" {
+				s.Expect(pages).To(Equal(2))
+				return all
+			}
+		}
+	}
+	found := compliances()
+	s.Expect(found).To(HaveLen(clusters))
+	s.Expect(found[first].IsCompliant).To(BeFalse())
+	s.Expect(found[first].Violations).To(HaveKey("autotermination_minutes"))
+
+	changed, err := s.EnforceCompliance(s.ctx, first)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(changed).To(Equal([]string{"autotermination_minutes"}))
+	_, err = s.EnforceCompliance(s.ctx, first)
+	s.Expect(s.class(err)).To(Equal(databricks.ClassBusy), "it restarts")
+	s.advance()
+	changed, err = s.EnforceCompliance(s.ctx, first)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(changed).To(BeEmpty())
+	s.Expect(compliances()[first].IsCompliant).To(BeTrue())
+	_, err = s.Compliances(s.ctx, "other", "")
+	s.Expect(s.class(err)).To(Equal(databricks.ClassInvalid))
+	_, err = s.EnforceCompliance(s.ctx, "")
+	s.Expect(s.class(err)).To(Equal(databricks.ClassInvalid))
+}

@@ -114,6 +114,8 @@ type Observation struct {
 	Pinned *bool
 	// Permissions has the observed permissions of the cluster.
 	Permissions Permissions
+	// Compliance is the observed compliance of the cluster with its policy.
+	Compliance Compliance
 	// Output is the observed ConfigMap of the object.
 	Output Output
 }
@@ -164,6 +166,9 @@ type Plan struct {
 	Verdict Verdict
 	// Note is appended to the message of the verdict.
 	Note string
+	// Enforcement is how the enforcement of the violated policy stands, for the condition
+	// PolicyCompliant; empty: it is not declared.
+	Enforcement string
 	// LibrariesWait is set if ChangesDeferred includes libraries.
 	LibrariesWait bool
 	// Contended are the subjects that other actors set back for at least the fourth time

@@ -33,6 +33,7 @@ var existingRules = []rule{
 	whenDiffPending,
 	whenLibrariesDiffer,
 	whenInstalling,
+	whenPolicyViolated,
 	whenDeferred,
 	whenFailedLaunchWasFixed,
 	whenShouldRun,

@@ -168,7 +168,7 @@ func (in Input) advanceStart(request v1alpha1.RequestStatus) (Plan, bool) {
 		if request.Phase == v1alpha1.RequestInProgress {
 			return in.finishRequest(request, v1alpha1.RequestFailed, TerminationSummary(in.Observed.Details))
 		}
-		if in.needsCorrection() {
+		if in.needsCorrection() || in.enforcesNow() {
 			// Pending changes go first; the start follows.
 			return Plan{}, false
 		}
@@ -193,7 +193,7 @@ func (in Input) advanceRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	case details.State == compute.StateRunning && (again || request.Phase == v1alpha1.RequestInProgress):
 		// This read began after the call, which changes the state immediately.
 		return in.finishRequest(request, v1alpha1.RequestSucceeded, "the cluster was restarted")
-	case details.State != compute.StateRunning || in.needsCorrection():
+	case details.State != compute.StateRunning || in.needsCorrection() || in.enforcesNow():
 		return Plan{}, false
 	}
 	request.Phase = v1alpha1.RequestInProgress

@@ -9,6 +9,7 @@ import "time"
 // step is needed.
 func whenManaged(in Input) (Plan, bool) {
 	next := in.firstMatch(existingRules)
+	next.Enforcement = in.enforcementNote()
 	if next.Step == nil {
 		next = in.withOutput(next)
 	}
@@ -17,6 +18,9 @@ func whenManaged(in Input) (Plan, bool) {
 	}
 	if next = in.withPermissions(next); next.Step == nil {
 		next = in.withPin(next)
+	}
+	if next.Step == nil {
+		next = in.withCompliance(next)
 	}
 	return next, true
 }

@@ -122,6 +122,10 @@ type SetPermissions struct {
 	Permissions []drift.Permission
 }
 
+// EnforceCompliance lets the workspace change a cluster until it complies with its policy.
+// A running cluster restarts.
+type EnforceCompliance struct{ ClusterID string }
+
 // InstallLibraries installs libraries on a cluster.
 type InstallLibraries struct {
 	ClusterID string
@@ -158,6 +162,7 @@ const (
 	StepPin                StepKind = "Pin"
 	StepUnpin              StepKind = "Unpin"
 	StepSetPermissions     StepKind = "SetPermissions"
+	StepEnforceCompliance  StepKind = "EnforceCompliance"
 	StepInstallLibraries   StepKind = "InstallLibraries"
 	StepUninstallLibraries StepKind = "UninstallLibraries"
 )
@@ -181,7 +186,7 @@ var stepTargets = map[StepKind]stepTarget{
 	StepCreate: targetWorkspace, StepStart: targetWorkspace, StepRestart: targetWorkspace, StepResize: targetWorkspace,
 	StepUpdate: targetWorkspace, StepTerminate: targetWorkspace, StepPermanentDelete: targetWorkspace,
 	StepPin: targetWorkspace, StepUnpin: targetWorkspace, StepSetPermissions: targetWorkspace,
-	StepInstallLibraries: targetWorkspace, StepUninstallLibraries: targetWorkspace,
+	StepEnforceCompliance: targetWorkspace, StepInstallLibraries: targetWorkspace, StepUninstallLibraries: targetWorkspace,
 }
 
 // StepKinds returns every kind of step, sorted. Tests compare tables of steps with it.
@@ -209,5 +214,6 @@ func (Publish) kind() StepKind            { return StepPublish }
 func (Pin) kind() StepKind                { return StepPin }
 func (Unpin) kind() StepKind              { return StepUnpin }
 func (SetPermissions) kind() StepKind     { return StepSetPermissions }
+func (EnforceCompliance) kind() StepKind  { return StepEnforceCompliance }
 func (InstallLibraries) kind() StepKind   { return StepInstallLibraries }
 func (UninstallLibraries) kind() StepKind { return StepUninstallLibraries }

@@ -151,6 +151,9 @@ func decision(in Input) string {
 	if next.Note != "" {
 		fmt.Fprintf(&out, "note: %s\n", next.Note)
 	}
+	if next.Enforcement != "" {
+		fmt.Fprintf(&out, "enforcement: %s\n", next.Enforcement)
+	}
 	for _, one := range next.Contended {
 		fmt.Fprintf(&out, "contended: %s\n", one.Subject)
 	}
@@ -261,6 +264,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 	"failed-beside": func(_ *testing.T, in *Input, args []string) {
 		in.Attempts = in.Attempts.RecordedSideStep(Attempt{
 			Step: StepKind(args[0]), Failure: &Failure{Class: databricks.Class(args[1]), Message: "CODE: the message of the API"}, At: noon.Add(-span(args[2])), Generation: 1,
+			Credential: in.Observed.Credential,
 		})
 	},
 	"created-by-process": func(_ *testing.T, in *Input, args []string) {
@@ -292,6 +296,13 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 	},
 	"libraries-fail": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Libraries.Failure = &Failure{Class: databricks.Class(args[0]), Message: "CODE: the message of the API"}
+	},
+	"violates": func(_ *testing.T, in *Input, args []string) {
+		in.Observed.Compliance.PolicyID, in.Observed.Compliance.Seen = "P1", true
+		in.Observed.Compliance.Violations = append(in.Observed.Compliance.Violations, Violation{Path: args[0], Message: "it is too large"})
+	},
+	"did-beside": func(_ *testing.T, in *Input, args []string) {
+		in.Attempts = in.Attempts.RecordedSideStep(Attempt{Step: StepKind(args[0]), At: noon.Add(-span(args[1])), Generation: 1})
 	},
 	"pin": func(_ *testing.T, in *Input, args []string) { in.Observed.Pinned = new(args[0] == "true") },
 	"permissions": func(_ *testing.T, in *Input, args []string) {

@@ -28,6 +28,7 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict p
 	set.synced()
 	set.running()
 	set.librariesReady()
+	set.policyCompliant()
 	set.suspended()
 }
 

@@ -94,6 +94,9 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	if reason, note := librariesInstalled(before, after); reason != "" {
 		add(corev1.EventTypeNormal, reason, "Observe", note)
 	}
+	if reason, note := policyViolated(before, after); reason != "" {
+		add(corev1.EventTypeWarning, reason, "Observe", note)
+	}
 	if reason, note := unsuccessfulRequest(before, after); reason != "" {
 		add(corev1.EventTypeWarning, reason, "AcknowledgeRequest", note)
 	}
@@ -150,6 +153,8 @@ var stepEvents = map[plan.StepKind]func(in Input) (reason, note string){
 	plan.StepUpdate:          updated,
 	plan.StepRestart:         restarted,
 	plan.StepRemoveFinalizer: finalizerRemoved,
+
+	plan.StepEnforceCompliance: enforced,
 
 	// The transitions that these cause have their own events.
 	plan.StepStart:              noEvent,

@@ -28,6 +28,9 @@ type Outcome struct {
 	Ran bool
 	// Created is the id that a create call returned.
 	Created string
+	// Enforced are the values that an enforcement of the policy changed, as paths of the
+	// policy language.
+	Enforced []string
 	// Failure is the failure of the step; nil: it succeeded.
 	Failure *plan.Failure
 	// Held is why the step was not sent for some time; nil: it does not wait, or not long
@@ -63,6 +66,7 @@ func Of(in Input) Report {
 	recordDifferences(in, status, verdict)
 	recordLibraries(in, status)
 	recordPin(in, status)
+	recordViolations(in, status)
 	recordCorrections(in, status)
 	setConditions(in, status, verdict)
 	status.ObservedGeneration = in.Cluster.Generation

@@ -55,6 +55,8 @@ type cluster struct {
 	settings  params // the effective specification
 	extra     params // see extras.go
 	resizedTo params // the size of the last resize if spec lacks it; nil for none
+	// pending is the enforcement of the policy that waits for a termination; nil for none.
+	pending *pendingEnforcement
 	// Copies of two settings; see configure.
 	name        string
 	idleMinutes int64

@@ -124,6 +124,14 @@ var permissionsParams = object(map[string]*schema{
 
 var policyParams = object(map[string]*schema{"policy_id": text})
 
+var complianceListParams = policyParams.with(object(map[string]*schema{"page_size": integer, "page_token": text}))
+
+var enforceParams = clusterIDParams.with(object(map[string]*schema{
+	"validate_only": boolean, "enforce_mode": oneOf(enforceImmediately, waitForTermination),
+}))
+
+var cancelEnforcementParams = clusterIDParams.with(object(map[string]*schema{"allow_missing": boolean}))
+
 var policyListParams = object(map[string]*schema{
 	"sort_column": oneOf("POLICY_CREATION_TIME", "POLICY_NAME"), "sort_order": oneOf("ASC", "DESC"),
 })

@@ -87,6 +87,7 @@ func (c *cluster) restart(at time.Time, user string, fault *faultRule) {
 	c.enterState(Restarting, at, "")
 	c.stateLost = at
 	c.setLaunchFault(fault)
+	c.applyPending(at)
 	c.addEvent(at, "RESTARTING", params{"user": user})
 }
 
@@ -164,6 +165,7 @@ func (c *cluster) terminate(at time.Time, reason TerminationReason, user string)
 func (c *cluster) finishTerminate(at time.Time) {
 	c.enterState(Terminated, at, c.message)
 	c.terminated, c.executors = at, 0
+	c.applyPending(at)
 }
 
 // expire ends the retention: the cluster is gone, and requests for its id fail.

@@ -51,10 +51,7 @@ func (s *Server) routes() *http.ServeMux {
 	on(http.MethodPut, grants, "permissions/set", permissionsParams, (*call).setPermissions)
 	on(http.MethodPatch, grants, "permissions/update", permissionsParams, (*call).updatePermissions)
 
-	get("/api/2.0/policies/clusters/get", "policies/get", policyParams, (*call).getPolicy)
-	get("/api/2.0/policies/clusters/list", "policies/list", policyListParams, (*call).listPolicies)
-	get("/api/2.0/instance-pools/get", "instance-pools/get", poolParams, (*call).getPool)
-	get("/api/2.0/instance-pools/list", "instance-pools/list", noParams, (*call).listPools)
+	policyRoutes(get, post)
 	get("/api/2.0/preview/scim/v2/Me", "scim/me", noParams, (*call).me)
 
 	anonymous := func(path, name string, handle func(*call) (any, *apiError)) {
@@ -67,6 +64,18 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle(ControlPath, s.control())
 	mux.Handle("/", s.serve(&endpoint{name: "unknown", anonymous: true, accepts: noParams, handle: (*call).noSuchEndpoint}))
 	return mux
+}
+
+// policyRoutes registers the endpoints of policies, their compliance and pools.
+func policyRoutes(get, post func(path, name string, accepts *schema, handle func(*call) (any, *apiError))) {
+	get("/api/2.0/policies/clusters/get", "policies/get", policyParams, (*call).getPolicy)
+	get("/api/2.0/policies/clusters/list", "policies/list", policyListParams, (*call).listPolicies)
+	get("/api/2.0/policies/clusters/get-compliance", "policies/get-compliance", clusterIDParams, (*call).getCompliance)
+	get("/api/2.0/policies/clusters/list-compliance", "policies/list-compliance", complianceListParams, (*call).listCompliance)
+	post("/api/2.0/policies/clusters/enforce-compliance", "policies/enforce-compliance", enforceParams, (*call).enforceCompliance)
+	post("/api/2.0/policies/clusters:cancelPendingClusterEnforcement", "policies/cancel-enforcement", cancelEnforcementParams, (*call).cancelEnforcement)
+	get("/api/2.0/instance-pools/get", "instance-pools/get", poolParams, (*call).getPool)
+	get("/api/2.0/instance-pools/list", "instance-pools/list", noParams, (*call).listPools)
 }
 
 func (c *call) noSuchEndpoint() (any, *apiError) {

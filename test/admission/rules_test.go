@@ -59,8 +59,18 @@ const (
 	machineKind         = "spec.useMLRuntime: Forbidden: useMLRuntime needs kind: CLASSIC_PREVIEW; without kind, choose an -ml- sparkVersion"
 	photonTwice         = "spec.runtimeEngine: Forbidden: runtimeEngine and a sparkVersion with -photon- exclude each other: remove -photon- from sparkVersion and set runtimeEngine: PHOTON"
 	noSingleUser        = "spec.singleUserName: Forbidden: singleUserName needs a dataSecurityMode that has one: DATA_SECURITY_MODE_DEDICATED, SINGLE_USER, DATA_SECURITY_MODE_AUTO, LEGACY_SINGLE_USER or LEGACY_SINGLE_USER_STANDARD; remove singleUserName or change the mode"
+	observeWritesNot    = "spec.managementPolicy: Forbidden: managementPolicy Observe writes nothing: remove runPolicy, schedule, updateStrategy, driftPolicy, deletionPolicy, adoptionPolicy, pinned, libraries and accessControlList, and set policyCompliance to Report; or use managementPolicy: Manage"
 	observeNeedsID      = "spec.clusterID: Required value: managementPolicy Observe needs clusterID: the id of the cluster to mirror"
 )
+
+// observing returns the rejections of fields beside managementPolicy Observe.
+func observing(fields ...string) []rejection {
+	var all []rejection
+	for _, field := range fields {
+		all = append(all, rejection{`{managementPolicy: Observe, clusterID: 0318-151752-abed99, ` + field + `}`, []string{observeWritesNot}})
+	}
+	return all
+}
 
 var sizeRules = []rule{
 	{
@@ -226,6 +236,20 @@ var lifeRules = []rule{
 		rejected: []rejection{{`{managementPolicy: Observe}`, []string{observeNeedsID}}},
 	},
 	{
+		name: "Observe has no field that only writes use",
+		accepted: []string{
+			`{managementPolicy: Observe, clusterID: 0318-151752-abed99, runPolicy: Manual, deletionPolicy: Retain, policyCompliance: Report, suspend: true}`,
+			`{managementPolicy: Observe, clusterID: 0318-151752-abed99, outputConfigMap: {name: etl}, deletionProtection: true}`,
+			`{clusterID: 0318-151752-abed99, policyCompliance: Enforce, deletionPolicy: Terminate}`,
+		},
+		rejected: observing(
+			`runPolicy: Terminated`, `runPolicy: Running, autoterminationMinutes: 0`,
+			`runPolicy: Scheduled, schedule: {timeZone: UTC, up: [{days: [Mon], from: "07:00", to: "19:00"}]}`,
+			`updateStrategy: {type: Restart}`, `driftPolicy: Correct`, `deletionPolicy: Terminate`, `deletionPolicy: Delete`,
+			`adoptionPolicy: Never`, `pinned: false`, `libraries: []`, `accessControlList: []`, `policyCompliance: Enforce`,
+		),
+	},
+	{
 		name: "waiting needs a strategy that waits",
 		accepted: []string{
 			`{updateStrategy: {}}`, `{updateStrategy: {type: Restart}}`, `{updateStrategy: {type: OnTermination}}`,
@@ -283,6 +307,7 @@ var lifeRules = []rule{
 			{`{runPolicy: RUNNING}`, []string{`spec.runPolicy: Unsupported value: "RUNNING": supported values: "Manual", "Running", "Terminated", "Scheduled"`}},
 			{`{driftPolicy: Ignore}`, []string{`spec.driftPolicy: Unsupported value: "Ignore": supported values: "Correct", "CorrectWithRestart", "Warn"`}},
 			{`{deletionPolicy: Orphan}`, []string{`spec.deletionPolicy: Unsupported value: "Orphan": supported values: "Delete", "Terminate", "Retain"`}},
+			{`{policyCompliance: Fix}`, []string{`spec.policyCompliance: Unsupported value: "Fix": supported values: "Report", "Enforce"`}},
 			{`{managementPolicy: Adopt}`, []string{`spec.managementPolicy: Unsupported value: "Adopt": supported values: "Manage", "Observe"`}},
 		},
 	},

@@ -109,6 +109,7 @@ var requests = map[plan.StepKind]cache.Write{
 	plan.StepUpdate:             {Priority: ratelimit.PriorityChange, Endpoint: "clusters/update"},
 	plan.StepPin:                {Priority: ratelimit.PriorityChange, Endpoint: "clusters/pin"},
 	plan.StepSetPermissions:     {Priority: ratelimit.PriorityChange, Endpoint: "permissions/clusters"},
+	plan.StepEnforceCompliance:  {Priority: ratelimit.PriorityChange, Endpoint: "policies/clusters/enforce-compliance"},
 	plan.StepInstallLibraries:   {Priority: ratelimit.PriorityChange, Endpoint: "libraries/install"},
 	plan.StepUninstallLibraries: {Priority: ratelimit.PriorityChange, Endpoint: "libraries/uninstall"},
 	plan.StepTerminate:          {Priority: ratelimit.PriorityTerminate, Endpoint: "clusters/delete"},
@@ -175,6 +176,8 @@ func (a *actor) carryOut(ctx context.Context, cluster *v1alpha1.DatabricksCluste
 		return a.writePermissions(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.PermissionWriter) error {
 			return api.SetPermissions(ctx, step.ClusterID, step.Permissions)
 		})
+	case plan.EnforceCompliance:
+		return a.enforce(ctx, cluster, observed, step)
 	case plan.InstallLibraries:
 		return a.writeLibraries(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.LibraryWriter) error {
 			return api.InstallLibraries(ctx, step.ClusterID, step.Libraries)
@@ -354,6 +357,21 @@ func (a *actor) edit(ctx context.Context, cluster *v1alpha1.DatabricksCluster, o
 	return a.writeCluster(ctx, observed, write, a.fencedIfRunning(cluster, observed, func(ctx context.Context, api databricks.ClusterWriter) error {
 		return api.Edit(ctx, step.ClusterID, body)
 	}))
+}
+
+// enforce lets the workspace change the cluster until it complies with its policy.
+func (a *actor) enforce(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, step plan.EnforceCompliance) outcome {
+	var changed []string
+	fence := a.fencedIfRunning(cluster, observed, func(context.Context, databricks.ClusterWriter) error { return nil })
+	done := a.write(ctx, observed, request(step, step.ClusterID), func(ctx context.Context, api databricks.Writer) (err error) {
+		if err := fence(ctx, api); err != nil {
+			return err
+		}
+		changed, err = api.EnforceCompliance(ctx, step.ClusterID)
+		return err
+	})
+	done.Enforced = changed
+	return done
 }
 
 // invalid returns the outcome of a specification that cannot be encoded as a request.

@@ -9,7 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
 
-// lookUp observes the libraries, the pin and the permissions of the cluster, and advises
+// lookUp observes the libraries, the pin, the permissions and the compliance of the cluster, and advises
 // on a new specification. Only data that the object declares is requested.
 func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	attempts := r.attempts.of(cluster)
@@ -17,11 +17,13 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *obser
 	interest.Libraries = plan.LibrariesLookup(cluster, observed.Presence, observed.Details, observed.view.Cluster.ChangedAt, attempts)
 	interest.Permissions = plan.PermissionsLookup(cluster, attempts)
 	interest.Pins = plan.PinsLookup(cluster, attempts)
+	interest.Compliance, interest.PolicyID = plan.ComplianceLookup(cluster, observed.Presence, observed.Details, attempts)
 	observed.subscribe()
 	if observed.Presence == plan.Present {
 		observed.Libraries = plan.LibrariesRead(observed.view.Libraries)
 		observed.Pinned = plan.PinnedRead(cluster, observed.Details.ClusterId, observed.view.Pins, attempts)
 		observed.Permissions = plan.PermissionsRead(cluster, observed.view.Permissions, attempts)
+		observed.Compliance = plan.ComplianceRead(cluster, observed.Details, observed.view.Compliance)
 	}
 	if observed.Desired != nil && adviceOf(cluster, attempts) == plan.AdviceDue {
 		r.advise(cluster, observed)
