@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -65,6 +66,11 @@ func newManager(ctx context.Context, o options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	o.controller.Open = complete.Complete
+	if namespace := cmp.Or(o.leaderElectionNamespace, ownNamespace()); o.leaderElect && namespace != "" {
+		o.controller.UnusedConnections = controller.LeaseAnnotation{
+			Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Lease: client.ObjectKey{Namespace: namespace, Name: leaseName(o.shard)},
+		}
+	}
 	registry := cache.NewRegistry(o.workspace)
 	if err := controller.Setup(mgr, registry, source, o.controller); err != nil {
 		return nil, fmt.Errorf("set up the operator: %w", err)

@@ -28,20 +28,38 @@ func (r *Registry) Tagged(key string) []Tagged {
 	return slices.Compact(found)
 }
 
-// Survey requests a complete list of every workspace, at low priority. A workspace
-// whose clusters are read by GET may never be listed otherwise.
-func (r *Registry) Survey() {
+// Tagged returns the clusters that carry a custom tag in a complete list that began after
+// a time. Until there is one, isComplete is false, and the list is requested at low
+// priority.
+func (w *Workspace) Tagged(key string, after time.Time) (found []Tagged, isComplete bool) {
+	if !w.cache.hasListedAfter(after) {
+		w.cache.requestCompleteList(after)
+		return nil, false
+	}
+	return w.cache.tagged(key), true
+}
+
+// Survey requests a complete list that begins after a time of every workspace, at low
+// priority. A workspace whose clusters are read by GET, or that has no object, may never be
+// listed otherwise.
+func (r *Registry) Survey(after time.Time) {
 	caches, _ := r.snapshot()
 	for _, c := range caches {
-		c.requestCompleteList(time.Now())
+		c.requestCompleteList(after)
 	}
+}
+
+func (c *cache) hasListedAfter(after time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lists.startedAt.After(after)
 }
 
 func (c *cache) requestCompleteList(after time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lists.completeListAfter = after
-	c.wakeBy(after)
+	c.wakeBy(time.Now())
 }
 
 func (c *cache) tagged(key string) []Tagged {

@@ -59,6 +59,9 @@ type Options struct {
 	// OnOrphans is called after every search with the number of such clusters by host; nil
 	// for no call.
 	OnOrphans func(byHost map[string]int)
+	// UnusedConnections keeps the connections that no object uses any more across restarts,
+	// for the search for such clusters; nil: they are not kept.
+	UnusedConnections cluster.ConnectionStore
 	// ConflictPause is the retry interval of an object whose newest version the cache does
 	// not have yet: 100 ms. It doubles up to 10 s.
 	ConflictPause time.Duration
@@ -125,6 +128,7 @@ func (o Options) cluster() cluster.Options {
 		Coalesce:          o.Coalesce,
 		Orphans:           o.Orphans,
 		OnOrphans:         o.OnOrphans,
+		UnusedConnections: o.UnusedConnections,
 		Open:              o.Open,
 		ConflictPause:     o.ConflictPause,
 		WriteBackoff:      o.WriteBackoff,

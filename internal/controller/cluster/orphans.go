@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -29,6 +31,8 @@ type orphans struct {
 	searchInterval, surveyInterval time.Duration
 	logger                         logr.Logger
 	recorder                       events.EventRecorder
+	// unused are the connections that no object uses any more.
+	unused *unusedConnections
 	// onFound is called with the number of orphans by host.
 	onFound func(byHost map[string]int)
 	// logged are the orphans that were logged before. duplicates are the clusters that the
@@ -37,40 +41,65 @@ type orphans struct {
 	logged, duplicates, told map[cache.Tagged]bool
 }
 
-// searchesPerSurvey is the number of searches for which one list is requested: every 6
-// hours, if the interval of the searches is 5 minutes.
-const searchesPerSurvey = 72
+const (
+	// searchesPerSurvey is the number of searches for which one list is requested: every 6
+	// hours, if the interval of the searches is 5 minutes.
+	searchesPerSurvey = 72
+	// looksPerSearch is how often the objects are looked at between two searches, so that
+	// the deletion of the last object of a connection is noticed: every 10 seconds.
+	looksPerSearch = 30
+)
 
-func newOrphans(mgr ctrl.Manager, registry *cache.Registry, options Options) *orphans {
+func newOrphans(mgr ctrl.Manager, connect *connector.Connector, options Options) *orphans {
+	logger := mgr.GetLogger().WithName("orphans")
 	return &orphans{
 		reader:         mgr.GetClient(),
-		registry:       registry,
+		registry:       connect.Registry,
 		operatorID:     options.OperatorID,
 		searchInterval: options.Orphans,
 		surveyInterval: searchesPerSurvey * options.Orphans,
-		logger:         mgr.GetLogger().WithName("orphans"),
+		logger:         logger,
 		recorder:       mgr.GetEventRecorder("databricks-operator"),
+		unused:         newUnusedConnections(connect, options.UnusedConnections, logger, searchesPerSurvey*options.Orphans),
 		onFound:        options.OnOrphans,
 	}
 }
 
 // Start searches until ctx ends.
 func (o *orphans) Start(ctx context.Context) error {
-	ticker, surveys := time.NewTicker(o.searchInterval), time.NewTicker(o.surveyInterval)
-	defer ticker.Stop()
+	began := time.Now()
+	looks, searches, surveys := time.NewTicker(o.searchInterval/looksPerSearch), time.NewTicker(o.searchInterval), time.NewTicker(o.surveyInterval)
+	defer looks.Stop()
+	defer searches.Stop()
 	defer surveys.Stop()
+	firstSurvey := sync.OnceFunc(func() { o.registry.Survey(began) })
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-surveys.C:
-			o.registry.Survey()
-		case <-ticker.C:
-			if err := o.search(ctx); err != nil {
-				o.logger.Error(err, "the search for clusters without an object failed")
-			}
+		case <-looks.C:
+			err = o.look(ctx)
+		case now := <-surveys.C:
+			o.registry.Survey(now)
+		case <-searches.C:
+			firstSurvey()
+			err = o.search(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			o.logger.Error(err, "the search for clusters without an object failed")
 		}
 	}
+}
+
+// look notices the connections whose last object was deleted.
+func (o *orphans) look(ctx context.Context) error {
+	var objects v1alpha1.DatabricksClusterList
+	if err := o.reader.List(ctx, &objects, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list the objects: %w", err)
+	}
+	o.unused.update(ctx, objects.Items, time.Now())
+	return nil
 }
 
 // search compares the tagged clusters of every workspace with the objects.
@@ -87,10 +116,12 @@ func (o *orphans) search(ctx context.Context) error {
 		known[object.Status.ClusterID] = true
 		known[object.Spec.ClusterID] = true
 	}
+	o.unused.update(ctx, objects.Items, time.Now())
+	o.unused.search(ctx, time.Now())
 	counts, found, duplicates, told := map[string]int{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}, map[cache.Tagged]bool{}
-	for _, tagged := range o.registry.Tagged(v1alpha1.OwnerTagKey) {
+	for _, tagged := range append(o.registry.Tagged(v1alpha1.OwnerTagKey), o.unused.tagged()...) {
 		of := owner.Parse(tagged.Value)
-		if of.Operator != o.operatorID || known[tagged.ClusterID] {
+		if of.Operator != o.operatorID || known[tagged.ClusterID] || found[tagged] {
 			continue
 		}
 		if object := byUID[of.UID]; object != nil {

@@ -45,6 +45,9 @@ type Options struct {
 	Orphans           time.Duration
 	SeesAllNamespaces bool
 	OnOrphans         func(byHost map[string]int)
+	// UnusedConnections keeps the connections that no object uses any more across restarts;
+	// nil if they are not kept.
+	UnusedConnections ConnectionStore
 	// ConflictPause is the first retry interval of an object whose newest version the
 	// cache does not have yet.
 	ConflictPause time.Duration
@@ -66,7 +69,7 @@ func Setup(mgr ctrl.Manager, connect *connector.Connector, feed *queue.Feed, opt
 		return err
 	}
 	if options.SeesAllNamespaces {
-		if err := mgr.Add(newOrphans(mgr, connect.Registry, options)); err != nil {
+		if err := mgr.Add(newOrphans(mgr, connect, options)); err != nil {
 			return fmt.Errorf("add the orphan report to the manager: %w", err)
 		}
 	}
