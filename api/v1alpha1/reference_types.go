@@ -91,7 +91,8 @@ type SparkVersionSelector struct {
 	SparkVersion string `json:"sparkVersion,omitempty"`
 
 	// Operator: when a newer runtime replaces the one that was chosen. WhenDown
-	// (default): while the cluster is terminated; ByStrategy: like a changed spec, by
+	// (default): while the cluster is terminated, and with a restart for another
+	// reason; ByStrategy: like a changed spec, by
 	// updateStrategy; Never: only if the selector changes.
 	// +optional
 	Update RuntimeUpdate `json:"update,omitempty"`

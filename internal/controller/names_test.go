@@ -89,6 +89,41 @@ func TestNamesInPlaceOfIDs(t *testing.T) {
 		}
 	})
 
+	for name, restart := range map[string]func(*rig, *v1alpha1.DatabricksCluster){
+		"an edit": func(r *rig, cluster *v1alpha1.DatabricksCluster) { r.editSpec(cluster, sparkConf("spark.x", "y")) },
+		"a request": func(r *rig, cluster *v1alpha1.DatabricksCluster) {
+			r.edit(cluster, func(now *v1alpha1.DatabricksCluster) {
+				now.Annotations = map[string]string{v1alpha1.AnnotationRequest: "restart@1"}
+			})
+		},
+	} {
+		eachSize(t, "a newer runtime waits while the cluster runs, and is taken with a restart for "+name, func(t *testing.T, size size) {
+			r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("", simulator.DefaultToken)}})
+			r.workspace.SetUnreleased("18.x-scala2.13")
+			cluster := r.running(byNames)
+			r.inSync(cluster)
+			version := func() any {
+				record, _ := r.workspace.Cluster(cluster.Status.ClusterID)
+				return record.Spec["spark_version"]
+			}
+			r.Expect(version()).To(Equal("17.3.x-scala2.13"))
+			r.stop()
+			r.workspace.SetUnreleased()
+			r.start()
+			r.Eventually(func() int { return len(r.workspace.RequestsTo("clusters/spark-versions")) }).Should(BeNumerically(">=", 1))
+			r.Expect(r.quietWrites()).To(BeEmpty())
+			r.editSpec(cluster, fixed(2))
+			r.inSync(cluster)
+			r.Expect(r.quietWrites()).To(Equal([]string{"resize"}), "a size restarts nothing")
+			restart(r, cluster)
+			r.Eventually(version).Should(Equal("18.x-scala2.13"))
+			now := r.becomes(cluster, "Ready=Running")
+			r.Expect(now.Status.Resolved.SparkVersion).To(Equal("18.x-scala2.13"))
+			r.inSync(cluster)
+			r.Expect(r.quietWrites()).To(Equal([]string{"resize", "update"}), "one restart")
+		})
+	}
+
 	eachSize(t, "a name that the workspace does not have is reported with the nearest one, and found once it is there", func(t *testing.T, size size) {
 		r := size.rig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("", simulator.DefaultToken)}})
 		r.start()

@@ -252,6 +252,14 @@ func (a Attempts) readAfter() time.Time {
 	return time.Time{}
 }
 
+// RestartIsNext reports whether a running cluster is about to be restarted: an update waits
+// for the GET that it is based on, or a request to restart was accepted. Changes that wait
+// for a restart are made with it.
+func RestartIsNext(cluster *v1alpha1.DatabricksCluster, attempts Attempts) bool {
+	updateIsNext := attempts.base != "" && attempts.base != v1alpha1.RequestReconcile
+	return updateIsNext || (Input{Cluster: cluster}).hasAccepted(v1alpha1.RequestRestart)
+}
+
 // hasBase reports whether a GET that began at specAt is what an update of these
 // differences may be based on.
 func (a Attempts) hasBase(differences []drift.Difference, specAt time.Time) bool {

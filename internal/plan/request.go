@@ -168,8 +168,8 @@ func (in Input) advanceStart(request v1alpha1.RequestStatus) (Plan, bool) {
 		if request.Phase == v1alpha1.RequestInProgress {
 			return in.finishRequest(request, v1alpha1.RequestFailed, TerminationSummary(in.Observed.Details))
 		}
-		if in.needsCorrection() || in.enforcesNow() {
-			// Pending changes go first; the start follows.
+		if in.hasPendingChanges() {
+			// They go first; the start follows.
 			return Plan{}, false
 		}
 		request.Phase = v1alpha1.RequestInProgress
@@ -193,7 +193,7 @@ func (in Input) advanceRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	case details.State == compute.StateRunning && (again || request.Phase == v1alpha1.RequestInProgress):
 		// This read began after the call, which changes the state immediately.
 		return in.finishRequest(request, v1alpha1.RequestSucceeded, "the cluster was restarted")
-	case details.State != compute.StateRunning || in.needsCorrection() || in.enforcesNow():
+	case details.State != compute.StateRunning || in.hasPendingChanges():
 		return Plan{}, false
 	}
 	request.Phase = v1alpha1.RequestInProgress
@@ -203,6 +203,12 @@ func (in Input) advanceRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	})
 	plan.Request = &request
 	return plan, true
+}
+
+// hasPendingChanges reports whether changes of the cluster go before a start or a restart,
+// or may: a difference is not confirmed yet.
+func (in Input) hasPendingChanges() bool {
+	return in.needsCorrection() || in.enforcesNow() || in.Observed.UnconfirmedDiff
 }
 
 func (in Input) advanceTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
@@ -236,6 +242,11 @@ func (in Input) restartRequest() *v1alpha1.RequestStatus {
 func (in Input) finishRequest(request v1alpha1.RequestStatus, phase v1alpha1.RequestPhase, message string) (Plan, bool) {
 	request.Phase, request.Message = phase, message
 	return acknowledgeWith(request), true
+}
+
+// hasAccepted reports whether a request with this verb is stored and was not begun.
+func (in Input) hasAccepted(verb string) bool {
+	return in.hasOpenRequest(verb) && in.Cluster.Status.Request.Phase == v1alpha1.RequestAccepted
 }
 
 // hasOpenRequest reports whether a request with this verb is stored and not finished.

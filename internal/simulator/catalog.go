@@ -106,6 +106,9 @@ func cloudOfNodeType(id string) Cloud {
 func (c *call) sparkVersions() (any, *apiError) {
 	versions := make([]any, 0, len(runtimes))
 	for _, r := range runtimes {
+		if slices.Contains(c.server.unreleased, r.key) {
+			continue
+		}
 		versions = append(versions, params{"key": r.key, "name": r.name})
 	}
 	return params{"versions": versions}, nil

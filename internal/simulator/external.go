@@ -284,6 +284,14 @@ func (c *cluster) forceState(state State, now time.Time, message string) {
 // Clock returns the simulator's clock; advance it to make transitions happen.
 func (s *Server) Clock() *Clock { return s.clock }
 
+// SetUnreleased removes runtimes from the list of the runtimes, as before their release, and
+// adds all others.
+func (s *Server) SetUnreleased(keys ...string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.unreleased = keys
+}
+
 // SetBehaviour replaces the switches.
 func (s *Server) SetBehaviour(b Behaviour) {
 	s.mutex.Lock()

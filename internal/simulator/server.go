@@ -22,6 +22,7 @@ type Server struct {
 	mutex        sync.Mutex // guards everything below, and every workspace
 	timings      Timings
 	behaviour    Behaviour
+	unreleased   []string // runtimes that spark-versions does not have yet
 	workspaces   []*workspace
 	credentials  map[string][]*session // by token, one session per workspace
 	accessTokens map[string][]*session // issued by OAuth

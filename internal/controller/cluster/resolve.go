@@ -63,7 +63,7 @@ func (r *Reconciler) resolveBy(cluster *v1alpha1.DatabricksCluster, observed *ob
 	observed.subscribe()
 	catalog := observed.view.Catalog
 	return selection.Resolve(selection.Input{
-		Spec: observed.spec, Kept: cluster.Status.Resolved, Power: powerOf(cluster, observed.view.Cluster),
+		Spec: observed.spec, Kept: cluster.Status.Resolved, Power: powerOf(cluster, observed.view.Cluster, r.attempts.of(cluster)),
 		Lists: selection.Lists{
 			Policies: catalog.Policies.Value, InstancePools: catalog.InstancePools.Value,
 			Versions: listed(catalog.Versions), NodeTypes: listed(catalog.NodeTypes),
@@ -86,9 +86,11 @@ func adviceOf(cluster *v1alpha1.DatabricksCluster, attempts plan.Attempts) plan.
 	return plan.AdviceGiven
 }
 
-// powerOf returns whether the cluster of an object is known to be down.
-func powerOf(cluster *v1alpha1.DatabricksCluster, read cache.Observation) selection.Power {
-	if clusterID(cluster) == "" || read.Presence == cache.Present && read.Cluster.State == compute.StateTerminated {
+// powerOf returns whether a new runtime restarts the cluster of an object: not if it is
+// known to be down, or is about to be restarted for another reason.
+func powerOf(cluster *v1alpha1.DatabricksCluster, read cache.Observation, attempts plan.Attempts) selection.Power {
+	isDown := clusterID(cluster) == "" || read.Presence == cache.Present && read.Cluster.State == compute.StateTerminated
+	if isDown || plan.RestartIsNext(cluster, attempts) {
 		return selection.Down
 	}
 	return selection.MayRun
