@@ -42,7 +42,7 @@ func (c *call) cluster(needed level) (*cluster, *apiError) {
 	if r != nil {
 		return nil, r
 	}
-	held := found.levelOf(c.principal)
+	held := found.access.levelOf(c.principal)
 	switch {
 	case held < canAttach && c.principal.SeesOwnOnly:
 		return nil, c.missing(found.id)
@@ -78,6 +78,11 @@ func (c *call) createCluster() (any, *apiError) {
 		}
 	}
 	requested := cloneParams(c.params)
+	if id := textOf(requested, "policy_id"); id != "" {
+		if p := c.workspace.policy(id); p != nil && p.access.levelOf(c.principal) < canUse {
+			return nil, invalid("'%s' is not a valid cluster policy ID", id)
+		}
+	}
 	delete(requested, "idempotency_token")
 	delete(requested, "clone_from")
 	settings, r := c.workspace.resolve(requested, c.principal.UserName)
@@ -99,7 +104,7 @@ func (c *call) createCluster() (any, *apiError) {
 	made.extra = overlay(c.workspace.extra, c.requestExtras(c.workspace.extra, ""))
 	made.installPolicyLibraries(c.now)
 	if c.principal.NotAdmin {
-		made.grants = []grant{{kind: c.principal.grantKind(), name: c.principal.UserName, level: canManage}}
+		made.access.grants = []grant{{kind: c.principal.grantKind(), name: c.principal.UserName, level: canManage}}
 	}
 	made.launch(c.now, c.fault)
 	made.addEvent(c.now, "CREATING", params{
@@ -136,6 +141,7 @@ func (w *workspace) makeCluster(spec, settings params, creator, source string, n
 		workspace: w, id: w.newClusterID(), creator: creator, source: source,
 		created: now, autoscaledTo: -1,
 	}
+	made.access = accessList{kind: clusterAccess, id: made.id}
 	made.configure(spec, settings)
 	made.enterState(Terminated, now, "")
 	w.add(made)

@@ -81,7 +81,7 @@ type cluster struct {
 	gone     time.Time
 
 	libraries []*installed
-	grants    []grant
+	access    accessList
 	events    []event
 }
 
@@ -184,8 +184,8 @@ func (c *cluster) capacity() (cores float64, memoryMB int64) {
 func (c *cluster) defaultTags() params {
 	tags := params{"Vendor": "Databricks", "Creator": c.creator, "ClusterName": c.name, "ClusterId": c.id}
 	if pool := c.workspace.pool(textOf(c.settings, "instance_pool_id")); pool != nil {
-		tags["DatabricksInstancePoolId"] = pool.ID
-		tags["DatabricksInstancePoolCreatorId"] = "0"
+		tags["DatabricksInstancePoolId"] = pool.id
+		tags["DatabricksInstancePoolCreatorId"] = decimal(pool.creator)
 	}
 	return tags
 }

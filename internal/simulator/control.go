@@ -80,7 +80,7 @@ func controlEndpoints() []controlEndpoint {
 		{"DELETE", "policies/{id}", "removes one; ?workspace= names another workspace than the first", removePolicy},
 		{
 			"POST", "pools", `adds or replaces a pool: {"workspace", "instance_pool_id", "instance_pool_name", ` +
-				`"node_type_id", "min_idle_instances", "max_capacity"}`, addPool,
+				`"node_type_id", "min_idle_instances", "max_capacity", "stock_out"}`, addPool,
 		},
 		{"DELETE", "pools/{id}", "removes one; ?workspace= names another workspace than the first", removePool},
 	}

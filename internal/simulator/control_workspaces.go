@@ -38,7 +38,7 @@ func listWorkspaces(s *Server, _ *http.Request) (any, error) {
 			one.Policies = append(one.Policies, p.Policy)
 		}
 		for _, p := range w.pools {
-			one.Pools = append(one.Pools, *p)
+			one.Pools = append(one.Pools, p.configured())
 		}
 		shown = append(shown, one)
 	}

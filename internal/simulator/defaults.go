@@ -66,10 +66,10 @@ func (w *workspace) fillNodeTypes(settings params) {
 	if id := textOf(settings, "instance_pool_id"); id != "" {
 		setDefault(settings, "driver_instance_pool_id", id)
 		worker, driver := w.pool(id), w.pool(textOf(settings, "driver_instance_pool_id"))
-		settings["node_type_id"] = worker.NodeTypeID
-		settings["driver_node_type_id"] = driver.NodeTypeID
-		settings["instance_source"] = params{"instance_pool_id": worker.ID}
-		settings["driver_instance_source"] = params{"instance_pool_id": driver.ID}
+		settings["node_type_id"] = worker.nodeType()
+		settings["driver_node_type_id"] = driver.nodeType()
+		settings["instance_source"] = params{"instance_pool_id": worker.id}
+		settings["driver_instance_source"] = params{"instance_pool_id": driver.id}
 		setDefault(settings, "enable_elastic_disk", true)
 		return
 	}

@@ -14,7 +14,8 @@
 //   - identity, tokens, oauth, principals: the caller, its workspace and its rights
 //   - limits, faults, log: rate limits, injected failures, the request log
 //   - schema, fields, validate, defaults, rewriting, extras: the specification of a cluster, and the settings that the server derives from it
-//   - policies, policyrules, versions: values that a policy fixes, rejects and fills in
+//   - policies, policyrules, families, versions: policies, and the values that they fix, reject and fill in
+//   - compliance: whether clusters comply with their policy, and its enforcement
 //   - lifecycle, cluster, actions, update, list, events: clusters and the operations on them
 //   - libraries, permissions, pools, catalog: the APIs around clusters
 //   - external, actor, owners: changes from outside the client under test, and the state that tests may inspect

@@ -132,9 +132,52 @@ var enforceParams = clusterIDParams.with(object(map[string]*schema{
 
 var cancelEnforcementParams = clusterIDParams.with(object(map[string]*schema{"allow_missing": boolean}))
 
+var policyCreateParams = object(map[string]*schema{
+	"name": text, "definition": text, "description": text, "libraries": list(library), "max_clusters_per_user": integer,
+	"policy_family_id": text, "policy_family_definition_overrides": text,
+})
+
+var policyEditParams = policyCreateParams.with(policyParams)
+
+var familyListParams = object(map[string]*schema{"max_results": integer, "page_token": text})
+
+var familyParams = object(map[string]*schema{"version": integer})
+
 var policyListParams = object(map[string]*schema{
 	"sort_column": oneOf("POLICY_CREATION_TIME", "POLICY_NAME"), "sort_order": oneOf("ASC", "DESC"),
 })
+
+var diskTypes = object(map[string]*schema{
+	"ebs_volume_type":        oneOf("GENERAL_PURPOSE_SSD", "THROUGHPUT_OPTIMIZED_HDD"),
+	"azure_disk_volume_type": oneOf("PREMIUM_LRS", "STANDARD_LRS"),
+})
+
+// poolSpec are the fields of a pool that a request may have. Pools know no availability
+// with a fallback.
+var poolSpec = object(map[string]*schema{
+	"instance_pool_name": text, "node_type_id": text,
+	"min_idle_instances": integer, "max_capacity": integer, "idle_instance_autotermination_minutes": integer,
+	"enable_elastic_disk": boolean, "preloaded_spark_versions": list(text), "custom_tags": textMap,
+	"disk_spec": object(map[string]*schema{
+		"disk_count": integer, "disk_size": integer, "disk_iops": integer, "disk_throughput": integer, "disk_type": diskTypes,
+	}),
+	"preloaded_docker_images": list(object(map[string]*schema{
+		"url": text, "basic_auth": object(map[string]*schema{"username": text, "password": text}),
+	})),
+	"node_type_flexibility":  object(map[string]*schema{"alternate_node_type_ids": list(text), "aws_context_id": text}),
+	"remote_disk_throughput": integer, "total_initial_remote_disk_size": integer,
+	"aws_attributes": object(map[string]*schema{
+		"availability": oneOf("SPOT", "ON_DEMAND"), "zone_id": text, "instance_profile_arn": text, "spot_bid_price_percent": integer,
+	}),
+	"azure_attributes": object(map[string]*schema{
+		"availability": oneOf("SPOT_AZURE", "ON_DEMAND_AZURE"), "spot_bid_max_price": number, "capacity_reservation_group": text,
+	}),
+	"gcp_attributes": object(map[string]*schema{
+		"gcp_availability": oneOf("PREEMPTIBLE_GCP", "ON_DEMAND_GCP", "PREEMPTIBLE_WITH_FALLBACK_GCP"), "local_ssd_count": integer, "zone_id": text,
+	}),
+})
+
+var poolEditParams = poolSpec.with(poolParams)
 
 var poolParams = object(map[string]*schema{"instance_pool_id": text})
 

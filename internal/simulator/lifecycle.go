@@ -66,19 +66,8 @@ func (c *cluster) launch(at time.Time, fault *faultRule) {
 	}
 	c.reason, c.terminated, c.executors = nil, time.Time{}, 0
 	c.setLaunchFault(fault)
-	c.failIfPoolMissing()
-}
-
-// failIfPoolMissing makes the launch fail if a pool of the cluster does not
-// exist.
-func (c *cluster) failIfPoolMissing() {
-	for _, field := range []string{"instance_pool_id", "driver_instance_pool_id"} {
-		if id := textOf(c.settings, field); id != "" && c.workspace.pool(id) == nil {
-			c.launchFailure = &TerminationReason{
-				Code: "INSTANCE_POOL_NOT_FOUND", Type: "CLIENT_ERROR",
-				Parameters: map[string]string{"instance_pool_id": id},
-			}
-		}
+	if failure := c.poolFailure(at); failure != nil {
+		c.launchFailure = failure
 	}
 }
 

@@ -61,7 +61,7 @@ func (w *workspace) visible(now time.Time, reader *session) []listed {
 
 func (c *cluster) visibleTo(reader *session) bool {
 	p := reader.principal
-	if p.NotAdmin && p.SeesOwnOnly && c.levelOf(p) < canAttach {
+	if p.NotAdmin && p.SeesOwnOnly && c.access.levelOf(p) < canAttach {
 		return false
 	}
 	return !reader.rights.hides(c.id)

@@ -19,6 +19,46 @@ func (s *Server) routes() *http.ServeMux {
 	post := func(path, name string, accepts *schema, handle func(*call) (any, *apiError)) {
 		on(http.MethodPost, path, name, accepts, handle)
 	}
+	clusterRoutes(get, post)
+	get("/api/2.1/clusters/list", "clusters/list", listParams, (*call).listClusters)
+	get("/api/2.0/clusters/list", "clusters/list", listParams, (*call).listAllClusters)
+
+	post("/api/2.0/libraries/install", "libraries/install", librariesParams, (*call).installLibraries)
+	post("/api/2.0/libraries/uninstall", "libraries/uninstall", librariesParams, (*call).uninstallLibraries)
+	get("/api/2.0/libraries/cluster-status", "libraries/cluster-status", clusterIDParams, (*call).libraryStatus)
+	get("/api/2.0/libraries/all-cluster-statuses", "libraries/all-cluster-statuses", noParams, (*call).allLibraryStatuses)
+
+	permissions := func(path, name string, of accessOf) {
+		const prefix = "/api/2.0/permissions/"
+		get(prefix+path, "permissions/"+name+"get", noParams, of.get)
+		get(prefix+path+"/permissionLevels", "permissions/"+name+"levels", noParams, of.levels)
+		on(http.MethodPut, prefix+path, "permissions/"+name+"set", permissionsParams, of.set)
+		on(http.MethodPatch, prefix+path, "permissions/"+name+"update", permissionsParams, of.update)
+	}
+	permissions("clusters/{cluster_id}", "", clusterAccessOf)
+	permissions("cluster-policies/{policy_id}", "cluster-policies/", policyAccessOf)
+	permissions("instance-pools/{instance_pool_id}", "instance-pools/", poolAccessOf)
+
+	policyRoutes(get, post)
+	get("/api/2.0/preview/scim/v2/Me", "scim/me", noParams, (*call).me)
+
+	anonymous := func(path, name string, handle func(*call) (any, *apiError)) {
+		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: noParams, anonymous: true, handle: handle}))
+	}
+	anonymous("/.well-known/databricks-config", "discovery/config", (*call).databricksConfig)
+	anonymous("/oidc/.well-known/oauth-authorization-server", "oauth/discovery", (*call).authorizationServer)
+	mux.Handle("POST /oidc/v1/token", s.serve(&endpoint{name: "oauth/token", anonymous: true, handle: (*call).token}))
+
+	mux.Handle(ControlPath, s.control())
+	mux.Handle("/", s.serve(&endpoint{name: "unknown", anonymous: true, accepts: noParams, handle: (*call).noSuchEndpoint}))
+	return mux
+}
+
+// register adds an endpoint with one method.
+type register func(path, name string, accepts *schema, handle func(*call) (any, *apiError))
+
+// clusterRoutes registers the endpoints of clusters that both versions of the API have.
+func clusterRoutes(get, post register) {
 	for _, version := range []string{"/api/2.0/", "/api/2.1/"} {
 		post(version+"clusters/create", "clusters/create", createParams, (*call).createCluster)
 		post(version+"clusters/edit", "clusters/edit", editParams, (*call).editCluster)
@@ -37,45 +77,28 @@ func (s *Server) routes() *http.ServeMux {
 		get(version+"clusters/list-node-types", "clusters/list-node-types", noParams, (*call).listNodeTypes)
 		get(version+"clusters/list-zones", "clusters/list-zones", noParams, (*call).listZones)
 	}
-	get("/api/2.1/clusters/list", "clusters/list", listParams, (*call).listClusters)
-	get("/api/2.0/clusters/list", "clusters/list", listParams, (*call).listAllClusters)
-
-	post("/api/2.0/libraries/install", "libraries/install", librariesParams, (*call).installLibraries)
-	post("/api/2.0/libraries/uninstall", "libraries/uninstall", librariesParams, (*call).uninstallLibraries)
-	get("/api/2.0/libraries/cluster-status", "libraries/cluster-status", clusterIDParams, (*call).libraryStatus)
-	get("/api/2.0/libraries/all-cluster-statuses", "libraries/all-cluster-statuses", noParams, (*call).allLibraryStatuses)
-
-	const grants = "/api/2.0/permissions/clusters/{cluster_id}"
-	get(grants, "permissions/get", noParams, (*call).getPermissions)
-	get(grants+"/permissionLevels", "permissions/levels", noParams, (*call).permissionLevels)
-	on(http.MethodPut, grants, "permissions/set", permissionsParams, (*call).setPermissions)
-	on(http.MethodPatch, grants, "permissions/update", permissionsParams, (*call).updatePermissions)
-
-	policyRoutes(get, post)
-	get("/api/2.0/preview/scim/v2/Me", "scim/me", noParams, (*call).me)
-
-	anonymous := func(path, name string, handle func(*call) (any, *apiError)) {
-		mux.Handle("GET "+path, s.serve(&endpoint{name: name, accepts: noParams, anonymous: true, handle: handle}))
-	}
-	anonymous("/.well-known/databricks-config", "discovery/config", (*call).databricksConfig)
-	anonymous("/oidc/.well-known/oauth-authorization-server", "oauth/discovery", (*call).authorizationServer)
-	mux.Handle("POST /oidc/v1/token", s.serve(&endpoint{name: "oauth/token", anonymous: true, handle: (*call).token}))
-
-	mux.Handle(ControlPath, s.control())
-	mux.Handle("/", s.serve(&endpoint{name: "unknown", anonymous: true, accepts: noParams, handle: (*call).noSuchEndpoint}))
-	return mux
 }
 
-// policyRoutes registers the endpoints of policies, their compliance and pools.
-func policyRoutes(get, post func(path, name string, accepts *schema, handle func(*call) (any, *apiError))) {
-	get("/api/2.0/policies/clusters/get", "policies/get", policyParams, (*call).getPolicy)
-	get("/api/2.0/policies/clusters/list", "policies/list", policyListParams, (*call).listPolicies)
-	get("/api/2.0/policies/clusters/get-compliance", "policies/get-compliance", clusterIDParams, (*call).getCompliance)
-	get("/api/2.0/policies/clusters/list-compliance", "policies/list-compliance", complianceListParams, (*call).listCompliance)
-	post("/api/2.0/policies/clusters/enforce-compliance", "policies/enforce-compliance", enforceParams, (*call).enforceCompliance)
-	post("/api/2.0/policies/clusters:cancelPendingClusterEnforcement", "policies/cancel-enforcement", cancelEnforcementParams, (*call).cancelEnforcement)
-	get("/api/2.0/instance-pools/get", "instance-pools/get", poolParams, (*call).getPool)
-	get("/api/2.0/instance-pools/list", "instance-pools/list", noParams, (*call).listPools)
+// policyRoutes registers the endpoints of policies, their families, their compliance and
+// pools.
+func policyRoutes(get, post register) {
+	const policies, families, pools = "/api/2.0/policies/clusters", "/api/2.0/policy-families", "/api/2.0/instance-pools"
+	post(policies+"/create", "policies/create", policyCreateParams, (*call).createPolicy)
+	post(policies+"/edit", "policies/edit", policyEditParams, (*call).editPolicy)
+	post(policies+"/delete", "policies/delete", policyParams, (*call).deletePolicy)
+	get(policies+"/get", "policies/get", policyParams, (*call).getPolicy)
+	get(policies+"/list", "policies/list", policyListParams, (*call).listPolicies)
+	get(policies+"/get-compliance", "policies/get-compliance", clusterIDParams, (*call).getCompliance)
+	get(policies+"/list-compliance", "policies/list-compliance", complianceListParams, (*call).listCompliance)
+	post(policies+"/enforce-compliance", "policies/enforce-compliance", enforceParams, (*call).enforceCompliance)
+	post(policies+":cancelPendingClusterEnforcement", "policies/cancel-enforcement", cancelEnforcementParams, (*call).cancelEnforcement)
+	get(families, "policy-families/list", familyListParams, (*call).listFamilies)
+	get(families+"/{policy_family_id}", "policy-families/get", familyParams, (*call).getFamily)
+	post(pools+"/create", "instance-pools/create", poolSpec, (*call).createPool)
+	post(pools+"/edit", "instance-pools/edit", poolEditParams, (*call).editPool)
+	post(pools+"/delete", "instance-pools/delete", poolParams, (*call).deletePool)
+	get(pools+"/get", "instance-pools/get", poolParams, (*call).getPool)
+	get(pools+"/list", "instance-pools/list", noParams, (*call).listPools)
 }
 
 func (c *call) noSuchEndpoint() (any, *apiError) {

@@ -226,3 +226,52 @@ func TestSDKIsRejectedWithAWrongSecret(t *testing.T) {
 	_, err := c.CurrentUser.Me(t.Context(), iam.MeRequest{})
 	c.Expect(err).To(MatchError(ContainSubstring("invalid_client")))
 }
+
+func TestSDKManagesPoliciesAndPools(t *testing.T) {
+	c := newSDK(t, simulator.Options{}, byToken())
+	ctx := t.Context()
+	policy, err := c.ClusterPolicies.Create(ctx, compute.CreatePolicy{Name: "small", Definition: `{"autotermination_minutes": {"type": "fixed", "value": 30}}`})
+	c.Expect(err).NotTo(HaveOccurred())
+	pool, err := c.InstancePools.Create(ctx, compute.CreateInstancePool{InstancePoolName: "workers", NodeTypeId: "i3.xlarge", MinIdleInstances: 1})
+	c.Expect(err).NotTo(HaveOccurred())
+	byName, err := c.ClusterPolicies.GetByName(ctx, "small")
+	c.Expect(err).NotTo(HaveOccurred())
+	c.Expect(byName.PolicyId).To(Equal(policy.PolicyId))
+	found, err := c.InstancePools.GetByInstancePoolName(ctx, "workers")
+	c.Expect(err).NotTo(HaveOccurred())
+	c.Expect(found.InstancePoolId).To(Equal(pool.InstancePoolId))
+	c.advance(time.Hour)
+
+	creation, err := c.Clusters.Create(ctx, compute.CreateCluster{
+		ClusterName: "c", SparkVersion: "16.4.x-scala2.12", NumWorkers: 1, PolicyId: policy.PolicyId, InstancePoolId: pool.InstancePoolId,
+	})
+	c.Expect(err).NotTo(HaveOccurred())
+	c.advance(time.Hour)
+	c.Expect(c.ClusterPolicies.Edit(ctx, compute.EditPolicy{
+		PolicyId: policy.PolicyId, Name: "small", Definition: `{"autotermination_minutes": {"type": "fixed", "value": 20}}`,
+	})).To(Succeed())
+	compliances, err := c.PolicyComplianceForClusters.ListComplianceAll(ctx, compute.ListClusterCompliancesRequest{PolicyId: policy.PolicyId})
+	c.Expect(err).NotTo(HaveOccurred())
+	c.Expect(compliances).To(ConsistOf(And(HaveField("ClusterId", creation.ClusterId), HaveField("IsCompliant", false))))
+	enforced, err := c.PolicyComplianceForClusters.EnforceCompliance(ctx, compute.EnforceClusterComplianceRequest{ClusterId: creation.ClusterId})
+	c.Expect(err).NotTo(HaveOccurred())
+	c.Expect(enforced.Changes).To(ConsistOf(compute.ClusterSettingsChange{
+		Field: "autotermination_minutes", PreviousValue: "30", NewValue: "20", ForceSendFields: []string{"Field", "NewValue", "PreviousValue"},
+	}))
+
+	c.Expect(c.InstancePools.Edit(ctx, compute.EditInstancePool{
+		InstancePoolId: pool.InstancePoolId, InstancePoolName: "workers", NodeTypeId: "i3.xlarge", MaxCapacity: 4,
+	})).To(Succeed())
+	_, err = c.InstancePools.SetPermissions(ctx, compute.InstancePoolPermissionsRequest{InstancePoolId: pool.InstancePoolId, AccessControlList: []compute.InstancePoolAccessControlRequest{
+		{GroupName: "users", PermissionLevel: compute.InstancePoolPermissionLevelCanAttachTo},
+	}})
+	c.Expect(err).NotTo(HaveOccurred())
+	families, err := c.PolicyFamilies.ListAll(ctx, compute.ListPolicyFamiliesRequest{MaxResults: 1})
+	c.Expect(err).NotTo(HaveOccurred())
+	c.Expect(families).To(HaveLen(4))
+	c.Expect(c.Clusters.PermanentDelete(ctx, compute.PermanentDeleteCluster{ClusterId: creation.ClusterId})).To(Succeed())
+	c.Expect(c.InstancePools.DeleteByInstancePoolId(ctx, pool.InstancePoolId)).To(Succeed())
+	c.Expect(c.ClusterPolicies.DeleteByPolicyId(ctx, policy.PolicyId)).To(Succeed())
+	_, err = c.ClusterPolicies.GetByPolicyId(ctx, policy.PolicyId)
+	c.Expect(errors.Is(err, apierr.ErrNotFound)).To(BeTrue(), "%v", err)
+}

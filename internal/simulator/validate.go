@@ -74,6 +74,19 @@ func (w *workspace) validateNodes(s params) *apiError {
 	case textOf(s, "node_type_id") == "":
 		return invalid("Cluster validation error: Missing required field: node_type_id")
 	}
+	if r := w.validateNodeTypes(s); r != nil {
+		return r
+	}
+	id := textOf(s, "node_type_id")
+	aws, _ := s["aws_attributes"].(params)
+	if strings.HasPrefix(id, "m4.") && integerOf(aws, "ebs_volume_count") == 0 && !boolOf(s, "enable_elastic_disk") {
+		return invalid("At least one EBS volume must be attached for clusters created with node type %s.", id)
+	}
+	return nil
+}
+
+// validateNodeTypes checks that the workspace has the node types.
+func (w *workspace) validateNodeTypes(s params) *apiError {
 	for _, field := range []string{"node_type_id", "driver_node_type_id"} {
 		id := textOf(s, field)
 		cloud := cloudOfNodeType(id)
@@ -81,11 +94,6 @@ func (w *workspace) validateNodes(s params) *apiError {
 		if id != "" && (cloud == AnyCloud || (w.cloud != AnyCloud && cloud != w.cloud) || isUnlisted) {
 			return invalid("Node type %s is not supported", id)
 		}
-	}
-	id := textOf(s, "node_type_id")
-	aws, _ := s["aws_attributes"].(params)
-	if strings.HasPrefix(id, "m4.") && integerOf(aws, "ebs_volume_count") == 0 && !boolOf(s, "enable_elastic_disk") {
-		return invalid("At least one EBS volume must be attached for clusters created with node type %s.", id)
 	}
 	return nil
 }
@@ -96,9 +104,20 @@ func (w *workspace) validatePools(s params, pool, driverPool string) *apiError {
 			return invalid("The field '%s' cannot be supplied when an instance pool ID is provided.", field)
 		}
 	}
+	tags, _ := s["custom_tags"].(params)
 	for _, id := range []string{pool, driverPool} {
-		if id != "" && w.pool(id) == nil {
+		if id == "" {
+			continue
+		}
+		found := w.pool(id)
+		if found == nil {
 			return invalid("Cluster validation error: Can't find an instance pool with id: %s.", id)
+		}
+		of, _ := found.settings["custom_tags"].(params)
+		for _, key := range sortedKeys(tags) {
+			if _, both := of[key]; both {
+				return invalid("Cluster validation error: the custom tag %s is a tag of the instance pool %s", key, id)
+			}
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ type workspace struct {
 	groups     []string
 	extra      params // the extra fields of new clusters; see extras.go
 	policies   []*policy
-	pools      []*Pool
+	pools      []*pool
 
 	byID   map[string]*cluster // all clusters ever created
 	byName []*cluster          // clusters that are not permanently deleted, sorted by name and id
