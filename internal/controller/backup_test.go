@@ -66,6 +66,8 @@ func TestARestoreWithStatus(t *testing.T) {
 		r.lose(backup)
 		restored := r.restoredWithStatus(r.namespace, backup, adoptOrCreate)
 		r.start()
+		// The restored conditions are those of the backup.
+		r.Eventually(func() []string { return r.get(restored).Finalizers }).Should(ContainElement(v1alpha1.FinalizerCluster))
 		r.inSync(restored)
 		now := r.becomes(restored, "Ready=Running")
 		r.Expect(now.Status.ClusterID).To(Equal(backup.Status.ClusterID))

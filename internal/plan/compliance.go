@@ -216,7 +216,7 @@ func (in Input) enforcementRequeue() time.Time {
 func (in Input) enforcementNote() string {
 	last := in.Attempts.Side[StepEnforceCompliance]
 	switch {
-	case !in.enforces():
+	case !in.enforces(), in.Cluster.Spec.Suspend:
 		return ""
 	case !in.enforcementDelayedUntil().IsZero():
 		return "the workspace enforced the policy and left them: change the spec or the policy"

@@ -33,6 +33,7 @@ var verbs = []verb{
 	{"create", 12, anObject, []string{
 		`{}`, `{}`, `{"numWorkers":2}`, `{"runPolicy":"Running"}`, `{"runPolicy":"Terminated"}`, `{"deletionPolicy":"Terminate"}`,
 		`{"customTags":{"team":"data"}}`, `{"driftPolicy":"Warn"}`, `{"sparkConf":{"spark.a":"1"}}`,
+		`{"policyName":"team","policyCompliance":"Enforce"}`,
 	}, (*world).create},
 	{"adopt", 3, anObject, []string{`{}`, `{"numWorkers":2}`, `{"deletionPolicy":"Delete"}`}, (*world).adopt},
 	{"take-over", 1, anObject, []string{`{"numWorkers":3}`, `{"customTags":{"team":"data"}}`}, (*world).takeOver},
@@ -47,6 +48,8 @@ var verbs = []verb{
 		`{"libraries":[{"pypi":{"package":"simplejson"}}]}`, `{"libraries":[]}`,
 		`{"accessControlList":[{"userName":"b@example.com","permissionLevel":"CAN_RESTART"}]}`, `{"accessControlList":null}`,
 		`{"pinned":true}`, `{"pinned":false}`, `{"autoterminationMinutes":9000}`,
+		`{"policyName":"team"}`, `{"policyName":"nowhere"}`, `{"policyName":null}`,
+		`{"policyCompliance":"Report"}`, `{"policyCompliance":"Enforce"}`, `{"policyCompliance":null}`,
 	}, (*world).edit},
 	{"delete", 7, anObject, nil, func(w *world, at key, _ string) { _, _ = w.server.remove(at); w.checks.edited(at) }},
 	{"request", 4, anObject, []string{"start@1", "terminate@2", "restart@3", "start@4", "reconcile@5"}, (*world).request},
@@ -68,8 +71,12 @@ var verbs = []verb{
 		})
 	}},
 
+	{"policy", 2, theWorld, sortedNames(policyDefinitions), func(w *world, _ key, name string) {
+		_, _ = w.workspace.AddPolicy("", simulator.Policy{ID: teamPolicy, Name: "team", Definition: policyDefinitions[name]})
+	}},
+
 	// Faults of the workspace and of the way to it.
-	{"fault", 14, theWorld, sortedNames(workspaceFaults), func(w *world, _ key, name string) { w.workspace.AddFault(workspaceFaults[name]) }},
+	{"fault", 14, theWorld, sortedNames(workspaceFaults), func(w *world, _ key, name string) { w.fault(workspaceFaults[name]) }},
 	{"down", 2, theWorld, []string{"20s", "90s", "10m0s"}, func(w *world, _ key, text string) {
 		name := w.workspace.AddFault(simulator.Fault{Endpoint: "*", Drop: true})
 		time.AfterFunc(duration(text), func() { w.workspace.RemoveFault(name) })
@@ -104,14 +111,34 @@ var verbs = []verb{
 	{"second-leader", 2, theWorld, []string{"20s", "20s", "20s", "5m0s"}, func(w *world, _ key, overlap string) { w.second(duration(overlap)) }},
 }
 
+// teamPolicy is the id of the policy with the name team.
+const teamPolicy = "P1"
+
+// policyDefinitions are the definitions of the policy with the name team.
+var policyDefinitions = map[string]string{
+	"permits-all": `{}`,
+	"fixes":       `{"spark_conf.spark.speculation": {"type": "fixed", "value": "true"}}`,
+	"contradicts": `{"spark_conf.spark.a": {"type": "fixed", "value": "3"}}`,
+	"limits":      `{"num_workers": {"type": "range", "maxValue": 2, "defaultValue": 1}}`,
+}
+
 func (w *world) killAt(calls string, when moment) {
 	count, _ := strconv.Atoi(calls)
 	w.each(func(l *link) { l.killAt(count, when) })
 }
 
-// workspaceFaults are the faults of the workspace by name. A list that lacks a cluster is
-// followed by one that has it: the search for the owner tag needs two lists, and is no
-// net if both lack it.
+// listLacks is the name of the faults of lists that lack a cluster. One of them at a time
+// is pending: the search for the owner tag needs two lists, and is no net if both lack it.
+const listLacks = "list-lacks"
+
+func (w *world) fault(fault simulator.Fault) {
+	if fault.Name != "" {
+		w.workspace.RemoveFault(fault.Name)
+	}
+	w.workspace.AddFault(fault)
+}
+
+// workspaceFaults are the faults of the workspace by name.
 var workspaceFaults = map[string]simulator.Fault{
 	"create-lost":       {Endpoint: "clusters/create", Times: 1, When: simulator.After, Drop: true},
 	"create-late":       {Endpoint: "clusters/create", Times: 1, When: simulator.Late, Delay: 25 * time.Second},
@@ -119,6 +146,8 @@ var workspaceFaults = map[string]simulator.Fault{
 	"create-500":        {Endpoint: "clusters/create", Times: 2, Status: 500, ErrorCode: "INTERNAL_ERROR", Message: "injected"},
 	"create-made-500":   {Endpoint: "clusters/create", Times: 1, When: simulator.After, Status: 500, ErrorCode: "INTERNAL_ERROR", Message: "injected"},
 	"create-throttled":  {Endpoint: "clusters/create", Times: 2, Status: 429, ErrorCode: "REQUEST_LIMIT_EXCEEDED", Message: "injected"},
+	"enforce-lost":      {Endpoint: "policies/enforce-compliance", Times: 1, When: simulator.After, Drop: true},
+	"enforce-refused":   {Endpoint: "policies/enforce-compliance", Times: 1, Status: 403, ErrorCode: "PERMISSION_DENIED", Message: "injected"},
 	"delete-lost":       {Endpoint: "clusters/permanent-delete", Times: 1, When: simulator.After, Drop: true},
 	"delete-500":        {Endpoint: "clusters/permanent-delete", Times: 2, Status: 500, ErrorCode: "INTERNAL_ERROR", Message: "injected"},
 	"terminate-lost":    {Endpoint: "clusters/delete", Times: 1, When: simulator.After, Drop: true},
@@ -131,8 +160,8 @@ var workspaceFaults = map[string]simulator.Fault{
 	"get-truncated":     {Endpoint: "clusters/get", Times: 2, Truncate: true},
 	"get-html":          {Endpoint: "clusters/get", Times: 2, HTML: true},
 	"get-without-spec":  {Endpoint: "clusters/get", Times: 2, SpecMissing: true},
-	"list-empty":        {Endpoint: "clusters/list", Times: 1, List: &simulator.ListFault{Empty: true}},
-	"list-omits":        {Endpoint: "clusters/list", Times: 1, List: &simulator.ListFault{OmitFirst: 1}},
+	"list-empty":        {Name: listLacks, Endpoint: "clusters/list", Times: 1, List: &simulator.ListFault{Empty: true}},
+	"list-omits":        {Name: listLacks, Endpoint: "clusters/list", Times: 1, List: &simulator.ListFault{OmitFirst: 1}},
 	"list-500":          {Endpoint: "clusters/list", Times: 3, Status: 500, ErrorCode: "INTERNAL_ERROR", Message: "injected"},
 	"all-throttled":     {Endpoint: "*", Times: 8, Status: 429, ErrorCode: "REQUEST_LIMIT_EXCEEDED", Message: "injected", Header: map[string]string{"Retry-After": "20"}},
 	"all-refused":       {Endpoint: "*", Times: 1, Status: 403, ErrorCode: "403", Message: "Invalid access token."},

@@ -51,7 +51,7 @@ func newWorld(timings simulator.Timings) *world {
 		Workspaces: []simulator.Workspace{{Cloud: simulator.AWS, Principals: []simulator.Principal{
 			{UserName: "a@example.com", Tokens: []string{"dapi-a"}},
 			{UserName: "b@example.com", Tokens: []string{"dapi-b"}},
-		}}},
+		}, Policies: []simulator.Policy{{ID: teamPolicy, Name: "team", Definition: `{}`}}}},
 		Timings: &timings, LogSize: 1000,
 	})
 	for namespace, token := range tokens {
