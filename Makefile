@@ -77,7 +77,7 @@ test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run the tests against a real 
 ##. PKG=./internal/plan/... and RUN=case-07 select tests; make reliability measures latencies
 	@rm -rf $(BIN)/statuses
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
-	go test $(RACE) -shuffle=on -parallel=6 -timeout=40m -skip '^TestBlastRadius$$' $(if $(RUN),-run '$(RUN)') $(PKG)
+	go test $(RACE) -shuffle=on -parallel=8 -timeout=40m -skip '^TestBlastRadius$$' $(if $(RUN),-run '$(RUN)') $(PKG)
 ifeq ($(PKG)$(RUN),./...)
 	@for module in $(TESTED); do \
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \

@@ -46,8 +46,10 @@ const (
 	// hours, if the interval of the searches is 5 minutes.
 	searchesPerSurvey = 72
 	// looksPerSearch is how often the objects are looked at between two searches, so that
-	// the deletion of the last object of a connection is noticed: every 10 seconds.
-	looksPerSearch = 30
+	// the deletion of the last object of a connection is noticed: every 10 seconds, and not
+	// more often than minLookInterval, since each look is at all objects.
+	looksPerSearch  = 30
+	minLookInterval = 100 * time.Millisecond
 )
 
 func newOrphans(mgr ctrl.Manager, connect *connector.Connector, options Options) *orphans {
@@ -68,7 +70,8 @@ func newOrphans(mgr ctrl.Manager, connect *connector.Connector, options Options)
 // Start searches until ctx ends.
 func (o *orphans) Start(ctx context.Context) error {
 	began := time.Now()
-	looks, searches, surveys := time.NewTicker(o.searchInterval/looksPerSearch), time.NewTicker(o.searchInterval), time.NewTicker(o.surveyInterval)
+	looks := time.NewTicker(max(o.searchInterval/looksPerSearch, minLookInterval))
+	searches, surveys := time.NewTicker(o.searchInterval), time.NewTicker(o.surveyInterval)
 	defer looks.Stop()
 	defer searches.Stop()
 	defer surveys.Stop()
