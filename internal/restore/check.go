@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,15 +78,18 @@ func (c *Check) look(ctx context.Context) error {
 		// from a list without objects.
 		c.see(synced.LastSyncResourceVersion())
 	}
+	// What the informer brings while the list is on its way may be newer than the list.
+	before := c.seen()
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind + "List"))
 	if err := c.Reader.List(ctx, list, client.InNamespace(c.Namespace), client.Limit(1)); err != nil {
 		log.FromContext(ctx).V(1).Info("the version of the API server's store is not known", "error", err.Error())
 		return nil
 	}
-	if newest, older := c.see(list.ResourceVersion); older {
-		return fmt.Errorf("%w (version %s after %s)", ErrRestored, list.ResourceVersion, newest)
+	if isOlder(list.ResourceVersion, before) {
+		return fmt.Errorf("%w (version %s after %s)", ErrRestored, list.ResourceVersion, before)
 	}
+	c.see(list.ResourceVersion)
 	return nil
 }
 
@@ -117,17 +119,30 @@ func (c *Check) seeObject(object any) {
 	}
 }
 
-// see keeps the newest version, and returns it and whether another one is older.
-func (c *Check) see(version string) (newest string, older bool) {
+// see keeps the newest version.
+func (c *Check) see(version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	order, err := resourceversion.CompareResourceVersion(version, cmp.Or(c.newest, version))
-	switch {
-	case err != nil: // no version of a store that counts
-	case order < 0:
-		return c.newest, true
-	default:
+	if c.newest == "" && isVersion(version) || isOlder(c.newest, version) {
 		c.newest = version
 	}
-	return c.newest, false
+}
+
+// seen returns the newest version so far; empty: there is none.
+func (c *Check) seen() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newest
+}
+
+// isOlder reports whether a version is older than another one. What is no version of a
+// store that counts is not.
+func isOlder(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
+	return err == nil && order < 0
+}
+
+func isVersion(version string) bool {
+	_, err := resourceversion.CompareResourceVersion(version, version)
+	return err == nil
 }

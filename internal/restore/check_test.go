@@ -139,3 +139,45 @@ func TestCheckFollowsTheInformers(t *testing.T) {
 		})
 	}
 }
+
+// overtaken returns a list that an event overtakes: the informer brings a newer object before
+// the list arrives.
+type overtaken struct {
+	versions
+	event func(version string)
+}
+
+func (o *overtaken) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	err := o.versions.List(ctx, list, options...)
+	o.event("101")
+	return err
+}
+
+func TestAnEventThatOvertakesAListIsNoRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		informer := &eventInformer{}
+		store := &overtaken{versions: versions{answers: []string{"100"}, namespace: "team-a"}, event: informer.bring}
+		check := &restore.Check{Reader: store, Informers: &informers{informer: informer}, Namespace: "team-a", Every: restore.Every}
+		ctx, cancel := context.WithTimeout(t.Context(), restore.Every/2)
+		defer cancel()
+		g.Expect(check.Start(ctx)).To(Succeed(), "[case-93] the list is as new as what was known when it was requested")
+	})
+}
+
+// eventInformer brings objects on request.
+type eventInformer struct {
+	cache.Informer
+	handler toolscache.ResourceEventHandler
+}
+
+func (i *eventInformer) AddEventHandler(handler toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	i.handler = handler
+	return nil, nil
+}
+
+func (i *eventInformer) bring(version string) {
+	object := &v1alpha1.DatabricksCluster{}
+	object.ResourceVersion = version
+	i.handler.OnAdd(object, false)
+}
