@@ -174,9 +174,9 @@ func (in Input) mayRestartToEnforce() bool {
 // enforcementDelayedUntil returns until when the policy is not enforced again, because the
 // last enforcement left violations; zero: it may be enforced.
 func (in Input) enforcementDelayedUntil() time.Time {
-	last := in.Attempts.enforced()
+	last := in.Attempts.Side[StepEnforceCompliance]
 	again := last.At.Add(enforcementRetryInterval)
-	if last.At.IsZero() || last.Generation != in.Cluster.Generation || !in.Now.Before(again) {
+	if last.At.IsZero() || last.Failure != nil || last.Generation != in.Cluster.Generation || !in.Now.Before(again) {
 		return time.Time{}
 	}
 	return again
