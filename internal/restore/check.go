@@ -86,7 +86,7 @@ func (c *Check) look(ctx context.Context) error {
 		log.FromContext(ctx).V(1).Info("the version of the API server's store is not known", "error", err.Error())
 		return nil
 	}
-	if isOlder(list.ResourceVersion, before) {
+	if IsOlder(list.ResourceVersion, before) {
 		return fmt.Errorf("%w (version %s after %s)", ErrRestored, list.ResourceVersion, before)
 	}
 	c.see(list.ResourceVersion)
@@ -123,7 +123,7 @@ func (c *Check) seeObject(object any) {
 func (c *Check) see(version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.newest == "" && isVersion(version) || isOlder(c.newest, version) {
+	if c.newest == "" && isVersion(version) || IsOlder(c.newest, version) {
 		c.newest = version
 	}
 }
@@ -135,9 +135,9 @@ func (c *Check) seen() string {
 	return c.newest
 }
 
-// isOlder reports whether a version is older than another one. What is no version of a
-// store that counts is not.
-func isOlder(version, than string) bool {
+// IsOlder reports whether a resource version is older than another one. Text that is no
+// version is not.
+func IsOlder(version, than string) bool {
 	order, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && order < 0
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
 // attemptStore has the state of objects between the reconciles of one process. Facts
@@ -147,7 +148,7 @@ func (s *attemptStore) isAhead(cluster *v1alpha1.DatabricksCluster) bool {
 	if known.version == "" || time.Since(known.versionAt) > cacheLag {
 		return false
 	}
-	return isOlder(cluster.ResourceVersion, known.version)
+	return restore.IsOlder(cluster.ResourceVersion, known.version)
 }
 
 // countStale counts a reconcile of a stale object and returns the number of consecutive

@@ -5,11 +5,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
 // memory is since when this process remembers everything that it wrote to the API
@@ -62,11 +62,5 @@ func (s *attemptStore) isBehind(cluster *v1alpha1.DatabricksCluster) bool {
 	if known.version == "" || time.Since(known.versionAt) <= cacheLag {
 		return false
 	}
-	return isOlder(cluster.ResourceVersion, known.version)
-}
-
-// isOlder reports whether a resource version is older than another one.
-func isOlder(version, than string) bool {
-	order, err := resourceversion.CompareResourceVersion(version, than)
-	return err == nil && order < 0
+	return restore.IsOlder(cluster.ResourceVersion, known.version)
 }

@@ -221,16 +221,13 @@ func (u *unusedConnections) searchOne(ctx context.Context, one unusedConnection)
 	defer poll.Stop()
 	for {
 		found, err := u.look(ctx, self, one, began)
-		if err == nil {
-			return found, nil
+		if err == nil || errors.Is(err, errOtherHost) {
+			return found, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, err
 		case <-poll.C:
-		}
-		if errors.Is(err, errOtherHost) {
-			return nil, err
 		}
 	}
 }
