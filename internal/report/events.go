@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -224,7 +225,7 @@ func finalizerRemoved(in Input) (reason, note string) {
 	switch {
 	case step.ClusterID == "":
 		return "", ""
-	case in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged:
+	case in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged:
 		return EventDeleted, "deleted cluster " + step.ClusterID
 	default:
 		return EventRetained, "left cluster " + step.ClusterID + " in the workspace"

@@ -12,6 +12,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -107,7 +108,7 @@ func isFinished(phase v1alpha1.RequestPhase) bool {
 }
 
 // recordDifferences stores the differences, and since when a change waits.
-func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
+func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict managed.Verdict) {
 	if in.Observed.Compared {
 		status.Drift = shownDrift(slices.Concat(in.Observed.Differences, in.Observed.Normalized))
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 	"github.com/databricks-operator/databricks-operator/internal/report"
@@ -63,7 +64,7 @@ type outcome struct {
 	// wait is when a step that was not permitted may be retried; zero if it was permitted.
 	wait time.Time
 	// hold is why it was not permitted; nil if the reason needs no condition.
-	hold *plan.Hold
+	hold *managed.Hold
 	// err is a failure of the Kubernetes API, after which the object is requeued.
 	err error
 	// endedAt is when the step ended. For a call that is when its response came: a read
@@ -279,13 +280,13 @@ func outcomeOf(err error) outcome {
 	case isNotSent(err):
 		return outcome{err: err}
 	default:
-		return outcome{Outcome: report.Outcome{Ran: true, Failure: plan.FailureOf(err)}}
+		return outcome{Outcome: report.Outcome{Ran: true, Failure: managed.FailureOf(err)}}
 	}
 }
 
 // holdOf returns the hold of a write that was not permitted.
-func holdOf(wait *cache.WaitError) *plan.Hold {
-	hold := &plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
+func holdOf(wait *cache.WaitError) *managed.Hold {
+	hold := &managed.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
 	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
 		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Message
 	}
@@ -376,7 +377,7 @@ func (a *actor) enforce(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 
 // invalid returns the outcome of a specification that cannot be encoded as a request.
 func invalid(err error) outcome {
-	return outcome{Outcome: report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
+	return outcome{Outcome: report.Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
 }
 
 // create creates the object's cluster, at most once.
@@ -424,7 +425,7 @@ var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache
 
 // declare persists the intent to create. After a conflict this process does not have
 // the newest object and must not create.
-func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent plan.Intent) error {
+func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent managed.Intent) error {
 	if err := a.kube.admit(cluster, intentWrite); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
-	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // secretReader reads the Secrets that a specification names, uncached and from the
@@ -20,7 +20,7 @@ import (
 type secretReader struct{ reader client.Reader }
 
 // resolve returns the values that a specification names, or why the object is blocked.
-func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (drift.Secrets, *plan.Blocked) {
+func (s secretReader) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster) (drift.Secrets, *managed.Blocked) {
 	var values drift.Secrets
 	if image := cluster.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
 		const field = "spec.dockerImage.basicAuthSecretRef"
@@ -56,8 +56,8 @@ const secretRetryInterval = 20 * time.Second
 // workspace that gets the values may be the author's own.
 func (s secretReader) values(
 	ctx context.Context, cluster *v1alpha1.DatabricksCluster, use secretUse, name string, keys ...string,
-) ([]drift.SecretValue, *plan.Blocked) {
-	blocked := &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, RequeueAt: time.Now().Add(secretRetryInterval)}
+) ([]drift.SecretValue, *managed.Blocked) {
+	blocked := &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, RequeueAt: time.Now().Add(secretRetryInterval)}
 	var object corev1.Secret
 	if err := s.reader.Get(ctx, types.NamespacedName{Namespace: cluster.Namespace, Name: name}, &object); err != nil {
 		blocked.Message = fmt.Sprintf("%s: Secret %q cannot be read (%s); create it in namespace %s",
