@@ -69,8 +69,11 @@ func (in Input) adoptOrCreate() Plan {
 	switch {
 	case len(ids) == 1:
 		return Plan{
-			Step:    StoreClusterID{ClusterID: ids[0], Source: FoundByName},
-			Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: fmt.Sprintf("adopting cluster %s, which was created for an earlier object of this name", ids[0])},
+			Step: StoreClusterID{ClusterID: ids[0], Source: FoundByName},
+			Verdict: managed.Verdict{
+				Reason:  v1alpha1.ReasonCreating,
+				Message: fmt.Sprintf("adopting cluster %s, which was created for an earlier object of this name", ids[0]),
+			},
 		}
 	case len(ids) > 1:
 		return Plan{Verdict: in.duplicates(ids)}

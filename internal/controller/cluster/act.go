@@ -15,6 +15,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
@@ -29,7 +30,7 @@ type actor struct {
 	// uncached reads the current objects of the API server.
 	uncached client.Reader
 	// kube is the backoff of failing writes to the API server.
-	kube     *kubeWrites
+	kube     *kubewrite.Writes
 	writers  *cache.Writers
 	attempts *attemptStore
 	options  Options
@@ -211,17 +212,17 @@ func missingIsDone(err error) error {
 // patch changes the object's metadata. The optimistic lock fails for a stale object.
 func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, change func()) outcome {
 	before := cluster.DeepCopy()
-	if err := a.kube.admit(cluster, finalizerWrite); err != nil {
+	if err := a.kube.Admit(cluster, kubewrite.Finalizer); err != nil {
 		return refusalOutcome(err)
 	}
 	change()
 	err := a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	a.kube.done(cluster, finalizerWrite, err)
+	a.kube.Done(cluster, kubewrite.Finalizer, err)
 	if err != nil {
 		before.DeepCopyInto(cluster)
 		return refusalOutcome(fmt.Errorf("patch finalizers: %w", err))
 	}
-	a.attempts.recordVersion(cluster)
+	a.attempts.RecordVersion(cluster)
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
@@ -229,9 +230,9 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 // has the answer of the API server if that refused it.
 func refusalOutcome(err error) outcome {
 	done := outcome{err: err}
-	if held, isHeld := errors.AsType[*heldWriteError](err); isHeld {
-		done.KubernetesRefusal = held.refusal
-	} else if isRefusal(err) {
+	if held, isHeld := errors.AsType[*kubewrite.HeldError](err); isHeld {
+		done.KubernetesRefusal = held.Refusal
+	} else if kubewrite.IsRefusal(err) {
 		done.KubernetesRefusal = databricks.PlainText(err.Error())
 	}
 	return done
@@ -391,7 +392,7 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
-	if err := a.kube.held(cluster, intentWrite); err != nil {
+	if err := a.kube.Held(cluster, kubewrite.Intent); err != nil {
 		return outcome{err: err}
 	}
 	var created string
@@ -426,7 +427,7 @@ var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache
 // declare persists the intent to create. After a conflict this process does not have
 // the newest object and must not create.
 func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent managed.Intent) error {
-	if err := a.kube.admit(cluster, intentWrite); err != nil {
+	if err := a.kube.Admit(cluster, kubewrite.Intent); err != nil {
 		return err
 	}
 	read := cluster.ResourceVersion
@@ -453,15 +454,15 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	err := a.client.Status().Patch(ctx, cluster, base)
 	switch {
 	case err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token):
-		err = errDropped
+		err = kubewrite.ErrDropped
 	case apierrors.IsConflict(err) && a.isNewest(ctx, cluster, read):
-		err = &refusedError{err}
+		err = kubewrite.Refused(err)
 	}
-	a.kube.done(cluster, intentWrite, err)
+	a.kube.Done(cluster, kubewrite.Intent, err)
 	if err != nil {
 		return fmt.Errorf("persist the intent to create: %w", err)
 	}
-	a.attempts.recordVersion(cluster)
+	a.attempts.RecordVersion(cluster)
 	a.attempts.seen(cluster, time.Now())
 	return nil
 }
