@@ -25,7 +25,8 @@ func TestPermissionsOfAClusterHaveItsLevels(t *testing.T) {
 	g.Expect(direct).To(Equal([]drift.Permission{group, principal, own}))
 
 	declared := []v1alpha1.AccessControl{
-		{GroupName: "users", PermissionLevel: "CAN_ATTACH_TO"}, {ServicePrincipalName: "0123", PermissionLevel: "CAN_MANAGE"},
+		{GroupName: "users", PermissionLevel: "CAN_ATTACH_TO"},
+		{ServicePrincipalName: "0123", PermissionLevel: "CAN_MANAGE"},
 		{UserName: "me@example.com", PermissionLevel: "CAN_ATTACH_TO"},
 	}
 	desired := drift.Permissions(declared, direct, "me@example.com")
