@@ -28,11 +28,11 @@ type Difference struct {
 func (t *Table) Compare(desired, effective Tree) []Difference {
 	var found []Difference
 	for _, f := range t.fields {
-		declared, ok := desired[f.Name]
-		if !ok {
+		value, declared := desired.At(f.Name)
+		if !declared {
 			continue
 		}
-		for _, path := range f.Paths(declared) {
+		for _, path := range f.Paths(value) {
 			want, _ := desired.At(path...)
 			actual, _ := effective.At(path...)
 			if !f.Agrees(path, want, actual) {
@@ -61,7 +61,7 @@ func sortByPath(differences []Difference) {
 // or mask write-only values, and choose an automatic zone.
 func (f Field) Agrees(path []string, desired, actual any) bool {
 	switch {
-	case actual != nil && f.Equal(desired, actual):
+	case f.Equal(desired, actual):
 		return true
 	case f.isZone(path):
 		return actual != nil && isAuto(desired)

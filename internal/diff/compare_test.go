@@ -21,9 +21,12 @@ func TestCompare(t *testing.T) {
 		differ             []string
 	}{
 		"a field that is not declared": {effective: Tree{"size": 1.0, "labels": object{"a": "b"}}},
+		"a null is not declared":       {desired: Tree{"size": nil, "versions": nil}, effective: Tree{"size": 1.0}},
 		"a field without a row":        {desired: Tree{"unknown": 1.0}, effective: Tree{"unknown": 2.0}},
 
 		"a scalar":                          {desired: Tree{"size": 1.0}, effective: Tree{"size": 2.0}, differ: []string{"/size"}},
+		"a text and the number 0":           {desired: Tree{"mode": "a"}, effective: Tree{"mode": 0.0}, differ: []string{"/mode"}},
+		"a number that is omitted":          {desired: Tree{"size": json.Number("1")}, differ: []string{"/size"}},
 		"a scalar that is absent":           {desired: Tree{"size": 1.0}, differ: []string{"/size"}},
 		"a scalar of another type":          {desired: Tree{"size": 1.0}, effective: Tree{"size": "1"}, differ: []string{"/size"}},
 		"a scalar that is an object":        {desired: Tree{"size": 1.0}, effective: Tree{"size": object{}}, differ: []string{"/size"}},
@@ -89,6 +92,12 @@ func TestCompare(t *testing.T) {
 		"a sequence with members that the server adds and omits": {
 			desired: Tree{"steps": []any{object{"image_url": "a", "cached": false}}}, effective: Tree{"steps": []any{object{"image_url": "a", "size": 1.0}}},
 		},
+		"a sequence with a member that the server changes": {
+			desired: Tree{"steps": []any{object{"cached": false}}}, effective: Tree{"steps": []any{object{"cached": true}}}, differ: []string{"/steps"},
+		},
+		"a sequence with an empty object that is omitted": {desired: Tree{"steps": []any{object{"cache": object{}}}}, effective: Tree{"steps": []any{object{}}}},
+		"a sequence with an object and a text":            {desired: Tree{"steps": []any{object{}}}, effective: Tree{"steps": []any{"a"}}, differ: []string{"/steps"}},
+		"a sequence with a list and a text":               {desired: Tree{"steps": []any{[]any{}}}, effective: Tree{"steps": []any{"a"}}, differ: []string{"/steps"}},
 		"a sequence with write-only values": {
 			desired:   Tree{"steps": []any{object{"image_url": "a", "login": "p"}, object{"image_url": "b", "login": "q"}}},
 			effective: Tree{"steps": []any{object{"image_url": "a"}, object{"image_url": "b", "login": "***"}}},
@@ -104,6 +113,10 @@ func TestCompare(t *testing.T) {
 		"JSON with one more key":         {desired: Tree{"definition": `{"a":1}`}, effective: Tree{"definition": `{"a":1,"b":0}`}, differ: []string{"/definition"}},
 		"JSON with a key less":           {desired: Tree{"definition": `{"a":1,"b":false}`}, effective: Tree{"definition": `{"a":1}`}, differ: []string{"/definition"}},
 		"JSON with another order":        {desired: Tree{"definition": `[1,2]`}, effective: Tree{"definition": `[2,1]`}, differ: []string{"/definition"}},
+		"JSON with a fraction and 0":     {desired: Tree{"definition": `[1.5]`}, effective: Tree{"definition": `[0]`}, differ: []string{"/definition"}},
+		"JSON with 0 and a fraction":     {desired: Tree{"definition": `[0]`}, effective: Tree{"definition": `[1.5]`}, differ: []string{"/definition"}},
+		"JSON of null and none":          {desired: Tree{"definition": `{`}, effective: Tree{"definition": `null`}, differ: []string{"/definition"}},
+		"an empty text and no text":      {desired: Tree{"definition": ``}, effective: Tree{"definition": 1.0}, differ: []string{"/definition"}},
 		"JSON with a large integer":      {desired: Tree{"definition": `[9007199254740993]`}, effective: Tree{"definition": `[9007199254740992]`}, differ: []string{"/definition"}},
 		"JSON with a text and a number":  {desired: Tree{"definition": `["1"]`}, effective: Tree{"definition": `[1]`}, differ: []string{"/definition"}},
 		"JSON with a number and a text":  {desired: Tree{"definition": `[1]`}, effective: Tree{"definition": `["1"]`}, differ: []string{"/definition"}},
@@ -134,7 +147,7 @@ func TestADifferenceDescribesItsField(t *testing.T) {
 		{Path: "/cloud/key", Field: "cloud", Desired: "k", Actual: "other", SpecPath: "/cloud/keySecretRef", Secret: true},
 		{Path: "/cloud/max_price", Field: "cloud", Desired: 1.0, SpecPath: "/cloud/maxPrice"},
 		{Path: "/display_name", Field: "display_name", Desired: "a", Actual: "b", SpecPath: "/title"},
-		{Path: "/settings/token", Field: "settings", Desired: "t", SpecPath: "/settings/token", Secret: true},
+		{Path: "/settings/token", Field: "settings", Desired: "t", SpecPath: "/options/token", Secret: true},
 		{Path: "/steps", Field: "steps", Desired: desired["steps"], SpecPath: "/steps", Secret: true, Immutable: true},
 	}))
 }
@@ -149,6 +162,28 @@ func TestMayBeSecret(t *testing.T) {
 		g.Expect(known).To(BeTrue())
 		g.Expect(row.MayBeSecret(pointer)).To(Equal(want), pointer)
 	}
+}
+
+func TestPathsDependOnTheKind(t *testing.T) {
+	nested := object{"a": object{"b": 1.0}}
+	for name, row := range map[string]struct {
+		value any
+		want  [][]string
+	}{
+		"labels": {nested, [][]string{{"labels", "a"}}},
+		"cloud":  {nested, [][]string{{"cloud", "a", "b"}}},
+		"size":   {nested, [][]string{{"size"}}},
+	} {
+		field, _ := volumes.Field(name)
+		NewWithT(t).Expect(field.Paths(row.value)).To(Equal(row.want), name)
+		NewWithT(t).Expect(field.Paths("no object")).To(Equal([][]string{{name}}), name)
+	}
+}
+
+func TestCompareDoesNotRemoveSecretsFromItsArguments(t *testing.T) {
+	tree := Tree{"steps": []any{object{"login": "p"}}}
+	NewWithT(t).Expect(volumes.Compare(tree, tree.Clone())).To(BeEmpty())
+	NewWithT(t).Expect(tree).To(Equal(Tree{"steps": []any{object{"login": "p"}}}))
 }
 
 func TestWhatTheServerDecidesAcceptsAnyValue(t *testing.T) {

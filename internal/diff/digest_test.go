@@ -15,7 +15,7 @@ func TestDigest(t *testing.T) {
 	}{
 		"none":                      {nil, ""},
 		"empty":                     {Tree{}, "v1:44136fa355b3678a"},
-		"scalars":                   {Tree{"display_name": "<a>", "size": 2.0, "labels": object{"a": "é"}}, "v1:902a59a837b468da"},
+		"scalars":                   {Tree{"display_name": "<a>", "mode": "[ 1 ]", "size": 2.0, "labels": object{"a": "é"}}, "v1:f6ef1d1f6e38b672"},
 		"JSON":                      {Tree{"definition": `{"a":1,"b":"<"}`}, "v1:16d03fbec7ffa8e6"},
 		"JSON in another form":      {Tree{"definition": "{\"b\": \"\\u003c\",\n\"a\": 1}"}, "v1:16d03fbec7ffa8e6"},
 		"text that is no JSON":      {Tree{"definition": `{`}, "v1:364cb8486d10e9db"},

@@ -22,8 +22,8 @@ func (f Field) Equal(want, have any) bool {
 		return sameJSON(want, have)
 	default:
 		name, _ := want.(string)
-		other, isText := have.(string)
-		return Includes(want, have) || (isText && slices.Contains(f.Aliases[name], other))
+		other, _ := have.(string)
+		return Includes(want, have) || slices.Contains(f.Aliases[name], other)
 	}
 }
 
@@ -54,7 +54,7 @@ func Includes(want, have any) bool {
 		items, ok := have.([]any)
 		return ok && slices.EqualFunc(want, items, Includes)
 	default:
-		return isScalar(have) && sameValue(want, have)
+		return sameValue(want, have)
 	}
 }
 
@@ -93,15 +93,6 @@ func assign(i int, wanted, items []any, assigned map[int]int, tried map[int]bool
 	return false
 }
 
-func isScalar(value any) bool {
-	switch value.(type) {
-	case map[string]any, []any:
-		return false
-	default:
-		return true
-	}
-}
-
 // isMasked reports whether a value is a mask that stands for a secret, such as ***,
 // •••• or [REDACTED].
 func isMasked(value any) bool {
@@ -135,12 +126,12 @@ func IsEmpty(value any) bool {
 	}
 }
 
-// sameValue reports whether two scalars are equal, numbers by their value.
-func sameValue(want, have any) bool {
-	if want == have {
+// sameValue reports whether a value is equal to a scalar, numbers by their value.
+func sameValue(scalar, have any) bool {
+	if scalar == have {
 		return true
 	}
-	a, aIsNumber := numberOf(want)
+	a, aIsNumber := numberOf(scalar)
 	b, bIsNumber := numberOf(have)
 	return aIsNumber && bIsNumber && a == b
 }

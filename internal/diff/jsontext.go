@@ -67,7 +67,7 @@ func equalJSON(a, b any) bool {
 		number, ok := b.(json.Number)
 		return ok && sameNumber(a, number)
 	default:
-		return isScalar(b) && a == b
+		return a == b
 	}
 }
 

@@ -22,9 +22,8 @@ func (t *Table) addResource(resource reflect.Type) {
 // addName adds the name of a field and those of the fields below it. A type that contains
 // itself is in above.
 func (t *Table) addName(member reflect.StructField, above map[reflect.Type]bool) {
-	if name := jsonName(member); name != "" && name != "-" {
-		t.specNames[t.wireName(name)] = name
-	}
+	name := jsonName(member)
+	t.specNames[t.wireName(name)] = name
 	of := member.Type
 	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
 		of = of.Elem()

@@ -10,7 +10,7 @@ import (
 func (t *Table) Owned(desired Tree) []string {
 	var owned []string
 	for _, f := range t.fields {
-		want, declared := desired[f.Name]
+		want, declared := desired.At(f.Name)
 		if !declared {
 			continue
 		}

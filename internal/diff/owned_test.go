@@ -10,7 +10,7 @@ import (
 
 func TestOwnedHasTheNamesOfTheResourceAndNoValues(t *testing.T) {
 	NewWithT(t).Expect(volumes.Owned(Tree{
-		"unknown": 1.0, "display_name": "a", "versions": []any{"a"}, "definition": `{"a":1}`, "labels": object{"pool_id": "x", "a/b": "y"},
+		"unknown": 1.0, "size": nil, "display_name": "a", "versions": []any{"a"}, "definition": `{"a":1}`, "labels": object{"pool_id": "x", "a/b": "y"},
 		"settings": object{}, "cloud": object{"zone_id": "z", "key": "k", "disk": object{"kms_key": "k"}},
 	})).To(Equal([]string{
 		"/cloud/disk/kmsKey", "/cloud/keySecretRef", "/cloud/zoneID", "/definition", "/labels/a~1b", "/labels/pool_id", "/title", "/versions",
@@ -49,8 +49,8 @@ func TestRemoved(t *testing.T) {
 			g.Expect(volumes.Removed(row.owned, row.desired, nil)).To(BeEmpty())
 		})
 	}
-	NewWithT(t).Expect(volumes.Removed([]string{"/settings/a"}, nil, effective)).To(Equal([]Difference{
-		{Path: "/settings/a", Field: "settings", Actual: "b", SpecPath: "/settings/a", Secret: true},
+	NewWithT(t).Expect(volumes.Removed([]string{"/options/a"}, nil, effective)).To(Equal([]Difference{
+		{Path: "/settings/a", Field: "settings", Actual: "b", SpecPath: "/options/a", Secret: true},
 	}))
 }
 

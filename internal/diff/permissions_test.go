@@ -63,7 +63,7 @@ func TestSamePermissionsComparesThePrincipalsAndTheLevels(t *testing.T) {
 	principal := diff.Permission{ServicePrincipalName: "data", PermissionLevel: view}
 	lower := diff.Permission{UserName: "data", PermissionLevel: use}
 	for i, one := range []diff.Permission{user, group, principal, lower} {
-		for j, other := range []diff.Permission{user, group, principal, lower, {UserName: "other", PermissionLevel: view}} {
+		for j, other := range []diff.Permission{user, group, principal, lower, {UserName: "other", PermissionLevel: view}, {ServicePrincipalName: "other", PermissionLevel: view}} {
 			NewWithT(t).Expect(diff.SamePermissions([]diff.Permission{one}, []diff.Permission{other})).To(Equal(i == j), "%+v and %+v", one, other)
 		}
 		NewWithT(t).Expect(diff.SamePermissions([]diff.Permission{one}, nil)).To(BeFalse())

@@ -15,14 +15,14 @@ import (
 // volumeSpec is a resource with a field of every kind of comparison.
 type volumeSpec struct {
 	volumeConnection `json:",inline"`
+	volumeBase       `json:",inline"`
 
 	Title      string            `json:"title,omitempty"`
 	Size       *int32            `json:"size,omitempty"`
 	Encrypted  *bool             `json:"encrypted,omitempty"`
 	Mode       string            `json:"mode,omitempty"`
-	PoolID     string            `json:"poolID,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
-	Settings   map[string]string `json:"settings,omitempty"`
+	Settings   map[string]string `json:"options,omitempty"`
 	Cloud      *volumeCloud      `json:"cloud,omitempty"`
 	Versions   []string          `json:"versions,omitempty"`
 	Libraries  []volumeLibrary   `json:"libraries,omitempty"`
@@ -33,8 +33,12 @@ type volumeSpec struct {
 
 // volumeConnection has no rows, but a field with a name of the API below a row.
 type volumeConnection struct {
-	Zone   string `json:"ZoneId,omitempty"`
-	PoolID string `json:"-"`
+	Zone string `json:"ZoneId,omitempty"`
+	Kept string `json:"-"`
+}
+
+type volumeBase struct {
+	PoolID string `json:"poolID,omitempty"`
 }
 
 type volumeCloud struct {
@@ -72,7 +76,7 @@ var volumes = NewTable(reflect.TypeFor[volumeSpec](), []Field{
 	{Name: "mode", Kind: Scalar, Aliases: map[string][]string{"NEW": {"OLD", "OLDER"}}},
 	{Name: "pool_id", Kind: Scalar},
 	{Name: "labels", Kind: FreeMap},
-	{Name: "settings", Kind: FreeMap, Secret: WholeField},
+	{Name: "settings", Kind: FreeMap, Secret: WholeField, Names: map[string]string{"options": "settings"}},
 	{Name: "cloud", Kind: Block, Zone: "zone_id", Decimal: "max_price", Secret: "key", SecretRef: true, WriteOnly: []string{"key"}},
 	{Name: "versions", Kind: Set},
 	{Name: "libraries", Kind: Set},
@@ -88,10 +92,10 @@ func TestDeclared(t *testing.T) {
 	g := NewWithT(t)
 	spec := volumeSpec{
 		volumeConnection: volumeConnection{Zone: "not a field of the API"},
-		Title:            "a", Size: new(int32(0)), Encrypted: new(false), PoolID: "p",
-		Labels: map[string]string{"costCenter": "1", "title": ""},
+		Title:            "a", Size: new(int32(0)), Encrypted: new(false), volumeBase: volumeBase{PoolID: "p"},
+		Labels: map[string]string{"costCenter": "1", "title": "", "": "x", "_secret_ref": "y"},
 		Cloud: &volumeCloud{
-			ZoneID: "auto", LocalSSDCount: new(int32(1)), MaxPrice: "0.25", Disk: &volumeDisk{Parent: &volumeDisk{KmsKey: "k"}},
+			ZoneID: "auto", LocalSSDCount: new(int32(1)), MaxPrice: "0.1", Disk: &volumeDisk{Parent: &volumeDisk{KmsKey: "k"}},
 			KeySecretRef: &volumeReference{Name: "vault"},
 		},
 		Libraries:  []volumeLibrary{{WhlFile: "/a.whl"}},
@@ -107,9 +111,9 @@ func TestDeclared(t *testing.T) {
 	})
 	g.Expect(map[string]any(declared)).To(Equal(object{
 		"display_name": "a", "size": 0.0, "encrypted": false, "pool_id": "p",
-		"labels": object{"costCenter": "1", "title": ""},
+		"labels": object{"costCenter": "1", "title": "", "": "x", "_secret_ref": "y"},
 		"cloud": object{
-			"zone_id": "auto", "local_ssd_count": 1.0, "max_price": 0.25, "disk": object{"parent": object{"kms_key": "k"}}, "key": "cloud of vault",
+			"zone_id": "auto", "local_ssd_count": 1.0, "max_price": 0.1, "disk": object{"parent": object{"kms_key": "k"}}, "key": "cloud of vault",
 		},
 		"libraries":  []any{object{"whl_file": "/a.whl"}},
 		"steps":      []any{object{"image_url": "i", "login": "steps of one"}, object{"image_url": "j"}, object{"login": "steps of two"}},
@@ -162,6 +166,8 @@ func TestSpecPointerHasTheNamesOfTheResource(t *testing.T) {
 		"/cloud/localSSDCount":        {"cloud", "local_ssd_count"},
 		"/cloud/disk/kmsKey":          {"cloud", "disk", "kms_key"},
 		"/labels/zone_id":             {"labels", "zone_id"},
+		"/options/display_name":       {"settings", "display_name"},
+		"/options/title":              {"settings", "title"},
 		"/labels/a~1b~0c":             {"labels", "a/b~c"},
 		"/labels/poolID":              {"labels", "poolID"},
 		"/definition/pool_id":         {"definition", "pool_id"},
@@ -188,7 +194,7 @@ func TestSnakeCase(t *testing.T) {
 		"instanceProfileARN": "instance_profile_arn", "cannedACL": "canned_acl", "ebsVolumeIOPS": "ebs_volume_iops",
 		"alternateNodeTypeIDs": "alternate_node_type_ids", "sshPublicKeys": "ssh_public_keys", "s3": "s3",
 		"localSsdCount": "local_ssd_count", "localSSDCount": "local_ssd_count", "instancePoolName": "instance_pool_name", "name": "name",
-		"awsContextID": "aws_context_id", "kmsKey": "kms_key", "url": "url", "": "",
+		"awsContextID": "aws_context_id", "aB": "a_b", "useMLx": "use_m_lx", "kmsKey": "kms_key", "url": "url", "": "",
 	} {
 		g.Expect(snakeCase(name)).To(Equal(want))
 	}

@@ -55,11 +55,8 @@ func (t Tree) Into(target any) error {
 func (t Tree) At(path ...string) (any, bool) {
 	var value any = map[string]any(t)
 	for _, key := range path {
-		object, ok := value.(map[string]any)
-		if !ok {
-			return nil, false
-		}
-		if value, ok = object[key]; !ok || value == nil {
+		members, _ := value.(map[string]any)
+		if value = members[key]; value == nil {
 			return nil, false
 		}
 	}
