@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 var (
@@ -394,4 +395,22 @@ func TestTheResourceOfAWriteIsItsClusterOrItsItem(t *testing.T) {
 			t.Errorf("%+v has the resource %q", write, got)
 		}
 	}
+}
+
+func TestAListOfItemsHasThePriorityOfItsMostUrgentNeed(t *testing.T) {
+	endpoints := itemEndpointsOf[policies]
+	at := func(e *endpoint) needKey { return needKey{object("o"), e} }
+	found := &lookup{startedAt: time.Now(), needs: map[needKey]need{at(&endpoints.names): {Lookup: quiet}}}
+	expect := func(wanted ratelimit.Priority, interval time.Duration) {
+		t.Helper()
+		dueAt, priority := found.due(Options{}.withDefaults())
+		if priority != wanted || dueAt.Sub(found.startedAt) != interval {
+			t.Errorf("priority %v after %v, not %v after %v", priority, dueAt.Sub(found.startedAt), wanted, interval)
+		}
+	}
+	expect(ratelimit.PrioritySlowList, catalogInterval)
+	found.needs[at(&endpoints.list)] = need{Lookup: Lookup{Cadence: WhileChanging}}
+	expect(ratelimit.PriorityFastList, 8*time.Second)
+	found.needs[at(&endpoints.list)] = need{Lookup: Lookup{Cadence: WhileQuiet, After: found.startedAt.Add(time.Second)}}
+	expect(ratelimit.PriorityConfirm, time.Second)
 }

@@ -282,9 +282,16 @@ func (c *cache) credentialOf(found *lookup) *credential {
 // due returns when to read the lookup, and with which priority.
 func (f *lookup) due(options Options) (at time.Time, priority ratelimit.Priority) {
 	interval, priority := time.Duration(math.MaxInt64), ratelimit.PriorityDeep
+	var last *endpoint
+	var cadence Cadence
 	for key, n := range f.needs {
-		interval = min(interval, key.endpoint.every[n.Cadence](options))
-		priority = min(priority, key.endpoint.priority)
+		// Thousands of needs differ in few values.
+		if key.endpoint == last && n.Cadence == cadence {
+			continue
+		}
+		last, cadence = key.endpoint, n.Cadence
+		interval = min(interval, last.every[cadence](options))
+		priority = min(priority, last.priority)
 	}
 	at = later(f.firstAt, f.startedAt.Add(interval))
 	isAwaited := false
