@@ -97,6 +97,9 @@ func visit(value any, path []string, do func(members map[string]any, name string
 	}
 }
 
+// Remove removes the values at a path, if there are any.
+func (t Tree) Remove(path ...string) { remove(map[string]any(t), path) }
+
 // remove removes the values at a path, if there are any.
 func remove(value any, path []string) {
 	visit(value, path, func(members map[string]any, name string) { delete(members, name) })

@@ -54,7 +54,7 @@ func (s setter) policyCompliant() {
 	compliance := s.in.Observed.Compliance
 	switch {
 	case !plan.AsksCompliance(s.in.Cluster):
-		s.remove(kind)
+		s.Remove(kind)
 	case compliance.Seen && len(compliance.Violations) == 0:
 		s.set(kind, metav1.ConditionTrue, v1alpha1.ReasonCompliant, "the cluster complies with its policy")
 	case compliance.Seen:

@@ -104,7 +104,7 @@ func TestViolationsAreBounded(t *testing.T) {
 func TestAnEnforcementIsAnEvent(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created().edited(asksCompliance)
-	enforce := func(state compute.State, changed ...string) []Event {
+	enforce := func(state compute.State, changed ...string) []managed.Event {
 		h.report(Input{
 			Observed: plan.Observation{Host: host, Presence: managed.Present, Details: &compute.ClusterDetails{ClusterId: clusterID, State: state}},
 			Plan:     plan.Plan{Step: plan.EnforceCompliance{ClusterID: clusterID}, NonBlocking: true},
@@ -112,7 +112,7 @@ func TestAnEnforcementIsAnEvent(t *testing.T) {
 		})
 		return h.last.ActionEvents
 	}
-	g.Expect(enforce("RUNNING", "a", "b")).To(ConsistOf(Event{
+	g.Expect(enforce("RUNNING", "a", "b")).To(ConsistOf(managed.Event{
 		Type: "Normal", Reason: EventPolicyEnforced, Action: "EnforceCompliance", Note: "the policy was enforced on cluster " + clusterID + ", which restarts: a, b",
 	}))
 	g.Expect(enforce("TERMINATED", "a")).To(ConsistOf(HaveField("Note", "the policy was enforced on cluster "+clusterID+": a")))

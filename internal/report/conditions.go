@@ -15,16 +15,18 @@ import (
 
 // setConditions sets every condition, so that no condition outlives its facts.
 func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict managed.Verdict) {
-	set := setter{status: status, in: in}
+	set := setter{
+		Conditions: managed.Conditions{List: &status.Conditions, Generation: in.Cluster.Generation, Now: in.Now}, status: status, in: in,
+	}
 	switch {
 	case verdict.Reason == "":
-		set.keepConditions()
+		set.Keep()
 	case isReady(verdict.Reason):
-		set.ready(verdict)
+		set.Ready(set.described(verdict))
 	case verdict.Reason == v1alpha1.ReasonSuspended:
-		set.idle(verdict)
+		set.Idle(set.described(verdict))
 	default:
-		set.notReady(verdict)
+		set.NotReady(set.described(verdict))
 	}
 	set.synced()
 	set.running()
@@ -35,58 +37,28 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict m
 
 // setter sets the conditions of one report.
 type setter struct {
+	managed.Conditions
+
 	status *v1alpha1.DatabricksClusterStatus
 	in     Input
 }
 
+// set sets a condition. Its message is that of the state of the cluster if it has no other.
 func (s setter) set(kind string, value metav1.ConditionStatus, reason, message string) {
+	s.Set(kind, value, reason, s.messageOr(message))
+}
+
+// described returns a verdict with the state of the cluster if it has no message.
+func (s setter) described(verdict managed.Verdict) managed.Verdict {
+	verdict.Message = s.messageOr(verdict.Message)
+	return verdict
+}
+
+func (s setter) messageOr(message string) string {
 	if message == "" {
-		message = s.stateText()
+		return s.stateText()
 	}
-	meta.SetStatusCondition(&s.status.Conditions, metav1.Condition{
-		Type:               kind,
-		Status:             value,
-		Reason:             reason,
-		Message:            message,
-		ObservedGeneration: s.in.Cluster.Generation,
-		LastTransitionTime: metav1.NewTime(s.in.Now.UTC()),
-	})
-}
-
-func (s setter) remove(kind string) {
-	meta.RemoveStatusCondition(&s.status.Conditions, kind)
-}
-
-// ready sets the conditions of a cluster that is as the policies require.
-func (s setter) ready(verdict managed.Verdict) {
-	s.remove(v1alpha1.ConditionReconciling)
-	s.remove(v1alpha1.ConditionStalled)
-	s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, verdict.Reason, verdict.Message)
-}
-
-// idle sets the conditions of a suspended object whose cluster is not usable.
-func (s setter) idle(verdict managed.Verdict) {
-	s.remove(v1alpha1.ConditionReconciling)
-	s.remove(v1alpha1.ConditionStalled)
-	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
-}
-
-// notReady sets Ready=False with exactly one of Reconciling and Stalled.
-func (s setter) notReady(verdict managed.Verdict) {
-	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
-	if verdict.Stalled {
-		present, absent = absent, present
-	}
-	s.remove(absent)
-	s.set(present, metav1.ConditionTrue, verdict.Reason, verdict.Message)
-	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
-}
-
-// keepConditions keeps the conditions for this generation, because there are no new facts.
-func (s setter) keepConditions() {
-	for i := range s.status.Conditions {
-		s.status.Conditions[i].ObservedGeneration = s.in.Cluster.Generation
-	}
+	return message
 }
 
 func (s setter) synced() {
@@ -99,7 +71,7 @@ func (s setter) synced() {
 	case isContended(s.in.Plan):
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonContended, contendedMessage(s.in))
 	case !observed.Compared && s.keepsLastComparison():
-		s.keepConditions()
+		s.Keep()
 	case !observed.Compared:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
 	case len(observed.Differences) > 0:
@@ -165,7 +137,7 @@ func (s setter) stateText() string {
 
 func (s setter) suspended() {
 	if !s.in.Cluster.Spec.Suspend {
-		s.remove(v1alpha1.ConditionSuspended)
+		s.Remove(v1alpha1.ConditionSuspended)
 		return
 	}
 	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,

@@ -124,7 +124,9 @@ func (h *history) events() []string {
 }
 
 // allEvents returns all events of the last report.
-func (h *history) allEvents() []Event { return slices.Concat(h.last.ActionEvents, h.last.Events) }
+func (h *history) allEvents() []managed.Event {
+	return slices.Concat(h.last.ActionEvents, h.last.Events)
+}
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
 

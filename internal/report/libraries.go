@@ -83,7 +83,7 @@ func identityOf(library v1alpha1.Library) string {
 func (s setter) librariesReady() {
 	const kind = v1alpha1.ConditionLibrariesReady
 	if !plan.ManagesLibraries(s.in.Cluster) {
-		s.remove(kind)
+		s.Remove(kind)
 		return
 	}
 	if !isRunning(compute.State(s.status.State)) {
@@ -95,7 +95,7 @@ func (s setter) librariesReady() {
 		return
 	}
 	if s.in.Observed.Presence == managed.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
-		s.keepConditions()
+		s.Keep()
 		return
 	}
 	state := plan.LibrariesOf(s.in.Cluster, s.in.Observed)

@@ -50,7 +50,7 @@ type Report struct {
 	Status v1alpha1.DatabricksClusterStatus
 	// ActionEvents are emitted even if the status cannot be written, because a later
 	// reconciliation cannot repeat them. Events are emitted after the write of the status.
-	ActionEvents, Events []Event
+	ActionEvents, Events []managed.Event
 }
 
 // Of returns the report for a cluster.

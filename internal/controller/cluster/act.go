@@ -15,6 +15,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
 	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
@@ -229,13 +230,7 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 // refusalOutcome returns the outcome of a write to the API server that failed or was held. It
 // has the answer of the API server if that refused it.
 func refusalOutcome(err error) outcome {
-	done := outcome{err: err}
-	if held, isHeld := errors.AsType[*kubewrite.HeldError](err); isHeld {
-		done.KubernetesRefusal = held.Refusal
-	} else if kubewrite.IsRefusal(err) {
-		done.KubernetesRefusal = databricks.PlainText(err.Error())
-	}
-	return done
+	return outcome{err: err, Outcome: report.Outcome{KubernetesRefusal: kubewrite.RefusalIn(err)}}
 }
 
 // clusterCall makes one request that changes a cluster, except for its permissions and
@@ -277,21 +272,12 @@ func outcomeOf(err error) outcome {
 	case err == nil:
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case errors.As(err, &wait):
-		return outcome{wait: wait.At, hold: holdOf(wait)}
+		return outcome{wait: wait.At, hold: connector.HoldOf(wait)}
 	case isNotSent(err):
 		return outcome{err: err}
 	default:
 		return outcome{Outcome: report.Outcome{Ran: true, Failure: managed.FailureOf(err)}}
 	}
-}
-
-// holdOf returns the hold of a write that was not permitted.
-func holdOf(wait *cache.WaitError) *managed.Hold {
-	hold := &managed.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
-	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
-		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Message
-	}
-	return hold
 }
 
 func (a *actor) resize(ctx context.Context, observed observation, step plan.Resize) outcome {

@@ -18,6 +18,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
 	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -79,7 +80,7 @@ func (r *Reconciler) reportRefusal(ctx context.Context, cluster *v1alpha1.Databr
 	return nil
 }
 
-func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []report.Event) {
+func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []managed.Event) {
 	for _, event := range all {
 		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
 	}
@@ -140,14 +141,14 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	}
 	before := cluster.DeepCopy()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	cluster.Status = status
 	storesID := before.Status.ClusterID == "" && status.ClusterID != "" && before.Status.Creation != nil && before.Status.Creation.Token != ""
 	if storesID {
 		var err error
-		if patch, err = kubewrite.IDPatch(before.UID, before.Status.Creation, before.Status, status); err != nil {
+		if patch, err = kubewrite.IDPatch(before.Status.Creation, before, cluster); err != nil {
 			return err
 		}
 	}
-	cluster.Status = status
 	err := r.client.Status().Patch(ctx, cluster, patch)
 	if err != nil && storesID && r.isSuperseded(ctx, before, err) {
 		r.kube.Done(cluster, kubewrite.Object, nil)
@@ -216,7 +217,7 @@ func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	}
 	log.FromContext(ctx).Info("the API server refused or failed a write", "error", err.Error())
 	if refusal := r.kube.Unannounced(cluster); refusal != "" {
-		r.recorder.Eventf(cluster, nil, corev1.EventTypeWarning, report.EventWriteRefused, "Reconcile", "%s", refusal)
+		r.recorder.Eventf(cluster, nil, corev1.EventTypeWarning, managed.EventWriteRefused, "Reconcile", "%s", refusal)
 	}
 	pause := r.stalePause(cluster)
 	if next := r.kube.NextFor(cluster); !next.IsZero() {

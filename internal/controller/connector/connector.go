@@ -10,6 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 // Connector connects objects to their workspaces.
@@ -124,4 +125,13 @@ func (c *Connector) stillWaiting(conditions []metav1.Condition, wait *cache.Wait
 		}
 	}
 	return &managed.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Message, RequeueAt: retryAt}
+}
+
+// HoldOf returns the hold of a write that was not permitted.
+func HoldOf(wait *cache.WaitError) *managed.Hold {
+	hold := &managed.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
+	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
+		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Message
+	}
+	return hold
 }

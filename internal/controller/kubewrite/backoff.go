@@ -254,6 +254,18 @@ func IsRefusal(err error) bool {
 		code != http.StatusConflict && code != http.StatusTooManyRequests && code != http.StatusUnauthorized
 }
 
+// RefusalIn returns the answer by which the API server refused a write, now or before the
+// write was held; empty if it did not.
+func RefusalIn(err error) string {
+	if held, isHeld := errors.AsType[*HeldError](err); isHeld {
+		return held.Refusal
+	}
+	if IsRefusal(err) {
+		return databricks.PlainText(err.Error())
+	}
+	return ""
+}
+
 // isAnswer reports whether an error is an answer of the API server.
 func isAnswer(err error) bool {
 	_, ok := errors.AsType[*apierrors.StatusError](err)

@@ -24,17 +24,17 @@ type operation struct {
 // It tests the UID and the creation in operations of its own, because a UID in metadata
 // is no precondition of a patch to /status. Its other operations succeed for any status
 // that the object may have by then.
-func IDPatch(uid types.UID, creation *v1alpha1.CreationIntent, before, after any) (client.Patch, error) {
-	old, err := members(before)
+func IDPatch(creation *v1alpha1.CreationIntent, before, after client.Object) (client.Patch, error) {
+	old, err := statusOf(before)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := members(after)
+	stored, err := statusOf(after)
 	if err != nil {
 		return nil, err
 	}
 	operations := []operation{
-		{"test", "/metadata/uid", uid},
+		{"test", "/metadata/uid", before.GetUID()},
 		{"test", "/status/creation/token", creation.Token},
 		{"test", "/status/creation/attempt", creation.Attempt},
 	}
@@ -56,15 +56,17 @@ func IDPatch(uid types.UID, creation *v1alpha1.CreationIntent, before, after any
 	return client.RawPatch(types.JSONPatchType, raw), nil
 }
 
-// members returns the fields of a status as they are in JSON.
-func members(status any) (map[string]any, error) {
-	raw, err := json.Marshal(status)
+// statusOf returns the fields of the status of an object as they are in JSON.
+func statusOf(object client.Object) (map[string]any, error) {
+	raw, err := json.Marshal(object)
 	if err != nil {
 		return nil, fmt.Errorf("encode the status: %w", err)
 	}
-	var fields map[string]any
+	var fields struct {
+		Status map[string]any `json:"status"`
+	}
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, fmt.Errorf("decode the status: %w", err)
 	}
-	return fields, nil
+	return fields.Status, nil
 }
