@@ -3,7 +3,6 @@ package controller_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -242,12 +241,4 @@ func said(object managed.Object, kind string) string {
 		return found.Message
 	}
 	return ""
-}
-
-func names(count int) []string {
-	all := make([]string, 0, count)
-	for i := range count {
-		all = append(all, fmt.Sprintf("x%d", i))
-	}
-	return all
 }
