@@ -69,7 +69,7 @@ func TestPolicyDefinition(t *testing.T) {
 }
 
 func TestPolicyInUse(t *testing.T) {
-	t.Run("[case-103] the deletion of a policy that clusters use is told with their number", func(t *testing.T) {
+	t.Run("[case-103] the deletion of a policy that clusters use is reported with their number", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.start()
 		object := r.with("x").(*v1alpha1.DatabricksClusterPolicy)

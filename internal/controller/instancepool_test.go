@@ -32,7 +32,7 @@ func TestPoolFields(t *testing.T) {
 		r.is(object, "Ready=Available")
 	})
 
-	t.Run("[case-142] values that the server chooses are no drift, and what it makes otherwise is told", func(t *testing.T) {
+	t.Run("[case-142] values that the server chooses are no drift, and what it makes otherwise is reported", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.with("x").(*v1alpha1.DatabricksInstancePool)

@@ -83,7 +83,7 @@ func whenDeleting(in Input) (Plan, bool) {
 }
 
 // usersTimeout is how long a deletion waits for the number of clusters that use the remote
-// object, which is told and decides nothing.
+// object, which is reported and decides nothing.
 const usersTimeout = 10 * time.Second
 
 func (in Input) waitsForUsers() bool {
