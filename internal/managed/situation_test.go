@@ -1,6 +1,7 @@
 package managed_test
 
 import (
+	"maps"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,9 +64,7 @@ func remote(in managed.Input, members map[string]any) *managed.Remote {
 	tree["instance_pool_id"], tree["instance_pool_name"] = poolID, "team-a-warm"
 	tree["custom_tags"] = map[string]any{v1alpha1.OwnerTagKey: in.Owner}
 	tree["enable_elastic_disk"], tree["state"] = true, "ACTIVE"
-	for name, value := range members {
-		tree[name] = value
-	}
+	maps.Copy(tree, members)
 	return &managed.Remote{ID: poolID, Name: "team-a-warm", Tree: tree, At: noon, FromGet: true}
 }
 
