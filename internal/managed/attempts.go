@@ -2,6 +2,7 @@ package managed
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +109,22 @@ func (a Attempts) Recorded(attempt Attempt) Attempts {
 		}
 		a.Ineffective = counts
 	}
+	return a
+}
+
+// WithComparison returns the attempts after a comparison. An edit whose difference is not
+// there any more was effective.
+func (a Attempts) WithComparison(found Comparison) Attempts {
+	if !found.Known || len(a.Ineffective) == 0 {
+		return a
+	}
+	left := map[string]int{}
+	for _, d := range slices.Concat(found.Differences, found.Normalized) {
+		if count := a.Ineffective[differenceKey(d)]; count > 0 {
+			left[differenceKey(d)] = count
+		}
+	}
+	a.Ineffective = left
 	return a
 }
 

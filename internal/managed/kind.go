@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -161,3 +162,9 @@ func (o Object) isPending() bool {
 
 // isEvaluated reports whether the status is about the current generation.
 func (o Object) isEvaluated() bool { return o.Status.ObservedGeneration == o.GetGeneration() }
+
+// wasReady reports whether this generation was ready when it was last evaluated.
+func (o Object) wasReady() bool {
+	ready := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == o.GetGeneration()
+}

@@ -43,6 +43,9 @@ func Needs(in NeedsInput) cache.ItemsInterest {
 	interest := cache.ItemsInterest{Collection: in.Kind.Collection, ID: in.Object.CurrentID(), Name: in.Object.TargetName(), List: list}
 	if in.Object.Permissions != nil && !in.Object.IsDeleting() && in.Object.CurrentID() != "" {
 		interest.Permissions = cache.Lookup{Cadence: cache.WhileQuiet, After: latest(attempts.Side.At, attempts.RereadAfter)}
+		if !in.Object.wasReady() {
+			interest.Permissions.After = latest(interest.Permissions.After, attempts.GenerationSeenAt)
+		}
 	}
 	if in.Object.IsDeleting() && in.Object.CurrentID() != "" {
 		interest.Clusters = cache.Lookup{Cadence: cache.WhileQuiet, After: time.Time{}}

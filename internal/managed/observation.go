@@ -100,8 +100,6 @@ type Users struct {
 type Plan struct {
 	// Step is what to do; nil: nothing.
 	Step Step
-	// NonBlocking is set if a failure of the step affects no other condition than Synced.
-	NonBlocking bool
 	// Verdict describes the situation; zero: the remote object is as declared, or nothing
 	// is known that is newer than the conditions.
 	Verdict Verdict

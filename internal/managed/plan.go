@@ -203,7 +203,7 @@ func whenRequested(in Input) (Plan, bool) {
 	if asked.Value == "" || in.Object.isObserving() && asked.Verb != v1alpha1.RequestReconcile || stored != nil && stored.Value == asked.Value {
 		return Plan{}, false
 	}
-	request := v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestRefused}
+	request := v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestRefused, Finished: asked.Value}
 	switch {
 	case asked.IsTooLong:
 		request.Message = fmt.Sprintf("the annotation %s has more than %d characters; write reconcile@<any token>",

@@ -53,6 +53,8 @@ func (r *Reconciler) inputOf(object managed.Object, observed observation) manage
 		Attempts: r.attempts.Of(object), Owner: r.ownerTag(object), Limits: r.options.Limits, Now: time.Now(),
 	}
 	in.Compared = managed.Compare(in)
+	in.Attempts = in.Attempts.WithComparison(in.Compared)
+	r.attempts.Update(object, func(known *managed.Attempts) { *known = in.Attempts })
 	return in
 }
 
