@@ -300,13 +300,13 @@ func TestRefsToOtherWorkspaces(t *testing.T) {
 		r.apply(near)
 		r.editSpec(cluster, func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyRef.Name = "near" })
 		r.becomes(cluster, "Ready=Running")
-		r.Expect(r.specOf(cluster)).To(HaveKeyWithValue("policy_id", *r.policies.now(near).ID))
+		r.Expect(r.specOf(cluster)).To(HaveKeyWithValue("policy_id", *r.policies.is(near, "Ready=Available").ID))
 	})
 
 	t.Run("[case-137] a reference to an object of another host is reported with both", func(t *testing.T) {
 		r := newRefRig(t)
 		other := r.newWorkspace(simulator.Options{})
-		r.hosts = append(r.hosts, other.URL)
+		r.hosts, r.authorities = append(r.hosts, other.URL), append(r.authorities, other.CAPEM)
 		r.putSecret("elsewhere", other.URL, simulator.DefaultToken)
 		pool, cluster := poolKind.sample(r.namespace, "workers"), r.small("scratch", byPoolRefs, usesSecret("elsewhere"))
 		r.start()
