@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -269,6 +270,35 @@ func TestRefsWaitAndFollow(t *testing.T) {
 			return r.api.Update(t.Context(), shared)
 		}).Should(Succeed())
 		r.becomes(cluster, "Ready=Running")
+	})
+
+	t.Run("[case-136] a policy that leaves the labels of the operator is not found, and is used again when it has them again", func(t *testing.T) {
+		r := newRefRig(t)
+		shard := map[string]string{"shard": "a"}
+		r.options.Scope.Labels = labels.SelectorFromSet(shard)
+		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
+		policy.SetLabels(shard)
+		cluster.SetLabels(shard)
+		r.start()
+		r.apply(policy, cluster)
+		r.becomes(cluster, "Ready=Running")
+		r.becomes(cluster, "Synced=InSync")
+		r.policies.change(policy, func(now managed.Object) { now.SetLabels(nil) })
+		r.Expect(r.waits(cluster)).To(ContainSubstring("does not find"))
+		r.policies.change(policy, func(now managed.Object) { now.SetLabels(shard) })
+		r.becomes(cluster, "Ready=Running")
+		r.Expect(r.allWrites()).To(Equal([]string{"create", "create"}))
+	})
+
+	t.Run("[case-136] the id of a reference that is newer than the lists of the workspace is not doubted", func(t *testing.T) {
+		r := newRefRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("", simulator.DefaultToken)}})
+		r.start()
+		r.becomes(r.create(r.small("named", byNames)), "Ready=Running")
+		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
+		r.apply(policy, cluster)
+		r.becomes(cluster, "Ready=Running")
+		r.becomes(cluster, "Synced=InSync")
+		r.Consistently(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(BeEmpty())
 	})
 
 	t.Run("[case-136] an observing object may refer to nothing", func(t *testing.T) {
