@@ -10,10 +10,10 @@ const (
 	// its cluster. It is persisted before a cluster is created.
 	FinalizerCluster = GroupName + "/cluster"
 
-	// FinalizerPolicy and FinalizerPool are FinalizerCluster for policies and instance
-	// pools.
+	// FinalizerPolicy is FinalizerCluster for policies.
 	FinalizerPolicy = GroupName + "/policy"
-	FinalizerPool   = GroupName + "/instance-pool"
+	// FinalizerPool is FinalizerCluster for instance pools.
+	FinalizerPool = GroupName + "/instance-pool"
 
 	// AnnotationRequest is a one-off request. Its value is "<verb>@<any token>"; a new
 	// token is a new request. status.request has the result.

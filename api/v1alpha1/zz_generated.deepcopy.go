@@ -976,6 +976,11 @@ func (in *DatabricksWorkspaceSpec) DeepCopyInto(out *DatabricksWorkspaceSpec) {
 		*out = new(AllowedNamespaces)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.AllowedKinds != nil {
+		in, out := &in.AllowedKinds, &out.AllowedKinds
+		*out = make([]AllowedKind, len(*in))
+		copy(*out, *in)
+	}
 	if in.AllowedPolicyIDs != nil {
 		in, out := &in.AllowedPolicyIDs, &out.AllowedPolicyIDs
 		*out = make([]string, len(*in))

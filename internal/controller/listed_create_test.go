@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestListedCreateOnce(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-107] a refusal is told in the words of Databricks, and an edit tries again at once", func(t *testing.T) {
+	t.Run("[case-107] a refusal is reported in the words of Databricks, and an edit tries again at once", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.workspace.AddFault(simulator.Fault{
 				Endpoint: r.kind.endpoint + "create", Times: 1,
@@ -221,9 +222,7 @@ func TestListedAdoption(t *testing.T) {
 
 // foreign returns the body of a create by another actor.
 func (r *listedRig) foreign(name string) map[string]any {
-	body := map[string]any{r.kind.WireName: name}
-	for member, value := range r.kind.body {
-		body[member] = value
-	}
+	body := maps.Clone(r.kind.body)
+	body[r.kind.WireName] = name
 	return body
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
@@ -117,6 +118,31 @@ func TestListedFleet(t *testing.T) {
 			r.isGone(object)
 			r.Expect(r.remotes()).To(BeEmpty())
 		})
+	})
+}
+
+func TestListedWorkspace(t *testing.T) {
+	t.Run("[case-147] a DatabricksWorkspace permits clusters only, unless it lists other kinds", func(t *testing.T) {
+		for _, kind := range listedKinds {
+			t.Run(kind.Name, func(t *testing.T) {
+				r := &listedRig{rig: platform(t), kind: kind}
+				shared := r.share()
+				r.start()
+				object := r.with("x", func(object managed.Object) {
+					object.Spec.Connection = &v1alpha1.Connection{WorkspaceRef: &v1alpha1.WorkspaceReference{Name: shared.Name}}
+				})
+				r.make(object)
+				refused := r.is(object, "Stalled=PermissionDenied")
+				r.Expect(said(refused, "Stalled")).To(And(ContainSubstring(r.kind.Name), ContainSubstring("spec.allowedKinds")))
+				r.Expect(r.sent()).To(BeEmpty())
+				r.editWorkspace(shared, func(spec *v1alpha1.DatabricksWorkspaceSpec) {
+					spec.AllowedKinds = []v1alpha1.AllowedKind{v1alpha1.AllowedKind(r.kind.Name)}
+				})
+				r.is(object, "Ready=Available")
+				r.destroy(object)
+				r.isGone(object)
+			})
+		}
 	})
 }
 

@@ -55,7 +55,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-118] a refused edit is told, and tried again after the next change", func(t *testing.T) {
+	t.Run("[case-118] a refused edit is reported, and tried again after the next change", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -224,7 +224,7 @@ func TestListedReads(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-126] lists that fail are told, and Ready stays for a while", func(t *testing.T) {
+	t.Run("[case-126] lists that fail are reported, and Ready stays for a while", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -237,7 +237,7 @@ func TestListedReads(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-127] a revoked credential is told, and the next one goes on", func(t *testing.T) {
+	t.Run("[case-127] a revoked credential is reported, and the next one goes on", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.Expect(r.workspace.AddToken("", simulator.DefaultUser, "dapi-second")).To(Succeed())
 			r.start()
@@ -295,7 +295,7 @@ func TestListedDeletion(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-131] a refused deletion is told with the remedy", func(t *testing.T) {
+	t.Run("[case-131] a refused deletion is reported with the remedy", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))

@@ -52,6 +52,8 @@ var Kind = &managed.Kind{
 	ReadOnly:  []string{"state", "stats", "status", "default_tags"},
 	Resent:    []string{"node_type_id"},
 	Path:      func(id string) string { return "/compute/instance-pools/" + id },
+	Users:     users,
+	UsersNoun: "instances of clusters",
 	Usability: usability,
 }
 

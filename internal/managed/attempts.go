@@ -20,8 +20,9 @@ type Attempts struct {
 	// the last change of permissions; zero: none.
 	Last, Side Attempt
 	// GenerationSeenAt is when this generation was first seen, CreationSeenAt when the
-	// creation that the status records was; zero: it records none.
-	GenerationSeenAt, CreationSeenAt time.Time
+	// creation that the status records was; zero: it records none. DeletionSeenAt is when
+	// the object was first seen to be deleted; zero: it is not.
+	GenerationSeenAt, CreationSeenAt, DeletionSeenAt time.Time
 	// RereadAfter is when the object was last requested to be reconciled; zero: never.
 	RereadAfter time.Time
 	// ReadsFailSince is when the reads of the workspace began to fail; zero: they succeed.
@@ -67,6 +68,9 @@ type Attempt struct {
 func (a Attempts) Seen(object Object, now time.Time) Attempts {
 	if a.generation != object.GetGeneration() || a.GenerationSeenAt.IsZero() {
 		a.generation, a.GenerationSeenAt = object.GetGeneration(), now
+	}
+	if a.DeletionSeenAt.IsZero() && object.IsDeleting() {
+		a.DeletionSeenAt = now
 	}
 	creation := object.Status.Creation
 	if creation == nil || creation.NotAfter == nil && creation.Token == "" {

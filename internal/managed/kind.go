@@ -60,6 +60,11 @@ type Kind struct {
 	Editable func(kept diff.Tree) diff.Tree
 	// Path returns the path of the page of a remote object in the workspace.
 	Path func(id string) string
+	// Users returns how many clusters use a remote object, as it tells itself; nil: it does
+	// not, and the workspace counts them.
+	// UsersNoun is the word for what is counted, such as clusters.
+	Users     func(remote diff.Tree) Users
+	UsersNoun string
 	// Usability returns the verdict on a remote object that is as declared and cannot be
 	// used all the same; nil or the zero value: it can be used.
 	Usability func(remote diff.Tree) Verdict

@@ -89,9 +89,9 @@ type PermissionsRead struct {
 
 // Users is how many clusters use a remote object.
 type Users struct {
-	// Known reports whether the workspace told.
-	Known bool
-	Count int
+	// Known reports whether the workspace told, and Failed that it refused to.
+	Known, Failed bool
+	Count         int
 	// More is set if there are more than Count.
 	More bool
 }

@@ -142,10 +142,8 @@ func (r *Reconciler) read(object managed.Object, observed *observation) {
 		view = observed.subscribe()
 	}
 	managed.ReadFrom(in, observed.interest, view, &observed.Observation)
-	class := databricks.Class("")
-	if observed.ReadFailure != nil {
-		class = observed.ReadFailure.Class
-		r.connector.Resolver.MarkRejected(r.identityOf(object).User, class)
+	if failure := observed.ReadFailure; failure != nil {
+		r.connector.Resolver.MarkRejected(r.identityOf(object).User, failure.Class)
 	} else if !observed.ListedAt.IsZero() {
 		r.connector.Resolver.MarkAccepted(r.identityOf(object).User)
 	}

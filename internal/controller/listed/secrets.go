@@ -20,7 +20,7 @@ func (r *Reconciler) secrets(ctx context.Context, object managed.Object, desired
 	var blocked *managed.Blocked
 	r.kind.Fields.ResolveSecrets(desired, func(field string, reference any) any {
 		if *object.ID != "" {
-			return nil
+			return map[string]any{}
 		}
 		members, _ := reference.(map[string]any)
 		name, _ := members["name"].(string)
