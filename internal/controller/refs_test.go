@@ -256,6 +256,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.start()
 		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) {
 			s.RequirePolicy, s.AllowedPolicyIDs = true, []string{"another"}
+			s.AllowedKinds = []v1alpha1.AllowedKind{v1alpha1.ClusterKind, v1alpha1.PolicyKind}
 		})
 		policy := policyKind.sample(r.namespace, "team")
 		policy.(*v1alpha1.DatabricksClusterPolicy).Spec.Connection = &v1alpha1.Connection{WorkspaceRef: &v1alpha1.WorkspaceReference{Name: shared.Name}}
