@@ -256,6 +256,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.start()
 		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) {
 			s.RequirePolicy, s.AllowedPolicyIDs = true, []string{"another"}
+			s.AllowedKinds = []v1alpha1.AllowedKind{v1alpha1.ClusterKind, v1alpha1.PolicyKind}
 		})
 		policy := policyKind.sample(r.namespace, "team")
 		policy.(*v1alpha1.DatabricksClusterPolicy).Spec.Connection = &v1alpha1.Connection{WorkspaceRef: &v1alpha1.WorkspaceReference{Name: shared.Name}}
@@ -264,11 +265,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		made := (&listedRig{rig: r, kind: policyKind}).is(policy, "Ready=Available")
 		r.Expect(message(r.becomes(cluster, "Stalled=PolicyViolation"), "Stalled")).To(ContainSubstring(`spec.policyID "` + *made.ID + `"`))
 		r.Expect(r.writes()).To(BeEmpty())
-		r.Eventually(func() error {
-			r.Expect(r.api.Get(t.Context(), client.ObjectKeyFromObject(shared), shared)).To(Succeed())
-			shared.Spec.AllowedPolicyIDs = []string{*made.ID}
-			return r.api.Update(t.Context(), shared)
-		}).Should(Succeed())
+		r.editWorkspace(shared, func(spec *v1alpha1.DatabricksWorkspaceSpec) { spec.AllowedPolicyIDs = []string{*made.ID} })
 		r.becomes(cluster, "Ready=Running")
 	})
 
