@@ -265,11 +265,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		made := (&listedRig{rig: r, kind: policyKind}).is(policy, "Ready=Available")
 		r.Expect(message(r.becomes(cluster, "Stalled=PolicyViolation"), "Stalled")).To(ContainSubstring(`spec.policyID "` + *made.ID + `"`))
 		r.Expect(r.writes()).To(BeEmpty())
-		r.Eventually(func() error {
-			r.Expect(r.api.Get(t.Context(), client.ObjectKeyFromObject(shared), shared)).To(Succeed())
-			shared.Spec.AllowedPolicyIDs = []string{*made.ID}
-			return r.api.Update(t.Context(), shared)
-		}).Should(Succeed())
+		r.editWorkspace(shared, func(spec *v1alpha1.DatabricksWorkspaceSpec) { spec.AllowedPolicyIDs = []string{*made.ID} })
 		r.becomes(cluster, "Ready=Running")
 	})
 
