@@ -122,9 +122,10 @@ type DatabricksInstancePoolSpec struct {
 
 	// Instance Pools API `custom_tags`: tags for the pool's cloud resources. At most
 	// 42, one less than Databricks allows, because the operator adds
-	// databricks-operator-owner. Names that begin with databricks-operator, and
+	// databricks-operator-pool-owner. Names that begin with databricks-operator, and
 	// Vendor, DatabricksInstancePoolId and DatabricksInstancePoolCreatorId, are
-	// reserved. Owned key by key.
+	// reserved. A cluster of the pool must not have a tag of the same name. Owned key
+	// by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=42
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, !name.lowerAscii().startsWith('databricks-operator'))",message="tags whose names begin with databricks-operator, in small or capital letters, are reserved: by them the operator knows its pools; remove them"

@@ -35,8 +35,8 @@ var Kind = &managed.Kind{
 	IDField:    "policyID", NameField: "name", WireID: "policy_id", WireName: "name",
 	Levels:   diff.Levels{iam.PermissionLevelCanUse},
 	ReadOnly: []string{"policy_id", "created_at_timestamp", "creator_user_name", "is_default"},
-	Editable: editable,
-	Path:     func(id string) string { return "/compute/policies/" + id },
+	Editable: editable, UsersNoun: "clusters",
+	Path: func(id string) string { return "/compute/policies/" + id },
 }
 
 func view(resource managed.Resource) managed.Object {

@@ -3,7 +3,6 @@ package controller_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -30,7 +29,8 @@ type listedKind struct {
 	sample func(namespace, name string) managed.Resource
 	// path is the prefix of the endpoints of the API, and endpoint the prefix of their names
 	// in the log of the simulator. listMember is the member of the answer of a list.
-	path, endpoint, listMember string
+	// permissions is the type of the object in the Permissions API.
+	path, endpoint, listMember, permissions string
 	// edit changes the declared field member, which drift changes in the workspace, too.
 	edit   func(resource managed.Resource, value int32)
 	member string
@@ -46,7 +46,7 @@ var listedKinds = []listedKind{policyKind, poolKind}
 
 var policyKind = listedKind{
 	Kind: clusterpolicy.Kind,
-	path: "/api/2.0/policies/clusters/", endpoint: "policies/", listMember: "policies", member: "max_clusters_per_user",
+	path: "/api/2.0/policies/clusters/", endpoint: "policies/", listMember: "policies", permissions: "cluster-policies", member: "max_clusters_per_user",
 	sample: func(namespace, name string) managed.Resource {
 		policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		policy.Spec.Definition = map[string]v1alpha1.PolicyRule{
@@ -70,7 +70,7 @@ var policyKind = listedKind{
 
 var poolKind = listedKind{
 	Kind: instancepool.Kind,
-	path: "/api/2.0/instance-pools/", endpoint: "instance-pools/", listMember: "instance_pools", member: "max_capacity",
+	path: "/api/2.0/instance-pools/", endpoint: "instance-pools/", listMember: "instance_pools", permissions: "instance-pools", member: "max_capacity",
 	sample: func(namespace, name string) managed.Resource {
 		pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		pool.Spec.NodeTypeID = "i3.xlarge"
@@ -193,13 +193,18 @@ const otherToken = "dapi-another-actor"
 
 func (r *listedRig) call(method, operation string, body map[string]any) []byte {
 	r.t.Helper()
+	return r.send(method, r.kind.path+operation, body)
+}
+
+func (r *listedRig) send(method, path string, body map[string]any) []byte {
+	r.t.Helper()
 	var raw []byte
 	if body != nil {
 		var err error
 		raw, err = json.Marshal(body)
 		r.Expect(err).NotTo(HaveOccurred())
 	}
-	request, err := http.NewRequestWithContext(r.t.Context(), method, r.workspace.URL+r.kind.path+operation, bytes.NewReader(raw))
+	request, err := http.NewRequestWithContext(r.t.Context(), method, r.workspace.URL+path, bytes.NewReader(raw))
 	r.Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Authorization", "Bearer "+otherToken)
 	response, err := r.workspace.Client().Do(request)
@@ -207,7 +212,7 @@ func (r *listedRig) call(method, operation string, body map[string]any) []byte {
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(response.Body)
 	r.Expect(err).NotTo(HaveOccurred())
-	r.Expect(response.StatusCode).To(Equal(http.StatusOK), "%s %s: %s", method, operation, answer)
+	r.Expect(response.StatusCode).To(Equal(http.StatusOK), "%s %s: %s", method, path, answer)
 	return answer
 }
 
@@ -236,12 +241,4 @@ func said(object managed.Object, kind string) string {
 		return found.Message
 	}
 	return ""
-}
-
-func names(count int) []string {
-	all := make([]string, 0, count)
-	for i := range count {
-		all = append(all, fmt.Sprintf("x%d", i))
-	}
-	return all
 }

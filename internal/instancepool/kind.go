@@ -47,11 +47,13 @@ var Kind = &managed.Kind{
 	Collection: databricks.InstancePools,
 	Fields:     diff.NewTable(reflect.TypeFor[v1alpha1.DatabricksInstancePoolSpec](), fields),
 	IDField:    "poolID", NameField: "instancePoolName", WireID: "instance_pool_id", WireName: "instance_pool_name",
-	Levels:    diff.Levels{iam.PermissionLevelCanAttachTo, iam.PermissionLevelCanManage},
-	TagField:  "custom_tags",
+	Levels:   diff.Levels{iam.PermissionLevelCanAttachTo, iam.PermissionLevelCanManage},
+	TagField: "custom_tags", TagKey: v1alpha1.PoolOwnerTagKey,
 	ReadOnly:  []string{"state", "stats", "status", "default_tags"},
 	Resent:    []string{"node_type_id"},
 	Path:      func(id string) string { return "/compute/instance-pools/" + id },
+	Users:     users,
+	UsersNoun: "instances of clusters",
 	Usability: usability,
 }
 

@@ -51,6 +51,12 @@ func usability(remote diff.Tree) managed.Verdict {
 	}
 }
 
+// users returns how many instances clusters use or wait for.
+func users(remote diff.Tree) managed.Users {
+	stats := stateOf(remote).Stats
+	return managed.Users{Known: true, Count: int(count(stats.Used)) + int(count(stats.PendingUsed))}
+}
+
 // show writes the state and the counts of a pool to a status; the remote pool is nil if
 // there is none.
 func show(resource managed.Resource, remote diff.Tree) {

@@ -2,6 +2,7 @@ package managed
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +20,9 @@ type Attempts struct {
 	// the last change of permissions; zero: none.
 	Last, Side Attempt
 	// GenerationSeenAt is when this generation was first seen, CreationSeenAt when the
-	// creation that the status records was; zero: it records none.
-	GenerationSeenAt, CreationSeenAt time.Time
+	// creation that the status records was; zero: it records none. DeletionSeenAt is when
+	// the object was first seen to be deleted; zero: it is not.
+	GenerationSeenAt, CreationSeenAt, DeletionSeenAt time.Time
 	// RereadAfter is when the object was last requested to be reconciled; zero: never.
 	RereadAfter time.Time
 	// ReadsFailSince is when the reads of the workspace began to fail; zero: they succeed.
@@ -67,6 +69,9 @@ func (a Attempts) Seen(object Object, now time.Time) Attempts {
 	if a.generation != object.GetGeneration() || a.GenerationSeenAt.IsZero() {
 		a.generation, a.GenerationSeenAt = object.GetGeneration(), now
 	}
+	if a.DeletionSeenAt.IsZero() && object.IsDeleting() {
+		a.DeletionSeenAt = now
+	}
 	creation := object.Status.Creation
 	if creation == nil || creation.NotAfter == nil && creation.Token == "" {
 		a.creation, a.CreationSeenAt = "", time.Time{}
@@ -108,6 +113,22 @@ func (a Attempts) Recorded(attempt Attempt) Attempts {
 		}
 		a.Ineffective = counts
 	}
+	return a
+}
+
+// WithComparison returns the attempts after a comparison. An edit whose difference is not
+// there any more was effective.
+func (a Attempts) WithComparison(found Comparison) Attempts {
+	if !found.Known || len(a.Ineffective) == 0 {
+		return a
+	}
+	left := map[string]int{}
+	for _, d := range slices.Concat(found.Differences, found.Normalized) {
+		if count := a.Ineffective[differenceKey(d)]; count > 0 {
+			left[differenceKey(d)] = count
+		}
+	}
+	a.Ineffective = left
 	return a
 }
 
@@ -159,7 +180,11 @@ func (a Attempts) ValidAfter() time.Time {
 	return time.Time{}
 }
 
-// hasBase reports whether a read is what an edit of these differences may be based on.
-func (a Attempts) hasBase(differences []diff.Difference, read *Remote) bool {
-	return read.FromGet && a.base == differencesKey(differences) && !read.At.Before(a.baseAt)
+// awaitsBase reports whether a GET was requested for an edit of these differences to be
+// based on.
+func (a Attempts) awaitsBase(differences []diff.Difference) bool {
+	return !a.baseAt.IsZero() && a.base == differencesKey(differences)
 }
+
+// hasBase reports whether a read is the GET that was requested for an edit.
+func (a Attempts) hasBase(read *Remote) bool { return read.FromGet && !read.At.Before(a.baseAt) }

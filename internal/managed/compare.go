@@ -26,6 +26,9 @@ type Comparison struct {
 	ChangedByUser bool
 }
 
+// isEqual reports whether nothing is left to correct.
+func (c Comparison) isEqual() bool { return len(c.Differences) == 0 && len(c.Immutable) == 0 }
+
 // ineffectiveEdits is how many edits in a row must leave a difference as it was before it
 // counts as made by the server.
 const ineffectiveEdits = 3

@@ -133,6 +133,8 @@ func whenResolving(in Input) (Plan, bool) {
 		return Plan{Step: RemoveFinalizer{}}, true
 	case named != nil:
 		return Plan{Verdict: in.nameTaken(named)}, true
+	case in.Object.isObserving():
+		return Plan{Verdict: in.nothingNamed()}, true
 	default:
 		creation := in.Object.Status.Creation
 		return in.create(verdict, Intent{Token: creation.Token, Incarnation: creation.Incarnation, Attempt: creation.Attempt + 1}), true
@@ -178,8 +180,7 @@ func whenNotCreated(in Input) (Plan, bool) {
 	case named != nil:
 		return Plan{Verdict: in.nameTaken(named)}, true
 	case in.Object.isObserving():
-		return Plan{Verdict: in.stalled(v1alpha1.ReasonAdoptionTargetNotFound,
-			"there is no %s with the name %q that the credential can see; correct spec.%s, or create it", name, in.Kind.NameField)}, true
+		return Plan{Verdict: in.nothingNamed()}, true
 	default:
 		return in.createNew(in.creating()), true
 	}
@@ -191,6 +192,12 @@ func (in Input) adoptNamed(named *Remote) Plan {
 		return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonAlreadyManaged, Stalled: true, Message: in.managedBy(named.ID)}}
 	}
 	return Plan{Step: StoreID{ID: named.ID, Source: AdoptedByName}}
+}
+
+// nothingNamed returns the verdict for an observing object whose name nothing has.
+func (in Input) nothingNamed() Verdict {
+	return in.stalled(v1alpha1.ReasonAdoptionTargetNotFound, "there is no %s with the name %q that the credential can see; correct spec.%s, or create it",
+		in.Object.TargetName(), in.Kind.NameField)
 }
 
 // nameTaken returns the verdict for a name that another remote object has.
@@ -230,7 +237,7 @@ func (in Input) tag(body diff.Tree) {
 	if tags == nil {
 		tags = map[string]any{}
 	}
-	tags[v1alpha1.OwnerTagKey] = in.Owner
+	tags[in.Kind.TagKey] = in.Owner
 	body[in.Kind.TagField] = tags
 }
 

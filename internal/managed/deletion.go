@@ -75,9 +75,20 @@ func whenDeleting(in Input) (Plan, bool) {
 		return Plan{Verdict: in.deleting(), RequeueAt: in.missingAcceptedAt()}, true
 	case last.Step == StepDelete && last.Failure == nil && in.Now.Before(last.At.Add(resendInterval)):
 		return Plan{Verdict: in.deleting(), RequeueAt: last.At.Add(resendInterval)}, true
+	case in.waitsForUsers():
+		return Plan{Verdict: in.deleting(), RequeueAt: in.Attempts.DeletionSeenAt.Add(usersTimeout)}, true
 	default:
 		return in.withBackoff(Plan{Step: Delete{*in.Object.ID}, Verdict: in.deleting()}), true
 	}
+}
+
+// usersTimeout is how long a deletion waits for the number of clusters that use the remote
+// object, which is reported and decides nothing.
+const usersTimeout = 10 * time.Second
+
+func (in Input) waitsForUsers() bool {
+	users := in.Observed.Users
+	return !users.Known && !users.Failed && in.Now.Before(in.Attempts.DeletionSeenAt.Add(usersTimeout))
 }
 
 // NeedsWorkspace reports whether a decision about an object needs its workspace. An object

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -47,9 +48,9 @@ type Kind struct {
 	WireID, WireName string
 	// Levels are the permission levels, in ascending order.
 	Levels diff.Levels
-	// TagField is the field of the API with custom tags, to which the owner tag is added;
-	// empty if the remote objects carry no tags.
-	TagField string
+	// TagField is the field of the API with custom tags, to which the owner tag with the
+	// name TagKey is added; empty if the remote objects carry no tags.
+	TagField, TagKey string
 	// ReadOnly are the members of a remote object that an edit never sends, and Resent the
 	// immutable ones that it must send unchanged.
 	ReadOnly, Resent []string
@@ -59,6 +60,11 @@ type Kind struct {
 	Editable func(kept diff.Tree) diff.Tree
 	// Path returns the path of the page of a remote object in the workspace.
 	Path func(id string) string
+	// Users returns how many clusters use a remote object, as it tells itself; nil: it does
+	// not, and the workspace counts them.
+	// UsersNoun is the word for what is counted, such as clusters.
+	Users     func(remote diff.Tree) Users
+	UsersNoun string
 	// Usability returns the verdict on a remote object that is as declared and cannot be
 	// used all the same; nil or the zero value: it can be used.
 	Usability func(remote diff.Tree) Verdict
@@ -161,3 +167,9 @@ func (o Object) isPending() bool {
 
 // isEvaluated reports whether the status is about the current generation.
 func (o Object) isEvaluated() bool { return o.Status.ObservedGeneration == o.GetGeneration() }
+
+// wasReady reports whether this generation was ready when it was last evaluated.
+func (o Object) wasReady() bool {
+	ready := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == o.GetGeneration()
+}

@@ -43,9 +43,12 @@ func Needs(in NeedsInput) cache.ItemsInterest {
 	interest := cache.ItemsInterest{Collection: in.Kind.Collection, ID: in.Object.CurrentID(), Name: in.Object.TargetName(), List: list}
 	if in.Object.Permissions != nil && !in.Object.IsDeleting() && in.Object.CurrentID() != "" {
 		interest.Permissions = cache.Lookup{Cadence: cache.WhileQuiet, After: latest(attempts.Side.At, attempts.RereadAfter)}
+		if !in.Object.wasReady() {
+			interest.Permissions.After = latest(interest.Permissions.After, attempts.GenerationSeenAt)
+		}
 	}
-	if in.Object.IsDeleting() && in.Object.CurrentID() != "" {
-		interest.Clusters = cache.Lookup{Cadence: cache.WhileQuiet, After: time.Time{}}
+	if in.Object.IsDeleting() && in.Kind.Users == nil {
+		interest.Clusters = cache.Lookup{Cadence: cache.WhileQuiet, After: attempts.DeletionSeenAt}
 	}
 	if get := latest(attempts.baseAt, attempts.confirmAfter); !get.IsZero() {
 		interest.Get = cache.Lookup{Cadence: cache.WhileQuiet, After: get}
@@ -91,7 +94,12 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 	} else if !look.StartedAt.IsZero() {
 		observed.Permissions = PermissionsRead{Known: true, Direct: in.Kind.Levels.Direct(look.Value)}
 	}
-	if look := view.Clusters; !look.StartedAt.IsZero() {
+	switch look := view.Clusters; {
+	case in.Kind.Users != nil && observed.Remote != nil:
+		observed.Users = in.Kind.Users(observed.Remote.Tree)
+	case look.Err != nil:
+		observed.Users = Users{Failed: true}
+	case !look.StartedAt.IsZero():
 		observed.Users = Users{Known: true, Count: look.Value.Clusters, More: look.Value.More}
 	}
 	if err := firstError(view.List.Err, view.Item.Err); err != nil && observed.ReadFailure == nil {

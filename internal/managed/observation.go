@@ -89,9 +89,9 @@ type PermissionsRead struct {
 
 // Users is how many clusters use a remote object.
 type Users struct {
-	// Known reports whether the workspace told.
-	Known bool
-	Count int
+	// Known reports whether the workspace told, and Failed that it refused to.
+	Known, Failed bool
+	Count         int
 	// More is set if there are more than Count.
 	More bool
 }
@@ -100,8 +100,6 @@ type Users struct {
 type Plan struct {
 	// Step is what to do; nil: nothing.
 	Step Step
-	// NonBlocking is set if a failure of the step affects no other condition than Synced.
-	NonBlocking bool
 	// Verdict describes the situation; zero: the remote object is as declared, or nothing
 	// is known that is newer than the conditions.
 	Verdict Verdict

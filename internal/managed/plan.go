@@ -166,7 +166,7 @@ func (in Input) tagOf(remote *Remote) string {
 	if in.Kind.TagField == "" {
 		return ""
 	}
-	value, _ := remote.Tree.At(in.Kind.TagField, v1alpha1.OwnerTagKey)
+	value, _ := remote.Tree.At(in.Kind.TagField, in.Kind.TagKey)
 	tag, _ := value.(string)
 	return tag
 }
@@ -203,7 +203,7 @@ func whenRequested(in Input) (Plan, bool) {
 	if asked.Value == "" || in.Object.isObserving() && asked.Verb != v1alpha1.RequestReconcile || stored != nil && stored.Value == asked.Value {
 		return Plan{}, false
 	}
-	request := v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestRefused}
+	request := v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestRefused, Finished: asked.Value}
 	switch {
 	case asked.IsTooLong:
 		request.Message = fmt.Sprintf("the annotation %s has more than %d characters; write reconcile@<any token>",

@@ -114,8 +114,7 @@ func (in ReportInput) recordOwnership(status *v1alpha1.ManagementStatus) {
 		return
 	}
 	found := in.Compared
-	isEqual := len(found.Differences) == 0 && len(found.Immutable) == 0
-	if isEqual && !in.Object.isObserving() {
+	if found.isEqual() && !in.Object.isObserving() {
 		status.OwnedFields = in.Kind.Fields.Owned(in.Desired)
 		status.AppliedDigest = in.Kind.Fields.Digest(in.Desired)
 	}
@@ -181,14 +180,15 @@ func (in ReportInput) verdict() Verdict {
 		}
 	}
 	verdict := in.Plan.Verdict
-	if !in.Plan.NonBlocking {
-		switch {
-		case in.Outcome.Failure != nil:
-			// The next plan has the same failure and the same verdict.
-			verdict = in.verdictOn(in.Outcome.Failure)
-		case in.Outcome.Held != nil:
-			verdict = in.Outcome.Held.Verdict()
-		}
+	_, setsPermissions := in.Plan.Step.(SetPermissions)
+	switch {
+	case in.Outcome.Failure != nil && setsPermissions:
+		verdict = in.Outcome.Failure.VerdictOn(permissionsField)
+	case in.Outcome.Failure != nil:
+		// The next plan has the same failure and the same verdict.
+		verdict = in.verdictOn(in.Outcome.Failure)
+	case in.Outcome.Held != nil:
+		verdict = in.Outcome.Held.Verdict()
 	}
 	if verdict.Reason != "" && in.Object.IsDeleting() {
 		verdict = in.withRemedy(Plan{Verdict: verdict}).Verdict
@@ -198,8 +198,12 @@ func (in ReportInput) verdict() Verdict {
 		return verdict
 	case in.Object.isObserving():
 		return Verdict{Reason: v1alpha1.ReasonObserved, Message: "the " + in.Kind.Noun + " is observed and not managed"}
-	default:
+	case in.Compared.isEqual():
 		return in.Input.verdict(v1alpha1.ReasonAvailable, "the %s exists as declared")
+	case in.Object.Spec.Suspend:
+		return in.Input.verdict(v1alpha1.ReasonAvailable, "the %s exists, and changes wait while spec.suspend is true")
+	default:
+		return Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the " + in.Kind.Noun}
 	}
 }
 
@@ -256,7 +260,7 @@ func (in ReportInput) setSynced(set Conditions) {
 	case len(found.Differences) > 0:
 		differs(in.differenceReason(), "not as declared: "+paths(found.Differences))
 	case in.permissionFailure() != nil:
-		differs(v1alpha1.ReasonUpdateFailed, "spec.accessControlList: "+in.permissionFailure().Message)
+		differs(v1alpha1.ReasonUpdateFailed, permissionsField+in.permissionFailure().Message)
 	case permissionsDiffer:
 		differs(v1alpha1.ReasonDriftDetected, "not as declared: spec.accessControlList")
 	case len(found.Normalized) > 0:
@@ -266,21 +270,18 @@ func (in ReportInput) setSynced(set Conditions) {
 	}
 }
 
-// permissionFailure returns the failure of the reads or of the last change of the
-// permissions; nil: there is none, or they are not managed.
+// permissionFailure returns the failure of the last change of the permissions; nil: there is
+// none, or they are as declared.
 func (in ReportInput) permissionFailure() *Failure {
 	_, differ := in.wantedPermissions()
+	_, isStep := in.Plan.Step.(SetPermissions)
 	switch {
-	case in.Object.Permissions == nil:
+	case !differ:
 		return nil
-	case in.Observed.Permissions.Failure != nil:
-		return in.Observed.Permissions.Failure
-	case in.Plan.NonBlocking && in.Outcome.Failure != nil:
+	case isStep && in.Outcome.Ran:
 		return in.Outcome.Failure
-	case differ:
-		return in.Attempts.Side.Failure
 	default:
-		return nil
+		return in.Attempts.Side.Failure
 	}
 }
 

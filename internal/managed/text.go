@@ -26,5 +26,5 @@ func (in Input) usersText(id string) string {
 	if in.Observed.Users.More {
 		count = "more than " + count
 	}
-	return fmt.Sprintf("%s %s was deleted while %s clusters used it", in.Kind.Noun, id, count)
+	return fmt.Sprintf("%s %s was deleted while %s %s used it", in.Kind.Noun, id, count, in.Kind.UsersNoun)
 }

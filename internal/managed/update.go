@@ -37,8 +37,10 @@ func whenDiffers(in Input) (Plan, bool) {
 	switch {
 	case !containsAll(in.Object.Status.OwnedFields, declared):
 		next.Step = PersistOwnership{}
-	case !in.Attempts.hasBase(found, in.Observed.Remote):
+	case !in.Attempts.awaitsBase(found):
 		next.Step = Read{found}
+	case !in.Attempts.hasBase(in.Observed.Remote):
+		// The GET is requested, and its answer enqueues the object.
 	default:
 		next.Step = Edit{ID: *in.Object.ID, Differences: found, Body: in.editBody(found)}
 	}
@@ -88,22 +90,35 @@ func members(value any) map[string]any {
 	return object
 }
 
-// whenPermissionsDiffer: the direct permissions differ from the declared ones. A failure
-// blocks nothing else.
+// whenPermissionsDiffer: the direct permissions differ from the declared ones, or are not
+// known. The object is not ready without them.
 func whenPermissionsDiffer(in Input) (Plan, bool) {
-	wanted, differ := in.wantedPermissions()
-	if !differ || in.Object.isObserving() {
+	read := in.Observed.Permissions
+	if in.Object.Permissions == nil || in.Object.isObserving() {
 		return Plan{}, false
 	}
-	next, _ := whenUnusable(in)
-	step := SetPermissions{ID: *in.Object.ID, Permissions: wanted}
-	if again := in.backoffUntil(in.Attempts.Side); !again.IsZero() {
-		next.RequeueAt = again
-		return next, true
+	if !read.Known {
+		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the permissions of the " + in.Kind.Noun}
+		if read.Failure != nil {
+			verdict = read.Failure.VerdictOn(permissionsField)
+		}
+		return Plan{Verdict: verdict}, !in.Object.wasReady()
 	}
-	next.Step, next.NonBlocking = step, true
-	return in.corrected(subjectPermissions, next), true
+	wanted, differ := in.wantedPermissions()
+	if !differ {
+		return Plan{}, false
+	}
+	if again := in.backoffUntil(in.Attempts.Side); !again.IsZero() {
+		return Plan{Verdict: in.Attempts.Side.Failure.VerdictOn(permissionsField), RequeueAt: again}, true
+	}
+	return in.corrected(subjectPermissions, Plan{
+		Step:    SetPermissions{ID: *in.Object.ID, Permissions: wanted},
+		Verdict: Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"},
+	}), true
 }
+
+// permissionsField begins the message of a failure of reading or setting permissions.
+const permissionsField = "spec.accessControlList: "
 
 // wantedPermissions returns the direct permissions that the remote object should have, and
 // whether it has others.
@@ -146,9 +161,6 @@ func (in Input) corrected(subject string, next Plan) Plan {
 	again := last.Add(in.Limits.correctionBackoff(count))
 	held := Plan{Contended: subject, RequeueAt: again, Verdict: next.Verdict}
 	if in.Now.Before(again) {
-		if next.NonBlocking {
-			return held
-		}
 		held.Verdict = Verdict{Reason: v1alpha1.ReasonContended, Message: contendedMessage(in, subject)}
 		return held
 	}

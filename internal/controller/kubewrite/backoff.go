@@ -8,9 +8,9 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (
@@ -108,7 +108,7 @@ func scopesOf(object client.Object, kind Kind) []string {
 	return []string{processScope, serverScope(object), refusalScope(object, kind)}
 }
 
-// held returns the *HeldError of a write that may not be attempted now; nil if it
+// Held returns the *HeldError of a write that may not be attempted now; nil if it
 // may. It changes no state.
 func (k *Writes) Held(object client.Object, kind Kind) error {
 	k.mu.Lock()
@@ -117,7 +117,7 @@ func (k *Writes) Held(object client.Object, kind Kind) error {
 	return err
 }
 
-// admit permits a write, or returns a *HeldError. The caller must call done with the
+// Admit permits a write, or returns a *HeldError. The caller must call done with the
 // outcome of a permitted write.
 func (k *Writes) Admit(object client.Object, kind Kind) error {
 	k.mu.Lock()
@@ -154,7 +154,7 @@ func (k *Writes) judge(object client.Object, kind Kind) (failing []*writeScope, 
 	return failing, nil
 }
 
-// done records the outcome of a permitted write. A conflict and a missing object count
+// Done records the outcome of a permitted write. A conflict and a missing object count
 // as successes of the API server.
 func (k *Writes) Done(object client.Object, kind Kind, err error) {
 	k.mu.Lock()
@@ -272,7 +272,7 @@ func isAnswer(err error) bool {
 	return ok
 }
 
-// unannounced returns the answer by which the API server refused a status or an intent of
+// Unannounced returns the answer by which the API server refused a status or an intent of
 // an object, once until such a write succeeds; empty if there is none. A refused change of
 // finalizers is reported in the status.
 func (k *Writes) Unannounced(object client.Object) string {
@@ -287,7 +287,7 @@ func (k *Writes) Unannounced(object client.Object) string {
 	return ""
 }
 
-// nextFor returns when a write of an object may be attempted again; zero means now.
+// NextFor returns when a write of an object may be attempted again; zero means now.
 func (k *Writes) NextFor(object client.Object) time.Time {
 	var next time.Time
 	for _, kind := range []Kind{Intent, Object, Finalizer} {

@@ -53,6 +53,8 @@ func (r *Reconciler) inputOf(object managed.Object, observed observation) manage
 		Attempts: r.attempts.Of(object), Owner: r.ownerTag(object), Limits: r.options.Limits, Now: time.Now(),
 	}
 	in.Compared = managed.Compare(in)
+	in.Attempts = in.Attempts.WithComparison(in.Compared)
+	r.attempts.Update(object, func(known *managed.Attempts) { *known = in.Attempts })
 	return in
 }
 
@@ -140,10 +142,8 @@ func (r *Reconciler) read(object managed.Object, observed *observation) {
 		view = observed.subscribe()
 	}
 	managed.ReadFrom(in, observed.interest, view, &observed.Observation)
-	class := databricks.Class("")
-	if observed.ReadFailure != nil {
-		class = observed.ReadFailure.Class
-		r.connector.Resolver.MarkRejected(r.identityOf(object).User, class)
+	if failure := observed.ReadFailure; failure != nil {
+		r.connector.Resolver.MarkRejected(r.identityOf(object).User, failure.Class)
 	} else if !observed.ListedAt.IsZero() {
 		r.connector.Resolver.MarkAccepted(r.identityOf(object).User)
 	}
@@ -168,7 +168,7 @@ func (r *Reconciler) findHolder(ctx context.Context, object managed.Object, obse
 	if id == "" {
 		return
 	}
-	holder, err := r.holders.of(ctx, object, id, observed.Host)
+	holder, err := r.holders.of(ctx, object, id, workspacePlace{observed.Host, observed.WorkspaceID})
 	if err != nil {
 		// It may not be written to without knowing which object manages it.
 		observed.Blocked = &managed.Blocked{
