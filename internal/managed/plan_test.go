@@ -55,7 +55,7 @@ func TestMake(t *testing.T) {
 		"[case-144] the tag of another":                          {[]change{differing(map[string]any{"custom_tags": map[string]any{v1alpha1.PoolOwnerTagKey: other}})}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
 		"[case-114] another object has it":                       {[]change{func(in *managed.Input) { in.Observed.ManagedBy = "team-a/other" }}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
 		"[case-128] another host":                                {[]change{func(in *managed.Input) { in.Observed.Host = "https://other.cloud.databricks.com" }}, managed.StepNone, v1alpha1.ReasonHostChanged, true},
-		"[case-147] a stopped pool":                              {[]change{differing(map[string]any{"state": "STOPPED"})}, managed.StepNone, v1alpha1.ReasonPoolStopped, true},
+		"[case-146] a stopped pool":                              {[]change{differing(map[string]any{"state": "STOPPED"})}, managed.StepNone, v1alpha1.ReasonPoolStopped, true},
 		"[case-103] deleted":                                     {[]change{deleting}, managed.StepDelete, v1alpha1.ReasonDeleting, false},
 		"[case-103] deleted, and the number of users is unknown": {[]change{deleting, func(in *managed.Input) { in.Observed.Users = managed.Users{} }}, managed.StepNone, v1alpha1.ReasonDeleting, false},
 		"[case-129] deleted, and adopted":                        {[]change{deleting, adopted}, managed.StepRemoveFinalizer, "", false},

@@ -295,35 +295,49 @@ func TestTheOperatorUsesItsRights(t *testing.T) {
 	w.becomesReady(theirs)
 	w.becomesReady(plain)
 
-	policy := w.newListed("DatabricksClusterPolicy", map[string]any{"definition": map[string]any{"num_workers": map[string]any{"type": "fixed", "value": int64(1)}}})
-	pool := w.newListed("DatabricksInstancePool", map[string]any{"nodeTypeID": "Standard_D4ds_v5"})
-	w.becomesReady(policy)
-	w.becomesReady(pool)
+	listed := w.newListed("team-c")
 
 	w.exercise(workspace, theirs)
 
-	for _, object := range []client.Object{ours, theirs, plain, policy, pool} {
-		g.Expect(w.Delete(t.Context(), object)).To(Succeed())
-		g.Eventually(func() error {
-			return w.Get(t.Context(), client.ObjectKeyFromObject(object), object)
-		}).WithTimeout(2 * patience).ShouldNot(Succeed())
-	}
+	w.expectDeletion(append(listed, ours, theirs, plain)...)
 
 	w.expectRightsAreUsed()
 }
 
-// newListed creates a policy or an instance pool in team-c.
-func (w *environment) newListed(kind string, spec map[string]any) *unstructured.Unstructured {
+// newListed creates a policy and an instance pool that become Ready.
+func (w *environment) newListed(namespace string) []*unstructured.Unstructured {
 	w.t.Helper()
 
-	object := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": group + "/v1alpha1", "kind": kind,
-		"metadata": map[string]any{"namespace": "team-c", "name": "audited"},
-		"spec":     spec,
-	}}
-	NewWithT(w.t).Expect(w.Create(w.t.Context(), object)).To(Succeed())
+	var objects []*unstructured.Unstructured
 
-	return object
+	for kind, spec := range map[string]map[string]any{
+		"DatabricksClusterPolicy": {"definition": map[string]any{"num_workers": map[string]any{"type": "fixed", "value": int64(1)}}},
+		"DatabricksInstancePool":  {"nodeTypeID": "Standard_D4ds_v5"},
+	} {
+		object := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": group + "/v1alpha1", "kind": kind,
+			"metadata": map[string]any{"namespace": namespace, "name": "audited"},
+			"spec":     spec,
+		}}
+		NewWithT(w.t).Expect(w.Create(w.t.Context(), object)).To(Succeed())
+		w.becomesReady(object)
+		objects = append(objects, object)
+	}
+
+	return objects
+}
+
+// expectDeletion deletes objects and waits until they are gone.
+func (w *environment) expectDeletion(objects ...*unstructured.Unstructured) {
+	w.t.Helper()
+	g := NewWithT(w.t)
+
+	for _, object := range objects {
+		g.Expect(w.Delete(w.t.Context(), object)).To(Succeed())
+		g.Eventually(func() error {
+			return w.Get(w.t.Context(), client.ObjectKeyFromObject(object), object)
+		}).WithTimeout(2 * patience).ShouldNot(Succeed())
+	}
 }
 
 // freeAddress returns an address of this machine that nothing listens on.

@@ -57,6 +57,7 @@ func TestNamespacedOperatorWorks(t *testing.T) {
 	w.bind("output-configmap-writer", "team-a")
 	w.edit(ours, `{"spec":{"outputConfigMap":{"name":"etl-cluster"}}}`)
 	w.exercise(workspace, ours)
+	w.expectDeletion(w.newListed("team-a")...)
 
 	w.expectBounded(ours, theirs)
 

@@ -123,6 +123,7 @@ func TestContradictoryValuesAreRejectedWithARemedy(t *testing.T) {
 		"databricksCA.configMap=a,databricksCA.secret=b":       `databricksCA.configMap "a" and databricksCA.secret "b": name one of them`,
 		"serviceMonitor.enabled=true,metrics.enabled=false":    "set metrics.enabled=true",
 		"quota.clusters=50":                                    "quota.clusters 50 needs watchNamespaces",
+		"quota.instancePools=5":                                "quota.instancePools 5 needs watchNamespaces",
 		"proxy.credentialsSecret=proxy":                        `proxy.credentialsSecret "proxy" needs proxy.url`,
 		"proxy.url=http://me:secret@proxy:3128":                "proxy/url",
 		"metrics.certSecret=tls,metrics.secure=false":          `metrics.certSecret "tls": the metrics are not served over TLS`,
@@ -201,7 +202,9 @@ func TestQuotas(t *testing.T) {
 		if object.GetKind() == "ResourceQuota" {
 			hard, _, err := unstructured.NestedStringMap(object.Object, "spec", "hard")
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(hard).To(Equal(map[string]string{"count/databricksclusters." + group: "50"}), "[S17]")
+			g.Expect(hard).To(Equal(map[string]string{
+				"count/databricksclusters." + group: "50", "count/databricksclusterpolicies." + group: "20", "count/databricksinstancepools." + group: "10",
+			}), "[S17]")
 
 			limited = append(limited, object.GetNamespace())
 		}

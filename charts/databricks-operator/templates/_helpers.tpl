@@ -209,8 +209,10 @@ the names, the namespace, the labels and the service account of this release.
 {{- if and .Values.databricksCA.configMap .Values.databricksCA.secret }}
 {{- fail (printf "databricksCA.configMap %q and databricksCA.secret %q: name one of them" .Values.databricksCA.configMap .Values.databricksCA.secret) }}
 {{- end }}
-{{- if and (gt (int .Values.quota.clusters) 0) (not .Values.watchNamespaces) }}
-{{- fail (printf "quota.clusters %d needs watchNamespaces, in which the quotas are; create a ResourceQuota in each namespace of users instead" (int .Values.quota.clusters)) }}
+{{- range $name, $limit := .Values.quota }}
+{{- if and (gt (int $limit) 0) (not $.Values.watchNamespaces) }}
+{{- fail (printf "quota.%s %d needs watchNamespaces, in which the quotas are; create a ResourceQuota in each namespace of users instead" $name (int $limit)) }}
+{{- end }}
 {{- end }}
 {{- if and .Values.proxy.credentialsSecret (not .Values.proxy.url) }}
 {{- fail (printf "proxy.credentialsSecret %q needs proxy.url, such as http://proxy.example.com:3128" .Values.proxy.credentialsSecret) }}
