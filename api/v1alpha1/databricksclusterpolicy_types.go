@@ -70,6 +70,7 @@ type DatabricksClusterPolicySpec struct {
 	// whatever the order of its members.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=500
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(path, path.size() <= 255)",message="paths in definition are at most 255 characters long"
 	Definition map[string]PolicyRule `json:"definition,omitempty"`
 
 	// Cluster Policies API `policy_family_id`: family that the policy inherits its
@@ -83,6 +84,7 @@ type DatabricksClusterPolicySpec struct {
 	// those of the family, in the form of definition. Needs policyFamilyID.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=500
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(path, path.size() <= 255)",message="paths in policyFamilyDefinitionOverrides are at most 255 characters long"
 	PolicyFamilyDefinitionOverrides map[string]PolicyRule `json:"policyFamilyDefinitionOverrides,omitempty"`
 
 	// Cluster Policies API `description`: text for the users of the policy.

@@ -48,6 +48,15 @@ func workspaceSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
 	return definitionOf(t, "databricksworkspaces").Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
+// listedSchemas returns the schemas of DatabricksClusterPolicy and DatabricksInstancePool.
+func listedSchemas(t *testing.T) []*apiextensionsv1.JSONSchemaProps {
+	t.Helper()
+	return []*apiextensionsv1.JSONSchemaProps{
+		definitionOf(t, "databricksclusterpolicies").Spec.Versions[0].Schema.OpenAPIV3Schema,
+		definitionOf(t, "databricksinstancepools").Spec.Versions[0].Schema.OpenAPIV3Schema,
+	}
+}
+
 func specSchema(t *testing.T) *apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	spec := rootSchema(t).Properties["spec"]
@@ -114,6 +123,21 @@ func TestEveryPropertyIsDocumented(t *testing.T) {
 	})
 }
 
+func TestEveryPropertyOfAListedKindIsDocumented(t *testing.T) {
+	g := NewWithT(t)
+	for _, root := range listedSchemas(t) {
+		walk("", root, func(path string, property *apiextensionsv1.JSONSchemaProps) {
+			switch {
+			case path == "metadata", path == "spec", path == "status":
+			case strings.HasPrefix(path, "spec."):
+				g.Expect(property.Description).To(MatchRegexp("^(Operator|(Cluster Policies|Instance Pools|Clusters) API `[a-z0-9_]+`): "), path)
+			default:
+				g.Expect(property.Description).NotTo(BeEmpty(), path)
+			}
+		})
+	}
+}
+
 func TestEveryPropertyOfAWorkspaceIsDocumented(t *testing.T) {
 	g := NewWithT(t)
 	walk("", workspaceSchema(t), func(path string, property *apiextensionsv1.JSONSchemaProps) {
@@ -132,7 +156,10 @@ func TestEveryPropertyOfTheSpecIsBounded(t *testing.T) {
 	workspaces := workspaceSchema(t).Properties["spec"]
 	// The selector is a type of Kubernetes.
 	delete(workspaces.Properties["allowedNamespaces"].Properties, "selector")
-	for name, spec := range map[string]*apiextensionsv1.JSONSchemaProps{"clusters": specSchema(t), "workspaces": &workspaces} {
+	policies, pools := listedSchemas(t)[0].Properties["spec"], listedSchemas(t)[1].Properties["spec"]
+	for name, spec := range map[string]*apiextensionsv1.JSONSchemaProps{
+		"clusters": specSchema(t), "policies": &policies, "pools": &pools, "workspaces": &workspaces,
+	} {
 		t.Run(name, func(t *testing.T) { expectBounds(t, spec) })
 	}
 }
@@ -145,7 +172,7 @@ func expectBounds(t *testing.T, spec *apiextensionsv1.JSONSchemaProps) {
 		case "array":
 			g.Expect(property.MaxItems).NotTo(BeNil(), path)
 			g.Expect(property.XListType).NotTo(BeNil(), path)
-			if item := property.Items.Schema; item.Type == "string" {
+			if item := property.Items.Schema; item.Type == "string" && item.Enum == nil {
 				g.Expect(item.MaxLength).NotTo(BeNil(), path)
 			}
 		case "string":
@@ -166,7 +193,7 @@ func expectBounds(t *testing.T, spec *apiextensionsv1.JSONSchemaProps) {
 
 func TestASpecHasNoDefaults(t *testing.T) {
 	g := NewWithT(t)
-	for _, root := range []*apiextensionsv1.JSONSchemaProps{rootSchema(t), workspaceSchema(t)} {
+	for _, root := range append(listedSchemas(t), rootSchema(t), workspaceSchema(t)) {
 		walk("", root, func(path string, property *apiextensionsv1.JSONSchemaProps) {
 			if path != "status" {
 				g.Expect(property.Default).To(BeNil(), path)
@@ -179,7 +206,13 @@ func TestASpecHasNoDefaults(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	t.Run("no field holds a secret in plain text [S13]", func(t *testing.T) {
 		g := NewWithT(t)
-		walk("", specSchema(t), func(path string, property *apiextensionsv1.JSONSchemaProps) {
+		everySpec := func(visit func(path string, property *apiextensionsv1.JSONSchemaProps)) {
+			for _, root := range append(listedSchemas(t), rootSchema(t)) {
+				spec := root.Properties["spec"]
+				walk("", &spec, visit)
+			}
+		}
+		everySpec(func(path string, property *apiextensionsv1.JSONSchemaProps) {
 			leaf := strings.ToLower(path[strings.LastIndex(path, ".")+1:])
 			for _, secret := range []string{"password", "token", "secret", "basicauth", "primarykey", "credential"} {
 				if strings.Contains(leaf, secret) {
@@ -193,10 +226,12 @@ func TestSecrets(t *testing.T) {
 }
 
 func TestTheDefinitionIsSmall(t *testing.T) {
-	text, err := json.Marshal(definition(t))
-	if err != nil {
-		t.Fatal(err)
+	for _, resource := range []string{"databricksclusters", "databricksclusterpolicies", "databricksinstancepools"} {
+		text, err := json.Marshal(definitionOf(t, resource))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d of %d bytes", resource, len(text), maximumSize)
+		NewWithT(t).Expect(len(text)).To(BeNumerically("<", maximumSize), resource)
 	}
-	t.Logf("%d of %d bytes", len(text), maximumSize)
-	NewWithT(t).Expect(len(text)).To(BeNumerically("<", maximumSize))
 }

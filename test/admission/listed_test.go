@@ -188,6 +188,10 @@ var policyRules = slices.Concat(adoptionRules("policyID", "policy"), []rule{
 			{`{definition: {spark_version: fixed}}`, []string{
 				`spec.definition.spark_version: Invalid value: "string": spec.definition.spark_version in body must be of type object: "string"`,
 			}},
+			{`{definition: {p` + longText(255, 1) + `: {type: forbidden}}}`, []string{"spec.definition: Forbidden: paths in definition are at most 255 characters long"}},
+			{`{definition: null, policyFamilyID: job-cluster, policyFamilyDefinitionOverrides: {p` + longText(255, 1) + `: {type: forbidden}}}`, []string{
+				"spec.policyFamilyDefinitionOverrides: Forbidden: paths in policyFamilyDefinitionOverrides are at most 255 characters long",
+			}},
 			{`{definition: {` + numbered(501, `p%d: {type: forbidden}`) + `}}`, []string{"spec.definition: Too many: 501: must have at most 500 items"}},
 		},
 	},

@@ -75,10 +75,15 @@ var workspaceRules = []rule{
 			`{allowedNamespaces: {selector: {}}}`,
 			`{allowedNamespaces: {names: [team-a], selector: {matchExpressions: [{key: team, operator: In, values: [a, b]}]}}}`,
 			`{allowAdoption: true}`,
+			`{allowedKinds: [DatabricksCluster, DatabricksClusterPolicy, DatabricksInstancePool]}`,
 			`{requirePolicy: true, allowedPolicyIDs: [ABC123], forbiddenFields: [initScripts, awsAttributes.instanceProfileARN]}`,
 		},
 		rejected: []rejection{
 			{`{allowedNamespaces: {names: [team-a, team-a]}}`, []string{`spec.allowedNamespaces.names[1]: Duplicate value: "team-a"`}},
+			{`{allowedKinds: []}`, []string{"spec.allowedKinds: Invalid value: 0: spec.allowedKinds in body should have at least 1 items"}},
+			{`{allowedKinds: [Pod]}`, []string{
+				`spec.allowedKinds[0]: Unsupported value: "Pod": supported values: "DatabricksCluster", "DatabricksClusterPolicy", "DatabricksInstancePool"`,
+			}},
 			{`{allowedNamespaces: {names: ["*"]}}`, []string{
 				`spec.allowedNamespaces.names[0]: Invalid value: "*": spec.allowedNamespaces.names[0] in body should match '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'`,
 			}},
