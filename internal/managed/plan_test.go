@@ -88,6 +88,8 @@ func TestAnEditIsBasedOnAGetThatBeganAfterTheDifference(t *testing.T) {
 	in.Observed.Remote.At = noon.Add(2 * time.Second)
 	in.Observed.Remote.FromGet = false
 	g.Expect(managed.Make(in).Kind()).To(Equal(managed.StepNone), "a list")
+	in.Observed.GotAt = noon.Add(time.Second)
+	g.Expect(managed.Make(in).Kind()).To(Equal(managed.StepRead), "a list after the GET, which could not be used in time")
 	in.Observed.Remote.FromGet = true
 	edit, ok := managed.Make(in).Step.(managed.Edit)
 	g.Expect(ok).To(BeTrue(), "[case-116]")
