@@ -128,7 +128,7 @@ func (r *refRig) allWrites() []string {
 	return slices.Concat(r.writes(), r.policies.sent(), r.pools.sent())
 }
 
-// waits waits until a cluster waits for an object, and returns why.
+// waits returns why a cluster waits for an object, as soon as it does.
 func (r *refRig) waits(cluster *v1alpha1.DatabricksCluster) string {
 	r.t.Helper()
 	return message(r.becomes(cluster, "Reconciling=DependencyNotReady"), v1alpha1.ConditionReady)
