@@ -128,7 +128,7 @@ func (r *refRig) allWrites() []string {
 	return slices.Concat(r.writes(), r.policies.sent(), r.pools.sent())
 }
 
-// waits waits until a cluster waits for an object, and returns why.
+// waits returns why a cluster waits for an object, as soon as it does.
 func (r *refRig) waits(cluster *v1alpha1.DatabricksCluster) string {
 	r.t.Helper()
 	return message(r.becomes(cluster, "Reconciling=DependencyNotReady"), v1alpha1.ConditionReady)
@@ -287,12 +287,17 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.Expect(r.allWrites()).To(Equal([]string{"create", "create"}))
 	})
 
-	t.Run("[case-136] the id of a reference that is newer than the lists of the workspace is not doubted", func(t *testing.T) {
+	t.Run("[case-136] the id of a pool that another credential created after the lists were read is not doubted", func(t *testing.T) {
 		r := newRefRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("", simulator.DefaultToken)}})
+		r.Expect(r.workspace.AddToken("", simulator.DefaultUser, otherToken)).To(Succeed())
+		r.putSecret("other", r.workspace.URL, otherToken)
 		r.start()
-		r.becomes(r.create(r.small("named", byNames)), "Ready=Running")
-		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
-		r.apply(policy, cluster)
+		r.becomes(r.create(r.small("named", byNames, withPoolNames)), "Ready=Running")
+		pool, cluster := poolKind.sample(r.namespace, "workers"), r.small("scratch", byPoolRefs, func(s *v1alpha1.DatabricksClusterSpec) {
+			s.InstancePoolRef, s.InstancePoolName = nil, "workers"
+		})
+		pool.(*v1alpha1.DatabricksInstancePool).Spec.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "other"}}
+		r.apply(pool, cluster)
 		r.becomes(cluster, "Ready=Running")
 		r.becomes(cluster, "Synced=InSync")
 		r.Consistently(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(BeEmpty())
