@@ -175,6 +175,10 @@ func isFreeMap(name string) bool {
 	return f.kind == freeMap
 }
 
+// IsFreeMap reports whether a field of the Clusters API is a map with keys that the user
+// chooses, such as spark_conf.
+func IsFreeMap(name string) bool { return isFreeMap(name) }
+
 // path returns the path of a member.
 func (f field) path(member string) []string {
 	return append([]string{f.name}, strings.Split(member, "/")...)

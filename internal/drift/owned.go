@@ -99,6 +99,14 @@ func SpecPointer(path []string) string {
 	return jsonPointer(names...)
 }
 
+// SpecName returns the name in the resource of a field or member of the Clusters API. It
+// reports false if the resource does not have it. A value that the resource refers to by
+// the name of a Secret has the name of the reference.
+func SpecName(wire string) (name string, known bool) {
+	name, known = specNames[wire]
+	return name, known
+}
+
 // wirePath is the inverse of SpecPointer.
 func wirePath(pointer string) []string {
 	path := splitPointer(pointer)

@@ -26,6 +26,8 @@ type Options struct {
 	CAFile string
 	// Version is the version of the plugin, for the User-Agent.
 	Version string
+	// Limits are the limits of the requests; the zero value has the operator's defaults.
+	Limits ratelimit.Options
 	// Waiting is called with the reason why the next request has to wait, such as the
 	// request limit of the workspace. It may be nil, and must not block.
 	Waiting func(reason string)
@@ -84,7 +86,7 @@ func Connect(ctx context.Context, options Options) (*Workspace, error) {
 	}
 	return &Workspace{
 		client: client, host: credential.Host(), waiting: options.Waiting,
-		limiter: ratelimit.New(credential.Host(), ratelimit.Options{}),
+		limiter: ratelimit.New(credential.Host(), options.Limits),
 	}, nil
 }
 

@@ -52,21 +52,32 @@ func (w *Workspace) Get(ctx context.Context, clusterID string) (databricks.Clust
 	return read(ctx, w, request, func(ctx context.Context) (databricks.Cluster, error) { return w.client.Get(ctx, clusterID) })
 }
 
-// GetAll returns clusters in the order of their ids, or the first failure. found is called
-// after each cluster with their number so far, and may be nil.
-func (w *Workspace) GetAll(ctx context.Context, ids []string, found func(count int)) ([]databricks.Cluster, error) {
+// Read is the result of the read of one cluster.
+type Read struct {
+	ID      string
+	Cluster databricks.Cluster
+	// Err is why the cluster cannot be read, if that concerns this cluster alone: it does
+	// not exist any more, or the user may not read it.
+	Err error
+}
+
+// GetAll reads clusters, in the order of their ids. It fails with the first failure that
+// does not concern one cluster alone. found is called after each cluster with their number
+// so far, and may be nil.
+func (w *Workspace) GetAll(ctx context.Context, ids []string, found func(count int)) ([]Read, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
-	all := make([]databricks.Cluster, len(ids))
+	all := make([]Read, len(ids))
 	var mu sync.Mutex // guards count
 	count := 0
 	for i, id := range ids {
 		group.Go(func() error {
 			cluster, err := w.Get(ctx, id)
-			if err != nil {
+			class := databricks.ClassOf(err)
+			if err != nil && class != databricks.ClassMissing && class != databricks.ClassForbidden {
 				return fmt.Errorf("read cluster %s: %w", id, err)
 			}
-			all[i] = cluster
+			all[i] = Read{ID: id, Cluster: cluster, Err: err}
 			mu.Lock()
 			defer mu.Unlock()
 			if count++; found != nil {

@@ -151,6 +151,7 @@ func TestAThrottledRequestWaitsAndSucceeds(t *testing.T) {
 	got, err := connected.GetAll(t.Context(), []string{id, id}, nil)
 	m.Expect(err).NotTo(HaveOccurred())
 	m.Expect(got).To(HaveLen(2))
+	m.Expect(got[1].Cluster.Details.ClusterId).To(Equal(id))
 	m.Expect(time.Since(begin)).To(BeNumerically(">", 900*time.Millisecond), "the Retry-After of a second is obeyed")
 	m.Expect(waited.Load()).To(BeNumerically(">", 0))
 }
