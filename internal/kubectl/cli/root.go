@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// Exit codes of the plugin. Differences and errors of `diff` are those of kubectl diff.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitDifferent   = 1
+	exitDiffFailed  = 2
+	exitInterrupted = 130
+)
+
+// Run runs the plugin with arguments, without its name, and returns its exit code.
+func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams, version string) int {
+	root := NewCommand(streams, version)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailed
+	exit, hasCode := errors.AsType[*exitError](err)
+	if hasCode {
+		code = exit.code
+	}
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(streams.ErrOut, "interrupted")
+		return exitInterrupted
+	case !hasCode || exit.err != nil:
+		fmt.Fprintln(streams.ErrOut, "error: "+strings.TrimSpace(err.Error()))
+	}
+	return code
+}
+
+// exitError is a failure with an exit code. Without a cause the command has explained
+// itself already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// errFailed is the failure of a command that has printed why.
+var errFailed = &exitError{code: exitFailed}
+
+// NewCommand returns the root command, from which the documentation is generated, too.
+func NewCommand(streams genericiooptions.IOStreams, version string) *cobra.Command {
+	s := &session{streams: streams, version: version, kube: genericclioptions.NewConfigFlags(true)}
+	root := &cobra.Command{
+		Use:   "kubectl-dbc",
+		Short: "Work with the Databricks clusters of databricks-operator",
+		Long: "kubectl dbc works with the objects of databricks-operator and with their workspaces.\n\n" +
+			"It reads objects with your kubeconfig, and workspaces with your own Databricks\n" +
+			"configuration: --profile and --host, the environment, ~/.databrickscfg, or the\n" +
+			"login of the Databricks CLI. It never uses the operator's credential.",
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl dbc"},
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		Version:           version,
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nSee '%s --help'", err, command.CommandPath())
+	})
+	s.addFlags(root.PersistentFlags())
+	root.AddCommand(s.importCommand())
+	for _, command := range s.requestCommands() {
+		root.AddCommand(command)
+	}
+	return root
+}
