@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 // Exit codes of the plugin. Differences and errors of `diff` are those of kubectl diff.
@@ -20,9 +22,20 @@ const (
 	exitInterrupted = 130
 )
 
+// Options are what a program and a test set.
+type Options struct {
+	Streams genericiooptions.IOStreams
+	// Version is the version of the plugin.
+	Version string
+	// Limits are the limits of the requests to a workspace; the zero value has the
+	// operator's defaults.
+	Limits ratelimit.Options
+}
+
 // Run runs the plugin with arguments, without its name, and returns its exit code.
-func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams, version string) int {
-	root := NewCommand(streams, version)
+func Run(ctx context.Context, args []string, options Options) int {
+	streams := options.Streams
+	root := NewCommand(options)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -63,8 +76,10 @@ func (e *exitError) Unwrap() error { return e.err }
 var errFailed = &exitError{code: exitFailed}
 
 // NewCommand returns the root command, from which the documentation is generated, too.
-func NewCommand(streams genericiooptions.IOStreams, version string) *cobra.Command {
+func NewCommand(options Options) *cobra.Command {
+	streams, version := options.Streams, options.Version
 	s := &session{streams: streams, version: version, kube: genericclioptions.NewConfigFlags(true)}
+	s.workspace.Limits = options.Limits
 	root := &cobra.Command{
 		Use:   "kubectl-dbc",
 		Short: "Work with the Databricks clusters of databricks-operator",

@@ -270,7 +270,7 @@ func (d *draft) rename(path []string, value any, of reflect.Type) (renamed any, 
 
 // refer returns the reference to a Secret, and records that the Secret is needed.
 func (d *draft) refer(path []string, suffix, use string, keys []string, keyed bool) map[string]any {
-	secret := Secret{Name: shortened(d.name, maxName-len(suffix)) + suffix, Use: use, Keys: keys, Path: drift.SpecPointer(path)}
+	secret := Secret{Name: d.name + suffix, Use: use, Keys: keys, Path: drift.SpecPointer(path)}
 	d.secrets = append(d.secrets, secret)
 	reference := map[string]any{"name": secret.Name}
 	if keyed {

@@ -66,12 +66,9 @@ func (d *draft) leaveOut(object *v1alpha1.DatabricksCluster, cluster databricks.
 	found := drift.Compare(desired, observed)
 	left := false
 	for _, difference := range append(found.Differences, found.Normalized...) {
-		path := parse(difference.SpecPath())
-		if !d.has(path) {
-			path = path[:1]
-		}
-		if !d.has(path) {
-			continue
+		path := d.declaring(parse(difference.SpecPath()))
+		if path == nil {
+			return false, fmt.Errorf("the operator would change %s", difference.SpecPath())
 		}
 		remove(d.fields, path)
 		left = true
@@ -82,6 +79,17 @@ func (d *draft) leaveOut(object *v1alpha1.DatabricksCluster, cluster databricks.
 		d.note(pointer(path), "%s", text)
 	}
 	return left, nil
+}
+
+// declaring returns the path of the value that declares a path, which may be a part of it
+// or a field that implies it; nil: none does.
+func (d *draft) declaring(path []string) []string {
+	for _, candidate := range [][]string{path, path[:1], {"isSingleNode"}} {
+		if d.has(candidate) && (candidate[0] == path[0] || path[0] == "numWorkers") {
+			return candidate
+		}
+	}
+	return nil
 }
 
 // isOwn reports whether a field is the operator's own, without which there is no manifest.

@@ -152,7 +152,7 @@ func size(i int, s spec) {
 	default:
 		s["kind"], s["is_single_node"] = "CLASSIC_PREVIEW", true
 		if i%8 == 3 {
-			s["use_ml_runtime"] = true
+			s["use_ml_runtime"], s["num_workers"] = true, 0
 		}
 	}
 }
