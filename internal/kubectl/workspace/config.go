@@ -49,21 +49,9 @@ var ErrNotConfigured = errors.New("no workspace is configured: log in with 'data
 // Connect returns the workspace of the options. It sends no request to the Clusters API,
 // but may request an OAuth token. Its errors contain no secret.
 func Connect(ctx context.Context, options Options) (*Workspace, error) {
-	roots, err := databricks.LoadRoots(options.CAFile)
+	transport, err := newTransport(options)
 	if err != nil {
 		return nil, err
-	}
-	var protocols http.Protocols
-	// net/http never repeats a POST of which a byte was written with HTTP/1.1 only.
-	protocols.SetHTTP1(true)
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   concurrency,
-		Protocols:             &protocols,
 	}
 	secret, err := resolve(ctx, options, transport)
 	if err != nil {
@@ -73,6 +61,40 @@ func Connect(ctx context.Context, options Options) (*Workspace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Databricks configuration: %s", strings.ReplaceAll(err.Error(), "the Secret's key", "the value of"))
 	}
+	return connect(credential, options, transport)
+}
+
+// ConnectWith returns the workspace of a credential that the user chose explicitly.
+func ConnectWith(credential databricks.Config, options Options) (*Workspace, error) {
+	transport, err := newTransport(options)
+	if err != nil {
+		return nil, err
+	}
+	return connect(credential, options, transport)
+}
+
+// newTransport returns the transport of all requests. Unlike the operator, a user's program
+// obeys the proxy settings of the environment.
+func newTransport(options Options) (*http.Transport, error) {
+	roots, err := databricks.LoadRoots(options.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	var protocols http.Protocols
+	// net/http never repeats a POST of which a byte was written with HTTP/1.1 only.
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 30 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
+		MaxIdleConnsPerHost:   concurrency,
+		Protocols:             &protocols,
+	}, nil
+}
+
+func connect(credential databricks.Config, options Options, transport http.RoundTripper) (*Workspace, error) {
 	// The user may reach any host; the configured one is the only one that gets the credential.
 	allowed, err := databricks.ParseHosts([]string{credential.Host()})
 	if err != nil {

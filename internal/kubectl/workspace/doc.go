@@ -4,6 +4,6 @@
 // and internal/databricks makes the requests, paced by internal/ratelimit.
 //
 // It is the only package that may load credentials from the environment. The operator
-// must not import it, and it must not read a Secret of Kubernetes: the plugin never uses
-// the operator's credential.
+// must not import it. It reads no Secret of Kubernetes: the plugin does not use the
+// operator's credential, unless the user asks for it (ConnectWith).
 package workspace

@@ -1,0 +1,42 @@
+package doctor
+
+// Status is the result of a check.
+type Status string
+
+// The results. Unknown means that the check could not be made.
+const (
+	OK      Status = "ok"
+	Problem Status = "problem"
+	Unknown Status = "unknown"
+)
+
+// Finding is the result of one check.
+type Finding struct {
+	// Check is what was looked at, in one or two words.
+	Check string `json:"check"`
+	// Status is the result.
+	Status Status `json:"status"`
+	// Text is the result in a sentence or two.
+	Text string `json:"text"`
+	// Commands mend the problem, in this order; empty: no command does.
+	Commands []string `json:"commands,omitempty"`
+}
+
+// Report is the results of all checks, in the order from the object to the cluster.
+type Report struct {
+	// Object is the object as namespace/name; empty for a look at all of them.
+	Object string `json:"object,omitempty"`
+	// Ready is the condition Ready in a few words.
+	Ready    string    `json:"ready,omitempty"`
+	Findings []Finding `json:"findings"`
+}
+
+// HasProblem reports whether a check found a problem.
+func (r Report) HasProblem() bool {
+	for _, finding := range r.Findings {
+		if finding.Status == Problem {
+			return true
+		}
+	}
+	return false
+}
