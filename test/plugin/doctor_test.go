@@ -72,7 +72,9 @@ func TestDoctorSaysThatAllIsWell(t *testing.T) {
 	r := newRig(t, 1)
 	r.deploy(1, "--allowed-hosts="+r.sim.URL, "--namespace-hosts="+r.namespace+"="+r.sim.URL)
 	r.start()
-	etl := r.small("etl", func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyID, s.AutoterminationMinutes = varied.FixingPolicy, nil })
+	etl := r.small("etl", func(s *v1alpha1.DatabricksClusterSpec) {
+		s.PolicyID, s.AutoterminationMinutes = varied.FixingPolicy, nil
+	})
 	r.create(etl)
 	r.becomes(etl, v1alpha1.ConditionReady, "True Running")
 	result := r.dbc("doctor", "etl", "--use-credential")

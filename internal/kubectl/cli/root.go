@@ -100,7 +100,7 @@ func NewCommand(options Options) *cobra.Command {
 		return fmt.Errorf("%w\nSee '%s --help'", err, command.CommandPath())
 	})
 	s.addFlags(root.PersistentFlags())
-	root.AddCommand(s.importCommand(), s.doctorCommand())
+	root.AddCommand(s.importCommand(), s.doctorCommand(), s.diffCommand())
 	for _, command := range s.requestCommands() {
 		root.AddCommand(command)
 	}
