@@ -100,7 +100,8 @@ func NewCommand(options Options) *cobra.Command {
 		return fmt.Errorf("%w\nSee '%s --help'", err, command.CommandPath())
 	})
 	s.addFlags(root.PersistentFlags())
-	root.AddCommand(s.importCommand(), s.doctorCommand(), s.diffCommand())
+	root.AddCommand(s.importCommand(), s.doctorCommand(), s.diffCommand(), s.orphansCommand(),
+		s.treeCommand(), s.topCommand(), s.eventsCommand(), s.openCommand(), s.versionCommand())
 	for _, command := range s.requestCommands() {
 		root.AddCommand(command)
 	}

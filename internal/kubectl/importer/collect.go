@@ -119,7 +119,7 @@ func (c *collector) choose(listed []*compute.ClusterDetails) ([]string, error) {
 		if !c.options.selects(cluster, c.shared.policies) {
 			continue
 		}
-		if reason := leaveOutReason(cluster); reason != "" {
+		if reason := c.options.leaveOutReason(cluster); reason != "" {
 			c.leaveOut(cluster.ClusterId, cluster.ClusterName, reason)
 			continue
 		}
@@ -139,8 +139,8 @@ func (c *collector) chooseIDs(listed []*compute.ClusterDetails) ([]string, error
 		switch {
 		case cluster == nil:
 			problems = append(problems, fmt.Sprintf("%s: %s has no cluster with this id that you can see", id, c.source.Host()))
-		case leaveOutReason(cluster) != "":
-			problems = append(problems, fmt.Sprintf("%s (%s): %s", id, cluster.ClusterName, leaveOutReason(cluster)))
+		case c.options.leaveOutReason(cluster) != "":
+			problems = append(problems, fmt.Sprintf("%s (%s): %s", id, cluster.ClusterName, c.options.leaveOutReason(cluster)))
 		}
 	}
 	if len(problems) > 0 {

@@ -39,6 +39,9 @@ func build(name string, cluster databricks.Cluster, shared commonData) (Object, 
 	object := &v1alpha1.DatabricksCluster{}
 	object.APIVersion, object.Kind = v1alpha1.GroupVersion.String(), v1alpha1.ClusterKind
 	object.Name, object.Namespace = name, shared.options.Namespace
+	if tag := cluster.Details.CustomTags[v1alpha1.OwnerTagKey]; tag != "" && shared.options.Owned == TakeOver {
+		object.Annotations = map[string]string{v1alpha1.AnnotationTakeOver: tag}
+	}
 	if err := d.verify(object, cluster, shared.options); err != nil {
 		return Object{}, err
 	}

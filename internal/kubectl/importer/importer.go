@@ -24,6 +24,8 @@ type Options struct {
 	Management v1alpha1.ManagementPolicy
 	// References is how policies and pools are named.
 	References References
+	// Owned is what happens to clusters with an owner tag.
+	Owned Owned
 	// Also are the parts of clusters that are imported beside their specification.
 	Also []Part
 }
@@ -35,6 +37,16 @@ type References int
 const (
 	ByID References = iota
 	ByName
+)
+
+// Owned is what happens to a cluster whose tag names an owner.
+type Owned int
+
+// The treatments. TakeOver adds the annotation that takes the cluster over from its owner,
+// which must not exist any more.
+const (
+	LeaveOut Owned = iota
+	TakeOver
 )
 
 // Part is a part of a cluster that is not in its specification. Each costs one request for

@@ -50,6 +50,9 @@ func (o Object) Manifest(host string) ([]byte, error) {
 	if o.Cluster.Namespace != "" {
 		metadata["namespace"] = o.Cluster.Namespace
 	}
+	if len(o.Cluster.Annotations) > 0 {
+		metadata["annotations"] = o.Cluster.Annotations
+	}
 	body, err := yaml.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.ClusterKind, "metadata": metadata, "spec": o.Cluster.Spec,
 	})

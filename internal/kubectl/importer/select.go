@@ -41,11 +41,11 @@ var owners = map[compute.ClusterSource]string{
 }
 
 // leaveOutReason returns why a cluster cannot be imported; empty: it can.
-func leaveOutReason(cluster *compute.ClusterDetails) string {
+func (o Options) leaveOutReason(cluster *compute.ClusterDetails) string {
 	if reason := owners[cluster.ClusterSource]; reason != "" {
 		return reason
 	}
-	if tag := cluster.CustomTags[v1alpha1.OwnerTagKey]; tag != "" {
+	if tag := cluster.CustomTags[v1alpha1.OwnerTagKey]; tag != "" && o.Owned == LeaveOut {
 		return fmt.Sprintf("its tag %s is %s: an object manages it already, or it is an orphan; see 'kubectl dbc orphans'", v1alpha1.OwnerTagKey, tag)
 	}
 	return ""
