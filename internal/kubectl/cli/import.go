@@ -38,7 +38,7 @@ func (s *session) importCommand() *cobra.Command {
 			"  # All clusters, a file each, ready for kustomize\n" +
 			"  kubectl dbc import --all -o clusters/\n\n" +
 			"  # First only observe, with the names of policies and pools instead of ids\n" +
-			"  kubectl dbc import --name 'etl-*' --observe --names | kubectl apply -f -",
+			"  kubectl dbc import --name 'etl-*' --observe --use-names | kubectl apply -f -",
 		RunE: func(command *cobra.Command, args []string) error { return s.runImport(command.Context(), args, flags) },
 	}
 	f := command.Flags()
@@ -48,7 +48,7 @@ func (s *session) importCommand() *cobra.Command {
 	f.StringVar(&flags.policy, "policy", "", "Import the clusters of a cluster policy, by its name or id")
 	f.StringSliceVar(&flags.kinds, "kind", []string{"clusters"}, "Kinds to import: clusters")
 	f.BoolVar(&flags.observe, "observe", false, "Set managementPolicy Observe, so that the objects write nothing")
-	f.BoolVar(&flags.names, "names", false, "Name policies and instance pools by their names instead of their ids")
+	f.BoolVar(&flags.names, "use-names", false, "Name policies and instance pools by their names instead of their ids")
 	f.StringSliceVar(&flags.with, "with", nil, "Also import libraries, permissions or pins, which are not in the specification")
 	f.StringVar(&flags.secret, "secret", "", "Secret with the credential, for spec.connection. Absent: databricks-credentials")
 	f.StringVar(&flags.workspaceRef, "workspace-ref", "", "DatabricksWorkspace of the objects, for spec.connection")
