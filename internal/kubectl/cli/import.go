@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -147,6 +148,9 @@ func (s *session) runImport(ctx context.Context, ids []string, flags importFlags
 	return nil
 }
 
+// maxLeftOut is how many clusters that are left out are named one by one.
+const maxLeftOut = 20
+
 func showStage(line *progress.Line) func(stage string, count, total int) {
 	return func(stage string, count, total int) {
 		if total == 0 {
@@ -198,6 +202,16 @@ func (s *session) summarize(result importer.Result) {
 	}
 	if len(result.LeftOut) > 0 {
 		fmt.Fprintf(out, "%s left out:\n", counted(len(result.LeftOut), "cluster"))
+	}
+	if len(result.LeftOut) > maxLeftOut {
+		counts := map[string]int{}
+		for _, left := range result.LeftOut {
+			counts[left.Reason]++
+		}
+		for _, reason := range slices.Sorted(maps.Keys(counts)) {
+			say(out, "  - ", "%s: %s", counted(counts[reason], "cluster"), reason)
+		}
+		return
 	}
 	for _, left := range result.LeftOut {
 		say(out, "  - ", "%s %q: %s", left.ID, oneLine(left.Name), left.Reason)

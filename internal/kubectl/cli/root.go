@@ -100,6 +100,7 @@ func NewCommand(options Options) *cobra.Command {
 		return fmt.Errorf("%w\nSee '%s --help'", err, command.CommandPath())
 	})
 	s.addFlags(root.PersistentFlags())
+	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(s.importCommand(), s.doctorCommand(), s.diffCommand(), s.orphansCommand(),
 		s.treeCommand(), s.topCommand(), s.eventsCommand(), s.openCommand(), s.versionCommand())
 	for _, command := range s.requestCommands() {
@@ -107,3 +108,21 @@ func NewCommand(options Options) *cobra.Command {
 	}
 	return root
 }
+
+// usageTemplate is that of cobra without the flags of all commands, which are many and
+// known from kubectl.
+const usageTemplate = `Usage:
+  {{if .Runnable}}{{.UseLine}}{{else}}{{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}{{if .HasParent}}
+
+Flags:
+{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{end}}{{end}}
+
+Every command has the flags of kubectl, such as --context and --namespace, and
+--profile, --host and --databricks-ca-file for the workspace.
+`

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -101,8 +102,12 @@ func (s *session) namespace() (string, error) {
 
 // explain adds what helps to an error of the Kubernetes API.
 func explain(err error) error {
-	if meta.IsNoMatchError(err) {
+	switch {
+	case meta.IsNoMatchError(err):
 		return errors.New("the control plane has no DatabricksClusters: install the CRDs of databricks-operator, or choose another --context")
+	case utilnet.IsConnectionRefused(err):
+		return fmt.Errorf("no connection to the Kubernetes API, check --kubeconfig and --context: %w", err)
+	default:
+		return err
 	}
-	return err
 }
