@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -72,7 +73,7 @@ func TestDiffShowsWhatTheOperatorWouldDo(t *testing.T) {
 			"  ~ /numWorkers: 1 -> 2\n  > clusters/update, when the object is resumed (spec.suspend)\n",
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			changed := r.small("etl")
 			c.change(&changed.Spec)
 			result := r.dbc("diff", "-f", r.manifest(changed))
@@ -83,7 +84,7 @@ func TestDiffShowsWhatTheOperatorWouldDo(t *testing.T) {
 		})
 	}
 
-	t.Run("drift of an existing object", func(t *testing.T) {
+	t.Run("drift of an existing object", func(*testing.T) {
 		r.Expect(r.sim.EditElsewhere(now.Status.ClusterID, map[string]any{"num_workers": 4})).To(Succeed())
 		r.stop()
 		result := r.dbc("diff", "etl")
@@ -125,7 +126,7 @@ func TestDiffPredictsTheCalls(t *testing.T) {
 			r.Eventually(func() []string {
 				var made []string
 				for _, entry := range r.sim.Requests() {
-					if entry.Effect && entry.Method != "GET" {
+					if entry.Effect && entry.Method != http.MethodGet {
 						made = append(made, entry.Endpoint)
 					}
 				}
@@ -152,7 +153,7 @@ func TestDiffFailsWithItsOwnExitCode(t *testing.T) {
 		"neither file nor name":       {nil, "choose manifests with -f"},
 		"an unknown name of a policy": {[]string{"-f", r.manifest(r.small("named", func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyName = "absent" }))}, ""},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			result := r.dbc(append([]string{"diff"}, c.args...)...)
 			r.Expect(result.code).To(Equal(2))
 			if c.want == "" {

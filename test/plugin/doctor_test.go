@@ -61,7 +61,7 @@ func lines(text string) string {
 // expectNarrow checks that a text fits on a terminal of 80 columns, except commands.
 func (r *rig) expectNarrow(text string) {
 	r.t.Helper()
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if !strings.Contains(line, "$ ") && strings.Count(line, " ") > 22 {
 			r.Expect(utf8.RuneCountInString(line)).To(BeNumerically("<=", 80), line)
 		}
@@ -131,7 +131,7 @@ func TestDoctorFindsTheCause(t *testing.T) {
 					s.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "absent"}}
 				})
 			},
-			want: []string{"BAD Secret           Secret absent does not exist", "$ kubectl create secret generic absent -n "},
+			want: []string{"BAD Secret", "absent does not exist", "$ kubectl create secret generic absent -n "},
 		},
 		"an incomplete Secret": {
 			arrange: func(r *rig) *v1alpha1.DatabricksCluster {
@@ -262,11 +262,10 @@ func TestDoctorWritesJSON(t *testing.T) {
 	result := r.dbc("doctor", "absent", "-o", "json")
 	r.Expect(result.code).To(Equal(1))
 	var report struct {
-		Object   string
+		Object   string `json:"object"`
 		Findings []struct {
-			Check, Status, Text string
-			Commands            []string
-		}
+			Status string `json:"status"`
+		} `json:"findings"`
 	}
 	r.Expect(json.Unmarshal([]byte(result.out), &report)).To(Succeed())
 	r.Expect(report.Object).To(Equal(r.namespace + "/absent"))

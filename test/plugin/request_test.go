@@ -35,7 +35,7 @@ func TestARequestWaitsForTheAnswer(t *testing.T) {
 	r.Expect(r.ok("reconcile", "etl", "reports", "--wait")).To(HaveSuffix("databrickscluster/reports: reconcile succeeded: the workspace is read again\n"))
 }
 
-func TestARequestThatNobodyAnswersTimesOut(t *testing.T) {
+func TestARequestWithoutAnAnswerTimesOut(t *testing.T) {
 	r := newRig(t, 1)
 	r.create(r.small("etl"))
 	begin := time.Now()
@@ -63,7 +63,7 @@ func TestARequestThatCannotBeAnsweredIsNotMade(t *testing.T) {
 		"a selector of nothing": {[]string{"start", "-l", "a=b"}, "no object matches"},
 		"a malformed selector":  {[]string{"start", "-l", "a=b=c"}, "--selector"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			result := r.dbc(c.args...)
 			r.Expect(result.code).To(Equal(1))
 			r.Expect(strings.Join(strings.Fields(result.errOut), " ")).To(And(HavePrefix("error: "), ContainSubstring(c.want)))

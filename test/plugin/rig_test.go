@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -195,7 +196,7 @@ func (r *rig) dbcIn(ctx context.Context, namespace string, args ...string) outpu
 		Streams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut}, Version: "test",
 		Limits: ratelimit.Options{Start: 500, Max: 1000, Burst: 100},
 	})
-	for _, line := range strings.Split(out.String()+errOut.String(), "\n") {
+	for line := range strings.SplitSeq(out.String()+errOut.String(), "\n") {
 		r.Expect(line).NotTo(ContainSubstring("\x1b"), "no control sequence in a pipe")
 	}
 	return output{code, out.String(), errOut.String()}
@@ -255,7 +256,7 @@ func (r *rig) becomes(cluster *v1alpha1.DatabricksCluster, kind, want string) {
 func (r *rig) writes() []string {
 	var all []string
 	for _, entry := range r.sim.Requests() {
-		if entry.Effect && entry.Method != "GET" && entry.Endpoint != "clusters/events" {
+		if entry.Effect && entry.Method != http.MethodGet && entry.Endpoint != "clusters/events" {
 			all = append(all, fmt.Sprintf("%s %s %s", entry.Endpoint, entry.ClusterID, entry.Body))
 		}
 	}

@@ -161,13 +161,12 @@ func details(of *compute.EventDetails) string {
 		parts = append(parts, "by "+of.User)
 	}
 	if reason := of.Reason; reason != nil {
-		text := fmt.Sprintf("%s (%s)", reason.Code, reason.Type)
+		parts = append(parts, fmt.Sprintf("%s (%s)", reason.Code, reason.Type))
 		for _, name := range []string{"databricks_error_message", "inactivity_duration_min", "username"} {
 			if value := reason.Parameters[name]; value != "" {
-				text += " " + value
+				parts = append(parts, value)
 			}
 		}
-		parts = append(parts, text)
 	}
 	if of.TargetNumWorkers != 0 {
 		parts = append(parts, fmt.Sprintf("%d -> %d workers", of.CurrentNumWorkers, of.TargetNumWorkers))

@@ -53,7 +53,8 @@ func (s *session) importCommand() *cobra.Command {
 	f.StringSliceVar(&flags.with, "with", nil, "Also import libraries, permissions or pins, which are not in the specification")
 	f.StringVar(&flags.secret, "secret", "", "Secret with the credential, for spec.connection. Absent: databricks-credentials")
 	f.StringVar(&flags.workspaceRef, "workspace-ref", "", "DatabricksWorkspace of the objects, for spec.connection")
-	f.StringVarP(&flags.directory, "output-dir", "o", "", "Directory for one file per object and a kustomization.yaml. Absent: one stream to the standard output")
+	f.StringVarP(&flags.directory, "output-dir", "o", "",
+		"Directory for one file per object and a kustomization.yaml. Absent: one stream to the standard output")
 	f.BoolVar(&flags.overwrite, "overwrite", false, "Overwrite files that have other content")
 	command.MarkFlagsMutuallyExclusive("secret", "workspace-ref")
 	completeFrom(command, "kind", "clusters")
@@ -188,7 +189,8 @@ func (s *session) summarize(result importer.Result) {
 	for _, object := range result.Objects {
 		notes += len(object.Notes)
 		for _, secret := range object.Secrets {
-			secrets = append(secrets, fmt.Sprintf("%s (%s) with %s, label %s=%s", secret.Name, object.Cluster.Name, strings.Join(secret.Keys, " and "), v1alpha1.LabelUse, secret.Use))
+			keys := strings.Join(secret.Keys, " and ")
+			secrets = append(secrets, fmt.Sprintf("%s (%s) with %s, label %s=%s", secret.Name, object.Cluster.Name, keys, v1alpha1.LabelUse, secret.Use))
 		}
 	}
 	if len(secrets) > 0 {

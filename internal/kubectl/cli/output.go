@@ -18,7 +18,7 @@ func wrapped(prefix, text string) string {
 	width := utf8.RuneCountInString(prefix)
 	out.WriteString(prefix)
 	isFirst := true
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		length := utf8.RuneCountInString(word)
 		switch {
 		case isFirst:

@@ -107,7 +107,7 @@ func TestEveryCommandIsExplained(t *testing.T) {
 	for _, command := range commands {
 		g.Expect(command.Short).NotTo(BeEmpty(), command.Name())
 		g.Expect(command.Example).To(ContainSubstring("kubectl dbc "+command.Name()), command.Name())
-		for _, line := range strings.Split(command.Long+"\n"+command.Short, "\n") {
+		for line := range strings.SplitSeq(command.Long+"\n"+command.Short, "\n") {
 			g.Expect(utf8.RuneCountInString(line)).To(BeNumerically("<=", 90), "%s: %s", command.Name(), line)
 		}
 	}
@@ -134,7 +134,7 @@ func TestTextsAreWrapped(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(wrapped("- ", "a b")).To(Equal("- a b\n"))
 	long := wrapped("  - ", strings.Repeat("word ", 40)+strings.Repeat("x", 100))
-	for _, line := range strings.Split(long, "\n") {
+	for line := range strings.SplitSeq(long, "\n") {
 		if !strings.Contains(line, "xxx") {
 			g.Expect(len(line)).To(BeNumerically("<=", 80))
 		}

@@ -44,11 +44,8 @@ func (d *Doctor) examineCredential(ctx context.Context, object *v1alpha1.Databri
 		found, findings = d.examineSecret(ctx, object)
 	}
 	if bound := object.Status.Host; bound != "" && found.host != "" && found.host != bound {
-		findings = append(findings, Finding{
-			Check: "host", Status: Problem,
-			Text:     fmt.Sprintf("the object is bound to %s, and the credential is for %s now: restore the host, or move by deleting the object with Retain", bound, found.host),
-			Commands: remedy(object, v1alpha1.ReasonDeletionBlocked),
-		})
+		findings = append(findings, bad("host", remedy(object, v1alpha1.ReasonDeletionBlocked),
+			"the object is bound to %s, and the credential is for %s now: restore the host, or move by deleting the object with Retain", bound, found.host))
 	}
 	return found, append(findings, d.examineReferences(ctx, object)...)
 }
@@ -66,14 +63,13 @@ func (d *Doctor) secretName(object *v1alpha1.DatabricksCluster) string {
 
 func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksCluster) (credential, []Finding) {
 	name := d.secretName(object)
-	create := fmt.Sprintf("kubectl create secret generic %s -n %s --from-literal=DATABRICKS_HOST=https://... --from-literal=DATABRICKS_TOKEN=...", name, object.Namespace)
+	create := fmt.Sprintf("kubectl create secret generic %s -n %s "+
+		"--from-literal=DATABRICKS_HOST=https://... --from-literal=DATABRICKS_TOKEN=...", name, object.Namespace)
 	found := credential{renew: []string{create + " --dry-run=client -o yaml | kubectl apply -f -"}}
 	var secret corev1.Secret
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: name}, &secret); {
 	case apierrors.IsNotFound(err):
-		return found, []Finding{{
-			Check: "Secret", Status: Problem, Text: fmt.Sprintf("Secret %s does not exist in namespace %s", name, object.Namespace), Commands: []string{create},
-		}}
+		return found, []Finding{bad("Secret", []string{create}, "Secret %s does not exist in namespace %s", name, object.Namespace)}
 	case err != nil:
 		return found, []Finding{{Check: "Secret", Status: Unknown, Text: fmt.Sprintf("%s was not looked at: %s", name, err)}}
 	}
@@ -85,7 +81,7 @@ func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksC
 		}}
 	}
 	found.host, found.config = config.Host(), &config
-	findings := []Finding{{Check: "Secret", Status: OK, Text: fmt.Sprintf("%s has a credential of the type %s for %s", name, config.AuthType(), config.Host())}}
+	findings := []Finding{good("Secret", "%s has a credential of the type %s for %s", name, config.AuthType(), config.Host())}
 	findings = append(findings, d.examineHost(object, config))
 	return found, append(findings, d.examineAccess(ctx, object, name)...)
 }
@@ -107,7 +103,7 @@ func (d *Doctor) examineHost(object *v1alpha1.DatabricksCluster, config databric
 	}
 	if !known {
 		if finding.Status == Problem {
-			finding.Status, finding.Text = Unknown, fmt.Sprintf("%s is under none of the default domains; the flags of the operator are not visible to you", config.Host())
+			finding = unseen("host rules", "%s is under none of the default domains; the flags of the operator are not visible to you", config.Host())
 		}
 		return finding
 	}
@@ -132,7 +128,9 @@ func (d *Doctor) examineAccess(ctx context.Context, object *v1alpha1.DatabricksC
 }
 
 // mayOperator returns a problem if the operator's account lacks a right.
-func (d *Doctor) mayOperator(ctx context.Context, object *v1alpha1.DatabricksCluster, check string, right authorizationv1.ResourceAttributes, does string) []Finding {
+func (d *Doctor) mayOperator(
+	ctx context.Context, object *v1alpha1.DatabricksCluster, check string, right authorizationv1.ResourceAttributes, does string,
+) []Finding {
 	handler := d.operators.handler(object)
 	if handler == nil {
 		return nil
@@ -156,23 +154,20 @@ func (d *Doctor) examineIdentity(ctx context.Context, object *v1alpha1.Databrick
 	var account corev1.ServiceAccount
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: declared.ServiceAccountName}, &account); {
 	case apierrors.IsNotFound(err):
-		return found, []Finding{{
-			Check: "service account", Status: Problem, Text: fmt.Sprintf("service account %s does not exist in namespace %s", declared.ServiceAccountName, object.Namespace),
-			Commands: []string{fmt.Sprintf("kubectl create serviceaccount -n %s %s", object.Namespace, declared.ServiceAccountName)},
-		}}
+		create := fmt.Sprintf("kubectl create serviceaccount -n %s %s", object.Namespace, declared.ServiceAccountName)
+		return found, []Finding{bad("service account", []string{create},
+			"service account %s does not exist in namespace %s", declared.ServiceAccountName, object.Namespace)}
 	case err != nil:
 		return found, []Finding{{Check: "service account", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	}
-	findings := []Finding{{
-		Check: "service account", Status: OK,
-		Text: fmt.Sprintf("%s exists; the federation policy must have the subject system:serviceaccount:%s:%s", account.Name, object.Namespace, account.Name),
-	}}
+	findings := []Finding{good("service account",
+		"%[2]s exists; the federation policy must have the subject system:serviceaccount:%[1]s:%[2]s", object.Namespace, account.Name)}
 	denied := d.mayOperator(ctx, object, "token requests", authorizationv1.ResourceAttributes{
 		Namespace: object.Namespace, Verb: "create", Resource: "serviceaccounts", Subresource: "token", Name: account.Name,
 	}, fmt.Sprintf("request tokens of service account %s", account.Name))
 	if handler := d.operators.handler(object); len(denied) == 1 && denied[0].Status == Problem && handler != nil {
-		denied[0].Commands = []string{fmt.Sprintf("kubectl create rolebinding databricks-operator-tokens -n %s --clusterrole=databricks-operator-token-requester --serviceaccount=%s:%s",
-			object.Namespace, handler.deployment.Namespace, handler.deployment.Spec.Template.Spec.ServiceAccountName)}
+		denied[0].Commands = []string{fmt.Sprintf("kubectl create rolebinding databricks-operator-tokens -n %s "+
+			"--clusterrole=databricks-operator-token-requester --serviceaccount=%s:%s", object.Namespace, handler.deployment.Namespace, handler.deployment.Spec.Template.Spec.ServiceAccountName)}
 	}
 	return found, append(findings, denied...)
 }
@@ -194,7 +189,8 @@ func (d *Doctor) examineWorkspaceRef(ctx context.Context, object *v1alpha1.Datab
 		switch {
 		case c.Type != v1alpha1.ConditionReady:
 		case c.Status == metav1.ConditionTrue:
-			finding.Status, finding.Text = OK, fmt.Sprintf("DatabricksWorkspace %s is connected to %s as %s", name, found.host, cmpOr(shared.Status.Principal, "an unknown principal"))
+			principal := cmpOr(shared.Status.Principal, "an unknown principal")
+			finding = good("workspace", "DatabricksWorkspace %s is connected to %s as %s", name, found.host, principal)
 		default:
 			finding.Status, finding.Text = Problem, fmt.Sprintf("DatabricksWorkspace %s: %s: %s", name, c.Reason, c.Message)
 			finding.Commands = []string{"kubectl describe databricksworkspace " + name}
@@ -213,10 +209,8 @@ func (d *Doctor) examineAllowed(ctx context.Context, object *v1alpha1.Databricks
 	if allowed != nil && slices.Contains(allowed.Names, object.Namespace) {
 		return Finding{Check: "namespace", Status: OK, Text: fmt.Sprintf("DatabricksWorkspace %s allows namespace %s", shared.Name, object.Namespace)}
 	}
-	refused := Finding{
-		Check: "namespace", Status: Problem, Text: fmt.Sprintf("DatabricksWorkspace %s does not allow namespace %s; ask your platform team", shared.Name, object.Namespace),
-		Commands: []string{"kubectl edit databricksworkspace " + shared.Name},
-	}
+	refused := bad("namespace", []string{"kubectl edit databricksworkspace " + shared.Name},
+		"DatabricksWorkspace %s does not allow namespace %s; ask your platform team", shared.Name, object.Namespace)
 	if allowed == nil || allowed.Selector == nil {
 		return refused
 	}
@@ -226,7 +220,7 @@ func (d *Doctor) examineAllowed(ctx context.Context, object *v1alpha1.Databricks
 	}
 	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 	if err == nil && selector.Matches(labels.Set(namespace.Labels)) {
-		return Finding{Check: "namespace", Status: OK, Text: fmt.Sprintf("DatabricksWorkspace %s allows namespace %s by its labels", shared.Name, object.Namespace)}
+		return good("namespace", "DatabricksWorkspace %s allows namespace %s by its labels", shared.Name, object.Namespace)
 	}
 	return refused
 }
@@ -279,13 +273,10 @@ func (d *Doctor) examineReferences(ctx context.Context, object *v1alpha1.Databri
 func (d *Doctor) examineReference(ctx context.Context, namespace string, r reference) Finding {
 	var secret corev1.Secret
 	label := fmt.Sprintf("kubectl label secret -n %s %s %s=%s", namespace, r.name, v1alpha1.LabelUse, r.use)
-	create := fmt.Sprintf("kubectl create secret generic %s -n %s", r.name, namespace)
-	for _, key := range r.keys {
-		create += " --from-literal=" + key + "=..."
-	}
+	create := fmt.Sprintf("kubectl create secret generic %s -n %s --from-literal=%s=...", r.name, namespace, strings.Join(r.keys, "=... --from-literal="))
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: r.name}, &secret); {
 	case apierrors.IsNotFound(err):
-		return Finding{Check: r.field, Status: Problem, Text: fmt.Sprintf("Secret %s does not exist in namespace %s", r.name, namespace), Commands: []string{create, label}}
+		return bad(r.field, []string{create, label}, "Secret %s does not exist in namespace %s", r.name, namespace)
 	case err != nil:
 		return Finding{Check: r.field, Status: Unknown, Text: fmt.Sprintf("Secret %s was not looked at: %s", r.name, err)}
 	}
@@ -298,7 +289,7 @@ func (d *Doctor) examineReference(ctx context.Context, namespace string, r refer
 		}
 	}
 	if secret.Labels[v1alpha1.LabelUse] != r.use {
-		return Finding{Check: r.field, Status: Problem, Text: fmt.Sprintf("Secret %s lacks the label that permits its use", r.name), Commands: []string{label + " --overwrite"}}
+		return bad(r.field, []string{label + " --overwrite"}, "Secret %s lacks the label that permits its use", r.name)
 	}
-	return Finding{Check: r.field, Status: OK, Text: fmt.Sprintf("Secret %s has the key%s and the label", r.name, map[bool]string{true: "s"}[len(r.keys) > 1])}
+	return good(r.field, "Secret %s has its keys and the label", r.name)
 }

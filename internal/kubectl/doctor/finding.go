@@ -1,5 +1,7 @@
 package doctor
 
+import "fmt"
+
 // Status is the result of a check.
 type Status string
 
@@ -22,6 +24,21 @@ type Finding struct {
 	Commands []string `json:"commands,omitempty"`
 }
 
+// good returns a finding without a problem.
+func good(check, format string, args ...any) Finding {
+	return Finding{Check: check, Status: OK, Text: fmt.Sprintf(format, args...)}
+}
+
+// bad returns a problem with the commands that mend it.
+func bad(check string, commands []string, format string, args ...any) Finding {
+	return Finding{Check: check, Status: Problem, Text: fmt.Sprintf(format, args...), Commands: commands}
+}
+
+// unseen returns that a check could not be made.
+func unseen(check, format string, args ...any) Finding {
+	return Finding{Check: check, Status: Unknown, Text: fmt.Sprintf(format, args...)}
+}
+
 // Report is the results of all checks, in the order from the object to the cluster.
 type Report struct {
 	// Object is the object as namespace/name; empty for a look at all of them.
@@ -32,7 +49,7 @@ type Report struct {
 }
 
 // HasProblem reports whether a check found a problem.
-func (r Report) HasProblem() bool {
+func (r *Report) HasProblem() bool {
 	for _, finding := range r.Findings {
 		if finding.Status == Problem {
 			return true

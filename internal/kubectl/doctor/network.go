@@ -89,14 +89,15 @@ func lastPart(err error) string {
 // judge returns whether an answer is that of a workspace.
 func judge(host string, answer *http.Response, body string) Finding {
 	isJSON := strings.HasPrefix(answer.Header.Get("Content-Type"), "application/json") || strings.HasPrefix(strings.TrimSpace(body), "{")
+	isDenied := answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden
 	switch {
 	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode < http.StatusBadRequest:
 		return Finding{Check: "network", Status: Problem, Text: fmt.Sprintf("%s redirects: it is not the address of a workspace", host)}
-	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden || isJSON && answer.StatusCode < http.StatusInternalServerError:
-		return Finding{Check: "network", Status: OK, Text: host + " answers from this machine"}
+	case isDenied, isJSON && answer.StatusCode < http.StatusInternalServerError:
+		return good("network", "%s answers from this machine", host)
 	case !isJSON:
-		return Finding{Check: "network", Status: Problem, Text: fmt.Sprintf("%s answers with a page (status %d): it is not the address of a workspace", host, answer.StatusCode)}
+		return bad("network", nil, "%s answers with a page (status %d): it is not the address of a workspace", host, answer.StatusCode)
 	default:
-		return Finding{Check: "network", Status: Problem, Text: fmt.Sprintf("%s answers with status %d: look at status.databricks.com", host, answer.StatusCode)}
+		return bad("network", nil, "%s answers with status %d: look at status.databricks.com", host, answer.StatusCode)
 	}
 }

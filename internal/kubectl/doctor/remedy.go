@@ -34,7 +34,7 @@ var remedies = map[string][]string{
 
 	v1alpha1.ReasonPendingRestart:  {"kubectl dbc restart -n NAMESPACE NAME --wait"},
 	v1alpha1.ReasonUpdateFailed:    {"kubectl edit -n NAMESPACE databrickscluster NAME"},
-	v1alpha1.ReasonContended:       {"kubectl dbc events -n NAMESPACE NAME", "kubectl get -n NAMESPACE databrickscluster NAME -o jsonpath='{.status.corrections}'"},
+	v1alpha1.ReasonContended:       {"kubectl get -n NAMESPACE databrickscluster NAME -o jsonpath='{.status.corrections}'"},
 	v1alpha1.ReasonDriftDetected:   {"kubectl dbc diff -n NAMESPACE NAME"},
 	v1alpha1.ReasonRateLimited:     {"kubectl get databricksworkspaces -o wide"},
 	v1alpha1.ReasonSuspended:       {"kubectl dbc resume -n NAMESPACE NAME"},

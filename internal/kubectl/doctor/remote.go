@@ -32,10 +32,9 @@ func (d *Doctor) examineRemote(ctx context.Context, object *v1alpha1.DatabricksC
 	case err != nil:
 		return []Finding{{Check: "workspace", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	case host != "" && work.Host() != host:
-		return []Finding{{
-			Check: "workspace", Status: Unknown, Text: fmt.Sprintf("not looked at: your Databricks configuration is for %s, and the object's workspace is %s", work.Host(), host),
-			Commands: []string{fmt.Sprintf("kubectl dbc doctor -n %s %s --host %s", object.Namespace, object.Name, host)},
-		}}
+		finding := unseen("workspace", "not looked at: your Databricks configuration is for %s, and the object's workspace is %s", work.Host(), host)
+		finding.Commands = []string{fmt.Sprintf("kubectl dbc doctor -n %s %s --host %s", object.Namespace, object.Name, host)}
+		return []Finding{finding}
 	}
 	me, err := work.Me(ctx)
 	if err != nil {
@@ -52,9 +51,9 @@ func (d *Doctor) asOperator(ctx context.Context, object *v1alpha1.DatabricksClus
 	switch databricks.ClassOf(err) {
 	case "":
 	case databricks.ClassUnauthenticated:
-		return []Finding{{Check: "credential", Status: Problem, Text: "the workspace does not accept it (wrong, expired or revoked): " + err.Error(), Commands: found.renew}}
+		return []Finding{bad("credential", found.renew, "the workspace does not accept it (wrong, expired or revoked): %s", err)}
 	case databricks.ClassForbidden:
-		return []Finding{{Check: "credential", Status: Problem, Text: "its principal may not use the workspace, or its token lacks a scope: " + err.Error(), Commands: found.renew}}
+		return []Finding{bad("credential", found.renew, "its principal may not use the workspace, or its token lacks a scope: %s", err)}
 	default:
 		return []Finding{{Check: "credential", Status: Problem, Text: err.Error()}}
 	}
@@ -87,7 +86,8 @@ func examineCluster(ctx context.Context, object *v1alpha1.DatabricksCluster, wor
 	if details.StateMessage != "" {
 		finding.Text += ": " + details.StateMessage
 	}
-	if reason := details.TerminationReason; reason != nil && reason.Type != compute.TerminationReasonTypeSuccess && details.State == compute.StateTerminated {
+	reason, isDown := details.TerminationReason, details.State == compute.StateTerminated
+	if isDown && reason != nil && reason.Type != compute.TerminationReasonTypeSuccess {
 		finding.Status = Problem
 		finding.Text = fmt.Sprintf("%s was terminated: %s (%s)%s", id, reason.Code, reason.Type, parameters(reason.Parameters))
 		finding.Commands = remedy(object, v1alpha1.ReasonTerminatedUnexpectedly)
@@ -129,7 +129,8 @@ func examineRights(ctx context.Context, object *v1alpha1.DatabricksCluster, work
 }
 
 func grant(id, principal string) string {
-	return fmt.Sprintf(`databricks permissions update clusters %s --json '{"access_control_list":[{"service_principal_name":"%s","permission_level":"CAN_MANAGE"}]}'`, id, principal)
+	list := fmt.Sprintf(`{"access_control_list":[{"service_principal_name":%q,"permission_level":"CAN_MANAGE"}]}`, principal)
+	return fmt.Sprintf("databricks permissions update clusters %s --json '%s'", id, list)
 }
 
 // examineNames looks at the policies, pools and runtimes that a specification names.
@@ -180,7 +181,7 @@ func examineName(check, id, name string, names map[string]string, err error) Fin
 	case 1:
 		return Finding{Check: check, Status: OK, Text: fmt.Sprintf("%q is %s", name, ids[0])}
 	default:
-		return Finding{Check: check, Status: Problem, Text: fmt.Sprintf("%d have the name %q: %s; set the field with the id", len(ids), name, strings.Join(ids, ", "))}
+		return bad(check, nil, "%d have the name %q: %s; set the field with the id", len(ids), name, strings.Join(ids, ", "))
 	}
 }
 

@@ -221,7 +221,7 @@ func TestFiltersSelect(t *testing.T) {
 	}
 	r.Expect(ids(importer.Options{Name: "etl*"})).To(ConsistOf(a, b))
 	r.Expect(ids(importer.Options{Name: "ETL*"})).To(BeEmpty())
-	r.Expect(ids(importer.Options{Name: "?ther"})).To(ConsistOf(c))
+	r.Expect(ids(importer.Options{Name: "o?her"})).To(ConsistOf(c))
 	r.Expect(ids(importer.Options{Tags: map[string]string{"team": "x"}})).To(ConsistOf(a))
 	r.Expect(ids(importer.Options{Tags: map[string]string{"team": "y"}})).To(BeEmpty())
 	r.Expect(ids(importer.Options{Policy: "plain"})).To(ConsistOf(b))

@@ -65,10 +65,7 @@ func (o Object) Manifest(host string) ([]byte, error) {
 
 // Commands returns the commands that create the Secret, with placeholders for its values.
 func (s Secret) Commands() []string {
-	create := "kubectl create secret generic " + s.Name
-	for _, key := range s.Keys {
-		create += fmt.Sprintf(" --from-literal=%s=...", key)
-	}
+	create := fmt.Sprintf("kubectl create secret generic %s --from-literal=%s=...", s.Name, strings.Join(s.Keys, "=... --from-literal="))
 	return []string{create, fmt.Sprintf("kubectl label secret %s %s=%s", s.Name, v1alpha1.LabelUse, s.Use)}
 }
 

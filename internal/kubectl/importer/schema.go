@@ -69,7 +69,9 @@ func refusals(object *v1alpha1.DatabricksCluster) ([]refusal, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(map[string]any{"apiVersion": object.APIVersion, "kind": object.Kind, "metadata": map[string]any{"name": object.Name}, "spec": object.Spec})
+	raw, err := json.Marshal(map[string]any{
+		"apiVersion": object.APIVersion, "kind": object.Kind, "metadata": map[string]any{"name": object.Name}, "spec": object.Spec,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the manifest: %w", err)
 	}

@@ -27,12 +27,13 @@ func (d *draft) withoutReservedTags() {
 
 var (
 	// secretName matches the names of properties that hold a secret.
-	secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|credential|private[._-]?key|access[._-]?key|api[._-]?key|account[._-]?key|sas[._-]?(key|token)|(^|[._-])pat$)`)
+	secretName = regexp.MustCompile(`(?i)(passw(or)?d|secret|token|credential|(private|access|api|account|sas)[._-]?key|(^|[._-])pat$)`)
 	// fixedName matches the names among these that hold a class, a place or a switch.
 	fixedName = regexp.MustCompile(`(?i)(provider|class|type|endpoint|enabled|path|file|scope|arn|id|url|uri|length|expir\w*|ttl|timeout)$`)
 	// secretValue matches values that are a secret under any name: tokens, keys, and
 	// addresses with a password.
-	secretValue = regexp.MustCompile(`(?i)(dapi[0-9a-f]{32}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY|\b(password|pwd|accountkey|sharedaccesskey)=|://[^/@\s:]+:[^/@\s]+@|\bgh[pousr]_[0-9A-Za-z]{20,}|\beyJ[0-9A-Za-z_-]{10,}\.)`)
+	secretValue = regexp.MustCompile(`(?i)(dapi[0-9a-f]{32}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY|` +
+		`\b(password|pwd|accountkey|sharedaccesskey)=|://[^/@\s:]+:[^/@\s]+@|\bgh[pousr]_[0-9A-Za-z]{20,}|\beyJ[0-9A-Za-z_-]{10,}\.)`)
 	// vaulted matches values that are references to a secret scope, with nothing else.
 	vaulted = regexp.MustCompile(`^\s*\{\{\s*secrets/[^}]*\}\}\s*$`)
 )

@@ -68,7 +68,8 @@ func Read(ctx context.Context, source Source, object *v1alpha1.DatabricksCluster
 	default:
 		return facts, fmt.Errorf("read cluster %s: %w", id, err)
 	}
-	return facts, facts.readParts(ctx, source, object)
+	err = facts.readParts(ctx, source, object)
+	return facts, err
 }
 
 func clusterID(object *v1alpha1.DatabricksCluster) string {

@@ -236,6 +236,7 @@ func (g *game) callOf(step plan.Step) Call {
 		}
 	case plan.Restart, plan.EnforceCompliance:
 		call.Restarts = isRunning
+	default:
 	}
 	return call
 }
@@ -267,7 +268,8 @@ func (g *game) carryOut(next plan.Plan) bool {
 	case plan.Unpin:
 		g.observed.Pinned = new(false)
 	case plan.SetPermissions:
-		g.further = append(g.further, Change{Path: "/accessControlList", From: shownPermissions(g.observed.Permissions.Direct), To: shownPermissions(step.Permissions)})
+		before := g.observed.Permissions.Direct
+		g.further = append(g.further, Change{Path: "/accessControlList", From: shownPermissions(before), To: shownPermissions(step.Permissions)})
 		g.observed.Permissions.Direct = step.Permissions
 	case plan.InstallLibraries:
 		for _, library := range step.Libraries {
@@ -284,6 +286,7 @@ func (g *game) carryOut(next plan.Plan) bool {
 				return drift.LibraryIdentity(library) == drift.LibraryIdentity(*status.Library)
 			})
 		})
+	case plan.StoreClusterID, plan.PersistOwnership, plan.PersistLibraries, plan.AcknowledgeRequest: // only the status changes
 	}
 	// The status after the step decides what comes next.
 	g.object.Status = report.Of(report.Input{

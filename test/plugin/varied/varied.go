@@ -117,11 +117,12 @@ func machines(i int, s spec) {
 		}
 	case 1:
 		s["node_type_id"], s["driver_node_type_id"] = "Standard_D4ds_v5", "Standard_D8ds_v5"
-		s["azure_attributes"] = spec{
+		azure := spec{
 			"first_on_demand": 1, "availability": "SPOT_WITH_FALLBACK_AZURE", "spot_bid_max_price": []float64{-1, 0.25, 2}[i%3],
 		}
+		s["azure_attributes"] = azure
 		if i%2 == 0 {
-			s["azure_attributes"].(spec)["log_analytics_info"] = spec{"log_analytics_workspace_id": "11111111-2222-3333-4444-555555555555", "log_analytics_primary_key": AnalyticsKey}
+			azure["log_analytics_info"] = spec{"log_analytics_workspace_id": "11111111-2222-3333-4444-555555555555", "log_analytics_primary_key": AnalyticsKey}
 		}
 	case 2:
 		s["node_type_id"] = "n2-highmem-4"
