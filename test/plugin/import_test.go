@@ -90,7 +90,7 @@ func TestApplyingAnImportChangesNothing(t *testing.T) {
 
 // leftOut returns the number of clusters that an import left out with a reason.
 func leftOut(summary string) int {
-	groups := regexp.MustCompile(`(?m)^  - (\d+) clusters?: `).FindAllStringSubmatch(summary, -1)
+	groups := regexp.MustCompile(`(?m)^ {2}- (\d+) clusters?: `).FindAllStringSubmatch(summary, -1)
 	if len(groups) == 0 {
 		return strings.Count(summary, " created it")
 	}

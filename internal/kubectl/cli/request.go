@@ -112,8 +112,10 @@ func (s *session) requestCommands() []*cobra.Command {
 		{v1alpha1.RequestStart, "Start clusters that are down", "Start asks the operator to start clusters. It is refused under runPolicy Terminated."},
 		{v1alpha1.RequestTerminate, "Stop clusters and keep them", "Terminate asks the operator to stop clusters, which keep their configuration. It is\n" +
 			"refused under runPolicy Running."},
-		{v1alpha1.RequestRestart, "Restart clusters, with their pending changes",
-			"Restart asks the operator to restart running clusters. Changes that wait for a restart\nare applied with it."},
+		{
+			v1alpha1.RequestRestart, "Restart clusters, with their pending changes",
+			"Restart asks the operator to restart running clusters. Changes that wait for a restart\nare applied with it.",
+		},
 		{v1alpha1.RequestReconcile, "Compare clusters with the workspace now", "Reconcile asks the operator to read the workspace now, and ends every backoff."},
 	} {
 		commands = append(commands, s.requestCommand(c.verb, c.short, c.long))

@@ -167,7 +167,8 @@ func (d *Doctor) examineIdentity(ctx context.Context, object *v1alpha1.Databrick
 	}, fmt.Sprintf("request tokens of service account %s", account.Name))
 	if handler := d.operators.handler(object); len(denied) == 1 && denied[0].Status == Problem && handler != nil {
 		denied[0].Commands = []string{fmt.Sprintf("kubectl create rolebinding databricks-operator-tokens -n %s "+
-			"--clusterrole=databricks-operator-token-requester --serviceaccount=%s:%s", object.Namespace, handler.deployment.Namespace, handler.deployment.Spec.Template.Spec.ServiceAccountName)}
+			"--clusterrole=databricks-operator-token-requester --serviceaccount=%s:%s",
+			object.Namespace, handler.deployment.Namespace, handler.deployment.Spec.Template.Spec.ServiceAccountName)}
 	}
 	return found, append(findings, denied...)
 }

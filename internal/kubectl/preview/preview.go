@@ -202,7 +202,11 @@ func (g *game) settle(p *Preview, next plan.Plan) {
 			p.Calls = append(p.Calls, Call{Endpoint: "clusters/update", When: when})
 		}
 	case v1alpha1.ReasonDriftTolerated:
-		g.isTolerated = true
+		if g.object.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
+			g.isTolerated = true
+		} else {
+			p.Calls = append(p.Calls, Call{Endpoint: "clusters/update", When: "when the cluster is down or restarted, by driftPolicy"})
+		}
 	case "":
 		g.isTolerated = len(g.observed.Differences) > 0
 	}
