@@ -42,6 +42,8 @@ var (
 	kubernetes *controlplane.ControlPlane
 	// kubeconfig is the file of an administrator.
 	kubeconfig string
+	// home is the developer's, which has the build cache.
+	home = os.Getenv("HOME")
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
