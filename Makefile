@@ -83,7 +83,9 @@ ifeq ($(PKG)$(RUN),./...)
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
 	done
-	go test -count=1 -timeout=20m ./test/histories # in full size, which the race detector does not allow
+	# In full size, which the race detector does not allow.
+	go test -count=1 -timeout=20m ./test/histories
+	$(if $(RACE),go test -count=1 -timeout=10m -run '^TestApplyingAnImportChangesNothing$$' ./test/plugin)
 	@$(MAKE) coverage
 endif
 

@@ -32,7 +32,7 @@ func clusters(t *testing.T) int {
 		}
 		return count
 	}
-	return 500
+	return clusterCount
 }
 
 func TestApplyingAnImportChangesNothing(t *testing.T) {
