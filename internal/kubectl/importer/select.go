@@ -46,7 +46,7 @@ func (o Options) leaveOutReason(cluster *compute.ClusterDetails) string {
 		return reason
 	}
 	if tag := cluster.CustomTags[v1alpha1.OwnerTagKey]; tag != "" && o.Owned == LeaveOut {
-		return fmt.Sprintf("its tag %s is %s: an object manages it already, or it is an orphan; see 'kubectl dbc orphans'", v1alpha1.OwnerTagKey, tag)
+		return fmt.Sprintf("it has the tag %s: an object manages it already, or it is an orphan; see 'kubectl dbc orphans'", v1alpha1.OwnerTagKey)
 	}
 	return ""
 }
