@@ -100,7 +100,7 @@ func TestDoctorFindsTheCause(t *testing.T) {
 		// arrange returns the object to examine.
 		arrange func(r *rig) *v1alpha1.DatabricksCluster
 		args    []string
-		// want are parts of the output, with a command that mends it.
+		// want are parts of the output, with a command that fixes it.
 		want []string
 	}{
 		"no operator": {

@@ -36,8 +36,36 @@ func clusters(t *testing.T) int {
 }
 
 func TestApplyingAnImportChangesNothing(t *testing.T) {
-	r := newRig(t, 3)
-	count := clusters(t)
+	applyingAnImportChangesNothing(newRig(t, 3), clusters(t))
+}
+
+// TestServersThatAnswerDifferently repeats the promise with servers that fill in, rewrite,
+// mask and quote values.
+func TestServersThatAnswerDifferently(t *testing.T) {
+	for name, behaviour := range map[string]simulator.Behaviour{
+		"they fill in and quote": {
+			ReturnsWorkloadType: true, ReturnsRuntimeEngine: true, ReturnsDeltaPreview: true, ConcreteZone: true,
+			QuotedInt64: true, ReportsWorkersUnderAutoscale: true, RegistryPassword: simulator.SecretMasked,
+		},
+		"they rewrite": {RewriteFirstOnDemand: true, LowerCaseUserNames: true, RegistryPassword: simulator.SecretHidden, MissingIsNotFound: true},
+		"they show what they rewrote": {
+			RewriteFirstOnDemand: true, LowerCaseUserNames: true, SpecShowsRewritten: true, ResizeShowsInSpec: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 3)
+			behaviour.AnyPrincipalExists = true
+			r.sim.SetBehaviour(behaviour)
+			applyingAnImportChangesNothing(r, 60)
+		})
+	}
+}
+
+// applyingAnImportChangesNothing imports varied clusters, applies the manifests, and imports
+// again.
+func applyingAnImportChangesNothing(r *rig, count int) {
+	t := r.t
+	t.Helper()
 	for _, seed := range varied.Seeds(count) {
 		_, err := r.sim.AddCluster(seed)
 		r.Expect(err).NotTo(HaveOccurred())

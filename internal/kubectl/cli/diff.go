@@ -220,21 +220,21 @@ func (s *session) showPreview(p preview.Preview) {
 	}
 	fmt.Fprintf(out, "databrickscluster %s, %s\n", p.Object, what)
 	for _, change := range p.Changes {
-		say(out, "  ~ ", "%s: %s -> %s", change.Path, orNothing(change.From), orNothing(change.To))
+		writeWrapped(out, "  ~ ", "%s: %s -> %s", change.Path, orNothing(change.From), orNothing(change.To))
 	}
 	for _, change := range p.Left {
-		say(out, "  = ", "%s: stays %s (declared %s)", change.Path, orNothing(change.From), orNothing(change.To))
+		writeWrapped(out, "  = ", "%s: stays %s (declared %s)", change.Path, orNothing(change.From), orNothing(change.To))
 	}
 	for _, call := range p.Calls {
 		effect := ""
 		if call.Restarts {
 			effect = ", RESTARTS the running cluster"
 		}
-		say(out, "  > ", "%s%s, %s", call.Endpoint, effect, call.When)
+		writeWrapped(out, "  > ", "%s%s, %s", call.Endpoint, effect, call.When)
 	}
 	switch {
 	case p.Reason != "" && (p.Stalled || len(p.Calls) == 0):
-		say(out, "  ! ", "%s: %s", p.Reason, oneLine(p.Message))
+		writeWrapped(out, "  ! ", "%s: %s", p.Reason, oneLine(p.Message))
 	case !p.WouldChange():
 		fmt.Fprintln(out, "  nothing would change")
 	}

@@ -26,9 +26,9 @@ func (s *session) doctorCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "doctor [NAME]",
 		Short: "Find out why an object is not ready",
-		Long: "Doctor follows the way from an object to its cluster: the operator, the Secret, the\n" +
+		Long: "Doctor follows the path from an object to its cluster: the operator, the Secret, the\n" +
 			"host rules, the network, the credential, the cluster, its policy and its names. Each\n" +
-			"problem comes with the command that mends it. It changes nothing, works with the\n" +
+			"problem comes with the command that fixes it. It changes nothing, works with the\n" +
 			"rights that you have, and says what it could not look at.\n\n" +
 			"Without a name it looks at the operator and lists the objects that are not ready.\n\n" +
 			"The workspace is looked at as yourself. With --use-credential it is called with the\n" +
@@ -138,7 +138,7 @@ func (s *session) showReport(report doctor.Report) {
 		fmt.Fprintf(out, "databrickscluster %s%s\n\n", report.Object, map[bool]string{true: " is " + report.Ready}[report.Ready != ""])
 	}
 	for _, finding := range report.Findings {
-		say(out, marks[finding.Status]+fmt.Sprintf("%-16s ", finding.Check), "%s", oneLine(finding.Text))
+		writeWrapped(out, marks[finding.Status]+fmt.Sprintf("%-16s ", finding.Check), "%s", oneLine(finding.Text))
 		if finding.Status == doctor.OK {
 			continue
 		}

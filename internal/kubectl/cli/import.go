@@ -196,7 +196,7 @@ func (s *session) summarize(result importer.Result) {
 	if len(secrets) > 0 {
 		fmt.Fprintf(out, "%s to create before they are applied:\n", counted(len(secrets), "Secret"))
 		for _, secret := range secrets {
-			say(out, "  - ", "%s", secret)
+			writeWrapped(out, "  - ", "%s", secret)
 		}
 	}
 	if notes > 0 {
@@ -211,11 +211,11 @@ func (s *session) summarize(result importer.Result) {
 			counts[left.Reason]++
 		}
 		for _, reason := range slices.Sorted(maps.Keys(counts)) {
-			say(out, "  - ", "%s: %s", counted(counts[reason], "cluster"), reason)
+			writeWrapped(out, "  - ", "%s: %s", counted(counts[reason], "cluster"), reason)
 		}
 		return
 	}
 	for _, left := range result.LeftOut {
-		say(out, "  - ", "%s %q: %s", left.ID, oneLine(left.Name), left.Reason)
+		writeWrapped(out, "  - ", "%s %q: %s", left.ID, oneLine(left.Name), left.Reason)
 	}
 }

@@ -171,7 +171,7 @@ func (s *session) terminate(ctx context.Context, work *workspace.Workspace, foun
 	}
 	failed := false
 	for _, o := range found {
-		// The tag may have changed while the user thought.
+		// The tag may have changed between the question and the answer.
 		now, err := work.Get(ctx, o.ClusterID)
 		if err == nil && now.Details.CustomTags[v1alpha1.OwnerTagKey] != o.Tag {
 			err = errors.New("its owner tag has changed since; it is left alone")
@@ -180,7 +180,7 @@ func (s *session) terminate(ctx context.Context, work *workspace.Workspace, foun
 			err = work.Terminate(ctx, o.ClusterID)
 		}
 		if err != nil {
-			say(s.streams.ErrOut, "error: ", "%s: %s", o.ClusterID, err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", o.ClusterID, err)
 			failed = true
 			continue
 		}
@@ -230,7 +230,7 @@ func (s *session) adopt(ctx context.Context, kube client.Client, work *workspace
 	failed := false
 	for _, object := range result.Objects {
 		if err := kube.Create(ctx, object.Cluster); err != nil {
-			say(s.streams.ErrOut, "error: ", "%s: %s", object.Cluster.Name, err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Cluster.Name, err)
 			failed = true
 			continue
 		}

@@ -37,8 +37,8 @@ func wrapped(prefix, text string) string {
 	return out.String()
 }
 
-// say writes a wrapped text.
-func say(out io.Writer, prefix, format string, args ...any) {
+// writeWrapped writes a wrapped text.
+func writeWrapped(out io.Writer, prefix, format string, args ...any) {
 	fmt.Fprint(out, wrapped(prefix, fmt.Sprintf(format, args...)))
 }
 

@@ -158,19 +158,19 @@ func (s *session) runRequest(ctx context.Context, verb string, names []string, f
 	var pending []request.Pending
 	failed := false
 	for _, object := range objects {
-		if objection := request.Objection(object); objection != "" {
-			say(s.streams.ErrOut, "error: ", "%s: %s", object.Name, objection)
+		if reason := request.RefusalReason(object); reason != "" {
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Name, reason)
 			failed = true
 			continue
 		}
 		value := request.NewValue(verb, time.Now())
 		if err := request.Make(ctx, kube, object, value); err != nil {
-			say(s.streams.ErrOut, "error: ", "%s: %s", object.Name, err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Name, err)
 			failed = true
 			continue
 		}
-		if caution := request.Caution(object, verb); caution != "" {
-			say(s.streams.ErrOut, "note: ", "%s: %s", object.Name, caution)
+		if delay := request.DelayReason(object, verb); delay != "" {
+			writeWrapped(s.streams.ErrOut, "note: ", "%s: %s", object.Name, delay)
 		}
 		fmt.Fprintf(s.streams.Out, "databrickscluster/%s: %s requested\n", object.Name, verb)
 		pending = append(pending, request.Pending{Key: client.ObjectKeyFromObject(object), Value: value})
@@ -209,13 +209,13 @@ func (s *session) awaitAnswers(ctx context.Context, kube client.Client, verb str
 			fmt.Fprintf(s.streams.Out, "databrickscluster/%s: %s succeeded: %s\n", name, verb, oneLine(answer.Message))
 			continue
 		case answer.Err != nil:
-			say(s.streams.ErrOut, "error: ", "%s: %s", name, answer.Err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", name, answer.Err)
 		case answer.IsFinal():
-			say(s.streams.ErrOut, "error: ", "%s: the operator %s the request: %s", name, phases[answer.Phase], oneLine(answer.Message))
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: the operator %s the request: %s", name, phases[answer.Phase], oneLine(answer.Message))
 		case err != nil && answer.Phase == "":
-			say(s.streams.ErrOut, "error: ", "%s: %s: the operator has not noticed the request; 'kubectl dbc doctor %s' finds out why", name, err, name)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s: the operator has not noticed the request; 'kubectl dbc doctor %s' finds out why", name, err, name)
 		default:
-			say(s.streams.ErrOut, "error: ", "%s: %v: the request is %s", name, err, answer.Phase)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %v: the request is %s", name, err, answer.Phase)
 		}
 		failed = true
 	}
@@ -283,7 +283,7 @@ func (s *session) runSuspension(ctx context.Context, suspension request.Suspensi
 		changed, err := request.SetSuspension(ctx, kube, object, suspension)
 		switch {
 		case err != nil:
-			say(s.streams.ErrOut, "error: ", "%s: %s", object.Name, err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Name, err)
 			failed = true
 		case changed:
 			fmt.Fprintf(s.streams.Out, "databrickscluster/%s: %s\n", object.Name, past)

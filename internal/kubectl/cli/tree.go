@@ -182,7 +182,7 @@ func addNamed(ctx context.Context, parent *node, kind, id string, names func(con
 	}
 }
 
-// ownerOf returns whom the owner tag of a cluster names.
+// ownerOf returns the owner that the tag of a cluster names.
 func ownerOf(tag string, object *v1alpha1.DatabricksCluster) string {
 	switch of := owner.Parse(tag); {
 	case tag == "":

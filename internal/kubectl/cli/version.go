@@ -41,7 +41,7 @@ func (s *session) runVersion(ctx context.Context, format string) error {
 	}
 	if err != nil {
 		// The version of the plugin is the answer even without a control plane.
-		say(s.streams.ErrOut, "note: ", "the operator was not looked at: %s", oneLine(explain(err).Error()))
+		writeWrapped(s.streams.ErrOut, "note: ", "the operator was not looked at: %s", oneLine(explain(err).Error()))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (d *Doctor) examineCredential(ctx context.Context, object *v1alpha1.Databri
 		found, findings = d.examineSecret(ctx, object)
 	}
 	if bound := object.Status.Host; bound != "" && found.host != "" && found.host != bound {
-		findings = append(findings, bad("host", remedy(object, v1alpha1.ReasonDeletionBlocked),
+		findings = append(findings, problem("host", remedy(object, v1alpha1.ReasonDeletionBlocked),
 			"the object is bound to %s, and the credential is for %s now: restore the host, or move by deleting the object with Retain", bound, found.host))
 	}
 	return found, append(findings, d.examineReferences(ctx, object)...)
@@ -69,7 +69,7 @@ func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksC
 	var secret corev1.Secret
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: name}, &secret); {
 	case apierrors.IsNotFound(err):
-		return found, []Finding{bad("Secret", []string{create}, "Secret %s does not exist in namespace %s", name, object.Namespace)}
+		return found, []Finding{problem("Secret", []string{create}, "Secret %s does not exist in namespace %s", name, object.Namespace)}
 	case err != nil:
 		return found, []Finding{{Check: "Secret", Status: Unknown, Text: fmt.Sprintf("%s was not looked at: %s", name, err)}}
 	}
@@ -81,7 +81,7 @@ func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksC
 		}}
 	}
 	found.host, found.config = config.Host(), &config
-	findings := []Finding{good("Secret", "%s has a credential of the type %s for %s", name, config.AuthType(), config.Host())}
+	findings := []Finding{passed("Secret", "%s has a credential of the type %s for %s", name, config.AuthType(), config.Host())}
 	findings = append(findings, d.examineHost(object, config))
 	return found, append(findings, d.examineAccess(ctx, object, name)...)
 }
@@ -103,7 +103,7 @@ func (d *Doctor) examineHost(object *v1alpha1.DatabricksCluster, config databric
 	}
 	if !known {
 		if finding.Status == Problem {
-			finding = unseen("host rules", "%s is under none of the default domains; the flags of the operator are not visible to you", config.Host())
+			finding = notChecked("host rules", "%s is under none of the default domains; the flags of the operator are not visible to you", config.Host())
 		}
 		return finding
 	}
@@ -155,12 +155,12 @@ func (d *Doctor) examineIdentity(ctx context.Context, object *v1alpha1.Databrick
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: declared.ServiceAccountName}, &account); {
 	case apierrors.IsNotFound(err):
 		create := fmt.Sprintf("kubectl create serviceaccount -n %s %s", object.Namespace, declared.ServiceAccountName)
-		return found, []Finding{bad("service account", []string{create},
+		return found, []Finding{problem("service account", []string{create},
 			"service account %s does not exist in namespace %s", declared.ServiceAccountName, object.Namespace)}
 	case err != nil:
 		return found, []Finding{{Check: "service account", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	}
-	findings := []Finding{good("service account",
+	findings := []Finding{passed("service account",
 		"%[2]s exists; the federation policy must have the subject system:serviceaccount:%[1]s:%[2]s", object.Namespace, account.Name)}
 	denied := d.mayOperator(ctx, object, "token requests", authorizationv1.ResourceAttributes{
 		Namespace: object.Namespace, Verb: "create", Resource: "serviceaccounts", Subresource: "token", Name: account.Name,
@@ -191,7 +191,7 @@ func (d *Doctor) examineWorkspaceRef(ctx context.Context, object *v1alpha1.Datab
 		case c.Type != v1alpha1.ConditionReady:
 		case c.Status == metav1.ConditionTrue:
 			principal := cmpOr(shared.Status.Principal, "an unknown principal")
-			finding = good("workspace", "DatabricksWorkspace %s is connected to %s as %s", name, found.host, principal)
+			finding = passed("workspace", "DatabricksWorkspace %s is connected to %s as %s", name, found.host, principal)
 		default:
 			finding.Status, finding.Text = Problem, fmt.Sprintf("DatabricksWorkspace %s: %s: %s", name, c.Reason, c.Message)
 			finding.Commands = []string{"kubectl describe databricksworkspace " + name}
@@ -210,7 +210,7 @@ func (d *Doctor) examineAllowed(ctx context.Context, object *v1alpha1.Databricks
 	if allowed != nil && slices.Contains(allowed.Names, object.Namespace) {
 		return Finding{Check: "namespace", Status: OK, Text: fmt.Sprintf("DatabricksWorkspace %s allows namespace %s", shared.Name, object.Namespace)}
 	}
-	refused := bad("namespace", []string{"kubectl edit databricksworkspace " + shared.Name},
+	refused := problem("namespace", []string{"kubectl edit databricksworkspace " + shared.Name},
 		"DatabricksWorkspace %s does not allow namespace %s; ask your platform team", shared.Name, object.Namespace)
 	if allowed == nil || allowed.Selector == nil {
 		return refused
@@ -221,7 +221,7 @@ func (d *Doctor) examineAllowed(ctx context.Context, object *v1alpha1.Databricks
 	}
 	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 	if err == nil && selector.Matches(labels.Set(namespace.Labels)) {
-		return good("namespace", "DatabricksWorkspace %s allows namespace %s by its labels", shared.Name, object.Namespace)
+		return passed("namespace", "DatabricksWorkspace %s allows namespace %s by its labels", shared.Name, object.Namespace)
 	}
 	return refused
 }
@@ -277,7 +277,7 @@ func (d *Doctor) examineReference(ctx context.Context, namespace string, r refer
 	create := fmt.Sprintf("kubectl create secret generic %s -n %s --from-literal=%s=...", r.name, namespace, strings.Join(r.keys, "=... --from-literal="))
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: r.name}, &secret); {
 	case apierrors.IsNotFound(err):
-		return bad(r.field, []string{create, label}, "Secret %s does not exist in namespace %s", r.name, namespace)
+		return problem(r.field, []string{create, label}, "Secret %s does not exist in namespace %s", r.name, namespace)
 	case err != nil:
 		return Finding{Check: r.field, Status: Unknown, Text: fmt.Sprintf("Secret %s was not looked at: %s", r.name, err)}
 	}
@@ -290,7 +290,7 @@ func (d *Doctor) examineReference(ctx context.Context, namespace string, r refer
 		}
 	}
 	if secret.Labels[v1alpha1.LabelUse] != r.use {
-		return bad(r.field, []string{label + " --overwrite"}, "Secret %s lacks the label that permits its use", r.name)
+		return problem(r.field, []string{label + " --overwrite"}, "Secret %s lacks the label that permits its use", r.name)
 	}
-	return good(r.field, "Secret %s has its keys and the label", r.name)
+	return passed(r.field, "Secret %s has its keys and the label", r.name)
 }

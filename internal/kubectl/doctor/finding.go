@@ -20,22 +20,22 @@ type Finding struct {
 	Status Status `json:"status"`
 	// Text is the result in a sentence or two.
 	Text string `json:"text"`
-	// Commands mend the problem, in this order; empty: no command does.
+	// Commands fix the problem, in this order; empty: no command does.
 	Commands []string `json:"commands,omitempty"`
 }
 
-// good returns a finding without a problem.
-func good(check, format string, args ...any) Finding {
+// passed returns a finding without a problem.
+func passed(check, format string, args ...any) Finding {
 	return Finding{Check: check, Status: OK, Text: fmt.Sprintf(format, args...)}
 }
 
-// bad returns a problem with the commands that mend it.
-func bad(check string, commands []string, format string, args ...any) Finding {
+// problem returns a problem with the commands that fix it.
+func problem(check string, commands []string, format string, args ...any) Finding {
 	return Finding{Check: check, Status: Problem, Text: fmt.Sprintf(format, args...), Commands: commands}
 }
 
-// unseen returns that a check could not be made.
-func unseen(check, format string, args ...any) Finding {
+// notChecked returns that a check could not be made.
+func notChecked(check, format string, args ...any) Finding {
 	return Finding{Check: check, Status: Unknown, Text: fmt.Sprintf(format, args...)}
 }
 

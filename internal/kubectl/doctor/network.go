@@ -45,7 +45,7 @@ func (d *Doctor) examineNetwork(ctx context.Context, host string) Finding {
 	if err != nil {
 		return Finding{Check: "network", Status: Problem, Text: fmt.Sprintf("%s breaks its answer off", host)}
 	}
-	return judge(host, answer, string(body))
+	return classifyAnswer(host, answer, string(body))
 }
 
 // unreachable returns why no answer came.
@@ -86,18 +86,18 @@ func lastPart(err error) string {
 	return text
 }
 
-// judge returns whether an answer is that of a workspace.
-func judge(host string, answer *http.Response, body string) Finding {
+// classifyAnswer returns whether an answer is that of a workspace.
+func classifyAnswer(host string, answer *http.Response, body string) Finding {
 	isJSON := strings.HasPrefix(answer.Header.Get("Content-Type"), "application/json") || strings.HasPrefix(strings.TrimSpace(body), "{")
 	isDenied := answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden
 	switch {
 	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode < http.StatusBadRequest:
 		return Finding{Check: "network", Status: Problem, Text: fmt.Sprintf("%s redirects: it is not the address of a workspace", host)}
 	case isDenied, isJSON && answer.StatusCode < http.StatusInternalServerError:
-		return good("network", "%s answers from this machine", host)
+		return passed("network", "%s answers from this machine", host)
 	case !isJSON:
-		return bad("network", nil, "%s answers with a page (status %d): it is not the address of a workspace", host, answer.StatusCode)
+		return problem("network", nil, "%s answers with a page (status %d): it is not the address of a workspace", host, answer.StatusCode)
 	default:
-		return bad("network", nil, "%s answers with status %d: look at status.databricks.com", host, answer.StatusCode)
+		return problem("network", nil, "%s answers with status %d: look at status.databricks.com", host, answer.StatusCode)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-// remedies are the commands that mend the reason of a condition. NAME and NAMESPACE stand
+// remedies are the commands that fix the cause of the reason of a condition. NAME and NAMESPACE stand
 // for those of the object, and ID for its cluster. A reason whose cause another check finds
 // has none here.
 var remedies = map[string][]string{

@@ -32,7 +32,7 @@ func (d *Doctor) examineRemote(ctx context.Context, object *v1alpha1.DatabricksC
 	case err != nil:
 		return []Finding{{Check: "workspace", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	case host != "" && work.Host() != host:
-		finding := unseen("workspace", "not looked at: your Databricks configuration is for %s, and the object's workspace is %s", work.Host(), host)
+		finding := notChecked("workspace", "not looked at: your Databricks configuration is for %s, and the object's workspace is %s", work.Host(), host)
 		finding.Commands = []string{fmt.Sprintf("kubectl dbc doctor -n %s %s --host %s", object.Namespace, object.Name, host)}
 		return []Finding{finding}
 	}
@@ -51,9 +51,9 @@ func (d *Doctor) asOperator(ctx context.Context, object *v1alpha1.DatabricksClus
 	switch databricks.ClassOf(err) {
 	case "":
 	case databricks.ClassUnauthenticated:
-		return []Finding{bad("credential", found.renew, "the workspace does not accept it (wrong, expired or revoked): %s", err)}
+		return []Finding{problem("credential", found.renew, "the workspace does not accept it (wrong, expired or revoked): %s", err)}
 	case databricks.ClassForbidden:
-		return []Finding{bad("credential", found.renew, "its principal may not use the workspace, or its token lacks a scope: %s", err)}
+		return []Finding{problem("credential", found.renew, "its principal may not use the workspace, or its token lacks a scope: %s", err)}
 	default:
 		return []Finding{{Check: "credential", Status: Problem, Text: err.Error()}}
 	}
@@ -181,7 +181,7 @@ func examineName(check, id, name string, names map[string]string, err error) Fin
 	case 1:
 		return Finding{Check: check, Status: OK, Text: fmt.Sprintf("%q is %s", name, ids[0])}
 	default:
-		return bad(check, nil, "%d have the name %q: %s; set the field with the id", len(ids), name, strings.Join(ids, ", "))
+		return problem(check, nil, "%d have the name %q: %s; set the field with the id", len(ids), name, strings.Join(ids, ", "))
 	}
 }
 

@@ -77,7 +77,7 @@ func (p Preview) WouldChange() bool { return len(p.Calls) > 0 || len(p.Changes) 
 // now is the value of Call.When for a call that waits for nothing.
 const now = "now"
 
-// maxSteps bounds the play: far more steps than any object needs.
+// maxSteps bounds the simulation: far more steps than any object needs.
 const maxSteps = 30
 
 // Of returns the preview. It is pure.
@@ -86,24 +86,24 @@ func Of(in Input) Preview {
 	if in.Facts.Presence == plan.Present {
 		p.State = string(in.Facts.Cluster.Details.State)
 	}
-	g, problem := newGame(in)
+	s, problem := newSimulation(in)
 	if problem != nil {
 		p.Reason, p.Message, p.Stalled = problem.Reason, problem.Message, problem.Stalled
 		return p
 	}
-	before := slices.Clone(g.observed.Differences)
-	normalized := g.observed.Normalized
-	g.play(&p)
+	before := slices.Clone(s.observed.Differences)
+	normalized := s.observed.Normalized
+	s.run(&p)
 	p.Changes, p.Left = changesOf(before), changesOf(normalized)
-	if g.isTolerated {
+	if s.isTolerated {
 		p.Left, p.Changes = append(p.Changes, p.Left...), nil
 	}
-	p.Changes = append(p.Changes, g.further...)
+	p.Changes = append(p.Changes, s.further...)
 	return p
 }
 
-// game plays the steps of the operator through on copies.
-type game struct {
+// simulation evaluates the steps of the operator on copies.
+type simulation struct {
 	input    Input
 	object   *v1alpha1.DatabricksCluster
 	observed plan.Observation
@@ -114,15 +114,15 @@ type game struct {
 	isTolerated bool
 }
 
-// newGame returns the facts as the operator would observe them now, or why it would stop
+// newSimulation returns the facts as the operator would observe them now, or why it would stop
 // before it compares.
-func newGame(in Input) (*game, *plan.Verdict) {
-	g := &game{input: in, object: in.Object.DeepCopy()}
+func newSimulation(in Input) (*simulation, *plan.Verdict) {
+	s := &simulation{input: in, object: in.Object.DeepCopy()}
 	power := selection.MayRun
 	if in.Facts.Presence != plan.Present || in.Facts.Cluster.Details.State == compute.StateTerminated {
 		power = selection.Down
 	}
-	resolved := selection.Resolve(selection.Input{Spec: &g.object.Spec, Kept: g.object.Status.Resolved, Lists: in.Facts.Lists, Power: power})
+	resolved := selection.Resolve(selection.Input{Spec: &s.object.Spec, Kept: s.object.Status.Resolved, Lists: in.Facts.Lists, Power: power})
 	if resolved.Problem != nil {
 		reason := v1alpha1.ReasonReferenceNotFound
 		if resolved.Problem.Kind == selection.NoMatch {
@@ -130,34 +130,34 @@ func newGame(in Input) (*game, *plan.Verdict) {
 		}
 		return nil, &plan.Verdict{Reason: reason, Message: resolved.Problem.Message, Stalled: true}
 	}
-	if err := plan.CheckHours(g.object); err != nil {
+	if err := plan.CheckHours(s.object); err != nil {
 		return nil, &plan.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 	}
 	desired, err := drift.Desired(&resolved.Spec.ClusterSpec, drift.Secrets{})
 	if err != nil {
 		return nil, &plan.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 	}
-	g.observed = plan.Observation{
+	s.observed = plan.Observation{
 		Host: in.Facts.Host, Principal: in.Facts.Principal.UserName, WorkspaceID: in.Facts.Principal.WorkspaceID,
 		Presence: in.Facts.Presence, Details: in.Facts.Cluster.Details, ReadAt: in.Now, Owner: in.ownerTag(),
 		Desired: desired, Resolved: resolved.Resolved,
 		Libraries: in.Facts.Libraries, Permissions: in.Facts.Permissions, Pinned: in.Facts.Pinned,
 	}
 	// The reads of the workspace are newer than everything that this process did, which is nothing.
-	g.attempts = plan.Attempts{}.Seen(g.object, in.Now.Add(-time.Minute))
+	s.attempts = plan.Attempts{}.Seen(s.object, in.Now.Add(-time.Minute))
 	if in.Facts.Presence != plan.Present {
-		return g, nil
+		return s, nil
 	}
 	found, err := plan.Compare(plan.CompareInput{
-		Cluster: g.object, Desired: desired, Details: in.Facts.Cluster.Details, ReadAt: in.Now,
-		Spec: in.Facts.Cluster.Spec, SpecAt: in.Now, Attempts: g.attempts,
+		Cluster: s.object, Desired: desired, Details: in.Facts.Cluster.Details, ReadAt: in.Now,
+		Spec: in.Facts.Cluster.Spec, SpecAt: in.Now, Attempts: s.attempts,
 	})
 	if err != nil {
 		return nil, &plan.Verdict{Reason: v1alpha1.ReasonAPIUnavailable, Message: err.Error()}
 	}
-	g.observed.Compared, g.observed.Differences, g.observed.Normalized = found.Complete, found.Differences, found.Normalized
-	g.observed.SpecKnown, g.observed.SpecAt = found.Observed.SpecKnown(), in.Now
-	return g, nil
+	s.observed.Compared, s.observed.Differences, s.observed.Normalized = found.Complete, found.Differences, found.Normalized
+	s.observed.SpecKnown, s.observed.SpecAt = found.Observed.SpecKnown(), in.Now
+	return s, nil
 }
 
 // ownerTag returns the tag of the clusters that are created for the object.
@@ -172,50 +172,50 @@ func (in Input) ownerTag() drift.Tag {
 	return drift.Tag{Key: v1alpha1.OwnerTagKey, Value: owner.Of(id, string(in.Object.UID), in.Object.Namespace, in.Object.Name).Tag()}
 }
 
-// play makes plan after plan until the operator would do nothing, and records the calls.
-func (g *game) play(p *Preview) {
+// run makes plan after plan until the operator would do nothing, and records the calls.
+func (s *simulation) run(p *Preview) {
 	for range maxSteps {
 		next := plan.Make(plan.Input{
-			Cluster: g.object, Observed: g.observed, Attempts: g.attempts, Now: g.input.Now,
+			Cluster: s.object, Observed: s.observed, Attempts: s.attempts, Now: s.input.Now,
 			Limits: plan.Limits{CreateWindow: 10 * time.Second, RequestDeadline: 30 * time.Second, VisibilityGrace: 30 * time.Second},
 		})
 		p.Reason, p.Message, p.Stalled = next.Verdict.Reason, next.Verdict.Message, next.Verdict.Stalled
 		if next.Step == nil {
-			g.settle(p, next)
+			s.settle(p, next)
 			return
 		}
 		if next.Kind().WritesToDatabricks() {
-			p.Calls = append(p.Calls, g.callOf(next.Step))
+			p.Calls = append(p.Calls, s.callOf(next.Step))
 		}
-		if !g.carryOut(next) {
+		if !s.carryOut(next) {
 			return
 		}
 	}
 }
 
 // settle records what waits, and what the operator leaves as it is.
-func (g *game) settle(p *Preview, next plan.Plan) {
+func (s *simulation) settle(p *Preview, next plan.Plan) {
 	switch next.Verdict.Reason {
 	case v1alpha1.ReasonChangesDeferred:
-		if len(g.observed.Differences) > 0 {
+		if len(s.observed.Differences) > 0 {
 			_, when, _ := strings.Cut(next.Verdict.Message, ": applied ")
 			p.Calls = append(p.Calls, Call{Endpoint: "clusters/update", When: when})
 		}
 	case v1alpha1.ReasonDriftTolerated:
-		if g.object.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
-			g.isTolerated = true
+		if s.object.Spec.DriftPolicy == v1alpha1.DriftPolicyWarn {
+			s.isTolerated = true
 		} else {
 			p.Calls = append(p.Calls, Call{Endpoint: "clusters/update", When: "when the cluster is down or restarted, by driftPolicy"})
 		}
 	case "":
-		g.isTolerated = len(g.observed.Differences) > 0
+		s.isTolerated = len(s.observed.Differences) > 0
 	}
-	if g.object.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
-		g.isTolerated = true
+	if s.object.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+		s.isTolerated = true
 	}
-	if g.object.Spec.Suspend && len(g.observed.Differences) > 0 {
+	if s.object.Spec.Suspend && len(s.observed.Differences) > 0 {
 		p.Calls = append(p.Calls, Call{Endpoint: "clusters/update", When: "when the object is resumed (spec.suspend)"})
-		g.isTolerated = false
+		s.isTolerated = false
 	}
 }
 
@@ -229,9 +229,9 @@ var endpoints = map[plan.StepKind]string{
 }
 
 // callOf returns the call of a step.
-func (g *game) callOf(step plan.Step) Call {
+func (s *simulation) callOf(step plan.Step) Call {
 	call := Call{Endpoint: endpoints[plan.KindOf(step)], When: now}
-	isRunning := g.observed.Details != nil && g.observed.Details.State == compute.StateRunning
+	isRunning := s.observed.Details != nil && s.observed.Details.State == compute.StateRunning
 	switch step := step.(type) {
 	case plan.Update:
 		call.Restarts = isRunning
@@ -245,47 +245,47 @@ func (g *game) callOf(step plan.Step) Call {
 	return call
 }
 
-// carryOut plays the effect of a step, and reports whether the play goes on.
-func (g *game) carryOut(next plan.Plan) bool {
+// carryOut applies the effect of a step, and reports whether the simulation continues.
+func (s *simulation) carryOut(next plan.Plan) bool {
 	switch step := next.Step.(type) {
 	case plan.AddFinalizer:
-		g.object.Finalizers = append(g.object.Finalizers, v1alpha1.FinalizerCluster)
+		s.object.Finalizers = append(s.object.Finalizers, v1alpha1.FinalizerCluster)
 		return true
 	case plan.ReadSpec:
-		g.attempts = g.attempts.WithBase(step.Differences, g.input.Now.Add(-time.Second))
+		s.attempts = s.attempts.WithBase(step.Differences, s.input.Now.Add(-time.Second))
 		return true
 	case plan.Publish:
-		g.observed.Output.Data = step.Data
+		s.observed.Output.Data = step.Data
 		return true
 	case plan.Create, plan.PermanentDelete, plan.RemoveFinalizer, plan.EnforceCompliance, plan.Restart:
 		return false
 	case plan.Start:
-		g.setState(compute.StateRunning)
+		s.setState(compute.StateRunning)
 	case plan.Terminate:
-		g.setState(compute.StateTerminated)
+		s.setState(compute.StateTerminated)
 	case plan.Resize:
-		g.correct(step.Differences)
+		s.correct(step.Differences)
 	case plan.Update:
-		g.correct(step.Differences)
+		s.correct(step.Differences)
 	case plan.Pin:
-		g.observed.Pinned = new(true)
+		s.observed.Pinned = new(true)
 	case plan.Unpin:
-		g.observed.Pinned = new(false)
+		s.observed.Pinned = new(false)
 	case plan.SetPermissions:
-		before := g.observed.Permissions.Direct
-		g.further = append(g.further, Change{Path: "/accessControlList", From: shownPermissions(before), To: shownPermissions(step.Permissions)})
-		g.observed.Permissions.Direct = step.Permissions
+		before := s.observed.Permissions.Direct
+		s.further = append(s.further, Change{Path: "/accessControlList", From: shownPermissions(before), To: shownPermissions(step.Permissions)})
+		s.observed.Permissions.Direct = step.Permissions
 	case plan.InstallLibraries:
 		for _, library := range step.Libraries {
-			g.further = append(g.further, Change{Path: "/libraries", To: drift.LibraryDisplayName(library)})
-			g.observed.Libraries.Statuses = append(g.observed.Libraries.Statuses,
+			s.further = append(s.further, Change{Path: "/libraries", To: drift.LibraryDisplayName(library)})
+			s.observed.Libraries.Statuses = append(s.observed.Libraries.Statuses,
 				compute.LibraryFullStatus{Library: &library, Status: compute.LibraryInstallStatusInstalled})
 		}
 	case plan.UninstallLibraries:
 		for _, library := range step.Libraries {
-			g.further = append(g.further, Change{Path: "/libraries", From: drift.LibraryDisplayName(library)})
+			s.further = append(s.further, Change{Path: "/libraries", From: drift.LibraryDisplayName(library)})
 		}
-		g.observed.Libraries.Statuses = slices.DeleteFunc(slices.Clone(g.observed.Libraries.Statuses), func(status compute.LibraryFullStatus) bool {
+		s.observed.Libraries.Statuses = slices.DeleteFunc(slices.Clone(s.observed.Libraries.Statuses), func(status compute.LibraryFullStatus) bool {
 			return slices.ContainsFunc(step.Libraries, func(library compute.Library) bool {
 				return drift.LibraryIdentity(library) == drift.LibraryIdentity(*status.Library)
 			})
@@ -293,21 +293,21 @@ func (g *game) carryOut(next plan.Plan) bool {
 	case plan.StoreClusterID, plan.PersistOwnership, plan.PersistLibraries, plan.AcknowledgeRequest: // only the status changes
 	}
 	// The status after the step decides what comes next.
-	g.object.Status = report.Of(report.Input{
-		Cluster: g.object, Observed: g.observed, Plan: next, Outcome: report.Outcome{Ran: true}, Now: g.input.Now,
+	s.object.Status = report.Of(report.Input{
+		Cluster: s.object, Observed: s.observed, Plan: next, Outcome: report.Outcome{Ran: true}, Now: s.input.Now,
 	}).Status
 	return true
 }
 
-func (g *game) setState(state compute.State) {
-	details := *g.observed.Details
+func (s *simulation) setState(state compute.State) {
+	details := *s.observed.Details
 	details.State = state
-	g.observed.Details = &details
+	s.observed.Details = &details
 }
 
 // correct removes corrected differences.
-func (g *game) correct(corrected []drift.Difference) {
-	g.observed.Differences = slices.DeleteFunc(slices.Clone(g.observed.Differences), func(d drift.Difference) bool {
+func (s *simulation) correct(corrected []drift.Difference) {
+	s.observed.Differences = slices.DeleteFunc(slices.Clone(s.observed.Differences), func(d drift.Difference) bool {
 		return slices.ContainsFunc(corrected, func(other drift.Difference) bool { return other.Path == d.Path })
 	})
 }

@@ -109,7 +109,7 @@ func TestAPreviewNamesTheCalls(t *testing.T) {
 			p := preview.Of(in)
 			g.Expect(calls(p)).To(Equal(c.want), "%+v", p)
 			g.Expect(p.WouldChange()).To(Equal(c.wouldChange), "%+v", p)
-			g.Expect(in.Object).To(Equal(before), "the play is on copies")
+			g.Expect(in.Object).To(Equal(before), "the simulation uses copies")
 			if !c.wouldChange && name != "nothing differs" {
 				g.Expect(p.Left).To(HaveLen(1))
 			}

@@ -30,8 +30,8 @@ func NewValue(verb string, now time.Time) string {
 	return fmt.Sprintf("%s@%s-%s", verb, now.UTC().Format("20060102T150405Z"), hex.EncodeToString(random))
 }
 
-// Objection returns why a request for an object would never be answered; empty: it will be.
-func Objection(object *v1alpha1.DatabricksCluster) string {
+// RefusalReason returns why a request for an object would never be answered; empty: it will be.
+func RefusalReason(object *v1alpha1.DatabricksCluster) string {
 	switch {
 	case object.DeletionTimestamp != nil:
 		return "it is being deleted"
@@ -42,8 +42,8 @@ func Objection(object *v1alpha1.DatabricksCluster) string {
 	}
 }
 
-// Caution returns why a request will be answered late; empty: it will not.
-func Caution(object *v1alpha1.DatabricksCluster, verb string) string {
+// DelayReason returns why a request will be answered late; empty: it will not.
+func DelayReason(object *v1alpha1.DatabricksCluster, verb string) string {
 	if object.Spec.Suspend && verb != v1alpha1.RequestReconcile {
 		return "it is suspended, so the request is made when it is resumed ('kubectl dbc resume " + object.Name + "')"
 	}
