@@ -125,6 +125,12 @@ func (s *session) followEvents(ctx context.Context, work *workspace.Workspace, i
 		}
 		query := databricks.EventQuery{ClusterID: id, PageSize: 500, Since: since, Order: compute.GetEventsOrderAsc}
 		page, err := work.Events(ctx, query)
+		if databricks.ClassOf(err) == databricks.ClassUnauthenticated {
+			// An OAuth token lasts for an hour.
+			if work, err = s.connect(ctx, nil); err == nil {
+				page, err = work.Events(ctx, query)
+			}
+		}
 		if err != nil {
 			return err
 		}

@@ -169,6 +169,19 @@ func TestSecretsBecomeReferencesWithAChecklist(t *testing.T) {
 		"#       kubectl label secret secrets-registry compute.databricks-operator.io/use=registry\n"))
 }
 
+func TestReferencesToASecretScopeAreKept(t *testing.T) {
+	r := newRig(t, simulator.Options{})
+	conf := map[string]string{
+		"spark.hadoop.javax.jdo.option.ConnectionPassword": "{{secrets/team/password}}",
+		"spark.hadoop.javax.jdo.option.ConnectionURL":      "jdbc:sqlserver://h;user=u;password={{secrets/team/password}};encrypt=true",
+		"fs.azure.account.oauth2.client.endpoint.x":        "https://login.microsoftonline.com/tenant/oauth2/token",
+	}
+	r.spec(map[string]any{"spark_conf": conf})
+	object := r.one(importer.Options{})
+	r.Expect(object.Cluster.Spec.SparkConf).To(Equal(conf))
+	r.Expect(object.Notes).To(BeEmpty())
+}
+
 func TestWhatTheResourceDoesNotHaveIsLeftToTheCluster(t *testing.T) {
 	r := newRig(t, simulator.Options{})
 	r.spec(map[string]any{

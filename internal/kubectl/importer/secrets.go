@@ -33,7 +33,7 @@ var (
 	// secretValue matches values that are a secret under any name: tokens, keys, and
 	// addresses with a password.
 	secretValue = regexp.MustCompile(`(?i)(dapi[0-9a-f]{32}|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY|` +
-		`\b(password|pwd|accountkey|sharedaccesskey)=|://[^/@\s:]+:[^/@\s]+@|\bgh[pousr]_[0-9A-Za-z]{20,}|\beyJ[0-9A-Za-z_-]{10,}\.)`)
+		`\b(password|pwd|accountkey|sharedaccesskey)=[^{\s;&]|://[^/@\s:]+:[^/@\s{]+@|\bgh[pousr]_[0-9A-Za-z]{20,}|\beyJ[0-9A-Za-z_-]{10,}\.)`)
 	// vaulted matches values that are references to a secret scope, with nothing else.
 	vaulted = regexp.MustCompile(`^\s*\{\{\s*secrets/[^}]*\}\}\s*$`)
 )

@@ -68,7 +68,7 @@ func (r *reader) Get(_ context.Context, key client.ObjectKey, into client.Object
 	if len(r.objects) == 0 {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "databricksclusters"}, key.Name)
 	}
-	r.objects[0].DeepCopyInto(into.(*v1alpha1.DatabricksCluster)) //nolint:forcetypeassert // the type under test
+	r.objects[0].DeepCopyInto(into.(*v1alpha1.DatabricksCluster))
 	r.objects = r.objects[1:]
 	return nil
 }
