@@ -45,6 +45,8 @@ const (
 	// ReasonPurged means that Databricks purged the idle cluster, 30 days after its termination. It is
 	// created again for runPolicy Running, a start request or a changed spec.
 	ReasonPurged = "Purged"
+	// ReasonAvailable means that the policy or the instance pool exists as declared.
+	ReasonAvailable = "Available"
 	// ReasonConnected means that the workspace accepts the credential. Ready=True of a
 	// DatabricksWorkspace.
 	ReasonConnected = "Connected"
@@ -129,6 +131,9 @@ const (
 	// ReasonUnknownState means that this operator does not know the state of the cluster. It waits for
 	// another state.
 	ReasonUnknownState = "UnknownState"
+	// ReasonDependencyNotReady means that the object which policyRef, instancePoolRef or driverInstancePoolRef
+	// names does not exist or is not Ready yet. Create it, or see its conditions.
+	ReasonDependencyNotReady = "DependencyNotReady"
 	// ReasonCredentialsNotReady means that the Secret, service account or DatabricksWorkspace that
 	// spec.connection names does not exist yet. Create it.
 	ReasonCredentialsNotReady = "CredentialsNotReady"
@@ -170,6 +175,12 @@ const (
 	// ReasonAdoptionTargetNotFound means that clusterID names no cluster of the workspace. Create
 	// another object with the correct id.
 	ReasonAdoptionTargetNotFound = "AdoptionTargetNotFound"
+	// ReasonNameTaken means that the workspace has a policy or an instance pool of this name already, which this
+	// object does not own. Set adoptByName or the field with the id to adopt it, or choose another name.
+	ReasonNameTaken = "NameTaken"
+	// ReasonPoolStopped means that Databricks stopped the instance pool, so that clusters get no instances from
+	// it. Ask Databricks, or create another pool.
+	ReasonPoolStopped = "PoolStopped"
 	// ReasonAlreadyManaged means that the cluster belongs to another object or operator, or to a job or
 	// pipeline. Remove the other owner, or use the take-over annotation.
 	ReasonAlreadyManaged = "AlreadyManaged"

@@ -61,6 +61,15 @@ type DatabricksWorkspaceSpec struct {
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitzero"`
 
+	// Operator: kinds of the objects that may refer to this workspace. Absent:
+	// DatabricksCluster only, because this workspace's credential may have the rights
+	// of an admin, which policies and instance pools need.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	AllowedKinds []AllowedKind `json:"allowedKinds,omitempty"`
+
 	// Operator: true permits these objects to adopt and observe clusters by
 	// clusterID: any cluster that this workspace's credential can read, including
 	// those of other namespaces. Absent: they may only create their own clusters.
@@ -91,6 +100,11 @@ type DatabricksWorkspaceSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[a-zA-Z0-9]+(\.[a-zA-Z0-9]+)*$`
 	ForbiddenFields []string `json:"forbiddenFields,omitempty"`
 }
+
+// AllowedKind is a kind of object that may refer to a DatabricksWorkspace.
+//
+// +kubebuilder:validation:Enum=DatabricksCluster;DatabricksClusterPolicy;DatabricksInstancePool
+type AllowedKind string
 
 // OperatorSecretReference names a Secret in the operator's own namespace. It has
 // no namespace field, so that no workspace can reach a tenant's Secret.

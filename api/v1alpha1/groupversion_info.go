@@ -12,6 +12,12 @@ const GroupName = "compute.databricks-operator.io"
 // ClusterKind is the kind of DatabricksCluster, as manifests and events name it.
 const ClusterKind = "DatabricksCluster"
 
+// PolicyKind is the kind of DatabricksClusterPolicy.
+const PolicyKind = "DatabricksClusterPolicy"
+
+// PoolKind is the kind of DatabricksInstancePool.
+const PoolKind = "DatabricksInstancePool"
+
 // WorkspaceKind is the kind of DatabricksWorkspace.
 const WorkspaceKind = "DatabricksWorkspace"
 
@@ -27,7 +33,11 @@ var (
 )
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &DatabricksCluster{}, &DatabricksClusterList{}, &DatabricksWorkspace{}, &DatabricksWorkspaceList{})
+	scheme.AddKnownTypes(
+		GroupVersion,
+		&DatabricksCluster{}, &DatabricksClusterList{}, &DatabricksClusterPolicy{}, &DatabricksClusterPolicyList{},
+		&DatabricksInstancePool{}, &DatabricksInstancePoolList{}, &DatabricksWorkspace{}, &DatabricksWorkspaceList{},
+	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -10,6 +10,11 @@ const (
 	// its cluster. It is persisted before a cluster is created.
 	FinalizerCluster = GroupName + "/cluster"
 
+	// FinalizerPolicy is FinalizerCluster for policies.
+	FinalizerPolicy = GroupName + "/policy"
+	// FinalizerPool is FinalizerCluster for instance pools.
+	FinalizerPool = GroupName + "/instance-pool"
+
 	// AnnotationRequest is a one-off request. Its value is "<verb>@<any token>"; a new
 	// token is a new request. status.request has the result.
 	AnnotationRequest = GroupName + "/request"
@@ -31,6 +36,9 @@ const (
 	// to be non-empty. No Kubernetes object has the label, because workers are not pods.
 	LabelCluster = GroupName + "/cluster"
 
+	// LabelPool is LabelCluster for instance pools.
+	LabelPool = GroupName + "/instance-pool"
+
 	// OwnerTagKey is the custom tag that names the object which owns a cluster. Its
 	// value is "<operator id>-<object UID>-<digest of its name>"; users may not set it.
 	OwnerTagKey = "databricks-operator-owner"
@@ -48,7 +56,12 @@ const (
 // SelectorFor returns the label selector of status.selector for an object's name. A
 // label value has at most 63 characters, so a longer name is truncated and gets a hash
 // of the whole name as its suffix.
-func SelectorFor(name string) string {
+func SelectorFor(name string) string { return selector(LabelCluster, name) }
+
+// PoolSelectorFor is SelectorFor for the name of a DatabricksInstancePool.
+func PoolSelectorFor(name string) string { return selector(LabelPool, name) }
+
+func selector(label, name string) string {
 	const longest, hashed = 63, 8
 	value := name
 	if len(name) > longest {
@@ -56,7 +69,7 @@ func SelectorFor(name string) string {
 		hash := hex.EncodeToString(sum[:])[:hashed]
 		value = name[:longest-hashed-1] + "-" + hash
 	}
-	return LabelCluster + "=" + value
+	return label + "=" + value
 }
 
 // The verbs of AnnotationRequest.

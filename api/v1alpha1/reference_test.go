@@ -31,10 +31,22 @@ var introduction string
 //go:embed testdata/workspace.md
 var workspaceIntroduction string
 
+// policyIntroduction and poolIntroduction are the texts before the tables of a
+// DatabricksClusterPolicy and a DatabricksInstancePool.
+var (
+	//go:embed testdata/policy.md
+	policyIntroduction string
+	//go:embed testdata/pool.md
+	poolIntroduction string
+)
+
 func TestTheReferenceIsUpToDate(t *testing.T) {
 	g := NewWithT(t)
 	file := filepath.Join("..", "..", "docs", "api.md")
-	reference := introduction + fieldSections(t) + conditionSections(t) + workspaceIntroduction + workspaceSections(t)
+	reference := introduction + fieldSections(t) + conditionSections(t) +
+		policyIntroduction + partSections(definitionOf(t, "databricksclusterpolicies")) +
+		poolIntroduction + partSections(definitionOf(t, "databricksinstancepools")) +
+		workspaceIntroduction + partSections(definitionOf(t, "databricksworkspaces"))
 	if *update {
 		g.Expect(os.WriteFile(file, []byte(reference), 0o600)).To(Succeed())
 	}
@@ -45,13 +57,12 @@ func TestTheReferenceIsUpToDate(t *testing.T) {
 
 const head = "| field | type | meaning |\n|---|---|---|\n"
 
-// workspaceSections returns the tables of the fields of a DatabricksWorkspace.
-func workspaceSections(t *testing.T) string {
-	t.Helper()
-	root := workspaceSchema(t)
+// partSections returns the tables of the spec and the status of a kind.
+func partSections(of *apiextensionsv1.CustomResourceDefinition) string {
+	root := of.Spec.Versions[0].Schema.OpenAPIV3Schema
 	var text strings.Builder
 	for _, part := range []string{"spec", "status"} {
-		text.WriteString("\n### " + part + " of a DatabricksWorkspace\n\n" + head)
+		text.WriteString("\n### " + part + " of a " + of.Spec.Names.Kind + "\n\n" + head)
 		schema := root.Properties[part]
 		rows("", &schema, func(path, row string) {
 			if !strings.HasPrefix(path, "conditions[].") && !strings.Contains(path, "selector.") {
@@ -111,6 +122,8 @@ func kindOf(property *apiextensionsv1.JSONSchemaProps) string {
 	switch {
 	case property.Type == "array":
 		return "list of " + kindOf(property.Items.Schema)
+	case property.AdditionalProperties != nil && property.AdditionalProperties.Schema.Type == "object":
+		return "map of objects"
 	case property.AdditionalProperties != nil:
 		return "map of strings"
 	case property.Enum != nil:

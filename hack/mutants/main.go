@@ -33,11 +33,11 @@ func main() {
 	flag.IntVar(&o.sample, "sample", -1, "mutants of each package; 0: all; -1: as hack/mutants/packages.go says")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the samples")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Second, "shortest timeout of a run; it is five times the duration without a mutant, if that is longer")
-	flag.BoolVar(&o.short, "short", false, "a small sample of plan, report and drift, and the critical mutants without a control plane")
+	flag.BoolVar(&o.short, "short", false, "a small sample of plan, report, drift and diff, and the critical mutants without a control plane")
 	flag.IntVar(&o.minimum, "minimum", 90, "percentage of mutants that must be killed; it applies to all packages together")
 	flag.Parse()
 	if o.short {
-		o.packages, o.critical, o.sample = "internal/plan,internal/report,internal/drift", "pure", 12
+		o.packages, o.critical, o.sample = "internal/plan,internal/report,internal/drift,internal/diff", "pure", 12
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -33,6 +33,7 @@ var targets = []target{
 	{directory: "internal/plan"},
 	{directory: "internal/report"},
 	{directory: "internal/drift"},
+	{directory: "internal/diff"},
 	{directory: "internal/connection"},
 	{directory: "internal/sparkversion"},
 	{directory: "internal/specsize"},

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
@@ -116,9 +118,29 @@ type Interest struct {
 	// serves all objects with this policy.
 	Compliance Lookup
 	PolicyID   string
+	// Items is what the object needs of a collection.
+	Items ItemsInterest
 	// Catalog requests the runtimes and node types of the workspace, and the names of
 	// its policies and pools if the object refers to one.
 	Catalog CatalogLookup
+}
+
+// ItemsInterest is the data that an object needs of one collection, of which it is or manages
+// one item. The zero value requests nothing.
+type ItemsInterest struct {
+	// Collection is the collection; nil requests nothing.
+	Collection *databricks.Collection
+	// ID and Name are those of the item; either may be empty. The object is notified when an
+	// item with this id or this name changes, appears or disappears.
+	ID, Name string
+	// List is the list of all items. One list serves all objects and Interest.Catalog.
+	List Lookup
+	// Get is the item ID by GET, which alone confirms that it is missing. Permissions is its
+	// access control list. Both are ignored without an ID.
+	Get, Permissions Lookup
+	// Clusters is the number of clusters that use the policy ID. It is ignored for other
+	// collections and without an ID.
+	Clusters Lookup
 }
 
 // Purpose is the purpose of a requested read.
@@ -194,8 +216,26 @@ type View struct {
 	Pins        Look[map[string]bool]
 	// Compliance answers Interest.Compliance, by the id of the cluster.
 	Compliance Look[map[string]compute.ClusterCompliance]
+	// Items answers Interest.Items.
+	Items ItemsView
 	// Catalog answers Interest.Catalog.
 	Catalog Catalog
+}
+
+// ItemsView answers the lookups of the same names of ItemsInterest; Item answers Get.
+type ItemsView struct {
+	List        Look[*ItemList]
+	Item        Look[ItemState]
+	Permissions Look[[]iam.AccessControlResponse]
+	Clusters    Look[databricks.ClusterCount]
+}
+
+// ItemState is the result of a GET of one item.
+type ItemState struct {
+	// Presence is Present or Missing; Unknown if there is no answer.
+	Presence Presence
+	// Item is the item if it is Present.
+	Item databricks.Item
 }
 
 // Catalog has the requested parts of the catalog of a workspace.

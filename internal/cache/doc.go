@@ -7,6 +7,9 @@
 //   - cache keeps the results of lists, GETs and lookups, each with the time at which
 //     its read began. One scheduler makes all reads: one paged list instead of one poll
 //     per object, and a GET if a decision needs one.
+//   - A collection (databricks.Collection) is a kind of resource that the workspace lists in
+//     one request, such as cluster policies. One list serves all objects of the kind, each
+//     of which is notified of its own item only, and the names in Interest.Catalog.
 //   - An object states its Interest in one call and gets a View. It is notified when
 //     the view changes.
 //   - Writers makes writes under the rate limit, each with the object's own credential,

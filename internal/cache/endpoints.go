@@ -59,11 +59,11 @@ var librariesEndpoint = endpoint{
 	every:    map[Cadence]func(Options) time.Duration{WhileChanging: fast, WhileQuiet: func(o Options) time.Duration { return 6 * o.Slow }},
 	priority: ratelimit.PriorityFastList,
 	spread:   true,
-	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ any) (any, bool, error) {
+	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ previous) (any, bool, error) {
 		statuses, err := api.LibraryStatuses(ctx, clusterID)
 		return statuses, true, err
 	},
-	same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
+	same: func(before, after any, _ subject) bool { return reflect.DeepEqual(before, after) },
 }
 
 // permissionsEndpoint returns the access control list of a cluster.
@@ -74,11 +74,11 @@ var permissionsEndpoint = endpoint{
 	},
 	priority: ratelimit.PriorityDeep,
 	spread:   true,
-	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ any) (any, bool, error) {
+	read: func(ctx context.Context, api databricks.Reader, clusterID string, _ previous) (any, bool, error) {
 		entries, err := api.Permissions(ctx, clusterID)
 		return entries, true, err
 	},
-	same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
+	same: func(before, after any, _ subject) bool { return reflect.DeepEqual(before, after) },
 }
 
 // pinsPartial has the pages of a list of pinned clusters that were read so far.
@@ -94,13 +94,13 @@ var pinsEndpoint = endpoint{
 	name:     endpointList + " (pinned)",
 	every:    map[Cadence]func(Options) time.Duration{WhileChanging: slow, WhileQuiet: slow},
 	priority: ratelimit.PrioritySlowList,
-	read: func(ctx context.Context, api databricks.Reader, _ string, partial any) (any, bool, error) {
-		return readPins(ctx, api, partial)
+	read: func(ctx context.Context, api databricks.Reader, _ string, known previous) (any, bool, error) {
+		return readPins(ctx, api, known.partial)
 	},
-	same: func(before, after any, clusterID string) bool {
+	same: func(before, after any, of subject) bool {
 		was, _ := before.(map[string]bool)
 		is, _ := after.(map[string]bool)
-		return was[clusterID] == is[clusterID]
+		return was[of.id] == is[of.id]
 	},
 }
 
@@ -119,13 +119,13 @@ var complianceEndpoint = endpoint{
 		WhileChanging: complianceEvery, WhileQuiet: complianceEvery,
 	},
 	priority: ratelimit.PriorityDeep,
-	read: func(ctx context.Context, api databricks.Reader, policyID string, partial any) (any, bool, error) {
-		return readCompliances(ctx, api, policyID, partial)
+	read: func(ctx context.Context, api databricks.Reader, policyID string, known previous) (any, bool, error) {
+		return readCompliances(ctx, api, policyID, known.partial)
 	},
-	same: func(before, after any, clusterID string) bool {
+	same: func(before, after any, of subject) bool {
 		was, _ := before.(complianceAnswer)
 		is, _ := after.(complianceAnswer)
-		return reflect.DeepEqual(was[clusterID], is[clusterID])
+		return reflect.DeepEqual(was[of.id], is[of.id])
 	},
 }
 
@@ -181,23 +181,24 @@ func readPins(ctx context.Context, api databricks.ClusterReader, partial any) (a
 var (
 	versionsEndpoint  = catalogEndpoint("clusters/spark-versions", databricks.CatalogReader.SparkVersions)
 	nodeTypesEndpoint = catalogEndpoint("clusters/list-node-types", databricks.CatalogReader.NodeTypes)
-	policiesEndpoint  = catalogEndpoint("policies/clusters/list", databricks.CatalogReader.Policies)
-	poolsEndpoint     = catalogEndpoint("instance-pools/list", databricks.CatalogReader.InstancePools)
 )
+
+// catalogEvery is the read interval of the catalog.
+var catalogEvery = map[Cadence]func(Options) time.Duration{
+	WhileChanging: always(referencesInterval), WhileQuiet: always(catalogInterval),
+}
 
 // catalogEndpoint returns the endpoint of one part of the catalog. Its first answer
 // notifies objects, and each one that differs from the one before.
 func catalogEndpoint[T any](name string, read func(databricks.CatalogReader, context.Context) (T, error)) endpoint {
 	return endpoint{
-		name: name,
-		every: map[Cadence]func(Options) time.Duration{
-			WhileChanging: always(referencesInterval), WhileQuiet: always(catalogInterval),
-		},
+		name:     name,
+		every:    catalogEvery,
 		priority: ratelimit.PrioritySlowList,
-		read: func(ctx context.Context, api databricks.Reader, _ string, _ any) (any, bool, error) {
+		read: func(ctx context.Context, api databricks.Reader, _ string, _ previous) (any, bool, error) {
 			offered, err := read(api, ctx)
 			return offered, true, err
 		},
-		same: func(before, after any, _ string) bool { return reflect.DeepEqual(before, after) },
+		same: func(before, after any, _ subject) bool { return reflect.DeepEqual(before, after) },
 	}
 }

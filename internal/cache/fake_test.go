@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
@@ -34,6 +35,8 @@ type remote struct {
 	// ids are the sorted ids of clusters; nil if they must be sorted again.
 	ids      []string
 	unlisted map[string]bool
+	// items are those of each collection, by id.
+	items map[*databricks.Collection]map[string]databricks.Item
 	// withoutSpec has the clusters whose GETs return no spec.
 	withoutSpec map[string]bool
 	// specs are those that a test set.
@@ -62,7 +65,7 @@ var errHang = errors.New("no answer")
 func newRemote() *remote {
 	return &remote{
 		latency: 20 * time.Millisecond, clusters: map[string]compute.ClusterDetails{},
-		unlisted: map[string]bool{}, withoutSpec: map[string]bool{}, specs: map[string]json.RawMessage{}, workspaceIDs: map[string]string{},
+		unlisted: map[string]bool{}, items: map[*databricks.Collection]map[string]databricks.Item{}, withoutSpec: map[string]bool{}, specs: map[string]json.RawMessage{}, workspaceIDs: map[string]string{},
 	}
 }
 
@@ -135,6 +138,23 @@ func (r *remote) remove(id string) {
 	defer r.mu.Unlock()
 	delete(r.clusters, id)
 	r.ids = nil
+}
+
+// putItem adds an item, or replaces the one with its id. value is the value of a member
+// that the SDK does not know.
+func (r *remote) putItem(of *databricks.Collection, id, name, value string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.items[of] == nil {
+		r.items[of] = map[string]databricks.Item{}
+	}
+	r.items[of][id] = databricks.Item{ID: id, Name: name, JSON: json.RawMessage(`{"name":"` + name + `","new":"` + value + `"}`)}
+}
+
+func (r *remote) removeItem(of *databricks.Collection, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.items[of], id)
 }
 
 // fill creates running clusters and returns their ids.
@@ -325,10 +345,6 @@ func (s *session) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
 	return nil, s.receive(ctx, call{kind: "node-types", token: s.token})
 }
 
-func (s *session) Policies(ctx context.Context) (map[string]string, error) {
-	return nil, s.receive(ctx, call{kind: "policies", token: s.token})
-}
-
 // Compliances returns pages of two clusters: all clusters of the workspace, of which those
 // in violating violate the policy.
 func (s *session) Compliances(ctx context.Context, policyID, token string) (databricks.CompliancePage, error) {
@@ -350,8 +366,41 @@ func (s *session) Compliances(ctx context.Context, policyID, token string) (data
 	return page, nil
 }
 
-func (s *session) InstancePools(ctx context.Context) (map[string]string, error) {
-	return nil, s.receive(ctx, call{kind: "instance-pools", token: s.token})
+// Items returns the items that are not unlisted, in the order of their ids.
+func (s *session) Items(ctx context.Context, of *databricks.Collection) ([]databricks.Item, error) {
+	s.mu.Lock()
+	var items []databricks.Item
+	for _, id := range slices.Sorted(maps.Keys(s.items[of])) {
+		if !s.unlisted[id] {
+			items = append(items, s.items[of][id])
+		}
+	}
+	s.mu.Unlock()
+	return items, s.receive(ctx, call{kind: of.ListEndpoint(), token: s.token})
+}
+
+func (s *session) Item(ctx context.Context, of *databricks.Collection, id string) (databricks.Item, error) {
+	s.mu.Lock()
+	item, exists := s.items[of][id]
+	s.mu.Unlock()
+	err := s.receive(ctx, call{kind: of.GetEndpoint(), id: id, token: s.token})
+	if err == nil && !exists {
+		err = &databricks.Error{Class: databricks.ClassMissing, Message: "Can't find " + id, Answered: true}
+	}
+	return item, err
+}
+
+// ItemPermissions returns one entry with the id.
+func (s *session) ItemPermissions(ctx context.Context, of *databricks.Collection, id string) ([]iam.AccessControlResponse, error) {
+	return []iam.AccessControlResponse{{GroupName: id}}, s.receive(ctx, call{kind: of.PermissionsEndpoint(), id: id, token: s.token})
+}
+
+// CountClusters returns the number of clusters of the workspace.
+func (s *session) CountClusters(ctx context.Context, policyID string) (databricks.ClusterCount, error) {
+	s.mu.Lock()
+	count := databricks.ClusterCount{Clusters: len(s.clusters)}
+	s.mu.Unlock()
+	return count, s.receive(ctx, call{kind: "count", id: policyID, token: s.token})
 }
 
 // fixture is a registry that runs against a remote in virtual time, with its objects.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -18,13 +19,15 @@ type lookups struct {
 	reading map[lookupKey]struct{}
 }
 
-// lookupKey identifies a lookup: an endpoint and the id of a cluster or of a policy, or
-// the whole workspace if the id is empty.
+// lookupKey identifies a lookup: an endpoint and the id of a cluster or of an item, or the
+// whole workspace if the id is empty.
 type lookupKey struct {
 	endpoint *endpoint
 	id       string
 }
 
+// needKey identifies a need: an object has at most one of each endpoint. The lookup that
+// serves it is one of endpoint.source, if there is one.
 type needKey struct {
 	object   Object
 	endpoint *endpoint
@@ -32,6 +35,9 @@ type needKey struct {
 
 // endpoint is a kind of lookup.
 type endpoint struct {
+	// source is the endpoint whose answers have the data of this one, which then has no
+	// name, read and missing of its own. Both are read at the shorter interval.
+	source *endpoint
 	// name is the path of the endpoint in the API reference.
 	name string
 	// every is the read interval of each cadence.
@@ -42,14 +48,42 @@ type endpoint struct {
 	priority ratelimit.Priority
 	// read makes one request. If the answer is not complete, the next request gets it
 	// as partial.
-	read func(ctx context.Context, api databricks.Reader, id string, partial any) (answer any, complete bool, err error)
-	// same reports whether two answers mean the same for the object of a cluster.
-	same func(before, after any, clusterID string) bool
+	read func(ctx context.Context, api databricks.Reader, id string, known previous) (answer any, complete bool, err error)
+	// missing returns the answer that ClassMissing means; nil: it is a failure.
+	missing func() any
+	// part returns the data of this endpoint in an answer; nil: the whole answer.
+	part func(answer any) any
+	// same reports whether two answers mean the same for an object.
+	same func(before, after any, of subject) bool
+}
+
+// previous is what earlier requests of a lookup returned: the last complete answer, and the
+// incomplete one that the next request continues. Either is nil if there is none.
+type previous struct{ answer, partial any }
+
+// subject is the part of an answer that concerns an object: its cluster, or the items with
+// its id and with its name.
+type subject struct{ id, name string }
+
+// reader returns the endpoint that reads the data.
+func (e *endpoint) reader() *endpoint {
+	if e.source != nil {
+		return e.source
+	}
+	return e
+}
+
+// dataOf returns the data of the endpoint in an answer.
+func (e *endpoint) dataOf(answer any) any {
+	if e.part != nil {
+		return e.part(answer)
+	}
+	return answer
 }
 
 // lookup is the state of one lookup.
 type lookup struct {
-	needs map[Object]need
+	needs map[needKey]need
 	// firstAt is when the lookup is first read if no object waits for it.
 	firstAt time.Time
 
@@ -65,9 +99,9 @@ type lookup struct {
 	blocked error
 }
 
-// need is one object's need of a lookup, for its cluster.
+// need is one object's need of a lookup.
 type need struct {
-	clusterID string
+	subject
 	Lookup
 }
 
@@ -78,10 +112,12 @@ func newLookups() lookups {
 // lookUp replaces the lookups that an object needs and adds their answers to the view.
 func (c *cache) lookUp(object Object, interest Interest, view *View) {
 	id := interest.ClusterID
-	view.Libraries = lookAt[librariesAnswer](c, object, lookupKey{&librariesEndpoint, id}, need{id, interest.Libraries})
-	view.Permissions = lookAt[permissionsAnswer](c, object, lookupKey{&permissionsEndpoint, id}, need{id, interest.Permissions})
-	view.Pins = lookAt[map[string]bool](c, object, lookupKey{endpoint: &pinsEndpoint}, need{id, interest.Pins})
-	view.Compliance = lookAt[complianceAnswer](c, object, lookupKey{&complianceEndpoint, interest.PolicyID}, need{id, interest.Compliance})
+	ofCluster := func(lookup Lookup) need { return need{subject{id: id}, lookup} }
+	view.Libraries = lookAt[librariesAnswer](c, object, &librariesEndpoint, id, ofCluster(interest.Libraries))
+	view.Permissions = lookAt[permissionsAnswer](c, object, &permissionsEndpoint, id, ofCluster(interest.Permissions))
+	view.Pins = lookAt[map[string]bool](c, object, &pinsEndpoint, "", ofCluster(interest.Pins))
+	view.Compliance = lookAt[complianceAnswer](c, object, &complianceEndpoint, interest.PolicyID, ofCluster(interest.Compliance))
+	view.Items = c.lookUpItems(object, interest.Items)
 	offered := func(cadence Cadence) need {
 		lookup := Lookup{Cadence: cadence}
 		if cadence == WhileChanging {
@@ -89,48 +125,49 @@ func (c *cache) lookUp(object Object, interest Interest, view *View) {
 		}
 		return need{Lookup: lookup}
 	}
+	policies, pools := &itemEndpointsOf[databricks.ClusterPolicies].names, &itemEndpointsOf[databricks.InstancePools].names
 	view.Catalog = Catalog{
-		Versions:      lookAt[versionsAnswer](c, object, lookupKey{endpoint: &versionsEndpoint}, offered(interest.Catalog.Versions)),
-		NodeTypes:     lookAt[nodeTypesAnswer](c, object, lookupKey{endpoint: &nodeTypesEndpoint}, offered(interest.Catalog.NodeTypes)),
-		Policies:      lookAt[map[string]string](c, object, lookupKey{endpoint: &policiesEndpoint}, offered(interest.Catalog.Policies)),
-		InstancePools: lookAt[map[string]string](c, object, lookupKey{endpoint: &poolsEndpoint}, offered(interest.Catalog.InstancePools)),
+		Versions:      lookAt[versionsAnswer](c, object, &versionsEndpoint, "", offered(interest.Catalog.Versions)),
+		NodeTypes:     lookAt[nodeTypesAnswer](c, object, &nodeTypesEndpoint, "", offered(interest.Catalog.NodeTypes)),
+		Policies:      lookAt[map[string]string](c, object, policies, "", offered(interest.Catalog.Policies)),
+		InstancePools: lookAt[map[string]string](c, object, pools, "", offered(interest.Catalog.InstancePools)),
 	}
 }
 
 // lookAt replaces an object's need of a lookup and returns the newest answer.
-func lookAt[T any](c *cache, object Object, key lookupKey, n need) Look[T] {
+func lookAt[T any](c *cache, object Object, e *endpoint, id string, n need) Look[T] {
+	at := needKey{object, e}
 	if n.Cadence == NotNeeded {
-		c.lookups.cancel(needKey{object, key.endpoint})
+		c.lookups.cancel(at)
 		return Look[T]{}
 	}
-	found := c.need(object, key, n)
+	found := c.need(at, lookupKey{e.reader(), id}, n)
 	look := Look[T]{Err: found.reportedErr()}
 	if found.serves(n) {
 		look.StartedAt = found.startedAt
-		look.Value, _ = found.answer.(T)
+		look.Value, _ = e.dataOf(found.answer).(T)
 	}
 	return look
 }
 
-func (c *cache) need(object Object, key lookupKey, n need) *lookup {
-	at := needKey{object, key.endpoint}
+func (c *cache) need(at needKey, key lookupKey, n need) *lookup {
 	if had, needed := c.lookups.needed[at]; needed && had != key {
 		c.lookups.cancel(at)
 	}
 	c.lookups.needed[at] = key
 	found := c.lookups.known[key]
 	if found == nil {
-		found = &lookup{needs: map[Object]need{}, firstAt: c.firstLookup(key.endpoint, n.Cadence)}
+		found = &lookup{needs: map[needKey]need{}, firstAt: c.firstLookup(at.endpoint, n.Cadence)}
 		c.lookups.known[key] = found
 	}
-	had, known := found.needs[object]
+	had, known := found.needs[at]
 	if known && had == n {
 		return found
 	}
 	if known && n.After.After(had.After) && !isTransient(found.err) {
 		found.backoff = backoff{} // the object may have corrected the cause
 	}
-	found.needs[object] = n
+	found.needs[at] = n
 	c.signal()
 	return found
 }
@@ -150,7 +187,7 @@ func (l *lookups) cancel(at needKey) {
 	}
 	delete(l.needed, at)
 	found := l.known[key]
-	delete(found.needs, at.object)
+	delete(found.needs, at)
 	if len(found.needs) == 0 {
 		delete(l.known, key)
 	}
@@ -186,11 +223,7 @@ func (c *cache) nextLookup(now time.Time) (*read, time.Time) {
 		if _, reading := c.lookups.reading[key]; reading || inFlight[key.endpoint] >= maxLookups {
 			continue
 		}
-		due, isAwaited := found.due(key.endpoint, c.options)
-		own := key.endpoint.priority
-		if isAwaited {
-			own = ratelimit.PriorityConfirm
-		}
+		due, own := found.due(c.options)
 		due = later(later(due, now), c.heldUntil[own])
 		if at.IsZero() || due.Before(at) || due.Equal(at) && own < priority {
 			first, priority, at = key, own, due
@@ -205,19 +238,22 @@ func (c *cache) nextLookup(now time.Time) (*read, time.Time) {
 func (c *cache) readLookup(key lookupKey, found *lookup, priority ratelimit.Priority) *read {
 	var answer any
 	var complete bool
-	partial := found.partial
+	known := previous{found.answer, found.partial}
 	return &read{
 		priority: priority, endpoint: key.endpoint.name, resource: key.id, credential: c.credentialOf(found),
 		delay: found.backoff.delayUntil,
 		begin: func() { c.lookups.reading[key] = struct{}{} },
 		send: func(ctx context.Context, api databricks.Reader) (err error) {
-			answer, complete, err = key.endpoint.read(ctx, api, key.id, partial)
+			answer, complete, err = key.endpoint.read(ctx, api, key.id, known)
 			return err
 		},
 		handle: func(startedAt, now time.Time, err error) {
 			delete(c.lookups.reading, key)
+			if key.endpoint.missing != nil && databricks.ClassOf(err) == databricks.ClassMissing {
+				answer, complete, err = key.endpoint.missing(), true, nil
+			}
 			if c.lookups.known[key] == found {
-				c.handleLookup(key, found, answer, complete, startedAt, now, err)
+				c.handleLookup(found, answer, complete, startedAt, now, err)
 			}
 		},
 	}
@@ -227,8 +263,8 @@ func (c *cache) readLookup(key lookupKey, found *lookup, priority ratelimit.Prio
 // object that needs it.
 func (c *cache) credentialOf(found *lookup) *credential {
 	var some *credential
-	for object, n := range found.needs {
-		with := c.subscribers[object]
+	for at, n := range found.needs {
+		with := c.subscribers[at.object]
 		if with == nil || with.isRejected() {
 			continue
 		}
@@ -243,22 +279,31 @@ func (c *cache) credentialOf(found *lookup) *credential {
 	return some
 }
 
-// due returns when to read the lookup, and whether an object waits for it.
-func (f *lookup) due(e *endpoint, options Options) (at time.Time, isAwaited bool) {
-	cadence := WhileQuiet
-	for _, n := range f.needs {
-		cadence = min(cadence, n.Cadence)
+// due returns when to read the lookup, and with which priority.
+func (f *lookup) due(options Options) (at time.Time, priority ratelimit.Priority) {
+	interval, priority := time.Duration(math.MaxInt64), ratelimit.PriorityDeep
+	var last *endpoint
+	var cadence Cadence
+	for key, n := range f.needs {
+		// Thousands of needs differ in few values.
+		if key.endpoint == last && n.Cadence == cadence {
+			continue
+		}
+		last, cadence = key.endpoint, n.Cadence
+		interval = min(interval, last.every[cadence](options))
+		priority = min(priority, last.priority)
 	}
-	at = later(f.firstAt, f.startedAt.Add(e.every[cadence](options)))
+	at = later(f.firstAt, f.startedAt.Add(interval))
+	isAwaited := false
 	for _, n := range f.needs {
 		if outstanding := f.isAwaitedBy(n) && !n.After.IsZero(); outstanding && (!isAwaited || n.After.Before(at)) {
-			at, isAwaited = n.After, true
+			at, isAwaited, priority = n.After, true, ratelimit.PriorityConfirm
 		}
 	}
 	if f.partial != nil {
 		at = f.begunAt
 	}
-	return later(at, f.backoff.at), isAwaited
+	return later(at, f.backoff.at), priority
 }
 
 // serves reports whether the answer satisfies a need.
@@ -288,9 +333,9 @@ func (f *lookup) block(err error) (waiting []Object) {
 	if f.blocked != nil || f.err != nil {
 		return nil
 	}
-	for object, n := range f.needs {
+	for at, n := range f.needs {
 		if f.isAwaitedBy(n) {
-			waiting = append(waiting, object)
+			waiting = append(waiting, at.object)
 		}
 	}
 	if len(waiting) > 0 {
@@ -300,7 +345,7 @@ func (f *lookup) block(err error) (waiting []Object) {
 }
 
 // handleLookup records the outcome of a request and marks the objects to be notified.
-func (c *cache) handleLookup(key lookupKey, found *lookup, answer any, complete bool, startedAt, now time.Time, err error) {
+func (c *cache) handleLookup(found *lookup, answer any, complete bool, startedAt, now time.Time, err error) {
 	before, shown := *found, found.reportedErr()
 	if found.partial == nil {
 		found.begunAt = startedAt
@@ -319,11 +364,11 @@ func (c *cache) handleLookup(key lookupKey, found *lookup, answer any, complete 
 		found.backoff.succeeded()
 	}
 	failureChanged := databricks.ClassOf(shown) != databricks.ClassOf(found.reportedErr())
-	for object, n := range found.needs {
+	for at, n := range found.needs {
 		newly := !before.serves(n) && found.serves(n)
-		changed := err == nil && before.serves(n) && !key.endpoint.same(before.answer, answer, n.clusterID)
+		changed := err == nil && before.serves(n) && !at.endpoint.same(before.answer, answer, n.subject)
 		if newly || changed || failureChanged {
-			c.changed[object] = struct{}{}
+			c.changed[at.object] = struct{}{}
 		}
 	}
 }

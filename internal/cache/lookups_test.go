@@ -156,7 +156,7 @@ func TestAnAwaitedLookupIsReadFirst(t *testing.T) {
 	c := &cache{options: Options{}.withDefaults(), lookups: newLookups()}
 	pins, libraries := lookupKey{endpoint: &pinsEndpoint}, lookupKey{&librariesEndpoint, "c1"}
 	c.lookups.known[pins] = &lookup{firstAt: now.Add(-time.Hour)}
-	c.lookups.known[libraries] = &lookup{needs: map[Object]need{object("c1"): {"c1", Lookup{Cadence: WhileChanging, After: now.Add(-time.Second)}}}}
+	c.lookups.known[libraries] = &lookup{needs: map[needKey]need{{object("c1"), &librariesEndpoint}: {subject{id: "c1"}, Lookup{Cadence: WhileChanging, After: now.Add(-time.Second)}}}}
 	next := func() (*read, time.Time) { return c.nextLookup(now) }
 	if first, _ := next(); first == nil || first.endpoint != librariesEndpoint.name || first.priority != ratelimit.PriorityConfirm {
 		t.Errorf("the first lookup is %+v", first)

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -23,9 +24,17 @@ type Write struct {
 	Priority ratelimit.Priority
 	// Endpoint is the path of the endpoint in the API reference, such as clusters/edit.
 	Endpoint string
-	// ClusterID is the cluster; empty for a create.
+	// ClusterID is the cluster; empty for a create, and for a write that is not about a
+	// cluster.
 	ClusterID string
+	// Resource is the id of the item of a collection that the write is about; empty for a
+	// create and for a cluster. The write invalidates no read of it: the object requests
+	// reads that began later by Lookup.After.
+	Resource string
 }
+
+// resource returns the id of the resource for the rate limiter.
+func (w Write) resource() string { return cmp.Or(w.ClusterID, w.Resource) }
 
 // ErrNotSent marks a failure before anything was sent to the workspace. An error of
 // call that wraps it cancels the permit.
@@ -41,7 +50,7 @@ var ErrNotSent = errors.New("nothing was sent to the workspace")
 func (s *Writers) Do(ctx context.Context, w *Workspace, write Write, call func(ctx context.Context, api databricks.Writer) error) error {
 	startedAt := time.Now()
 	permit, wait := w.credential.acquire(ratelimit.Request{
-		Priority: write.Priority, Flow: w.object.flow(), Endpoint: write.Endpoint, Resource: write.ClusterID,
+		Priority: write.Priority, Flow: w.object.flow(), Endpoint: write.Endpoint, Resource: write.resource(),
 	}, startedAt)
 	if wait != nil {
 		return wait

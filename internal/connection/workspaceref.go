@@ -104,12 +104,24 @@ func (r *Resolver) mayUse(ctx context.Context, request Request, workspace *v1alp
 	case permission != allowed:
 		return denied("DatabricksWorkspace %q does not allow namespace %s; ask your platform team to add it to "+
 			"spec.allowedNamespaces there, or use another connection", workspace.Name, request.User.Namespace)
+	case !permitsKind(workspace, request.User.Kind):
+		return denied("DatabricksWorkspace %q does not permit objects of kind %s; ask your platform team to add it to "+
+			"spec.allowedKinds there, or use another connection", workspace.Name, request.User.Kind)
 	case !workspace.Spec.AllowAdoption && request.AdoptionField != "":
 		return denied("%[1]s: DatabricksWorkspace %[2]q does not allow its users to adopt or observe what exists already; remove %[1]s "+
 			"to create your own, or ask your platform team for spec.allowAdoption there", request.AdoptionField, workspace.Name)
 	default:
 		return nil
 	}
+}
+
+// permitsKind reports whether a DatabricksWorkspace permits objects of a kind: those of its
+// list, or only clusters without one.
+func permitsKind(workspace *v1alpha1.DatabricksWorkspace, kind string) bool {
+	if len(workspace.Spec.AllowedKinds) == 0 {
+		return kind == v1alpha1.ClusterKind
+	}
+	return slices.Contains(workspace.Spec.AllowedKinds, v1alpha1.AllowedKind(kind))
 }
 
 // permission is a DatabricksWorkspace's permission for a namespace.

@@ -187,12 +187,20 @@ func TestCreateOnce(t *testing.T) {
 
 var errKilled = errors.New("the operator was killed")
 
-// killBefore blocks the operator before it writes a status that matches, as if it were
-// killed there. The returned function reports whether it was blocked.
+// killBefore blocks the operator before it writes a status of a cluster that matches, as if
+// it were killed there. The returned function reports whether it was blocked.
 func (r *rig) killBefore(match func(*v1alpha1.DatabricksCluster) bool) func() bool {
+	return r.killBeforeStatus(func(object client.Object) bool {
+		cluster, ok := object.(*v1alpha1.DatabricksCluster)
+		return ok && match(cluster)
+	})
+}
+
+// killBeforeStatus is killBefore for objects of any kind.
+func (r *rig) killBeforeStatus(match func(client.Object) bool) func() bool {
 	var reached atomic.Bool
 	r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
-		if cluster, ok := object.(*v1alpha1.DatabricksCluster); ok && match(cluster) {
+		if match(object) {
 			reached.Store(true)
 			<-r.killed
 			return errKilled

@@ -7,7 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/report"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 func TestAnEarlyEdit(t *testing.T) {
@@ -29,7 +29,7 @@ func TestAnEarlyEdit(t *testing.T) {
 			r.Expect(record.Spec["custom_tags"]).To(HaveKeyWithValue("edit", fmt.Sprint(i)))
 			r.Expect(done.Status.Drift).To(BeEmpty())
 			r.Expect(done.Status.Corrections).To(BeEmpty())
-			r.Expect(r.events(cluster)).NotTo(Or(ContainElement(v1alpha1.ReasonDriftDetected), ContainElement(report.EventDriftCorrected)))
+			r.Expect(r.events(cluster)).NotTo(Or(ContainElement(v1alpha1.ReasonDriftDetected), ContainElement(managed.EventDriftCorrected)))
 		}
 	})
 }

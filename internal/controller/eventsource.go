@@ -10,7 +10,7 @@ import (
 )
 
 // EventSource enqueues objects when something outside Kubernetes changed.
-type EventSource struct{ clusters, workspaces queue.Feed }
+type EventSource struct{ clusters, workspaces, policies, pools queue.Feed }
 
 // Changed enqueues the objects whose view of their workspace changed.
 func (s *EventSource) Changed(objects []cache.Object) {
@@ -31,5 +31,9 @@ func (s *EventSource) add(kind string, key types.NamespacedName) {
 		s.clusters.Add(key)
 	case v1alpha1.WorkspaceKind:
 		s.workspaces.Add(key)
+	case v1alpha1.PolicyKind:
+		s.policies.Add(key)
+	case v1alpha1.PoolKind:
+		s.pools.Add(key)
 	}
 }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/controller/cluster"
+	"github.com/databricks-operator/databricks-operator/internal/controller/listed"
 	"github.com/databricks-operator/databricks-operator/internal/controller/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -132,6 +134,28 @@ func (o Options) cluster() cluster.Options {
 		Open:              o.Open,
 		ConflictPause:     o.ConflictPause,
 		WriteBackoff:      o.WriteBackoff,
+	}
+}
+
+// listed returns the options of the controllers of the kinds that a workspace lists in one
+// call.
+func (o Options) listed() listed.Options {
+	return listed.Options{
+		OperatorID: o.OperatorID,
+		OwnerTag:   o.OwnerTag,
+		Workspaces: o.Workspaces,
+		Open:       o.Open,
+		Workers:    o.Workers,
+		Limits: managed.Limits{
+			CreateWindow:      o.Limits.CreateWindow,
+			RequestDeadline:   o.Limits.RequestDeadline,
+			VisibilityGrace:   o.Limits.VisibilityGrace,
+			ContentionWindow:  o.Limits.ContentionWindow,
+			ContentionBackoff: o.Limits.ContentionBackoff,
+		},
+		Coalesce:      o.Coalesce,
+		ConflictPause: o.ConflictPause,
+		WriteBackoff:  o.WriteBackoff,
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/report"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // refuse creates an admission policy for updates of a resource in this namespace, and
@@ -99,7 +99,7 @@ func TestAnAdmissionPolicyOfTheUser(t *testing.T) {
 			return r.api.Status().Update(t.Context(), changed, client.DryRunAll)
 		}).Should(MatchError(ContainSubstring("no status in this namespace")))
 		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) { c.Spec.Suspend = true })
-		refusals := func() []string { return r.notes(cluster, report.EventWriteRefused) }
+		refusals := func() []string { return r.notes(cluster, managed.EventWriteRefused) }
 		r.Eventually(refusals).Should(ConsistOf(ContainSubstring("no status in this namespace")))
 		permit()
 		r.becomes(cluster, "Suspended=Suspended")

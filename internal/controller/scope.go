@@ -43,7 +43,10 @@ func CacheOptions(scope Scope) ctrlcache.Options {
 		options.DefaultNamespaces[namespace] = ctrlcache.Config{}
 	}
 	if scope.labelled() {
-		options.ByObject = map[client.Object]ctrlcache.ByObject{&v1alpha1.DatabricksCluster{}: {Label: scope.Labels}}
+		options.ByObject = map[client.Object]ctrlcache.ByObject{}
+		for _, kind := range []client.Object{&v1alpha1.DatabricksCluster{}, &v1alpha1.DatabricksClusterPolicy{}, &v1alpha1.DatabricksInstancePool{}} {
+			options.ByObject[kind] = ctrlcache.ByObject{Label: scope.Labels}
+		}
 	}
 	return options
 }

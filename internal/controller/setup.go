@@ -7,10 +7,15 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/controller/cluster"
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/listed"
+	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
 	"github.com/databricks-operator/databricks-operator/internal/controller/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/instancepool"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Setup adds the controllers to the manager. The registry must call events.Changed when
@@ -38,6 +43,17 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, events *EventSource, opti
 	if options.Workspaces && !options.ForeignWorkspaceStatus {
 		if err := workspace.Setup(mgr, connect, &events.workspaces, options.workspace()); err != nil {
 			return err
+		}
+	}
+	for _, one := range []struct {
+		kind *managed.Kind
+		feed *queue.Feed
+	}{
+		{clusterpolicy.Kind, &events.policies},
+		{instancepool.Kind, &events.pools},
+	} {
+		if err := listed.Setup(mgr, one.kind, connect, one.feed, options.listed()); err != nil {
+			return fmt.Errorf("set up the controllers of policies and pools: %w", err)
 		}
 	}
 	return cluster.Setup(mgr, connect, &events.clusters, options.cluster())

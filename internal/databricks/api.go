@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 )
 
 // Reader has all calls that change nothing.
@@ -20,6 +21,7 @@ type Reader interface {
 	LibraryReader
 	CatalogReader
 	ComplianceReader
+	CollectionReader
 	// Me returns the principal of the credential. It is the cheapest check of a
 	// credential.
 	Me(ctx context.Context) (Principal, error)
@@ -47,18 +49,27 @@ type LibraryReader interface {
 	LibraryStatuses(ctx context.Context, clusterID string) ([]compute.LibraryFullStatus, error)
 }
 
-// CatalogReader reads the runtimes, node types, policies and pools of a workspace.
+// CatalogReader reads the runtimes and node types of a workspace. Its policies and pools are
+// collections.
 type CatalogReader interface {
 	// SparkVersions returns the runtimes of the workspace.
 	SparkVersions(ctx context.Context) ([]compute.SparkVersion, error)
 	// NodeTypes returns the node types of the workspace.
 	NodeTypes(ctx context.Context) ([]compute.NodeType, error)
-	// Policies returns the names of the cluster policies that the principal can
-	// read, by id.
-	Policies(ctx context.Context) (map[string]string, error)
-	// InstancePools returns the names of the instance pools that the principal can
-	// read, by id.
-	InstancePools(ctx context.Context) (map[string]string, error)
+}
+
+// CollectionReader reads the items of collections.
+type CollectionReader interface {
+	// Items returns all items that the principal can read, in one request. It fails with
+	// ClassTooLarge if the list is over its limits, 8 MiB and 10,000 items.
+	Items(ctx context.Context, of *Collection) ([]Item, error)
+	// Item returns one item. It fails with ClassMissing if the item does not exist, and
+	// with ClassHost if the workspace returns another one.
+	Item(ctx context.Context, of *Collection, id string) (Item, error)
+	// ItemPermissions returns the direct and the inherited permissions on an item.
+	ItemPermissions(ctx context.Context, of *Collection, id string) ([]iam.AccessControlResponse, error)
+	// CountClusters counts the clusters that use a policy, up to 100.
+	CountClusters(ctx context.Context, policyID string) (ClusterCount, error)
 }
 
 // ComplianceReader reads whether clusters comply with their policies.
@@ -85,6 +96,7 @@ type Writer interface {
 	PermissionWriter
 	LibraryWriter
 	ComplianceWriter
+	CollectionWriter
 }
 
 // ClusterWriter changes clusters.
@@ -120,6 +132,22 @@ type ComplianceWriter interface {
 	// cluster that it changes, and fails with ClassBusy in the states between RUNNING and
 	// TERMINATED.
 	EnforceCompliance(ctx context.Context, clusterID string) (changed []string, err error)
+}
+
+// CollectionWriter changes the items of collections. Bodies are sent byte for byte.
+type CollectionWriter interface {
+	// CreateItem creates an item and returns its id. A name that another item has fails
+	// with Error.NameTaken.
+	CreateItem(ctx context.Context, of *Collection, body json.RawMessage) (id string, err error)
+	// EditItem replaces the item whose id is in body. A policy loses what body omits; a
+	// pool loses those omitted members that can be edited.
+	EditItem(ctx context.Context, of *Collection, body json.RawMessage) error
+	// DeleteItem deletes an item. An item that is already deleted fails with ClassMissing.
+	// Clusters that use the item do not prevent its deletion.
+	DeleteItem(ctx context.Context, of *Collection, id string) error
+	// SetItemPermissions replaces all direct permissions on an item; an empty list removes
+	// them.
+	SetItemPermissions(ctx context.Context, of *Collection, id string, permissions []iam.AccessControlRequest) error
 }
 
 // PermissionWriter changes the permissions of clusters.
@@ -179,6 +207,8 @@ type ListQuery struct {
 	// PinnedOnly returns pinned clusters only. No other response says whether a cluster is
 	// pinned.
 	PinnedOnly bool
+	// PolicyID selects the clusters that use a policy; empty selects all.
+	PolicyID string
 	// SortByName requests the order by name. Unlike in the default order, a cluster does
 	// not move between pages when its state changes.
 	SortByName bool

@@ -23,35 +23,3 @@ func (c *Client) NodeTypes(ctx context.Context) ([]compute.NodeType, error) {
 	})
 	return found.NodeTypes, err
 }
-
-// Policies implements Reader.
-func (c *Client) Policies(ctx context.Context) (map[string]string, error) {
-	names := map[string]string{}
-	err := c.get(ctx, request{path: "/api/2.0/policies/clusters/list", limit: maxResponseBytes}, func(got response) error {
-		var found compute.ListPoliciesResponse
-		if err := decode(got.body, &found); err != nil {
-			return err
-		}
-		for i := range found.Policies {
-			names[found.Policies[i].PolicyId] = found.Policies[i].Name
-		}
-		return nil
-	})
-	return names, err
-}
-
-// InstancePools implements Reader.
-func (c *Client) InstancePools(ctx context.Context) (map[string]string, error) {
-	names := map[string]string{}
-	err := c.get(ctx, request{path: "/api/2.0/instance-pools/list", limit: maxResponseBytes}, func(got response) error {
-		var found compute.ListInstancePools
-		if err := decode(got.body, &found); err != nil {
-			return err
-		}
-		for i := range found.InstancePools {
-			names[found.InstancePools[i].InstancePoolId] = found.InstancePools[i].InstancePoolName
-		}
-		return nil
-	})
-	return names, err
-}

@@ -69,6 +69,7 @@ func classify(r request, got response, now time.Time) *Error {
 		failure.Class = classifyError(r, failure, apiErr)
 		failure.Answered = apiErr.fromDatabricks(got.status)
 		failure.Purged = failure.Class == ClassMissing && apiErr.code == codeInvalidState
+		failure.NameTaken = failure.Class == ClassInvalid && r.nameIsTaken(apiErr)
 		return failure
 	}
 }
@@ -120,16 +121,18 @@ func classifyRedirect(got response, failure *Error) *Error {
 }
 
 const (
-	codeInvalidState         = "INVALID_STATE"
-	codeInvalidParameter     = "INVALID_PARAMETER_VALUE"
-	codeResourceDoesNotExist = "RESOURCE_DOES_NOT_EXIST"
-	codeNotFound             = "NOT_FOUND"
-	codeEndpointNotFound     = "ENDPOINT_NOT_FOUND"
-	codeFeatureDisabled      = "FEATURE_DISABLED"
-	codeResourceExhausted    = "RESOURCE_EXHAUSTED"
-	codeRequestLimitExceeded = "REQUEST_LIMIT_EXCEEDED"
-	codeInternalError        = "INTERNAL_ERROR"
-	codeUnknown              = "UNKNOWN"
+	codeInvalidState          = "INVALID_STATE"
+	codeInvalidParameter      = "INVALID_PARAMETER_VALUE"
+	codeResourceDoesNotExist  = "RESOURCE_DOES_NOT_EXIST"
+	codeNotFound              = "NOT_FOUND"
+	codeAlreadyExists         = "ALREADY_EXISTS"
+	codeResourceAlreadyExists = "RESOURCE_ALREADY_EXISTS"
+	codeEndpointNotFound      = "ENDPOINT_NOT_FOUND"
+	codeFeatureDisabled       = "FEATURE_DISABLED"
+	codeResourceExhausted     = "RESOURCE_EXHAUSTED"
+	codeRequestLimitExceeded  = "REQUEST_LIMIT_EXCEEDED"
+	codeInternalError         = "INTERNAL_ERROR"
+	codeUnknown               = "UNKNOWN"
 )
 
 // classOfCode has the codes that mean the same for every request and status.
@@ -144,10 +147,10 @@ var classOfCode = map[string]Class{
 	"RESOURCE_CONFLICT":       ClassBusy,
 	"MALFORMED_REQUEST":       ClassInvalid,
 	"BAD_REQUEST":             ClassInvalid,
-	"ALREADY_EXISTS":          ClassInvalid,
+	codeAlreadyExists:         ClassInvalid,
 	codeInvalidParameter:      ClassInvalid,
 	codeResourceDoesNotExist:  ClassInvalid,
-	"RESOURCE_ALREADY_EXISTS": ClassInvalid,
+	codeResourceAlreadyExists: ClassInvalid,
 }
 
 // unknownOutcomeCodes are the codes with which the server reports that it does not know
@@ -186,7 +189,7 @@ func classifyError(r request, failure *Error, apiErr apiError) Class {
 // the workspace has reached its limit of clusters.
 func (r request) classifyInvalidState() Class {
 	switch {
-	case r.write && r.clusterID == "":
+	case r.write && r.clusterID == "" && r.itemID == "":
 		return ClassQuota
 	case r.write:
 		return ClassBusy
@@ -195,9 +198,13 @@ func (r request) classifyInvalidState() Class {
 	}
 }
 
-// isMissing reports whether the cluster itself does not exist. Only an error body of
+// isMissing reports whether the cluster or the item itself does not exist. Only an error body of
 // Databricks counts, because a 404 of a proxy must not cause a create.
 func (r request) isMissing(status int, apiErr apiError) bool {
+	if r.itemID != "" {
+		isNotFound := apiErr.code == codeResourceDoesNotExist || apiErr.code == codeNotFound
+		return apiErr.json && isNotFound && (r.itemOnly || r.itemIsMissing(apiErr.message))
+	}
 	if r.clusterID == "" || !apiErr.json {
 		return false
 	}
@@ -214,6 +221,12 @@ func (r request) isMissing(status int, apiErr apiError) bool {
 		refused := status == http.StatusBadRequest || status == http.StatusNotFound
 		return refused && (r.clusterIsMissing(apiErr.message) || onlyCluster && clusterDoesNotExist.MatchString(apiErr.message))
 	}
+}
+
+// nameIsTaken reports whether an item was refused because another one has its name.
+func (r request) nameIsTaken(apiErr apiError) bool {
+	return r.names && (apiErr.code == codeAlreadyExists || apiErr.code == codeResourceAlreadyExists ||
+		r.matchesUnquoted(takenName, apiErr.message))
 }
 
 // isPinned reports whether a permanent-delete is refused because of a pin. The request

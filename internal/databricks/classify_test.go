@@ -17,6 +17,12 @@ var (
 	createOne = request{method: http.MethodPost, path: "/api/2.1/clusters/create", write: true, allocates: true}
 	editC1    = request{method: http.MethodPost, path: "/api/2.1/clusters/edit", write: true, allocates: true, clusterID: "c1"}
 	startC1   = request{method: http.MethodPost, path: "/api/2.1/clusters/start", write: true, allocates: true, clusterID: "c1", clusterOnly: true}
+	getP1     = request{method: http.MethodGet, collection: ClusterPolicies, itemID: "P1", itemOnly: true}
+	createP   = request{method: http.MethodPost, collection: ClusterPolicies, write: true, allocates: true, names: true}
+	editP1    = request{method: http.MethodPost, collection: ClusterPolicies, write: true, allocates: true, names: true, itemID: "P1"}
+	grantP1   = request{method: http.MethodPut, collection: ClusterPolicies, write: true, itemID: "P1"}
+	deleteP1  = request{method: http.MethodPost, collection: ClusterPolicies, write: true, itemID: "P1", itemOnly: true}
+	editI1    = request{method: http.MethodPost, collection: InstancePools, write: true, allocates: true, names: true, itemID: "I1"}
 	deleteC1  = request{method: http.MethodPost, path: "/api/2.1/clusters/permanent-delete", write: true, clusterID: "c1", clusterOnly: true}
 )
 
@@ -48,6 +54,25 @@ func TestClassify(t *testing.T) {
 		"create: the pool is missing":      {createOne, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Cluster pool does not exist"}`, ClassInvalid},
 		"list: 404":                        {listPage, 404, "", "", ClassUnsupported},
 		"start: purged":                    {startC1, 400, "", `{"error_code":"INVALID_STATE","message":"Cannot access cluster c1 that was terminated"}`, ClassBusy},
+
+		// Items of collections.
+		"item: 404":                          {getP1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no"}`, ClassMissing},
+		"item: 404 by a newer code":          {getP1, 404, "", `{"error_code":"NOT_FOUND","message":"no"}`, ClassMissing},
+		"item: 404 of a proxy":               {getP1, 404, "", "not found", ClassUnsupported},
+		"item: 404 that is no JSON":          {getP1, 404, "", "RESOURCE_DOES_NOT_EXIST: no", ClassInvalid},
+		"item: 404 of an unknown path":       {getP1, 404, "", `{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found"}`, ClassUnsupported},
+		"item: 403":                          {getP1, 403, "", `{"error_code":"PERMISSION_DENIED","message":"no"}`, ClassForbidden},
+		"item: 500":                          {getP1, 500, "", `{"error_code":"INTERNAL_ERROR","message":"no"}`, ClassTransient},
+		"item: its delete finds none":        {deleteP1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no"}`, ClassMissing},
+		"item: its edit finds none":          {editP1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Can't find a cluster policy with id: P1."}`, ClassMissing},
+		"item: its edit finds no pool":       {editI1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Can't find an instance pool with id: I1."}`, ClassMissing},
+		"item: its edit names a lost one":    {editP1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Can't find a cluster policy with id: P11."}`, ClassInvalid},
+		"item: its edit names a lost family": {editP1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Can't find a policy family"}`, ClassInvalid},
+		"item: permissions for a lost user":  {grantP1, 404, "", `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Principal: UserName(x) does not exist"}`, ClassInvalid},
+		"item: busy":                         {editI1, 400, "", `{"error_code":"INVALID_STATE","message":"x"}`, ClassBusy},
+		"item: the state of a read":          {getP1, 400, "", `{"error_code":"INVALID_STATE","message":"Cannot access cluster P1"}`, ClassTransient},
+		"item: too many":                     {createP, 429, "", `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"there are 100 policies"}`, ClassQuota},
+		"item: lost create":                  {createP, 502, "", "", ClassAmbiguous},
 
 		// Busy and pinned clusters.
 		"start: is running":      {startC1, 400, "", `{"error_code":"INVALID_STATE","message":"Cluster c1 is in unexpected state Running.","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"CM_API_ERROR_SOURCE_CALLER_ERROR","domain":""}]}`, ClassBusy},

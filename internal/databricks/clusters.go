@@ -90,6 +90,9 @@ func rawSpec(body []byte, decoded any) (json.RawMessage, error) {
 	return bytes.Clone(compact.Bytes()), nil
 }
 
+// maxPageSize is the largest page that may be asked for.
+const maxPageSize = 100
+
 // maxPageItems limits the clusters of a page: ten times as many as may be asked for.
 const maxPageItems = 1000
 
@@ -132,6 +135,9 @@ func (q ListQuery) values() url.Values {
 	}
 	if q.PinnedOnly {
 		values.Set("filter_by.is_pinned", "true")
+	}
+	if q.PolicyID != "" {
+		values.Set("filter_by.policy_id", q.PolicyID)
 	}
 	if q.SortByName {
 		values.Set("sort_by.field", string(compute.ListClustersSortByFieldClusterName))

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 	. "github.com/onsi/gomega"
 )
 
 // A new version of the SDK may add a kind of field that decode does not support.
 func TestDecodingReadsEveryFieldAsTheSDKDoes(t *testing.T) {
 	t.Parallel()
-	for _, sample := range []any{&compute.ClusterDetails{}, &compute.ListClustersResponse{}, &compute.CreateClusterResponse{}} {
+	for _, sample := range []any{&compute.ClusterDetails{}, &compute.ListClustersResponse{}, &compute.CreateClusterResponse{}, &iam.ObjectPermissions{}} {
 		g := NewWithT(t)
 		populate(reflect.ValueOf(sample).Elem())
 		body, err := json.Marshal(sample)

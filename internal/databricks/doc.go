@@ -9,7 +9,7 @@
 // The files:
 //
 //   - api, errors: the interfaces and the errors
-//   - client, clusters, catalog, libraries, permissions, principal: the calls
+//   - client, clusters, catalog, collections, libraries, permissions, principal: the calls
 //   - request, classify, messages, apierror, retryafter: one request, and the meaning of its response
 //   - decode, clean, hidden, requestid: decoding of responses, and cleaning and redaction of texts
 //   - clock: the difference between the workspace's clock and the operator's

@@ -1,6 +1,7 @@
 package databricks
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
@@ -39,10 +40,29 @@ func TestAnEndpointHasNoVersionAndNoID(t *testing.T) {
 	_ = client.PermanentDelete(ctx, "c1")
 	_ = client.InstallLibraries(ctx, "c1", nil)
 	_ = client.SetPermissions(ctx, "c1", nil)
+	for _, of := range Collections() {
+		_, _ = client.Items(ctx, of)
+		_, _ = client.Item(ctx, of, "i1")
+		_, _ = client.CreateItem(ctx, of, json.RawMessage(`{}`))
+		_ = client.EditItem(ctx, of, json.RawMessage(`{"policy_id":"i1","instance_pool_id":"i1"}`))
+		_ = client.DeleteItem(ctx, of, "i1")
+		_, _ = client.ItemPermissions(ctx, of, "i1")
+		_ = client.SetItemPermissions(ctx, of, "i1", nil)
+		g.Expect(endpoints.names[len(endpoints.names)-7:]).To(Equal([]string{
+			"GET " + of.ListEndpoint(), "GET " + of.GetEndpoint(), "POST " + of.CreateEndpoint(), "POST " + of.EditEndpoint(),
+			"POST " + of.DeleteEndpoint(), "GET " + of.PermissionsEndpoint(), "PUT " + of.PermissionsEndpoint(),
+		}))
+	}
+	_, _ = client.CountClusters(ctx, "i1")
 	g.Expect(endpoints.names).To(Equal([]string{
 		"GET clusters/get", "GET clusters/list", "GET preview/scim/v2/Me", "GET libraries/cluster-status",
 		"GET permissions/clusters", "GET clusters/spark-versions",
 		"POST clusters/update", "POST clusters/permanent-delete", "POST libraries/install", "PUT permissions/clusters",
+		"GET policies/clusters/list", "GET policies/clusters/get", "POST policies/clusters/create", "POST policies/clusters/edit",
+		"POST policies/clusters/delete", "GET permissions/cluster-policies", "PUT permissions/cluster-policies",
+		"GET instance-pools/list", "GET instance-pools/get", "POST instance-pools/create", "POST instance-pools/edit",
+		"POST instance-pools/delete", "GET permissions/instance-pools", "PUT permissions/instance-pools",
+		"GET clusters/list",
 	}))
 }
 

@@ -10,10 +10,11 @@ import (
 type Class string
 
 const (
-	// ClassMissing means that the cluster does not exist; see Error.Purged.
+	// ClassMissing means that the cluster or the item of a collection does not exist; see
+	// Error.Purged.
 	ClassMissing Class = "Missing"
-	// ClassBusy means that the state of the cluster does not allow the call. The caller
-	// must observe the cluster again.
+	// ClassBusy means that the state of the cluster or item does not allow the call. The caller
+	// must observe it again.
 	ClassBusy Class = "Busy"
 	// ClassPinned means that the cluster must be unpinned before a permanent-delete.
 	ClassPinned Class = "Pinned"
@@ -59,6 +60,9 @@ type Error struct {
 	// Purged is set with ClassMissing if Databricks removed the cluster, 30 days after
 	// its termination.
 	Purged bool
+	// NameTaken is set with ClassInvalid if a create or an edit of an item was refused
+	// because another item has the name. Not every workspace says so.
+	NameTaken bool
 	// Answered is set if the workspace itself responded with a Databricks error body,
 	// with any status. It is false for a 5xx without such a body, for HTML, for a
 	// response that cannot be decoded, for a timeout and for a failed connection. A

@@ -38,6 +38,26 @@ func FuzzDecodePage(f *testing.F) {
 	})
 }
 
+func FuzzParseItems(f *testing.F) {
+	f.Add([]byte(`{"policies":[{"policy_id":"P1","name":"team","definition":"{}"},{"policy_id":"P2"}],"instance_pools":[{"instance_pool_id":7,"instance_pool_name":"x","state":"DELETED"}]}`))
+	f.Add([]byte(`{"policies":{},"instance_pools":[null]}`))
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, of := range Collections() {
+			items, err := of.parseList(body)
+			if err != nil && items != nil {
+				t.Fatal("[S14] items of an invalid list")
+			}
+			for _, item := range items {
+				again, exists, err := of.parseItem(item.JSON)
+				if err != nil || !exists || item.ID == "" || again.ID != item.ID || again.Name != item.Name {
+					t.Fatalf("[S14] %+v is read again as %+v, %v", item, again, err)
+				}
+			}
+		}
+	})
+}
+
 func FuzzParseToken(f *testing.F) {
 	f.Add([]byte(`{"access_token":"t","token_type":"Bearer","expires_in":"3600"}`))
 	f.Add([]byte(`{"access_token":"t","expires_in":1e400}`))

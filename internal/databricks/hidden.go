@@ -29,6 +29,13 @@ var secretMembers = map[string]func(value string) bool{
 	"spark_env_vars":            isSecretSetting,
 }
 
+// definitionMembers are the members of a policy that hold a definition: a text with a JSON
+// object of rules by the path of an attribute, such as spark_conf.spark.url.
+var definitionMembers = map[string]bool{"definition": true, "policy_family_definition_overrides": true}
+
+// ruleValues are the members of a rule that hold values of the attribute.
+var ruleValues = []string{"value", "defaultValue", "values", "pattern"}
+
 // hiddenValues returns the values of a JSON body that no text may contain. The longest
 // is first, so that a value that contains another one is redacted as a whole.
 func hiddenValues(body []byte) []string {
@@ -50,10 +57,34 @@ func collectHidden(document any, values *[]string) {
 		}
 	case map[string]any:
 		for key, item := range document {
-			if isSecret, found := secretMembers[key]; found {
+			text, isText := item.(string)
+			switch isSecret, found := secretMembers[key]; {
+			case found:
 				collectTexts(item, values, isSecret)
-			} else {
+			case isText && definitionMembers[key]:
+				collectRules(text, values)
+			default:
 				collectHidden(item, values)
+			}
+		}
+	}
+}
+
+// collectRules adds the values of the rules of a definition for attributes that may hold
+// secrets.
+func collectRules(definition string, values *[]string) {
+	var rules map[string]any
+	if json.Unmarshal([]byte(definition), &rules) != nil {
+		return
+	}
+	for path, rule := range rules {
+		rule, _ := rule.(map[string]any)
+		for attribute := range strings.SplitSeq(path, ".") {
+			isSecret, found := secretMembers[attribute]
+			for _, member := range ruleValues {
+				if found {
+					collectTexts(rule[member], values, isSecret)
+				}
 			}
 		}
 	}

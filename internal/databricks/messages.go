@@ -58,7 +58,9 @@ func notAboutCredentials(status int, apiErr apiError) bool {
 var (
 	// noWorkerEnvironments also has the code INVALID_PARAMETER_VALUE.
 	noWorkerEnvironments = regexp.MustCompile(`^Current organization \S+ does not have any associated worker environments`)
-	clusterDoesNotExist  = regexp.MustCompile(`^Cluster \S+ does not exist`)
+	// takenName is about the name of an item, which it quotes.
+	takenName           = regexp.MustCompile(`(?is)^(?:\w+ ){1,3}with name .* already exists`)
+	clusterDoesNotExist = regexp.MustCompile(`^Cluster \S+ does not exist`)
 	// rateWords distinguish a limit on requests from a limit on resources, which have the
 	// same codes.
 	rateWords = regexp.MustCompile(`(?i)token bucket|rate limit|too many requests|throttl|requests? per`)
@@ -104,6 +106,13 @@ func (r request) classifyMessage(status int, apiErr apiError) (class Class, know
 // another resource.
 func (r request) clusterIsMissing(message string) bool {
 	sentence := "Cluster " + r.clusterID + " does not exist"
+	return strings.HasPrefix(message, sentence) && !r.contains(sentence)
+}
+
+// itemIsMissing reports whether a message says that the item of the request does not
+// exist.
+func (r request) itemIsMissing(message string) bool {
+	sentence := r.collection.missing + r.itemID + "."
 	return strings.HasPrefix(message, sentence) && !r.contains(sentence)
 }
 

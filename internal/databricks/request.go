@@ -51,6 +51,15 @@ type request struct {
 	// clusterOnly is set if the request refers to no other resource, so that "not found"
 	// is about the cluster.
 	clusterOnly bool
+	// collection is the kind of a request for a collection; nil for other requests.
+	collection *Collection
+	// itemID is the id of the item in the request; it may be empty.
+	itemID string
+	// itemOnly is set if the request refers to no other resource than the item, so that
+	// "not found" is about the item.
+	itemOnly bool
+	// names is set if the request gives an item a name, which another item may have.
+	names bool
 	// allocates is set if the request allocates resources, so that it can reach a limit
 	// on resources.
 	allocates bool

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 	. "github.com/onsi/gomega"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -294,4 +295,113 @@ func TestComplianceAgainstTheSimulator(t *testing.T) {
 	s.Expect(s.class(err)).To(Equal(databricks.ClassInvalid))
 	_, err = s.EnforceCompliance(s.ctx, "")
 	s.Expect(s.class(err)).To(Equal(databricks.ClassInvalid))
+}
+
+// itemBodies returns the body of a create of an item, by collection.
+func itemBodies(name string) map[*databricks.Collection]string {
+	return map[*databricks.Collection]string{
+		databricks.ClusterPolicies: `{"name":"` + name + `","definition":"{\"num_workers\": {\"type\": \"fixed\", \"value\": 1}}"}`,
+		databricks.InstancePools:   `{"instance_pool_name":"` + name + `","node_type_id":"i3.xlarge","min_idle_instances":1}`,
+	}
+}
+
+func TestTheLifecycleOfItemsAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	for of, body := range itemBodies("team") {
+		t.Run(of.ListEndpoint(), func(t *testing.T) {
+			t.Parallel()
+			s := newWorkspace(t, simulator.Options{}, nil)
+			items, err := s.Items(s.ctx, of)
+			s.Expect(err).NotTo(HaveOccurred())
+			before := len(items)
+			_, err = s.Item(s.ctx, of, "unknown")
+			s.Expect(s.class(err)).To(Equal(databricks.ClassMissing))
+
+			id, err := s.CreateItem(s.ctx, of, json.RawMessage(body))
+			s.Expect(err).NotTo(HaveOccurred())
+			_, err = s.CreateItem(s.ctx, of, json.RawMessage(body))
+			failure, _ := errors.AsType[*databricks.Error](err)
+			s.Expect(failure.Class).To(Equal(databricks.ClassInvalid))
+			s.Expect(failure.NameTaken).To(BeTrue(), failure.Message)
+
+			item, err := s.Item(s.ctx, of, id)
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(item.ID).To(Equal(id))
+			s.Expect(item.Name).To(Equal("team"))
+			items, err = s.Items(s.ctx, of)
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(items).To(HaveLen(before + 1))
+			s.Expect(items).To(ContainElement(item), "a list has what a GET has")
+
+			s.Expect(s.EditItem(s.ctx, of, editOfItem(of, itemBodies("renamed")[of], id))).To(Succeed())
+			item, err = s.Item(s.ctx, of, id)
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(item.Name).To(Equal("renamed"))
+
+			level := map[*databricks.Collection]iam.PermissionLevel{
+				databricks.ClusterPolicies: iam.PermissionLevelCanUse, databricks.InstancePools: iam.PermissionLevelCanAttachTo,
+			}[of]
+			s.Expect(s.SetItemPermissions(s.ctx, of, id, []iam.AccessControlRequest{{GroupName: "users", PermissionLevel: level}})).To(Succeed())
+			s.Expect(s.directPermissions(of, id)).To(Equal(map[string]iam.PermissionLevel{"users": level}))
+			s.Expect(s.SetItemPermissions(s.ctx, of, id, nil)).To(Succeed())
+			s.Expect(s.directPermissions(of, id)).To(BeEmpty())
+			err = s.SetItemPermissions(s.ctx, of, id, []iam.AccessControlRequest{{GroupName: "no-such-group", PermissionLevel: level}})
+			s.Expect(s.class(err)).To(Equal(databricks.ClassInvalid))
+
+			s.Expect(s.DeleteItem(s.ctx, of, id)).To(Succeed())
+			s.Expect(s.class(s.DeleteItem(s.ctx, of, id))).To(Equal(databricks.ClassMissing))
+			s.Expect(s.class(s.EditItem(s.ctx, of, editOfItem(of, body, id)))).To(Equal(databricks.ClassMissing))
+			s.Expect(s.class(s.SetItemPermissions(s.ctx, of, id, nil))).To(Equal(databricks.ClassMissing))
+			_, err = s.ItemPermissions(s.ctx, of, id)
+			s.Expect(s.class(err)).To(Equal(databricks.ClassMissing))
+			items, err = s.Items(s.ctx, of)
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(items).To(HaveLen(before))
+		})
+	}
+}
+
+// editOfItem returns a body of a create as that of an edit.
+func editOfItem(of *databricks.Collection, body, id string) json.RawMessage {
+	key := map[*databricks.Collection]string{databricks.ClusterPolicies: "policy_id", databricks.InstancePools: "instance_pool_id"}[of]
+	return json.RawMessage(`{"` + key + `":"` + id + `",` + body[1:])
+}
+
+// directPermissions returns the direct permissions of groups on an item.
+func (s *workspace) directPermissions(of *databricks.Collection, id string) map[string]iam.PermissionLevel {
+	entries, err := s.ItemPermissions(s.ctx, of, id)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(entries).NotTo(BeEmpty(), "admins inherit a permission")
+	direct := map[string]iam.PermissionLevel{}
+	for _, entry := range entries {
+		for _, permission := range entry.AllPermissions {
+			if !permission.Inherited && entry.GroupName != "" {
+				direct[entry.GroupName] = permission.PermissionLevel
+			}
+		}
+	}
+	return direct
+}
+
+func TestTheClustersOfAPolicyAgainstTheSimulator(t *testing.T) {
+	t.Parallel()
+	s := newWorkspace(t, simulator.Options{}, nil)
+	id, err := s.CreateItem(s.ctx, databricks.ClusterPolicies, json.RawMessage(`{"name":"team","definition":"{}"}`))
+	s.Expect(err).NotTo(HaveOccurred())
+	s.create("")
+	underPolicy := small
+	underPolicy.PolicyId = id
+	const onePage = 100
+	for made := range onePage + 1 {
+		if made == 1 || made == onePage {
+			count, err := s.CountClusters(s.ctx, id)
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(count).To(Equal(databricks.ClusterCount{Clusters: made}))
+		}
+		_, err := s.Create(s.ctx, databricks.CreateRequest{CreateCluster: underPolicy})
+		s.Expect(err).NotTo(HaveOccurred())
+	}
+	count, err := s.CountClusters(s.ctx, id)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(count).To(Equal(databricks.ClusterCount{Clusters: onePage, More: true}))
 }

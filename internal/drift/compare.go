@@ -2,14 +2,16 @@ package drift
 
 import (
 	"encoding/json"
-	"reflect"
-	"slices"
 	"sort"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
+
+// Tree is a specification or a cluster in the form of the Clusters API.
+type Tree = diff.Tree
 
 // Difference is one path at which a cluster differs from its specification.
 type Difference struct {
@@ -43,7 +45,7 @@ type Observed struct {
 // returned it. A spec that is absent, null or empty is unknown. Observe fails if spec
 // is not a JSON object.
 func Observe(cluster *compute.ClusterDetails, spec json.RawMessage) (Observed, error) {
-	effective, err := treeOf(cluster)
+	effective, err := diff.TreeOf(cluster)
 	if err != nil {
 		return Observed{}, err
 	}
@@ -86,7 +88,7 @@ type Comparison struct {
 func Compare(desired Tree, observed Observed) Comparison {
 	var found Comparison
 	for _, f := range fields {
-		want, declared := desired[f.name]
+		want, declared := desired[f.Name]
 		if !declared || (f.onlySpec && !observed.SpecKnown()) {
 			continue
 		}
@@ -94,7 +96,7 @@ func Compare(desired Tree, observed Observed) Comparison {
 			found.Differences = append(found.Differences, other)
 			continue
 		}
-		for _, path := range f.paths(want) {
+		for _, path := range f.Paths(want) {
 			f.compareAt(&found, desired, observed, path)
 		}
 	}
@@ -113,9 +115,9 @@ func sortByPath(differences []Difference) {
 func (f field) otherSize(want any, observed Observed) (Difference, bool) {
 	bounds, autoscales := observed.Effective["autoscale"]
 	switch {
-	case f.name == "num_workers" && autoscales:
+	case f.Name == "num_workers" && autoscales:
 		return f.sizeDifference(want, bounds, observed), true
-	case f.name == "autoscale" && !autoscales:
+	case f.Name == "autoscale" && !autoscales:
 		return f.sizeDifference(want, observed.Effective["num_workers"], observed), true
 	default:
 		return Difference{}, false
@@ -123,83 +125,27 @@ func (f field) otherSize(want any, observed Observed) (Difference, bool) {
 }
 
 func (f field) sizeDifference(want, actual any, observed Observed) Difference {
-	return Difference{Path: jsonPointer(f.name), Field: f.name, Desired: want, Actual: actual, Requested: observed.Requested[f.name], Size: true}
+	return Difference{Path: diff.Pointer(f.Name), Field: f.Name, Desired: want, Actual: actual, Requested: observed.Requested[f.Name], Size: true}
 }
 
 // compareAt adds the difference at one path to found, if there is one.
 func (f field) compareAt(found *Comparison, desired Tree, observed Observed, path []string) {
-	want, _ := desired.at(path...)
-	effective, inEffect := observed.Effective.at(path...)
-	requested, wasRequested := observed.Requested.at(path...)
+	want, _ := desired.At(path...)
+	effective, _ := observed.Effective.At(path...)
+	requested, wasRequested := observed.Requested.At(path...)
 	if f.onlySpec {
-		effective, inEffect = requested, wasRequested
+		effective = requested
 	}
-	requestedAsDesired := wasRequested && f.equal(want, requested)
-	pointer := jsonPointer(path...)
-	if (inEffect && f.equal(want, effective)) || f.isAcceptable(path, want, effective, requestedAsDesired) {
+	requestedAsDesired := wasRequested && f.Equal(want, requested)
+	if f.Agrees(path, want, effective) || (requestedAsDesired && f.AcceptsAny(path, want)) {
 		return
 	}
-	difference := Difference{Path: pointer, Field: f.name, Desired: want, Actual: effective, Requested: requested, Size: f.size}
+	difference := Difference{Path: diff.Pointer(path...), Field: f.Name, Desired: want, Actual: effective, Requested: requested, Size: f.size}
 	if requestedAsDesired && !f.size {
 		found.Normalized = append(found.Normalized, difference)
 		return
 	}
 	found.Differences = append(found.Differences, difference)
-}
-
-// equal compares two values by the row's kind.
-func (f field) equal(want, have any) bool {
-	switch f.kind {
-	case set:
-		return reflect.DeepEqual(sorted(want), sorted(have))
-	default:
-		name, _ := want.(string)
-		other, isText := have.(string)
-		return includes(want, have) || (isText && slices.Contains(f.aliases[name], other))
-	}
-}
-
-// includes reports whether a value has everything that was declared. Members that a
-// server added, or omitted because they are empty, are no difference.
-func includes(want, have any) bool {
-	switch want := want.(type) {
-	case map[string]any:
-		members, ok := have.(map[string]any)
-		for key, value := range want {
-			item, present := members[key]
-			ok = ok && (includes(value, item) || (!present && isEmpty(value)))
-		}
-		return ok
-	case []any:
-		items, ok := have.([]any)
-		return ok && slices.EqualFunc(want, items, includes)
-	default:
-		return isScalar(have) && sameValue(want, have)
-	}
-}
-
-func isScalar(value any) bool {
-	switch value.(type) {
-	case map[string]any, []any:
-		return false
-	default:
-		return true
-	}
-}
-
-// isAcceptable reports whether a server may return actual for the desired value; nil
-// is an omitted value. requestedAsDesired is set if the spec has the desired value.
-func (f field) isAcceptable(path []string, want, actual any, requestedAsDesired bool) bool {
-	member := strings.Join(path[1:], "/")
-	switch {
-	case member != "" && member == f.zone:
-		zone, _ := want.(string)
-		return strings.EqualFold(zone, "auto") && (actual != nil || requestedAsDesired)
-	case slices.Contains(f.writeOnly, member):
-		return actual == nil || requestedAsDesired || isMasked(actual)
-	default:
-		return isEmpty(want) && actual == nil
-	}
 }
 
 // MayRewrite reports whether the server may have derived the actual value from the
@@ -209,98 +155,22 @@ func (d Difference) MayRewrite() bool {
 	f, _ := rowOf(d.Field)
 	want, isText := d.Desired.(string)
 	have, bothText := d.Actual.(string)
-	return (f.rewritten != "" && d.Path == jsonPointer(f.path(f.rewritten)...)) || (isText && bothText && strings.EqualFold(want, have))
+	return (f.rewritten != "" && d.Path == diff.Pointer(f.Path(f.rewritten)...)) || (isText && bothText && strings.EqualFold(want, have))
 }
 
 // RequestedAsDesired reports whether the spec, which must be known, has the desired
 // value. A server may omit 0 and false from the spec.
 func (d Difference) RequestedAsDesired() bool {
 	f, _ := rowOf(d.Field)
-	return (d.Requested == nil && isEmpty(d.Desired)) || (d.Requested != nil && f.equal(d.Desired, d.Requested))
-}
-
-// isMasked reports whether a value is a mask that stands for a secret, such as ***,
-// •••• or [REDACTED].
-func isMasked(value any) bool {
-	text, ok := value.(string)
-	if !ok {
-		return false
-	}
-	lower := strings.ToLower(text)
-	first, _ := utf8.DecodeRuneInString(text)
-	oneRune := strings.Trim(text, string(first)) == ""
-	return oneRune || strings.Contains(text, "**") || strings.Contains(lower, "redacted") || strings.Contains(lower, "hidden")
-}
-
-// isEmpty reports whether a value is 0, false or without members. The API omits such
-// values from its responses.
-func isEmpty(value any) bool {
-	switch value := value.(type) {
-	case float64:
-		return value == 0
-	case json.Number:
-		number, err := value.Float64()
-		return err == nil && number == 0
-	case bool:
-		return !value
-	case []any:
-		return len(value) == 0
-	case map[string]any:
-		return len(value) == 0
-	default:
-		return false
-	}
-}
-
-// sameValue reports whether two scalars are equal, numbers by their value.
-func sameValue(want, have any) bool {
-	if want == have {
-		return true
-	}
-	a, aIsNumber := numberOf(want)
-	b, bIsNumber := numberOf(have)
-	return aIsNumber && bIsNumber && a == b
-}
-
-func numberOf(value any) (float64, bool) {
-	switch value := value.(type) {
-	case float64:
-		return value, true
-	case int64:
-		return float64(value), true
-	case json.Number:
-		number, err := value.Float64()
-		return number, err == nil
-	default:
-		return 0, false
-	}
-}
-
-func sorted(value any) []string {
-	list, _ := value.([]any)
-	out := make([]string, 0, len(list))
-	for _, item := range list {
-		text, _ := item.(string)
-		out = append(out, text)
-	}
-	sort.Strings(out)
-	return out
+	return (d.Requested == nil && diff.IsEmpty(d.Desired)) || (d.Requested != nil && f.Equal(d.Desired, d.Requested))
 }
 
 // SpecPath returns the path of the difference in the resource, as a JSON Pointer into
 // spec.
-func (d Difference) SpecPath() string { return SpecPointer(splitPointer(d.Path)) }
+func (d Difference) SpecPath() string { return SpecPointer(diff.SplitPointer(d.Path)) }
 
 // Secret reports whether the values may be secret and must not be shown.
 func (d Difference) Secret() bool {
 	f, _ := rowOf(d.Field)
-	switch f.secret {
-	case "":
-		return false
-	case wholeField:
-		return true
-	default:
-		secret := jsonPointer(f.path(f.secret)...)
-		return strings.HasPrefix(d.Path+"/", secret+"/") || strings.HasPrefix(secret+"/", d.Path+"/")
-	}
+	return f.MayBeSecret(d.Path)
 }

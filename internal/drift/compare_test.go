@@ -9,6 +9,8 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
+
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // observe returns the observed state of a cluster with these trees; requested may be nil.
@@ -228,11 +230,11 @@ func script(path string) map[string]any {
 // zeros and secrets omitted, modes under their old names, automatic zones resolved,
 // and values that were not requested.
 func serverView(t *rapid.T, requested Tree) Tree {
-	shown := requested.clone()
+	shown := requested.Clone()
 	delete(shown, "apply_policy_default_values")
 	for _, set := range leaves(requested) {
 		switch {
-		case set.secret(), isEmpty(set.value) && rapid.Bool().Draw(t, "leave out "+set.pointer()):
+		case set.secret(), diff.IsEmpty(set.value) && rapid.Bool().Draw(t, "leave out "+set.pointer()):
 			shown = with(shown, nil, set.path...)
 		case set.anyZone():
 			shown = with(shown, "us-west-2c", set.path...)
@@ -248,8 +250,8 @@ func serverView(t *rapid.T, requested Tree) Tree {
 		rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	}
 	for _, f := range fields {
-		if f.kind == freeMap {
-			shown = with(shown, "by the server", f.name, "not.ours")
+		if f.Kind == diff.FreeMap {
+			shown = with(shown, "by the server", f.Name, "not.ours")
 		}
 	}
 	if _, scales := requested["autoscale"]; scales && rapid.Bool().Draw(t, "shows workers") {
@@ -316,9 +318,9 @@ func TestCompareAndCreationDoNotModifyTheirArguments(t *testing.T) {
 		spec := anySpec(t)
 		kept := spec.DeepCopy()
 		desired := mustDesired(t, spec)
-		before := desired.clone()
+		before := desired.Clone()
 		observed := observe(t, serverView(t, desired), desired)
-		untouched := observe(t, observed.Effective.clone(), desired.clone())
+		untouched := observe(t, observed.Effective.Clone(), desired.Clone())
 		Compare(desired, observed)
 		_, err := Creation(desired, "n", Tag{Key: "k", Value: "v"})
 		g.Expect(err).NotTo(HaveOccurred())

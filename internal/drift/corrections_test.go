@@ -8,19 +8,6 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func TestSamePermissionsComparesThePrincipals(t *testing.T) {
-	const level = compute.ClusterPermissionLevelCanRestart
-	user := Permission{UserName: "data", PermissionLevel: level}
-	group := Permission{GroupName: "data", PermissionLevel: level}
-	principal := Permission{ServicePrincipalName: "data", PermissionLevel: level}
-	for i, one := range []Permission{user, group, principal} {
-		for j, other := range []Permission{user, group, principal, {UserName: "other", PermissionLevel: level}} {
-			NewWithT(t).Expect(SamePermissions([]Permission{one}, []Permission{other})).To(Equal(i == j), "%+v and %+v", one, other)
-		}
-		NewWithT(t).Expect(SamePermissions([]Permission{one}, nil)).To(BeFalse())
-	}
-}
-
 // observedSpec returns a cluster with a spec, which is also in effect.
 func observedSpec(t *testing.T, spec string) Observed {
 	t.Helper()

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // Desired returns the declared specification in the form of the Clusters API. A
@@ -19,15 +19,14 @@ func Desired(spec *v1alpha1.ClusterSpec, secrets Secrets) (Tree, error) {
 	if err := checkTags(spec.CustomTags); err != nil {
 		return nil, err
 	}
-	declared, err := treeOf(spec)
+	tree, err := table.Declared(spec)
 	if err != nil {
 		return nil, err
 	}
-	tree := declared.wireKeys()
-	resolveSecrets(tree, secrets)
-	if err := parseDecimals(tree); err != nil {
-		return nil, err
-	}
+	table.ResolveSecrets(tree, func(name string, _ any) any {
+		f, _ := rowOf(name)
+		return f.secretValue(secrets)
+	})
 	applySizeRules(tree)
 	applyPoolRules(tree)
 	dropRefused(tree)
@@ -52,41 +51,6 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// resolveSecrets replaces the references to Secrets by their values.
-func resolveSecrets(tree Tree, secrets Secrets) {
-	for _, f := range fields {
-		path, ok := f.secretRef()
-		if !ok {
-			continue
-		}
-		parent, reference := path[:len(path)-1], path[len(path)-1]
-		value, _ := tree.at(parent...)
-		members, _ := value.(map[string]any)
-		if _, declared := members[reference]; declared {
-			delete(members, reference)
-			members[strings.TrimSuffix(reference, secretRefSuffix)] = f.secretValue(secrets)
-		}
-	}
-}
-
-// parseDecimals replaces the numbers that are text in the resource.
-func parseDecimals(tree Tree) error {
-	for _, f := range fields {
-		members, _ := tree[f.name].(map[string]any)
-		text, ok := members[f.decimal].(string)
-		if !ok || f.decimal == "" {
-			continue
-		}
-		number, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			name := strings.ReplaceAll(SpecPointer(f.path(f.decimal)), "/", ".")
-			return fmt.Errorf("spec%s %q is not a number: %w", name, text, err)
-		}
-		members[f.decimal] = number
-	}
-	return nil
-}
-
 // applySizeRules keeps one kind of size, or none if a policy supplies it. The size
 // is never computed from the observed one.
 func applySizeRules(tree Tree) {
@@ -105,14 +69,14 @@ func applyPoolRules(tree Tree) {
 		return
 	}
 	for _, f := range fields {
-		members, _ := tree[f.name].(map[string]any)
+		members, _ := tree[f.Name].(map[string]any)
 		value, declared := members[f.poolMember]
 		switch {
 		case f.pool == sentWithPool:
 		case f.pool == reducedWithPool && declared:
-			tree[f.name] = map[string]any{f.poolMember: value}
+			tree[f.Name] = map[string]any{f.poolMember: value}
 		default:
-			delete(tree, f.name)
+			delete(tree, f.Name)
 		}
 	}
 }
@@ -121,9 +85,9 @@ func applyPoolRules(tree Tree) {
 // as invalid ids, and some values of 0.
 func dropRefused(tree Tree) {
 	for _, f := range fields {
-		members, _ := tree[f.name].(map[string]any)
+		members, _ := tree[f.Name].(map[string]any)
 		for _, name := range f.refusesZero {
-			if isEmpty(members[name]) {
+			if diff.IsEmpty(members[name]) {
 				delete(members, name)
 			}
 		}
@@ -150,7 +114,7 @@ type Tag struct{ Key, Value string }
 // cluster without a name gets defaultName, which no later request changes. The owner
 // tag is added to the custom tags unless its key is empty.
 func Creation(desired Tree, defaultName string, owner Tag) (compute.CreateCluster, error) {
-	tree := desired.clone()
+	tree := desired.Clone()
 	if _, declared := tree["cluster_name"]; !declared {
 		tree["cluster_name"] = defaultName
 	}
@@ -163,6 +127,6 @@ func Creation(desired Tree, defaultName string, owner Tag) (compute.CreateCluste
 		tags[owner.Key] = owner.Value
 	}
 	var body compute.CreateCluster
-	err := tree.into(&body)
+	err := tree.Into(&body)
 	return body, err
 }

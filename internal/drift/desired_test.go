@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // body returns the create request that a client sends for a specification.
@@ -165,11 +166,11 @@ func TestEveryDeclaredFieldIsSent(t *testing.T) {
 		}
 		sent, err := Creation(desired, "n", Tag{})
 		g.Expect(err).NotTo(HaveOccurred())
-		arrived, err := treeOf(sent)
+		arrived, err := diff.TreeOf(sent)
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, set := range leaves(desired) {
-			value, ok := arrived.at(set.path...)
-			g.Expect(ok || isEmpty(set.value) && isList(set.value)).To(BeTrue(), "%s is lost", set.pointer())
+			value, ok := arrived.At(set.path...)
+			g.Expect(ok || diff.IsEmpty(set.value) && isList(set.value)).To(BeTrue(), "%s is lost", set.pointer())
 			if ok {
 				g.Expect(value).To(Equal(set.value), set.pointer())
 			}

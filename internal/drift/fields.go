@@ -1,35 +1,11 @@
 package drift
 
 import (
+	"reflect"
 	"slices"
-	"strings"
-)
 
-// kind selects how the desired and the observed value of a field are compared.
-type kind int
-
-const (
-	// scalar values are equal or not.
-	scalar kind = iota
-	// freeMap is a map with keys that the user chooses. Only the declared keys are owned.
-	freeMap
-	// block is an object. Only the declared members are owned.
-	block
-	// set is a list without an order.
-	set
-	// sequence is a list with an order.
-	sequence
-)
-
-// removal is what happens to the remote value when a field is removed from the
-// specification.
-type removal int
-
-const (
-	// clearValue clears the remote value, once.
-	clearValue removal = iota
-	// keepValue keeps the remote value, because a cluster cannot be without it.
-	keepValue
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // poolRule is what happens to a field that is declared together with an instance pool.
@@ -45,12 +21,10 @@ const (
 	reducedWithPool
 )
 
-// field is one row of the table. A member is a path below the field, such as a/b.
+// field is one row of the table: how the field is compared, and what is peculiar to
+// clusters. A member is a path below the field, such as a/b.
 type field struct {
-	// name is the name of the field in the Clusters API.
-	name    string
-	kind    kind
-	removal removal
+	diff.Field
 	// onlySpec marks a field that GET returns in spec and not at the top level.
 	onlySpec bool
 	// memberMask marks an object of which an update mask lists the members, so that the
@@ -61,108 +35,103 @@ type field struct {
 	// pool and poolMember determine what is sent together with an instance pool.
 	pool       poolRule
 	poolMember string
-	// aliases are the names that GET may return for a declared value.
-	aliases map[string][]string
-	// zone is the member of which the value auto lets the server choose another value.
-	zone string
 	// rewritten is the member of which a server may replace an accepted value, in GET's
 	// spec too.
 	rewritten string
 	// refusesZero are the members of which the API refuses the value 0.
 	refusesZero []string
-	// decimal is the member that is a number in the API and text in the resource.
-	decimal string
-	// secret is the member that may hold a secret; wholeField is every member, and
-	// "" is none.
-	secret string
-	// secretValue returns the value of the member secret, if that is a reference to a
-	// Secret in the resource, with secretRefSuffix in its name.
+	// secretValue returns the value of the column Secret, if that is a reference to a
+	// Secret in the resource.
 	secretValue func(Secrets) any
-	// writeOnly are the members below secret of which the API accepts the values, and may
-	// omit or mask them in its responses.
-	writeOnly []string
 }
-
-const (
-	// wholeField is the value of the column secret for every member of a field.
-	wholeField = "*"
-	// secretRefSuffix ends the name of a reference to a Secret.
-	secretRefSuffix = "_secret_ref"
-)
 
 // fields lists every field of the Clusters API that a resource can own. Other
 // fields are never compared and never changed.
 var fields = []field{
-	{name: "cluster_name", kind: scalar, removal: keepValue},
-	{name: "spark_version", kind: scalar, removal: keepValue},
-	{name: "num_workers", kind: scalar, removal: keepValue, size: true},
-	{name: "autoscale", kind: block, removal: keepValue, size: true},
-	{name: "node_type_id", kind: scalar, removal: keepValue, pool: refusedWithPool},
-	{name: "driver_node_type_id", kind: scalar, removal: clearValue, pool: refusedWithPool},
-	{name: "worker_node_type_flexibility", kind: block, removal: clearValue},
-	{name: "driver_node_type_flexibility", kind: block, removal: clearValue},
-	{name: "instance_pool_id", kind: scalar, removal: clearValue},
-	{name: "driver_instance_pool_id", kind: scalar, removal: clearValue},
-	{name: "policy_id", kind: scalar, removal: clearValue},
-	{name: "apply_policy_default_values", kind: scalar, removal: clearValue, onlySpec: true},
-	{name: "autotermination_minutes", kind: scalar, removal: clearValue},
-	{name: "spark_conf", kind: freeMap, removal: clearValue, secret: wholeField},
-	{name: "spark_env_vars", kind: freeMap, removal: clearValue, secret: wholeField},
-	{name: "custom_tags", kind: freeMap, removal: clearValue},
-	{name: "ssh_public_keys", kind: set, removal: clearValue},
-	{name: "init_scripts", kind: sequence, removal: clearValue},
-	{name: "cluster_log_conf", kind: block, removal: clearValue},
+	{Field: diff.Field{Name: "cluster_name", Kind: diff.Scalar, Removal: diff.KeepValue}},
+	{Field: diff.Field{Name: "spark_version", Kind: diff.Scalar, Removal: diff.KeepValue}},
+	{Field: diff.Field{Name: "num_workers", Kind: diff.Scalar, Removal: diff.KeepValue}, size: true},
+	{Field: diff.Field{Name: "autoscale", Kind: diff.Block, Removal: diff.KeepValue}, size: true},
+	{Field: diff.Field{Name: "node_type_id", Kind: diff.Scalar, Removal: diff.KeepValue}, pool: refusedWithPool},
+	{Field: diff.Field{Name: "driver_node_type_id", Kind: diff.Scalar, Removal: diff.ClearValue}, pool: refusedWithPool},
+	{Field: diff.Field{Name: "worker_node_type_flexibility", Kind: diff.Block, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "driver_node_type_flexibility", Kind: diff.Block, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "instance_pool_id", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "driver_instance_pool_id", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "policy_id", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "apply_policy_default_values", Kind: diff.Scalar, Removal: diff.ClearValue}, onlySpec: true},
+	{Field: diff.Field{Name: "autotermination_minutes", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "spark_conf", Kind: diff.FreeMap, Removal: diff.ClearValue, Secret: diff.WholeField}},
+	{Field: diff.Field{Name: "spark_env_vars", Kind: diff.FreeMap, Removal: diff.ClearValue, Secret: diff.WholeField}},
+	{Field: diff.Field{Name: "custom_tags", Kind: diff.FreeMap, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "ssh_public_keys", Kind: diff.Set, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "init_scripts", Kind: diff.Sequence, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "cluster_log_conf", Kind: diff.Block, Removal: diff.ClearValue}},
 	{
-		name: "aws_attributes", kind: block, removal: clearValue, memberMask: true,
-		pool: reducedWithPool, poolMember: "instance_profile_arn", zone: "zone_id", rewritten: "first_on_demand",
+		Field:      diff.Field{Name: "aws_attributes", Kind: diff.Block, Removal: diff.ClearValue, Zone: "zone_id"},
+		memberMask: true, pool: reducedWithPool, poolMember: "instance_profile_arn", rewritten: "first_on_demand",
 		refusesZero: []string{"ebs_volume_count", "ebs_volume_size", "ebs_volume_iops", "ebs_volume_throughput"},
 	},
-	{ //nolint:gosec // names of secrets, not values
-		name: "azure_attributes", kind: block, removal: clearValue, memberMask: true,
-		pool: reducedWithPool, rewritten: "first_on_demand", decimal: "spot_bid_max_price",
-		secret:      "log_analytics_info/log_analytics_primary_key",
+	{
+		Field: diff.Field{ //nolint:gosec // names of secrets, not values
+			Name: "azure_attributes", Kind: diff.Block, Removal: diff.ClearValue, Decimal: "spot_bid_max_price",
+			Secret: "log_analytics_info/log_analytics_primary_key", SecretRef: true,
+			WriteOnly: []string{"log_analytics_info/log_analytics_primary_key"},
+		},
+		memberMask: true, pool: reducedWithPool, rewritten: "first_on_demand",
 		secretValue: func(s Secrets) any { return s.LogAnalyticsPrimaryKey.reveal() },
-		writeOnly:   []string{"log_analytics_info/log_analytics_primary_key"},
 	},
 	{
-		name: "gcp_attributes", kind: block, removal: clearValue, memberMask: true,
-		pool: reducedWithPool, poolMember: "google_service_account", zone: "zone_id", rewritten: "first_on_demand",
+		Field:      diff.Field{Name: "gcp_attributes", Kind: diff.Block, Removal: diff.ClearValue, Zone: "zone_id"},
+		memberMask: true, pool: reducedWithPool, poolMember: "google_service_account", rewritten: "first_on_demand",
 	},
-	{name: "enable_elastic_disk", kind: scalar, removal: clearValue, pool: refusedWithPool},
-	{name: "enable_local_disk_encryption", kind: scalar, removal: clearValue},
-	{name: "remote_disk_throughput", kind: scalar, removal: clearValue},
-	{name: "total_initial_remote_disk_size", kind: scalar, removal: clearValue},
+	{Field: diff.Field{Name: "enable_elastic_disk", Kind: diff.Scalar, Removal: diff.ClearValue}, pool: refusedWithPool},
+	{Field: diff.Field{Name: "enable_local_disk_encryption", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "remote_disk_throughput", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "total_initial_remote_disk_size", Kind: diff.Scalar, Removal: diff.ClearValue}},
 	{
-		name: "data_security_mode", kind: scalar, removal: clearValue,
-		// The Terraform provider and the CLI have the same aliases.
-		aliases: map[string][]string{
-			"DATA_SECURITY_MODE_STANDARD":  {"USER_ISOLATION"},
-			"DATA_SECURITY_MODE_DEDICATED": {"SINGLE_USER"},
-			"DATA_SECURITY_MODE_AUTO":      {"USER_ISOLATION", "SINGLE_USER", "DATA_SECURITY_MODE_STANDARD", "DATA_SECURITY_MODE_DEDICATED"},
-			"USER_ISOLATION":               {"DATA_SECURITY_MODE_STANDARD"},
-			"SINGLE_USER":                  {"DATA_SECURITY_MODE_DEDICATED"},
+		Field: diff.Field{
+			Name: "data_security_mode", Kind: diff.Scalar, Removal: diff.ClearValue,
+			// The Terraform provider and the CLI have the same aliases.
+			Aliases: map[string][]string{
+				"DATA_SECURITY_MODE_STANDARD":  {"USER_ISOLATION"},
+				"DATA_SECURITY_MODE_DEDICATED": {"SINGLE_USER"},
+				"DATA_SECURITY_MODE_AUTO":      {"USER_ISOLATION", "SINGLE_USER", "DATA_SECURITY_MODE_STANDARD", "DATA_SECURITY_MODE_DEDICATED"},
+				"USER_ISOLATION":               {"DATA_SECURITY_MODE_STANDARD"},
+				"SINGLE_USER":                  {"DATA_SECURITY_MODE_DEDICATED"},
+			},
 		},
 	},
-	{name: "single_user_name", kind: scalar, removal: clearValue},
-	{name: "runtime_engine", kind: scalar, removal: clearValue},
+	{Field: diff.Field{Name: "single_user_name", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "runtime_engine", Kind: diff.Scalar, Removal: diff.ClearValue}},
 	{
-		name: "docker_image", kind: block, removal: clearValue,
-		secret: "basic_auth",
+		Field: diff.Field{
+			Name: "docker_image", Kind: diff.Block, Removal: diff.ClearValue,
+			Secret: "basic_auth", SecretRef: true, WriteOnly: []string{"basic_auth/username", "basic_auth/password"},
+		},
 		secretValue: func(s Secrets) any {
 			return map[string]any{"username": s.DockerUsername.reveal(), "password": s.DockerPassword.reveal()}
 		},
-		writeOnly: []string{"basic_auth/username", "basic_auth/password"},
 	},
-	{name: "kind", kind: scalar, removal: clearValue},
-	{name: "is_single_node", kind: scalar, removal: clearValue},
-	{name: "use_ml_runtime", kind: scalar, removal: clearValue},
-	{name: "dependency_mode", kind: scalar, removal: clearValue},
-	{name: "workload_type", kind: block, removal: clearValue},
+	{Field: diff.Field{Name: "kind", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "is_single_node", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "use_ml_runtime", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "dependency_mode", Kind: diff.Scalar, Removal: diff.ClearValue}},
+	{Field: diff.Field{Name: "workload_type", Kind: diff.Block, Removal: diff.ClearValue}},
 }
+
+// table compares the fields by the columns that all kinds have.
+var table = func() *diff.Table {
+	rows := make([]diff.Field, 0, len(fields))
+	for _, f := range fields {
+		rows = append(rows, f.Field)
+	}
+	return diff.NewTable(reflect.TypeFor[v1alpha1.ClusterSpec](), rows)
+}()
 
 // rowOf returns the row of a field.
 func rowOf(name string) (row field, known bool) {
-	i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+	i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name })
 	if i < 0 {
 		return field{}, false
 	}
@@ -172,44 +141,12 @@ func rowOf(name string) (row field, known bool) {
 // isFreeMap reports whether a field is a map with keys that the user chooses.
 func isFreeMap(name string) bool {
 	f, _ := rowOf(name)
-	return f.kind == freeMap
+	return f.Kind == diff.FreeMap
 }
 
 // IsFreeMap reports whether a field of the Clusters API is a map with keys that the user
 // chooses, such as spark_conf.
 func IsFreeMap(name string) bool { return isFreeMap(name) }
 
-// path returns the path of a member.
-func (f field) path(member string) []string {
-	return append([]string{f.name}, strings.Split(member, "/")...)
-}
-
-// secretRef returns the path of the reference to the Secret of the field. It reports
-// false if there is none.
-func (f field) secretRef() (path []string, ok bool) {
-	if f.secretValue == nil {
-		return nil, false
-	}
-	path = f.path(f.secret)
-	path[len(path)-1] += secretRefSuffix
-	return path, true
-}
-
 // Names returns the wire names of all fields, in the order of the table.
-func Names() []string {
-	names := make([]string, 0, len(fields))
-	for _, f := range fields {
-		names = append(names, f.name)
-	}
-	return names
-}
-
-// jsonPointer returns the JSON Pointer of a path (RFC 6901).
-func jsonPointer(path ...string) string {
-	var out strings.Builder
-	for _, key := range path {
-		out.WriteByte('/')
-		out.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(key))
-	}
-	return out.String()
-}
+func Names() []string { return table.Names() }

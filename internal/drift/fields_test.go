@@ -10,17 +10,21 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // byReference returns the field that is sent for a reference to a Secret, or "".
 func byReference(path string) string {
 	for _, f := range fields {
-		if reference, ok := f.secretRef(); ok && strings.Join(reference, ".") == path {
-			return strings.TrimSuffix(path, secretRefSuffix)
+		if secret := strings.Join(f.Path(f.Secret), "."); f.SecretRef && path == secret+"_secret_ref" {
+			return secret
 		}
 	}
 	return ""
 }
+
+// wireName returns the name that the API has for a field of the resource.
+func wireName(name string) string { return table.WirePath("/" + name)[0] }
 
 // jsonFields returns the fields of a struct by their JSON names.
 func jsonFields(of reflect.Type) map[string]reflect.Type {
@@ -93,9 +97,9 @@ func TestOnlySpecMarksTheFieldsThatGETReturnsInSpecOnly(t *testing.T) {
 	shown := jsonFields(reflect.TypeFor[compute.ClusterDetails]())
 	for _, f := range fields {
 		if f.onlySpec {
-			g.Expect(shown).NotTo(HaveKey(f.name))
+			g.Expect(shown).NotTo(HaveKey(f.Name))
 		} else {
-			g.Expect(shown).To(HaveKey(f.name))
+			g.Expect(shown).To(HaveKey(f.Name))
 		}
 	}
 }
@@ -104,28 +108,16 @@ func TestTheKindOfARowFitsTheTypeOfItsField(t *testing.T) {
 	g := NewWithT(t)
 	types := jsonFields(reflect.TypeFor[compute.ClusterSpec]())
 	for _, f := range fields {
-		switch types[f.name].Kind() {
+		switch types[f.Name].Kind() {
 		case reflect.Map:
-			g.Expect(f.kind).To(Equal(freeMap), f.name)
+			g.Expect(f.Kind).To(Equal(diff.FreeMap), f.Name)
 		case reflect.Pointer:
-			g.Expect(f.kind).To(Equal(block), f.name)
+			g.Expect(f.Kind).To(Equal(diff.Block), f.Name)
 		case reflect.Slice:
-			g.Expect(f.kind).To(BeElementOf(set, sequence), f.name)
+			g.Expect(f.Kind).To(BeElementOf(diff.Set, diff.Sequence), f.Name)
 		default:
-			g.Expect(f.kind).To(Equal(scalar), f.name)
+			g.Expect(f.Kind).To(Equal(diff.Scalar), f.Name)
 		}
-	}
-}
-
-func TestWireName(t *testing.T) {
-	g := NewWithT(t)
-	for name, want := range map[string]string{
-		"sparkVersion": "spark_version", "nodeTypeID": "node_type_id", "useMLRuntime": "use_ml_runtime",
-		"instanceProfileARN": "instance_profile_arn", "cannedACL": "canned_acl", "ebsVolumeIOPS": "ebs_volume_iops",
-		"alternateNodeTypeIDs": "alternate_node_type_ids", "sshPublicKeys": "ssh_public_keys", "s3": "s3",
-		"localSsdCount": "local_ssd_count", "awsContextID": "aws_context_id", "kmsKey": "kms_key", "url": "url",
-	} {
-		g.Expect(wireName(name)).To(Equal(want))
 	}
 }
 
@@ -134,7 +126,7 @@ func TestTheFieldsThatAResizeChanges(t *testing.T) {
 	var sizes []string
 	for _, f := range fields {
 		if f.size {
-			sizes = append(sizes, f.name)
+			sizes = append(sizes, f.Name)
 		}
 	}
 	g.Expect(sizes).To(ConsistOf("num_workers", "autoscale"))
@@ -144,8 +136,8 @@ func TestTheFieldsThatKeepTheirValueOnRemoval_case22(t *testing.T) {
 	g := NewWithT(t)
 	var kept []string
 	for _, f := range fields {
-		if f.removal == keepValue {
-			kept = append(kept, f.name)
+		if f.Removal == diff.KeepValue {
+			kept = append(kept, f.Name)
 		}
 	}
 	g.Expect(kept).To(ConsistOf("cluster_name", "spark_version", "num_workers", "autoscale", "node_type_id"))
@@ -154,10 +146,10 @@ func TestTheFieldsThatKeepTheirValueOnRemoval_case22(t *testing.T) {
 func TestTheMembersInTheTableAreThoseOfTheAPI(t *testing.T) {
 	g := NewWithT(t)
 	for _, f := range fields {
-		members := append([]string{f.zone, f.poolMember, f.rewritten, f.decimal, f.secret}, append(f.refusesZero, f.writeOnly...)...)
+		members := append([]string{f.Zone, f.poolMember, f.rewritten, f.Decimal, f.Secret}, append(f.refusesZero, f.WriteOnly...)...)
 		for _, member := range members {
-			if member != "" && member != wholeField {
-				path := strings.Join(f.path(member), ".")
+			if member != "" && member != diff.WholeField {
+				path := strings.Join(f.Path(member), ".")
 				g.Expect(knownAt(reflect.TypeFor[compute.ClusterSpec](), path)).To(BeTrue(), path)
 			}
 		}

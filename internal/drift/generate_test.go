@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // secretValues are the values of the Secrets that a generated specification refers to.
@@ -106,7 +107,7 @@ type leaf struct {
 	value any
 }
 
-func (l leaf) pointer() string { return jsonPointer(l.path...) }
+func (l leaf) pointer() string { return diff.Pointer(l.path...) }
 
 // anyZone reports whether the leaf is a zone that the cloud chooses.
 func (l leaf) anyZone() bool {
@@ -117,7 +118,7 @@ func (l leaf) anyZone() bool {
 // secret reports whether the leaf is a write-only value.
 func (l leaf) secret() bool {
 	f, _ := rowOf(l.path[0])
-	return slices.Contains(f.writeOnly, strings.Join(l.path[1:], "/"))
+	return slices.Contains(f.WriteOnly, strings.Join(l.path[1:], "/"))
 }
 
 // leaves returns the leaves of a tree in order; a list is a leaf.
@@ -141,7 +142,7 @@ func leaves(tree map[string]any, above ...string) []leaf {
 
 // with returns a copy of a tree with one value set; nil removes the value.
 func with(tree Tree, value any, path ...string) Tree {
-	copied := tree.clone()
+	copied := tree.Clone()
 	parent := map[string]any(copied)
 	for _, name := range path[:len(path)-1] {
 		next, ok := parent[name].(map[string]any)

@@ -1,6 +1,10 @@
 package drift
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/databricks-operator/databricks-operator/internal/diff"
+)
 
 // PolicyPath returns a path of the policy language, such as aws_attributes.zone_id or
 // spark_conf.spark.speculation, as a path of the Clusters API. The policy language has
@@ -11,30 +15,24 @@ func PolicyPath(path string) []string {
 	name, rest, hasRest := strings.Cut(path, ".")
 	row, known := rowOf(name)
 	switch {
-	case !hasRest, !known, name == "cluster_log_conf", row.kind == set, row.kind == sequence:
+	case !hasRest, !known, name == "cluster_log_conf", row.Kind == diff.Set, row.Kind == diff.Sequence:
 		return []string{name}
-	case row.kind == freeMap:
+	case row.Kind == diff.FreeMap:
 		return []string{name, rest}
 	default:
 		return append([]string{name}, strings.Split(rest, ".")...)
 	}
 }
 
-// Declares reports whether a specification has a value at a path of the Clusters API.
-func (t Tree) Declares(path []string) bool {
-	_, declared := t.at(path...)
-	return declared
-}
-
 // Touches reports whether the difference is at a path of the Clusters API, above or below
 // it.
 func (d Difference) Touches(path []string) bool {
-	at := jsonPointer(path...)
+	at := diff.Pointer(path...)
 	return strings.HasPrefix(d.Path+"/", at+"/") || strings.HasPrefix(at+"/", d.Path+"/")
 }
 
 // MayBeSecret reports whether the value at a path of the Clusters API may be secret and
 // must not be shown.
 func MayBeSecret(path []string) bool {
-	return Difference{Path: jsonPointer(path...), Field: path[0]}.Secret()
+	return Difference{Path: diff.Pointer(path...), Field: path[0]}.Secret()
 }

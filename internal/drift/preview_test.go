@@ -22,7 +22,7 @@ func restarting() []string {
 	var names []string
 	for _, f := range fields {
 		if !f.size {
-			names = append(names, strings.TrimPrefix(SpecPointer([]string{f.name}), "/"))
+			names = append(names, strings.TrimPrefix(SpecPointer([]string{f.Name}), "/"))
 		}
 	}
 	for field := range reflect.TypeFor[v1alpha1.ReferenceSpec]().Fields() {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // object is a JSON object whose members keep the bytes that they were decoded from.
@@ -150,7 +152,7 @@ func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []a
 		out[i] = item
 		for j, raw := range items {
 			have, err := decodeAny(raw)
-			if used[j] || err != nil || !includes(item, have) {
+			if used[j] || err != nil || !diff.Includes(item, have) {
 				continue
 			}
 			used[j], out[i] = true, withUnknown(item, raw, of)

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // requestTypes are the types of the SDK that contain a cluster specification.
@@ -40,7 +41,7 @@ func fieldPaths(of reflect.Type, above string) []string {
 }
 
 func isSecretPath(path string) bool {
-	return Difference{Path: path, Field: splitPointer(path)[0]}.Secret()
+	return Difference{Path: path, Field: diff.SplitPointer(path)[0]}.Secret()
 }
 
 func TestEveryFieldWithTheNameOfASecretIsMarked(t *testing.T) {

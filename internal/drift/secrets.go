@@ -7,13 +7,15 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // secretFields are the fields with write-only values. SecretsDigest hashes them in this
 // order, descending by name, which must not change.
 var secretFields = func() []field {
-	rows := slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return len(f.writeOnly) == 0 })
-	slices.SortFunc(rows, func(a, b field) int { return strings.Compare(b.name, a.name) })
+	rows := slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return len(f.WriteOnly) == 0 })
+	slices.SortFunc(rows, func(a, b field) int { return strings.Compare(b.Name, a.Name) })
 	return rows
 }()
 
@@ -36,10 +38,10 @@ const (
 func SecretsDigest(desired Tree, salt string) string {
 	var values []any
 	for _, f := range secretFields {
-		for _, member := range f.writeOnly {
-			path := f.path(member)
-			if value, declared := desired.at(path...); declared {
-				values = append(values, jsonPointer(path...), value)
+		for _, member := range f.WriteOnly {
+			path := f.Path(member)
+			if value, declared := desired.At(path...); declared {
+				values = append(values, diff.Pointer(path...), value)
 			}
 		}
 	}
@@ -69,13 +71,13 @@ func OwnsSecrets(owned []string) bool {
 func Rotated(owned []string, desired Tree, observed Observed) []Difference {
 	var found []Difference
 	for _, f := range secretFields {
-		path := f.path(f.secret)
-		_, requested := observed.Requested[f.name]
-		switch _, declared := desired.at(path...); {
+		path := f.Path(f.Secret)
+		_, requested := observed.Requested[f.Name]
+		switch _, declared := desired.At(path...); {
 		case declared:
-			found = append(found, Difference{Path: jsonPointer(path...), Field: f.name, Desired: rotatedValue})
+			found = append(found, Difference{Path: diff.Pointer(path...), Field: f.Name, Desired: rotatedValue})
 		case f.ownsSecret(owned) && requested:
-			found = append(found, Difference{Path: jsonPointer(path...), Field: f.name, Actual: rotatedValue})
+			found = append(found, Difference{Path: diff.Pointer(path...), Field: f.Name, Actual: rotatedValue})
 		}
 	}
 	return found
@@ -83,6 +85,6 @@ func Rotated(owned []string, desired Tree, observed Observed) []Difference {
 
 // ownsSecret reports whether the owned fields include the secret of the field.
 func (f field) ownsSecret(owned []string) bool {
-	prefix := SpecPointer(f.path(f.secret))
+	prefix := SpecPointer(f.Path(f.Secret))
 	return slices.ContainsFunc(owned, func(pointer string) bool { return pointer == prefix || strings.HasPrefix(pointer, prefix+"/") })
 }

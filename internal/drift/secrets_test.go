@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 func withPassword(password string) Tree {
@@ -71,7 +72,7 @@ func TestDifferenceSecret(t *testing.T) {
 		"/docker_image/url": false, "/azure_attributes/log_analytics_info/log_analytics_workspace_id": false, "/custom_tags/primary_key": false, "/spark_version": false,
 	} {
 		t.Run("[case-76] "+path, func(t *testing.T) {
-			NewWithT(t).Expect(Difference{Path: path, Field: splitPointer(path)[0]}.Secret()).To(Equal(secret))
+			NewWithT(t).Expect(Difference{Path: path, Field: diff.SplitPointer(path)[0]}.Secret()).To(Equal(secret))
 		})
 	}
 }

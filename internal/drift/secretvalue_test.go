@@ -23,16 +23,6 @@ func TestASecretValuePrintsAsStars(t *testing.T) {
 	g.Expect(string(encoded)).NotTo(ContainSubstring("hunter2"))
 }
 
-func TestATreePrintsTheNamesOfItsFields(t *testing.T) {
-	t.Parallel()
-	g := NewWithT(t)
-	tree := Tree{"docker_image": map[string]any{"basic_auth": map[string]any{"password": "hunter2"}}, "num_workers": float64(1)}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		g.Expect(fmt.Sprintf(verb, tree)).To(Equal("Tree(docker_image, num_workers)"), verb)
-		g.Expect(fmt.Sprintf(verb, struct{ Desired Tree }{tree})).NotTo(Or(ContainSubstring("hunter2"), ContainSubstring("68756e746572")), verb)
-	}
-}
-
 func TestFingerprintsOfSecretsDifferWithTheValues(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)

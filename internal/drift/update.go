@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
 // OnlySize reports whether a resize corrects all differences, without a restart.
@@ -30,11 +32,11 @@ func Resize(clusterID string, desired Tree) (compute.ResizeCluster, error) {
 	body := compute.ResizeCluster{}
 	tree := Tree{"cluster_id": clusterID}
 	for _, f := range fields {
-		if value, declared := desired[f.name]; declared && f.size {
-			tree[f.name] = value
+		if value, declared := desired[f.Name]; declared && f.size {
+			tree[f.Name] = value
 		}
 	}
-	err := tree.into(&body)
+	err := tree.Into(&body)
 	return body, err
 }
 
@@ -121,7 +123,7 @@ func (c *change) paths() [][]string {
 // valueAt returns the value to send at a path, with the unknown members of the value
 // that it replaces; nil clears the value.
 func (c *change) valueAt(path []string) any {
-	value, present := c.cluster.at(path...)
+	value, present := c.cluster.At(path...)
 	if !present {
 		return nil
 	}
@@ -142,7 +144,7 @@ func newChange(correction Correction) *change {
 		c.normalized = append(c.normalized, difference.Path)
 	}
 	for _, difference := range correction.Differences {
-		if path := splitPointer(difference.Path); difference.Desired == nil && len(path) > 1 {
+		if path := diff.SplitPointer(difference.Path); difference.Desired == nil && len(path) > 1 {
 			c.removed[path[0]] = append(c.removed[path[0]], path[1])
 		}
 	}
@@ -159,17 +161,17 @@ func newChange(correction Correction) *change {
 // driver's node type with that of the workers, or a new size with the next update.
 func (c *change) includeUnrequested() {
 	for _, f := range fields {
-		want, declared := c.desired[f.name]
+		want, declared := c.desired[f.Name]
 		if !declared {
 			continue
 		}
-		for _, path := range f.paths(want) {
-			value, _ := c.desired.at(path...)
-			requested, wasRequested := c.requested.at(path...)
-			neverSent := len(path) > 1 && slices.Contains(f.refusesZero, path[1]) && isEmpty(value)
-			pointer := jsonPointer(path...)
-			if (!wasRequested || !f.equal(value, requested)) && !neverSent && !slices.Contains(c.normalized, pointer) {
-				c.correct(Difference{Path: pointer, Field: f.name})
+		for _, path := range f.Paths(want) {
+			value, _ := c.desired.At(path...)
+			requested, wasRequested := c.requested.At(path...)
+			neverSent := len(path) > 1 && slices.Contains(f.refusesZero, path[1]) && diff.IsEmpty(value)
+			pointer := diff.Pointer(path...)
+			if (!wasRequested || !f.Equal(value, requested)) && !neverSent && !slices.Contains(c.normalized, pointer) {
+				c.correct(Difference{Path: pointer, Field: f.Name})
 			}
 		}
 	}
@@ -177,21 +179,21 @@ func (c *change) includeUnrequested() {
 
 // correct adds the values that correct one difference.
 func (c *change) correct(difference Difference) {
-	path := splitPointer(difference.Path)
+	path := diff.SplitPointer(difference.Path)
 	f, _ := rowOf(path[0])
 	switch {
 	case f.size:
 		for _, row := range fields {
 			if row.size {
-				c.set(row.name)
+				c.set(row.Name)
 			}
 		}
-	case f.kind == freeMap:
-		c.mergeKeys(f.name)
+	case f.Kind == diff.FreeMap:
+		c.mergeKeys(f.Name)
 	case f.memberMask && len(path) > 1:
-		c.setMember(f.name, path[1])
+		c.setMember(f.Name, path[1])
 	default:
-		c.set(f.name)
+		c.set(f.Name)
 	}
 }
 
@@ -212,7 +214,7 @@ func (c *change) set(name string) {
 // setMember is set for one member of an object.
 func (c *change) setMember(name, member string) {
 	c.addToMask(name + "." + member)
-	if value, declared := c.desired.at(name, member); declared {
+	if value, declared := c.desired.At(name, member); declared {
 		object, ok := c.cluster[name].(map[string]any)
 		if !ok {
 			object = map[string]any{}
@@ -248,7 +250,7 @@ func (c *change) applyAPIRules(owner Tag) {
 	if pool, pooled := c.desired["instance_pool_id"]; pooled && c.masks("instance_pool_id") {
 		for _, f := range fields {
 			if f.pool == refusedWithPool {
-				c.clearIfRequested(f.name)
+				c.clearIfRequested(f.Name)
 			}
 		}
 		if _, declared := c.desired["driver_instance_pool_id"]; !declared {
@@ -260,7 +262,7 @@ func (c *change) applyAPIRules(owner Tag) {
 		c.clearIfRequested("instance_pool_id")
 		c.clearIfRequested("driver_instance_pool_id")
 	}
-	if tag, _ := c.requested.at("custom_tags", owner.Key); owner.Key != "" && tag != owner.Value {
+	if tag, _ := c.requested.At("custom_tags", owner.Key); owner.Key != "" && tag != owner.Value {
 		c.mergeKeys("custom_tags")
 		tags, ok := c.cluster["custom_tags"].(map[string]any)
 		if !ok {

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -124,7 +125,7 @@ func TestOneUpdateChangesAnySpecificationToAnyOther(t *testing.T) {
 				fresh, _ := w.s.Cluster(w.create(to))
 				changed, _ := w.s.Cluster(id)
 				for field, want := range fresh.Settings {
-					if f, known := rowOf(field); known && f.removal == clearValue && field != "driver_node_type_id" {
+					if f, known := rowOf(field); known && f.Removal == diff.ClearValue && field != "driver_node_type_id" {
 						Expect := NewWithT(t).Expect
 						Expect(changed.Settings[field]).To(Equal(want), field)
 					}

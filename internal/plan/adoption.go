@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
@@ -68,8 +69,11 @@ func (in Input) adoptOrCreate() Plan {
 	switch {
 	case len(ids) == 1:
 		return Plan{
-			Step:    StoreClusterID{ClusterID: ids[0], Source: FoundByName},
-			Verdict: Verdict{Reason: v1alpha1.ReasonCreating, Message: fmt.Sprintf("adopting cluster %s, which was created for an earlier object of this name", ids[0])},
+			Step: StoreClusterID{ClusterID: ids[0], Source: FoundByName},
+			Verdict: managed.Verdict{
+				Reason:  v1alpha1.ReasonCreating,
+				Message: fmt.Sprintf("adopting cluster %s, which was created for an earlier object of this name", ids[0]),
+			},
 		}
 	case len(ids) > 1:
 		return Plan{Verdict: in.duplicates(ids)}

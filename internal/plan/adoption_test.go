@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
@@ -20,7 +21,7 @@ const (
 // unmade is an object without a cluster, whose tag has a name.
 func unmade(in *Input) {
 	in.Cluster.Status = v1alpha1.DatabricksClusterStatus{}
-	in.Observed.Presence, in.Observed.Details = Unknown, nil
+	in.Observed.Presence, in.Observed.Details = managed.Unknown, nil
 	in.Observed.Owner = drift.Tag{Key: v1alpha1.OwnerTagKey, Value: owner.Of(thisOperator, uid, in.Cluster.Namespace, in.Cluster.Name).Tag()}
 }
 

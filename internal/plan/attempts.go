@@ -12,11 +12,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
-
-// HoldReportedAfter is how long a step waits before the conditions of its object report
-// it. An object without conditions reports it with its first status.
-const HoldReportedAfter = 5 * time.Second
 
 // Attempts is the state of an object in one process: the steps that it tried, and when it
 // first observed each fact. It is a value: methods that change it return a new one. Facts
@@ -49,7 +46,7 @@ type Attempts struct {
 	// adviceFor is the generation that must be compared with the catalog, and advised the
 	// last one that was.
 	adviceFor, advised int64
-	hold               heldStep
+	hold               managed.HeldStep
 }
 
 // Attempt is one step that this process carried out for an object.
@@ -61,7 +58,7 @@ type Attempt struct {
 	Token         string
 	CreateAttempt int64
 	// Failure is how the step failed; nil: it succeeded.
-	Failure *Failure
+	Failure *managed.Failure
 	// Failures counts how often in a row the step has failed.
 	Failures int
 	// At is when it ended.
@@ -75,16 +72,6 @@ type Attempt struct {
 	// Generation and Credential are what it was tried with.
 	Generation int64
 	Credential string
-}
-
-// heldStep is a step that could not be sent.
-type heldStep struct {
-	step  StepKind
-	since time.Time
-	// latest is the current reason, unchanged since latestSince; reported is the reason
-	// in the conditions.
-	latest, reported Hold
-	latestSince      time.Time
 }
 
 // Seen returns the attempts after the object was read.
@@ -188,36 +175,17 @@ func (a Attempts) Advised(generation int64) Attempts {
 func (a Attempts) NeedsAdvice(generation int64) bool { return a.adviceFor == generation }
 
 // Held returns the attempts while a reason prevents a step from being sent, and the reason
-// that the conditions report. No reason is reported before the step has waited for
-// HoldReportedAfter, and another reason only after it has lasted as long, so that
-// alternating reasons cause no status writes. The first status of an object has the reason
-// at once, because that write is needed anyway. reportAt is the time of the first report;
-// zero: the reason is reported.
-func (a Attempts) Held(cluster *v1alpha1.DatabricksCluster, step StepKind, reason Hold, now time.Time) (after Attempts, reported *Hold, reportAt time.Time) {
-	h := &a.hold
-	if h.step != step {
-		*h = heldStep{step: step, since: now}
-	}
-	if h.latest != reason {
-		h.latest, h.latestSince = reason, now
-	}
-	due := h.since.Add(HoldReportedAfter)
-	if len(cluster.Status.Conditions) == 0 {
-		due = h.since
-	}
-	switch isReported := h.reported != (Hold{}); {
-	case !isReported && now.Before(due):
-		return a, nil, due
-	case !isReported, !now.Before(h.latestSince.Add(HoldReportedAfter)):
-		h.reported = reason
-	}
-	shown := h.reported
-	return a, &shown, time.Time{}
+// that the conditions report; see managed.HeldStep.
+func (a Attempts) Held(
+	cluster *v1alpha1.DatabricksCluster, step StepKind, reason managed.Hold, now time.Time,
+) (after Attempts, reported *managed.Hold, reportAt time.Time) {
+	a.hold, reported, reportAt = a.hold.Held(cluster.Status.Conditions, string(step), reason, now)
+	return a, reported, reportAt
 }
 
 // NotHeld returns the attempts once no step waits.
 func (a Attempts) NotHeld() Attempts {
-	a.hold = heldStep{}
+	a.hold = managed.HeldStep{}
 	return a
 }
 

@@ -10,28 +10,29 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 func TestAlternatingReasonsAreReportedOnce(t *testing.T) {
 	g := NewWithT(t)
-	limit, unavailable := Hold{Reason: "RateLimited", Message: "limit"}, Hold{Reason: "RetryingAfterError", Message: "host"}
+	limit, unavailable := managed.Hold{Reason: "RateLimited", Message: "limit"}, managed.Hold{Reason: "RetryingAfterError", Message: "host"}
 	cluster := &v1alpha1.DatabricksCluster{}
 	cluster.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady}}
 	attempts, shown, reportAt := Attempts{}.Held(cluster, StepCreate, limit, noon)
 	g.Expect(shown).To(BeNil(), "[P7] a short wait writes nothing")
-	g.Expect(reportAt).To(Equal(noon.Add(HoldReportedAfter)))
+	g.Expect(reportAt).To(Equal(noon.Add(managed.HoldReportedAfter)))
 	for i := range 20 {
 		reason := limit
 		if i%2 == 1 {
 			reason = unavailable
 		}
-		attempts, shown, _ = attempts.Held(cluster, StepCreate, reason, noon.Add(HoldReportedAfter+time.Duration(i)*time.Second))
+		attempts, shown, _ = attempts.Held(cluster, StepCreate, reason, noon.Add(managed.HoldReportedAfter+time.Duration(i)*time.Second))
 		g.Expect(*shown).To(Equal(limit), "[case-73]")
 	}
-	at := noon.Add(HoldReportedAfter + 20*time.Second)
+	at := noon.Add(managed.HoldReportedAfter + 20*time.Second)
 	attempts, shown, _ = attempts.Held(cluster, StepCreate, unavailable, at)
 	g.Expect(*shown).To(Equal(limit))
-	attempts, shown, _ = attempts.Held(cluster, StepCreate, unavailable, at.Add(HoldReportedAfter))
+	attempts, shown, _ = attempts.Held(cluster, StepCreate, unavailable, at.Add(managed.HoldReportedAfter))
 	g.Expect(*shown).To(Equal(unavailable), "[case-73] a lasting reason is reported")
 	_, shown, _ = attempts.NotHeld().Held(cluster, StepCreate, unavailable, at.Add(time.Minute))
 	g.Expect(shown).To(BeNil())
@@ -39,7 +40,7 @@ func TestAlternatingReasonsAreReportedOnce(t *testing.T) {
 
 func TestTheFirstStatusReportsAWaitAtOnce(t *testing.T) {
 	g := NewWithT(t)
-	limit := Hold{Reason: "RateLimited", Message: "limit"}
+	limit := managed.Hold{Reason: "RateLimited", Message: "limit"}
 	attempts, shown, reportAt := Attempts{}.Held(&v1alpha1.DatabricksCluster{}, StepCreate, limit, noon)
 	g.Expect(shown).To(HaveValue(Equal(limit)), "[P7] one write for the first status and the reason")
 	g.Expect(reportAt).To(BeZero())
@@ -52,7 +53,7 @@ func TestTheFirstStatusReportsAWaitAtOnce(t *testing.T) {
 
 func TestFailuresInARowAreCounted(t *testing.T) {
 	g := NewWithT(t)
-	failure := &Failure{Class: databricks.ClassTransient}
+	failure := &managed.Failure{Class: databricks.ClassTransient}
 	attempts := Attempts{}.Recorded(Attempt{Step: StepCreate, Failure: failure, Generation: 1})
 	attempts = attempts.Recorded(Attempt{Step: StepCreate, Failure: failure, Generation: 1})
 	g.Expect(attempts.Last.Failures).To(Equal(2))

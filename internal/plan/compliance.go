@@ -13,6 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // enforcementRetryInterval is how long a policy is not enforced again after an enforcement
@@ -29,7 +30,7 @@ type Compliance struct {
 	// complies with it.
 	Violations []Violation
 	// Failure is why the compliance cannot be read; nil: it was read, or will be.
-	Failure *Failure
+	Failure *managed.Failure
 }
 
 // Violation is a value of the cluster that its policy does not permit.
@@ -49,15 +50,15 @@ func AsksCompliance(cluster *v1alpha1.DatabricksCluster) bool {
 // slow interval, and after an enforcement. An answer from before the last own write is
 // outdated. While the cluster is not known, the policy is that of the status.
 func ComplianceLookup(
-	cluster *v1alpha1.DatabricksCluster, presence Presence, details *compute.ClusterDetails, attempts Attempts,
+	cluster *v1alpha1.DatabricksCluster, presence managed.Presence, details *compute.ClusterDetails, attempts Attempts,
 ) (lookup cache.Lookup, policyID string) {
 	if !AsksCompliance(cluster) {
 		return cache.Lookup{}, ""
 	}
 	switch {
-	case presence == Present:
+	case presence == managed.Present:
 		policyID = details.PolicyId
-	case presence == Unknown && cluster.Status.Effective != nil:
+	case presence == managed.Unknown && cluster.Status.Effective != nil:
 		policyID = cluster.Status.Effective.PolicyID
 	}
 	if policyID == "" {
@@ -87,7 +88,7 @@ func ComplianceRead(
 	}
 	known.PolicyID = details.PolicyId
 	if look.Err != nil {
-		known.Failure = FailureOf(look.Err)
+		known.Failure = managed.FailureOf(look.Err)
 	}
 	told, isListed := look.Value[details.ClusterId]
 	if look.StartedAt.IsZero() || !isListed {
@@ -186,7 +187,7 @@ func (in Input) enforcementDelayedUntil() time.Time {
 // cannot be.
 func (in Input) withCompliance(next Plan) Plan {
 	if contradictions := in.contradictions(); len(contradictions) > 0 {
-		return in.withVerdictIfNone(next, Verdict{
+		return in.withVerdictIfNone(next, managed.Verdict{
 			Reason:  v1alpha1.ReasonPolicyViolation,
 			Stalled: true,
 			Message: fmt.Sprintf("policyCompliance Enforce would change values of the spec: %s; correct them, or the policy", violationsOf(contradictions)),
@@ -220,7 +221,7 @@ func (in Input) enforcementNote() string {
 		return ""
 	case !in.enforcementDelayedUntil().IsZero():
 		return "the workspace enforced the policy and left them: change the spec or the policy"
-	case last.Failure != nil && last.Failure.response().stalled:
+	case last.Failure != nil && last.Failure.Stalls():
 		return "the policy is not enforced: " + last.Failure.Message
 	case isRunning(in.Observed.Details.State) && !in.mayRestartToEnforce():
 		return "the policy is enforced " + in.deferredUntil()

@@ -10,6 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 func reportsCompliance(in *Input) { in.Cluster.Spec.PolicyCompliance = v1alpha1.PolicyComplianceReport }
@@ -30,7 +31,7 @@ func TestWhenTheComplianceIsRead(t *testing.T) {
 		"the cluster has none":   {situation(owning, reportsCompliance, is("RUNNING")), "", cache.Lookup{}},
 		"the object is deleted":  {situation(owning, reportsCompliance, deleted, is("RUNNING", underPolicy("P1"))), "", cache.Lookup{}},
 		"it is observed":         {situation(observing, reportsCompliance, is("RUNNING", underPolicy("P1"))), "P1", cache.Lookup{Cadence: cache.WhileQuiet}},
-		"the cluster is missing": {situation(owning, reportsCompliance, effectivePolicy("P1"), gone(Missing)), "", cache.Lookup{}},
+		"the cluster is missing": {situation(owning, reportsCompliance, effectivePolicy("P1"), gone(managed.Missing)), "", cache.Lookup{}},
 		"it is not known":        {situation(owning, reportsCompliance, effectivePolicy("P1")), "P1", cache.Lookup{Cadence: cache.WhileQuiet}},
 		"a write outdates it": {
 			situation(owning, reportsCompliance, is("RUNNING", underPolicy("P1")), did(StepUpdate, time.Minute)), "P1",
@@ -67,7 +68,7 @@ func enforcedBefore(ago time.Duration, class databricks.Class) change {
 	return func(in *Input) {
 		attempt := Attempt{Step: StepEnforceCompliance, At: noon.Add(-ago), Generation: 1}
 		if class != "" {
-			attempt.Failure = &Failure{Class: class}
+			attempt.Failure = &managed.Failure{Class: class}
 		}
 		in.Attempts = in.Attempts.RecordedSideStep(attempt)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // The subjects of corrections that are not a single field. The subject of a field is its
@@ -219,7 +220,7 @@ func (in Input) subjectOf(difference drift.Difference) string {
 
 // powerReversed reports whether the cluster runs or is terminated against its run policy.
 func (in Input) powerReversed() (what Contention, differs, evidence bool) {
-	if in.Observed.Presence != Present {
+	if in.Observed.Presence != managed.Present {
 		return Contention{}, false, false
 	}
 	state, before := in.Observed.Details.State, compute.State(in.Cluster.Status.State)
@@ -246,7 +247,7 @@ func isStartingOrRunning(state compute.State) bool {
 // existenceReversed reports whether a cluster that this operator created was deleted
 // elsewhere.
 func (in Input) existenceReversed() (what Contention, differs, evidence bool) {
-	gone := in.Observed.Presence == Missing && in.Cluster.Status.ClusterID != "" && !in.isAdopted() && !pending(in.Cluster)
+	gone := in.Observed.Presence == managed.Missing && in.Cluster.Status.ClusterID != "" && !in.isAdopted() && !pending(in.Cluster)
 	return Contention{Subject: SubjectExistence, Desired: "a cluster", Actual: "none"}, gone, true
 }
 
@@ -271,7 +272,7 @@ func (in Input) permissionsReversed() (what Contention, differs, evidence bool) 
 }
 
 func (in Input) librariesReversed() (what Contention, differs, evidence bool) {
-	if !ManagesLibraries(in.Cluster) || in.Observed.Presence != Present || !in.Observed.Libraries.Seen {
+	if !ManagesLibraries(in.Cluster) || in.Observed.Presence != managed.Present || !in.Observed.Libraries.Seen {
 		return Contention{}, false, false
 	}
 	recorded, missing := recordedLibraries(in.Cluster), LibrariesOf(in.Cluster, in.Observed).Missing

@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // differs adds a difference of one owned field, made by another actor.
@@ -84,7 +85,7 @@ func TestCorrectionsOfAContendedSubjectBecomeRarer(t *testing.T) {
 		"[case-90] [R13] a size":            {SubjectSize, []change{owning, is("RUNNING"), differs("/num_workers", "num_workers", true)}},
 		"[case-90] [R13] kept up":           {SubjectPower, []change{owning, is("TERMINATED", endedBy(compute.TerminationReasonTypeSuccess)), policy(v1alpha1.RunPolicyRunning), shown("RUNNING")}},
 		"[case-90] [R13] kept down":         {SubjectPower, []change{owning, is("RUNNING"), policy(v1alpha1.RunPolicyTerminated), shown("TERMINATED")}},
-		"[case-90] [R13] deleted elsewhere": {SubjectExistence, []change{owning, gone(Missing), searched(2)}},
+		"[case-90] [R13] deleted elsewhere": {SubjectExistence, []change{owning, gone(managed.Missing), searched(2)}},
 		"[case-90] [R13] a pin":             {SubjectPin, []change{owning, is("RUNNING"), unpinned}},
 		"[case-90] [R13] permissions":       {SubjectPermissions, []change{owning, is("RUNNING"), ungranted}},
 		"[case-90] [R13] libraries":         {SubjectLibraries, []change{owning, is("RUNNING"), uninstalled}},

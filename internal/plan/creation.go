@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
@@ -57,7 +58,7 @@ func (l Limits) creationOverAt(deadline, firstSeen time.Time) time.Time {
 // NeedsSearch reports whether the owner tag must be searched for before a create, because
 // an earlier create may have created a cluster whose id was not stored. presence is that
 // of the cluster in the status.
-func NeedsSearch(cluster *v1alpha1.DatabricksCluster, presence Presence, origin Origin) bool {
+func NeedsSearch(cluster *v1alpha1.DatabricksCluster, presence managed.Presence, origin Origin) bool {
 	adopts := cluster.Spec.ClusterID != "" || cluster.Status.Adopted
 	switch {
 	case pending(cluster):
@@ -67,7 +68,7 @@ func NeedsSearch(cluster *v1alpha1.DatabricksCluster, presence Presence, origin 
 	case cluster.Status.ClusterID == "":
 		return origin == OlderThanProcess
 	default:
-		return presence == Missing || presence == Purged
+		return presence == managed.Missing || presence == managed.Purged
 	}
 }
 
@@ -117,7 +118,7 @@ func whenResolving(in Input) (Plan, bool) {
 	if !pending(in.Cluster) {
 		return Plan{}, false
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: "checking whether an earlier create call created a cluster"}
+	verdict := managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "checking whether an earlier create call created a cluster"}
 	if in.isDeleting() {
 		verdict.Reason = v1alpha1.ReasonDeleting
 	}
@@ -143,13 +144,13 @@ func whenResolving(in Input) (Plan, bool) {
 }
 
 // duplicates returns the verdict for several clusters of one object.
-func (in Input) duplicates(ids []string) Verdict {
+func (in Input) duplicates(ids []string) managed.Verdict {
 	const shown = 10
 	named := strings.Join(ids[:min(len(ids), shown)], ", ")
 	if len(ids) > shown {
 		named += ", …"
 	}
-	return in.withRemedy(Verdict{
+	return in.withRemedy(managed.Verdict{
 		Reason:  v1alpha1.ReasonDuplicateClusters,
 		Stalled: true,
 		Message: fmt.Sprintf("%d clusters carry this object's owner tag: %s; delete all but one in the workspace", len(ids), named),
@@ -158,9 +159,9 @@ func (in Input) duplicates(ids []string) Verdict {
 
 // repeatCreation returns a plan that sends the same creation again. It has the same token,
 // so that Databricks returns the cluster of the lost call instead of a duplicate.
-func repeatCreation(in Input, verdict Verdict) Plan {
+func repeatCreation(in Input, verdict managed.Verdict) Plan {
 	creation := in.Cluster.Status.Creation
-	return in.withBackoff(Plan{Verdict: verdict, Step: Create{Intent{
+	return in.withBackoff(Plan{Verdict: verdict, Step: Create{managed.Intent{
 		Token:       creation.Token,
 		Incarnation: creation.Incarnation,
 		Attempt:     creation.Attempt + 1,
@@ -212,7 +213,7 @@ func (in Input) createUnlessFound(message string) Plan {
 	if in.Observed.Owner.Key == "" {
 		return in.create(message)
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a search for one that was created for this object earlier"}
+	verdict := managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a search for one that was created for this object earlier"}
 	matches := in.ownMatches()
 	switch {
 	case len(matches) == 1:
@@ -234,8 +235,8 @@ func (in Input) create(message string) Plan {
 	if creation := in.Cluster.Status.Creation; creation != nil {
 		incarnation = creation.Incarnation + 1
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonCreating, Message: message}
-	return in.withBackoff(Plan{Verdict: verdict, Step: Create{Intent{
+	verdict := managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: message}
+	return in.withBackoff(Plan{Verdict: verdict, Step: Create{managed.Intent{
 		Token:       Token(in.Cluster, incarnation),
 		Incarnation: incarnation,
 		Attempt:     1,
@@ -243,6 +244,6 @@ func (in Input) create(message string) Plan {
 	}}})
 }
 
-func creating() Verdict {
-	return Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}
+func creating() managed.Verdict {
+	return managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}
 }

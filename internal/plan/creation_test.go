@@ -13,6 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 func TestATokenFitsAndIsUniquePerObjectAndIncarnation(t *testing.T) {
@@ -27,26 +28,26 @@ func TestATokenFitsAndIsUniquePerObjectAndIncarnation(t *testing.T) {
 func TestEveryCreationHasAnIntent(t *testing.T) {
 	for name, row := range map[string]struct {
 		in     Input
-		intent Intent
+		intent managed.Intent
 	}{
 		"[case-01] a new object": {
-			situation(), Intent{Token: uid + "-1", Incarnation: 1, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
+			situation(), managed.Intent{Token: uid + "-1", Incarnation: 1, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-37] an object whose cluster was deleted elsewhere": {
-			situation(owning, gone(Missing), searched(2), func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 4} }),
-			Intent{Token: uid + "-5", Incarnation: 5, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
+			situation(owning, gone(managed.Missing), searched(2), func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 4} }),
+			managed.Intent{Token: uid + "-5", Incarnation: 5, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-07] an object whose creation was refused, after the backoff": {
 			situation(failed(StepCreate, databricks.ClassInvalid, time.Hour), func(in *Input) {
 				in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1}
 			}),
-			Intent{Token: uid + "-2", Incarnation: 2, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
+			managed.Intent{Token: uid + "-2", Incarnation: 2, Attempt: 1, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-02] a creation that created nothing": {
-			situation(longPending, searched(2)), Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
+			situation(longPending, searched(2)), managed.Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
 		},
 		"[case-02] a creation that cannot be searched for": {
-			situation(longPending, untagged), Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
+			situation(longPending, untagged), managed.Intent{Token: uid + "-3", Incarnation: 3, Attempt: 3, NotAfter: noon.Add(20 * time.Second)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // resendInterval is how long an accepted terminate, permanent-delete or change of
@@ -36,7 +37,7 @@ func EffectiveDeletionPolicy(cluster *v1alpha1.DatabricksCluster) v1alpha1.Delet
 func (in Input) isDeleting() bool { return !in.Cluster.DeletionTimestamp.IsZero() }
 
 // withRemedy adds the remedy to a verdict if the object is being deleted.
-func (in Input) withRemedy(verdict Verdict) Verdict {
+func (in Input) withRemedy(verdict managed.Verdict) managed.Verdict {
 	if in.isDeleting() {
 		verdict.Message += "; " + remedy
 	}
@@ -100,7 +101,7 @@ func whenHostChangedWhileDeleting(in Input) (Plan, bool) {
 
 // whenGoneWhileDeleting: a GET found that the cluster does not exist.
 func whenGoneWhileDeleting(in Input) (Plan, bool) {
-	if in.Observed.Presence != Missing && in.Observed.Presence != Purged {
+	if in.Observed.Presence != managed.Missing && in.Observed.Presence != managed.Purged {
 		return Plan{}, false
 	}
 	return Plan{Step: RemoveFinalizer{in.Cluster.Status.ClusterID}}, true
@@ -117,7 +118,7 @@ func whenTerminatedWhileDeleting(in Input) (Plan, bool) {
 	if in.deletesCluster() {
 		return Plan{}, false
 	}
-	if in.Observed.Presence != Present {
+	if in.Observed.Presence != managed.Present {
 		return in.awaitReadBeforeDeletion(), true
 	}
 	switch in.Observed.Details.State {
@@ -147,7 +148,7 @@ func (in Input) awaitReadBeforeDeletion() Plan {
 
 // whenPinnedWhileDeleting: the cluster is pinned, and the API deletes no pinned cluster.
 func whenPinnedWhileDeleting(in Input) (Plan, bool) {
-	if in.Observed.Presence != Present {
+	if in.Observed.Presence != managed.Present {
 		return Plan{}, false
 	}
 	pinned := in.Attempts.Last.Failure != nil && in.Attempts.Last.Failure.Class == databricks.ClassPinned
@@ -160,7 +161,7 @@ func whenPinnedWhileDeleting(in Input) (Plan, bool) {
 
 // whenDeleting: the cluster is deleted permanently, and a read then confirms that.
 func whenDeleting(in Input) (Plan, bool) {
-	if in.Observed.Presence != Present {
+	if in.Observed.Presence != managed.Present {
 		// The owner tag decides whether the cluster may be deleted.
 		return in.awaitReadBeforeDeletion(), true
 	}
@@ -189,11 +190,11 @@ func (in Input) deletionStep(step Step) Plan {
 }
 
 func deletionBlocked(message string) Plan {
-	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonDeletionBlocked, Message: message, Stalled: true}}
+	return Plan{Verdict: managed.Verdict{Reason: v1alpha1.ReasonDeletionBlocked, Message: message, Stalled: true}}
 }
 
-func deleting() Verdict {
-	return Verdict{Reason: v1alpha1.ReasonDeleting, Message: "the cluster is being deleted"}
+func deleting() managed.Verdict {
+	return managed.Verdict{Reason: v1alpha1.ReasonDeleting, Message: "the cluster is being deleted"}
 }
 
 // NeedsWorkspace reports whether a decision about an object needs its workspace. An object

@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 func TestDeletion(t *testing.T) {
@@ -40,8 +41,8 @@ func TestDeletion(t *testing.T) {
 		"[case-40] then a read confirms the delete":                            {[]change{owning, is("RUNNING"), did(StepPermanentDelete, 20*time.Second)}, StepNone, v1alpha1.ReasonDeleting, false, noon.Add(40 * time.Second)},
 		"[case-40] a new one may not be visible yet":                           {[]change{owning, recent, did(StepPermanentDelete, time.Second)}, StepNone, v1alpha1.ReasonDeleting, false, resolvable},
 		"[case-40] a delete without effect is sent again":                      {[]change{owning, is("RUNNING"), did(StepPermanentDelete, time.Minute)}, StepPermanentDelete, v1alpha1.ReasonDeleting, false, time.Time{}},
-		"[case-40] the cluster is missing":                                     {[]change{owning, did(StepPermanentDelete, time.Second), gone(Missing)}, StepRemoveFinalizer, "", false, time.Time{}},
-		"[case-40] the cluster is purged":                                      {[]change{owning, gone(Purged)}, StepRemoveFinalizer, "", false, time.Time{}},
+		"[case-40] the cluster is missing":                                     {[]change{owning, did(StepPermanentDelete, time.Second), gone(managed.Missing)}, StepRemoveFinalizer, "", false, time.Time{}},
+		"[case-40] the cluster is purged":                                      {[]change{owning, gone(managed.Purged)}, StepRemoveFinalizer, "", false, time.Time{}},
 		"[case-41] a pinned cluster is unpinned":                               {[]change{owning, is("RUNNING"), failed(StepPermanentDelete, databricks.ClassPinned, time.Second)}, StepUnpin, v1alpha1.ReasonDeleting, false, time.Time{}},
 		"[case-41] then deleted":                                               {[]change{owning, is("RUNNING"), did(StepUnpin, time.Second)}, StepPermanentDelete, v1alpha1.ReasonDeleting, false, time.Time{}},
 		"[case-41] no right to unpin":                                          {[]change{owning, is("RUNNING"), failed(StepUnpin, databricks.ClassForbidden, time.Second)}, StepNone, v1alpha1.ReasonDeletionBlocked, true, noon.Add(10*time.Minute - time.Second)},

@@ -11,20 +11,13 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 // readFailureGrace is how long the reads of a workspace may fail before a cluster that was
 // healthy at the last read is no longer Ready.
 const readFailureGrace = 15 * time.Minute
-
-// Text returns the message with the remedy.
-func (b *Blocked) Text() string {
-	if b.Remedy == "" {
-		return b.Message
-	}
-	return b.Message + "; " + b.Remedy
-}
 
 // whenUnreachable: the workspace cannot be called.
 func whenUnreachable(in Input) (Plan, bool) {
@@ -40,7 +33,7 @@ func whenUnreachable(in Input) (Plan, bool) {
 	if blocked.ByLists {
 		next, _ = whenReconcileRequested(in)
 	}
-	next.Verdict, next.RequeueAt = Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, blocked.RequeueAt
+	next.Verdict, next.RequeueAt = managed.Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, blocked.RequeueAt
 	return next, true
 }
 
@@ -54,7 +47,7 @@ func whenHostChanged(in Input) (Plan, bool) {
 	if bound == "" || now == "" || bound == now {
 		return Plan{}, false
 	}
-	return Plan{Verdict: Verdict{
+	return Plan{Verdict: managed.Verdict{
 		Reason:  v1alpha1.ReasonHostChanged,
 		Stalled: true,
 		Message: fmt.Sprintf("the cluster is in %s, but the credentials now name %s; restore the host, "+
@@ -72,13 +65,13 @@ func whenOwnedElsewhere(in Input) (Plan, bool) {
 	if why == "" {
 		return Plan{}, false
 	}
-	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonAlreadyManaged, Stalled: true, Message: why}}, true
+	return Plan{Verdict: managed.Verdict{Reason: v1alpha1.ReasonAlreadyManaged, Stalled: true, Message: why}}, true
 }
 
 // ownedElsewhere returns why a cluster must not be managed; "": it may be managed.
 func (in Input) ownedElsewhere() string {
 	details := in.Observed.Details
-	present := in.Observed.Presence == Present
+	present := in.Observed.Presence == managed.Present
 	tagged := present && in.isOwn(details.CustomTags[v1alpha1.OwnerTagKey])
 	switch {
 	case in.Observed.ManagedBy != "" && !tagged:
@@ -142,14 +135,14 @@ func whenAdopting(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	switch in.Observed.Presence {
-	case Present:
+	case managed.Present:
 		bound := Plan{Step: StoreClusterID{ClusterID: named, Source: AdoptedBySpec}}
 		if !in.Observed.Compared && in.Observed.Desired != nil {
 			bound.Verdict = notYetCompared()
 		}
 		return bound, true
-	case Missing, Purged:
-		return Plan{Verdict: Verdict{
+	case managed.Missing, managed.Purged:
+		return Plan{Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonAdoptionTargetNotFound,
 			Stalled: true,
 			Message: fmt.Sprintf("spec.clusterID %s does not exist in %s; correct it, or create the object again without it", named, in.Observed.Host),
@@ -164,13 +157,13 @@ func (in Input) awaitFirstRead(message string) Plan {
 	if failure := in.Observed.ReadFailure; failure != nil {
 		return Plan{Verdict: failure.Verdict()}
 	}
-	return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonCreating, Message: message}}
+	return Plan{Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: message}}
 }
 
 // whenNotObserved: the status names a cluster that has not been read since it was required.
 // The conditions stay as they are, except for a new generation.
 func whenNotObserved(in Input) (Plan, bool) {
-	if in.Observed.Presence != Unknown {
+	if in.Observed.Presence != managed.Unknown {
 		return Plan{}, false
 	}
 	failure := in.Observed.ReadFailure
@@ -190,22 +183,22 @@ func whenNotObserved(in Input) (Plan, bool) {
 
 // whenGone: a GET found that the cluster does not exist.
 func whenGone(in Input) (Plan, bool) {
-	if in.Observed.Presence != Missing && in.Observed.Presence != Purged {
+	if in.Observed.Presence != managed.Missing && in.Observed.Presence != managed.Purged {
 		return Plan{}, false
 	}
 	switch {
 	case in.isAdopted():
-		return Plan{Verdict: Verdict{
+		return Plan{Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonClusterPurged,
 			Stalled: true,
 			Message: fmt.Sprintf("the adopted cluster %s does not exist any more; it is not created again: "+
 				"delete this object, or create it again without clusterID", in.Cluster.Status.ClusterID),
 		}}, true
-	case in.Observed.Presence == Purged && !in.mustRecreate():
+	case in.Observed.Presence == managed.Purged && !in.mustRecreate():
 		return Plan{}, true
 	}
 	if until := in.delayedUntil(SubjectExistence); !until.IsZero() {
-		return Plan{RequeueAt: until, Verdict: Verdict{
+		return Plan{RequeueAt: until, Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonContended,
 			Message: "the cluster was deleted elsewhere more than three times within an hour; the next create is delayed",
 		}}, true
@@ -217,7 +210,7 @@ func whenGone(in Input) (Plan, bool) {
 // policy, a request, or a changed specification.
 func (in Input) mustRecreate() bool {
 	asked, stored := in.requested(), in.Cluster.Status.Request
-	mustStart := asked.verb == v1alpha1.RequestStart && (stored == nil || stored.Value != asked.value)
+	mustStart := asked.Verb == v1alpha1.RequestStart && (stored == nil || stored.Value != asked.Value)
 	return mustStart || in.changed() || in.runPolicy() == v1alpha1.RunPolicyRunning
 }
 
@@ -260,7 +253,7 @@ func whenReadsFail(in Input) (Plan, bool) {
 	}
 	tooLong := in.Observed.ReadFailingSince.Add(readFailureGrace)
 	evaluated := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
-	listed := in.Observed.ReadFailureOfCluster && in.Observed.Presence == Present
+	listed := in.Observed.ReadFailureOfCluster && in.Observed.Presence == managed.Present
 	refused := slices.Contains(permanentReadFailures, failure.Class) && !listed
 	if refused || !evaluated || !in.Now.Before(tooLong) {
 		return Plan{Verdict: failure.Verdict()}, true
@@ -269,7 +262,7 @@ func whenReadsFail(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	var plan Plan
-	if in.Observed.Presence == Present {
+	if in.Observed.Presence == managed.Present {
 		plan, _ = whenChanging(in)
 	}
 	plan.RequeueAt = tooLong
@@ -287,15 +280,15 @@ func whenChanging(in Input) (Plan, bool) {
 
 // Changing returns the verdict for a cluster in a transition; ok is false in a state that
 // lasts.
-func Changing(details *compute.ClusterDetails) (verdict Verdict, ok bool) {
+func Changing(details *compute.ClusterDetails) (verdict managed.Verdict, ok bool) {
 	reason, ok := transitions[details.State]
 	if !ok {
-		return Verdict{}, false
+		return managed.Verdict{}, false
 	}
 	if details.State == compute.StatePending && !hasRun(details) {
 		reason = v1alpha1.ReasonCreating
 	}
-	return Verdict{Reason: reason, Message: databricks.PlainText(details.StateMessage)}, true
+	return managed.Verdict{Reason: reason, Message: databricks.PlainText(details.StateMessage)}, true
 }
 
 // transitions are the states that a cluster leaves by itself. RESIZING is not among them,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
@@ -49,13 +50,13 @@ func TestExistence(t *testing.T) {
 		"[case-01] no finalizer yet":                                      {[]change{withoutFinalizer}, StepAddFinalizer, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-01] a new object":                                          {nil, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-36] a new object that is suspended":                        {[]change{suspended}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
-		"[case-36] suspended, and deleted elsewhere":                      {[]change{suspended, owning, gone(Missing)}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
+		"[case-36] suspended, and deleted elsewhere":                      {[]change{suspended, owning, gone(managed.Missing)}, StepNone, v1alpha1.ReasonSuspended, false, time.Time{}},
 		"[case-36] suspended, and launching":                              {[]change{suspended, owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
 		"[case-36] suspended, and running":                                {[]change{suspended, owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
 		"[case-55] an existing cluster":                                   {[]change{adopting, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] an existing cluster that is not seen yet":              {[]change{adopting}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-55] an existing cluster that cannot be seen":               {[]change{adopting, readsFail(databricks.ClassForbidden, 0)}, StepNone, v1alpha1.ReasonPermissionDenied, true, time.Time{}},
-		"[case-55] a cluster that does not exist":                         {[]change{adopting, gone(Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
+		"[case-55] a cluster that does not exist":                         {[]change{adopting, gone(managed.Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
 		"[case-55] a cluster that is managed here":                        {[]change{adopting, is("RUNNING"), holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a cluster that is managed here, not seen yet":          {[]change{adopting, holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a job's cluster":                                       {[]change{adopting, is("RUNNING", madeBy("JOB"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
@@ -70,7 +71,7 @@ func TestExistence(t *testing.T) {
 		"[case-56] a cluster of another owner is observed":                {[]change{observing, is("RUNNING", madeBy("JOB"), tagged(foreign)), holder}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-56] observing needs no finalizer":                          {[]change{observing, withoutFinalizer, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-56] an observed cluster that launches":                     {[]change{observing, owning, is("PENDING")}, StepNone, "", false, time.Time{}},
-		"[case-56] an observed cluster that is missing":                   {[]change{observing, owning, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"[case-56] an observed cluster that is missing":                   {[]change{observing, owning, gone(managed.Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
 		"a known cluster was not read yet":                                {[]change{owning}, StepNone, "", false, time.Time{}},
 		"a new cluster was never read":                                    {[]change{owning, func(in *Input) { in.Cluster.Status.State = "" }}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-74] [case-82] created here, with the tag of another owner": {[]change{owning, is("RUNNING", tagged("other"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
@@ -78,16 +79,16 @@ func TestExistence(t *testing.T) {
 		"[case-82] its own tag, and this operator does not tag":           {[]change{owning, withoutTag, is("RUNNING", tagged(ownerTag.Value))}, StepNone, "", false, time.Time{}},
 		"[case-82] no tag at all":                                         {[]change{owning, is("RUNNING", tagged(""))}, StepNone, "", false, time.Time{}},
 		"[case-82] another's tag, taken over":                             {[]change{owning, takingOver("other"), is("RUNNING", tagged("other"))}, StepNone, "", false, time.Time{}},
-		"[case-93] deleted elsewhere, not searched yet":                   {[]change{owning, gone(Missing)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] deleted elsewhere, another one exists":                 {[]change{owning, gone(Missing), searched(1, match(clusterID), match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-93] deleted elsewhere, two others exist":                   {[]change{owning, gone(Missing), searched(1, match("a"), match("b"))}, StepNone, v1alpha1.ReasonDuplicateClusters, true, time.Time{}},
+		"[case-93] deleted elsewhere, not searched yet":                   {[]change{owning, gone(managed.Missing)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] deleted elsewhere, another one exists":                 {[]change{owning, gone(managed.Missing), searched(1, match(clusterID), match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-93] deleted elsewhere, two others exist":                   {[]change{owning, gone(managed.Missing), searched(1, match("a"), match("b"))}, StepNone, v1alpha1.ReasonDuplicateClusters, true, time.Time{}},
 		"[case-93] never created, and older than this process":            {[]change{older}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] older than this process, and found":                    {[]change{older, searched(1, match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] older than this process, and searched for":             {[]change{older, searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] older than this process, and not tagged":               {[]change{older, untagged}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-37] deleted elsewhere":                                     {[]change{owning, gone(Missing), searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
-		"[case-37] an adopted one, deleted elsewhere":                     {[]change{owning, adopting, gone(Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
-		"[case-37] adopted long ago, purged":                              {[]change{owning, func(in *Input) { in.Cluster.Status.Adopted = true }, gone(Purged)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"[case-37] deleted elsewhere":                                     {[]change{owning, gone(managed.Missing), searched(2)}, StepCreate, v1alpha1.ReasonCreating, false, time.Time{}},
+		"[case-37] an adopted one, deleted elsewhere":                     {[]change{owning, adopting, gone(managed.Missing)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
+		"[case-37] adopted long ago, purged":                              {[]change{owning, func(in *Input) { in.Cluster.Status.Adopted = true }, gone(managed.Purged)}, StepNone, v1alpha1.ReasonClusterPurged, true, time.Time{}},
 		"reads fail for a moment, and it runs":                            {[]change{owning, is("RUNNING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
 		"reads fail for a moment, and it launches":                        {[]change{owning, is("PENDING"), readsFail(databricks.ClassTransient, time.Minute)}, StepNone, v1alpha1.ReasonStarting, false, noon.Add(14 * time.Minute)},
 		"reads fail for a moment, and the cluster was not read":           {[]change{owning, readsFail(databricks.ClassThrottled, time.Minute)}, StepNone, "", false, noon.Add(14 * time.Minute)},
@@ -130,13 +131,13 @@ func withoutTag(in *Input) { in.Observed.Owner.Key = "" }
 
 func TestTheFirstProblemDecides(t *testing.T) {
 	g := NewWithT(t)
-	in := situation(owning, adopting, otherHost, gone(Missing), suspended, observed(func(w *Observation) { w.ManagedBy = "team/older" }))
+	in := situation(owning, adopting, otherHost, gone(managed.Missing), suspended, observed(func(w *Observation) { w.ManagedBy = "team/older" }))
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonHostChanged))
 	in.Observed.Host = host
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonAlreadyManaged))
 	in.Observed.ManagedBy = ""
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonClusterPurged))
-	in.Observed.Blocked = &Blocked{Reason: v1alpha1.ReasonCredentialsInvalid, Stalled: true}
+	in.Observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonCredentialsInvalid, Stalled: true}
 	g.Expect(Make(in).Verdict.Reason).To(Equal(v1alpha1.ReasonCredentialsInvalid))
 }
 
@@ -148,9 +149,9 @@ func TestMessagesContainTheRemedy(t *testing.T) {
 		"[case-57] the host changed":           {[]change{owning, otherHost}, []string{host, "https://adb-2.azuredatabricks.net", "restore the host"}},
 		"[case-55] it is managed":              {[]change{adopting, observed(func(w *Observation) { w.ManagedBy = "team/older" })}, []string{clusterID, "team/older"}},
 		"[case-55] it carries a tag":           {[]change{adopting, is("RUNNING", tagged("other"))}, []string{"take-over: other"}},
-		"[case-55] it does not exist":          {[]change{adopting, gone(Missing)}, []string{clusterID, host}},
-		"[case-37] it does not exist any more": {[]change{owning, adopting, gone(Missing)}, []string{clusterID, "without clusterID"}},
-		"[case-37] it is created again":        {[]change{owning, gone(Missing)}, []string{clusterID, "creating it again"}},
+		"[case-55] it does not exist":          {[]change{adopting, gone(managed.Missing)}, []string{clusterID, host}},
+		"[case-37] it does not exist any more": {[]change{owning, adopting, gone(managed.Missing)}, []string{clusterID, "without clusterID"}},
+		"[case-37] it is created again":        {[]change{owning, gone(managed.Missing)}, []string{clusterID, "creating it again"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, words := range row.says {

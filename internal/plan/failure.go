@@ -1,70 +1,14 @@
 package plan
 
 import (
-	"errors"
-	"strings"
-	"time"
-
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
-
-// response is the reaction to a class of failure.
-type response struct {
-	reason  string
-	stalled bool
-	// first and longest bound the pause before the step is tried again; it
-	// doubles with every failure in a row.
-	first, longest time.Duration
-}
-
-// responses maps each class of failure to its response. A stalled step is still retried, at
-// long intervals, because the cause may be corrected in the workspace; a change of the
-// spec or the Secret retries it immediately.
-var responses = map[databricks.Class]response{
-	databricks.ClassInvalid:         {v1alpha1.ReasonInvalidSpec, true, 30 * time.Minute, 6 * time.Hour},
-	databricks.ClassForbidden:       {v1alpha1.ReasonPermissionDenied, true, 10 * time.Minute, time.Hour},
-	databricks.ClassQuota:           {v1alpha1.ReasonQuotaExceeded, true, 5 * time.Minute, time.Hour},
-	databricks.ClassUnauthenticated: {v1alpha1.ReasonAuthenticationFailed, true, 15 * time.Minute, time.Hour},
-	databricks.ClassHost:            {v1alpha1.ReasonHostNotAllowed, true, 15 * time.Minute, time.Hour},
-	databricks.ClassUnsupported:     {v1alpha1.ReasonInvalidSpec, true, 30 * time.Minute, 6 * time.Hour},
-	databricks.ClassThrottled:       {v1alpha1.ReasonRateLimited, false, 2 * time.Second, 5 * time.Minute},
-	databricks.ClassTransient:       {v1alpha1.ReasonRetryingAfterError, false, 2 * time.Second, 5 * time.Minute},
-	databricks.ClassAmbiguous:       {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, 5 * time.Minute},
-	databricks.ClassBusy:            {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, time.Minute},
-	databricks.ClassMissing:         {v1alpha1.ReasonRetryingAfterError, false, 5 * time.Second, 5 * time.Minute},
-	databricks.ClassTooLarge:        {v1alpha1.ReasonRetryingAfterError, false, time.Minute, 5 * time.Minute},
-	databricks.ClassPinned:          {v1alpha1.ReasonRetryingAfterError, false, 2 * time.Second, 5 * time.Minute},
-}
-
-// FailureOf returns the failure of an error of the Databricks API. Any other error is a
-// transient failure.
-func FailureOf(err error) *Failure {
-	if failed, ok := errors.AsType[*databricks.Error](err); ok {
-		return &Failure{Class: failed.Class, Message: failed.Error(), RetryAfter: failed.RetryAfter}
-	}
-	return &Failure{Class: databricks.ClassTransient, Message: err.Error()}
-}
-
-// Verdict returns the verdict for a failure.
-func (f *Failure) Verdict() Verdict {
-	r := f.response()
-	if f.Class == databricks.ClassInvalid && isPolicyText(f.Message) {
-		r.reason = v1alpha1.ReasonPolicyViolation
-	}
-	return Verdict{Reason: r.reason, Message: f.Message, Stalled: r.stalled}
-}
-
-// verdictOn returns the verdict on a failure that a field of the specification caused.
-func (f *Failure) verdictOn(field string) Verdict {
-	verdict := f.Verdict()
-	verdict.Message = field + verdict.Message
-	return verdict
-}
 
 // VerdictOn returns the verdict for a failed step of an object, now and during the backoff.
 // The message of a blocked deletion contains the remedy.
-func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
+func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *managed.Failure) managed.Verdict {
 	verdict := failure.Verdict()
 	if cluster.DeletionTimestamp.IsZero() {
 		return verdict
@@ -78,40 +22,14 @@ func VerdictOn(cluster *v1alpha1.DatabricksCluster, failure *Failure) Verdict {
 	return Input{Cluster: cluster}.withRemedy(verdict)
 }
 
-// Hold is why a step is not sent yet, as a reason and a message of a condition.
-type Hold struct{ Reason, Message string }
-
-// Verdict returns the verdict while the step waits. The message of a deletion contains the
-// remedy, unless the step only waits for the request limit of the workspace.
-func (h Hold) Verdict(cluster *v1alpha1.DatabricksCluster) Verdict {
-	verdict := Verdict{Reason: h.Reason, Message: h.Message}
-	if h.Reason == v1alpha1.ReasonRateLimited {
-		return verdict
+// VerdictOnHold returns the verdict while a step of an object waits. The message of a
+// deletion contains the remedy, unless the step only waits for the request limit of the
+// workspace.
+func VerdictOnHold(cluster *v1alpha1.DatabricksCluster, hold managed.Hold) managed.Verdict {
+	if hold.IsOfLimit() {
+		return hold.Verdict()
 	}
-	return Input{Cluster: cluster}.withRemedy(verdict)
-}
-
-// backoff returns the time until the next attempt after a number of failures in a row, at
-// least the Retry-After of the server.
-func (f *Failure) backoff(failures int) time.Duration {
-	r := f.response()
-	pause := r.first
-	for range min(failures-1, 16) {
-		pause = min(2*pause, r.longest)
-	}
-	return max(pause, f.RetryAfter)
-}
-
-func (f *Failure) response() response {
-	if r, ok := responses[f.Class]; ok {
-		return r
-	}
-	return responses[databricks.ClassTransient]
-}
-
-// isPolicyText reports whether a message is a refusal by a cluster policy.
-func isPolicyText(message string) bool {
-	return strings.Contains(message, "Cluster validation error: Validation failed for")
+	return Input{Cluster: cluster}.withRemedy(hold.Verdict())
 }
 
 // withBackoff returns the plan, or a plan without its step during the backoff of the step.

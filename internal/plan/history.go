@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // History is the past of an object according to its conditions. Only HistoryOf reads
@@ -34,7 +35,7 @@ type History struct {
 	// restart of the cluster.
 	LibrariesFinal bool
 	// Failing is the failure of a step of this generation in the conditions; nil: none.
-	Failing *Verdict
+	Failing *managed.Verdict
 	// Progress is the reason of Reconciling; empty: the condition is absent.
 	Progress string
 	// Contention is the message that names contended subjects; empty: none.
@@ -80,9 +81,9 @@ func HistoryOf(cluster *v1alpha1.DatabricksCluster) History {
 	}
 	switch {
 	case isOfGeneration(stalled):
-		history.Failing = &Verdict{Reason: stalled.Reason, Message: stalled.Message, Stalled: true}
+		history.Failing = &managed.Verdict{Reason: stalled.Reason, Message: stalled.Message, Stalled: true}
 	case isOfGeneration(reconciling) && slices.Contains(retryReasons, reconciling.Reason):
-		history.Failing = &Verdict{Reason: reconciling.Reason, Message: reconciling.Message}
+		history.Failing = &managed.Verdict{Reason: reconciling.Reason, Message: reconciling.Message}
 	}
 	return history
 }

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/schedule"
 )
 
@@ -120,7 +121,7 @@ func lastEdge(cluster *v1alpha1.DatabricksCluster) *metav1.Time {
 func TransitionTime(in Input) *metav1.Time {
 	last := lastEdge(in.Cluster)
 	hours, scheduled := hoursOf(in.Cluster, in.Now)
-	if !scheduled || in.Cluster.Spec.Suspend || !edgeIsDue(in.Cluster, hours, last) || in.Observed.Presence != Present {
+	if !scheduled || in.Cluster.Spec.Suspend || !edgeIsDue(in.Cluster, hours, last) || in.Observed.Presence != managed.Present {
 		return last
 	}
 	if in.isDoneFor(hours) {

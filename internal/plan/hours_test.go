@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // morning and evening are the edges of the hours of scheduled; noon is between them.
@@ -94,8 +95,8 @@ func TestTheScheduleStartsAndTerminatesOnce(t *testing.T) {
 		"suspended":                            {[]change{scheduled(), suspended, actedOn(yesterday), now(noon), is(compute.StateRunning)}, StepNone, yesterday},
 		"suspended, to start":                  {[]change{scheduled(), suspended, actedOn(yesterday), now(noon), is(compute.StateTerminated, endedAt(yesterday, success))}, StepNone, yesterday},
 		"always up":                            {[]change{scheduled(func(s *v1alpha1.Schedule) { s.Up[0] = v1alpha1.WeeklySpan{From: "00:00", To: "00:00"} }), now(noon), is(compute.StateTerminated)}, StepNone, time.Time{}},
-		"purged, to start":                     {[]change{scheduled(), actedOn(yesterday), now(noon), gone(Purged), searched(2)}, StepCreate, yesterday},
-		"purged, at night":                     {[]change{scheduled(), actedOn(evening), now(night), gone(Purged)}, StepNone, evening},
+		"purged, to start":                     {[]change{scheduled(), actedOn(yesterday), now(noon), gone(managed.Purged), searched(2)}, StepCreate, yesterday},
+		"purged, at night":                     {[]change{scheduled(), actedOn(evening), now(night), gone(managed.Purged)}, StepNone, evening},
 		"an unknown time zone":                 {[]change{scheduled(func(s *v1alpha1.Schedule) { s.TimeZone = "Mars" }), now(noon), is(compute.StateTerminated)}, StepNone, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Libraries has the observed libraries of the cluster.
@@ -20,7 +21,7 @@ type Libraries struct {
 	Seen     bool
 	Statuses []compute.LibraryFullStatus
 	// Failure is why the libraries cannot be read; nil: they were read, or will be.
-	Failure *Failure
+	Failure *managed.Failure
 }
 
 // LibraryState is the progress of the declared libraries.
@@ -119,7 +120,7 @@ func LibrariesOf(cluster *v1alpha1.DatabricksCluster, observed Observation) Libr
 	switch {
 	case observed.Libraries.Seen:
 		state.Statuses = byIdentity(observed.Libraries.Statuses)
-	case observed.Presence != Present || !librariesAreFinal(cluster, observed.Details):
+	case observed.Presence != managed.Present || !librariesAreFinal(cluster, observed.Details):
 		return LibraryState{}
 	}
 	declared := declaredLibraries(cluster)
@@ -222,7 +223,7 @@ func whenLibrariesDiffer(in Input) (Plan, bool) {
 	case state.Unrecorded:
 		return Plan{Step: PersistLibraries{}, Verdict: persistingLibraries(missing)}, true
 	case len(state.Undeclared) > 0:
-		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "removing " + shownLibraries(state.Undeclared)}
+		verdict := managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "removing " + shownLibraries(state.Undeclared)}
 		return in.changeLibraries(UninstallLibraries{in.Observed.Details.ClusterId, state.Undeclared}, state.Undeclared, verdict), true
 	case running && len(state.Uninstalling) > 0 && in.strategyRestarts() && !in.wasRestartedForLibraries():
 		return in.restartForLibraries(state), true
@@ -243,7 +244,7 @@ func whenInstalling(in Input) (Plan, bool) {
 	case len(state.Installing) > 0:
 		return Plan{Verdict: installing(strings.Join(state.Installing, ", "))}, true
 	case len(state.Failed) > 0:
-		return Plan{Verdict: Verdict{
+		return Plan{Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonLibraryInstallFailed,
 			Stalled: true,
 			Message: strings.Join(state.Failed, "; ") + "; correct it or remove it from spec.libraries",
@@ -262,12 +263,12 @@ func (in Input) awaitLibraries(running bool) (Plan, bool) {
 	case failure != nil:
 		return Plan{Verdict: failure.Verdict()}, true
 	default:
-		return Plan{Verdict: Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "reading the libraries"}}, true
+		return Plan{Verdict: managed.Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "reading the libraries"}}, true
 	}
 }
 
 // changeLibraries returns a plan that sends a change once, and again after resendInterval.
-func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict Verdict) Plan {
+func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict managed.Verdict) Plan {
 	if again := in.resendAt(KindOf(step)); in.Now.Before(again) && slices.EqualFunc(in.Attempts.Last.Libraries, libraries, sameLibrary) {
 		return Plan{Verdict: verdict, RequeueAt: again}
 	}
@@ -276,7 +277,7 @@ func (in Input) changeLibraries(step Step, libraries []compute.Library, verdict 
 
 func (in Input) restartForLibraries(state LibraryState) Plan {
 	plan := Plan{
-		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to remove " + shownLibraries(state.Uninstalling)},
+		Verdict: managed.Verdict{Reason: v1alpha1.ReasonRestarting, Message: "/libraries: restarting to remove " + shownLibraries(state.Uninstalling)},
 	}
 	if in.Observed.Details.State == compute.StateRunning {
 		plan.Step = Restart{in.Observed.Details.ClusterId}
@@ -300,15 +301,15 @@ func sameLibrary(a, b compute.Library) bool {
 	return drift.LibraryIdentity(a) == drift.LibraryIdentity(b)
 }
 
-func installing(what string) Verdict {
-	return Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "installing " + what}
+func installing(what string) managed.Verdict {
+	return managed.Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "installing " + what}
 }
 
 // persistingLibraries returns the verdict while the names of the declared libraries are
 // stored. Libraries that are installed already are not missing.
-func persistingLibraries(missing []compute.Library) Verdict {
+func persistingLibraries(missing []compute.Library) managed.Verdict {
 	if len(missing) == 0 {
-		return Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "comparing the declared libraries with those of the cluster"}
+		return managed.Verdict{Reason: v1alpha1.ReasonInstallingLibraries, Message: "comparing the declared libraries with those of the cluster"}
 	}
 	return installing(shownLibraries(missing))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
@@ -48,7 +49,7 @@ func Needs(in NeedsInput, interest *cache.Interest) {
 // accepted; zero: any read. During a deletion the owner of the cluster must be read after
 // the deletion was observed, or at any time while reads fail. A cluster that was just
 // created is not missing before it must be visible.
-func ReadAfter(in NeedsInput, read cache.Observation, failing *Failure, limits Limits) time.Time {
+func ReadAfter(in NeedsInput, read cache.Observation, failing *managed.Failure, limits Limits) time.Time {
 	after := latest(in.Attempts.readAfter(), readForEdge(in.Cluster, in.Now))
 	isLastKnown := read.Presence == cache.Present && failing != nil
 	if !in.Cluster.DeletionTimestamp.IsZero() && !isLastKnown {
@@ -72,7 +73,7 @@ const (
 // SearchInput has the facts that decide whether the owner tag is searched for.
 type SearchInput struct {
 	Cluster  *v1alpha1.DatabricksCluster
-	Presence Presence
+	Presence managed.Presence
 	Origin   Origin
 	Owner    drift.Tag
 	Adoption Adoption
@@ -108,15 +109,15 @@ func SearchQuery(in SearchInput) cache.Query {
 // and seldom while they are as declared, to detect changes by other actors. changedAt is
 // when the state of the cluster last changed.
 func LibrariesLookup(
-	cluster *v1alpha1.DatabricksCluster, presence Presence, details *compute.ClusterDetails, changedAt time.Time, attempts Attempts,
+	cluster *v1alpha1.DatabricksCluster, presence managed.Presence, details *compute.ClusterDetails, changedAt time.Time, attempts Attempts,
 ) cache.Lookup {
 	tried := attempts.Last.At
 	switch {
 	case !ManagesLibraries(cluster):
 		return cache.Lookup{}
-	case presence == Unknown:
+	case presence == managed.Unknown:
 		return cache.Lookup{Cadence: cache.WhileChanging, After: tried}
-	case presence != Present:
+	case presence != managed.Present:
 		return cache.Lookup{}
 	case NeedsLibraries(cluster, details):
 		return cache.Lookup{Cadence: cache.WhileChanging, After: latest(changedAt, tried)}
@@ -131,7 +132,7 @@ func LibrariesRead(look cache.Look[[]compute.LibraryFullStatus]) (known Librarie
 		return Libraries{Seen: true, Statuses: look.Value}
 	}
 	if look.Err != nil {
-		known.Failure = FailureOf(look.Err)
+		known.Failure = managed.FailureOf(look.Err)
 	}
 	return known
 }
@@ -206,7 +207,7 @@ func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]comp
 	set := attempts.permissions(cluster)
 	known.InPlace = set.done || PermissionsInPlace(cluster)
 	if look.Err != nil {
-		known.Failure = FailureOf(look.Err)
+		known.Failure = managed.FailureOf(look.Err)
 	}
 	if !look.StartedAt.IsZero() && (set.refused || look.StartedAt.After(set.At)) {
 		known.Seen, known.Direct = true, drift.DirectPermissions(look.Value)

@@ -13,6 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 var (
@@ -61,12 +62,12 @@ func TestReadAfter(t *testing.T) {
 	young := func(in *Input) {
 		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1, NotAfter: in.Cluster.Status.Creation.NotAfter}
 	}
-	failure := &Failure{Class: databricks.ClassTransient}
+	failure := &managed.Failure{Class: databricks.ClassTransient}
 	visible := noon.Add(limits.CreateWindow + limits.RequestDeadline + limits.VisibilityGrace)
 	for name, row := range map[string]struct {
 		changes  []change
 		presence cache.Presence
-		failing  *Failure
+		failing  *managed.Failure
 		want     time.Time
 	}{
 		"any read is accepted":                                         {nil, cache.Present, nil, time.Time{}},
@@ -87,23 +88,23 @@ func TestReadAfter(t *testing.T) {
 func TestSearches(t *testing.T) {
 	for name, row := range map[string]struct {
 		changes  []change
-		presence Presence
+		presence managed.Presence
 		origin   Origin
 		need     SearchNeed
 		after    time.Time
 	}{
-		"[case-01] a new object of this process":          {nil, Unknown, CreatedSinceStart, NoSearch, time.Time{}},
-		"[case-93] one that is older":                     {nil, Unknown, OlderThanProcess, SearchByTag, noon},
-		"clusters are not tagged":                         {[]change{untagged}, Unknown, OlderThanProcess, NoSearch, time.Time{}},
-		"[case-02] a lost create, which may be under way": {[]change{pendingSince(noon)}, Unknown, CreatedSinceStart, NoSearch, time.Time{}},
-		"[case-02] a lost create, which is over":          {[]change{longPending}, Unknown, CreatedSinceStart, SearchByTag, noon},
-		"[case-93] the cluster is missing":                {[]change{owning}, Missing, CreatedSinceStart, SearchByTag, noon},
-		"[case-93] the cluster was purged":                {[]change{owning}, Purged, CreatedSinceStart, SearchByTag, noon},
-		"the cluster is there":                            {[]change{owning}, Present, OlderThanProcess, NoSearch, time.Time{}},
-		"an adopted cluster is missing":                   {[]change{owning, adopting}, Missing, OlderThanProcess, NoSearch, time.Time{}},
-		"an observed cluster is missing":                  {[]change{owning, observing}, Missing, OlderThanProcess, NoSearch, time.Time{}},
-		"the object is being deleted":                     {[]change{owning, deleted}, Missing, OlderThanProcess, NoSearch, time.Time{}},
-		"it is being deleted while its create is lost":    {[]change{longPending, deleted}, Unknown, OlderThanProcess, SearchByTag, noon},
+		"[case-01] a new object of this process":          {nil, managed.Unknown, CreatedSinceStart, NoSearch, time.Time{}},
+		"[case-93] one that is older":                     {nil, managed.Unknown, OlderThanProcess, SearchByTag, noon},
+		"clusters are not tagged":                         {[]change{untagged}, managed.Unknown, OlderThanProcess, NoSearch, time.Time{}},
+		"[case-02] a lost create, which may be under way": {[]change{pendingSince(noon)}, managed.Unknown, CreatedSinceStart, NoSearch, time.Time{}},
+		"[case-02] a lost create, which is over":          {[]change{longPending}, managed.Unknown, CreatedSinceStart, SearchByTag, noon},
+		"[case-93] the cluster is missing":                {[]change{owning}, managed.Missing, CreatedSinceStart, SearchByTag, noon},
+		"[case-93] the cluster was purged":                {[]change{owning}, managed.Purged, CreatedSinceStart, SearchByTag, noon},
+		"the cluster is there":                            {[]change{owning}, managed.Present, OlderThanProcess, NoSearch, time.Time{}},
+		"an adopted cluster is missing":                   {[]change{owning, adopting}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"an observed cluster is missing":                  {[]change{owning, observing}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"the object is being deleted":                     {[]change{owning, deleted}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"it is being deleted while its create is lost":    {[]change{longPending, deleted}, managed.Unknown, OlderThanProcess, SearchByTag, noon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -142,7 +143,7 @@ func TestLibrariesLookup(t *testing.T) {
 	}{
 		"none are declared":                        {[]change{is("RUNNING")}, cache.NotNeeded, time.Time{}},
 		"the cluster was not read":                 {[]change{withLibraries(), did(StepInstallLibraries, time.Minute)}, cache.WhileChanging, before},
-		"there is no cluster":                      {[]change{withLibraries(), gone(Missing)}, cache.NotNeeded, time.Time{}},
+		"there is no cluster":                      {[]change{withLibraries(), gone(managed.Missing)}, cache.NotNeeded, time.Time{}},
 		"[case-47] they are not named yet":         {[]change{withLibraries(), is("RUNNING")}, cache.WhileChanging, after},
 		"[case-47] they are installed":             {[]change{withLibraries("INSTALLED"), installed, is("RUNNING")}, cache.WhileQuiet, time.Time{}},
 		"[case-47] the cluster was restarted":      {[]change{withLibraries("INSTALLED"), installed, restarted}, cache.WhileChanging, after},
@@ -165,7 +166,7 @@ func TestLibrariesLookup(t *testing.T) {
 func TestLibrariesRead(t *testing.T) {
 	g := NewWithT(t)
 	failed := cache.Look[[]compute.LibraryFullStatus]{Err: errors.New("broken")}
-	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Failure: &Failure{Class: databricks.ClassTransient, Message: "broken"}}))
+	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "broken"}}))
 	failed.StartedAt = noon
 	g.Expect(LibrariesRead(failed)).To(Equal(Libraries{Seen: true}), "the earlier value is used")
 	g.Expect(LibrariesRead(cache.Look[[]compute.LibraryFullStatus]{})).To(Equal(Libraries{}))
@@ -214,7 +215,7 @@ func TestPermissionsLookups(t *testing.T) {
 		return func(in *Input) {
 			attempt := Attempt{Step: StepSetPermissions, At: at, Generation: 1}
 			if class != "" {
-				attempt.Failure = &Failure{Class: class}
+				attempt.Failure = &managed.Failure{Class: class}
 			}
 			in.Attempts = in.Attempts.RecordedSideStep(attempt)
 		}

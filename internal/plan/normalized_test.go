@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 const firstOnDemand = "/aws_attributes/first_on_demand"
@@ -36,7 +37,7 @@ func comparing(t *testing.T, desired, effective drift.Tree, asked string) change
 	observed, err := drift.Observe(&details, json.RawMessage(asked))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return func(in *Input) {
-		in.Observed.Presence, in.Observed.Details = Present, &details
+		in.Observed.Presence, in.Observed.Details = managed.Present, &details
 		details.ClusterId, details.State, details.SparkContextId = clusterID, compute.StateRunning, 7
 		in.Observed.Desired, in.Observed.Compared, in.Observed.SpecKnown = desired, true, observed.SpecKnown()
 		in.Observed.Differences, in.Observed.Normalized = SplitNormalized(NormalizedInput{

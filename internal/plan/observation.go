@@ -6,8 +6,8 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Input has all facts that a decision depends on.
@@ -51,20 +51,20 @@ type Limits struct {
 // Observation has the observed facts. A failed read is a fact, too.
 type Observation struct {
 	// Blocked is why the workspace cannot be called; nil: it can.
-	Blocked *Blocked
+	Blocked *managed.Blocked
 	// Host and WorkspaceID identify the workspace, and Principal is the user or service
 	// principal that the credential authenticates as. Host is known once the credentials
 	// were read.
 	Host, Principal, WorkspaceID string
 	// ReadFailure is the current failure of reads of the workspace; nil: they succeed.
-	ReadFailure *Failure
+	ReadFailure *managed.Failure
 	// ReadFailureOfCluster is set if only the GETs of this cluster fail; lists may still
 	// return it.
 	ReadFailureOfCluster bool
 	// ReadFailingSince is when the reads began to fail.
 	ReadFailingSince time.Time
 	// Presence is whether the cluster exists, and Details is its state.
-	Presence Presence
+	Presence managed.Presence
 	Details  *compute.ClusterDetails
 	// ReadAt is when the read of the cluster began that Presence and Details are from.
 	ReadAt time.Time
@@ -120,33 +120,6 @@ type Observation struct {
 	Output Output
 }
 
-// Blocked is why a workspace cannot be called, as a reason and a message of a condition.
-type Blocked struct {
-	Reason  string
-	Message string
-	// Remedy is added to the message, except while the object is being deleted: Kubernetes
-	// then refuses new objects if its namespace is being deleted, too. It may be empty.
-	Remedy string
-	// Stalled is set if the user must change something.
-	Stalled bool
-	// ByLists is set if the cause is in the lists of the workspace, which a request to
-	// reconcile reads again.
-	ByLists bool
-	// RequeueAt is when to check again without an event; zero: never.
-	RequeueAt time.Time
-}
-
-// Presence is whether a cluster exists, as far as is known.
-type Presence int
-
-// The presences. Unknown means that no read that is recent enough is available.
-const (
-	Unknown Presence = iota
-	Present
-	Missing
-	Purged
-)
-
 // Search is the state of the search for the owner tag in complete lists.
 type Search struct {
 	CompleteLists int
@@ -163,7 +136,7 @@ type Plan struct {
 	// as before.
 	Request *v1alpha1.RequestStatus
 	// Verdict describes the situation; zero: the state of the cluster does.
-	Verdict Verdict
+	Verdict managed.Verdict
 	// Note is appended to the message of the verdict.
 	Note string
 	// Enforcement is how the enforcement of the violated policy stands, for the condition
@@ -194,33 +167,8 @@ func (p Plan) RequestAfter() *v1alpha1.RequestStatus {
 // every backoff and repeats all reads.
 func (p Plan) RequestsReread() bool {
 	acknowledged, ok := p.Step.(AcknowledgeRequest)
-	return ok && acknowledged.Request.Phase == v1alpha1.RequestSucceeded && verbOf(acknowledged.Request.Value) == v1alpha1.RequestReconcile
+	return ok && acknowledged.Request.Phase == v1alpha1.RequestSucceeded && managed.VerbOf(acknowledged.Request.Value) == v1alpha1.RequestReconcile
 }
 
 // Kind returns the name of the plan's step.
 func (p Plan) Kind() StepKind { return KindOf(p.Step) }
-
-// Intent is the creation that is sent next.
-type Intent struct {
-	Token                string
-	Incarnation, Attempt int64
-	NotAfter             time.Time
-}
-
-// Verdict describes a situation by a reason and a message of a condition.
-type Verdict struct {
-	Reason  string
-	Message string
-	// Stalled is set if nothing changes until the user changes something; otherwise the
-	// operator makes progress.
-	Stalled bool
-}
-
-// Failure is an error of the Databricks API.
-type Failure struct {
-	Class databricks.Class
-	// Message is "error_code: message" of the API, without control characters.
-	Message string
-	// RetryAfter is the Retry-After of the server; 0: none.
-	RetryAfter time.Duration
-}

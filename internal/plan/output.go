@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // The keys of the ConfigMap through which workloads find the cluster.
@@ -28,7 +29,7 @@ type Output struct {
 	// Foreign reports whether the ConfigMap does not belong to this object.
 	Foreign bool
 	// Failure is why the ConfigMap cannot be read; nil: it was read.
-	Failure *Failure
+	Failure *managed.Failure
 }
 
 // Published returns the content of the ConfigMap of an object; nil: none is declared, or
@@ -56,10 +57,10 @@ func (in Input) withOutput(next Plan) Plan {
 	switch {
 	case output.Failure != nil:
 		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
-		return in.withVerdictIfNone(next, output.Failure.verdictOn(field))
+		return in.withVerdictIfNone(next, output.Failure.VerdictOn(field))
 	case output.Foreign:
 		next.RequeueAt = soonest(next.RequeueAt, in.Now.Add(foreignRecheck))
-		return in.withVerdictIfNone(next, Verdict{
+		return in.withVerdictIfNone(next, managed.Verdict{
 			Reason:  v1alpha1.ReasonInvalidSpec,
 			Stalled: true,
 			Message: field + "ConfigMap " + name + " exists and does not belong to this object, so it is left alone; name another, or delete it",
@@ -69,7 +70,7 @@ func (in Input) withOutput(next Plan) Plan {
 	}
 	next, held := in.sideStep(next, Publish{wanted})
 	if held {
-		return in.withVerdictIfNone(next, in.Attempts.Side[StepPublish].Failure.verdictOn(field))
+		return in.withVerdictIfNone(next, in.Attempts.Side[StepPublish].Failure.VerdictOn(field))
 	}
 	return next
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Permissions is the observed access control list of the cluster.
@@ -16,7 +17,7 @@ type Permissions struct {
 	// read is needed.
 	InPlace bool
 	// Failure is why the permissions cannot be read; nil: they were read, or will be.
-	Failure *Failure
+	Failure *managed.Failure
 }
 
 // ManagesPermissions reports whether an object declares permissions; the list may be empty.
@@ -43,7 +44,7 @@ func (in Input) withPermissions(next Plan) Plan {
 		if drift.SamePermissions(wanted, permissions.Direct) || !in.delayedUntil(SubjectPermissions).IsZero() {
 			return next
 		}
-		verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"}
+		verdict := managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "/accessControlList"}
 		next, held := in.sideStep(next, SetPermissions{ClusterID: in.Observed.Details.ClusterId, Permissions: wanted})
 		if held {
 			verdict = in.Attempts.Side[StepSetPermissions].Failure.Verdict()
@@ -55,13 +56,13 @@ func (in Input) withPermissions(next Plan) Plan {
 	case permissions.Failure != nil:
 		return in.withVerdictIfNone(next, permissions.Failure.Verdict())
 	default:
-		return in.withVerdictIfNone(next, Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the permissions of the cluster"})
+		return in.withVerdictIfNone(next, managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the permissions of the cluster"})
 	}
 }
 
 // withVerdictIfNone adds a verdict to a plan without one, unless the state of the cluster is
 // a failure.
-func (in Input) withVerdictIfNone(next Plan, verdict Verdict) Plan {
+func (in Input) withVerdictIfNone(next Plan, verdict managed.Verdict) Plan {
 	details := in.Observed.Details
 	isHealthy := isRunning(details.State) || details.State == compute.StateTerminated && endedNormally(details)
 	if isHealthy && (next.Verdict.Reason == "" || next.Verdict.Reason == v1alpha1.ReasonChangesDeferred || next.Verdict.Reason == v1alpha1.ReasonDriftTolerated) {

@@ -20,7 +20,7 @@ func (in Input) withPin(next Plan) Plan {
 		step = Unpin{id}
 	}
 	next, held := in.sideStep(next, step)
-	if failure := in.Attempts.Side[KindOf(step)].Failure; held && failure.response().stalled {
+	if failure := in.Attempts.Side[KindOf(step)].Failure; held && failure.Stalls() {
 		next.Note = "spec.pinned is not in place: " + failure.Message
 	}
 	return next

@@ -1,6 +1,9 @@
 package plan
 
-import "github.com/databricks-operator/databricks-operator/api/v1alpha1"
+import (
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+)
 
 // rule returns the plan for one situation; ok is false in every other situation.
 type rule func(in Input) (plan Plan, ok bool)
@@ -93,8 +96,8 @@ func (in Input) withoutWritesIfSuspended(next Plan) Plan {
 		return next
 	}
 	held := Plan{Contended: next.Contended}
-	if in.Observed.Presence != Present {
-		held.Verdict = Verdict{
+	if in.Observed.Presence != managed.Present {
+		held.Verdict = managed.Verdict{
 			Reason:  v1alpha1.ReasonSuspended,
 			Message: "there is no cluster, and none is created while spec.suspend is true",
 		}

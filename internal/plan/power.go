@@ -7,6 +7,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 const (
@@ -30,7 +31,7 @@ func whenKeptTerminated(in Input) (Plan, bool) {
 	case compute.StatePending, compute.StateRunning, compute.StateRestarting, compute.StateResizing:
 		return in.withBackoff(Plan{
 			Step:    Terminate{in.Observed.Details.ClusterId},
-			Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, by " + in.policyName()},
+			Verdict: managed.Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, by " + in.policyName()},
 		}), true
 	default:
 		return Plan{}, false
@@ -58,20 +59,20 @@ func whenShouldRun(in Input) (Plan, bool) {
 		return Plan{}, false
 	}
 	if in.keptPolicy() == v1alpha1.RunPolicyRunning && in.autoterminates() {
-		return Plan{Verdict: Verdict{
+		return Plan{Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonAutoterminationConflict,
 			Stalled: true,
 			Message: in.policyName() + " keeps the cluster running, but autotermination_minutes, set by a policy or elsewhere, terminates it; change one of the two",
 		}}, true
 	}
 	if until := in.delayedUntil(SubjectPower); !until.IsZero() {
-		return Plan{RequeueAt: until, Verdict: Verdict{
+		return Plan{RequeueAt: until, Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonContended,
 			Message: "the cluster was stopped elsewhere more than three times within an hour, against " + in.policyName() + "; the next start is delayed",
 		}}, true
 	}
 	if again := in.nextLaunch(); in.Now.Before(again) {
-		verdict := Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: TerminationSummary(in.Observed.Details)}
+		verdict := managed.Verdict{Reason: v1alpha1.ReasonRetryingAfterError, Message: TerminationSummary(in.Observed.Details)}
 		if in.launchFailedByClientError() {
 			verdict.Reason, verdict.Stalled = v1alpha1.ReasonStartFailed, true
 		}
@@ -83,7 +84,7 @@ func whenShouldRun(in Input) (Plan, bool) {
 func (in Input) start(message string) Plan {
 	return in.withBackoff(Plan{
 		Step:    Start{in.Observed.Details.ClusterId},
-		Verdict: Verdict{Reason: v1alpha1.ReasonStarting, Message: message},
+		Verdict: managed.Verdict{Reason: v1alpha1.ReasonStarting, Message: message},
 	})
 }
 

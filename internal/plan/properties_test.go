@@ -14,6 +14,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 var (
@@ -63,12 +64,12 @@ func anySituation(t *rapid.T) Input {
 	if maybe("reads fail") {
 		readsFail(rapid.SampledFrom(classes).Draw(t, "read failure"), anyAgo.Draw(t, "failing for"))(&in)
 	}
-	in.Observed.Presence = rapid.SampledFrom([]Presence{Unknown, Present, Missing, Purged}).Draw(t, "presence")
+	in.Observed.Presence = rapid.SampledFrom([]managed.Presence{managed.Unknown, managed.Present, managed.Missing, managed.Purged}).Draw(t, "presence")
 	if in.clusterID() == "" {
 		// Without a cluster nothing is read, and no other object has it.
-		in.Observed.Presence, in.Observed.Details, in.Observed.ManagedBy = Unknown, nil, ""
+		in.Observed.Presence, in.Observed.Details, in.Observed.ManagedBy = managed.Unknown, nil, ""
 	}
-	if in.Observed.Presence == Present {
+	if in.Observed.Presence == managed.Present {
 		is(rapid.SampledFrom(states).Draw(t, "state"), func(c *compute.ClusterDetails) {
 			c.StateMessage = anyText.Draw(t, "state message")
 			c.SparkContextId = rapid.Int64Range(0, 1).Draw(t, "spark context")
@@ -85,7 +86,7 @@ func anySituation(t *rapid.T) Input {
 	searched(rapid.IntRange(0, 3).Draw(t, "lists"), matches...)(&in)
 	did(rapid.SampledFrom([]StepKind{StepNone, StepCreate, StepTerminate, StepUnpin, StepPermanentDelete}).Draw(t, "last"), anyAgo.Draw(t, "ago"))(&in)
 	if maybe("failed") {
-		in.Attempts.Last.Failure = &Failure{Class: rapid.SampledFrom(classes).Draw(t, "class"), Message: "CODE: words"}
+		in.Attempts.Last.Failure = &managed.Failure{Class: rapid.SampledFrom(classes).Draw(t, "class"), Message: "CODE: words"}
 		in.Attempts.Last.Failures = rapid.IntRange(1, 20).Draw(t, "failures")
 	} else if in.Attempts.Last.Step == StepCreate {
 		in.Attempts.Last.ClusterID, in.Attempts.Last.Token = clusterID, uid+"-3"
@@ -149,7 +150,7 @@ func anyExtras(t *rapid.T, in *Input, maybe func(string) bool) {
 	}
 	if maybe("failed beside") {
 		step := rapid.SampledFrom([]StepKind{StepPin, StepUnpin, StepSetPermissions, StepPublish}).Draw(t, "side step")
-		in.Attempts = in.Attempts.RecordedSideStep(Attempt{Step: step, Failure: &Failure{Class: rapid.SampledFrom(classes).Draw(t, "side failure")}, At: noon.Add(-anyAgo.Draw(t, "side ago"))})
+		in.Attempts = in.Attempts.RecordedSideStep(Attempt{Step: step, Failure: &managed.Failure{Class: rapid.SampledFrom(classes).Draw(t, "side failure")}, At: noon.Add(-anyAgo.Draw(t, "side ago"))})
 	}
 	if maybe("contended") {
 		subject := rapid.SampledFrom([]string{SubjectPower, SubjectSize, SubjectPin, SubjectExistence, SubjectPermissions, SubjectLibraries, "/sparkConf/a"}).Draw(t, "subject")
@@ -195,7 +196,7 @@ func TestADecisionDependsOnlyOnItsFacts(t *testing.T) {
 // The generator has two other owner tags, of which one can be taken over, and one source
 // that is a job.
 func belongsToAnother(in Input) bool {
-	isPresent := in.Observed.Presence == Present
+	isPresent := in.Observed.Presence == managed.Present
 	var tag string
 	if isPresent {
 		tag = in.Observed.Details.CustomTags[v1alpha1.OwnerTagKey]
@@ -252,7 +253,7 @@ func TestNothingIsCreatedWhileAClusterMayExist(t *testing.T) {
 		g.Expect(in.Cluster.Spec.ClusterID).To(BeEmpty(), "for an adopting object")
 		status := in.Cluster.Status
 		if status.ClusterID != "" {
-			g.Expect(in.Observed.Presence).To(BeElementOf(Missing, Purged), "beside a cluster on record")
+			g.Expect(in.Observed.Presence).To(BeElementOf(managed.Missing, managed.Purged), "beside a cluster on record")
 			g.Expect(status.Adopted).To(BeFalse())
 		}
 		switch {
@@ -285,12 +286,12 @@ func TestTheFinalizerIsRemovedOnlyWhenTheClusterIsHandled(t *testing.T) {
 			return
 		}
 		foreign := belongsToAnother(in)
-		stopped := in.Observed.Presence == Present && slices.Contains([]compute.State{"TERMINATED", "TERMINATING", "ERROR"}, in.Observed.Details.State)
+		stopped := in.Observed.Presence == managed.Present && slices.Contains([]compute.State{"TERMINATED", "TERMINATING", "ERROR"}, in.Observed.Details.State)
 		switch {
 		case in.Cluster.Status.ClusterID == "" && pending(in.Cluster):
 			g.Expect(in.Observed.Search.CompleteLists).To(BeNumerically(">=", enoughLists))
 			g.Expect(in.ownMatches()).To(BeEmpty())
-		case in.Cluster.Status.ClusterID == "", in.Observed.Presence == Missing, in.Observed.Presence == Purged, foreign:
+		case in.Cluster.Status.ClusterID == "", in.Observed.Presence == managed.Missing, in.Observed.Presence == managed.Purged, foreign:
 		default:
 			g.Expect(policy).To(Equal(v1alpha1.DeletionPolicyTerminate))
 			g.Expect(stopped).To(BeTrue())
@@ -317,7 +318,7 @@ func TestAPlanThatWaitsForTimeHasARequeue(t *testing.T) {
 func TestEveryFailedReadHasAVerdict(t *testing.T) {
 	g := NewWithT(t)
 	for _, class := range append(slices.Clone(classes), databricks.Class("New")) {
-		for _, presence := range []Presence{Unknown, Present} {
+		for _, presence := range []managed.Presence{managed.Unknown, managed.Present} {
 			in := situation(owning, is("RUNNING"), gone(presence), readsFail(class, time.Hour))
 			g.Expect(Make(in).Kind()).To(Equal(StepNone), "%s", class)
 			g.Expect(Make(in).Verdict.Reason).NotTo(BeEmpty(), "%s", class)

@@ -1,16 +1,14 @@
 package plan
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // whenRequested: the request annotation has a one-off request. It is stored before it is
@@ -18,16 +16,16 @@ import (
 // status, where scripts can wait for it.
 func whenRequested(in Input) (Plan, bool) {
 	asked := in.requested()
-	if asked.value == "" || in.isObserving() {
+	if asked.Value == "" || in.isObserving() {
 		return Plan{}, false
 	}
 	stored := in.Cluster.Status.Request
-	if stored == nil || stored.Value != asked.value {
+	if stored == nil || stored.Value != asked.Value {
 		return in.acknowledge(asked), true
 	}
 	switch stored.Phase {
 	case v1alpha1.RequestAccepted, v1alpha1.RequestInProgress:
-		return in.advance(asked.verb, *stored)
+		return in.advance(asked.Verb, *stored)
 	default:
 		return Plan{}, false
 	}
@@ -37,58 +35,26 @@ func whenRequested(in Input) (Plan, bool) {
 // backoff, also after a refused create.
 func whenReconcileRequested(in Input) (Plan, bool) {
 	asked, stored := in.requested(), in.Cluster.Status.Request
-	if asked.verb != v1alpha1.RequestReconcile || (stored != nil && stored.Value == asked.value) {
+	if asked.Verb != v1alpha1.RequestReconcile || (stored != nil && stored.Value == asked.Value) {
 		return Plan{}, false
 	}
-	if !asked.hasToken {
-		return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestRefused, Message: lacksToken(asked.verb)}), true
+	if !asked.HasToken {
+		return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestRefused, Message: managed.LacksToken(asked.Verb)}), true
 	}
-	return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
-}
-
-// requestAnnotation is the request annotation of an object.
-type requestAnnotation struct {
-	// value is what the status stores: the annotation, or the beginning and the digest of
-	// one that is too long.
-	value string
-	// verb is empty if there is no request, or one that is too long.
-	verb string
-	// hasToken reports whether the verb is followed by an @ and a token.
-	hasToken  bool
-	isTooLong bool
-}
-
-// lacksToken returns why a request without a token is refused.
-func lacksToken(verb string) string {
-	return fmt.Sprintf("it has no token, so it could be made only once; write %s@<any token>, such as %s@1", verb, verb)
+	return acknowledgeWith(v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestSucceeded, Message: "the workspace is read again"}), true
 }
 
 // requested returns the request annotation of the object.
-func (in Input) requested() requestAnnotation {
-	const beginning = 64
-	value := in.Cluster.Annotations[v1alpha1.AnnotationRequest]
-	if utf8.RuneCountInString(value) <= v1alpha1.MaxRequestLength {
-		verb, token, _ := strings.Cut(value, "@")
-		return requestAnnotation{value: value, verb: verb, hasToken: token != ""}
-	}
-	stored := fmt.Sprintf("%s...sha256:%x", strings.ToValidUTF8(value[:beginning], ""), sha256.Sum256([]byte(value)))
-	return requestAnnotation{value: stored, isTooLong: true}
-}
-
-// verbOf returns the verb of a request.
-func verbOf(value string) string {
-	verb, _, _ := strings.Cut(value, "@")
-	return verb
-}
+func (in Input) requested() managed.Request { return managed.RequestOf(in.Cluster.Annotations) }
 
 // acknowledge returns the plan that stores or refuses a request.
-func (in Input) acknowledge(asked requestAnnotation) Plan {
-	request := v1alpha1.RequestStatus{Value: asked.value, Phase: v1alpha1.RequestAccepted}
-	why := in.refusalReason(asked.verb)
+func (in Input) acknowledge(asked managed.Request) Plan {
+	request := v1alpha1.RequestStatus{Value: asked.Value, Phase: v1alpha1.RequestAccepted}
+	why := in.refusalReason(asked.Verb)
 	switch {
-	case why == "" && !asked.hasToken:
-		why = lacksToken(asked.verb)
-	case asked.isTooLong:
+	case why == "" && !asked.HasToken:
+		why = managed.LacksToken(asked.Verb)
+	case asked.IsTooLong:
 		why = fmt.Sprintf("the annotation %s has more than %d characters; write <verb>@<any token>", v1alpha1.AnnotationRequest, v1alpha1.MaxRequestLength)
 	}
 	if why != "" {
@@ -199,7 +165,7 @@ func (in Input) advanceRestart(request v1alpha1.RequestStatus) (Plan, bool) {
 	request.Phase = v1alpha1.RequestInProgress
 	plan := in.withBackoff(Plan{
 		Step:    Restart{details.ClusterId},
-		Verdict: Verdict{Reason: v1alpha1.ReasonRestarting, Message: "restarting the cluster, on request"},
+		Verdict: managed.Verdict{Reason: v1alpha1.ReasonRestarting, Message: "restarting the cluster, on request"},
 	})
 	plan.Request = &request
 	return plan, true
@@ -222,7 +188,7 @@ func (in Input) advanceTerminate(request v1alpha1.RequestStatus) (Plan, bool) {
 	request.Phase = v1alpha1.RequestInProgress
 	plan := in.withBackoff(Plan{
 		Step:    Terminate{in.Observed.Details.ClusterId},
-		Verdict: Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, on request"},
+		Verdict: managed.Verdict{Reason: v1alpha1.ReasonTerminating, Message: "terminating the cluster, on request"},
 	})
 	plan.Request = &request
 	return plan, true
@@ -252,7 +218,7 @@ func (in Input) hasAccepted(verb string) bool {
 // hasOpenRequest reports whether a request with this verb is stored and not finished.
 func (in Input) hasOpenRequest(verb string) bool {
 	stored := in.Cluster.Status.Request
-	if stored == nil || stored.Value != in.requested().value || verbOf(stored.Value) != verb {
+	if stored == nil || stored.Value != in.requested().Value || managed.VerbOf(stored.Value) != verb {
 		return false
 	}
 	return stored.Phase == v1alpha1.RequestAccepted || stored.Phase == v1alpha1.RequestInProgress

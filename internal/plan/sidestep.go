@@ -52,8 +52,8 @@ func (in Input) backoffUntil(last Attempt) time.Time {
 		return time.Time{}
 	}
 	changed := last.Generation != in.Cluster.Generation || last.Credential != in.Observed.Credential
-	again := last.At.Add(last.Failure.backoff(last.Failures))
-	if last.Failure.response().stalled && changed || !in.Now.Before(again) {
+	again := last.At.Add(last.Failure.Backoff(last.Failures))
+	if last.Failure.Stalls() && changed || !in.Now.Before(again) {
 		return time.Time{}
 	}
 	return again

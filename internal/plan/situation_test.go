@@ -10,6 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 const (
@@ -101,11 +102,13 @@ func is(state compute.State, more ...func(*compute.ClusterDetails)) change {
 		for _, set := range more {
 			set(details)
 		}
-		in.Observed.Presence, in.Observed.Details = Present, details
+		in.Observed.Presence, in.Observed.Details = managed.Present, details
 	}
 }
 
-func gone(presence Presence) change { return func(in *Input) { in.Observed.Presence = presence } }
+func gone(presence managed.Presence) change {
+	return func(in *Input) { in.Observed.Presence = presence }
+}
 
 // searched sets complete lists that contain these clusters with the owner tag.
 func searched(lists int, matches ...*compute.ClusterDetails) change {
@@ -133,20 +136,20 @@ func did(step StepKind, ago time.Duration) change {
 func failed(step StepKind, class databricks.Class, ago time.Duration) change {
 	return func(in *Input) {
 		did(step, ago)(in)
-		in.Attempts.Last.Failures, in.Attempts.Last.Failure = 1, &Failure{Class: class, Message: "CODE: the message of the API"}
+		in.Attempts.Last.Failures, in.Attempts.Last.Failure = 1, &managed.Failure{Class: class, Message: "CODE: the message of the API"}
 	}
 }
 
 func readsFail(class databricks.Class, ago time.Duration) change {
 	return func(in *Input) {
-		in.Observed.ReadFailure = &Failure{Class: class, Message: "CODE: the message of the API"}
+		in.Observed.ReadFailure = &managed.Failure{Class: class, Message: "CODE: the message of the API"}
 		in.Observed.ReadFailingSince = noon.Add(-ago)
 	}
 }
 
 func unreachable(in *Input) {
 	in.Observed.Host = ""
-	in.Observed.Blocked = &Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "no Secret", RequeueAt: noon.Add(time.Minute)}
+	in.Observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "no Secret", RequeueAt: noon.Add(time.Minute)}
 }
 
 func otherHost(in *Input) { in.Observed.Host = "https://adb-2.azuredatabricks.net" }
@@ -193,7 +196,7 @@ func differencesOf(step Step) []drift.Difference {
 }
 
 // intentOf returns the intent of a Create; zero for other steps.
-func intentOf(step Step) Intent {
+func intentOf(step Step) managed.Intent {
 	create, _ := step.(Create)
 	return create.Intent
 }
@@ -220,10 +223,10 @@ var (
 )
 
 // hasKnownReason reports whether the reason of a verdict exists and matches Stalled.
-func hasKnownReason(verdict Verdict) bool {
+func hasKnownReason(verdict managed.Verdict) bool {
 	switch {
 	case verdict.Reason == "":
-		return verdict == Verdict{}
+		return verdict == managed.Verdict{}
 	case verdict.Stalled:
 		return slices.Contains(stalledReasons, verdict.Reason)
 	default:

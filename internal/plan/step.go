@@ -8,6 +8,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Step is one action with its parameters. Its types are those in this file; nil: no action. A new step is a type and a kind here, a case in
@@ -65,7 +66,7 @@ type PersistLibraries struct{}
 type AcknowledgeRequest struct{ Request v1alpha1.RequestStatus }
 
 // Create persists the intent and creates the cluster.
-type Create struct{ Intent Intent }
+type Create struct{ Intent managed.Intent }
 
 // Start starts a terminated cluster.
 type Start struct{ ClusterID string }

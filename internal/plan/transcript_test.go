@@ -19,6 +19,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // The transcripts in testdata/rules are one file per rule. Each case is a comment, the lines
@@ -141,7 +142,7 @@ func decision(in Input) string {
 	if next.Request != nil {
 		fmt.Fprintf(&out, "request: %s\n", next.Request.Phase)
 	}
-	if next.Verdict != (Verdict{}) {
+	if next.Verdict != (managed.Verdict{}) {
 		kind := "progress"
 		if next.Verdict.Stalled {
 			kind = "stalled"
@@ -229,7 +230,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 	},
 	"is": func(_ *testing.T, in *Input, args []string) { is(compute.State(args[0]))(in) },
 	"gone": func(_ *testing.T, in *Input, args []string) {
-		gone(map[string]Presence{"missing": Missing, "purged": Purged}[args[0]])(in)
+		gone(map[string]managed.Presence{"missing": managed.Missing, "purged": managed.Purged}[args[0]])(in)
 	},
 	"ended": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Details.TerminationReason = &compute.TerminationReason{Type: compute.TerminationReasonType(args[0]), Code: compute.TerminationReasonCode(args[1])}
@@ -255,7 +256,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 		searched(1, matches...)(in)
 	},
 	"name-not-found": func(_ *testing.T, in *Input, _ []string) {
-		in.Observed.Blocked = &Blocked{Reason: v1alpha1.ReasonReferenceNotFound, Message: `spec.policyName "smal" is not found`, Stalled: true, ByLists: true}
+		in.Observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonReferenceNotFound, Message: `spec.policyName "smal" is not found`, Stalled: true, ByLists: true}
 	},
 	"did": func(_ *testing.T, in *Input, args []string) { did(StepKind(args[0]), span(args[1]))(in) },
 	"failed": func(_ *testing.T, in *Input, args []string) {
@@ -263,7 +264,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 	},
 	"failed-beside": func(_ *testing.T, in *Input, args []string) {
 		in.Attempts = in.Attempts.RecordedSideStep(Attempt{
-			Step: StepKind(args[0]), Failure: &Failure{Class: databricks.Class(args[1]), Message: "CODE: the message of the API"}, At: noon.Add(-span(args[2])), Generation: 1,
+			Step: StepKind(args[0]), Failure: &managed.Failure{Class: databricks.Class(args[1]), Message: "CODE: the message of the API"}, At: noon.Add(-span(args[2])), Generation: 1,
 			Credential: in.Observed.Credential,
 		})
 	},
@@ -295,7 +296,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 		})
 	},
 	"libraries-fail": func(_ *testing.T, in *Input, args []string) {
-		in.Observed.Libraries.Failure = &Failure{Class: databricks.Class(args[0]), Message: "CODE: the message of the API"}
+		in.Observed.Libraries.Failure = &managed.Failure{Class: databricks.Class(args[0]), Message: "CODE: the message of the API"}
 	},
 	"violates": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Compliance.PolicyID, in.Observed.Compliance.Seen = "P1", true
@@ -310,16 +311,16 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 			"unknown":  {},
 			"in-place": {InPlace: true},
 			"none":     {Seen: true},
-			"fail":     {Failure: &Failure{Class: databricks.ClassForbidden, Message: "CODE: the message of the API"}},
+			"fail":     {Failure: &managed.Failure{Class: databricks.ClassForbidden, Message: "CODE: the message of the API"}},
 		}[args[0]]
 	},
 	"output": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Output = map[string]Output{
 			"absent":    {},
 			"foreign":   {Foreign: true},
-			"fails":     {Failure: &Failure{Class: databricks.ClassTransient, Message: "the API server does not answer"}},
+			"fails":     {Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "the API server does not answer"}},
 			"written":   {Data: Published(in.Cluster)},
-			"forbidden": {Failure: &Failure{Class: databricks.ClassForbidden, Message: "the operator may not read it"}},
+			"forbidden": {Failure: &managed.Failure{Class: databricks.ClassForbidden, Message: "the operator may not read it"}},
 		}[args[0]]
 	},
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // changed reports whether the user changed the declared fields since they were last in
@@ -126,8 +127,8 @@ func whenDiffPending(in Input) (Plan, bool) {
 }
 
 // notYetCompared returns the verdict for an object that will be compared.
-func notYetCompared() Verdict {
-	return Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}
+func notYetCompared() managed.Verdict {
+	return managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "comparing the changed object with its cluster"}
 }
 
 // whenChangeHadNoEffect: the workspace accepted a change that had no effect. It is not sent
@@ -145,7 +146,7 @@ func whenChangeHadNoEffect(in Input) (Plan, bool) {
 	if len(hadNoEffect) == 0 {
 		return Plan{}, false
 	}
-	return Plan{Verdict: Verdict{
+	return Plan{Verdict: managed.Verdict{
 		Reason:  v1alpha1.ReasonImmutableField,
 		Stalled: true,
 		Message: DiffPaths(hadNoEffect) + ": the workspace accepted the change and did not apply it; change it back, or create another cluster",
@@ -173,7 +174,7 @@ func whenSizeDiffers(in Input) (Plan, bool) {
 	}
 	return in.correct(Plan{
 		Step:    Resize{ClusterID: in.Observed.Details.ClusterId, Differences: sizes},
-		Verdict: Verdict{Reason: v1alpha1.ReasonResizing, Message: DiffPaths(sizes)},
+		Verdict: managed.Verdict{Reason: v1alpha1.ReasonResizing, Message: DiffPaths(sizes)},
 	}), true
 }
 
@@ -184,7 +185,7 @@ func whenUpdateNeeded(in Input) (Plan, bool) {
 	if len(due) == 0 {
 		return Plan{}, false
 	}
-	verdict := Verdict{Reason: v1alpha1.ReasonUpdating, Message: DiffPaths(due)}
+	verdict := managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: DiffPaths(due)}
 	update := Plan{Step: Update{ClusterID: in.Observed.Details.ClusterId, Differences: due, Method: in.updateMethod(due)}, Verdict: verdict}
 	state := in.Observed.Details.State
 	switch {
@@ -222,12 +223,12 @@ func whenDeferred(in Input) (Plan, bool) {
 			waiting = strings.TrimPrefix(waiting+", /libraries", ", ")
 		}
 		return Plan{
-			Verdict:       Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied " + in.deferredUntil()},
+			Verdict:       managed.Verdict{Reason: v1alpha1.ReasonChangesDeferred, Message: waiting + ": applied " + in.deferredUntil()},
 			LibrariesWait: librariesWait,
 			RequeueAt:     in.appliedFrom(),
 		}, true
 	}
-	return Plan{Verdict: Verdict{
+	return Plan{Verdict: managed.Verdict{
 		Reason:  v1alpha1.ReasonDriftTolerated,
 		Message: DiffPaths(differences) + ": changed elsewhere, and left by driftPolicy while the cluster runs",
 	}}, true

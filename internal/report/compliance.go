@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -28,8 +29,8 @@ const EventPolicyEnforced = "PolicyEnforced"
 // until the workspace tells others.
 func recordViolations(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	compliance := in.Observed.Compliance
-	hasNoPolicy := in.Observed.Presence == plan.Present && compliance.PolicyID == ""
-	gone := in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged
+	hasNoPolicy := in.Observed.Presence == managed.Present && compliance.PolicyID == ""
+	gone := in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
 	switch {
 	case !plan.AsksCompliance(in.Cluster), hasNoPolicy, gone:
 		status.Violations = nil
@@ -53,12 +54,12 @@ func (s setter) policyCompliant() {
 	compliance := s.in.Observed.Compliance
 	switch {
 	case !plan.AsksCompliance(s.in.Cluster):
-		s.remove(kind)
+		s.Remove(kind)
 	case compliance.Seen && len(compliance.Violations) == 0:
 		s.set(kind, metav1.ConditionTrue, v1alpha1.ReasonCompliant, "the cluster complies with its policy")
 	case compliance.Seen:
 		s.set(kind, metav1.ConditionFalse, v1alpha1.ReasonPolicyViolated, s.violationsMessage())
-	case s.in.Observed.Presence == plan.Present && compliance.PolicyID == "":
+	case s.in.Observed.Presence == managed.Present && compliance.PolicyID == "":
 		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonNoPolicy, "the cluster has no policy")
 	case compliance.Failure != nil:
 		verdict := compliance.Failure.Verdict()
@@ -72,7 +73,7 @@ func (s setter) policyCompliant() {
 // generation, and the cluster was not found to be gone.
 func (s setter) keepsCompliance() bool {
 	last := meta.FindStatusCondition(s.in.Cluster.Status.Conditions, v1alpha1.ConditionPolicyCompliant)
-	isKnown := s.in.Observed.Presence == plan.Present || s.in.Observed.Presence == plan.Unknown
+	isKnown := s.in.Observed.Presence == managed.Present || s.in.Observed.Presence == managed.Unknown
 	return last != nil && last.ObservedGeneration == s.in.Cluster.Generation && last.Reason != v1alpha1.ReasonNoPolicy && isKnown
 }
 

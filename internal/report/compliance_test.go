@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -18,7 +19,7 @@ func (h *history) complying(compliance plan.Compliance, enforcement string) *his
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: "RUNNING", PolicyId: compliance.PolicyID}
 	return h.report(Input{
 		Observed: plan.Observation{
-			Host: host, WorkspaceID: "1", Presence: plan.Present, Details: details, Compared: true, Desired: desired, Compliance: compliance,
+			Host: host, WorkspaceID: "1", Presence: managed.Present, Details: details, Compared: true, Desired: desired, Compliance: compliance,
 		},
 		Plan: plan.Plan{Enforcement: enforcement},
 	})
@@ -60,7 +61,7 @@ func TestPolicyCompliant(t *testing.T) {
 	h.complying(unread, "")
 	g.Expect(h.cluster.Status.Violations).To(HaveLen(1), "they stay with the condition")
 
-	failed := plan.Compliance{PolicyID: "P1", Failure: &plan.Failure{Class: databricks.ClassForbidden, Message: "m"}}
+	failed := plan.Compliance{PolicyID: "P1", Failure: &managed.Failure{Class: databricks.ClassForbidden, Message: "m"}}
 	g.Expect(h.complying(failed, "").compliance()).To(Equal("Unknown PermissionDenied: the compliance cannot be read: m"))
 	g.Expect(h.complying(plan.Compliance{}, "").compliance()).To(Equal("Unknown NoPolicy: the cluster has no policy"))
 	g.Expect(h.cluster.Status.Violations).To(BeEmpty())
@@ -76,7 +77,7 @@ func TestPolicyCompliant(t *testing.T) {
 func TestTheComplianceOfAMissingCluster(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created().edited(asksCompliance).complying(violates, "")
-	h.observing(plan.Observation{Presence: plan.Missing})
+	h.observing(plan.Observation{Presence: managed.Missing})
 	g.Expect(h.compliance()).To(HavePrefix("Unknown NotChecked"))
 	g.Expect(h.cluster.Status.Violations).To(BeEmpty())
 }
@@ -103,15 +104,15 @@ func TestViolationsAreBounded(t *testing.T) {
 func TestAnEnforcementIsAnEvent(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created().edited(asksCompliance)
-	enforce := func(state compute.State, changed ...string) []Event {
+	enforce := func(state compute.State, changed ...string) []managed.Event {
 		h.report(Input{
-			Observed: plan.Observation{Host: host, Presence: plan.Present, Details: &compute.ClusterDetails{ClusterId: clusterID, State: state}},
+			Observed: plan.Observation{Host: host, Presence: managed.Present, Details: &compute.ClusterDetails{ClusterId: clusterID, State: state}},
 			Plan:     plan.Plan{Step: plan.EnforceCompliance{ClusterID: clusterID}, NonBlocking: true},
 			Outcome:  Outcome{Ran: true, Enforced: changed},
 		})
 		return h.last.ActionEvents
 	}
-	g.Expect(enforce("RUNNING", "a", "b")).To(ConsistOf(Event{
+	g.Expect(enforce("RUNNING", "a", "b")).To(ConsistOf(managed.Event{
 		Type: "Normal", Reason: EventPolicyEnforced, Action: "EnforceCompliance", Note: "the policy was enforced on cluster " + clusterID + ", which restarts: a, b",
 	}))
 	g.Expect(enforce("TERMINATED", "a")).To(ConsistOf(HaveField("Note", "the policy was enforced on cluster "+clusterID+": a")))

@@ -9,21 +9,24 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
 // setConditions sets every condition, so that no condition outlives its facts.
-func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
-	set := setter{status: status, in: in}
+func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict managed.Verdict) {
+	set := setter{
+		Conditions: managed.Conditions{List: &status.Conditions, Generation: in.Cluster.Generation, Now: in.Now}, status: status, in: in,
+	}
 	switch {
 	case verdict.Reason == "":
-		set.keepConditions()
+		set.Keep()
 	case isReady(verdict.Reason):
-		set.ready(verdict)
+		set.Ready(set.described(verdict))
 	case verdict.Reason == v1alpha1.ReasonSuspended:
-		set.idle(verdict)
+		set.Idle(set.described(verdict))
 	default:
-		set.notReady(verdict)
+		set.NotReady(set.described(verdict))
 	}
 	set.synced()
 	set.running()
@@ -34,58 +37,28 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict p
 
 // setter sets the conditions of one report.
 type setter struct {
+	managed.Conditions
+
 	status *v1alpha1.DatabricksClusterStatus
 	in     Input
 }
 
+// set sets a condition. Its message is that of the state of the cluster if it has no other.
 func (s setter) set(kind string, value metav1.ConditionStatus, reason, message string) {
+	s.Set(kind, value, reason, s.messageOr(message))
+}
+
+// described returns a verdict with the state of the cluster if it has no message.
+func (s setter) described(verdict managed.Verdict) managed.Verdict {
+	verdict.Message = s.messageOr(verdict.Message)
+	return verdict
+}
+
+func (s setter) messageOr(message string) string {
 	if message == "" {
-		message = s.stateText()
+		return s.stateText()
 	}
-	meta.SetStatusCondition(&s.status.Conditions, metav1.Condition{
-		Type:               kind,
-		Status:             value,
-		Reason:             reason,
-		Message:            message,
-		ObservedGeneration: s.in.Cluster.Generation,
-		LastTransitionTime: metav1.NewTime(s.in.Now.UTC()),
-	})
-}
-
-func (s setter) remove(kind string) {
-	meta.RemoveStatusCondition(&s.status.Conditions, kind)
-}
-
-// ready sets the conditions of a cluster that is as the policies require.
-func (s setter) ready(verdict plan.Verdict) {
-	s.remove(v1alpha1.ConditionReconciling)
-	s.remove(v1alpha1.ConditionStalled)
-	s.set(v1alpha1.ConditionReady, metav1.ConditionTrue, verdict.Reason, verdict.Message)
-}
-
-// idle sets the conditions of a suspended object whose cluster is not usable.
-func (s setter) idle(verdict plan.Verdict) {
-	s.remove(v1alpha1.ConditionReconciling)
-	s.remove(v1alpha1.ConditionStalled)
-	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
-}
-
-// notReady sets Ready=False with exactly one of Reconciling and Stalled.
-func (s setter) notReady(verdict plan.Verdict) {
-	present, absent := v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled
-	if verdict.Stalled {
-		present, absent = absent, present
-	}
-	s.remove(absent)
-	s.set(present, metav1.ConditionTrue, verdict.Reason, verdict.Message)
-	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, verdict.Reason, verdict.Message)
-}
-
-// keepConditions keeps the conditions for this generation, because there are no new facts.
-func (s setter) keepConditions() {
-	for i := range s.status.Conditions {
-		s.status.Conditions[i].ObservedGeneration = s.in.Cluster.Generation
-	}
+	return message
 }
 
 func (s setter) synced() {
@@ -98,7 +71,7 @@ func (s setter) synced() {
 	case isContended(s.in.Plan):
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionFalse, v1alpha1.ReasonContended, contendedMessage(s.in))
 	case !observed.Compared && s.keepsLastComparison():
-		s.keepConditions()
+		s.Keep()
 	case !observed.Compared:
 		s.set(v1alpha1.ConditionSynced, metav1.ConditionUnknown, v1alpha1.ReasonNotCompared, "nothing to compare with yet")
 	case len(observed.Differences) > 0:
@@ -120,7 +93,7 @@ func (s setter) keepsLastComparison() bool {
 	if !s.in.Cluster.DeletionTimestamp.IsZero() {
 		return last != nil
 	}
-	unseen := s.in.Observed.Presence == plan.Unknown && s.in.Observed.Blocked == nil
+	unseen := s.in.Observed.Presence == managed.Unknown && s.in.Observed.Blocked == nil
 	return last != nil && (unseen || s.in.Observed.UnconfirmedDiff) && last.ObservedGeneration == s.in.Cluster.Generation
 }
 
@@ -164,7 +137,7 @@ func (s setter) stateText() string {
 
 func (s setter) suspended() {
 	if !s.in.Cluster.Spec.Suspend {
-		s.remove(v1alpha1.ConditionSuspended)
+		s.Remove(v1alpha1.ConditionSuspended)
 		return
 	}
 	s.set(v1alpha1.ConditionSuspended, metav1.ConditionTrue, v1alpha1.ReasonSuspended,
@@ -189,44 +162,44 @@ func isReady(reason string) bool {
 }
 
 // stateVerdict returns the verdict of the state of the cluster, if the plan has none.
-func stateVerdict(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+func stateVerdict(in Input, status *v1alpha1.DatabricksClusterStatus) managed.Verdict {
 	switch {
-	case in.Observed.Presence == plan.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
-		return plan.Verdict{}
-	case in.Observed.Presence == plan.Unknown:
-		return plan.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the cluster"}
+	case in.Observed.Presence == managed.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
+		return managed.Verdict{}
+	case in.Observed.Presence == managed.Unknown:
+		return managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the cluster"}
 	case in.Observed.UnconfirmedDiff && in.Cluster.Status.State == status.State:
-		return plan.Verdict{}
-	case in.Observed.Presence != plan.Present:
-		return plan.Verdict{Reason: v1alpha1.ReasonPurged, Message: "Databricks purged the idle cluster; it is created again when it is needed"}
+		return managed.Verdict{}
+	case in.Observed.Presence != managed.Present:
+		return managed.Verdict{Reason: v1alpha1.ReasonPurged, Message: "Databricks purged the idle cluster; it is created again when it is needed"}
 	case in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
-		return plan.Verdict{Reason: v1alpha1.ReasonObserved, Message: "the cluster is observed and not managed"}
+		return managed.Verdict{Reason: v1alpha1.ReasonObserved, Message: "the cluster is observed and not managed"}
 	default:
 		return byState(in, status)
 	}
 }
 
 // byState returns the verdict of an existing, managed cluster.
-func byState(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+func byState(in Input, status *v1alpha1.DatabricksClusterStatus) managed.Verdict {
 	state := compute.State(status.State)
 	changing, isChanging := plan.Changing(in.Observed.Details)
 	switch {
 	case isChanging:
 		return changing
 	case isRunning(state):
-		return plan.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
+		return managed.Verdict{Reason: v1alpha1.ReasonRunning, Message: "the cluster is up"}
 	case state == compute.StateTerminated && in.Cluster.Spec.RunPolicy == v1alpha1.RunPolicyTerminated:
-		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedByRunPolicy, Message: "runPolicy Terminated keeps the cluster terminated"}
+		return managed.Verdict{Reason: v1alpha1.ReasonTerminatedByRunPolicy, Message: "runPolicy Terminated keeps the cluster terminated"}
 	case state == compute.StateTerminated && isOutOfHours(in, status):
-		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedBySchedule, Message: "the cluster is down outside of the hours of spec.schedule"}
+		return managed.Verdict{Reason: v1alpha1.ReasonTerminatedBySchedule, Message: "the cluster is down outside of the hours of spec.schedule"}
 	case state == compute.StateTerminated && endedNormally(status.TerminationReason):
-		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
+		return managed.Verdict{Reason: v1alpha1.ReasonTerminatedNormally, Message: status.StateMessage}
 	case state == compute.StateTerminated && launchFailed(in):
-		return plan.Verdict{Reason: v1alpha1.ReasonStartFailed, Message: terminationSummary(status), Stalled: true}
+		return managed.Verdict{Reason: v1alpha1.ReasonStartFailed, Message: terminationSummary(status), Stalled: true}
 	case state == compute.StateTerminated, state == compute.StateError:
-		return plan.Verdict{Reason: v1alpha1.ReasonTerminatedUnexpectedly, Message: terminationSummary(status), Stalled: true}
+		return managed.Verdict{Reason: v1alpha1.ReasonTerminatedUnexpectedly, Message: terminationSummary(status), Stalled: true}
 	default:
-		return plan.Verdict{
+		return managed.Verdict{
 			Reason:  v1alpha1.ReasonUnknownState,
 			Message: fmt.Sprintf("the cluster is in state %s, which this operator does not know; waiting for another", status.State),
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/test/conformance"
 )
@@ -31,12 +32,12 @@ var (
 	badScript  = ended(compute.TerminationReasonCodeInitScriptFailure, compute.TerminationReasonTypeClientError)
 	stockout   = ended(compute.TerminationReasonCodeCloudProviderResourceStockout, compute.TerminationReasonTypeCloudFailure)
 	idle       = ended(compute.TerminationReasonCodeInactivity, compute.TerminationReasonTypeSuccess)
-	unanswered = plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
+	unanswered = plan.Observation{ReadFailure: &managed.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
 )
 
 func TestReady(t *testing.T) {
 	blocked := func(reason string, stalled bool) plan.Observation {
-		return plan.Observation{Blocked: &plan.Blocked{Reason: reason, Message: "m", Stalled: stalled}}
+		return plan.Observation{Blocked: &managed.Blocked{Reason: reason, Message: "m", Stalled: stalled}}
 	}
 	for name, row := range map[string]struct {
 		history *history
@@ -73,7 +74,7 @@ func TestReady(t *testing.T) {
 		"[case-36] suspended when new":                      {newHistory().edited(suspend).observing(plan.Observation{}), "False Suspended"},
 		"[case-36] suspended when running":                  {newHistory().created().inState("RUNNING").edited(suspend).inState("RUNNING"), "True Running"},
 		"[case-36] suspended while it launches":             {newHistory().created().edited(suspend).inState("PENDING", neverRan), "False Reconciling Creating"},
-		"[case-36] suspended, deleted elsewhere":            {newHistory().created().inState("RUNNING").edited(suspend).observing(plan.Observation{Presence: plan.Missing}), "False Suspended"},
+		"[case-36] suspended, deleted elsewhere":            {newHistory().created().inState("RUNNING").edited(suspend).observing(plan.Observation{Presence: managed.Missing}), "False Suspended"},
 		"[case-37] purged while idle":                       {purged(newHistory().created().inState("TERMINATED", idle)), "True Purged"},
 		"[case-58] the Secret is missing":                   {newHistory().observing(blocked(v1alpha1.ReasonCredentialsNotReady, false)), "False Reconciling CredentialsNotReady"},
 		"[case-58] the Secret is missing for long":          {newHistory().observing(blocked(v1alpha1.ReasonCredentialsInvalid, true)), "False Stalled CredentialsInvalid"},
@@ -102,12 +103,12 @@ func failingFor(observed plan.Observation, ago time.Duration) plan.Observation {
 
 // purged reports a purged cluster for which nothing is planned.
 func purged(h *history) *history {
-	return h.report(Input{Observed: plan.Observation{Host: host, Presence: plan.Purged}})
+	return h.report(Input{Observed: plan.Observation{Host: host, Presence: managed.Purged}})
 }
 
 func TestAFailedStepIsReportedUntilItIsRetried(t *testing.T) {
-	create := plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}}
-	refused := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: "INVALID: no"}}
+	create := plan.Plan{Step: plan.Create{}, Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}}
+	refused := Outcome{Ran: true, Refused: true, Failure: &managed.Failure{Class: databricks.ClassInvalid, Message: "INVALID: no"}}
 	observed := plan.Observation{Host: host}
 	g := NewWithT(t)
 	h := newHistory().report(Input{Observed: observed, Plan: create, Outcome: refused})
@@ -128,7 +129,7 @@ func TestAFailedDeletionReportsTheRemedyImmediately(t *testing.T) {
 	h := newHistory().created().inState("RUNNING")
 	h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
 	h.cluster.Generation++
-	failure := &plan.Failure{Class: databricks.ClassForbidden, Message: "PERMISSION_DENIED: no"}
+	failure := &managed.Failure{Class: databricks.ClassForbidden, Message: "PERMISSION_DENIED: no"}
 	h.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.PermanentDelete{}}, Outcome: Outcome{Ran: true, Failure: failure}})
 	g.Expect(h.readiness()).To(Equal("False Stalled DeletionBlocked"), "[case-44]")
 	g.Expect(h.condition(v1alpha1.ConditionStalled).Message).To(ContainSubstring("deletionPolicy: Retain"), "[case-44]")
@@ -137,11 +138,11 @@ func TestAFailedDeletionReportsTheRemedyImmediately(t *testing.T) {
 
 func TestSynced(t *testing.T) {
 	differs := plan.Observation{
-		Presence: plan.Present, Compared: true, Desired: desired,
+		Presence: managed.Present, Compared: true, Desired: desired,
 		Details:     &compute.ClusterDetails{ClusterId: clusterID, State: "RUNNING", SparkContextId: 7},
 		Differences: []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 3.0, Size: true}},
 	}
-	throttled := plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
+	throttled := plan.Observation{ReadFailure: &managed.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
 	for name, row := range map[string]struct {
 		history *history
 		status  metav1.ConditionStatus
@@ -149,13 +150,13 @@ func TestSynced(t *testing.T) {
 	}{
 		"as declared":                         {newHistory().created().inState("RUNNING"), metav1.ConditionTrue, v1alpha1.ReasonInSync},
 		"not read yet":                        {newHistory().created(), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"missing":                             {newHistory().created().inState("RUNNING").observing(plan.Observation{Presence: plan.Missing}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"missing":                             {newHistory().created().inState("RUNNING").observing(plan.Observation{Presence: managed.Missing}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
 		"[case-21] changed elsewhere":         {newHistory().created().inState("RUNNING").report(Input{Observed: differs}), metav1.ConditionFalse, v1alpha1.ReasonDriftDetected},
 		"the workspace fails":                 {newHistory().created().inState("RUNNING").observing(failingFor(unanswered, 0)), metav1.ConditionUnknown, v1alpha1.ReasonAPIUnavailable},
 		"[case-08] the workspace throttles":   {newHistory().created().inState("RUNNING").observing(failingFor(throttled, 0)), metav1.ConditionUnknown, v1alpha1.ReasonRateLimited},
 		"not read since the operator started": {newHistory().created().inState("RUNNING").observing(plan.Observation{}), metav1.ConditionTrue, v1alpha1.ReasonInSync},
 		"of another generation":               {newHistory().created().inState("RUNNING").edited(resume).observing(plan.Observation{}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
-		"without credentials":                 {newHistory().created().inState("RUNNING").observing(plan.Observation{Blocked: &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady}}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
+		"without credentials":                 {newHistory().created().inState("RUNNING").observing(plan.Observation{Blocked: &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady}}), metav1.ConditionUnknown, v1alpha1.ReasonNotCompared},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -16,7 +17,7 @@ import (
 func contendedHistory(difference drift.Difference) *history {
 	h := newHistory().created().inState("RUNNING")
 	return h.report(Input{
-		Observed: plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true, Differences: []drift.Difference{difference}},
+		Observed: plan.Observation{Presence: managed.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true, Differences: []drift.Difference{difference}},
 		Plan: plan.Plan{
 			Contended: []plan.Contention{{Subject: difference.SpecPath(), Difference: &difference}},
 			Reversed:  []string{difference.SpecPath()},
@@ -35,7 +36,7 @@ func TestContentionIsReported(t *testing.T) {
 
 	message := synced.Message
 	h.report(Input{
-		Observed: plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true},
+		Observed: plan.Observation{Presence: managed.Present, Details: h.input.Observed.Details, Desired: desired, Compared: true},
 		Plan:     plan.Plan{Contended: []plan.Contention{{Subject: "/numWorkers"}}},
 	})
 	g.Expect(h.condition(v1alpha1.ConditionSynced).Message).To(Equal(message), "between two reversals")
@@ -54,7 +55,7 @@ func TestCorrectionsAreCountedUntilTheObjectIsEdited(t *testing.T) {
 	g.Expect(h.cluster.Status.Corrections).To(HaveLen(1))
 	g.Expect(h.cluster.Status.Corrections[0].Count).To(BeEquivalentTo(1))
 	h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(3)) })
-	h.observing(plan.Observation{Presence: plan.Present, Details: h.input.Observed.Details})
+	h.observing(plan.Observation{Presence: managed.Present, Details: h.input.Observed.Details})
 	g.Expect(h.cluster.Status.Corrections).To(BeEmpty(), "[case-90]")
 }
 
@@ -62,8 +63,8 @@ func TestAWaitingStepReportsItsReason(t *testing.T) {
 	g := NewWithT(t)
 	waiting := Input{
 		Observed: plan.Observation{Host: host},
-		Plan:     plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
-		Outcome:  Outcome{Held: &plan.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
+		Plan:     plan.Plan{Step: plan.Create{}, Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Outcome:  Outcome{Held: &managed.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "waiting for the workspace's request limit"}},
 	}
 	h := newHistory().report(waiting)
 	g.Expect(h.readiness()).To(Equal("False Reconciling RateLimited"), "[case-73]")
@@ -74,7 +75,7 @@ func TestAWaitingStepReportsItsReason(t *testing.T) {
 	waiting.Plan.NonBlocking = true
 	running := newHistory().created().inState("RUNNING")
 	waiting.Observed = running.input.Observed
-	waiting.Plan.Verdict = plan.Verdict{}
+	waiting.Plan.Verdict = managed.Verdict{}
 	g.Expect(running.report(waiting).readiness()).To(Equal("True Running"), "a pin that waits does not affect Ready")
 }
 
@@ -82,8 +83,8 @@ func TestAWaitingDeletionReportsTheRemedy(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created()
 	h.cluster.DeletionTimestamp = &h.cluster.CreationTimestamp
-	hold := plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: the credential was refused"}
-	g.Expect(hold.Verdict(h.cluster).Message).To(And(HavePrefix(hold.Message), ContainSubstring("deletionPolicy: Retain")), "[case-44] [case-73]")
+	hold := managed.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: the credential was refused"}
+	g.Expect(plan.VerdictOnHold(h.cluster, hold).Message).To(And(HavePrefix(hold.Message), ContainSubstring("deletionPolicy: Retain")), "[case-44] [case-73]")
 }
 
 func TestTheSelectorOfEveryNameIsValid(t *testing.T) {

@@ -10,30 +10,16 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
-// Event is the event of one transition.
-type Event struct {
-	// Type is Normal or Warning.
-	Type string
-	// Reason is the name of the event, and Action is the step or observation.
-	Reason, Action string
-	Note           string
-}
-
-// The reasons of Normal events. Most warnings have the reason of a condition.
+// The reasons of the events that only clusters have. Most warnings have the reason of a
+// condition.
 const (
-	EventAdopted        = "Adopted"
-	EventObserved       = "Observed"
-	EventCreated        = "Created"
 	EventStarted        = "Started"
 	EventAutoTerminated = "AutoTerminated"
-	EventDeleted        = "Deleted"
-	EventRetained       = "Retained"
 	EventResized        = "Resized"
-	EventUpdated        = "Updated"
-	EventDriftCorrected = "DriftCorrected"
 	// EventRestartTriggered has the fields for which a running cluster restarts, and
 	// EventRestartDeferred those that wait for a restart.
 	EventRestartTriggered = "RestartTriggered"
@@ -44,42 +30,33 @@ const (
 	// EventClusterNotStored is a Warning about a created cluster whose object was replaced
 	// before the id was stored.
 	EventClusterNotStored = "ClusterNotStored"
-
-	// EventRequestRefused and EventRequestFailed are Warnings about a request that was not
-	// carried out, with the remedy.
-	EventRequestRefused = "RequestRefused"
-	EventRequestFailed  = "RequestFailed"
-
+	// EventRequestFailed is a Warning about a request that was not carried out, with the
+	// remedy.
+	EventRequestFailed = "RequestFailed"
 	// EventEarlierCluster is a Warning about a cluster that was created for an earlier
 	// object of the same namespace and name, and that no object uses.
 	EventEarlierCluster = "EarlierCluster"
-	// EventWriteRefused is a Warning about a status or an intent that the Kubernetes API
-	// refuses, with its answer.
-	EventWriteRefused = "WriteRefused"
-
-	EventSuspended = "Suspended"
-	EventResumed   = "Resumed"
 )
 
 // actionEvents returns the events of this reconciliation that a later one cannot repeat.
-func actionEvents(in Input) []Event {
-	var all []Event
+func actionEvents(in Input) []managed.Event {
+	var all []managed.Event
 	if reason, note := stepEvent(in); reason != "" && in.Plan.Kind() != plan.StepStoreClusterID {
-		all = append(all, Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Kind()), Note: note})
+		all = append(all, managed.Event{Type: corev1.EventTypeNormal, Reason: reason, Action: string(in.Plan.Kind()), Note: note})
 	}
 	if len(in.Observed.Advice) > 0 {
 		// This is one event, because Kubernetes merges events with the same reason.
 		note := databricks.PlainText(strings.Join(in.Observed.Advice, "; "))
-		all = append(all, Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: note})
+		all = append(all, managed.Event{Type: corev1.EventTypeWarning, Reason: EventSpecDoubtful, Action: "Compare", Note: note})
 	}
 	return all
 }
 
 // events returns the events of the changes of a status. An unchanged status has none.
-func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
-	var all []Event
+func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []managed.Event {
+	var all []managed.Event
 	add := func(kind, reason, action, note string) {
-		all = append(all, Event{Type: kind, Reason: reason, Action: action, Note: note})
+		all = append(all, managed.Event{Type: kind, Reason: reason, Action: action, Note: note})
 	}
 	// The id is stored when the status is written, not before.
 	if reason, note := stepEvent(in); reason != "" && in.Plan.Kind() == plan.StepStoreClusterID {
@@ -113,9 +90,9 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []Event {
 	}
 	switch was, is := isTrue(before, v1alpha1.ConditionSuspended), isTrue(after, v1alpha1.ConditionSuspended); {
 	case is && !was:
-		add(corev1.EventTypeNormal, EventSuspended, "Suspend", "writes to the cluster stop; its state is still shown")
+		add(corev1.EventTypeNormal, managed.EventSuspended, "Suspend", "writes to the cluster stop; its state is still shown")
 	case was && !is:
-		add(corev1.EventTypeNormal, EventResumed, "Resume", "the cluster is managed again")
+		add(corev1.EventTypeNormal, managed.EventResumed, "Resume", "the cluster is managed again")
 	}
 	return all
 }
@@ -129,7 +106,7 @@ func unsuccessfulRequest(before, after v1alpha1.DatabricksClusterStatus) (reason
 	note = databricks.PlainText(request.Value + ": " + request.Message)
 	switch request.Phase {
 	case v1alpha1.RequestRefused:
-		return EventRequestRefused, note
+		return managed.EventRequestRefused, note
 	case v1alpha1.RequestFailed:
 		return EventRequestFailed, note
 	default:
@@ -177,7 +154,7 @@ var stepEvents = map[plan.StepKind]func(in Input) (reason, note string){
 func noEvent(Input) (reason, note string) { return "", "" }
 
 func created(in Input) (reason, note string) {
-	return EventCreated, "created cluster " + in.Outcome.Created
+	return managed.EventCreated, "created cluster " + in.Outcome.Created
 }
 
 func stored(in Input) (reason, note string) {
@@ -185,13 +162,13 @@ func stored(in Input) (reason, note string) {
 	switch step.Source {
 	case plan.AdoptedBySpec:
 		if in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
-			return EventObserved, "observing cluster " + step.ClusterID
+			return managed.EventObserved, "observing cluster " + step.ClusterID
 		}
-		return EventAdopted, "adopted cluster " + step.ClusterID
+		return managed.EventAdopted, "adopted cluster " + step.ClusterID
 	case plan.FoundByTag:
-		return EventCreated, "found cluster " + step.ClusterID + ", created by an earlier create call"
+		return managed.EventCreated, "found cluster " + step.ClusterID + ", created by an earlier create call"
 	case plan.FoundByName:
-		return EventAdopted, "adopted cluster " + step.ClusterID + ", which was created for an earlier object of this name"
+		return managed.EventAdopted, "adopted cluster " + step.ClusterID + ", which was created for an earlier object of this name"
 	case plan.CreatedByProcess:
 	}
 	return "", ""
@@ -208,7 +185,7 @@ func updated(in Input) (reason, note string) {
 	if isRunning(in.Observed.Details.State) {
 		return driftCorrectedOr(in, EventRestartTriggered), "updated cluster " + step.ClusterID + ", which restarts it: " + paths
 	}
-	return driftCorrectedOr(in, EventUpdated), "updated cluster " + step.ClusterID + ": " + paths
+	return driftCorrectedOr(in, managed.EventUpdated), "updated cluster " + step.ClusterID + ": " + paths
 }
 
 func restarted(in Input) (reason, note string) {
@@ -224,10 +201,10 @@ func finalizerRemoved(in Input) (reason, note string) {
 	switch {
 	case step.ClusterID == "":
 		return "", ""
-	case in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged:
-		return EventDeleted, "deleted cluster " + step.ClusterID
+	case in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged:
+		return managed.EventDeleted, "deleted cluster " + step.ClusterID
 	default:
-		return EventRetained, "left cluster " + step.ClusterID + " in the workspace"
+		return managed.EventRetained, "left cluster " + step.ClusterID + " in the workspace"
 	}
 }
 
@@ -235,7 +212,7 @@ func finalizerRemoved(in Input) (reason, note string) {
 // event for any other.
 func driftCorrectedOr(in Input, event string) string {
 	if in.Cluster.Status.AppliedDigest != "" && !plan.UserChanged(in.Cluster, in.Observed) {
-		return EventDriftCorrected
+		return managed.EventDriftCorrected
 	}
 	return event
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -17,31 +18,31 @@ func TestTransitionsHaveEvents(t *testing.T) {
 		observed.Host = host
 		return h.report(Input{Observed: observed, Plan: plan.Plan{Step: plan.RemoveFinalizer{ClusterID: h.cluster.Status.ClusterID}}, Outcome: Outcome{Ran: true}})
 	}
-	throttled := plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "m"}}
-	tooMany := Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
+	throttled := plan.Plan{Step: plan.Create{}, Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "m"}}
+	tooMany := Outcome{Ran: true, Refused: true, Failure: &managed.Failure{Class: databricks.ClassThrottled, Message: "slow down"}}
 	for name, row := range map[string]struct {
 		history *history
 		events  []string
 	}{
-		"[case-01] created":             {newHistory().created(), []string{EventCreated}},
-		"[case-55] adopted":             {newHistory().edited(adopt).report(Input{Plan: plan.Plan{Step: plan.StoreClusterID{ClusterID: clusterID, Source: plan.AdoptedBySpec}}, Outcome: Outcome{Ran: true}}), []string{EventAdopted}},
+		"[case-01] created":             {newHistory().created(), []string{managed.EventCreated}},
+		"[case-55] adopted":             {newHistory().edited(adopt).report(Input{Plan: plan.Plan{Step: plan.StoreClusterID{ClusterID: clusterID, Source: plan.AdoptedBySpec}}, Outcome: Outcome{Ran: true}}), []string{managed.EventAdopted}},
 		"up":                            {newHistory().created().inState("PENDING").inState("RUNNING"), []string{EventStarted}},
 		"resized, and up all the time":  {newHistory().created().inState("RUNNING").inState("RESIZING").inState("RUNNING"), []string{}},
 		"[case-27] ended by inactivity": {newHistory().created().inState("RUNNING").inState("TERMINATED", idle), []string{EventAutoTerminated}},
 		"[case-27] ended by inactivity before the first read": {newHistory().created().inState("TERMINATED", idle), []string{}},
 		"[case-32] the launch failed":                         {newHistory().created().inState("PENDING").inState("TERMINATED", neverRan, badScript), []string{v1alpha1.ReasonStartFailed}},
 		"[case-32] the launch has failed":                     {newHistory().created().inState("TERMINATED", neverRan, badScript).inState("TERMINATED", neverRan, badScript), []string{}},
-		"[case-36] suspended":                                 {newHistory().created().inState("RUNNING").edited(suspend).inState("RUNNING"), []string{EventSuspended}},
-		"[case-36] resumed":                                   {newHistory().created().inState("RUNNING").edited(suspend).inState("RUNNING").edited(resume).inState("RUNNING"), []string{EventResumed}},
-		"[case-40] deleted":                                   {deleted(newHistory().created().inState("RUNNING"), plan.Observation{Presence: plan.Missing}), []string{EventDeleted}},
-		"[case-42] retained":                                  {deleted(newHistory().created().inState("RUNNING"), plan.Observation{}), []string{EventRetained}},
+		"[case-36] suspended":                                 {newHistory().created().inState("RUNNING").edited(suspend).inState("RUNNING"), []string{managed.EventSuspended}},
+		"[case-36] resumed":                                   {newHistory().created().inState("RUNNING").edited(suspend).inState("RUNNING").edited(resume).inState("RUNNING"), []string{managed.EventResumed}},
+		"[case-40] deleted":                                   {deleted(newHistory().created().inState("RUNNING"), plan.Observation{Presence: managed.Missing}), []string{managed.EventDeleted}},
+		"[case-42] retained":                                  {deleted(newHistory().created().inState("RUNNING"), plan.Observation{}), []string{managed.EventRetained}},
 		"[case-45] nothing to delete":                         {deleted(newHistory(), plan.Observation{}), []string{}},
 		"[case-08] throttled":                                 {newHistory().report(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}), []string{v1alpha1.ReasonRateLimited}},
 		"[case-08] still throttled":                           {newHistory().report(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}).report(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}), []string{}},
 		"a step that was not sent":                            {newHistory().report(Input{Observed: plan.Observation{Host: host}, Plan: throttled}), []string{}},
 		"another reason to be stalled":                        {newHistory().created().inState("RUNNING").observing(plan.Observation{Host: "https://b"}).edited(adopt).observing(plan.Observation{ManagedBy: "team/a"}), []string{v1alpha1.ReasonAlreadyManaged}},
 		"nothing new":                                         {newHistory().created().inState("RUNNING").inState("RUNNING"), []string{}},
-		"[case-58] nothing that needs a change":               {newHistory().observing(plan.Observation{Blocked: &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m"}}), []string{}},
+		"[case-58] nothing that needs a change":               {newHistory().observing(plan.Observation{Blocked: &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m"}}), []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

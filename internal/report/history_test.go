@@ -9,6 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -56,7 +57,7 @@ func (h *history) created() *history {
 	h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Attempt: 1, NotAfter: new(metav1.NewTime(h.now))}
 	return h.report(Input{
 		Observed: plan.Observation{Host: host, WorkspaceID: "1"},
-		Plan:     plan.Plan{Step: plan.Create{}, Verdict: plan.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
+		Plan:     plan.Plan{Step: plan.Create{}, Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the cluster is being created"}},
 		Outcome:  Outcome{Ran: true, Created: clusterID},
 	})
 }
@@ -76,7 +77,7 @@ func (h *history) inState(state compute.State, more ...func(*compute.ClusterDeta
 	for _, set := range more {
 		set(details)
 	}
-	return h.observing(plan.Observation{Presence: plan.Present, Details: details})
+	return h.observing(plan.Observation{Presence: managed.Present, Details: details})
 }
 
 // observing reports an observation with its plan, whose step is not carried out.
@@ -84,7 +85,7 @@ func (h *history) observing(observed plan.Observation) *history {
 	if observed.Host == "" && observed.Blocked == nil {
 		observed.Host, observed.Principal = host, "me@example.com"
 	}
-	if observed.Presence == plan.Present && observed.ReadFailure == nil {
+	if observed.Presence == managed.Present && observed.ReadFailure == nil {
 		observed.Desired, observed.Compared = desired, true
 	}
 	next := plan.Make(plan.Input{Cluster: h.cluster, Observed: observed, Limits: limits, Now: h.now})
@@ -123,7 +124,9 @@ func (h *history) events() []string {
 }
 
 // allEvents returns all events of the last report.
-func (h *history) allEvents() []Event { return slices.Concat(h.last.ActionEvents, h.last.Events) }
+func (h *history) allEvents() []managed.Event {
+	return slices.Concat(h.last.ActionEvents, h.last.Events)
+}
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
 

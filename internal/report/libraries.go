@@ -10,6 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
@@ -30,7 +31,7 @@ func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if _, oversized := specsize.Excess(in.Cluster); oversized {
 		return // the libraries that it declares are not in the cache
 	}
-	gone := in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged
+	gone := in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
 	if !plan.ManagesLibraries(in.Cluster) || gone {
 		status.Libraries = nil
 		return
@@ -82,7 +83,7 @@ func identityOf(library v1alpha1.Library) string {
 func (s setter) librariesReady() {
 	const kind = v1alpha1.ConditionLibrariesReady
 	if !plan.ManagesLibraries(s.in.Cluster) {
-		s.remove(kind)
+		s.Remove(kind)
 		return
 	}
 	if !isRunning(compute.State(s.status.State)) {
@@ -93,8 +94,8 @@ func (s setter) librariesReady() {
 		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonInvalidSpec, message)
 		return
 	}
-	if s.in.Observed.Presence == plan.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
-		s.keepConditions()
+	if s.in.Observed.Presence == managed.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
+		s.Keep()
 		return
 	}
 	state := plan.LibrariesOf(s.in.Cluster, s.in.Observed)

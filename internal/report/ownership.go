@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -107,7 +106,7 @@ func isFinished(phase v1alpha1.RequestPhase) bool {
 }
 
 // recordDifferences stores the differences, and since when a change waits.
-func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) {
+func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdict managed.Verdict) {
 	if in.Observed.Compared {
 		status.Drift = shownDrift(slices.Concat(in.Observed.Differences, in.Observed.Normalized))
 	}
@@ -154,10 +153,7 @@ func shownValue(difference drift.Difference, value any) string {
 	if difference.Secret() {
 		return "[redacted]"
 	}
-	if number, ok := value.(float64); ok {
-		return strconv.FormatFloat(number, 'f', -1, 64)
-	}
-	return databricks.PlainText(fmt.Sprint(value))
+	return managed.ValueText(value)
 }
 
 // normalizedMessage returns the message with the desired and actual values of normalized

@@ -10,6 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -19,7 +20,7 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 		want    string
 	}{
 		"[case-33] it is not sent yet": {Outcome{}, plan.Applying},
-		"[case-33] it failed":          {Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassTransient, Message: "later"}}, plan.Applying},
+		"[case-33] it failed":          {Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "later"}}, plan.Applying},
 		"[case-33] it was sent":        {Outcome{Ran: true}, drift.Digest(desired)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,7 +38,7 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 func (h *history) comparedByGet(differences, normalized []drift.Difference) *history {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
 	return h.observing(plan.Observation{
-		Presence: plan.Present, Details: details, SpecKnown: true, Differences: differences, Normalized: normalized, SecretsDigest: "v1:aaaa",
+		Presence: managed.Present, Details: details, SpecKnown: true, Differences: differences, Normalized: normalized, SecretsDigest: "v1:aaaa",
 	})
 }
 
@@ -83,7 +84,7 @@ func TestTheDigestOfTheCreateIsKeptUntilTheFirstComparison(t *testing.T) {
 		h.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 1, Digest: "v1:x"}
 		h.report(Input{Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Created: clusterID}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
-		h.report(Input{Observed: plan.Observation{Presence: plan.Unknown}})
+		h.report(Input{Observed: plan.Observation{Presence: managed.Unknown}})
 		g.Expect(h.cluster.Status.Creation.Digest).To(Equal("v1:x"))
 		h.comparedByGet(nil, nil)
 		g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1}))
@@ -96,7 +97,7 @@ func TestARemovedFieldIsDroppedOnlyIfTheSpecIsKnown(t *testing.T) {
 			h := newHistory().created()
 			h.cluster.Status.OwnedFields = []string{"/numWorkers", "/sparkConf/a"}
 			details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
-			h.observing(plan.Observation{Presence: plan.Present, Details: details, SpecKnown: known})
+			h.observing(plan.Observation{Presence: managed.Present, Details: details, SpecKnown: known})
 			NewWithT(t).Expect(h.cluster.Status.OwnedFields).To(Equal(want))
 		})
 	}
@@ -126,7 +127,7 @@ func TestTheSecretsDigestIsStoredWhenTheyAreSent(t *testing.T) {
 		"before they are sent": {plan.PersistOwnership{}, Outcome{Ran: true}, plan.Applying},
 		"sent":                 {plan.Update{ClusterID: clusterID}, Outcome{Ran: true}, "v1:bbbb"},
 		"not sent":             {plan.Update{ClusterID: clusterID}, Outcome{}, "v1:aaaa"},
-		"refused":              {plan.Update{ClusterID: clusterID}, Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
+		"refused":              {plan.Update{ClusterID: clusterID}, Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassInvalid}}, "v1:aaaa"},
 	} {
 		t.Run("[case-77] "+name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -14,7 +15,7 @@ const EventPinRefused = "PinRefused"
 
 // recordPin stores whether the cluster is pinned, if the object declares it.
 func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	gone := in.Observed.Presence == plan.Missing || in.Observed.Presence == plan.Purged
+	gone := in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
 	switch {
 	case !plan.ManagesPin(in.Cluster) || gone:
 		status.Pinned = nil
@@ -24,7 +25,7 @@ func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
 }
 
 // withNote appends the note of the plan to the message of a verdict.
-func withNote(in Input, status *v1alpha1.DatabricksClusterStatus, verdict plan.Verdict) plan.Verdict {
+func withNote(in Input, status *v1alpha1.DatabricksClusterStatus, verdict managed.Verdict) managed.Verdict {
 	if in.Plan.Note == "" || verdict.Reason == "" {
 		return verdict
 	}

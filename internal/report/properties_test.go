@@ -16,6 +16,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/test/conformance"
 )
@@ -71,8 +72,8 @@ var (
 	})
 )
 
-func anyFailure(t *rapid.T) *plan.Failure {
-	return &plan.Failure{Class: classes.Draw(t, "class"), Message: rapid.SampledFrom([]string{"", "CODE: words"}).Draw(t, "message")}
+func anyFailure(t *rapid.T) *managed.Failure {
+	return &managed.Failure{Class: classes.Draw(t, "class"), Message: rapid.SampledFrom([]string{"", "CODE: words"}).Draw(t, "message")}
 }
 
 func anyDetails(t *rapid.T) *compute.ClusterDetails {
@@ -97,7 +98,7 @@ func anyObservation(t *rapid.T) plan.Observation {
 	if one("blocked") {
 		stalled := rapid.Bool().Draw(t, "stalled")
 		observed.Host, observed.Desired = "", nil
-		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", Stalled: stalled}
 		if stalled {
 			observed.Blocked.Reason = v1alpha1.ReasonCredentialsInvalid
 		}
@@ -114,8 +115,8 @@ func anyObservation(t *rapid.T) plan.Observation {
 	if one("held") {
 		observed.ManagedBy = "team/older"
 	}
-	observed.Presence = rapid.SampledFrom([]plan.Presence{plan.Unknown, plan.Present, plan.Missing, plan.Purged}).Draw(t, "presence")
-	if observed.Presence == plan.Present {
+	observed.Presence = rapid.SampledFrom([]managed.Presence{managed.Unknown, managed.Present, managed.Missing, managed.Purged}).Draw(t, "presence")
+	if observed.Presence == managed.Present {
 		observed.Details = anyDetails(t)
 		observed.Compared = rapid.Bool().Draw(t, "compared")
 		if observed.Compared && one("differs") {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -32,10 +33,10 @@ type Outcome struct {
 	// policy language.
 	Enforced []string
 	// Failure is the failure of the step; nil: it succeeded.
-	Failure *plan.Failure
+	Failure *managed.Failure
 	// Held is why the step was not sent for some time; nil: it does not wait, or not long
 	// enough to report.
-	Held *plan.Hold
+	Held *managed.Hold
 	// KubernetesRefusal is the answer by which the Kubernetes API refused a write of the
 	// step; empty if it did not.
 	KubernetesRefusal string
@@ -49,7 +50,7 @@ type Report struct {
 	Status v1alpha1.DatabricksClusterStatus
 	// ActionEvents are emitted even if the status cannot be written, because a later
 	// reconciliation cannot repeat them. Events are emitted after the write of the status.
-	ActionEvents, Events []Event
+	ActionEvents, Events []managed.Event
 }
 
 // Of returns the report for a cluster.
@@ -74,9 +75,9 @@ func Of(in Input) Report {
 }
 
 // verdictOf returns the verdict of the plan, or that of the failure of its step.
-func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict {
+func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) managed.Verdict {
 	if refusal := in.Outcome.KubernetesRefusal; refusal != "" {
-		return plan.Verdict{
+		return managed.Verdict{
 			Reason: v1alpha1.ReasonWriteRefused, Stalled: true,
 			Message: "Kubernetes refuses a change by the operator, which is tried again: " + refusal,
 		}
@@ -86,7 +87,7 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 		// The next plan has the same failure and the same verdict.
 		verdict = plan.VerdictOn(in.Cluster, failure)
 	} else if held := in.Outcome.Held; held != nil && !in.Plan.NonBlocking {
-		verdict = held.Verdict(in.Cluster)
+		verdict = plan.VerdictOnHold(in.Cluster, *held)
 	} else if failed := stillFailing(in); failed != nil {
 		verdict = *failed
 	}
@@ -103,7 +104,7 @@ func verdictOf(in Input, status *v1alpha1.DatabricksClusterStatus) plan.Verdict 
 
 // stillFailing returns the verdict of an earlier failure while its step waits; nil: there is
 // no failure, or the step was carried out.
-func stillFailing(in Input) *plan.Verdict {
+func stillFailing(in Input) *managed.Verdict {
 	waits := in.Plan.Kind().WritesToDatabricks() || in.Plan.Kind() == plan.StepReadSpec
 	if in.Outcome.Ran || !waits || in.Plan.NonBlocking {
 		return nil

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -22,7 +23,7 @@ func scheduled(from, to string, atEnd v1alpha1.AtEnd) func(*v1alpha1.DatabricksC
 // readAt reports a read of the cluster that began at a time.
 func (h *history) readAt(at time.Time, state compute.State) *history {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: state, StateMessage: "why", SparkContextId: 7, NumWorkers: 2}
-	return h.observing(plan.Observation{Presence: plan.Present, Details: details, ReadAt: at})
+	return h.observing(plan.Observation{Presence: managed.Present, Details: details, ReadAt: at})
 }
 
 func TestTheStatusOfASchedule(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
@@ -78,7 +79,7 @@ func finishCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.Outcome.Refused {
 		// There is no cluster, so the object is not bound to a workspace.
 		status.Host = ""
-	} else if in.Observed.Presence != plan.Present {
+	} else if in.Observed.Presence != managed.Present {
 		finished.NotAfter = status.Creation.NotAfter
 	}
 	status.Creation = finished
@@ -90,11 +91,11 @@ func copyObserved(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	status.Selector = v1alpha1.SelectorFor(in.Cluster.Name)
 	status.Effective = effective(in, status)
 	switch in.Observed.Presence {
-	case plan.Present:
+	case managed.Present:
 		copyDetails(in.Observed.Details, status)
-	case plan.Missing, plan.Purged:
+	case managed.Missing, managed.Purged:
 		clearObserved(status)
-	case plan.Unknown:
+	case managed.Unknown:
 	}
 }
 
@@ -139,7 +140,7 @@ func clearObserved(status *v1alpha1.DatabricksClusterStatus) {
 
 func effective(in Input, status *v1alpha1.DatabricksClusterStatus) *v1alpha1.EffectiveSpec {
 	shown := &v1alpha1.EffectiveSpec{}
-	if details := in.Observed.Details; in.Observed.Presence == plan.Present {
+	if details := in.Observed.Details; in.Observed.Presence == managed.Present {
 		shown = &v1alpha1.EffectiveSpec{
 			SparkVersion:           databricks.PlainText(details.SparkVersion),
 			Runtime:                runtimeOf(details),

@@ -13,6 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -54,7 +55,7 @@ func TestTheStateIsKeptWithoutAReadAndClearedIfMissing(t *testing.T) {
 	h := newHistory().created().inState("RUNNING", func(c *compute.ClusterDetails) { c.SparkVersion = "16.4.x" })
 	h.observing(plan.Observation{})
 	g.Expect(h.cluster.Status.State).To(Equal("RUNNING"))
-	h.observing(plan.Observation{Presence: plan.Missing})
+	h.observing(plan.Observation{Presence: managed.Missing})
 	g.Expect(h.cluster.Status.State).To(BeEmpty(), "[case-37]")
 	g.Expect(*h.cluster.Status.NumWorkers).To(BeZero())
 	g.Expect(h.cluster.Status.Effective.SparkVersion).To(Equal("16.4.x"), "the last values")
@@ -71,7 +72,7 @@ func TestAFinishedCreationIsCleared(t *testing.T) {
 	refused := newHistory()
 	refused.cluster.Status.Host = host
 	refused.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}
-	failure := &plan.Failure{Class: databricks.ClassInvalid, Message: "m"}
+	failure := &managed.Failure{Class: databricks.ClassInvalid, Message: "m"}
 	refused.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
 	g.Expect(refused.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 2}), "[case-07]")
 	g.Expect(refused.cluster.Status.Host).To(BeEmpty(), "it is bound to no workspace")
@@ -83,7 +84,7 @@ func TestAFinishedCreationIsCleared(t *testing.T) {
 	g.Expect(again.cluster.Status.Creation).To(Equal(repeated), "[case-02] untagged, the first attempt may have made a cluster")
 	tagged := plan.Observation{Host: host, Owner: drift.Tag{Key: v1alpha1.OwnerTagKey, Value: "o"}}
 	for _, class := range []databricks.Class{databricks.ClassTransient, databricks.ClassThrottled, databricks.ClassHost} {
-		again.report(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: class, Message: "m"}}})
+		again.report(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: &managed.Failure{Class: class, Message: "m"}}})
 		g.Expect(again.cluster.Status.Creation).To(Equal(repeated), "[case-02] %s does not judge the repeated create: the token is kept", class)
 	}
 	again.report(Input{Observed: tagged, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Refused: true, Failure: failure}})
@@ -92,7 +93,7 @@ func TestAFinishedCreationIsCleared(t *testing.T) {
 	lost := newHistory()
 	lost.cluster.Status.Creation = &v1alpha1.CreationIntent{Token: "t", Incarnation: 2, Attempt: 1, NotAfter: new(metav1.NewTime(noon))}
 	kept := lost.cluster.Status.Creation.DeepCopy()
-	lost.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}})
+	lost.report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Step: plan.Create{}}, Outcome: Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}})
 	g.Expect(lost.cluster.Status.Creation).To(Equal(kept), "[case-02] the intent outlives a lost answer")
 }
 

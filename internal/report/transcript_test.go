@@ -15,6 +15,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
@@ -91,7 +92,7 @@ func (r *round) start() {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, StateMessage: "why", SparkContextId: 7, NumWorkers: 2}
 	r.isPlanned = false
 	r.in = Input{Observed: plan.Observation{
-		Host: host, Principal: "me@example.com", Presence: plan.Present, Details: details, Desired: desired, Compared: true, SpecKnown: true,
+		Host: host, Principal: "me@example.com", Presence: managed.Present, Details: details, Desired: desired, Compared: true, SpecKnown: true,
 	}}
 }
 
@@ -117,9 +118,9 @@ var actions = map[string]func(t *testing.T, r *round, args []string){
 	// The cluster. details merges JSON into it.
 	"is":           func(_ *testing.T, r *round, args []string) { r.in.Observed.Details.State = compute.State(args[0]) },
 	"details":      func(t *testing.T, r *round, args []string) { merge(t, args, r.in.Observed.Details) },
-	"missing":      func(_ *testing.T, r *round, _ []string) { r.absent(plan.Missing) },
-	"purged":       func(_ *testing.T, r *round, _ []string) { r.absent(plan.Purged) },
-	"not-observed": func(_ *testing.T, r *round, _ []string) { r.absent(plan.Unknown) },
+	"missing":      func(_ *testing.T, r *round, _ []string) { r.absent(managed.Missing) },
+	"purged":       func(_ *testing.T, r *round, _ []string) { r.absent(managed.Purged) },
+	"not-observed": func(_ *testing.T, r *round, _ []string) { r.absent(managed.Unknown) },
 	"not-compared": func(_ *testing.T, r *round, _ []string) { r.in.Observed.Compared = false },
 	"unconfirmed": func(_ *testing.T, r *round, _ []string) {
 		r.in.Observed.Compared, r.in.Observed.UnconfirmedDiff = false, true
@@ -147,10 +148,10 @@ var actions = map[string]func(t *testing.T, r *round, args []string){
 		r.isPlanned, r.in.Plan.Step, r.in.Outcome.Ran = true, stepOf(t, r, args), true
 	},
 	"verdict": func(_ *testing.T, r *round, args []string) {
-		r.isPlanned, r.in.Plan.Verdict = true, plan.Verdict{Reason: args[0], Message: strings.Join(args[1:], " ")}
+		r.isPlanned, r.in.Plan.Verdict = true, managed.Verdict{Reason: args[0], Message: strings.Join(args[1:], " ")}
 	},
 	"stalled": func(_ *testing.T, r *round, args []string) {
-		r.isPlanned, r.in.Plan.Verdict = true, plan.Verdict{Reason: args[0], Message: strings.Join(args[1:], " "), Stalled: true}
+		r.isPlanned, r.in.Plan.Verdict = true, managed.Verdict{Reason: args[0], Message: strings.Join(args[1:], " "), Stalled: true}
 	},
 	"request": func(_ *testing.T, r *round, args []string) {
 		r.in.Plan.Request = &v1alpha1.RequestStatus{Value: args[0], Phase: v1alpha1.RequestInProgress}
@@ -171,12 +172,12 @@ var actions = map[string]func(t *testing.T, r *round, args []string){
 	},
 	"waits": func(_ *testing.T, r *round, _ []string) { r.in.Outcome = Outcome{} },
 	"failed": func(_ *testing.T, r *round, args []string) {
-		r.in.Outcome.Failure = &plan.Failure{Class: databricks.Class(args[0]), Message: strings.Join(args[1:], " ")}
+		r.in.Outcome.Failure = &managed.Failure{Class: databricks.Class(args[0]), Message: strings.Join(args[1:], " ")}
 	},
 }
 
 // absent has the observation contain no cluster.
-func (r *round) absent(presence plan.Presence) {
+func (r *round) absent(presence managed.Presence) {
 	r.in.Observed.Presence, r.in.Observed.Details, r.in.Observed.Compared = presence, nil, false
 }
 

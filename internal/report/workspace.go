@@ -10,18 +10,18 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // WorkspaceFacts has all facts that the status of a DatabricksWorkspace depends on.
 type WorkspaceFacts struct {
 	Workspace *v1alpha1.DatabricksWorkspace
 	// Blocked is why the workspace cannot be called; nil: it can.
-	Blocked *plan.Blocked
+	Blocked *managed.Blocked
 	// Principal and WorkspaceID are the responses of the workspace to the credential.
 	Principal, WorkspaceID string
 	// Failure is the failure of its reads since FailingSince; nil: they succeed.
-	Failure      *plan.Failure
+	Failure      *managed.Failure
 	FailingSince time.Time
 	// Clusters is the number of objects that refer to it.
 	Clusters int
@@ -90,11 +90,11 @@ func setWorkspaceConditions(in WorkspaceFacts, status *v1alpha1.DatabricksWorksp
 	set(v1alpha1.ConditionReady, metav1.ConditionFalse)
 }
 
-func (in WorkspaceFacts) verdict() plan.Verdict {
-	connected := plan.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace accepts the credential"}
+func (in WorkspaceFacts) verdict() managed.Verdict {
+	connected := managed.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace accepts the credential"}
 	switch {
 	case in.Blocked != nil:
-		return plan.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Text(), Stalled: in.Blocked.Stalled}
+		return managed.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Text(), Stalled: in.Blocked.Stalled}
 	case in.Failure == nil:
 		return connected
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 var halfPast = time.Date(2026, time.November, 22, 12, 30, 0, 0, time.UTC)
@@ -24,25 +24,25 @@ func statusOf(before v1alpha1.DatabricksWorkspaceStatus, in WorkspaceFacts) v1al
 }
 
 func TestConditionsOfAWorkspace(t *testing.T) {
-	transient := &plan.Failure{Class: databricks.ClassTransient, Message: "503"}
+	transient := &managed.Failure{Class: databricks.ClassTransient, Message: "503"}
 	for name, tc := range map[string]struct {
 		facts                  WorkspaceFacts
 		ready, doing, stalling string
 	}{
 		"it answers":     {WorkspaceFacts{Principal: "p"}, "Connected", "", ""},
-		"not there yet":  {WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsNotReady", Message: "m"}}, "", "CredentialsNotReady", ""},
-		"never":          {WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsInvalid", Message: "m", Stalled: true}}, "", "", "CredentialsInvalid"},
+		"not there yet":  {WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsNotReady", Message: "m"}}, "", "CredentialsNotReady", ""},
+		"never":          {WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsInvalid", Message: "m", Stalled: true}}, "", "", "CredentialsInvalid"},
 		"fails a moment": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-time.Minute)}, "Connected", "", ""},
 		"fails for long": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-ReadsFailTooLong)}, "", "RetryingAfterError", ""},
-		"refuses":        {WorkspaceFacts{Failure: &plan.Failure{Class: databricks.ClassUnauthenticated, Message: "401"}, FailingSince: halfPast}, "", "", "AuthenticationFailed"},
+		"refuses":        {WorkspaceFacts{Failure: &managed.Failure{Class: databricks.ClassUnauthenticated, Message: "401"}, FailingSince: halfPast}, "", "", "AuthenticationFailed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			// The conditions do not depend on the earlier status.
 			for _, before := range []v1alpha1.DatabricksWorkspaceStatus{
 				{},
-				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "X", Message: "m", Stalled: true}}),
-				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "Y", Message: "m"}}),
+				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &managed.Blocked{Reason: "X", Message: "m", Stalled: true}}),
+				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &managed.Blocked{Reason: "Y", Message: "m"}}),
 				statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{}),
 			} {
 				status := statusOf(before, tc.facts)
@@ -130,7 +130,7 @@ func TestAChangedWorkspaceClearsTheUsage(t *testing.T) {
 	status := statusOf(v1alpha1.DatabricksWorkspaceStatus{
 		ObservedGeneration: 2, Principal: "former", WorkspaceID: "1", RequestLimitPerMinute: new(int32(60)),
 		RequestLimitUsedPercent: new(int32(50)), MirrorAgeMinutes: new(int32(0)),
-	}, WorkspaceFacts{Blocked: &plan.Blocked{Reason: "CredentialsNotReady", Message: "m"}, Clusters: 4})
+	}, WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsNotReady", Message: "m"}, Clusters: 4})
 	g.Expect(status.Principal).To(BeEmpty())
 	g.Expect(status.RequestLimitPerMinute).To(BeNil())
 	g.Expect(status.Clusters).To(HaveValue(BeEquivalentTo(4)))

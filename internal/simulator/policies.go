@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,7 +12,8 @@ import (
 // Policy is a cluster policy of a workspace.
 type Policy struct {
 	// ID is the policy_id; empty means a generated one.
-	ID          string `json:"policy_id,omitempty"`
+	ID string `json:"policy_id,omitempty"`
+	// Name is the name; empty means the ID, because every policy has a name.
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	// Definition is JSON in Databricks' policy language: the types fixed,
@@ -69,6 +71,7 @@ func (w *workspace) addPolicy(p Policy) (id string, err error) {
 	if p.ID == "" {
 		p.ID = w.newPolicyID()
 	}
+	p.Name = cmp.Or(p.Name, p.ID)
 	made, err := newPolicy(p)
 	if err != nil {
 		return "", fmt.Errorf("policy %q: %w", p.Name, err)

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,7 +13,8 @@ import (
 // Pool is an instance pool of a workspace.
 type Pool struct {
 	// ID is the instance_pool_id; empty means a generated one.
-	ID   string `json:"instance_pool_id,omitempty"`
+	ID string `json:"instance_pool_id,omitempty"`
+	// Name is the name; empty means the ID, because every pool has a name.
 	Name string `json:"instance_pool_name,omitempty"`
 	// NodeTypeID is the node type of the pool's clusters.
 	NodeTypeID       string `json:"node_type_id"`
@@ -51,6 +53,7 @@ func (w *workspace) addPool(p Pool) (id string) {
 	if p.ID == "" {
 		p.ID = fmt.Sprintf("0101-120000-pool%d", w.serial)
 	}
+	p.Name = cmp.Or(p.Name, p.ID)
 	settings := params{"instance_pool_name": p.Name, "node_type_id": p.NodeTypeID, "min_idle_instances": p.MinIdleInstances}
 	if p.MaxCapacity > 0 {
 		settings["max_capacity"] = p.MaxCapacity

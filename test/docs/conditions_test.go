@@ -12,14 +12,17 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// constants returns the values of a package's string constants whose names have
+// constants returns the values of the string constants of packages whose names have
 // a prefix.
-func constants(t *testing.T, folder, prefix string) []string {
+func constants(t *testing.T, folders []string, prefix string) []string {
 	t.Helper()
 	g := NewWithT(t)
-	files, err := filepath.Glob(filepath.Join(repository, folder, "*.go"))
-	g.Expect(err).NotTo(HaveOccurred())
-	var values []string
+	var files, values []string
+	for _, folder := range folders {
+		found, err := filepath.Glob(filepath.Join(repository, folder, "*.go"))
+		g.Expect(err).NotTo(HaveOccurred())
+		files = append(files, found...)
+	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
@@ -39,7 +42,7 @@ func constants(t *testing.T, folder, prefix string) []string {
 			return true
 		})
 	}
-	g.Expect(values).NotTo(BeEmpty(), "constants %s… in %s", prefix, folder)
+	g.Expect(values).NotTo(BeEmpty(), "constants %s… in %v", prefix, folders)
 	return values
 }
 
@@ -70,14 +73,17 @@ func explainedTerms(t *testing.T, page, heading string) []string {
 
 func TestEveryConditionReasonAndEventIsExplainedOnce(t *testing.T) {
 	const page = "docs/conditions.md"
-	for _, table := range []struct{ heading, folder, prefix string }{
-		{"Conditions of an object", "api/v1alpha1", "Condition"},
-		{"Reasons", "api/v1alpha1", "Reason"},
-		{"Events", "internal/report", "Event"},
+	for _, table := range []struct {
+		heading, prefix string
+		folders         []string
+	}{
+		{"Conditions of an object", "Condition", []string{"api/v1alpha1"}},
+		{"Reasons", "Reason", []string{"api/v1alpha1"}},
+		{"Events", "Event", []string{"internal/managed", "internal/report"}},
 	} {
 		t.Run(table.heading, func(t *testing.T) {
-			NewWithT(t).Expect(explainedTerms(t, page, table.heading)).To(ConsistOf(constants(t, table.folder, table.prefix)),
-				"the terms that %s explains under %q differ from the constants %s… of %s", page, table.heading, table.prefix, table.folder)
+			NewWithT(t).Expect(explainedTerms(t, page, table.heading)).To(ConsistOf(constants(t, table.folders, table.prefix)),
+				"the terms that %s explains under %q differ from the constants %s… of %v", page, table.heading, table.prefix, table.folders)
 		})
 	}
 }

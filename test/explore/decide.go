@@ -15,6 +15,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -150,9 +151,9 @@ func (d *decision) find(v view, in *plan.Input) {
 // observation is cache.entry.observation.
 func (e entry) observation() cache.Observation {
 	switch e.presence {
-	case plan.Present:
+	case managed.Present:
 		return cache.Observation{Presence: cache.Present, Cluster: details(e.id, e.uid, present), StartedAt: present.time()}
-	case plan.Missing:
+	case managed.Missing:
 		return cache.Observation{Presence: cache.Missing, StartedAt: e.missingAt.time()}
 	default:
 		return cache.Observation{}
@@ -168,7 +169,7 @@ func (m *Model) reported(before object, step step) object {
 	}
 	in := report.Input{Cluster: before.resource(), Limits: limits, Now: now}
 	in.Observed = plan.Observation{Host: host, Principal: principal, Presence: step.presence, Owner: m.owner(before.uid)}
-	if step.presence == plan.Present {
+	if step.presence == managed.Present {
 		in.Observed.Details = details(before.id, before.uid, present)
 	}
 	in.Outcome.Ran = true
@@ -176,7 +177,7 @@ func (m *Model) reported(before object, step step) object {
 	case storeID:
 		in.Plan.Step = plan.StoreClusterID{ClusterID: nameOf(step.id), Source: step.source}
 	case create:
-		in.Plan.Step = plan.Create{Intent: plan.Intent{Token: tokenOf(before.uid, step.intent.incarnation)}}
+		in.Plan.Step = plan.Create{Intent: managed.Intent{Token: tokenOf(before.uid, step.intent.incarnation)}}
 		in.Outcome.Created = nameOf(step.created)
 	case permanentDelete:
 		in.Plan.Step = plan.PermanentDelete{ClusterID: nameOf(step.id)}
@@ -196,12 +197,12 @@ type reportKey struct {
 
 // failureOf returns how a call failed; nil: it succeeded. The workspace refuses for
 // a quota: it judges the request, and the call may be tried again.
-func failureOf(result reply) *plan.Failure {
+func failureOf(result reply) *managed.Failure {
 	switch result {
 	case ambiguous:
-		return &plan.Failure{Class: databricks.ClassAmbiguous, Message: "no answer"}
+		return &managed.Failure{Class: databricks.ClassAmbiguous, Message: "no answer"}
 	case refused:
-		return &plan.Failure{Class: databricks.ClassQuota, Message: "refused"}
+		return &managed.Failure{Class: databricks.ClassQuota, Message: "refused"}
 	default:
 		return nil
 	}
@@ -323,7 +324,7 @@ func statusOf(o object, status v1alpha1.DatabricksClusterStatus) object {
 }
 
 // intentOf returns the creation that a process is about to persist.
-func intentOf(uid int8, intent plan.Intent) creation {
+func intentOf(uid int8, intent managed.Intent) creation {
 	if intent.Token != tokenOf(uid, small(intent.Incarnation)) || !intent.NotAfter.Equal(now.Add(limits.CreateWindow)) {
 		panic(fmt.Sprintf("an intent that the model cannot hold: %+v", intent))
 	}

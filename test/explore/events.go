@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // event is one transition.
@@ -123,7 +123,7 @@ func (m *Model) enabledReads(s *state, who int8, fault bool, with func(event)) {
 	p := &s.processes[who]
 	if p.entry.id != 0 {
 		c := s.clusters[p.entry.id-1]
-		isPresent := p.entry.presence == plan.Present
+		isPresent := p.entry.presence == managed.Present
 		if p.entry.unclear == 0 && (p.wantsRead || c.live != isPresent) {
 			with(event{processReads, who, plainly})
 		}
@@ -314,7 +314,7 @@ func (m *Model) describeProcess(before, after *state, e event) string {
 		}
 		return "decides" + describeStep(before, after, next)
 	case processReads:
-		found := [...]string{plan.Unknown: "not there yet", plan.Present: "there", plan.Missing: "missing"}[next.entry.presence]
+		found := [...]string{managed.Unknown: "not there yet", managed.Present: "there", managed.Missing: "missing"}[next.entry.presence]
 		return fmt.Sprintf("reads cluster %d: %s", p.entry.id, found)
 	case processLists:
 		return "lists: " + describeFound(next.search.found)

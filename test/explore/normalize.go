@@ -1,6 +1,8 @@
 package explore
 
-import "github.com/databricks-operator/databricks-operator/internal/plan"
+import (
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+)
 
 // normalize makes states equal that differ in nothing that can decide anything: how long
 // ago things were beyond what the protocol waits for, and what a process can no longer
@@ -49,7 +51,7 @@ func (p *process) normalize() {
 		a.creationSeen = max(a.creationSeen, present-settled)
 	}
 	switch {
-	case e.presence != plan.Missing:
+	case e.presence != managed.Missing:
 	case isAccepted:
 		e.missingAt = present
 	default:

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -68,7 +69,7 @@ type entry struct {
 	seen, deleting bool
 	// presence is what the newest read found, uid the owner tag of the cluster, missingAt
 	// when a read began that did not find it.
-	presence  plan.Presence
+	presence  managed.Presence
 	uid       int8
 	missingAt stamp
 	// unclear is when a write was sent that had no answer; reads are not valid before its
@@ -121,14 +122,16 @@ type step struct {
 	source plan.ClusterSource
 	intent creation
 	// presence is what the decision rests on.
-	presence plan.Presence
+	presence managed.Presence
 	result   reply
 	// created is the id that the create returned.
 	created int8
 }
 
 // forgetRead drops a read that later events made useless.
-func (p *process) forgetRead() { p.entry.presence, p.entry.uid, p.entry.missingAt = plan.Unknown, 0, 0 }
+func (p *process) forgetRead() {
+	p.entry.presence, p.entry.uid, p.entry.missingAt = managed.Unknown, 0, 0
+}
 
 // idle ends a step.
 func (p *process) idle() { p.at, p.step, p.work = decides, step{}, copied{} }
@@ -312,10 +315,10 @@ func (m *Model) read(s *state, p *process, isUnseen bool) {
 	if !isThere && !e.seen && !e.deleting && e.opened != 0 && !m.lacks(GraceOfEntry) {
 		return // too new to be missing
 	}
-	e.presence, e.uid, e.missingAt = plan.Missing, 0, present
+	e.presence, e.uid, e.missingAt = managed.Missing, 0, present
 	if isThere {
 		c.visible = true
-		e.presence, e.uid, e.missingAt, e.seen, e.deleting = plan.Present, c.uid, 0, true, false
+		e.presence, e.uid, e.missingAt, e.seen, e.deleting = managed.Present, c.uid, 0, true, false
 	}
 }
 

@@ -15,8 +15,11 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 	"github.com/databricks-operator/databricks-operator/internal/report"
@@ -28,7 +31,7 @@ type actor struct {
 	// uncached reads the current objects of the API server.
 	uncached client.Reader
 	// kube is the backoff of failing writes to the API server.
-	kube     *kubeWrites
+	kube     *kubewrite.Writes
 	writers  *cache.Writers
 	attempts *attemptStore
 	options  Options
@@ -63,7 +66,7 @@ type outcome struct {
 	// wait is when a step that was not permitted may be retried; zero if it was permitted.
 	wait time.Time
 	// hold is why it was not permitted; nil if the reason needs no condition.
-	hold *plan.Hold
+	hold *managed.Hold
 	// err is a failure of the Kubernetes API, after which the object is requeued.
 	err error
 	// endedAt is when the step ended. For a call that is when its response came: a read
@@ -210,30 +213,24 @@ func missingIsDone(err error) error {
 // patch changes the object's metadata. The optimistic lock fails for a stale object.
 func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, change func()) outcome {
 	before := cluster.DeepCopy()
-	if err := a.kube.admit(cluster, finalizerWrite); err != nil {
+	if err := a.kube.Admit(cluster, kubewrite.Finalizer); err != nil {
 		return refusalOutcome(err)
 	}
 	change()
 	err := a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	a.kube.done(cluster, finalizerWrite, err)
+	a.kube.Done(cluster, kubewrite.Finalizer, err)
 	if err != nil {
 		before.DeepCopyInto(cluster)
 		return refusalOutcome(fmt.Errorf("patch finalizers: %w", err))
 	}
-	a.attempts.recordVersion(cluster)
+	a.attempts.RecordVersion(cluster)
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
 // refusalOutcome returns the outcome of a write to the API server that failed or was held. It
 // has the answer of the API server if that refused it.
 func refusalOutcome(err error) outcome {
-	done := outcome{err: err}
-	if held, isHeld := errors.AsType[*heldWriteError](err); isHeld {
-		done.KubernetesRefusal = held.refusal
-	} else if isRefusal(err) {
-		done.KubernetesRefusal = databricks.PlainText(err.Error())
-	}
-	return done
+	return outcome{err: err, Outcome: report.Outcome{KubernetesRefusal: kubewrite.RefusalIn(err)}}
 }
 
 // clusterCall makes one request that changes a cluster, except for its permissions and
@@ -275,21 +272,12 @@ func outcomeOf(err error) outcome {
 	case err == nil:
 		return outcome{Outcome: report.Outcome{Ran: true}}
 	case errors.As(err, &wait):
-		return outcome{wait: wait.At, hold: holdOf(wait)}
+		return outcome{wait: wait.At, hold: connector.HoldOf(wait)}
 	case isNotSent(err):
 		return outcome{err: err}
 	default:
-		return outcome{Outcome: report.Outcome{Ran: true, Failure: plan.FailureOf(err)}}
+		return outcome{Outcome: report.Outcome{Ran: true, Failure: managed.FailureOf(err)}}
 	}
-}
-
-// holdOf returns the hold of a write that was not permitted.
-func holdOf(wait *cache.WaitError) *plan.Hold {
-	hold := &plan.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
-	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
-		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Message
-	}
-	return hold
 }
 
 func (a *actor) resize(ctx context.Context, observed observation, step plan.Resize) outcome {
@@ -376,7 +364,7 @@ func (a *actor) enforce(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 
 // invalid returns the outcome of a specification that cannot be encoded as a request.
 func invalid(err error) outcome {
-	return outcome{Outcome: report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
+	return outcome{Outcome: report.Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassInvalid, Message: err.Error()}}}
 }
 
 // create creates the object's cluster, at most once.
@@ -390,7 +378,7 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	if err != nil {
 		return invalid(err)
 	}
-	if err := a.kube.held(cluster, intentWrite); err != nil {
+	if err := a.kube.Held(cluster, kubewrite.Intent); err != nil {
 		return outcome{err: err}
 	}
 	var created string
@@ -424,8 +412,8 @@ var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache
 
 // declare persists the intent to create. After a conflict this process does not have
 // the newest object and must not create.
-func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent plan.Intent) error {
-	if err := a.kube.admit(cluster, intentWrite); err != nil {
+func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed observation, intent managed.Intent) error {
+	if err := a.kube.Admit(cluster, kubewrite.Intent); err != nil {
 		return err
 	}
 	read := cluster.ResourceVersion
@@ -452,15 +440,15 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	err := a.client.Status().Patch(ctx, cluster, base)
 	switch {
 	case err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token):
-		err = errDropped
+		err = kubewrite.ErrDropped
 	case apierrors.IsConflict(err) && a.isNewest(ctx, cluster, read):
-		err = &refusedError{err}
+		err = kubewrite.Refused(err)
 	}
-	a.kube.done(cluster, intentWrite, err)
+	a.kube.Done(cluster, kubewrite.Intent, err)
 	if err != nil {
 		return fmt.Errorf("persist the intent to create: %w", err)
 	}
-	a.attempts.recordVersion(cluster)
+	a.attempts.RecordVersion(cluster)
 	a.attempts.seen(cluster, time.Now())
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
@@ -23,12 +24,12 @@ var errChanged = fmt.Errorf("%w: the object has changed since it was read", cach
 // undone, because the informer cache may be outdated.
 func (a *actor) fenced(cluster *v1alpha1.DatabricksCluster, call clusterCall) clusterCall {
 	return func(ctx context.Context, api databricks.ClusterWriter) error {
-		if err := a.kube.admit(cluster, objectWrite); err != nil {
+		if err := a.kube.Admit(cluster, kubewrite.Object); err != nil {
 			return fmt.Errorf("%w: %w", cache.ErrNotSent, err)
 		}
 		var now v1alpha1.DatabricksCluster
 		err := a.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &now)
-		a.kube.done(cluster, objectWrite, err)
+		a.kube.Done(cluster, kubewrite.Object, err)
 		switch {
 		case client.IgnoreNotFound(err) != nil:
 			return fmt.Errorf("%w: read the object before a write that cannot be undone: %w", cache.ErrNotSent, err)

@@ -16,7 +16,9 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -39,7 +41,7 @@ func (r *Reconciler) finish(
 		r.forget(client.ObjectKeyFromObject(cluster))
 	case next.Kind() == plan.StepAddFinalizer:
 		// The next step writes the status.
-	case r.attempts.wroteWithin(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, reported.Status):
+	case r.attempts.WroteWithin(cluster, r.options.Coalesce) && onlyProgress(cluster.Status, reported.Status):
 		if result.RequeueAfter == 0 || result.RequeueAfter > r.options.Coalesce {
 			result.RequeueAfter = r.options.Coalesce
 		}
@@ -47,7 +49,7 @@ func (r *Reconciler) finish(
 	case r.isContested(cluster, reported.Status):
 		// Another operator reports something else, again and again.
 		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
-		return ctrl.Result{RequeueAfter: queue.After(r.attempts.mayWriteAt(cluster, r.options.Coalesce))}, nil
+		return ctrl.Result{RequeueAfter: queue.After(r.attempts.MayWriteAt(cluster, r.options.Coalesce))}, nil
 	default:
 		if err := r.write(ctx, cluster, reported.Status); err != nil {
 			r.attempts.keepUnstored(cluster, reported.Status.Corrections)
@@ -55,7 +57,7 @@ func (r *Reconciler) finish(
 		}
 	}
 	r.attempts.keepUnstored(cluster, nil)
-	r.attempts.resetStale(cluster)
+	r.attempts.ResetStale(cluster)
 	if next.RequestsReread() {
 		r.attempts.reread(cluster, time.Now())
 	}
@@ -78,7 +80,7 @@ func (r *Reconciler) reportRefusal(ctx context.Context, cluster *v1alpha1.Databr
 	return nil
 }
 
-func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []report.Event) {
+func (r *Reconciler) emit(cluster *v1alpha1.DatabricksCluster, all []managed.Event) {
 	for _, event := range all {
 		r.recorder.Eventf(cluster, nil, event.Type, event.Reason, event.Action, "%s", event.Note)
 	}
@@ -134,38 +136,38 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	if equality.Semantic.DeepEqual(cluster.Status, status) {
 		return nil
 	}
-	if err := r.kube.admit(cluster, objectWrite); err != nil {
+	if err := r.kube.Admit(cluster, kubewrite.Object); err != nil {
 		return err
 	}
 	before := cluster.DeepCopy()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	cluster.Status = status
 	storesID := before.Status.ClusterID == "" && status.ClusterID != "" && before.Status.Creation != nil && before.Status.Creation.Token != ""
 	if storesID {
 		var err error
-		if patch, err = idPatch(before, status); err != nil {
+		if patch, err = kubewrite.IDPatch(before.Status.Creation, before, cluster); err != nil {
 			return err
 		}
 	}
-	cluster.Status = status
 	err := r.client.Status().Patch(ctx, cluster, patch)
 	if err != nil && storesID && r.isSuperseded(ctx, before, err) {
-		r.kube.done(cluster, objectWrite, nil)
+		r.kube.Done(cluster, kubewrite.Object, nil)
 		r.reportNotStored(ctx, before, status.ClusterID)
 		return fmt.Errorf("patch status: %w", errSuperseded)
 	}
-	r.kube.done(cluster, objectWrite, err)
+	r.kube.Done(cluster, kubewrite.Object, err)
 	if err != nil {
 		return fmt.Errorf("patch status: %w", err)
 	}
-	r.attempts.recordVersion(cluster)
-	r.attempts.wrote(cluster, r.options.Coalesce)
+	r.attempts.RecordVersion(cluster)
+	r.attempts.Wrote(cluster, r.options.Coalesce)
 	return nil
 }
 
 // isContested reports whether a status was written so often that its next write waits. A
 // write that stores the id of a cluster, or what is not written, never waits.
 func (r *Reconciler) isContested(cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) bool {
-	return !r.attempts.mayWriteAt(cluster, r.options.Coalesce).IsZero() && status.ClusterID == cluster.Status.ClusterID &&
+	return !r.attempts.MayWriteAt(cluster, r.options.Coalesce).IsZero() && status.ClusterID == cluster.Status.ClusterID &&
 		!equality.Semantic.DeepEqual(cluster.Status, status)
 }
 
@@ -195,7 +197,7 @@ const maxStalePause = 10 * time.Second
 // may hang.
 func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Duration {
 	const doublings = 10
-	times := min(r.attempts.countStale(cluster), doublings)
+	times := min(r.attempts.CountStale(cluster), doublings)
 	return min(r.options.ConflictPause<<times, maxStalePause)
 }
 
@@ -204,22 +206,22 @@ func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Durati
 // write may be attempted again. It returns no error, because the queue's own backoff
 // begins with milliseconds.
 func (r *Reconciler) retry(ctx context.Context, cluster *v1alpha1.DatabricksCluster, err error) (ctrl.Result, error) {
-	held, isHeld := errors.AsType[*heldWriteError](err)
+	held, isHeld := errors.AsType[*kubewrite.HeldError](err)
 	switch {
 	case isHeld:
-		return ctrl.Result{RequeueAfter: queue.After(retryAt(held.until))}, nil
+		return ctrl.Result{RequeueAfter: queue.After(kubewrite.RetryAt(held.Until))}, nil
 	case apierrors.IsNotFound(err):
 		return ctrl.Result{}, nil
-	case apierrors.IsConflict(err) && !isRefusal(err), errors.Is(err, errChanged), errors.Is(err, errSuperseded):
+	case apierrors.IsConflict(err) && !kubewrite.IsRefusal(err), errors.Is(err, errChanged), errors.Is(err, errSuperseded):
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
 	log.FromContext(ctx).Info("the API server refused or failed a write", "error", err.Error())
-	if refusal := r.kube.unannounced(cluster); refusal != "" {
-		r.recorder.Eventf(cluster, nil, corev1.EventTypeWarning, report.EventWriteRefused, "Reconcile", "%s", refusal)
+	if refusal := r.kube.Unannounced(cluster); refusal != "" {
+		r.recorder.Eventf(cluster, nil, corev1.EventTypeWarning, managed.EventWriteRefused, "Reconcile", "%s", refusal)
 	}
 	pause := r.stalePause(cluster)
-	if next := r.kube.nextFor(cluster); !next.IsZero() {
-		pause = queue.After(retryAt(next))
+	if next := r.kube.NextFor(cluster); !next.IsZero() {
+		pause = queue.After(kubewrite.RetryAt(next))
 	}
 	return ctrl.Result{RequeueAfter: pause}, nil
 }
@@ -243,6 +245,6 @@ func resultOf(observed observation, next plan.Plan, done outcome) ctrl.Result {
 
 // forget drops the data of an object that does not exist any more.
 func (r *Reconciler) forget(key types.NamespacedName) {
-	r.attempts.forget(key)
+	r.attempts.Forget(key)
 	r.connector.Release(connector.IdentityOfName(v1alpha1.ClusterKind, key))
 }

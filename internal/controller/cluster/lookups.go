@@ -5,6 +5,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/sparkversion"
 )
@@ -19,7 +20,7 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *obser
 	interest.Pins = plan.PinsLookup(cluster, attempts)
 	interest.Compliance, interest.PolicyID = plan.ComplianceLookup(cluster, observed.Presence, observed.Details, attempts)
 	observed.subscribe()
-	if observed.Presence == plan.Present {
+	if observed.Presence == managed.Present {
 		observed.Libraries = plan.LibrariesRead(observed.view.Libraries)
 		observed.Pinned = plan.PinnedRead(cluster, observed.Details.ClusterId, observed.view.Pins, attempts)
 		observed.Permissions = plan.PermissionsRead(cluster, observed.view.Permissions, attempts)

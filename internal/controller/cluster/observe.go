@@ -9,6 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
@@ -107,7 +108,7 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	if message, oversized := specsize.Excess(cluster); oversized {
 		// The cached copy lacks the large fields, which must not count as a change.
-		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
 		return
 	}
 	if observed.Blocked != nil || !observed.unansweredUntil.IsZero() {
@@ -118,7 +119,7 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return
 	}
 	if err := plan.CheckHours(cluster); err != nil {
-		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 		return
 	}
 	secrets, blocked := r.secrets.resolve(ctx, cluster)
@@ -128,7 +129,7 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 	}
 	desired, err := drift.Desired(&observed.spec.ClusterSpec, secrets)
 	if err != nil {
-		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 		return
 	}
 	observed.Desired = desired
@@ -139,16 +140,16 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 // refusedBy returns why the DatabricksWorkspace of an object does not permit its
 // specification; nil if it does. An observing object writes nothing, so its specification
 // may be any.
-func refusedBy(rules *v1alpha1.DatabricksWorkspace, cluster *v1alpha1.DatabricksCluster, spec *v1alpha1.DatabricksClusterSpec) *plan.Blocked {
+func refusedBy(rules *v1alpha1.DatabricksWorkspace, cluster *v1alpha1.DatabricksCluster, spec *v1alpha1.DatabricksClusterSpec) *managed.Blocked {
 	if rules == nil || cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return nil
 	}
 	message, err := tenancy.Violation(rules.Name, &rules.Spec, spec)
 	switch {
 	case err != nil:
-		return &plan.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		return &managed.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 	case message != "":
-		return &plan.Blocked{Reason: v1alpha1.ReasonPolicyViolation, Message: message, Stalled: true}
+		return &managed.Blocked{Reason: v1alpha1.ReasonPolicyViolation, Message: message, Stalled: true}
 	default:
 		return nil
 	}
@@ -186,7 +187,7 @@ func (r *Reconciler) observeCluster(ctx context.Context, cluster *v1alpha1.Datab
 	if err != nil {
 		// The cluster may not be written to without knowing which object manages it.
 		retryAt := time.Now().Add(kubeReadRetryInterval)
-		observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), RequeueAt: retryAt}
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), RequeueAt: retryAt}
 		return
 	}
 	observed.ManagedBy = holder
@@ -199,10 +200,10 @@ func (r *Reconciler) observeCluster(ctx context.Context, cluster *v1alpha1.Datab
 	observed.Presence, observed.Details, observed.ReadAt = presences[read.Presence], read.Cluster, read.StartedAt
 }
 
-var presences = map[cache.Presence]plan.Presence{
-	cache.Present: plan.Present,
-	cache.Missing: plan.Missing,
-	cache.Purged:  plan.Purged,
+var presences = map[cache.Presence]managed.Presence{
+	cache.Present: managed.Present,
+	cache.Missing: managed.Missing,
+	cache.Purged:  managed.Purged,
 }
 
 // search observes the clusters with the owner tag in complete lists, if a decision needs
@@ -230,7 +231,7 @@ func (r *Reconciler) search(cluster *v1alpha1.DatabricksCluster, observed *obser
 // compare compares the cluster with its specification, or requests the GET that the
 // comparison needs.
 func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	if observed.Presence != plan.Present || observed.Desired == nil {
+	if observed.Presence != managed.Present || observed.Desired == nil {
 		return
 	}
 	attempts := r.attempts.of(cluster)
@@ -240,7 +241,7 @@ func (r *Reconciler) compare(cluster *v1alpha1.DatabricksCluster, observed *obse
 		Spec: observed.view.Spec.JSON, SpecAt: observed.view.Spec.StartedAt, Attempts: attempts,
 	})
 	if err != nil {
-		observed.ReadFailure = plan.FailureOf(err)
+		observed.ReadFailure = managed.FailureOf(err)
 		return
 	}
 	if !found.Complete {

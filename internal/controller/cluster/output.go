@@ -14,6 +14,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
@@ -66,15 +67,15 @@ func published(key types.NamespacedName, err error) outcome {
 
 // configMapFailure returns a failure of the Kubernetes API as a fact. The operator has
 // no right on ConfigMaps but in the namespaces that bind the role for it.
-func configMapFailure(verb string, key types.NamespacedName, err error) *plan.Failure {
+func configMapFailure(verb string, key types.NamespacedName, err error) *managed.Failure {
 	if apierrors.IsForbidden(err) {
-		return &plan.Failure{
+		return &managed.Failure{
 			Class: databricks.ClassForbidden,
 			Message: fmt.Sprintf("the operator may not %s ConfigMap %s: in namespace %s, create a RoleBinding of the ClusterRole "+
 				"databricks-operator-output-configmap-writer to the operator's service account, or remove the field", verb, key.Name, key.Namespace),
 		}
 	}
-	return &plan.Failure{
+	return &managed.Failure{
 		Class:   databricks.ClassTransient,
 		Message: fmt.Sprintf("the operator could not %s ConfigMap %s (%s)", verb, key.Name, apierrors.ReasonForError(err)),
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
@@ -31,7 +32,7 @@ type Reconciler struct {
 	conflicts conflicts
 	actor     *actor
 	attempts  *attemptStore
-	kube      *kubeWrites
+	kube      *kubewrite.Writes
 	memory    *memory
 	recorder  events.EventRecorder
 	options   Options
@@ -50,7 +51,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if r.attempts.isAhead(cluster) {
+	if r.attempts.IsAhead(cluster) {
 		return ctrl.Result{RequeueAfter: r.stalePause(cluster)}, nil
 	}
 

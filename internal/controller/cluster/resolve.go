@@ -8,6 +8,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
@@ -33,7 +34,7 @@ func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *obse
 	}
 	switch {
 	case found.Problem != nil:
-		observed.Blocked = &plan.Blocked{Reason: reasons[found.Problem.Kind], Message: found.Problem.Message, Stalled: true, ByLists: true}
+		observed.Blocked = &managed.Blocked{Reason: reasons[found.Problem.Kind], Message: found.Problem.Message, Stalled: true, ByLists: true}
 	case found.Unknown != "":
 		r.await(found, attempts, observed)
 	default:
@@ -104,8 +105,8 @@ const resolvePause = 2 * time.Second
 func (r *Reconciler) await(found selection.Result, attempts plan.Attempts, observed *observation) {
 	message := fmt.Sprintf("spec.%s waits for the list of the %s of the workspace", found.Field, found.Unknown)
 	if err := failureOf(found.Unknown, observed.view.Catalog); err != nil {
-		failure := plan.FailureOf(err)
-		observed.Blocked = &plan.Blocked{
+		failure := managed.FailureOf(err)
+		observed.Blocked = &managed.Blocked{
 			Reason: v1alpha1.ReasonRetryingAfterError, Message: message + ": " + failure.Message,
 			Remedy: "it is retried, and the field with the id needs no list", ByLists: true,
 		}
@@ -115,7 +116,7 @@ func (r *Reconciler) await(found selection.Result, attempts plan.Attempts, obser
 		observed.unansweredUntil = until
 		return
 	}
-	observed.Blocked = &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: message, ByLists: true}
+	observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: message, ByLists: true}
 }
 
 // failureOf returns the failure of the newest read of a list; nil if there is none.

@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
 // memory is since when this process remembers everything that it wrote to the API
@@ -37,14 +36,14 @@ func (m *memory) restart(now time.Time) { m.since.Store(&now) }
 // object is dropped then, and clusters of older objects are searched for before others are
 // created. A restore that leaves the informers behind ends the process: internal/restore.
 func (r *Reconciler) noticeRestore(ctx context.Context, cluster *v1alpha1.DatabricksCluster) error {
-	if !r.attempts.isBehind(cluster) {
+	if !r.attempts.IsBehind(cluster) {
 		return nil
 	}
 	var stored v1alpha1.DatabricksCluster
 	if err := r.actor.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &stored); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if stored.UID != cluster.UID || !r.attempts.isBehind(&stored) {
+	if stored.UID != cluster.UID || !r.attempts.IsBehind(&stored) {
 		return nil // only the informer cache is old
 	}
 	log.FromContext(ctx).Info("the API server was set back to an older version; clusters are searched for before others are created",
@@ -53,14 +52,4 @@ func (r *Reconciler) noticeRestore(ctx context.Context, cluster *v1alpha1.Databr
 	r.memory.restart(now)
 	r.attempts.reread(&stored, now)
 	return nil
-}
-
-// isBehind reports whether an object is older than the last version that this process
-// wrote, and the informer cache had the time to get that.
-func (s *attemptStore) isBehind(cluster *v1alpha1.DatabricksCluster) bool {
-	known := s.state(cluster)
-	if known.version == "" || time.Since(known.versionAt) <= cacheLag {
-		return false
-	}
-	return restore.IsOlder(cluster.ResourceVersion, known.version)
 }

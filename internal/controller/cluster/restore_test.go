@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/controller/process"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -40,28 +41,26 @@ func TestNoticeRestore(t *testing.T) {
 		ago            time.Duration
 		noticed        bool
 	}{
-		"[case-93] an older version in the store":            {version("a", "90"), version("a", "90"), 2 * cacheLag, true},
-		"[case-93] only in the cache":                        {version("a", "90"), version("a", "100"), 2 * cacheLag, false},
-		"[case-93] in the cache, that is only a little late": {version("a", "90"), version("a", "90"), cacheLag / 2, false},
-		"[case-93] the version that was written":             {version("a", "100"), version("a", "100"), 2 * cacheLag, false},
-		"[case-93] a newer one":                              {version("a", "101"), version("a", "101"), 2 * cacheLag, false},
-		"[case-93] another object of the name":               {version("a", "90"), version("b", "90"), 2 * cacheLag, false},
-		"[case-93] no object":                                {version("a", "90"), nil, 2 * cacheLag, false},
+		"[case-93] an older version in the store":            {version("a", "90"), version("a", "90"), 2 * process.CacheLag, true},
+		"[case-93] only in the cache":                        {version("a", "90"), version("a", "100"), 2 * process.CacheLag, false},
+		"[case-93] in the cache, that is only a little late": {version("a", "90"), version("a", "90"), process.CacheLag / 2, false},
+		"[case-93] the version that was written":             {version("a", "100"), version("a", "100"), 2 * process.CacheLag, false},
+		"[case-93] a newer one":                              {version("a", "101"), version("a", "101"), 2 * process.CacheLag, false},
+		"[case-93] another object of the name":               {version("a", "90"), version("b", "90"), 2 * process.CacheLag, false},
+		"[case-93] no object":                                {version("a", "90"), nil, 2 * process.CacheLag, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			begin := time.Now().Add(-time.Hour)
 			r := &Reconciler{attempts: newAttemptStore(), memory: newMemory(begin), actor: &actor{uncached: stored{object: c.stored}}}
-			r.attempts.update(c.cached, func(state *objectState) {
-				state.version, state.versionAt = written, time.Now().Add(-c.ago)
-				state.attempts = plan.Attempts{Last: plan.Attempt{ClusterID: "remembered"}}
-			})
+			r.attempts.RecordVersionAt(c.cached, written, time.Now().Add(-c.ago))
+			r.attempts.set(c.cached, plan.Attempts{Last: plan.Attempt{ClusterID: "remembered"}})
 			g.Expect(r.noticeRestore(t.Context(), c.cached)).To(Succeed())
 			remembered := r.attempts.of(c.cached).Last.ClusterID
 			if c.noticed {
 				g.Expect(r.memory.begin()).To(BeTemporally("~", time.Now(), time.Minute))
 				g.Expect(remembered).To(BeEmpty())
-				g.Expect(r.attempts.isBehind(c.stored)).To(BeFalse(), "once")
+				g.Expect(r.attempts.IsBehind(c.stored)).To(BeFalse(), "once")
 			} else {
 				g.Expect(r.memory.begin()).To(BeTemporally("==", begin))
 				g.Expect(remembered).To(Equal("remembered"))

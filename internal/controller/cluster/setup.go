@@ -13,6 +13,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
+	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
@@ -94,7 +95,7 @@ func Setup(mgr ctrl.Manager, connect *connector.Connector, feed *queue.Feed, opt
 }
 
 func newReconciler(mgr ctrl.Manager, connect *connector.Connector, options Options) *Reconciler {
-	attempts, kube := newAttemptStore(), newKubeWrites(options.WriteBackoff)
+	attempts, kube := newAttemptStore(), kubewrite.New(options.WriteBackoff)
 	return &Reconciler{
 		client:    mgr.GetClient(),
 		connector: connect,

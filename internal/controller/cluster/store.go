@@ -2,16 +2,10 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
-	"reflect"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -21,63 +15,6 @@ import (
 
 // errSuperseded means that the object does not expect the id that was to be stored.
 var errSuperseded = errors.New("the object expects another creation")
-
-// operation is one operation of a JSON Patch.
-type operation struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value any    `json:"value,omitempty"`
-}
-
-// idPatch returns the status patch that stores the id of a new cluster. It tests the UID
-// and the creation in operations of its own, because a UID in metadata is no
-// precondition of a patch to /status. Its other operations succeed for any status that
-// the object may have by then.
-func idPatch(before *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) (client.Patch, error) {
-	old, err := members(before.Status)
-	if err != nil {
-		return nil, err
-	}
-	stored, err := members(status)
-	if err != nil {
-		return nil, err
-	}
-	creation := before.Status.Creation
-	operations := []operation{
-		{"test", "/metadata/uid", before.UID},
-		{"test", "/status/creation/token", creation.Token},
-		{"test", "/status/creation/attempt", creation.Attempt},
-	}
-	for _, name := range slices.Sorted(maps.Keys(stored)) {
-		if !reflect.DeepEqual(old[name], stored[name]) {
-			operations = append(operations, operation{"add", "/status/" + name, stored[name]})
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(old)) {
-		if _, kept := stored[name]; !kept {
-			// The removal of a missing member fails, so the member is added first.
-			operations = append(operations, operation{"add", "/status/" + name, old[name]}, operation{Op: "remove", Path: "/status/" + name})
-		}
-	}
-	raw, err := json.Marshal(operations)
-	if err != nil {
-		return nil, fmt.Errorf("encode the patch of the status: %w", err)
-	}
-	return client.RawPatch(types.JSONPatchType, raw), nil
-}
-
-// members returns the fields of a status as they are in JSON.
-func members(status v1alpha1.DatabricksClusterStatus) (map[string]any, error) {
-	raw, err := json.Marshal(status)
-	if err != nil {
-		return nil, fmt.Errorf("encode the status: %w", err)
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return nil, fmt.Errorf("decode the status: %w", err)
-	}
-	return fields, nil
-}
 
 // isSuperseded reports whether an id could not be stored because the object does not
 // exist, is another one of the same name, or expects another creation.

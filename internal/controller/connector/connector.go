@@ -9,7 +9,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
-	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/ratelimit"
 )
 
 // Connector connects objects to their workspaces.
@@ -29,7 +30,7 @@ type Connection struct {
 	Workspace *cache.Workspace
 	// Blocked is the reason why there is no workspace; nil while the first answer is
 	// awaited.
-	Blocked *plan.Blocked
+	Blocked *managed.Blocked
 	// UnansweredUntil is the deadline of the first answer, of the workspace or of the
 	// source of the credential; zero if none is awaited. The object is enqueued when the
 	// answer arrives.
@@ -49,13 +50,13 @@ func (c *Connector) Connect(object Identity, credential connection.Credential, c
 			return Connection{UnansweredUntil: until}
 		}
 	}
-	failure := plan.FailureOf(err)
+	failure := managed.FailureOf(err)
 	c.Resolver.MarkRejected(object.User, failure.Class)
 	if waits {
 		return Connection{Blocked: c.stillWaiting(conditions, wait)}
 	}
 	verdict := failure.Verdict()
-	return Connection{Blocked: &plan.Blocked{
+	return Connection{Blocked: &managed.Blocked{
 		Reason:    verdict.Reason,
 		Message:   verdict.Message,
 		Stalled:   verdict.Stalled,
@@ -70,7 +71,7 @@ func (c *Connector) Disconnect(object Identity, blocked *connection.Blocked) Con
 	if blocked.Pending {
 		return Connection{UnansweredUntil: blocked.RetryAt}
 	}
-	return Connection{Blocked: &plan.Blocked{
+	return Connection{Blocked: &managed.Blocked{
 		Reason:    blocked.Reason,
 		Message:   blocked.Message,
 		Remedy:    blocked.Remedy,
@@ -87,12 +88,12 @@ func (c *Connector) Release(object Identity) {
 
 // MarkHealth records whether the reads of the object's workspace accept the object's
 // credential. It returns the failure of the reads; nil if they succeed.
-func (c *Connector) MarkHealth(object Identity, health cache.Health) *plan.Failure {
+func (c *Connector) MarkHealth(object Identity, health cache.Health) *managed.Failure {
 	if health.Err == nil {
 		c.Resolver.MarkAccepted(object.User)
 		return nil
 	}
-	failure := plan.FailureOf(health.Err)
+	failure := managed.FailureOf(health.Err)
 	c.Resolver.MarkRejected(object.User, failure.Class)
 	return failure
 }
@@ -111,7 +112,7 @@ func (c *Connector) firstAnswerBy(wait *cache.WaitError) time.Time {
 
 // stillWaiting returns the reason that the conditions give already, as long as the
 // workspace does not answer. The object is enqueued when it answers.
-func (c *Connector) stillWaiting(conditions []metav1.Condition, wait *cache.WaitError) *plan.Blocked {
+func (c *Connector) stillWaiting(conditions []metav1.Condition, wait *cache.WaitError) *managed.Blocked {
 	retryAt := time.Now().Add(c.RetryInterval)
 	if wait.At.After(retryAt) {
 		retryAt = wait.At
@@ -120,8 +121,17 @@ func (c *Connector) stillWaiting(conditions []metav1.Condition, wait *cache.Wait
 		current := &conditions[i]
 		stalled := current.Type == v1alpha1.ConditionStalled
 		if stalled || current.Type == v1alpha1.ConditionReconciling {
-			return &plan.Blocked{Reason: current.Reason, Message: current.Message, Stalled: stalled, RequeueAt: retryAt}
+			return &managed.Blocked{Reason: current.Reason, Message: current.Message, Stalled: stalled, RequeueAt: retryAt}
 		}
 	}
-	return &plan.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Message, RequeueAt: retryAt}
+	return &managed.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: wait.Message, RequeueAt: retryAt}
+}
+
+// HoldOf returns the hold of a write that was not permitted.
+func HoldOf(wait *cache.WaitError) *managed.Hold {
+	hold := &managed.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "waiting: " + wait.Message}
+	if wait.Reason == ratelimit.ReasonRateLimited || wait.Reason == ratelimit.ReasonRetryAfter {
+		hold.Reason, hold.Message = v1alpha1.ReasonRateLimited, "waiting for the workspace's request limit: "+wait.Message
+	}
+	return hold
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
@@ -34,8 +35,8 @@ type Facts struct {
 	Principal databricks.Principal
 	// Lists are the lists that the names and selectors of the object need.
 	Lists selection.Lists
-	// Presence is whether the object's cluster exists. It is plan.Unknown without an id.
-	Presence plan.Presence
+	// Presence is whether the object's cluster exists. It is managed.Unknown without an id.
+	Presence managed.Presence
 	// Cluster is valid if the cluster is present.
 	Cluster databricks.Cluster
 	// Libraries, Permissions and Pinned are read if the object declares them.
@@ -61,9 +62,9 @@ func Read(ctx context.Context, source Source, object *v1alpha1.DatabricksCluster
 	facts.Cluster, err = source.Get(ctx, id)
 	switch databricks.ClassOf(err) {
 	case "":
-		facts.Presence = plan.Present
+		facts.Presence = managed.Present
 	case databricks.ClassMissing:
-		facts.Presence = plan.Missing
+		facts.Presence = managed.Missing
 		return facts, nil
 	default:
 		return facts, fmt.Errorf("read cluster %s: %w", id, err)

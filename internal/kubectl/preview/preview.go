@@ -12,6 +12,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
@@ -83,7 +84,7 @@ const maxSteps = 30
 // Of returns the preview. It is pure.
 func Of(in Input) Preview {
 	p := Preview{Object: in.Object.Namespace + "/" + in.Object.Name, Host: in.Facts.Host, ClusterID: clusterID(in.Object)}
-	if in.Facts.Presence == plan.Present {
+	if in.Facts.Presence == managed.Present {
 		p.State = string(in.Facts.Cluster.Details.State)
 	}
 	s, problem := newSimulation(in)
@@ -116,10 +117,10 @@ type simulation struct {
 
 // newSimulation returns the facts as the operator would observe them now, or why it would stop
 // before it compares.
-func newSimulation(in Input) (*simulation, *plan.Verdict) {
+func newSimulation(in Input) (*simulation, *managed.Verdict) {
 	s := &simulation{input: in, object: in.Object.DeepCopy()}
 	power := selection.MayRun
-	if in.Facts.Presence != plan.Present || in.Facts.Cluster.Details.State == compute.StateTerminated {
+	if in.Facts.Presence != managed.Present || in.Facts.Cluster.Details.State == compute.StateTerminated {
 		power = selection.Down
 	}
 	resolved := selection.Resolve(selection.Input{Spec: &s.object.Spec, Kept: s.object.Status.Resolved, Lists: in.Facts.Lists, Power: power})
@@ -128,14 +129,14 @@ func newSimulation(in Input) (*simulation, *plan.Verdict) {
 		if resolved.Problem.Kind == selection.NoMatch {
 			reason = v1alpha1.ReasonNoMatch
 		}
-		return nil, &plan.Verdict{Reason: reason, Message: resolved.Problem.Message, Stalled: true}
+		return nil, &managed.Verdict{Reason: reason, Message: resolved.Problem.Message, Stalled: true}
 	}
 	if err := plan.CheckHours(s.object); err != nil {
-		return nil, &plan.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		return nil, &managed.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 	}
 	desired, err := drift.Desired(&resolved.Spec.ClusterSpec, drift.Secrets{})
 	if err != nil {
-		return nil, &plan.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
+		return nil, &managed.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
 	}
 	s.observed = plan.Observation{
 		Host: in.Facts.Host, Principal: in.Facts.Principal.UserName, WorkspaceID: in.Facts.Principal.WorkspaceID,
@@ -145,7 +146,7 @@ func newSimulation(in Input) (*simulation, *plan.Verdict) {
 	}
 	// The reads of the workspace are newer than everything that this process did, which is nothing.
 	s.attempts = plan.Attempts{}.Seen(s.object, in.Now.Add(-time.Minute))
-	if in.Facts.Presence != plan.Present {
+	if in.Facts.Presence != managed.Present {
 		return s, nil
 	}
 	found, err := plan.Compare(plan.CompareInput{
@@ -153,7 +154,7 @@ func newSimulation(in Input) (*simulation, *plan.Verdict) {
 		Spec: in.Facts.Cluster.Spec, SpecAt: in.Now, Attempts: s.attempts,
 	})
 	if err != nil {
-		return nil, &plan.Verdict{Reason: v1alpha1.ReasonAPIUnavailable, Message: err.Error()}
+		return nil, &managed.Verdict{Reason: v1alpha1.ReasonAPIUnavailable, Message: err.Error()}
 	}
 	s.observed.Compared, s.observed.Differences, s.observed.Normalized = found.Complete, found.Differences, found.Normalized
 	s.observed.SpecKnown, s.observed.SpecAt = found.Observed.SpecKnown(), in.Now
@@ -163,7 +164,7 @@ func newSimulation(in Input) (*simulation, *plan.Verdict) {
 // ownerTag returns the tag of the clusters that are created for the object.
 func (in Input) ownerTag() drift.Tag {
 	id := in.OperatorID
-	if in.Facts.Presence == plan.Present {
+	if in.Facts.Presence == managed.Present {
 		// The cluster of the object itself has the id of its operator.
 		if of := owner.Parse(in.Facts.Cluster.Details.CustomTags[v1alpha1.OwnerTagKey]); of.UID == string(in.Object.UID) && of.UID != "" {
 			id = of.Operator

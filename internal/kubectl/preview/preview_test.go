@@ -13,7 +13,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/preview"
-	"github.com/databricks-operator/databricks-operator/internal/plan"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 const clusterID = "1126-163207-c6xh4dct"
@@ -33,7 +33,7 @@ func adopting(state compute.State, change func(*v1alpha1.DatabricksCluster)) pre
 		Object: object, Now: time.Date(2026, time.November, 28, 1, 2, 3, 0, time.UTC), OperatorID: "0a1b2c3d",
 		Facts: preview.Facts{
 			Host: "https://a.cloud.databricks.com", Principal: databricks.Principal{ID: "1", UserName: "me@example.com"},
-			Presence: plan.Present, Cluster: databricks.Cluster{Details: details, Spec: json.RawMessage(spec)},
+			Presence: managed.Present, Cluster: databricks.Cluster{Details: details, Spec: json.RawMessage(spec)},
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -123,14 +124,43 @@ func (w *Workspace) List(ctx context.Context, query databricks.ListQuery) ([]com
 	return all, nil
 }
 
+// Items returns all items of a collection that the user can read, with their whole
+// content, sorted by id.
+func (w *Workspace) Items(ctx context.Context, of *databricks.Collection) ([]databricks.Item, error) {
+	request := ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: of.ListEndpoint()}
+	items, err := read(ctx, w, request, func(ctx context.Context) ([]databricks.Item, error) { return w.client.Items(ctx, of) })
+	slices.SortFunc(items, func(a, b databricks.Item) int { return strings.Compare(a.ID, b.ID) })
+	return items, err
+}
+
+// ItemPermissions returns the direct and the inherited permissions on an item.
+func (w *Workspace) ItemPermissions(ctx context.Context, of *databricks.Collection, id string) ([]iam.AccessControlResponse, error) {
+	request := ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: of.PermissionsEndpoint(), Resource: id}
+	return read(ctx, w, request, func(ctx context.Context) ([]iam.AccessControlResponse, error) {
+		return w.client.ItemPermissions(ctx, of, id)
+	})
+}
+
 // Policies returns the names of the cluster policies that the user can read, by id.
 func (w *Workspace) Policies(ctx context.Context) (map[string]string, error) {
-	return read(ctx, w, ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: "policies/clusters/list"}, w.client.Policies)
+	return w.names(ctx, databricks.ClusterPolicies)
 }
 
 // InstancePools returns the names of the instance pools that the user can read, by id.
 func (w *Workspace) InstancePools(ctx context.Context) (map[string]string, error) {
-	return read(ctx, w, ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: "instance-pools/list"}, w.client.InstancePools)
+	return w.names(ctx, databricks.InstancePools)
+}
+
+func (w *Workspace) names(ctx context.Context, of *databricks.Collection) (map[string]string, error) {
+	items, err := w.Items(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, item := range items {
+		names[item.ID] = item.Name
+	}
+	return names, nil
 }
 
 // SparkVersions returns the runtimes of the workspace.

@@ -1,4 +1,4 @@
-package cluster
+package kubewrite
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 )
 
@@ -24,27 +24,28 @@ const (
 	maxScopes = 10_000
 )
 
-// errDropped means that the API server accepted an intent and did not store it.
-var errDropped = errors.New("the API server accepted the intent to create and did not keep it")
+// ErrDropped means that the API server accepted an intent and did not store it.
+var ErrDropped = errors.New("the API server accepted the intent to create and did not keep it")
 
-// heldWriteError means that a write to the API server was not attempted, because recent
-// ones failed. It may be attempted at until.
-type heldWriteError struct {
-	until time.Time
-	// refusal is the answer by which the API server refused the last attempt; empty if it
+// HeldError means that a write to the API server was not attempted, because recent
+// ones failed.
+type HeldError struct {
+	// Until is when it may be attempted.
+	Until time.Time
+	// Refusal is the answer by which the API server refused the last attempt; empty if it
 	// refused none.
-	refusal string
+	Refusal string
 }
 
 // Error returns why the write was not attempted.
-func (*heldWriteError) Error() string {
+func (*HeldError) Error() string {
 	return "writes to the API server have failed; waiting before another one"
 }
 
-// kubeWrites is the backoff of failing writes to the API server. The scope of the
+// Writes is the backoff of failing writes to the API server. The scope of the
 // backoff is a namespace or an object if the writes are refused, and the whole process
 // if the API server cannot be reached. In a failing scope one attempt is made at a time.
-type kubeWrites struct {
+type Writes struct {
 	// first is the backoff after the first failure; it doubles.
 	first time.Duration
 	now   func() time.Time
@@ -67,59 +68,61 @@ type writeScope struct {
 	refusal               string
 }
 
-func newKubeWrites(first time.Duration) *kubeWrites {
-	return &kubeWrites{first: first, now: time.Now, scopes: map[string]*writeScope{}}
+// New returns the backoff of the writes of one kind. first is the backoff after the first
+// failure.
+func New(first time.Duration) *Writes {
+	return &Writes{first: first, now: time.Now, scopes: map[string]*writeScope{}}
 }
 
 // processScope is the scope of failures of all writes.
 const processScope = ""
 
-// writeKind is the subject of a write.
-type writeKind int
+// Kind is the subject of a write.
+type Kind int
 
 // The kinds of writes. The scope of a refused intent is its namespace, that of any other
 // refused write is its object. A refused change of finalizers holds no status, which
 // reports it.
 const (
-	intentWrite writeKind = iota
-	objectWrite
-	finalizerWrite
+	Intent Kind = iota
+	Object
+	Finalizer
 )
 
 // refusalScope returns the scope of a refused write.
-func refusalScope(cluster *v1alpha1.DatabricksCluster, kind writeKind) string {
+func refusalScope(object client.Object, kind Kind) string {
 	switch kind {
-	case intentWrite:
-		return "intents/" + cluster.Namespace
-	case finalizerWrite:
-		return "finalizers/" + cluster.Namespace + "/" + cluster.Name
+	case Intent:
+		return "intents/" + object.GetNamespace()
+	case Finalizer:
+		return "finalizers/" + object.GetNamespace() + "/" + object.GetName()
 	default:
 	}
-	return "objects/" + cluster.Namespace + "/" + cluster.Name
+	return "objects/" + object.GetNamespace() + "/" + object.GetName()
 }
 
 // serverScope returns the scope of a write for which the API server failed.
-func serverScope(cluster *v1alpha1.DatabricksCluster) string { return "server/" + cluster.Namespace }
+func serverScope(object client.Object) string { return "server/" + object.GetNamespace() }
 
-func scopesOf(cluster *v1alpha1.DatabricksCluster, kind writeKind) []string {
-	return []string{processScope, serverScope(cluster), refusalScope(cluster, kind)}
+func scopesOf(object client.Object, kind Kind) []string {
+	return []string{processScope, serverScope(object), refusalScope(object, kind)}
 }
 
-// held returns the *heldWriteError of a write that may not be attempted now; nil if it
+// Held returns the *HeldError of a write that may not be attempted now; nil if it
 // may. It changes no state.
-func (k *kubeWrites) held(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
+func (k *Writes) Held(object client.Object, kind Kind) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, err := k.judge(cluster, kind)
+	_, err := k.judge(object, kind)
 	return err
 }
 
-// admit permits a write, or returns a *heldWriteError. The caller must call done with the
+// Admit permits a write, or returns a *HeldError. The caller must call done with the
 // outcome of a permitted write.
-func (k *kubeWrites) admit(cluster *v1alpha1.DatabricksCluster, kind writeKind) error {
+func (k *Writes) Admit(object client.Object, kind Kind) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	failing, err := k.judge(cluster, kind)
+	failing, err := k.judge(object, kind)
 	if err != nil || len(failing) == 0 {
 		return err
 	}
@@ -131,45 +134,45 @@ func (k *kubeWrites) admit(cluster *v1alpha1.DatabricksCluster, kind writeKind) 
 	return nil
 }
 
-// judge returns the failing scopes of a write, or a *heldWriteError if the write has to
+// judge returns the failing scopes of a write, or a *HeldError if the write has to
 // wait for them.
-func (k *kubeWrites) judge(cluster *v1alpha1.DatabricksCluster, kind writeKind) (failing []*writeScope, err error) {
+func (k *Writes) judge(object client.Object, kind Kind) (failing []*writeScope, err error) {
 	now := k.now()
-	for _, name := range scopesOf(cluster, kind) {
+	for _, name := range scopesOf(object, kind) {
 		scope := k.scopes[name]
 		if scope == nil {
 			continue
 		}
 		if now.Before(scope.next) {
-			return nil, &heldWriteError{until: scope.next, refusal: scope.refusal}
+			return nil, &HeldError{Until: scope.next, Refusal: scope.refusal}
 		}
 		failing = append(failing, scope)
 	}
 	if next := k.lastRetry.Add(retrySpacing); len(failing) > 0 && now.Before(next) {
-		return nil, &heldWriteError{until: next, refusal: failing[len(failing)-1].refusal}
+		return nil, &HeldError{Until: next, Refusal: failing[len(failing)-1].refusal}
 	}
 	return failing, nil
 }
 
-// done records the outcome of a permitted write. A conflict and a missing object count
+// Done records the outcome of a permitted write. A conflict and a missing object count
 // as successes of the API server.
-func (k *kubeWrites) done(cluster *v1alpha1.DatabricksCluster, kind writeKind, err error) {
+func (k *Writes) Done(object client.Object, kind Kind, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) && !isRefusal(err) {
-		for _, name := range scopesOf(cluster, kind) {
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) && !IsRefusal(err) {
+		for _, name := range scopesOf(object, kind) {
 			delete(k.scopes, name)
 		}
 		return
 	}
 	switch {
-	case isRefusal(err):
+	case IsRefusal(err):
 		delete(k.scopes, processScope)
-		name := refusalScope(cluster, kind)
+		name := refusalScope(object, kind)
 		k.failed(name, refusedWrite)
 		k.scopes[name].refusal = databricks.PlainText(err.Error())
 	case isAnswer(err):
-		k.failed(serverScope(cluster), failedWrite)
+		k.failed(serverScope(object), failedWrite)
 		if k.failingNamespaces() > 1 {
 			k.failed(processScope, failedWrite)
 		}
@@ -189,7 +192,7 @@ const (
 
 // failed counts a failure of a scope. Failures of attempts that began before its backoff
 // count once.
-func (k *kubeWrites) failed(name string, how writeFailure) {
+func (k *Writes) failed(name string, how writeFailure) {
 	scope := k.scopes[name]
 	now := k.now()
 	switch {
@@ -208,7 +211,7 @@ func (k *kubeWrites) failed(name string, how writeFailure) {
 }
 
 // failingNamespaces returns the number of namespaces in which the API server fails.
-func (k *kubeWrites) failingNamespaces() int {
+func (k *Writes) failingNamespaces() int {
 	count := 0
 	for name, scope := range k.scopes {
 		if scope.isServer && name != processScope {
@@ -219,7 +222,7 @@ func (k *kubeWrites) failingNamespaces() int {
 }
 
 // backoff returns the backoff after a number of failures.
-func (k *kubeWrites) backoff(failures int) time.Duration {
+func (k *Writes) backoff(failures int) time.Duration {
 	backoff := k.first
 	for range min(failures-1, 16) {
 		backoff = min(2*backoff, maxWriteBackoff)
@@ -227,16 +230,19 @@ func (k *kubeWrites) backoff(failures int) time.Duration {
 	return backoff
 }
 
-// refusedError is a conflict without a newer version of the object, which means that
+// Refused marks a conflict without a newer version of the object as a refusal.
+func Refused(err error) error { return &RefusedError{err} }
+
+// RefusedError is a conflict without a newer version of the object, which means that
 // admission refused the write.
-type refusedError struct{ error }
+type RefusedError struct{ error }
 
 // Unwrap returns the API server's answer.
-func (e *refusedError) Unwrap() error { return e.error }
+func (e *RefusedError) Unwrap() error { return e.error }
 
-// isRefusal reports whether the API server refused the content of a write.
-func isRefusal(err error) bool {
-	if _, ok := errors.AsType[*refusedError](err); ok || errors.Is(err, errDropped) {
+// IsRefusal reports whether the API server refused the content of a write.
+func IsRefusal(err error) bool {
+	if _, ok := errors.AsType[*RefusedError](err); ok || errors.Is(err, ErrDropped) {
 		return true
 	}
 	answer, ok := errors.AsType[*apierrors.StatusError](err)
@@ -248,20 +254,32 @@ func isRefusal(err error) bool {
 		code != http.StatusConflict && code != http.StatusTooManyRequests && code != http.StatusUnauthorized
 }
 
+// RefusalIn returns the answer by which the API server refused a write, now or before the
+// write was held; empty if it did not.
+func RefusalIn(err error) string {
+	if held, isHeld := errors.AsType[*HeldError](err); isHeld {
+		return held.Refusal
+	}
+	if IsRefusal(err) {
+		return databricks.PlainText(err.Error())
+	}
+	return ""
+}
+
 // isAnswer reports whether an error is an answer of the API server.
 func isAnswer(err error) bool {
 	_, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok
 }
 
-// unannounced returns the answer by which the API server refused a status or an intent of
+// Unannounced returns the answer by which the API server refused a status or an intent of
 // an object, once until such a write succeeds; empty if there is none. A refused change of
 // finalizers is reported in the status.
-func (k *kubeWrites) unannounced(cluster *v1alpha1.DatabricksCluster) string {
+func (k *Writes) Unannounced(object client.Object) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, kind := range []writeKind{intentWrite, objectWrite} {
-		if scope := k.scopes[refusalScope(cluster, kind)]; scope != nil && !scope.isAnnounced && scope.refusal != "" {
+	for _, kind := range []Kind{Intent, Object} {
+		if scope := k.scopes[refusalScope(object, kind)]; scope != nil && !scope.isAnnounced && scope.refusal != "" {
 			scope.isAnnounced = true
 			return scope.refusal
 		}
@@ -269,16 +287,16 @@ func (k *kubeWrites) unannounced(cluster *v1alpha1.DatabricksCluster) string {
 	return ""
 }
 
-// nextFor returns when a write of an object may be attempted again; zero means now.
-func (k *kubeWrites) nextFor(cluster *v1alpha1.DatabricksCluster) time.Time {
+// NextFor returns when a write of an object may be attempted again; zero means now.
+func (k *Writes) NextFor(object client.Object) time.Time {
 	var next time.Time
-	for _, kind := range []writeKind{intentWrite, objectWrite, finalizerWrite} {
-		if held, ok := errors.AsType[*heldWriteError](k.held(cluster, kind)); ok && held.until.After(next) {
-			next = held.until
+	for _, kind := range []Kind{Intent, Object, Finalizer} {
+		if held, ok := errors.AsType[*HeldError](k.Held(object, kind)); ok && held.Until.After(next) {
+			next = held.Until
 		}
 	}
 	return next
 }
 
-// retryAt adds jitter to a time that many objects may wait for.
-func retryAt(until time.Time) time.Time { return until.Add(rand.N(time.Second)) }
+// RetryAt adds jitter to a time that many objects may wait for.
+func RetryAt(until time.Time) time.Time { return until.Add(rand.N(time.Second)) }

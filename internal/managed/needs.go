@@ -1,0 +1,149 @@
+package managed
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
+)
+
+// NeedsInput has the facts that determine which data an object needs from its workspace.
+type NeedsInput struct {
+	Kind     *Kind
+	Object   Object
+	Attempts Attempts
+	Limits   Limits
+	Now      time.Time
+}
+
+// changingFor is how long after a write of this process lists are read at the fast
+// interval.
+const changingFor = time.Minute
+
+// Needs returns the interest of an object. One list serves all objects of a workspace and
+// kind; a GET is requested where a decision needs one, by confirm.
+func Needs(in NeedsInput) cache.ItemsInterest {
+	attempts := in.Attempts
+	after := latest(attempts.ValidAfter(), attempts.RereadAfter)
+	list := cache.Lookup{Cadence: cache.WhileQuiet, After: after}
+	isChanging := in.Now.Sub(attempts.Last.At) < changingFor
+	if *in.Object.ID == "" {
+		// The name must be free now, and not when the newest list was made.
+		list.After = latest(list.After, attempts.GenerationSeenAt)
+		if resolve := (Input{Object: in.Object, Attempts: attempts, Limits: in.Limits}).resolveAt(); !resolve.IsZero() {
+			list.After = latest(list.After, resolve)
+		}
+		isChanging = true
+	}
+	if isChanging {
+		list.Cadence = cache.WhileChanging
+	}
+	interest := cache.ItemsInterest{Collection: in.Kind.Collection, ID: in.Object.CurrentID(), Name: in.Object.TargetName(), List: list}
+	if in.Object.Permissions != nil && !in.Object.IsDeleting() && in.Object.CurrentID() != "" {
+		interest.Permissions = cache.Lookup{Cadence: cache.WhileQuiet, After: latest(attempts.Side.At, attempts.RereadAfter)}
+		if !in.Object.wasReady() {
+			interest.Permissions.After = latest(interest.Permissions.After, attempts.GenerationSeenAt)
+		}
+	}
+	if in.Object.IsDeleting() && in.Kind.Users == nil {
+		interest.Clusters = cache.Lookup{Cadence: cache.WhileQuiet, After: attempts.DeletionSeenAt}
+	}
+	if get := latest(attempts.baseAt, attempts.confirmAfter); !get.IsZero() {
+		interest.Get = cache.Lookup{Cadence: cache.WhileQuiet, After: get}
+	}
+	return interest
+}
+
+// Confirmed returns the attempts once it is known whether a GET must decide that a remote
+// object exists: one that is absent from a list. Absence from a list is never deletion.
+func (a Attempts) Confirmed(interest cache.ItemsInterest, list cache.Look[*cache.ItemList]) Attempts {
+	a.confirmAfter = time.Time{}
+	if interest.ID == "" || list.StartedAt.IsZero() {
+		return a
+	}
+	if _, listed := list.Value.ByID(interest.ID); !listed {
+		a.confirmAfter = list.StartedAt
+	}
+	return a
+}
+
+// ReadFrom completes an observation with what a view has for an interest. An answer that
+// cannot be decoded is a failure.
+func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView, observed *Observation) {
+	after := interest.List.After
+	if listed := view.List.StartedAt; listed.After(after) {
+		observed.ListedAt = listed
+		if same := view.List.Value.BySameName(interest.Name); len(same) > 0 {
+			observed.Named = observed.remoteOf(same[0], listed)
+		}
+		if item, ok := view.List.Value.ByID(interest.ID); ok && interest.ID != "" {
+			observed.Presence, observed.Remote = Present, observed.remoteOf(item, listed)
+		}
+	}
+	if got := view.Item; got.StartedAt.After(after) && interest.ID != "" && (observed.Remote == nil || got.StartedAt.After(observed.Remote.At)) {
+		observed.readItem(got)
+	}
+	isNew := !(Input{Object: in.Object, Attempts: in.Attempts, Limits: in.Limits, Now: in.Now}).missingAcceptedAt().IsZero()
+	if observed.Remote == nil && (observed.Presence == Present || isNew) {
+		observed.Presence = Unknown
+	}
+	if look := view.Permissions; look.Err != nil {
+		observed.Permissions.Failure = FailureOf(look.Err)
+	} else if !look.StartedAt.IsZero() {
+		observed.Permissions = PermissionsRead{Known: true, Direct: in.Kind.Levels.Direct(look.Value)}
+	}
+	switch look := view.Clusters; {
+	case in.Kind.Users != nil && observed.Remote != nil:
+		observed.Users = in.Kind.Users(observed.Remote.Tree)
+	case look.Err != nil:
+		observed.Users = Users{Failed: true}
+	case !look.StartedAt.IsZero():
+		observed.Users = Users{Known: true, Count: look.Value.Clusters, More: look.Value.More}
+	}
+	if err := firstError(view.List.Err, view.Item.Err); err != nil && observed.ReadFailure == nil {
+		observed.ReadFailure = FailureOf(err)
+	}
+}
+
+func (o *Observation) readItem(got cache.Look[cache.ItemState]) {
+	switch got.Value.Presence {
+	case cache.Present:
+		o.Presence, o.Remote = Present, o.remoteOf(got.Value.Item, got.StartedAt)
+		if o.Remote != nil {
+			o.Remote.FromGet = true
+		}
+	case cache.Missing:
+		o.Presence, o.Remote = Missing, nil
+	default:
+	}
+}
+
+// remoteOf returns a remote object as it was read; nil if it cannot be decoded, which is a
+// failure of the read.
+func (o *Observation) remoteOf(item databricks.Item, at time.Time) *Remote {
+	var tree diff.Tree
+	if err := json.Unmarshal(item.JSON, &tree); err != nil {
+		o.ReadFailure = FailureOf(err)
+		return nil
+	}
+	return &Remote{ID: item.ID, Name: item.Name, Tree: tree, At: at}
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// latest returns the later one of two times.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
