@@ -8,3 +8,13 @@ import _ "embed" // the schema
 //
 //go:embed bases/compute.databricks-operator.io_databricksclusters.yaml
 var Clusters []byte
+
+// Policies is the CRD of DatabricksClusterPolicy, as YAML.
+//
+//go:embed bases/compute.databricks-operator.io_databricksclusterpolicies.yaml
+var Policies []byte
+
+// Pools is the CRD of DatabricksInstancePool, as YAML.
+//
+//go:embed bases/compute.databricks-operator.io_databricksinstancepools.yaml
+var Pools []byte

@@ -27,27 +27,31 @@ type importFlags struct {
 func (s *session) importCommand() *cobra.Command {
 	var flags importFlags
 	command := &cobra.Command{
-		Use:   "import [CLUSTER_ID...] [--all | --name PATTERN | --tag KEY=VALUE | --policy NAME]",
-		Short: "Write the manifests of clusters that exist already",
+		Use:   "import [ID...] [--all | --name PATTERN | --tag KEY=VALUE | --policy NAME] [--kind KINDS]",
+		Short: "Write the manifests of clusters, policies and pools that exist already",
 		Long: "Import writes manifests that adopt existing clusters. Each claims what was requested\n" +
 			"for its cluster and nothing else: applying it changes nothing in the workspace and\n" +
 			"restarts nothing. Secrets become references, and the manifest says which Secrets to\n" +
 			"create. The clusters of jobs, pipelines and other services are left out.\n\n" +
+			"The workspace does not distinguish what was requested for a policy or a pool from\n" +
+			"what it filled in, so their manifests claim every field with a value.\n\n" +
 			"It reads the workspace and does not need Kubernetes.",
 		Example: "  # One cluster, to look at\n" +
 			"  kubectl dbc import 0318-151752-abed99\n\n" +
 			"  # All clusters, a file each, ready for kustomize\n" +
 			"  kubectl dbc import --all -o clusters/\n\n" +
+			"  # Everything that the operator can manage\n" +
+			"  kubectl dbc import --all --kind policies,pools,clusters -o workspace/\n\n" +
 			"  # First only observe, with the names of policies and pools instead of ids\n" +
 			"  kubectl dbc import --name 'etl-*' --observe --use-names | kubectl apply -f -",
 		RunE: func(command *cobra.Command, args []string) error { return s.runImport(command.Context(), args, flags) },
 	}
 	f := command.Flags()
-	f.BoolVar(&flags.all, "all", false, "Import all clusters of the workspace")
-	f.StringVar(&flags.name, "name", "", "Import the clusters whose names match a pattern, in which * stands for any characters")
-	f.StringToStringVar(&flags.tags, "tag", nil, "Import the clusters with a custom tag, as key=value")
-	f.StringVar(&flags.policy, "policy", "", "Import the clusters of a cluster policy, by its name or id")
-	f.StringSliceVar(&flags.kinds, "kind", []string{"clusters"}, "Kinds to import: clusters")
+	f.BoolVar(&flags.all, "all", false, "Import all clusters of the workspace, or all of --kind")
+	f.StringVar(&flags.name, "name", "", "Import those whose names match a pattern, in which * stands for any characters")
+	f.StringToStringVar(&flags.tags, "tag", nil, "Import the clusters and pools with a custom tag, as key=value")
+	f.StringVar(&flags.policy, "policy", "", "Import the clusters of a cluster policy, or the policy itself, by its name or id")
+	f.StringSliceVar(&flags.kinds, "kind", []string{"clusters"}, "Kinds to import: clusters, policies, pools")
 	f.BoolVar(&flags.observe, "observe", false, "Set managementPolicy Observe, so that the objects write nothing")
 	f.BoolVar(&flags.names, "use-names", false, "Name policies and instance pools by their names instead of their ids")
 	f.StringSliceVar(&flags.with, "with", nil, "Also import libraries, permissions or pins, which are not in the specification")
@@ -57,7 +61,7 @@ func (s *session) importCommand() *cobra.Command {
 		"Directory for one file per object and a kustomization.yaml. Absent: one stream to the standard output")
 	f.BoolVar(&flags.overwrite, "overwrite", false, "Overwrite files that have other content")
 	command.MarkFlagsMutuallyExclusive("secret", "workspace-ref")
-	completeFrom(command, "kind", "clusters")
+	completeFrom(command, "kind", "clusters", "policies", "pools")
 	completeFrom(command, "with", "libraries", "permissions", "pins")
 	return command
 }
@@ -82,13 +86,10 @@ func (f importFlags) options(ids []string, namespace string) (importer.Options, 
 		return options, errors.New("choose clusters: by their ids, by --name, --tag or --policy, or --all of them")
 	}
 	for _, kind := range f.kinds {
-		switch kind {
-		case "clusters":
-		case "policies", "pools":
-			return options, fmt.Errorf("--kind %s: this version has only clusters; policies and pools are not managed yet", kind)
-		default:
-			return options, fmt.Errorf("--kind %s: this version knows only clusters", kind)
+		if !slices.Contains(importer.Kinds(), importer.Kind(kind)) {
+			return options, fmt.Errorf("--kind %s: choose among clusters, policies and pools", kind)
 		}
+		options.Kinds = append(options.Kinds, importer.Kind(kind))
 	}
 	for _, part := range f.with {
 		if !slices.Contains(importer.Parts(), importer.Part(part)) {
@@ -132,7 +133,7 @@ func (s *session) runImport(ctx context.Context, ids []string, flags importFlags
 	}
 	line.Clear()
 	if len(result.Objects) == 0 && len(result.LeftOut) == 0 {
-		return fmt.Errorf("no cluster of %s matches", result.Host)
+		return fmt.Errorf("nothing in %s matches", result.Host)
 	}
 	if flags.directory == "" {
 		stream, err := result.Stream()
@@ -190,7 +191,7 @@ func (s *session) summarize(result importer.Result) {
 		notes += len(object.Notes)
 		for _, secret := range object.Secrets {
 			keys := strings.Join(secret.Keys, " and ")
-			secrets = append(secrets, fmt.Sprintf("%s (%s) with %s, label %s=%s", secret.Name, object.Cluster.Name, keys, v1alpha1.LabelUse, secret.Use))
+			secrets = append(secrets, fmt.Sprintf("%s (%s) with %s, label %s=%s", secret.Name, object.Resource.GetName(), keys, v1alpha1.LabelUse, secret.Use))
 		}
 	}
 	if len(secrets) > 0 {
@@ -203,7 +204,7 @@ func (s *session) summarize(result importer.Result) {
 		fmt.Fprintf(out, "%s not claimed; the comments in the manifests say why\n", counted(notes, "requested value"))
 	}
 	if len(result.LeftOut) > 0 {
-		fmt.Fprintf(out, "%s left out:\n", counted(len(result.LeftOut), "cluster"))
+		fmt.Fprintf(out, "%d left out:\n", len(result.LeftOut))
 	}
 	if len(result.LeftOut) > maxLeftOut {
 		counts := map[string]int{}
@@ -211,7 +212,7 @@ func (s *session) summarize(result importer.Result) {
 			counts[left.Reason]++
 		}
 		for _, reason := range slices.Sorted(maps.Keys(counts)) {
-			writeWrapped(out, "  - ", "%s: %s", counted(counts[reason], "cluster"), reason)
+			writeWrapped(out, "  - ", "%d: %s", counts[reason], reason)
 		}
 		return
 	}

@@ -1,12 +1,14 @@
 package importer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
+	"github.com/databricks/databricks-sdk-go/service/iam"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -21,6 +23,8 @@ type Source interface {
 	GetAll(ctx context.Context, ids []string, found func(count int)) ([]workspace.Read, error)
 	Policies(ctx context.Context) (map[string]string, error)
 	InstancePools(ctx context.Context) (map[string]string, error)
+	Items(ctx context.Context, of *databricks.Collection) ([]databricks.Item, error)
+	ItemPermissions(ctx context.Context, of *databricks.Collection, id string) ([]iam.AccessControlResponse, error)
 	LibraryStatuses(ctx context.Context, clusterID string) ([]compute.LibraryFullStatus, error)
 	Permissions(ctx context.Context, clusterID string) ([]compute.ClusterAccessControlResponse, error)
 }
@@ -31,6 +35,9 @@ type Source interface {
 func Collect(ctx context.Context, source Source, options Options, report func(stage string, count, total int)) (Result, error) {
 	if report == nil {
 		report = func(string, int, int) {}
+	}
+	if len(options.Kinds) == 0 {
+		options.Kinds = []Kind{Clusters}
 	}
 	c := collector{source: source, options: options, report: report, shared: commonData{options: options, parts: map[string]parts{}}}
 	return c.collect(ctx)
@@ -43,6 +50,8 @@ type collector struct {
 	report  func(stage string, count, total int)
 	shared  commonData
 	result  Result
+	// seen are the ids of the command that were found.
+	seen []string
 }
 
 func (c *collector) collect(ctx context.Context) (Result, error) {
@@ -50,34 +59,71 @@ func (c *collector) collect(ctx context.Context) (Result, error) {
 	if err := c.readNames(ctx); err != nil {
 		return Result{}, err
 	}
+	for _, kind := range Kinds() {
+		if !slices.Contains(c.options.Kinds, kind) {
+			continue
+		}
+		collect := c.collectClusters
+		if kind != Clusters {
+			collect = func(ctx context.Context) error { return c.collectItems(ctx, kind) }
+		}
+		if err := collect(ctx); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := c.checkIDs(); err != nil {
+		return Result{}, err
+	}
+	slices.SortStableFunc(c.result.Objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(slices.Index(Kinds(), a.Kind), slices.Index(Kinds(), b.Kind)), cmp.Compare(a.Resource.GetName(), b.Resource.GetName()))
+	})
+	slices.SortFunc(c.result.LeftOut, func(a, b LeftOut) int { return strings.Compare(a.ID, b.ID) })
+	return c.result, nil
+}
+
+// checkIDs fails if an id was not found, or if what it names cannot be imported: a command
+// that names ids wants these.
+func (c *collector) checkIDs() error {
+	var problems []string
+	for _, id := range c.options.IDs {
+		if !slices.Contains(c.seen, id) {
+			problems = append(problems, fmt.Sprintf("%s: %s has nothing with this id that you can see", id, c.source.Host()))
+		}
+	}
+	if len(c.options.IDs) > 0 {
+		for _, left := range c.result.LeftOut {
+			problems = append(problems, fmt.Sprintf("%s (%s): %s", left.ID, left.Name, left.Reason))
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot import\n  %s", strings.Join(problems, "\n  "))
+}
+
+// collectClusters collects the clusters.
+func (c *collector) collectClusters(ctx context.Context) error {
 	listed, err := c.list(ctx)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	// Names depend on all clusters of the workspace, so that a filter does not change them.
 	names, titles := objectNames(listed), map[string]string{}
 	for _, cluster := range listed {
 		titles[cluster.ClusterId] = cluster.ClusterName
 	}
-	selected, err := c.choose(listed)
-	if err != nil {
-		return Result{}, err
-	}
+	selected := c.choose(listed)
 	clusters, err := c.source.GetAll(ctx, selected, func(count int) { c.report("clusters read", count, len(selected)) })
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	if err := c.readParts(ctx, selected); err != nil {
-		return Result{}, err
+		return err
 	}
 	for i := range clusters {
-		if err := c.add(names[clusters[i].ID], titles[clusters[i].ID], clusters[i]); err != nil {
-			return Result{}, err
-		}
+		c.add(names[clusters[i].ID], titles[clusters[i].ID], clusters[i])
 	}
-	slices.SortFunc(c.result.Objects, func(a, b Object) int { return strings.Compare(a.Cluster.Name, b.Cluster.Name) })
-	slices.SortFunc(c.result.LeftOut, func(a, b LeftOut) int { return strings.Compare(a.ID, b.ID) })
-	return c.result, nil
+	return nil
 }
 
 // readNames reads the names of policies and pools, if they are needed.
@@ -110,13 +156,10 @@ func (c *collector) list(ctx context.Context) ([]*compute.ClusterDetails, error)
 }
 
 // choose returns the ids of the clusters to import, and records those that are left out.
-func (c *collector) choose(listed []*compute.ClusterDetails) ([]string, error) {
-	if len(c.options.IDs) > 0 {
-		return c.chooseIDs(listed)
-	}
+func (c *collector) choose(listed []*compute.ClusterDetails) []string {
 	var ids []string
 	for _, cluster := range listed {
-		if !c.options.selects(cluster, c.shared.policies) {
+		if !c.isSelected(cluster.ClusterId, c.options.selects(cluster, c.shared.policies)) {
 			continue
 		}
 		if reason := c.options.leaveOutReason(cluster); reason != "" {
@@ -125,28 +168,20 @@ func (c *collector) choose(listed []*compute.ClusterDetails) ([]string, error) {
 		}
 		ids = append(ids, cluster.ClusterId)
 	}
-	return ids, nil
+	return ids
 }
 
-func (c *collector) chooseIDs(listed []*compute.ClusterDetails) ([]string, error) {
-	byID := map[string]*compute.ClusterDetails{}
-	for _, cluster := range listed {
-		byID[cluster.ClusterId] = cluster
+// isSelected reports whether the ids of the command, or else its filters, select something,
+// and records that it was found.
+func (c *collector) isSelected(id string, byFilters bool) bool {
+	if len(c.options.IDs) == 0 {
+		return byFilters
 	}
-	var problems []string
-	for _, id := range c.options.IDs {
-		cluster := byID[id]
-		switch {
-		case cluster == nil:
-			problems = append(problems, fmt.Sprintf("%s: %s has no cluster with this id that you can see", id, c.source.Host()))
-		case c.options.leaveOutReason(cluster) != "":
-			problems = append(problems, fmt.Sprintf("%s (%s): %s", id, cluster.ClusterName, c.options.leaveOutReason(cluster)))
-		}
+	if !slices.Contains(c.options.IDs, id) {
+		return false
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("cannot import\n  %s", strings.Join(problems, "\n  "))
-	}
-	return slices.Compact(slices.Sorted(slices.Values(c.options.IDs))), nil
+	c.seen = append(c.seen, id)
+	return true
 }
 
 func (c *collector) leaveOut(id, name, reason string) {
@@ -154,21 +189,17 @@ func (c *collector) leaveOut(id, name, reason string) {
 }
 
 // add adds the manifest of a cluster.
-func (c *collector) add(name, title string, read workspace.Read) error {
+func (c *collector) add(name, title string, read workspace.Read) {
 	err := read.Err
 	var object Object
 	if err == nil {
 		object, err = build(name, read.Cluster, c.shared)
 	}
-	switch {
-	case err == nil:
-		c.result.Objects = append(c.result.Objects, object)
-	case len(c.options.IDs) > 0:
-		return fmt.Errorf("cannot import %s (%s): %w", read.ID, title, err)
-	default:
+	if err != nil {
 		c.leaveOut(read.ID, title, err.Error())
+		return
 	}
-	return nil
+	c.result.Objects = append(c.result.Objects, object)
 }
 
 // readParts reads the requested parts of the clusters.

@@ -21,11 +21,31 @@ var errNoSpec = errors.New("the workspace does not return what was requested for
 
 // draft is a manifest that is being built. Its fields have the names of the resource.
 type draft struct {
+	table  fieldTable
 	name   string
 	fields map[string]any
 	// secrets and notes are those of Object.
 	secrets []Secret
 	notes   []Note
+}
+
+// fieldTable has the fields of a kind.
+type fieldTable struct {
+	// of is the type of the specification.
+	of reflect.Type
+	// names are the fields that an object can own, by their names in the API.
+	names []string
+	// specName returns the name in the resource of a name in the API.
+	specName func(wire string) (name string, known bool)
+	// specPointer returns the JSON Pointer into spec of a path of the API.
+	specPointer func(path []string) string
+	// hasFreeKeys reports whether the user chooses the keys of a field.
+	hasFreeKeys func(wire string) bool
+}
+
+var clusterTable = fieldTable{
+	of: reflect.TypeFor[v1alpha1.ClusterSpec](), names: drift.Names(),
+	specName: drift.SpecName, specPointer: drift.SpecPointer, hasFreeKeys: drift.IsFreeMap,
 }
 
 // build returns the manifest of a cluster with the name of its object. It is pure.
@@ -46,7 +66,10 @@ func build(name string, cluster databricks.Cluster, shared commonData) (Object, 
 		return Object{}, err
 	}
 	slices.SortFunc(d.notes, func(a, b Note) int { return strings.Compare(a.Path, b.Path) })
-	return Object{Cluster: object, Title: cluster.Details.ClusterName, Secrets: d.secretsInUse(), Notes: d.notes}, nil
+	return Object{
+		Resource: object, Kind: Clusters, Cluster: object, Title: cluster.Details.ClusterName,
+		Secrets: d.secretsInUse(), Notes: d.notes,
+	}, nil
 }
 
 // commonData is what the manifests of one import have in common.
@@ -73,26 +96,29 @@ func convert(name string, cluster databricks.Cluster) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{name: name, fields: map[string]any{}}
+	d := &draft{table: clusterTable, name: name, fields: map[string]any{}}
 	d.chooseSize(requested, cluster)
 	d.choosePool(requested)
-	known := drift.Names()
 	for _, wire := range slices.Sorted(maps.Keys(requested)) {
-		if !slices.Contains(known, wire) {
+		if !slices.Contains(d.table.names, wire) {
 			d.note(wire, "this resource does not have the field; the cluster keeps it")
 			continue
 		}
-		own, _ := drift.SpecName(wire)
-		value, keep := d.rename([]string{wire}, requested[wire], memberType(reflect.TypeFor[v1alpha1.ClusterSpec](), own))
-		if keep {
-			d.fields[own] = value
-		}
+		d.add(wire, requested[wire])
 	}
 	d.withoutReservedTags()
 	d.withoutPlainSecrets()
 	d.withoutLongProperties()
 	d.withDecimals()
 	return d, nil
+}
+
+// add adds a field with its value in the API.
+func (d *draft) add(wire string, value any) {
+	own, _ := d.table.specName(wire)
+	if renamed, keep := d.rename([]string{wire}, value, memberType(d.table.of, own)); keep {
+		d.fields[own] = renamed
+	}
 }
 
 // unmanaged are the fields of a requested specification that name the request itself.
@@ -231,17 +257,17 @@ func memberType(of reflect.Type, name string) reflect.Type {
 func (d *draft) rename(path []string, value any, of reflect.Type) (renamed any, keep bool) {
 	switch value := value.(type) {
 	case map[string]any:
-		if drift.IsFreeMap(path[0]) {
+		if d.table.hasFreeKeys(path[0]) {
 			return value, true
 		}
 		members := map[string]any{}
 		for _, wire := range slices.Sorted(maps.Keys(value)) {
-			own, _ := drift.SpecName(wire)
+			own, _ := d.table.specName(wire)
 			inner, member := append(slices.Clone(path), wire), memberType(of, own)
 			switch use, secret := secretUses[own]; {
 			case isEmpty(value[wire]):
 			case member == nil:
-				d.note(drift.SpecPointer(inner), "this resource does not have it; the cluster keeps it")
+				d.note(d.table.specPointer(inner), "this resource does not have it; the cluster keeps it")
 			case secret:
 				members[own] = d.refer(inner, use.suffix, use.use, use.keys, use.keyed)
 			default:
@@ -258,8 +284,8 @@ func (d *draft) rename(path []string, value any, of reflect.Type) (renamed any, 
 			own, ok := d.rename(path, item, of)
 			if !ok || len(d.notes) > before {
 				d.notes = append(d.notes[:before], Note{
-					Path: drift.SpecPointer(path[:1]),
-					Text: "an item has a form that this resource does not have; the whole list is left to the cluster",
+					Path: d.table.specPointer(path[:1]),
+					Text: "an item has a form that this resource does not have; the whole list is left as it is",
 				})
 				return nil, false
 			}
@@ -273,7 +299,11 @@ func (d *draft) rename(path []string, value any, of reflect.Type) (renamed any, 
 
 // refer returns the reference to a Secret, and records that the Secret is needed.
 func (d *draft) refer(path []string, suffix, use string, keys []string, keyed bool) map[string]any {
-	secret := Secret{Name: d.name + suffix, Use: use, Keys: keys, Path: drift.SpecPointer(path)}
+	secret := Secret{Name: d.name + suffix, Use: use, Keys: keys, Path: d.table.specPointer(path)}
+	// The items of a list may have different secrets.
+	for n := 2; slices.ContainsFunc(d.secrets, func(other Secret) bool { return other.Name == secret.Name }); n++ {
+		secret.Name = fmt.Sprintf("%s%s-%d", d.name, suffix, n)
+	}
 	d.secrets = append(d.secrets, secret)
 	reference := map[string]any{"name": secret.Name}
 	if keyed {
@@ -358,15 +388,16 @@ func (d *draft) note(path, format string, args ...any) {
 	d.notes = append(d.notes, Note{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// has reports whether the draft has a value at a path.
+// has reports whether the draft has a value at a path, which may lead into a list.
 func (d *draft) has(path []string) bool {
 	members := d.fields
 	for i, name := range path {
 		value, present := members[name]
-		if !present || i == len(path)-1 {
+		inner, isObject := value.(map[string]any)
+		if !present || !isObject || i == len(path)-1 {
 			return present
 		}
-		members, _ = value.(map[string]any)
+		members = inner
 	}
 	return false
 }

@@ -31,7 +31,7 @@ func (r Result) Files() ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := object.Cluster.Name + ".yaml"
+		name := object.Resource.GetName() + suffixes[object.Kind]
 		if name == Kustomization {
 			name = "cluster-" + name
 		}
@@ -44,6 +44,9 @@ func (r Result) Files() ([]File, error) {
 	}
 	return append(files, File{Name: Kustomization, Content: []byte(kustomization)}), nil
 }
+
+// suffixes are the ends of the names of files. The name of an object has no dot.
+var suffixes = map[Kind]string{Clusters: ".yaml", Policies: ".policy.yaml", Pools: ".pool.yaml"}
 
 // Existing is what happens to a file that exists with another content.
 type Existing int

@@ -2,18 +2,23 @@ package importer
 
 import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Options are what is imported and how the manifests look.
 type Options struct {
-	// IDs are the ids of clusters; empty: all that the filters below select.
+	// Kinds are what is imported; empty: clusters.
+	Kinds []Kind
+	// IDs are the ids of clusters, policies and pools; empty: all that the filters below
+	// select.
 	IDs []string
-	// Name is a pattern of cluster names, in which * stands for any characters and ? for
+	// Name is a pattern of names, in which * stands for any characters and ? for
 	// one; empty: any.
 	Name string
-	// Tags are custom tags that the clusters must have.
+	// Tags are custom tags that clusters and pools must have; policies have none.
 	Tags map[string]string
-	// Policy is the name or the id of the policy that the clusters must have; empty: any.
+	// Policy is the name or the id of a policy, or of the one that clusters must have; empty:
+	// any.
 	Policy string
 
 	// Namespace is the namespace in the manifests; empty: none, as kustomize expects.
@@ -29,6 +34,19 @@ type Options struct {
 	// Also are the parts of clusters that are imported beside their specification.
 	Also []Part
 }
+
+// Kind is what is imported.
+type Kind string
+
+// The kinds.
+const (
+	Clusters Kind = "clusters"
+	Policies Kind = "policies"
+	Pools    Kind = "pools"
+)
+
+// Kinds returns all kinds, in the order in which they are best applied.
+func Kinds() []Kind { return []Kind{Policies, Pools, Clusters} }
 
 // References is how a manifest names policies and pools.
 type References int
@@ -73,10 +91,14 @@ type Result struct {
 	LeftOut []LeftOut
 }
 
-// Object is the manifest of one cluster.
+// Object is the manifest of one cluster, policy or pool.
 type Object struct {
+	// Resource is the object, and Kind its kind.
+	Resource managed.Resource
+	Kind     Kind
+	// Cluster is Resource if that is a cluster, else nil.
 	Cluster *v1alpha1.DatabricksCluster
-	// Title is the name of the cluster in the workspace.
+	// Title is the name in the workspace.
 	Title string
 	// Secrets are the Secrets that must exist before the object is applied.
 	Secrets []Secret
@@ -84,7 +106,7 @@ type Object struct {
 	Notes []Note
 }
 
-// LeftOut is a cluster without a manifest.
+// LeftOut is a cluster, policy or pool without a manifest.
 type LeftOut struct {
 	ID, Name, Reason string
 }

@@ -2,12 +2,14 @@ package importer
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // Stream returns all manifests as one YAML stream.
@@ -30,7 +32,7 @@ func (r Result) Stream() ([]byte, error) {
 // the Secrets to create, and what the manifest leaves to the cluster.
 func (o Object) Manifest(host string) ([]byte, error) {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "# %s\n", comment(fmt.Sprintf("Cluster %q of %s.", o.Title, host)))
+	fmt.Fprintf(&out, "# %s\n", comment(fmt.Sprintf("%s %q of %s.", nouns[o.Kind], o.Title, host)))
 	if len(o.Secrets) > 0 {
 		out.WriteString("#\n# Before you apply it, create:\n")
 		for _, secret := range o.Secrets {
@@ -46,21 +48,42 @@ func (o Object) Manifest(host string) ([]byte, error) {
 			fmt.Fprintf(&out, "#   - %s: %s\n", comment(note.Path), comment(note.Text))
 		}
 	}
-	metadata := map[string]any{"name": o.Cluster.Name}
-	if o.Cluster.Namespace != "" {
-		metadata["namespace"] = o.Cluster.Namespace
+	metadata := map[string]any{"name": o.Resource.GetName()}
+	if namespace := o.Resource.GetNamespace(); namespace != "" {
+		metadata["namespace"] = namespace
 	}
-	if len(o.Cluster.Annotations) > 0 {
-		metadata["annotations"] = o.Cluster.Annotations
+	if annotations := o.Resource.GetAnnotations(); len(annotations) > 0 {
+		metadata["annotations"] = annotations
+	}
+	spec, err := specOf(o.Resource)
+	if err != nil {
+		return nil, err
 	}
 	body, err := yaml.Marshal(map[string]any{
-		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.ClusterKind, "metadata": metadata, "spec": o.Cluster.Spec,
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": o.Resource.GetObjectKind().GroupVersionKind().Kind, "metadata": metadata, "spec": spec,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("encode the manifest of %s: %w", o.Cluster.Name, err)
+		return nil, fmt.Errorf("encode the manifest of %s: %w", o.Resource.GetName(), err)
 	}
 	out.Write(body)
 	return out.Bytes(), nil
+}
+
+var nouns = map[Kind]string{Clusters: "Cluster", Policies: "Cluster policy", Pools: "Instance pool"}
+
+// specOf returns the specification of an object.
+func specOf(resource managed.Resource) (json.RawMessage, error) {
+	raw, err := json.Marshal(resource)
+	if err != nil {
+		return nil, fmt.Errorf("encode the manifest of %s: %w", resource.GetName(), err)
+	}
+	var members struct {
+		Spec json.RawMessage `json:"spec"`
+	}
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, fmt.Errorf("decode the manifest of %s: %w", resource.GetName(), err)
+	}
+	return members.Spec, nil
 }
 
 // Commands returns the commands that create the Secret, with placeholders for its values.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/config/crd"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // refusal is a value that the schema or a rule of the resource refuses.
@@ -36,10 +37,16 @@ type checker struct {
 	rules      *cel.Validator
 }
 
-// newChecker compiles the CRD once.
-var newChecker = sync.OnceValues(func() (*checker, error) {
+// checkers compile the CRD of each kind once, when it is first needed.
+var checkers = map[Kind]func() (*checker, error){
+	Clusters: sync.OnceValues(func() (*checker, error) { return newChecker(crd.Clusters) }),
+	Policies: sync.OnceValues(func() (*checker, error) { return newChecker(crd.Policies) }),
+	Pools:    sync.OnceValues(func() (*checker, error) { return newChecker(crd.Pools) }),
+}
+
+func newChecker(text []byte) (*checker, error) {
 	var definition apiextensionsv1.CustomResourceDefinition
-	if err := yaml.Unmarshal(crd.Clusters, &definition); err != nil {
+	if err := yaml.Unmarshal(text, &definition); err != nil {
 		return nil, fmt.Errorf("read the CRD: %w", err)
 	}
 	for _, version := range definition.Spec.Versions {
@@ -61,16 +68,21 @@ var newChecker = sync.OnceValues(func() (*checker, error) {
 		return &checker{structural: structural, fields: fields, rules: cel.NewValidator(structural, true, celconfig.PerCallLimit)}, nil
 	}
 	return nil, errors.New("the CRD lacks the version " + v1alpha1.GroupVersion.Version)
-})
+}
 
 // refusals returns what the resource refuses of an object.
-func refusals(object *v1alpha1.DatabricksCluster) ([]refusal, error) {
-	check, err := newChecker()
+func refusals(kind Kind, object managed.Resource) ([]refusal, error) {
+	check, err := checkers[kind]()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := specOf(object)
 	if err != nil {
 		return nil, err
 	}
 	raw, err := json.Marshal(map[string]any{
-		"apiVersion": object.APIVersion, "kind": object.Kind, "metadata": map[string]any{"name": object.Name}, "spec": object.Spec,
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": object.GetObjectKind().GroupVersionKind().Kind,
+		"metadata": map[string]any{"name": object.GetName()}, "spec": spec,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the manifest: %w", err)

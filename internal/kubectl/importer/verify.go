@@ -41,7 +41,7 @@ func (d *draft) leaveOut(object *v1alpha1.DatabricksCluster, cluster databricks.
 		return false, err
 	}
 	object.Spec = spec
-	refused, err := refusals(object)
+	refused, err := refusals(Clusters, object)
 	if err != nil {
 		return false, err
 	}
