@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -138,14 +140,18 @@ func Wait(ctx context.Context, reader client.Reader, pending []Pending, changed 
 				continue
 			}
 			object := &v1alpha1.DatabricksCluster{}
-			if err := reader.Get(ctx, p.Key, object); err != nil {
-				if ctx.Err() != nil {
-					return answers, context.Cause(ctx)
-				}
-				answers[i] = Answer{Key: p.Key, Err: client.IgnoreNotFound(err)}
-				if answers[i].Err == nil {
-					answers[i].Err = fmt.Errorf("the object was deleted")
-				}
+			switch err := reader.Get(ctx, p.Key, object); {
+			case ctx.Err() != nil:
+				return answers, context.Cause(ctx)
+			case apierrors.IsNotFound(err):
+				answers[i] = Answer{Key: p.Key, Err: errors.New("the object was deleted")}
+				continue
+			case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+				answers[i] = Answer{Key: p.Key, Err: err}
+				continue
+			case err != nil:
+				// The API server may be restarting.
+				open++
 				continue
 			}
 			objects[i], answers[i] = object, AnswerOf(object, p.Value)

@@ -58,7 +58,8 @@ func TestAnAnswerBelongsToItsRequest(t *testing.T) {
 	g.Expect(answer(deleted).Err).To(MatchError(ContainSubstring("is being deleted")))
 }
 
-// reader answers with one object after another, and then that it does not exist.
+// reader answers with one object after another, or that it is not available for nil, and
+// then that there is none.
 type reader struct {
 	client.Reader
 	objects []*v1alpha1.DatabricksCluster
@@ -67,6 +68,10 @@ type reader struct {
 func (r *reader) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	if len(r.objects) == 0 {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "databricksclusters"}, key.Name)
+	}
+	if r.objects[0] == nil {
+		r.objects = r.objects[1:]
+		return apierrors.NewServiceUnavailable("restarting")
 	}
 	r.objects[0].DeepCopyInto(into.(*v1alpha1.DatabricksCluster))
 	r.objects = r.objects[1:]
@@ -79,7 +84,7 @@ func TestAWaitEndsWithTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		begin, reads := time.Now(), 0
-		answers, err := request.Wait(t.Context(), &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil), asked(nil), asked(done)}}, pending,
+		answers, err := request.Wait(t.Context(), &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil), nil, asked(done)}}, pending,
 			func([]*v1alpha1.DatabricksCluster) { reads++ })
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(answers[0].Message).To(Equal("the cluster is up"))
