@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Removes the CRDs from the cluster of the current kubectl context, and then the
 # admission policies that protect them. It refuses while objects exist, so that
-# removing the CRDs deletes no cluster. `make uninstall` runs it.
+# removing the CRDs deletes no cluster, policy or pool. `make uninstall` runs it.
 #
 # usage: hack/uninstall.sh KUSTOMIZE KUBECTL
 set -euo pipefail
@@ -15,10 +15,10 @@ for crd in $crds; do
 		--output custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name)
 	if [[ -n $objects ]]; then
 		cat >&2 <<-END
-			uninstall: objects still exist, and removing the CRD would delete them and their clusters:
+			uninstall: objects still exist, and removing the CRD would delete them and their clusters, policies and pools:
 			$objects
 			uninstall: delete them while the operator runs: kubectl delete ${resource%%.*} --all --all-namespaces
-			uninstall: to keep the clusters of DatabricksClusters, set spec.deletionPolicy: Retain first (docs/install.md)
+			uninstall: to keep their clusters, policies and pools, set spec.deletionPolicy: Retain first (docs/install.md)
 		END
 		exit 1
 	fi

@@ -98,7 +98,7 @@ const (
 	// ReasonPolicyViolated means that values of the cluster violate its policy; status.violations names them.
 	// Change the spec or the policy, or set policyCompliance Enforce. PolicyCompliant=False.
 	ReasonPolicyViolated = "PolicyViolated"
-	// ReasonNoPolicy means that the cluster has no policy. Set policyID or policyName. PolicyCompliant=Unknown.
+	// ReasonNoPolicy means that the cluster has no policy. Set policyID, policyName or policyRef. PolicyCompliant=Unknown.
 	ReasonNoPolicy = "NoPolicy"
 	// ReasonNotChecked means that the workspace has not told the compliance of the cluster yet.
 	// PolicyCompliant=Unknown.
@@ -132,7 +132,7 @@ const (
 	// another state.
 	ReasonUnknownState = "UnknownState"
 	// ReasonDependencyNotReady means that the object which policyRef, instancePoolRef or driverInstancePoolRef
-	// names does not exist or is not Ready yet. Create it, or see its conditions.
+	// names does not exist or is not Ready yet. Create it, or see its conditions. An existing cluster stays as it is.
 	ReasonDependencyNotReady = "DependencyNotReady"
 	// ReasonCredentialsNotReady means that the Secret, service account or DatabricksWorkspace that
 	// spec.connection names does not exist yet. Create it.
@@ -150,7 +150,8 @@ const (
 	// policy. Change the value, or ask the platform team.
 	ReasonPolicyViolation = "PolicyViolation"
 	// ReasonReferenceNotFound means that a name of the spec is not that of a policy or pool which the credential
-	// can see, or that several have it. Correct the name, create what it names, or set the field with the id.
+	// can see, that several have it, or that policyRef, instancePoolRef or driverInstancePoolRef names an object of
+	// another workspace. Correct the name, create what it names, or set the field with the id.
 	ReasonReferenceNotFound = "ReferenceNotFound"
 	// ReasonNoMatch means that nothing which the workspace offers matches a selector of the spec. Relax the
 	// selector, or set the field with the id.

@@ -22,6 +22,7 @@ import (
 // +kubebuilder:printcolumn:name="Family",type=string,priority=1,JSONPath=`.spec.policyFamilyID`
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:fieldPath=".spec.policyID",reason=FieldValueForbidden,rule="has(oldSelf.spec.policyID) || !has(self.spec.policyID) || (has(self.status) && has(self.status.policyID) && self.status.policyID == self.spec.policyID)",message="policyID can be added later only with the value of status.policyID: this object has, or is about to have, a policy of its own; create another object to adopt another policy"
 type DatabricksClusterPolicy struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
@@ -108,6 +109,7 @@ type DatabricksClusterPolicySpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, has(a.userName) ? has(b.userName) && a.userName == b.userName : has(a.groupName) ? has(b.groupName) && a.groupName == b.groupName : has(a.servicePrincipalName) == has(b.servicePrincipalName) && (!has(a.servicePrincipalName) || a.servicePrincipalName == b.servicePrincipalName)))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
 	AccessControlList []PolicyAccessControl `json:"accessControlList,omitzero"`
 }
 

@@ -23,6 +23,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Node-Type",type=string,priority=1,JSONPath=`.spec.nodeTypeID`
 // +kubebuilder:printcolumn:name="Host",type=string,priority=1,JSONPath=`.status.host`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:validation:XValidation:fieldPath=".spec.poolID",reason=FieldValueForbidden,rule="has(oldSelf.spec.poolID) || !has(self.spec.poolID) || (has(self.status) && has(self.status.poolID) && self.status.poolID == self.spec.poolID)",message="poolID can be added later only with the value of status.poolID: this object has, or is about to have, a pool of its own; create another object to adopt another pool"
 type DatabricksInstancePool struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
@@ -116,13 +117,15 @@ type DatabricksInstancePoolSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:XValidation:reason=FieldValueRequired,rule="self.all(image, has(image.url))",message="each of preloadedDockerImages needs url: the image with registry and tag"
 	PreloadedDockerImages []DockerImage `json:"preloadedDockerImages,omitzero"`
 
 	// Instance Pools API `custom_tags`: tags for the pool's cloud resources. At most
 	// 42, one less than Databricks allows, because the operator adds
-	// databricks-operator-owner. Names that begin with databricks-operator, and
+	// databricks-operator-pool-owner. Names that begin with databricks-operator, and
 	// Vendor, DatabricksInstancePoolId and DatabricksInstancePoolCreatorId, are
-	// reserved. Owned key by key.
+	// reserved. A cluster of the pool must not have a tag of the same name. Owned key
+	// by key.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=42
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(name, !name.lowerAscii().startsWith('databricks-operator'))",message="tags whose names begin with databricks-operator, in small or capital letters, are reserved: by them the operator knows its pools; remove them"
@@ -166,6 +169,7 @@ type DatabricksInstancePoolSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(a, self.exists_one(b, has(a.userName) ? has(b.userName) && a.userName == b.userName : has(a.groupName) ? has(b.groupName) && a.groupName == b.groupName : has(a.servicePrincipalName) == has(b.servicePrincipalName) && (!has(a.servicePrincipalName) || a.servicePrincipalName == b.servicePrincipalName)))",message="each userName, groupName and servicePrincipalName may stand once: keep the entry with the highest permissionLevel"
 	AccessControlList []PoolAccessControl `json:"accessControlList,omitzero"`
 }
 
@@ -219,8 +223,7 @@ type AzureDiskVolumeType string
 type PoolAWSAttributes struct {
 	// Instance Pools API `availability`: SPOT or ON_DEMAND.
 	// +optional
-	// +kubebuilder:validation:Enum=SPOT;ON_DEMAND
-	Availability AWSAvailability `json:"availability,omitempty"`
+	Availability PoolAWSAvailability `json:"availability,omitempty"`
 
 	// Instance Pools API `zone_id`: availability zone, such as us-west-2a, or auto
 	// with fleets of machine types.
@@ -244,12 +247,17 @@ type PoolAWSAttributes struct {
 	SpotBidPricePercent *int32 `json:"spotBidPricePercent,omitempty"`
 }
 
+// PoolAWSAvailability is the kind of instances of a pool on AWS, verbatim. A pool has no
+// fallback to on-demand instances.
+//
+// +kubebuilder:validation:Enum=SPOT;ON_DEMAND
+type PoolAWSAvailability string
+
 // PoolAzureAttributes are settings of a pool on Azure.
 type PoolAzureAttributes struct {
 	// Instance Pools API `availability`: SPOT_AZURE or ON_DEMAND_AZURE.
 	// +optional
-	// +kubebuilder:validation:Enum=SPOT_AZURE;ON_DEMAND_AZURE
-	Availability AzureAvailability `json:"availability,omitempty"`
+	Availability PoolAzureAvailability `json:"availability,omitempty"`
 
 	// Instance Pools API `spot_bid_max_price`: highest spot price in US dollars per
 	// hour as a decimal number, such as "0.25", or "-1" for no limit but the
@@ -267,6 +275,12 @@ type PoolAzureAttributes struct {
 	// +kubebuilder:validation:MaxLength=1024
 	CapacityReservationGroup string `json:"capacityReservationGroup,omitempty"`
 }
+
+// PoolAzureAvailability is the kind of machines of a pool on Azure, verbatim. A pool has no
+// fallback to on-demand machines.
+//
+// +kubebuilder:validation:Enum=SPOT_AZURE;ON_DEMAND_AZURE
+type PoolAzureAvailability string
 
 // PoolGCPAttributes are settings of a pool on Google Cloud.
 type PoolGCPAttributes struct {

@@ -42,6 +42,10 @@ const (
 	// OwnerTagKey is the custom tag that names the object which owns a cluster. Its
 	// value is "<operator id>-<object UID>-<digest of its name>"; users may not set it.
 	OwnerTagKey = "databricks-operator-owner"
+
+	// PoolOwnerTagKey is OwnerTagKey for instance pools. It is another name, because
+	// Databricks refuses a cluster with a tag of the same name as one of its pool.
+	PoolOwnerTagKey = "databricks-operator-pool-owner"
 )
 
 // The values of LabelUse.

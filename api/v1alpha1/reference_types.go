@@ -1,8 +1,9 @@
 package v1alpha1
 
-// ReferenceSpec has names and selectors in place of ids, which differ between
-// workspaces. The operator resolves them by the lists of the workspace; status.resolved
-// has the result. Each of them excludes its field with an id.
+// ReferenceSpec has names, references and selectors in place of ids, which differ between
+// workspaces. The operator resolves references by the status of the objects that they
+// name, and the others by the lists of the workspace; status.resolved has the result. Each
+// of them excludes its field with an id.
 type ReferenceSpec struct {
 	// Operator: exact name of a cluster policy, in place of policyID.
 	// +optional
@@ -22,6 +23,21 @@ type ReferenceSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	DriverInstancePoolName string `json:"driverInstancePoolName,omitempty"`
 
+	// Operator: a DatabricksClusterPolicy of this namespace and of the same workspace, in
+	// place of policyID. A new cluster waits until the object is Ready.
+	// +optional
+	PolicyRef *LocalObjectReference `json:"policyRef,omitzero"`
+
+	// Operator: a DatabricksInstancePool of this namespace and of the same workspace, in
+	// place of instancePoolID. A new cluster waits until the object is Ready.
+	// +optional
+	InstancePoolRef *LocalObjectReference `json:"instancePoolRef,omitzero"`
+
+	// Operator: a DatabricksInstancePool of this namespace and of the same workspace, in
+	// place of driverInstancePoolID. A new cluster waits until the object is Ready.
+	// +optional
+	DriverInstancePoolRef *LocalObjectReference `json:"driverInstancePoolRef,omitzero"`
+
 	// Operator: selects the newest runtime that matches, in place of sparkVersion.
 	// +optional
 	// +structType=atomic
@@ -39,6 +55,17 @@ type ReferenceSpec struct {
 	// +optional
 	// +structType=atomic
 	DriverNodeTypeSelector *NodeTypeSelector `json:"driverNodeTypeSelector,omitzero"`
+}
+
+// LocalObjectReference names an object in the object's own namespace. The field determines
+// its kind. It has no namespace field, so that no object uses what another tenant manages.
+type LocalObjectReference struct {
+	// Operator: name of an object in this namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name,omitempty"`
 }
 
 // SparkVersionSelector selects a runtime. The members have the meaning that they have in

@@ -166,10 +166,6 @@ func TestNoFieldOfTheAPITakesANameOfTheOperators(t *testing.T) {
 	for name := range jsonFields(reflect.TypeFor[ClusterSpec]()) {
 		g.Expect(operators).NotTo(HaveKey(name), "a name must be unique in the spec")
 	}
-	// Names of planned fields.
-	for _, reserved := range []string{"policyRef", "instancePoolRef", "driverInstancePoolRef"} {
-		g.Expect(jsonFields(reflect.TypeFor[DatabricksClusterSpec]())).NotTo(HaveKey(reserved))
-	}
 }
 
 func TestNamesConvertMechanically(t *testing.T) {

@@ -402,17 +402,17 @@ const (
 	RequestFailed RequestPhase = "Failed"
 )
 
-// ResolvedStatus has the ids that the names and selectors of a spec stand for.
+// ResolvedStatus has the ids that the names, references and selectors of a spec stand for.
 type ResolvedStatus struct {
-	// Id of spec.policyName.
+	// Id of spec.policyName or spec.policyRef.
 	// +optional
 	PolicyID string `json:"policyID,omitempty"`
 
-	// Id of spec.instancePoolName.
+	// Id of spec.instancePoolName or spec.instancePoolRef.
 	// +optional
 	InstancePoolID string `json:"instancePoolID,omitempty"`
 
-	// Id of spec.driverInstancePoolName.
+	// Id of spec.driverInstancePoolName or spec.driverInstancePoolRef.
 	// +optional
 	DriverInstancePoolID string `json:"driverInstancePoolID,omitempty"`
 
@@ -428,7 +428,8 @@ type ResolvedStatus struct {
 	// +optional
 	DriverNodeTypeID string `json:"driverNodeTypeID,omitempty"`
 
-	// The name or selector that each of them is for, by its field of the spec.
+	// The name, the name of the referenced object, or the selector that each of them is
+	// for, by its field of the spec.
 	// +optional
 	For map[string]string `json:"for,omitempty"`
 }

@@ -58,7 +58,7 @@ func TestPoolFields(t *testing.T) {
 		made := r.is(object, "Ready=Available")
 		tags := r.remote(made)["custom_tags"].(map[string]any)
 		r.Expect(tags).To(HaveKeyWithValue("team", "a"))
-		r.Expect(tags).To(HaveKeyWithValue(v1alpha1.OwnerTagKey, HavePrefix(operatorID)))
+		r.Expect(tags).To(HaveKeyWithValue(v1alpha1.PoolOwnerTagKey, HavePrefix(operatorID)))
 		body := r.remote(made)
 		body["custom_tags"].(map[string]any)["cost"] = "theirs"
 		r.elsewhere("edit", body)
@@ -67,7 +67,7 @@ func TestPoolFields(t *testing.T) {
 		})
 		r.is(object, "Synced=InSync")
 		r.Eventually(func() any { return r.remote(made)["custom_tags"] }).Should(And(
-			HaveKeyWithValue("team", "b"), HaveKeyWithValue("env", "dev"), HaveKeyWithValue("cost", "theirs"), HaveKey(v1alpha1.OwnerTagKey),
+			HaveKeyWithValue("team", "b"), HaveKeyWithValue("env", "dev"), HaveKeyWithValue("cost", "theirs"), HaveKey(v1alpha1.PoolOwnerTagKey),
 		))
 		r.change(object, func(now managed.Object) { poolOf(now).Spec.CustomTags = map[string]string{"team": "b"} })
 		r.Eventually(func() any { return r.remote(made)["custom_tags"] }).ShouldNot(HaveKey("env"))
@@ -80,7 +80,7 @@ func TestPoolFields(t *testing.T) {
 		object := r.make(r.with("x"))
 		made := r.is(object, "Ready=Available")
 		body := r.remote(made)
-		body["custom_tags"].(map[string]any)[v1alpha1.OwnerTagKey] = anotherOwner
+		body["custom_tags"].(map[string]any)[v1alpha1.PoolOwnerTagKey] = anotherOwner
 		r.elsewhere("edit", body)
 		r.is(object, "Stalled=AlreadyManaged")
 		r.change(object, func(now managed.Object) { r.kind.edit(now.Resource, 7) })

@@ -79,8 +79,9 @@ type rig struct {
 	kube      *restConfig
 	workspace *watchedWorkspace
 	namespace string
-	// hosts are allowed in addition to the workspace.
-	hosts []string
+	// hosts are allowed in addition to the workspace, and authorities are trusted.
+	hosts       []string
+	authorities [][]byte
 	// tenants are the other namespaces of the operator.
 	tenants      []string
 	timings      simulator.Timings
@@ -286,6 +287,9 @@ const labelCase = "case"
 func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(r.workspace.CAPEM)
+	for _, authority := range r.authorities {
+		roots.AppendCertsFromPEM(authority)
+	}
 	allowed, err := databricks.ParseAllowList(append([]string{r.workspace.URL, ".cloud.databricks.com"}, r.hosts...))
 	r.Expect(err).NotTo(HaveOccurred())
 	transport := databricks.NewTransport(allowed, roots, nil)

@@ -56,5 +56,7 @@ func Setup(mgr ctrl.Manager, registry *cache.Registry, events *EventSource, opti
 			return fmt.Errorf("set up the controllers of policies and pools: %w", err)
 		}
 	}
-	return cluster.Setup(mgr, connect, &events.clusters, options.cluster())
+	clusters := options.cluster()
+	clusters.Referents = []*managed.Kind{clusterpolicy.Kind, instancepool.Kind}
+	return cluster.Setup(mgr, connect, &events.clusters, clusters)
 }

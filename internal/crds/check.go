@@ -27,7 +27,11 @@ const (
 
 // Kinds returns the types by kind. A version adds its kinds here.
 func Kinds(workspaces Workspaces) map[string]reflect.Type {
-	kinds := map[string]reflect.Type{v1alpha1.ClusterKind: reflect.TypeFor[v1alpha1.DatabricksCluster]()}
+	kinds := map[string]reflect.Type{
+		v1alpha1.ClusterKind: reflect.TypeFor[v1alpha1.DatabricksCluster](),
+		v1alpha1.PolicyKind:  reflect.TypeFor[v1alpha1.DatabricksClusterPolicy](),
+		v1alpha1.PoolKind:    reflect.TypeFor[v1alpha1.DatabricksInstancePool](),
+	}
 	if workspaces == WithWorkspaces {
 		kinds[v1alpha1.WorkspaceKind] = reflect.TypeFor[v1alpha1.DatabricksWorkspace]()
 	}

@@ -22,7 +22,10 @@ import (
 func published(t *testing.T) map[string]any {
 	t.Helper()
 	schemas := map[string]any{}
-	for kind, plural := range map[string]string{v1alpha1.ClusterKind: "databricksclusters", v1alpha1.WorkspaceKind: "databricksworkspaces"} {
+	for kind, plural := range map[string]string{
+		v1alpha1.ClusterKind: "databricksclusters", v1alpha1.WorkspaceKind: "databricksworkspaces",
+		v1alpha1.PolicyKind: "databricksclusterpolicies", v1alpha1.PoolKind: "databricksinstancepools",
+	} {
 		content, err := os.ReadFile(filepath.Join("..", "..", "config", "crd", "bases", v1alpha1.GroupName+"_"+plural+".yaml"))
 		if err != nil {
 			t.Fatal(err)
@@ -97,8 +100,16 @@ func TestMissingFields(t *testing.T) {
 			[]string{"DatabricksCluster.status.resolved", "DatabricksCluster.spec.policyName", "DatabricksCluster.status.ownedFields", "DatabricksCluster.spec.libraries.maven"},
 			[]string{"DatabricksCluster.spec.libraries.maven", "DatabricksCluster.spec.policyName", "DatabricksCluster.status.ownedFields", "DatabricksCluster.status.resolved"},
 		},
-		"[case-96] a member of a block":   {[]string{"DatabricksCluster.status.creation.attempt"}, []string{"DatabricksCluster.status.creation.attempt"}},
-		"[case-96] of the workspace":      {[]string{"DatabricksWorkspace.spec.requirePolicy"}, []string{"DatabricksWorkspace.spec.requirePolicy"}},
+		"[case-96] a member of a block": {[]string{"DatabricksCluster.status.creation.attempt"}, []string{"DatabricksCluster.status.creation.attempt"}},
+		"[case-96] of the workspace":    {[]string{"DatabricksWorkspace.spec.requirePolicy"}, []string{"DatabricksWorkspace.spec.requirePolicy"}},
+		"[case-96] what policies and pools have in common": {
+			[]string{"DatabricksClusterPolicy.spec.adoptByName", "DatabricksInstancePool.status.creation"},
+			[]string{"DatabricksClusterPolicy.spec.adoptByName", "DatabricksInstancePool.status.creation"},
+		},
+		"[case-96] of one of them": {
+			[]string{"DatabricksClusterPolicy.spec.libraries.maven", "DatabricksInstancePool.spec.diskSpec.diskType", "DatabricksInstancePool.status.stats"},
+			[]string{"DatabricksClusterPolicy.spec.libraries.maven", "DatabricksInstancePool.spec.diskSpec.diskType", "DatabricksInstancePool.status.stats"},
+		},
 		"[case-96] types of Kubernetes":   {[]string{"DatabricksCluster.status.conditions.type"}, nil},
 		"[case-96] the status of objects": {[]string{"DatabricksCluster.status"}, []string{"DatabricksCluster.status"}},
 	} {
@@ -152,8 +163,12 @@ func TestTheCRDsAreComparedWhenTheyChange(t *testing.T) {
 func TestAMissingKindIsNamed(t *testing.T) {
 	g := NewWithT(t)
 	document := published(t)
-	delete(document["components"].(map[string]any)["schemas"].(map[string]any), v1alpha1.WorkspaceKind)
-	for workspaces, want := range map[Workspaces][]string{WithWorkspaces: {v1alpha1.WorkspaceKind}, WithoutWorkspaces: nil} {
+	schemas := document["components"].(map[string]any)["schemas"].(map[string]any)
+	delete(schemas, v1alpha1.WorkspaceKind)
+	delete(schemas, v1alpha1.PoolKind)
+	for workspaces, want := range map[Workspaces][]string{
+		WithWorkspaces: {v1alpha1.PoolKind, v1alpha1.WorkspaceKind}, WithoutWorkspaces: {v1alpha1.PoolKind},
+	} {
 		check := NewCheck(&server{document: document, version: "1"}, Kinds(workspaces), funcr.New(func(string, string) {}, funcr.Options{}))
 		check.Compare()
 		g.Expect(slices.Clone(check.Missing())).To(Equal(want))

@@ -125,6 +125,53 @@ spec:
   policyName: preview-deletion
   validationActions: [Warn]
 ---
+# The same for policies and instance pools, which clusters may use.
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: preview-removal
+spec:
+  failurePolicy: Ignore
+  matchConstraints:
+    resourceRules:
+    - apiGroups: [compute.databricks-operator.io]
+      apiVersions: ["*"]
+      resources: [databricksclusterpolicies, databricksinstancepools]
+      operations: [DELETE]
+  matchConditions:
+  - name: bound
+    expression: has(oldObject.status) && has(oldObject.status.host)
+  - name: managed
+    expression: >-
+      !(has(oldObject.spec.managementPolicy) && oldObject.spec.managementPolicy == 'Observe')
+  variables:
+  - name: adopted
+    expression: >-
+      has(oldObject.spec.policyID) || has(oldObject.spec.poolID) || has(oldObject.status.adopted) && oldObject.status.adopted
+  - name: policy
+    expression: >-
+      has(oldObject.spec.deletionPolicy) ? oldObject.spec.deletionPolicy : variables.adopted ? 'Retain' : 'Delete'
+  - name: remote
+    expression: >-
+      has(oldObject.status.policyID) ? 'policy ' + oldObject.status.policyID
+      : has(oldObject.status.poolID) ? 'instance pool ' + oldObject.status.poolID : ''
+  - name: used
+    expression: >-
+      has(oldObject.status.stats) && has(oldObject.status.stats.used) && oldObject.status.stats.used > 0
+      ? ', of which clusters use ' + string(oldObject.status.stats.used) + ' instances' : ''
+  validations:
+  - expression: variables.policy == 'Retain' || variables.remote == ''
+    messageExpression: >-
+      'this deletes ' + variables.remote + ' in ' + oldObject.status.host + variables.used
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: preview-removal
+spec:
+  policyName: preview-removal
+  validationActions: [Warn]
+---
 # Warns of annotations of the operator's group that the operator does not know, because an
 # annotation with a typing error has no effect.
 apiVersion: admissionregistration.k8s.io/v1
@@ -137,7 +184,7 @@ spec:
     resourceRules:
     - apiGroups: [compute.databricks-operator.io]
       apiVersions: ["*"]
-      resources: [databricksclusters, databricksworkspaces]
+      resources: [databricksclusters, databricksclusterpolicies, databricksinstancepools, databricksworkspaces]
       operations: [CREATE, UPDATE]
   matchConditions:
   - name: annotated

@@ -180,7 +180,11 @@ func (a Attempts) ValidAfter() time.Time {
 	return time.Time{}
 }
 
-// hasBase reports whether a read is what an edit of these differences may be based on.
-func (a Attempts) hasBase(differences []diff.Difference, read *Remote) bool {
-	return read.FromGet && a.base == differencesKey(differences) && !read.At.Before(a.baseAt)
+// awaitsBase reports whether a GET was requested for an edit of these differences to be
+// based on.
+func (a Attempts) awaitsBase(differences []diff.Difference) bool {
+	return !a.baseAt.IsZero() && a.base == differencesKey(differences)
 }
+
+// hasBase reports whether a read is the GET that was requested for an edit.
+func (a Attempts) hasBase(read *Remote) bool { return read.FromGet && !read.At.Before(a.baseAt) }

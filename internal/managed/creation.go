@@ -237,7 +237,7 @@ func (in Input) tag(body diff.Tree) {
 	if tags == nil {
 		tags = map[string]any{}
 	}
-	tags[v1alpha1.OwnerTagKey] = in.Owner
+	tags[in.Kind.TagKey] = in.Owner
 	body[in.Kind.TagField] = tags
 }
 

@@ -48,9 +48,9 @@ type Kind struct {
 	WireID, WireName string
 	// Levels are the permission levels, in ascending order.
 	Levels diff.Levels
-	// TagField is the field of the API with custom tags, to which the owner tag is added;
-	// empty if the remote objects carry no tags.
-	TagField string
+	// TagField is the field of the API with custom tags, to which the owner tag with the
+	// name TagKey is added; empty if the remote objects carry no tags.
+	TagField, TagKey string
 	// ReadOnly are the members of a remote object that an edit never sends, and Resent the
 	// immutable ones that it must send unchanged.
 	ReadOnly, Resent []string

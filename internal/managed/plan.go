@@ -166,7 +166,7 @@ func (in Input) tagOf(remote *Remote) string {
 	if in.Kind.TagField == "" {
 		return ""
 	}
-	value, _ := remote.Tree.At(in.Kind.TagField, v1alpha1.OwnerTagKey)
+	value, _ := remote.Tree.At(in.Kind.TagField, in.Kind.TagKey)
 	tag, _ := value.(string)
 	return tag
 }

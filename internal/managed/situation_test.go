@@ -1,6 +1,7 @@
 package managed_test
 
 import (
+	"maps"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,11 +62,9 @@ func situation(changes ...change) managed.Input {
 func remote(in managed.Input, members map[string]any) *managed.Remote {
 	tree := in.Desired.Clone()
 	tree["instance_pool_id"], tree["instance_pool_name"] = poolID, "team-a-warm"
-	tree["custom_tags"] = map[string]any{v1alpha1.OwnerTagKey: in.Owner}
+	tree["custom_tags"] = map[string]any{v1alpha1.PoolOwnerTagKey: in.Owner}
 	tree["enable_elastic_disk"], tree["state"] = true, "ACTIVE"
-	for name, value := range members {
-		tree[name] = value
-	}
+	maps.Copy(tree, members)
 	return &managed.Remote{ID: poolID, Name: "team-a-warm", Tree: tree, At: noon, FromGet: true}
 }
 
@@ -120,7 +119,7 @@ func pending(ago time.Duration) change {
 func named(tag string) change {
 	return func(in *managed.Input) {
 		in.Observed.Named = &managed.Remote{ID: "other", Name: "team-a-warm", Tree: diff.Tree{
-			"instance_pool_name": "team-a-warm", "custom_tags": map[string]any{v1alpha1.OwnerTagKey: tag},
+			"instance_pool_name": "team-a-warm", "custom_tags": map[string]any{v1alpha1.PoolOwnerTagKey: tag},
 		}, At: noon}
 	}
 }

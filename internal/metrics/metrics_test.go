@@ -30,6 +30,8 @@ const host = "https://adb-1.1.azuredatabricks.net"
 type inMemory struct {
 	client.Reader
 	clusters   []v1alpha1.DatabricksCluster
+	policies   []v1alpha1.DatabricksClusterPolicy
+	pools      []v1alpha1.DatabricksInstancePool
 	workspaces []v1alpha1.DatabricksWorkspace
 	err        error
 }
@@ -38,6 +40,10 @@ func (m *inMemory) List(_ context.Context, list client.ObjectList, _ ...client.L
 	switch list := list.(type) {
 	case *v1alpha1.DatabricksClusterList:
 		list.Items = slices.Clone(m.clusters)
+	case *v1alpha1.DatabricksClusterPolicyList:
+		list.Items = slices.Clone(m.policies)
+	case *v1alpha1.DatabricksInstancePoolList:
+		list.Items = slices.Clone(m.pools)
 	case *v1alpha1.DatabricksWorkspaceList:
 		list.Items = slices.Clone(m.workspaces)
 	}
@@ -57,8 +63,24 @@ func (k *fixedWorkspaces) Caches() []cache.State       { return k.caches }
 func everything() (*State, *inMemory, *fixedWorkspaces) {
 	objects := &inMemory{
 		clusters:   []v1alpha1.DatabricksCluster{cluster("RUNNING"), cluster("RUNNING"), cluster("QUIESCING"), cluster("")},
+		policies:   make([]v1alpha1.DatabricksClusterPolicy, 2),
+		pools:      make([]v1alpha1.DatabricksInstancePool, 4),
 		workspaces: []v1alpha1.DatabricksWorkspace{{}},
 	}
+	objects.policies[0].Status.Host = host
+	objects.policies[0].Status.Drift = make([]v1alpha1.DriftedField, 2)
+	objects.policies[0].Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", Reason: "Available"}}
+	objects.policies[1].Generation = 1
+	objects.policies[1].Status.Host = host
+	objects.policies[1].Status.Creation = &v1alpha1.CreationIntent{Token: "p", NotAfter: new(metav1.Unix(1500, 0))}
+	for i, state := range []string{"ACTIVE", "STOPPED", "PAUSED", ""} {
+		objects.pools[i].Status.Host, objects.pools[i].Status.State = host, state
+	}
+	objects.pools[0].Status.Stats = &v1alpha1.PoolStats{Used: 1, Idle: 2, PendingUsed: 3, PendingIdle: 4}
+	objects.pools[1].Status.Stats = &v1alpha1.PoolStats{Used: 10}
+	objects.pools[1].Status.Drift = make([]v1alpha1.DriftedField, 1)
+	objects.pools[2].DeletionTimestamp = new(metav1.Unix(950, 0))
+	objects.pools[3].Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1}
 	busy := &objects.clusters[0]
 	busy.Generation = 2
 	busy.DeletionTimestamp = new(metav1.Unix(1000, 0))
@@ -134,51 +156,68 @@ func TestTheSeriesOfAScrape(t *testing.T) {
 	g.Expect(left).To(BeNumerically("~", 3600, 60))
 	delete(series, "gate_paused_seconds[change "+host+"]")
 	g.Expect(series).To(Equal(map[string]float64{
-		"requests_total[200 clusters/get " + host + " GET]":     1,
-		"request_duration_seconds[clusters/get " + host + "]":   1,
-		"gate_allowed_requests_per_second[" + host + "]":        8,
-		"gate_learned_requests_per_second[" + host + "]":        10,
-		"gate_breaker_open[" + host + "]":                       1,
-		"gate_granted_total[change " + host + "]":               5,
-		"gate_refused_total[change " + host + "]":               4,
-		"gate_throttled_total[change " + host + "]":             3,
-		"gate_granted_total[deep " + host + "]":                 0,
-		"gate_refused_total[deep " + host + "]":                 0,
-		"gate_throttled_total[deep " + host + "]":               0,
-		"gate_paused_seconds[deep " + host + "]":                0,
-		"gate_endpoint_unavailable[clusters/edit " + host + "]": 1,
-		"gate_waits_total[" + host + " RateLimited]":            6,
-		"mirror_objects[" + host + " robot]":                    5,
-		"mirror_watched_clusters[" + host + " robot]":           4,
-		"mirror_failing_clusters[" + host + " robot]":           2,
-		"mirror_rejected_credentials[" + host + " robot]":       1,
-		"mirror_clock_skew_seconds[" + host + " robot]":         -60,
-		"mirror_listed_clusters[" + host + " robot]":            120,
-		"mirror_list_pages[" + host + " robot]":                 2,
-		"mirror_listed_timestamp_seconds[" + host + " robot]":   500,
-		"mirror_read_timestamp_seconds[" + host + " robot]":     600,
-		"mirror_failing[" + host + " robot]":                    1,
-		"clusters[" + host + " RUNNING]":                        2,
-		"clusters[" + host + " OTHER]":                          1,
-		"clusters[ NONE]":                                       1,
-		"cluster_workers[" + host + "]":                         6,
-		"cluster_workers[]":                                     2,
-		"drifted_clusters[" + host + "]":                        1,
-		"drifted_clusters[]":                                    0,
-		"drifted_fields[" + host + "]":                          3,
-		"drifted_fields[]":                                      0,
-		"deferred_clusters[" + host + "]":                       1,
-		"deferred_clusters[]":                                   0,
-		"open_creations[]":                                      2,
-		"oldest_creation_deadline_timestamp_seconds[]":          2000,
-		"conditions[DatabricksCluster Running True Ready]":      4,
-		"conditions[DatabricksWorkspace Connected True Ready]":  1,
-		"unobserved_objects[DatabricksCluster]":                 1,
-		"unobserved_objects[DatabricksWorkspace]":               0,
-		"deleting_objects[DatabricksCluster]":                   2,
-		"deleting_objects[DatabricksWorkspace]":                 0,
-		"oldest_deletion_timestamp_seconds[DatabricksCluster]":  900,
-		"orphaned_clusters[" + host + "]":                       7,
+		"requests_total[200 clusters/get " + host + " GET]":         1,
+		"request_duration_seconds[clusters/get " + host + "]":       1,
+		"gate_allowed_requests_per_second[" + host + "]":            8,
+		"gate_learned_requests_per_second[" + host + "]":            10,
+		"gate_breaker_open[" + host + "]":                           1,
+		"gate_granted_total[change " + host + "]":                   5,
+		"gate_refused_total[change " + host + "]":                   4,
+		"gate_throttled_total[change " + host + "]":                 3,
+		"gate_granted_total[deep " + host + "]":                     0,
+		"gate_refused_total[deep " + host + "]":                     0,
+		"gate_throttled_total[deep " + host + "]":                   0,
+		"gate_paused_seconds[deep " + host + "]":                    0,
+		"gate_endpoint_unavailable[clusters/edit " + host + "]":     1,
+		"gate_waits_total[" + host + " RateLimited]":                6,
+		"mirror_objects[" + host + " robot]":                        5,
+		"mirror_watched_clusters[" + host + " robot]":               4,
+		"mirror_failing_clusters[" + host + " robot]":               2,
+		"mirror_rejected_credentials[" + host + " robot]":           1,
+		"mirror_clock_skew_seconds[" + host + " robot]":             -60,
+		"mirror_listed_clusters[" + host + " robot]":                120,
+		"mirror_list_pages[" + host + " robot]":                     2,
+		"mirror_listed_timestamp_seconds[" + host + " robot]":       500,
+		"mirror_read_timestamp_seconds[" + host + " robot]":         600,
+		"mirror_failing[" + host + " robot]":                        1,
+		"clusters[" + host + " RUNNING]":                            2,
+		"clusters[" + host + " OTHER]":                              1,
+		"clusters[ NONE]":                                           1,
+		"cluster_workers[" + host + "]":                             6,
+		"cluster_workers[]":                                         2,
+		"drifted_clusters[" + host + "]":                            1,
+		"drifted_clusters[]":                                        0,
+		"drifted_fields[" + host + "]":                              3,
+		"drifted_fields[]":                                          0,
+		"deferred_clusters[" + host + "]":                           1,
+		"deferred_clusters[]":                                       0,
+		"open_creations[]":                                          3,
+		"oldest_creation_deadline_timestamp_seconds[]":              1500,
+		"cluster_policies[" + host + "]":                            2,
+		"instance_pools[" + host + " ACTIVE]":                       1,
+		"instance_pools[" + host + " STOPPED]":                      1,
+		"instance_pools[" + host + " OTHER]":                        1,
+		"instance_pools[" + host + " NONE]":                         1,
+		"instance_pool_instances[" + host + " used]":                11,
+		"instance_pool_instances[" + host + " idle]":                2,
+		"instance_pool_instances[" + host + " pending_used]":        3,
+		"instance_pool_instances[" + host + " pending_idle]":        4,
+		"drifted_objects[" + host + " DatabricksClusterPolicy]":     1,
+		"drifted_objects[" + host + " DatabricksInstancePool]":      1,
+		"conditions[DatabricksClusterPolicy Available True Ready]":  1,
+		"unobserved_objects[DatabricksClusterPolicy]":               1,
+		"unobserved_objects[DatabricksInstancePool]":                0,
+		"deleting_objects[DatabricksClusterPolicy]":                 0,
+		"deleting_objects[DatabricksInstancePool]":                  1,
+		"oldest_deletion_timestamp_seconds[DatabricksInstancePool]": 950,
+		"conditions[DatabricksCluster Running True Ready]":          4,
+		"conditions[DatabricksWorkspace Connected True Ready]":      1,
+		"unobserved_objects[DatabricksCluster]":                     1,
+		"unobserved_objects[DatabricksWorkspace]":                   0,
+		"deleting_objects[DatabricksCluster]":                       2,
+		"deleting_objects[DatabricksWorkspace]":                     0,
+		"oldest_deletion_timestamp_seconds[DatabricksCluster]":      900,
+		"orphaned_clusters[" + host + "]":                           7,
 	}))
 }
 
@@ -190,9 +229,13 @@ func TestAbsentObjectsHaveNoSeries(t *testing.T) {
 	state.SharedWorkspaces = false
 	series := gather(t, state)
 	g.Expect(series).To(Equal(map[string]float64{
-		"open_creations[]":                      0,
-		"unobserved_objects[DatabricksCluster]": 0,
-		"deleting_objects[DatabricksCluster]":   0,
+		"open_creations[]":                            0,
+		"unobserved_objects[DatabricksCluster]":       0,
+		"unobserved_objects[DatabricksClusterPolicy]": 0,
+		"unobserved_objects[DatabricksInstancePool]":  0,
+		"deleting_objects[DatabricksCluster]":         0,
+		"deleting_objects[DatabricksClusterPolicy]":   0,
+		"deleting_objects[DatabricksInstancePool]":    0,
 	}))
 }
 

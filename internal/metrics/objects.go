@@ -24,9 +24,19 @@ var (
 	deferredClusters = newDesc("deferred_clusters",
 		"DatabricksClusters with declared changes that wait for their cluster to be down or restarted, by workspace.", labelHost)
 	openCreations = newDesc("open_creations",
-		"DatabricksClusters whose create call is not completed: it is about to be made, or its answer was lost.")
+		"Objects whose create call is not completed: it is about to be made, or its answer was lost.")
 	creationDeadline = newDesc("oldest_creation_deadline_timestamp_seconds",
 		"Deadline of the oldest open create call; absent if there is none.")
+
+	policies = newDesc("cluster_policies",
+		"DatabricksClusterPolicies by workspace.", labelHost)
+	pools = newDesc("instance_pools",
+		"DatabricksInstancePools by workspace and state of their pool in Databricks; OTHER for an unknown state, NONE if there is no pool.",
+		labelHost, "state")
+	poolInstances = newDesc("instance_pool_instances",
+		"Instances of the pools of DatabricksInstancePools, by workspace and use: used, idle, pending_used or pending_idle.", labelHost, "use")
+	driftedObjects = newDesc("drifted_objects",
+		"DatabricksClusterPolicies and DatabricksInstancePools with fields in status.drift, by kind and workspace.", labelKind, labelHost)
 
 	conditions = newDesc("conditions",
 		"Objects that have a condition, by kind, type, status and reason.", labelKind, "type", "status", "reason")
@@ -41,8 +51,10 @@ var (
 const labelKind = "kind"
 
 const (
-	kindCluster   = "DatabricksCluster"
-	kindWorkspace = "DatabricksWorkspace"
+	kindCluster   = v1alpha1.ClusterKind
+	kindPolicy    = v1alpha1.PolicyKind
+	kindPool      = v1alpha1.PoolKind
+	kindWorkspace = v1alpha1.WorkspaceKind
 )
 
 // collectObjects sends the metrics of the objects, which it must not change because
@@ -53,14 +65,17 @@ func (s *State) collectObjects(ctx context.Context, ch chan<- prometheus.Metric)
 	if err := s.Reader.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		return
 	}
-	clusterStats, kinds := newClusterStats(), newObjectStats()
+	clusterStats, kinds, creations := newClusterStats(), newObjectStats(), &creationStats{}
 	kinds.expect(kindCluster)
 	for i := range all.Items {
 		object := &all.Items[i]
 		clusterStats.add(&object.Status)
+		creations.add(object.Status.Creation)
 		kinds.add(kindCluster, object, object.Status.ObservedGeneration, object.Status.Conditions)
 	}
 	clusterStats.collect(ch)
+	s.collectListed(ctx, ch, kinds, creations)
+	creations.collect(ch)
 	defer kinds.collect(ch)
 	if !s.SharedWorkspaces {
 		return
@@ -80,9 +95,6 @@ func (s *State) collectObjects(ctx context.Context, ch chan<- prometheus.Metric)
 type clusterStats struct {
 	states map[[2]string]int // by host and state
 	hosts  map[string]*hostStats
-	open   int
-	// deadline is the earliest deadline of an open creation; nil if there is none.
-	deadline *metav1.Time
 }
 
 // hostStats counts the clusters of one workspace.
@@ -93,7 +105,7 @@ func newClusterStats() *clusterStats {
 }
 
 func (f *clusterStats) add(status *v1alpha1.DatabricksClusterStatus) {
-	f.states[[2]string{status.Host, state(status.State)}]++
+	f.states[[2]string{status.Host, state(status.State, knownStates)}]++
 	at := f.hosts[status.Host]
 	if at == nil {
 		at = &hostStats{}
@@ -109,10 +121,6 @@ func (f *clusterStats) add(status *v1alpha1.DatabricksClusterStatus) {
 	if len(status.PendingChanges) > 0 {
 		at.deferred++
 	}
-	if intent := status.Creation; intent != nil && intent.Token != "" {
-		f.open++
-		f.deadline = earlier(f.deadline, intent.NotAfter)
-	}
 }
 
 func (f *clusterStats) collect(ch chan<- prometheus.Metric) {
@@ -125,22 +133,18 @@ func (f *clusterStats) collect(ch chan<- prometheus.Metric) {
 		ch <- gauge(driftedFields, at.fields, host)
 		ch <- gauge(deferredClusters, at.deferred, host)
 	}
-	ch <- gauge(openCreations, f.open)
-	if f.deadline != nil {
-		ch <- timestamp(creationDeadline, f.deadline.Time)
-	}
 }
 
 var knownStates = []string{
 	"PENDING", "RUNNING", "RESTARTING", "RESIZING", "TERMINATING", "TERMINATED", "ERROR", "UNKNOWN",
 }
 
-// state returns the label value of a cluster's state, which bounds the values.
-func state(reported string) string {
+// state returns the label value of a reported state, which bounds the values.
+func state(reported string, known []string) string {
 	switch {
 	case reported == "":
 		return "NONE"
-	case slices.Contains(knownStates, reported):
+	case slices.Contains(known, reported):
 		return reported
 	default:
 		return "OTHER"

@@ -120,13 +120,13 @@ func recordSchedule(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	}
 }
 
-// recordResolved stores what the names and selectors of the specification stand for. The
-// last choices stay while the object is deleted, and while a list is unknown.
+// recordResolved stores what the names, references and selectors of the specification stand
+// for. The last choices stay while the object is deleted, and while a choice is impossible.
 func recordResolved(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	switch {
 	case in.Observed.Resolved != nil:
 		status.Resolved = in.Observed.Resolved
-	case in.Cluster.DeletionTimestamp.IsZero() && len(selection.Needs(&in.Cluster.Spec)) == 0:
+	case in.Cluster.DeletionTimestamp.IsZero() && !selection.HasChoices(&in.Cluster.Spec):
 		status.Resolved = nil
 	}
 }

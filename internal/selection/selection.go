@@ -49,13 +49,18 @@ type Input struct {
 	Kept *v1alpha1.ResolvedStatus
 	// Lists are the lists of the workspace.
 	Lists Lists
+	// Referents are the objects of the references; a missing one does not exist.
+	Referents map[Reference]Referent
+	// Host and WorkspaceID are the workspace of the specification. WorkspaceID may be
+	// unknown, that is "".
+	Host, WorkspaceID string
 	// Power is that of the cluster; of an object without a cluster it is Down.
 	Power Power
 }
 
 // Result is the outcome of a resolution.
 type Result struct {
-	// Resolved has the choices; nil if the specification has no name and no selector.
+	// Resolved has the choices; nil if the specification has no choice.
 	Resolved *v1alpha1.ResolvedStatus
 	// Spec is the specification with all ids. It is valid if Unknown and Problem are zero.
 	Spec *v1alpha1.DatabricksClusterSpec
@@ -63,11 +68,13 @@ type Result struct {
 	// Field is the field of that choice.
 	Unknown List
 	Field   string
-	// Problem is the first choice that is impossible; nil if there is none.
+	// Problem is the first choice that is impossible until a user changes something, or
+	// else the first one that waits for an object; nil if there is none.
 	Problem *Problem
 }
 
-// Problem is a name or selector that stands for nothing, or for more than one thing.
+// Problem is a name, reference or selector that stands for nothing, for nothing yet, or for
+// more than one thing.
 type Problem struct {
 	// Kind is what is wrong.
 	Kind ProblemKind
@@ -78,25 +85,33 @@ type Problem struct {
 // ProblemKind is a kind of problem.
 type ProblemKind int
 
-// The kinds: a name that leads to no single id, and a selector that nothing matches.
+// The kinds: a name that leads to no single id, a selector that nothing matches, a
+// reference to an object that is not Ready, and one to an object of another workspace.
 const (
 	NotFound ProblemKind = iota
 	NoMatch
+	NotReady
+	OtherWorkspace
 )
 
-// choice is one field with a name or a selector.
+// IsByLists reports whether newer lists of the workspace may solve a problem.
+func (k ProblemKind) IsByLists() bool { return k == NotFound || k == NoMatch }
+
+// choice is one field with a name, a reference or a selector.
 type choice struct {
-	// field is the field of the specification, idField the one that it replaces, and list
-	// the list that it is resolved by.
+	// field is the field of the specification, and idField the one that it replaces.
 	field, idField string
-	list           List
+	// list is the list that the field is resolved by; "": it is a reference. kind is the
+	// kind of the object of a reference.
+	list List
+	kind string
 	// asked returns the value of the field as text; "" if it is absent.
 	asked func(*v1alpha1.DatabricksClusterSpec) string
 	// id and kept are where the result belongs.
 	id   func(*v1alpha1.DatabricksClusterSpec) *string
 	kept func(*v1alpha1.ResolvedStatus) *string
 	// resolve returns the id. kept is the earlier choice for the same value; "" if there
-	// is none.
+	// is none. A reference has none.
 	resolve func(in Input, c choice, kept string) (string, *Problem)
 }
 
@@ -116,6 +131,24 @@ var choices = []choice{
 	{
 		field: "driverInstancePoolName", idField: "driverInstancePoolID", list: InstancePools, resolve: byName,
 		asked: func(s *v1alpha1.DatabricksClusterSpec) string { return s.DriverInstancePoolName },
+		id:    func(s *v1alpha1.DatabricksClusterSpec) *string { return &s.DriverInstancePoolID },
+		kept:  func(r *v1alpha1.ResolvedStatus) *string { return &r.DriverInstancePoolID },
+	},
+	{
+		field: "policyRef", idField: "policyID", kind: v1alpha1.PolicyKind,
+		asked: func(s *v1alpha1.DatabricksClusterSpec) string { return nameOf(s.PolicyRef) },
+		id:    func(s *v1alpha1.DatabricksClusterSpec) *string { return &s.PolicyID },
+		kept:  func(r *v1alpha1.ResolvedStatus) *string { return &r.PolicyID },
+	},
+	{
+		field: "instancePoolRef", idField: "instancePoolID", kind: v1alpha1.PoolKind,
+		asked: func(s *v1alpha1.DatabricksClusterSpec) string { return nameOf(s.InstancePoolRef) },
+		id:    func(s *v1alpha1.DatabricksClusterSpec) *string { return &s.InstancePoolID },
+		kept:  func(r *v1alpha1.ResolvedStatus) *string { return &r.InstancePoolID },
+	},
+	{
+		field: "driverInstancePoolRef", idField: "driverInstancePoolID", kind: v1alpha1.PoolKind,
+		asked: func(s *v1alpha1.DatabricksClusterSpec) string { return nameOf(s.DriverInstancePoolRef) },
 		id:    func(s *v1alpha1.DatabricksClusterSpec) *string { return &s.DriverInstancePoolID },
 		kept:  func(r *v1alpha1.ResolvedStatus) *string { return &r.DriverInstancePoolID },
 	},
@@ -141,22 +174,28 @@ var choices = []choice{
 	},
 }
 
+// HasChoices reports whether a specification has a name, a reference or a selector.
+func HasChoices(spec *v1alpha1.DatabricksClusterSpec) bool {
+	return slices.ContainsFunc(choices, func(c choice) bool { return c.asked(spec) != "" })
+}
+
 // Needs returns the lists that a specification is resolved by, each once.
 func Needs(spec *v1alpha1.DatabricksClusterSpec) []List {
 	var needed []List
 	for _, c := range choices {
-		if c.asked(spec) != "" && !slices.Contains(needed, c.list) {
+		if c.list != "" && c.asked(spec) != "" && !slices.Contains(needed, c.list) {
 			needed = append(needed, c.list)
 		}
 	}
 	return needed
 }
 
-// Resolve resolves all names and selectors of a specification. While a list is unknown,
-// an earlier choice for the same name or selector stands.
+// Resolve resolves all names, references and selectors of a specification. While a list is
+// unknown, or the object of a reference is not Ready, an earlier choice for the same value
+// stands.
 func Resolve(in Input) Result {
 	result := Result{Spec: in.Spec}
-	if len(Needs(in.Spec)) == 0 {
+	if !HasChoices(in.Spec) {
 		return result
 	}
 	result.Spec = in.Spec.DeepCopy()
@@ -168,12 +207,14 @@ func Resolve(in Input) Result {
 		}
 		id, problem := in.keptFor(c, asked), (*Problem)(nil)
 		switch {
+		case c.kind != "":
+			id, problem = refer(in, c, id)
 		case in.Lists.knows(c.list):
 			id, problem = c.resolve(in, c, id)
 		case id == "" && result.Unknown == "":
 			result.Unknown, result.Field = c.list, c.field
 		}
-		if problem != nil && result.Problem == nil {
+		if problem != nil && (result.Problem == nil || result.Problem.Kind == NotReady && problem.Kind != NotReady) {
 			result.Problem = problem
 		}
 		if id != "" {

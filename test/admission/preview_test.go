@@ -74,8 +74,9 @@ func TestPreview(t *testing.T) {
 	g.Eventually(patched(`{"spec": {"sparkConf": {"a": "1"}, "nodeTypeID": "m5.large"}}`)).Should(ConsistOf(
 		HaveSuffix("this restarts the RUNNING cluster " + id + ": nodeTypeID, sparkConf")))
 	for text, want := range map[string]string{
-		`{"spec": {"policyID": null, "policyName": "small"}}`: ": policyID, policyName",
-		`{"spec": {"customTags": {"a": "1"}}}`:                ": customTags",
+		`{"spec": {"policyID": null, "policyName": "small"}}`:          ": policyID, policyName",
+		`{"spec": {"policyID": null, "policyRef": {"name": "small"}}}`: ": policyID, policyRef",
+		`{"spec": {"customTags": {"a": "1"}}}`:                         ": customTags",
 	} {
 		g.Expect(patched(text)()).To(ConsistOf(HaveSuffix(want)), text)
 	}

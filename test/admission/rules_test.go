@@ -357,6 +357,11 @@ func chooseID(id, name string) string {
 	return "spec." + name + ": Forbidden: choose " + id + " or " + name + ", not both: remove one of them"
 }
 
+// chooseRef returns the refusal of a reference beside a field that it replaces.
+func chooseRef(field string) string {
+	return "spec." + field + "Ref: Forbidden: choose one of " + field + "ID, " + field + "Name and " + field + "Ref: remove the others"
+}
+
 var nameRules = []rule{
 	{
 		name: "a name or selector takes the place of an id",
@@ -370,6 +375,11 @@ var nameRules = []rule{
 			`{nodeTypeID: null, instancePoolName: workers, driverInstancePoolName: drivers}`,
 			`{nodeTypeID: null, instancePoolName: workers, driverInstancePoolID: drivers}`,
 			`{nodeTypeID: null, instancePoolID: workers, driverInstancePoolName: drivers}`,
+			`{policyRef: {name: small}}`,
+			`{numWorkers: null, sparkVersion: null, nodeTypeID: null, autoterminationMinutes: null, policyRef: {name: small}}`,
+			`{nodeTypeID: null, instancePoolRef: {name: workers}, driverInstancePoolRef: {name: drivers}}`,
+			`{nodeTypeID: null, instancePoolRef: {name: workers}, driverInstancePoolName: drivers}`,
+			`{nodeTypeID: null, instancePoolID: workers, driverInstancePoolRef: {name: drivers.of.team-a}}`,
 		},
 		rejected: []rejection{
 			{`{policyID: p, policyName: small}`, []string{chooseID("policyID", "policyName")}},
@@ -382,6 +392,23 @@ var nameRules = []rule{
 			{`{nodeTypeSelector: {minCores: 4}}`, []string{chooseID("nodeTypeID", "nodeTypeSelector")}},
 			{`{driverNodeTypeID: i3.xlarge, driverNodeTypeSelector: {minCores: 4}}`, []string{chooseID("driverNodeTypeID", "driverNodeTypeSelector")}},
 			{`{driverInstancePoolName: drivers}`, []string{driverPool}},
+			{`{policyID: p, policyRef: {name: small}}`, []string{chooseRef("policy")}},
+			{`{policyName: small, policyRef: {name: small}}`, []string{chooseRef("policy")}},
+			{`{policyID: p, policyName: small, policyRef: {name: small}}`, []string{chooseID("policyID", "policyName"), chooseRef("policy")}},
+			{`{nodeTypeID: null, instancePoolID: p, instancePoolRef: {name: pool}}`, []string{chooseRef("instancePool")}},
+			{`{nodeTypeID: null, instancePoolName: p, instancePoolRef: {name: pool}}`, []string{chooseRef("instancePool")}},
+			{
+				`{nodeTypeID: null, instancePoolID: p, driverInstancePoolID: d, driverInstancePoolRef: {name: pool}}`,
+				[]string{chooseRef("driverInstancePool")},
+			},
+			{
+				`{nodeTypeID: null, instancePoolID: p, driverInstancePoolName: d, driverInstancePoolRef: {name: pool}}`,
+				[]string{chooseRef("driverInstancePool")},
+			},
+			{`{driverInstancePoolRef: {name: drivers}}`, []string{driverPool}},
+			{`{instancePoolRef: {name: workers}}`, []string{nodeTypeOrPool}},
+			{`{nodeTypeID: null, instancePoolRef: {name: workers}, driverNodeTypeID: i3.xlarge}`, []string{driverOrPool}},
+			{`{nodeTypeID: null, instancePoolID: workers, driverInstancePoolRef: {name: drivers}, driverNodeTypeID: i3.xlarge}`, []string{driverOrPool}},
 			{`{nodeTypeID: null, instancePoolName: workers, driverNodeTypeSelector: {}}`, []string{driverOrPool}},
 			{`{nodeTypeID: null, driverNodeTypeSelector: {}}`, []string{needMachines}},
 		},

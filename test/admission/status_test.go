@@ -73,6 +73,14 @@ func TestOnlyTheOperatorWritesTheStatus(t *testing.T) {
 	for _, other := range []string{"admin", "system:serviceaccount:operators:default", "system:serviceaccount:tenant:controller-manager"} {
 		g.Expect(forge(impersonated(t, other))).To(MatchError(ContainSubstring(other)), "[case-74] [S16]")
 	}
+	for _, kind := range listedKinds {
+		other := kind.object(t, "owned", `{}`)
+		other.SetNamespace(namespace)
+		g.Expect(api.Create(ctx, other)).To(Succeed())
+		forged := merge(`{"status": {"` + kind.idField + `": "forged"}}`)
+		g.Expect(api.Status().Patch(ctx, other.DeepCopy(), forged)).To(MatchError(ContainSubstring("the status is written by the operator alone")), kind.kind)
+		g.Expect(impersonated(t, operator).Status().Patch(ctx, other.DeepCopy(), forged)).To(Succeed(), kind.kind)
+	}
 	g.Expect(forge(impersonated(t, operator))).To(Succeed())
 	g.Expect(api.Patch(ctx, cluster.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec": {"suspend": true}}`)))).To(Succeed(), "the rest of the object is its user's")
 }

@@ -134,7 +134,10 @@ func readObject(t *testing.T, path ...string) *unstructured.Unstructured {
 }
 
 // kinds are the kinds for which examples/argocd has scripts.
-var kinds = []string{"DatabricksCluster", "DatabricksWorkspace"}
+var kinds = []string{"DatabricksCluster", "DatabricksClusterPolicy", "DatabricksInstancePool", "DatabricksWorkspace"}
+
+// acting are the kinds for which it has actions.
+var acting = []string{"DatabricksCluster", "DatabricksClusterPolicy", "DatabricksInstancePool"}
 
 func TestArgoCDsHealthScripts(t *testing.T) {
 	for _, kind := range kinds {
@@ -209,7 +212,14 @@ func perform(t *testing.T, action string, object *unstructured.Unstructured) *un
 }
 
 func TestArgoCDsActions(t *testing.T) {
-	const kind = "DatabricksCluster"
+	for _, kind := range acting {
+		t.Run(kind, func(t *testing.T) { expectActions(t, kind) })
+	}
+}
+
+// expectActions fails unless the scripts of a kind answer as its action_test.yaml says.
+func expectActions(t *testing.T, kind string) {
+	t.Helper()
 	file := readYAML[struct {
 		DiscoveryTests []struct {
 			InputPath string          `json:"inputPath"`
@@ -257,19 +267,21 @@ func TestConfigMapContainsTheScripts(t *testing.T) {
 		g.Expect(settings.Data).To(HaveKeyWithValue("resource.customizations.health.compute.databricks-operator.io_"+kind, example(t, kind, "health.lua")))
 		expected++
 	}
-	var actions struct {
-		Discovery   string `json:"discovery.lua"`
-		Definitions []struct {
-			Name   string `json:"name"`
-			Action string `json:"action.lua"`
-		} `json:"definitions"`
-	}
-	g.Expect(yaml.UnmarshalStrict([]byte(settings.Data["resource.customizations.actions.compute.databricks-operator.io_DatabricksCluster"]), &actions)).To(Succeed())
-	expected++
-	g.Expect(actions.Discovery).To(Equal(example(t, "DatabricksCluster", "actions", "discovery.lua")))
-	g.Expect(actions.Definitions).To(HaveLen(6))
-	for _, action := range actions.Definitions {
-		g.Expect(action.Action).To(Equal(example(t, "DatabricksCluster", "actions", action.Name, "action.lua")))
+	for kind, count := range map[string]int{"DatabricksCluster": 6, "DatabricksClusterPolicy": 3, "DatabricksInstancePool": 3} {
+		var actions struct {
+			Discovery   string `json:"discovery.lua"`
+			Definitions []struct {
+				Name   string `json:"name"`
+				Action string `json:"action.lua"`
+			} `json:"definitions"`
+		}
+		g.Expect(yaml.UnmarshalStrict([]byte(settings.Data["resource.customizations.actions.compute.databricks-operator.io_"+kind]), &actions)).To(Succeed())
+		expected++
+		g.Expect(actions.Discovery).To(Equal(example(t, kind, "actions", "discovery.lua")))
+		g.Expect(actions.Definitions).To(HaveLen(count))
+		for _, action := range actions.Definitions {
+			g.Expect(action.Action).To(Equal(example(t, kind, "actions", action.Name, "action.lua")))
+		}
 	}
 	g.Expect(settings.Data).To(HaveLen(expected))
 }

@@ -187,6 +187,21 @@ func TestTableAgreesWithRecordedStatuses(t *testing.T) {
 	}
 }
 
+// Policies and pools have the conditions of clusters, so each tool has to read them alike.
+func TestToolsReadEveryKindAlike(t *testing.T) {
+	g := NewWithT(t)
+	for _, object := range statuses(t) {
+		if object.GetKind() != v1alpha1.ClusterKind {
+			continue
+		}
+		row := expectedRow(t, object)
+		for _, kind := range []string{v1alpha1.PolicyKind, v1alpha1.PoolKind} {
+			object.SetKind(kind)
+			g.Expect(evaluate(t, object)).To(Equal(row.evaluation), "%s as a %s", corpus.Shape(object), kind)
+		}
+	}
+}
+
 func TestNoObjectIsCurrentBeforeItsFirstStatus(t *testing.T) {
 	g := NewWithT(t)
 	neverObserved := 0

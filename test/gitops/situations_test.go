@@ -6,6 +6,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -53,7 +54,7 @@ func (o object) afterReconcile(observed plan.Observation, outcome report.Outcome
 	if observed.Host == "" && observed.Blocked == nil {
 		observed.Host, observed.Principal = host, "me@example.com"
 	}
-	observed.Compared = observed.Presence == plan.Present
+	observed.Compared = observed.Presence == managed.Present
 	next := plan.Make(plan.Input{Cluster: o.DatabricksCluster, Observed: observed, Now: noon})
 	return o.reported(observed, next, outcome)
 }
@@ -75,7 +76,7 @@ func (o object) observedAs(state compute.State, more ...func(*compute.ClusterDet
 	for _, set := range more {
 		set(details)
 	}
-	return o.afterReconcile(plan.Observation{Presence: plan.Present, Details: details}, report.Outcome{})
+	return o.afterReconcile(plan.Observation{Presence: managed.Present, Details: details}, report.Outcome{})
 }
 
 func ended(kind compute.TerminationReasonType) func(*compute.ClusterDetails) {
@@ -85,22 +86,22 @@ func ended(kind compute.TerminationReasonType) func(*compute.ClusterDetails) {
 }
 
 func failing(class databricks.Class) report.Outcome {
-	return report.Outcome{Ran: true, Refused: true, Failure: &plan.Failure{Class: class, Message: "CODE: words"}}
+	return report.Outcome{Ran: true, Refused: true, Failure: &managed.Failure{Class: class, Message: "CODE: words"}}
 }
 
 func (o object) blocked(reason string, stalled bool) object {
-	return o.afterReconcile(plan.Observation{Blocked: &plan.Blocked{Reason: reason, Message: "words", Stalled: stalled}}, report.Outcome{})
+	return o.afterReconcile(plan.Observation{Blocked: &managed.Blocked{Reason: reason, Message: "words", Stalled: stalled}}, report.Outcome{})
 }
 
 // drifted returns the object with a running cluster that differs from the spec,
 // which its policies tolerate.
 func (o object) drifted(reason string) object {
 	observed := plan.Observation{
-		Host: host, Presence: plan.Present, Compared: true,
+		Host: host, Presence: managed.Present, Compared: true,
 		Details:     &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7},
 		Differences: []drift.Difference{{Path: "/spark_version", Field: "spark_version", Desired: "a", Actual: "b"}},
 	}
-	return o.reported(observed, plan.Plan{Verdict: plan.Verdict{Reason: reason, Message: "words"}}, report.Outcome{})
+	return o.reported(observed, plan.Plan{Verdict: managed.Verdict{Reason: reason, Message: "words"}}, report.Outcome{})
 }
 
 func suspend(s *v1alpha1.DatabricksClusterSpec)   { s.Suspend = true }
@@ -121,7 +122,7 @@ type situation struct {
 // situations are the documented situations.
 func situations() []situation {
 	running := func() object { return newlyApplied().created().observedAs("RUNNING") }
-	noResponse := plan.Observation{ReadFailure: &plan.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
+	noResponse := plan.Observation{ReadFailure: &managed.Failure{Class: databricks.ClassTransient, Message: "no answer"}}
 	return []situation{
 		{"just applied", newlyApplied(), "InProgress"},
 		{"[case-01] requested", newlyApplied().created(), "InProgress"},
@@ -130,7 +131,7 @@ func situations() []situation {
 		{"restarting", running().observedAs("RESTARTING"), "InProgress"},
 		{"being stopped", running().observedAs("TERMINATING"), "InProgress"},
 		{"[case-08] throttled", newlyApplied().afterReconcile(plan.Observation{}, failing(databricks.ClassThrottled)), "InProgress"},
-		{"[case-02] a response was lost", newlyApplied().afterReconcile(plan.Observation{}, report.Outcome{Ran: true, Failure: &plan.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}), "InProgress"},
+		{"[case-02] a response was lost", newlyApplied().afterReconcile(plan.Observation{}, report.Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassAmbiguous, Message: "m"}}), "InProgress"},
 		{"[case-58] the Secret does not exist yet", newlyApplied().blocked(v1alpha1.ReasonCredentialsNotReady, false), "InProgress"},
 		{"[case-34] in an unknown state", running().observedAs("FROZEN"), "InProgress"},
 		{"the workspace has not responded for long", running().afterReconcile(noResponse, report.Outcome{}), "InProgress"},
@@ -143,7 +144,7 @@ func situations() []situation {
 		{"[case-55] adopted", newlyApplied().edited(adopt).observedAs("RUNNING"), "Current"},
 		{"[case-20] changes deferred", running().drifted(v1alpha1.ReasonChangesDeferred), "Current"},
 		{"[case-21] drift tolerated", running().drifted(v1alpha1.ReasonDriftTolerated), "Current"},
-		{"[case-37] purged while idle", running().observedAs("TERMINATED").reported(plan.Observation{Host: host, Presence: plan.Purged}, plan.Plan{}, report.Outcome{}), "Current"},
+		{"[case-37] purged while idle", running().observedAs("TERMINATED").reported(plan.Observation{Host: host, Presence: managed.Purged}, plan.Plan{}, report.Outcome{}), "Current"},
 		{"not observed since the operator started", running().afterReconcile(plan.Observation{}, report.Outcome{}), "Current"},
 
 		{"[case-07] invalid", newlyApplied().afterReconcile(plan.Observation{}, failing(databricks.ClassInvalid)), "Failed"},

@@ -51,6 +51,8 @@ type apiServer struct {
 	saved      *backup
 	lost       map[string]bool
 	restoredAt time.Time
+	// retained are the ids of remote objects of listed kinds that a deleted object left.
+	retained map[string]bool
 }
 
 // backup is the store at a moment, without the Secrets.
@@ -73,10 +75,19 @@ type change struct {
 	object  []byte
 }
 
-const clusters = "databricksclusters"
+// The resources of the objects that a history changes.
+const (
+	clusters = "databricksclusters"
+	policies = "databricksclusterpolicies"
+	pools    = "databricksinstancepools"
+)
+
+// kinds are the kinds of these resources. Lists of others have the kind of clusters, which
+// nothing reads.
+var kinds = map[string]string{clusters: v1alpha1.ClusterKind, policies: v1alpha1.PolicyKind, pools: v1alpha1.PoolKind}
 
 func newAPIServer() *apiServer {
-	return &apiServer{version: 100, objects: map[key]document{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, written: make(chan struct{})}
+	return &apiServer{version: 100, objects: map[key]document{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, retained: map[string]bool{}, written: make(chan struct{})}
 }
 
 // clusterResource is the resource of the errors about objects.
@@ -162,7 +173,7 @@ func (s *apiServer) list(r *http.Request, where key) *http.Response {
 		items = append(items, s.objects[at])
 	}
 	return answer(r, http.StatusOK, document{
-		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.ClusterKind + "List",
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": kinds[where.resource] + "List",
 		"metadata": map[string]any{"resourceVersion": strconv.FormatInt(s.version, 10)},
 		"items":    items,
 	}, nil)
@@ -351,15 +362,20 @@ func (s *apiServer) forget() {
 	s.forgotten, s.changes = s.version, nil
 }
 
-// backup keeps the DatabricksClusters as they are.
+// backup keeps the objects of the history as they are.
 func (s *apiServer) backup() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saved = &backup{version: s.version, objects: map[key]document{}}
-	for _, at := range s.keys(key{resource: clusters}) {
+	for _, at := range s.ofHistory() {
 		s.saved.objects[at] = s.objects[at]
 	}
 	s.version += othersWrite
+}
+
+// ofHistory returns the keys of the objects that a history changes.
+func (s *apiServer) ofHistory() []key {
+	return slices.Concat(s.keys(key{resource: clusters}), s.keys(key{resource: policies}), s.keys(key{resource: pools}))
 }
 
 // othersWrite is by how much the writes of others raise the version between a backup and
@@ -387,7 +403,7 @@ func (s *apiServer) restore(open watches) {
 	if s.saved == nil {
 		return
 	}
-	for _, at := range s.keys(key{resource: clusters}) {
+	for _, at := range s.ofHistory() {
 		s.lost[text(s.objects[at], "metadata", "uid")] = true
 		if kept, ok := s.saved.objects[at]; ok && text(kept, "status", "clusterID") == text(s.objects[at], "status", "clusterID") {
 			delete(s.lost, text(kept, "metadata", "uid"))

@@ -132,7 +132,8 @@ func hotLoops(process *link, violated func(string)) getFunc {
 	var mu sync.Mutex // guards windows
 	windows := map[client.ObjectKey]window{}
 	return func(ctx context.Context, inner client.WithWatch, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
-		if _, reconciles := object.(*v1alpha1.DatabricksCluster); reconciles {
+		if reconciles(object) {
+			name := client.ObjectKey{Namespace: name.Namespace, Name: fmt.Sprintf("%T %s", object, name.Name)}
 			mu.Lock()
 			now := windows[name]
 			if second := time.Now().Unix(); now.second != second {
@@ -147,6 +148,16 @@ func hotLoops(process *link, violated func(string)) getFunc {
 			}
 		}
 		return inner.Get(ctx, name, object, options...)
+	}
+}
+
+// reconciles reports whether an object is of a kind that the operator reconciles.
+func reconciles(object client.Object) bool {
+	switch object.(type) {
+	case *v1alpha1.DatabricksCluster, *v1alpha1.DatabricksClusterPolicy, *v1alpha1.DatabricksInstancePool:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -165,7 +176,9 @@ func newScheme() *runtime.Scheme {
 
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{v1alpha1.GroupVersion, corev1.SchemeGroupVersion, eventsv1.SchemeGroupVersion})
-	mapper.Add(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind), meta.RESTScopeNamespace)
+	for _, kind := range []string{v1alpha1.ClusterKind, v1alpha1.PolicyKind, v1alpha1.PoolKind} {
+		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Secret"), meta.RESTScopeNamespace)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("ConfigMap"), meta.RESTScopeNamespace)
 	mapper.Add(eventsv1.SchemeGroupVersion.WithKind("Event"), meta.RESTScopeNamespace)

@@ -74,6 +74,8 @@ func (w *world) settle() {
 	w.heal()
 	pass(quiet)
 	w.settled()
+	w.listedSettled()
+	w.listedOwners()
 	if w.checks.broken() != "" {
 		return
 	}

@@ -28,7 +28,10 @@ const (
 )
 
 // verbs are all kinds of steps.
-var verbs = []verb{
+var verbs = append(clusterVerbs, listedVerbs()...)
+
+// clusterVerbs are the steps about clusters and about the world.
+var clusterVerbs = []verb{
 	// Users.
 	{"create", 12, anObject, []string{
 		`{}`, `{}`, `{"numWorkers":2}`, `{"runPolicy":"Running"}`, `{"runPolicy":"Terminated"}`, `{"deletionPolicy":"Terminate"}`,
@@ -77,6 +80,7 @@ var verbs = []verb{
 
 	// Faults of the workspace and of the way to it.
 	{"fault", 14, theWorld, sortedNames(workspaceFaults), func(w *world, _ key, name string) { w.fault(workspaceFaults[name]) }},
+	{"listed-fault", 5, theWorld, sortedNames(listedFaults()), func(w *world, _ key, name string) { w.fault(listedFaults()[name]) }},
 	{"down", 2, theWorld, []string{"20s", "90s", "10m0s"}, func(w *world, _ key, text string) {
 		name := w.workspace.AddFault(simulator.Fault{Endpoint: "*", Drop: true})
 		time.AfterFunc(duration(text), func() { w.workspace.RemoveFault(name) })

@@ -114,7 +114,7 @@ func (w *watcher) sendInitial() error {
 	}
 	w.seen = version
 	bookmark := document{
-		"apiVersion": v1alpha1.GroupVersion.String(), "kind": v1alpha1.ClusterKind,
+		"apiVersion": v1alpha1.GroupVersion.String(), "kind": kinds[w.where.resource],
 		"metadata": map[string]any{
 			"resourceVersion": strconv.FormatInt(version, 10),
 			"annotations":     map[string]any{metav1.InitialEventsAnnotationKey: "true"},

@@ -51,6 +51,7 @@ func newWorld(timings simulator.Timings) *world {
 		Workspaces: []simulator.Workspace{{Cloud: simulator.AWS, Principals: []simulator.Principal{
 			{UserName: "a@example.com", Tokens: []string{"dapi-a"}},
 			{UserName: "b@example.com", Tokens: []string{"dapi-b"}},
+			{UserName: "tool@example.com", Tokens: []string{"dapi-tool"}},
 		}, Policies: []simulator.Policy{{ID: teamPolicy, Name: "team", Definition: `{}`}}}},
 		Timings: &timings, LogSize: 1000,
 	})

@@ -38,10 +38,14 @@ var withoutRequest = []string{
 	// The admission plugin OwnerReferencesPermissionEnforcement asks for it when the
 	// operator writes a ConfigMap that an object controls.
 	"update databricksclusters.compute.databricks-operator.io/finalizers",
+	"update databricksclusterpolicies.compute.databricks-operator.io/finalizers",
+	"update databricksinstancepools.compute.databricks-operator.io/finalizers",
 	// Events are counted up in the first one only for one version of an object.
 	"patch events.events.k8s.io",
 	// The informers use a watch that begins with a list, and list where the API server
 	// lacks that feature.
+	"list databricksclusterpolicies.compute.databricks-operator.io",
+	"list databricksinstancepools.compute.databricks-operator.io",
 	"list databricksworkspaces.compute.databricks-operator.io",
 }
 
@@ -291,9 +295,14 @@ func TestTheOperatorUsesItsRights(t *testing.T) {
 	w.becomesReady(theirs)
 	w.becomesReady(plain)
 
+	policy := w.newListed("DatabricksClusterPolicy", map[string]any{"definition": map[string]any{"num_workers": map[string]any{"type": "fixed", "value": int64(1)}}})
+	pool := w.newListed("DatabricksInstancePool", map[string]any{"nodeTypeID": "Standard_D4ds_v5"})
+	w.becomesReady(policy)
+	w.becomesReady(pool)
+
 	w.exercise(workspace, theirs)
 
-	for _, object := range []client.Object{ours, theirs, plain} {
+	for _, object := range []client.Object{ours, theirs, plain, policy, pool} {
 		g.Expect(w.Delete(t.Context(), object)).To(Succeed())
 		g.Eventually(func() error {
 			return w.Get(t.Context(), client.ObjectKeyFromObject(object), object)
@@ -301,6 +310,20 @@ func TestTheOperatorUsesItsRights(t *testing.T) {
 	}
 
 	w.expectRightsAreUsed()
+}
+
+// newListed creates a policy or an instance pool in team-c.
+func (w *environment) newListed(kind string, spec map[string]any) *unstructured.Unstructured {
+	w.t.Helper()
+
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": group + "/v1alpha1", "kind": kind,
+		"metadata": map[string]any{"namespace": "team-c", "name": "audited"},
+		"spec":     spec,
+	}}
+	NewWithT(w.t).Expect(w.Create(w.t.Context(), object)).To(Succeed())
+
+	return object
 }
 
 // freeAddress returns an address of this machine that nothing listens on.

@@ -205,8 +205,11 @@ func apply(ctx context.Context, document *unstructured.Unstructured, options ...
 	return cluster.Patch(ctx, document.DeepCopy(), client.RawPatch(types.ApplyPatchType, content), options...)
 }
 
+// resources are the plural names of all kinds.
+var resources = []string{"databricksclusters", "databricksclusterpolicies", "databricksinstancepools", "databricksworkspaces"}
+
 func TestEveryCRDIsEstablished(t *testing.T) {
-	for _, resource := range []string{"databricksclusters", "databricksworkspaces"} {
+	for _, resource := range resources {
 		t.Run(resource, func(t *testing.T) { expectEstablished(t, resource) })
 	}
 }
@@ -362,6 +365,12 @@ func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 		{true, everywhere("watch", group, "databricksclusters")},
 		{true, everywhere("patch", group, "databricksclusters")},
 		{true, status},
+		{true, everywhere("list", group, "databricksclusterpolicies")},
+		{true, everywhere("watch", group, "databricksclusterpolicies")},
+		{true, everywhere("patch", group, "databricksclusterpolicies")},
+		{true, everywhere("list", group, "databricksinstancepools")},
+		{true, everywhere("watch", group, "databricksinstancepools")},
+		{true, everywhere("patch", group, "databricksinstancepools")},
 		{true, everywhere("get", "", "secrets")},
 		{true, everywhere("create", "events.k8s.io", "events")},
 		{true, everywhere("create", "authentication.k8s.io", "tokenreviews")},
@@ -388,6 +397,10 @@ func TestOperatorHasExactlyTheRequiredPermissions(t *testing.T) {
 		{false, everywhere("create", group, "databricksclusters")},
 		{false, everywhere("update", group, "databricksclusters")},
 		{false, everywhere("delete", group, "databricksclusters")},
+		{false, everywhere("create", group, "databricksclusterpolicies")},
+		{false, everywhere("delete", group, "databricksclusterpolicies")},
+		{false, everywhere("create", group, "databricksinstancepools")},
+		{false, everywhere("delete", group, "databricksinstancepools")},
 		{false, everywhere("get", "", "pods")},
 		{false, everywhere("list", "", "namespaces")},
 		{false, everywhere("watch", "", "namespaces")},

@@ -144,7 +144,7 @@ func (w *environment) expectUntouched(object *unstructured.Unstructured) {
 func (w *environment) expectDeletionRejected() {
 	w.t.Helper()
 
-	for _, resource := range []string{"databricksclusters", "databricksworkspaces"} {
+	for _, resource := range resources {
 		crd := definition(resource)
 
 		// The API server applies a new policy with a delay. Until then nothing
@@ -239,7 +239,12 @@ func (w *environment) expectUninstall(t *testing.T, object *unstructured.Unstruc
 	guard.SetGroupVersionKind(policyKind)
 	guard.SetName("databricks-operator-crd-deletion")
 
-	for _, gone := range []*unstructured.Unstructured{definition("databricksclusters"), definition("databricksworkspaces"), guard} {
+	all := []*unstructured.Unstructured{guard}
+	for _, resource := range resources {
+		all = append(all, definition(resource))
+	}
+
+	for _, gone := range all {
 		g.Expect(apierrors.IsNotFound(w.Get(t.Context(), client.ObjectKeyFromObject(gone), gone))).To(BeTrue(), gone.GetName())
 	}
 

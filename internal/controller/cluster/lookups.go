@@ -34,7 +34,7 @@ func (r *Reconciler) lookUp(cluster *v1alpha1.DatabricksCluster, observed *obser
 // advise compares a new specification with the catalog of the workspace, once. It adds
 // advice for each mismatch, with a suggestion. The server decides.
 func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *observation) {
-	spec, catalog, needed := observed.spec, observed.view.Catalog, observed.interest.Catalog
+	spec, declared, catalog, needed := observed.spec, cluster.Spec.ClusterSpec, observed.view.Catalog, observed.interest.Catalog
 	if isPending(needed.Versions, catalog.Versions) || isPending(needed.NodeTypes, catalog.NodeTypes) ||
 		isPending(needed.Policies, catalog.Policies) || isPending(needed.InstancePools, catalog.InstancePools) {
 		return
@@ -47,10 +47,11 @@ func (r *Reconciler) advise(cluster *v1alpha1.DatabricksCluster, observed *obser
 			NodeTypeID:       spec.NodeTypeID,
 			DriverNodeTypeID: spec.DriverNodeTypeID,
 		}, sparkversion.Facts{SparkVersions: catalog.Versions.Value, NodeTypes: catalog.NodeTypes.Value}),
+		// An id of a name or reference is correct, and may be newer than the lists.
 		sparkversion.References(
-			sparkversion.Reference{Field: "spec.policyID", ID: spec.PolicyID, Names: catalog.Policies.Value},
-			sparkversion.Reference{Field: "spec.instancePoolID", ID: spec.InstancePoolID, Names: catalog.InstancePools.Value},
-			sparkversion.Reference{Field: "spec.driverInstancePoolID", ID: spec.DriverInstancePoolID, Names: catalog.InstancePools.Value},
+			sparkversion.Reference{Field: "spec.policyID", ID: declared.PolicyID, Names: catalog.Policies.Value},
+			sparkversion.Reference{Field: "spec.instancePoolID", ID: declared.InstancePoolID, Names: catalog.InstancePools.Value},
+			sparkversion.Reference{Field: "spec.driverInstancePoolID", ID: declared.DriverInstancePoolID, Names: catalog.InstancePools.Value},
 		)...,
 	)
 	for _, problem := range problems {

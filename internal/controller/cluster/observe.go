@@ -31,7 +31,8 @@ type observation struct {
 	// base is the cluster with the spec that it was compared with. It is the base of an
 	// update.
 	base drift.Observed
-	// spec is the specification with the ids that its names and selectors stand for.
+	// spec is the specification with the ids that its names, references and selectors
+	// stand for.
 	spec *v1alpha1.DatabricksClusterSpec
 	// rules is the DatabricksWorkspace of the object; nil if it has none.
 	rules *v1alpha1.DatabricksWorkspace
@@ -70,7 +71,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return observed
 	}
 	observed.interest = r.attempts.interest(cluster)
-	r.resolve(cluster, &observed)
+	r.resolve(ctx, cluster, &observed)
 	r.declare(ctx, cluster, &observed)
 	r.need(cluster, &observed)
 	r.observeCluster(ctx, cluster, &observed)
@@ -112,7 +113,7 @@ func (r *Reconciler) declare(ctx context.Context, cluster *v1alpha1.DatabricksCl
 		return
 	}
 	if observed.Blocked != nil || !observed.unansweredUntil.IsZero() {
-		return // a name or a selector is not resolved
+		return // a name, a reference or a selector is not resolved
 	}
 	if blocked := refusedBy(observed.rules, cluster, observed.spec); blocked != nil {
 		observed.Blocked = blocked

@@ -30,6 +30,7 @@ type Reconciler struct {
 	connector *connector.Connector
 	secrets   secretReader
 	conflicts conflicts
+	referents referents
 	actor     *actor
 	attempts  *attemptStore
 	kube      *kubewrite.Writes

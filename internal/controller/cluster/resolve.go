@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -13,28 +14,38 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
 
-// resolve replaces the names and selectors of the specification by ids of the workspace.
-// Without an answer the object is blocked, and its cluster stays as it is.
-func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *observation) {
+// resolve replaces the names, references and selectors of the specification by ids of the
+// workspace. Without an answer the object is blocked, and its cluster stays as it is.
+func (r *Reconciler) resolve(ctx context.Context, cluster *v1alpha1.DatabricksCluster, observed *observation) {
 	observed.spec = &cluster.Spec
 	if !cluster.DeletionTimestamp.IsZero() {
 		observed.interest.Catalog = cache.CatalogLookup{}
 		return
 	}
 	observed.spec = specToResolve(cluster)
+	referents, err := r.referents.of(ctx, cluster.Namespace, selection.References(observed.spec))
+	if err != nil {
+		retryAt := time.Now().Add(kubeReadRetryInterval)
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonRetryingAfterError, Message: err.Error(), RequeueAt: retryAt}
+		return
+	}
 	attempts := r.attempts.of(cluster)
 	var after time.Time
 	if observed.interest.Catalog.After.Equal(attempts.GenerationSeenAt) {
 		after = attempts.GenerationSeenAt // requested before for this generation
 	}
-	found := r.resolveBy(cluster, observed, after)
-	if found.Problem != nil || failureOf(found.Unknown, observed.view.Catalog) != nil {
+	found := r.resolveBy(cluster, observed, referents, after)
+	isByLists := found.Problem != nil && found.Problem.Kind.IsByLists()
+	if isByLists || failureOf(found.Unknown, observed.view.Catalog) != nil {
 		// What the specification names may be newer than the lists, and so may a right.
-		found = r.resolveBy(cluster, observed, attempts.GenerationSeenAt)
+		found = r.resolveBy(cluster, observed, referents, attempts.GenerationSeenAt)
 	}
 	switch {
 	case found.Problem != nil:
-		observed.Blocked = &managed.Blocked{Reason: reasons[found.Problem.Kind], Message: found.Problem.Message, Stalled: true, ByLists: true}
+		observed.Blocked = &managed.Blocked{
+			Reason: reasons[found.Problem.Kind], Message: found.Problem.Message,
+			Stalled: found.Problem.Kind != selection.NotReady, ByLists: found.Problem.Kind.IsByLists(),
+		}
 	case found.Unknown != "":
 		r.await(found, attempts, observed)
 	default:
@@ -42,8 +53,8 @@ func (r *Reconciler) resolve(cluster *v1alpha1.DatabricksCluster, observed *obse
 	}
 }
 
-// specToResolve returns the specification without the names and selectors of an observing
-// object, which writes nothing.
+// specToResolve returns the specification without the names, references and selectors of an
+// observing object, which writes nothing.
 func specToResolve(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksClusterSpec {
 	if cluster.Spec.ManagementPolicy != v1alpha1.ManagementPolicyObserve {
 		return &cluster.Spec
@@ -54,17 +65,22 @@ func specToResolve(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksClus
 }
 
 var reasons = map[selection.ProblemKind]string{
-	selection.NotFound: v1alpha1.ReasonReferenceNotFound,
-	selection.NoMatch:  v1alpha1.ReasonNoMatch,
+	selection.NotFound:       v1alpha1.ReasonReferenceNotFound,
+	selection.NoMatch:        v1alpha1.ReasonNoMatch,
+	selection.NotReady:       v1alpha1.ReasonDependencyNotReady,
+	selection.OtherWorkspace: v1alpha1.ReasonReferenceNotFound,
 }
 
 // resolveBy resolves the specification by lists that began after a time.
-func (r *Reconciler) resolveBy(cluster *v1alpha1.DatabricksCluster, observed *observation, after time.Time) selection.Result {
+func (r *Reconciler) resolveBy(
+	cluster *v1alpha1.DatabricksCluster, observed *observation, referents map[selection.Reference]selection.Referent, after time.Time,
+) selection.Result {
 	observed.interest.Catalog = plan.CatalogLookup(observed.spec, adviceOf(cluster, r.attempts.of(cluster)), after)
 	observed.subscribe()
 	catalog := observed.view.Catalog
 	return selection.Resolve(selection.Input{
 		Spec: observed.spec, Kept: cluster.Status.Resolved, Power: powerOf(cluster, observed.view.Cluster, r.attempts.of(cluster)),
+		Referents: referents, Host: observed.Host, WorkspaceID: observed.WorkspaceID,
 		Lists: selection.Lists{
 			Policies: catalog.Policies.Value, InstancePools: catalog.InstancePools.Value,
 			Versions: listed(catalog.Versions), NodeTypes: listed(catalog.NodeTypes),

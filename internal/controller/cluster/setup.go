@@ -15,6 +15,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
 	"github.com/databricks-operator/databricks-operator/internal/controller/kubewrite"
 	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	Adoption plan.Adoption
 	// Workspaces watches DatabricksWorkspaces, to which objects may refer.
 	Workspaces bool
+	// Referents are the kinds of the objects that policyRef, instancePoolRef and
+	// driverInstancePoolRef name.
+	Referents []*managed.Kind
 	// Namespaces are the namespaces of the objects; empty for all. SharesNamespaces
 	// reports that other operators may work in the same namespaces.
 	Namespaces       []string
@@ -88,6 +92,9 @@ func Setup(mgr ctrl.Manager, connect *connector.Connector, feed *queue.Feed, opt
 		clusters = clusters.Watches(&v1alpha1.DatabricksWorkspace{}, enqueueReferring(mgr.GetClient(), feed),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	}
+	for _, kind := range options.Referents {
+		clusters = clusters.Watches(kind.New(), enqueueReferringTo(kind, mgr.GetClient(), feed))
+	}
 	if err := clusters.Complete(queue.Gated(newReconciler(mgr, connect, options), options.Open)); err != nil {
 		return fmt.Errorf("set up the controller of clusters: %w", err)
 	}
@@ -103,6 +110,7 @@ func newReconciler(mgr ctrl.Manager, connect *connector.Connector, options Optio
 		conflicts: conflicts{
 			cache: mgr.GetClient(), uncached: mgr.GetAPIReader(), namespaces: options.Namespaces, sharesNamespaces: options.SharesNamespaces,
 		},
+		referents: referents{reader: mgr.GetClient(), kinds: options.Referents},
 		actor: &actor{
 			client: mgr.GetClient(), uncached: mgr.GetAPIReader(), kube: kube,
 			writers: connect.Registry.Writers(), attempts: attempts, options: options,
@@ -130,6 +138,9 @@ func addIndexes(indexer client.FieldIndexer) error {
 		if err != nil {
 			return fmt.Errorf("index clusters by %s: %w", name, err)
 		}
+	}
+	if err := indexer.IndexField(context.Background(), &v1alpha1.DatabricksCluster{}, indexReference, referencesIn); err != nil {
+		return fmt.Errorf("index clusters by %s: %w", indexReference, err)
 	}
 	return nil
 }

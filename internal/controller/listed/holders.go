@@ -24,16 +24,26 @@ type holders struct {
 	reader client.Reader
 }
 
+// workspacePlace identifies a workspace, in which the ids of remote objects are unique. The
+// workspace id is empty if it is unknown.
+type workspacePlace struct{ host, workspaceID string }
+
+// has reports whether the remote object of an object may be in the workspace.
+func (p workspacePlace) has(object managed.Object) bool {
+	bound := object.Status
+	sameHost := bound.Host == "" || bound.Host == p.host
+	return sameHost && (bound.WorkspaceID == "" || p.workspaceID == "" || bound.WorkspaceID == p.workspaceID)
+}
+
 // of returns the object that already manages a remote object of a workspace, or the older
 // one of two such objects; "" if there is none.
-func (h holders) of(ctx context.Context, object managed.Object, id, host string) (string, error) {
+func (h holders) of(ctx context.Context, object managed.Object, id string, in workspacePlace) (string, error) {
 	all, err := h.with(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	for _, other := range all {
-		isRival := other.GetUID() != object.GetUID() && other.Holds(h.kind) && *other.ID == id &&
-			(other.Status.Host == "" || other.Status.Host == host)
+		isRival := other.GetUID() != object.GetUID() && other.Holds(h.kind) && *other.ID == id && in.has(other)
 		if isRival && (*object.ID != id || isOlder(other, object)) {
 			return other.GetNamespace() + "/" + other.GetName(), nil
 		}

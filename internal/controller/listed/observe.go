@@ -168,7 +168,7 @@ func (r *Reconciler) findHolder(ctx context.Context, object managed.Object, obse
 	if id == "" {
 		return
 	}
-	holder, err := r.holders.of(ctx, object, id, observed.Host)
+	holder, err := r.holders.of(ctx, object, id, workspacePlace{observed.Host, observed.WorkspaceID})
 	if err != nil {
 		// It may not be written to without knowing which object manages it.
 		observed.Blocked = &managed.Blocked{
