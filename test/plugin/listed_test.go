@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
 	"github.com/databricks-operator/databricks-operator/internal/instancepool"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
 	"github.com/databricks-operator/databricks-operator/test/plugin/varied"
 )
 
@@ -94,4 +96,39 @@ func TestPoliciesAndPoolsAreImportedWithWhatTheyHave(t *testing.T) {
 	r.Expect(r.ok("import", varied.Pool, "--kind=pools,policies")).To(And(ContainSubstring("poolID: "+varied.Pool), Not(ContainSubstring("---"))))
 	r.Expect(r.ok("import", "--policy=fixing", "--kind=policies")).To(ContainSubstring("policyID: " + varied.FixingPolicy))
 	r.Expect(r.ok("import", "--tag=team=a", "--kind=policies,pools")).To(And(ContainSubstring("aws-spot"), Not(ContainSubstring("DatabricksClusterPolicy"))))
+}
+
+func TestAnImportWithReferencesChangesNothing(t *testing.T) {
+	r := newRig(t, 1)
+	id, err := r.sim.AddCluster(simulator.Seed{State: "RUNNING", Spec: map[string]any{
+		"cluster_name": "etl", "policy_id": varied.PlainPolicy, "instance_pool_id": varied.Pool, "driver_instance_pool_id": varied.DriverPool, "num_workers": 1,
+	}})
+	r.Expect(err).NotTo(HaveOccurred())
+	text := r.ok("import", "--all", "--kind=policies,pools,clusters", "--use-refs")
+	r.Expect(text).To(And(ContainSubstring("policyRef:\n    name: plain\n"), ContainSubstring("instancePoolRef:\n    name: workers\n"), ContainSubstring("driverInstancePoolRef:\n    name: drivers\n")))
+	r.start()
+	for document := range strings.SplitSeq(text, "\n---\n") {
+		resource := &unstructured.Unstructured{}
+		r.Expect(yaml.Unmarshal([]byte(document), &resource.Object)).To(Succeed())
+		r.create(resource)
+	}
+	etl := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: "etl", Namespace: r.namespace}}
+	r.becomes(etl, v1alpha1.ConditionReady, "True Running")
+	r.Expect(condition(r.get(client.ObjectKeyFromObject(etl)), v1alpha1.ConditionSynced)).To(Equal("True InSync"))
+	r.Expect(r.get(client.ObjectKeyFromObject(etl)).Status.ClusterID).To(Equal(id))
+	r.Expect(r.writes()).To(BeEmpty())
+	r.Expect(r.ok("diff", "etl")).To(ContainSubstring("nothing would change"))
+	r.Expect(r.ok("tree", "etl")).To(And(ContainSubstring("├─ databricksclusterpolicy/plain\n"), ContainSubstring("databricksinstancepool/workers\n")))
+	r.Expect(lines(r.dbc("doctor", "etl").out)).To(ContainSubstring("ok  policy           databricksclusterpolicy/plain is Ready"))
+}
+
+func TestAReferenceToNothingIsExplained(t *testing.T) {
+	r := newRig(t, 1)
+	waiting := r.small("waiting", func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyRef = &v1alpha1.LocalObjectReference{Name: "absent"} })
+	result := r.dbc("diff", "-f", r.manifest(waiting))
+	r.Expect(result.code).To(Equal(1), result.errOut)
+	r.Expect(result.out).To(ContainSubstring("  > clusters/create, once what it refers to is Ready\n"))
+	r.create(waiting)
+	r.Expect(lines(r.dbc("doctor", "waiting").out)).To(ContainSubstring("BAD policy           databricksclusterpolicy/absent does not exist in namespace"))
+	r.Expect(r.ok("tree", "waiting")).To(ContainSubstring("databricksclusterpolicy/absent (does not exist)"))
 }

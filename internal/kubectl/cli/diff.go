@@ -16,8 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
+	"github.com/databricks-operator/databricks-operator/internal/instancepool"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/preview"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
 
 type diffFlags struct {
@@ -184,9 +188,36 @@ func (s *session) previews(ctx context.Context, kube client.Client, objects []*v
 		if err != nil {
 			return nil, fmt.Errorf("%s/%s: %w", object.Namespace, object.Name, err)
 		}
+		if facts.Referents, err = referents(ctx, kube, object); err != nil {
+			return nil, err
+		}
 		all = append(all, preview.Of(preview.Input{Object: object, Facts: facts, OperatorID: id, Now: time.Now()}))
 	}
 	return all, nil
+}
+
+// referents reads the objects that an object refers to.
+func referents(ctx context.Context, kube client.Client, object *v1alpha1.DatabricksCluster) (map[selection.Reference]selection.Referent, error) {
+	found := map[selection.Reference]selection.Referent{}
+	for _, reference := range selection.References(&object.Spec) {
+		for _, kind := range []*managed.Kind{clusterpolicy.Kind, instancepool.Kind} {
+			if kind.Name != reference.Kind {
+				continue
+			}
+			resource := kind.New()
+			err := kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: reference.Name}, resource)
+			switch {
+			case err == nil:
+				view := kind.View(resource)
+				found[reference] = selection.Referent{
+					ID: *view.ID, Host: view.Status.Host, WorkspaceID: view.Status.WorkspaceID, NotReady: view.NotReady(),
+				}
+			case !apierrors.IsNotFound(err):
+				return nil, fmt.Errorf("read %s %q: %w", reference.Kind, reference.Name, err)
+			}
+		}
+	}
+	return found, nil
 }
 
 // sameHost fails if an object is known to be in another workspace than the user's.

@@ -17,11 +17,12 @@ import (
 
 // importFlags are the flags of import.
 type importFlags struct {
-	all, observe, names, overwrite bool
-	name, policy, directory        string
-	secret, workspaceRef           string
-	tags                           map[string]string
-	kinds, with                    []string
+	all, observe, overwrite bool
+	names, references       bool
+	name, policy, directory string
+	secret, workspaceRef    string
+	tags                    map[string]string
+	kinds, with             []string
 }
 
 func (s *session) importCommand() *cobra.Command {
@@ -41,7 +42,7 @@ func (s *session) importCommand() *cobra.Command {
 			"  # All clusters, a file each, ready for kustomize\n" +
 			"  kubectl dbc import --all -o clusters/\n\n" +
 			"  # Everything that the operator can manage\n" +
-			"  kubectl dbc import --all --kind policies,pools,clusters -o workspace/\n\n" +
+			"  kubectl dbc import --all --kind policies,pools,clusters --use-refs -o workspace/\n\n" +
 			"  # First only observe, with the names of policies and pools instead of ids\n" +
 			"  kubectl dbc import --name 'etl-*' --observe --use-names | kubectl apply -f -",
 		RunE: func(command *cobra.Command, args []string) error { return s.runImport(command.Context(), args, flags) },
@@ -54,6 +55,7 @@ func (s *session) importCommand() *cobra.Command {
 	f.StringSliceVar(&flags.kinds, "kind", []string{"clusters"}, "Kinds to import: clusters, policies, pools")
 	f.BoolVar(&flags.observe, "observe", false, "Set managementPolicy Observe, so that the objects write nothing")
 	f.BoolVar(&flags.names, "use-names", false, "Name policies and instance pools by their names instead of their ids")
+	f.BoolVar(&flags.references, "use-refs", false, "Refer to the objects of policies and instance pools that are imported, too, instead of their ids")
 	f.StringSliceVar(&flags.with, "with", nil, "Also import libraries, permissions or pins, which are not in the specification")
 	f.StringVar(&flags.secret, "secret", "", "Secret with the credential, for spec.connection. Absent: databricks-credentials")
 	f.StringVar(&flags.workspaceRef, "workspace-ref", "", "DatabricksWorkspace of the objects, for spec.connection")
@@ -61,6 +63,7 @@ func (s *session) importCommand() *cobra.Command {
 		"Directory for one file per object and a kustomization.yaml. Absent: one stream to the standard output")
 	f.BoolVar(&flags.overwrite, "overwrite", false, "Overwrite files that have other content")
 	command.MarkFlagsMutuallyExclusive("secret", "workspace-ref")
+	command.MarkFlagsMutuallyExclusive("use-names", "use-refs")
 	completeFrom(command, "kind", "clusters", "policies", "pools")
 	completeFrom(command, "with", "libraries", "permissions", "pins")
 	return command
@@ -105,6 +108,9 @@ func (f importFlags) options(ids []string, namespace string) (importer.Options, 
 	}
 	if f.names {
 		options.References = importer.ByName
+	}
+	if f.references {
+		options.References = importer.ByObject
 	}
 	switch {
 	case f.secret != "":

@@ -12,8 +12,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/instancepool"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
 
 func (s *session) treeCommand() *cobra.Command {
@@ -68,6 +72,14 @@ func (s *session) runTree(ctx context.Context, name string) error {
 	s.addConnection(ctx, kube, root, object)
 	s.addCluster(ctx, root, object)
 	s.addSecrets(ctx, kube, root, object)
+	for _, reference := range selection.References(&object.Spec) {
+		for _, kind := range []*managed.Kind{clusterpolicy.Kind, instancepool.Kind} {
+			if kind.Name == reference.Kind {
+				key := sameNamespace(object, reference.Name)
+				root.add("%s/%s%s", strings.ToLower(kind.Name), reference.Name, s.presence(ctx, kube, key, kind.New()))
+			}
+		}
+	}
 	if output := object.Spec.OutputConfigMap; output != nil {
 		root.add("configmap/%s%s", output.Name, s.presence(ctx, kube, sameNamespace(object, output.Name), &corev1.ConfigMap{}))
 	}

@@ -47,7 +47,8 @@ func (d *Doctor) examineCredential(ctx context.Context, object *v1alpha1.Databri
 		findings = append(findings, problem("host", remedy(object, v1alpha1.ReasonDeletionBlocked),
 			"the object is bound to %s, and the credential is for %s now: restore the host, or move by deleting the object with Retain", bound, found.host))
 	}
-	return found, append(findings, d.examineReferences(ctx, object)...)
+	findings = append(findings, d.examineReferences(ctx, object)...)
+	return found, append(findings, d.examineDependencies(ctx, object)...)
 }
 
 // secretName returns the name of the credentials Secret of an object.

@@ -6,6 +6,7 @@
 //   - object: the object's own conditions and events
 //   - operator: whether an operator runs and handles the object
 //   - credential: the Secret, the service account or the DatabricksWorkspace
+//   - dependencies: the policies and pools that the object refers to
 //   - network: DNS, TLS and proxies, from the user's machine
 //   - remote: the cluster, its policy and its names, as the user sees them in the workspace
 //   - remedy: what fixes the cause of the reason of a condition

@@ -39,7 +39,9 @@ func Collect(ctx context.Context, source Source, options Options, report func(st
 	if len(options.Kinds) == 0 {
 		options.Kinds = []Kind{Clusters}
 	}
-	c := collector{source: source, options: options, report: report, shared: commonData{options: options, parts: map[string]parts{}}}
+	c := collector{source: source, options: options, report: report, shared: commonData{
+		options: options, parts: map[string]parts{}, objects: map[string]string{},
+	}}
 	return c.collect(ctx)
 }
 

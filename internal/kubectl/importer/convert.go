@@ -24,6 +24,8 @@ type draft struct {
 	table  fieldTable
 	name   string
 	fields map[string]any
+	// referred are the ids that were replaced by names or references, by their fields.
+	referred map[string]string
 	// secrets and notes are those of Object.
 	secrets []Secret
 	notes   []Note
@@ -77,6 +79,8 @@ type commonData struct {
 	options Options
 	// policies and pools are the names by id; nil: they were not read.
 	policies, pools map[string]string
+	// objects are the names of the objects of imported policies and pools, by id.
+	objects map[string]string
 	// parts are the parts of each cluster by id.
 	parts map[string]parts
 }
@@ -96,7 +100,7 @@ func convert(name string, cluster databricks.Cluster) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{table: clusterTable, name: name, fields: map[string]any{}}
+	d := &draft{table: clusterTable, name: name, fields: map[string]any{}, referred: map[string]string{}}
 	d.chooseSize(requested, cluster)
 	d.choosePool(requested)
 	for _, wire := range slices.Sorted(maps.Keys(requested)) {
@@ -332,22 +336,27 @@ func (d *draft) withDecimals() {
 	}
 }
 
-// replaceReferences names policies and pools by their names, if that is requested and their
-// names are unique.
+// replaceReferences names policies and pools by their names or their objects, if that is
+// requested and possible.
 func (d *draft) replaceReferences(shared commonData) {
-	if shared.options.References != ByName {
-		return
-	}
 	for _, field := range []struct {
-		id, name string
-		names    map[string]string
+		id, name, reference string
+		names               map[string]string
 	}{
-		{"policyID", "policyName", shared.policies},
-		{"instancePoolID", "instancePoolName", shared.pools},
-		{"driverInstancePoolID", "driverInstancePoolName", shared.pools},
+		{"policyID", "policyName", "policyRef", shared.policies},
+		{"instancePoolID", "instancePoolName", "instancePoolRef", shared.pools},
+		{"driverInstancePoolID", "driverInstancePoolName", "driverInstancePoolRef", shared.pools},
 	} {
 		id, _ := d.fields[field.id].(string)
-		if id == "" {
+		if id == "" || shared.options.References == ByID {
+			continue
+		}
+		if shared.options.References == ByObject {
+			if object := shared.objects[id]; object != "" {
+				delete(d.fields, field.id)
+				d.referred[field.id] = id
+				d.fields[field.reference] = map[string]any{"name": object}
+			}
 			continue
 		}
 		name := field.names[id]
@@ -356,6 +365,7 @@ func (d *draft) replaceReferences(shared commonData) {
 			continue
 		}
 		delete(d.fields, field.id)
+		d.referred[field.id] = id
 		d.fields[field.name] = name
 	}
 }

@@ -51,10 +51,13 @@ func Kinds() []Kind { return []Kind{Policies, Pools, Clusters} }
 // References is how a manifest names policies and pools.
 type References int
 
-// The forms of references. Names are the same in every workspace, and ids are not.
+// The forms of references. Names are the same in every workspace, and ids are not. ByObject
+// refers to the objects of policies and pools that are imported, too, and names others by
+// their ids.
 const (
 	ByID References = iota
 	ByName
+	ByObject
 )
 
 // Owned is what happens to a cluster whose tag names an owner.

@@ -68,6 +68,7 @@ func (c *collector) collectItems(ctx context.Context, of Kind) error {
 			continue
 		}
 		c.result.Objects = append(c.result.Objects, object)
+		c.shared.objects[item.ID] = object.Resource.GetName()
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (d *draft) leaveOut(object *v1alpha1.DatabricksCluster, cluster databricks.
 	if len(refused) > 0 {
 		return false, fmt.Errorf("this resource refuses it: %s", refused[0].message)
 	}
-	desired, err := drift.Desired(&spec.ClusterSpec, drift.Secrets{})
+	desired, err := drift.Desired(d.resolved(spec), drift.Secrets{})
 	if err != nil {
 		return false, err
 	}
@@ -79,6 +79,21 @@ func (d *draft) leaveOut(object *v1alpha1.DatabricksCluster, cluster databricks.
 		d.note(pointer(path), "%s", text)
 	}
 	return left, nil
+}
+
+// resolved returns a specification with the ids in place of the references, by which the
+// operator compares it.
+func (d *draft) resolved(spec v1alpha1.DatabricksClusterSpec) *v1alpha1.ClusterSpec {
+	if spec.PolicyName != "" || spec.PolicyRef != nil {
+		spec.PolicyID = d.referred["policyID"]
+	}
+	if spec.InstancePoolName != "" || spec.InstancePoolRef != nil {
+		spec.InstancePoolID = d.referred["instancePoolID"]
+	}
+	if spec.DriverInstancePoolName != "" || spec.DriverInstancePoolRef != nil {
+		spec.DriverInstancePoolID = d.referred["driverInstancePoolID"]
+	}
+	return &spec.ClusterSpec
 }
 
 // declaring returns the path of the value that declares a path, which may be a part of it

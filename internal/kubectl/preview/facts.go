@@ -33,6 +33,9 @@ type Facts struct {
 	Host string
 	// Principal is the user's own, not the operator's.
 	Principal databricks.Principal
+	// Referents are the objects that the object refers to; a missing one does not exist.
+	// Read does not read them, because they are not in the workspace.
+	Referents map[selection.Reference]selection.Referent
 	// Lists are the lists that the names and selectors of the object need.
 	Lists selection.Lists
 	// Presence is whether the object's cluster exists. It is managed.Unknown without an id.

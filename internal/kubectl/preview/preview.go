@@ -90,6 +90,9 @@ func Of(in Input) Preview {
 	s, problem := newSimulation(in)
 	if problem != nil {
 		p.Reason, p.Message, p.Stalled = problem.Reason, problem.Message, problem.Stalled
+		if problem.Reason == v1alpha1.ReasonDependencyNotReady && p.ClusterID == "" {
+			p.Calls = []Call{{Endpoint: endpoints[plan.StepCreate], When: "once what it refers to is Ready"}}
+		}
 		return p
 	}
 	before := slices.Clone(s.observed.Differences)
@@ -123,13 +126,12 @@ func newSimulation(in Input) (*simulation, *managed.Verdict) {
 	if in.Facts.Presence != managed.Present || in.Facts.Cluster.Details.State == compute.StateTerminated {
 		power = selection.Down
 	}
-	resolved := selection.Resolve(selection.Input{Spec: &s.object.Spec, Kept: s.object.Status.Resolved, Lists: in.Facts.Lists, Power: power})
+	resolved := selection.Resolve(selection.Input{
+		Spec: &s.object.Spec, Kept: s.object.Status.Resolved, Lists: in.Facts.Lists, Power: power,
+		Referents: in.Facts.Referents, Host: in.Facts.Host, WorkspaceID: in.Facts.Principal.WorkspaceID,
+	})
 	if resolved.Problem != nil {
-		reason := v1alpha1.ReasonReferenceNotFound
-		if resolved.Problem.Kind == selection.NoMatch {
-			reason = v1alpha1.ReasonNoMatch
-		}
-		return nil, &managed.Verdict{Reason: reason, Message: resolved.Problem.Message, Stalled: true}
+		return nil, problemVerdict(resolved.Problem)
 	}
 	if err := plan.CheckHours(s.object); err != nil {
 		return nil, &managed.Verdict{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
@@ -159,6 +161,20 @@ func newSimulation(in Input) (*simulation, *managed.Verdict) {
 	s.observed.Compared, s.observed.Differences, s.observed.Normalized = found.Complete, found.Differences, found.Normalized
 	s.observed.SpecKnown, s.observed.SpecAt = found.Observed.SpecKnown(), in.Now
 	return s, nil
+}
+
+// problemVerdict returns the verdict on a name that leads to nothing. An object that waits
+// for another one is not stalled.
+func problemVerdict(problem *selection.Problem) *managed.Verdict {
+	reason := v1alpha1.ReasonReferenceNotFound
+	switch problem.Kind {
+	case selection.NoMatch:
+		reason = v1alpha1.ReasonNoMatch
+	case selection.NotReady:
+		reason = v1alpha1.ReasonDependencyNotReady
+	case selection.NotFound, selection.OtherWorkspace:
+	}
+	return &managed.Verdict{Reason: reason, Message: problem.Message, Stalled: problem.Kind != selection.NotReady}
 }
 
 // ownerTag returns the tag of the clusters that are created for the object.
