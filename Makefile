@@ -43,7 +43,7 @@ TESTED    := $(filter-out test/gitops-e2e,$(MODULES))
 COVERED   := ./internal/plan ./internal/report ./internal/drift ./internal/diff
 # The generated files, which are committed.
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml config/admission/preview.yaml \
-	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md
+	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md docs/kubectl-dbc.md
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
@@ -83,7 +83,9 @@ ifeq ($(PKG)$(RUN),./...)
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
 	done
-	go test -count=1 -timeout=20m ./test/histories # in full size, which the race detector does not allow
+	# In full size, which the race detector does not allow.
+	go test -count=1 -timeout=20m ./test/histories
+	$(if $(RACE),go test -count=1 -timeout=10m -run '^TestApplyingAnImportChangesNothing$$' ./test/plugin)
 	@$(MAKE) coverage
 endif
 
@@ -168,7 +170,7 @@ manifests: $(BIN)/controller-gen $(BIN)/kustomize ## Generate the CRDs, the mana
 	$(BIN)/kustomize build config/default > dist/install.yaml.tmp && mv dist/install.yaml.tmp dist/install.yaml
 	@hack/chart.sh $(BIN)/kustomize $(CHART)
 	hack/argocd-cm.sh > examples/argocd/argocd-cm.yaml.tmp && mv examples/argocd/argocd-cm.yaml.tmp examples/argocd/argocd-cm.yaml
-	go test -count=1 -run '^TestTheReferenceIsUpToDate$$' ./api/v1alpha1 ./cmd/manager -update
+	go test -count=1 -run '^TestTheReferenceIsUpToDate$$' ./api/v1alpha1 ./cmd/manager ./internal/kubectl/cli -update
 
 .PHONY: verify
 verify: verify-generated verify-modules verify-words lint ## Check the generated files, the modules, the words to avoid and lint
@@ -216,6 +218,15 @@ build: ## Build bin/manager (the operator) and bin/simulator (a workspace), stat
 	@echo 'build: bin/manager and bin/simulator $(VERSION) (the first time about 3 minutes)'
 	@$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
 	@$(GO_BUILD) -o $(BIN)/simulator ./cmd/simulator
+
+.PHONY: plugin
+plugin: ## Build bin/kubectl-dbc (the kubectl plugin), static
+	@echo 'plugin: bin/kubectl-dbc $(VERSION) (the first time a few minutes)'
+	@$(GO_BUILD) -o $(BIN)/kubectl-dbc ./cmd/kubectl-dbc
+
+.PHONY: plugin-release
+plugin-release: ## Build the plugin for every platform, with checksums and the krew manifest, into dist/plugin
+	@hack/plugin/release.sh $(VERSION) dist/plugin
 
 .PHONY: reproducible
 reproducible: ## Build the operator twice and check that the binaries are identical

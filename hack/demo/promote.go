@@ -41,8 +41,6 @@ func workspaces() configuration {
 		configured.Workspaces = append(configured.Workspaces, simulator.Workspace{
 			Name: stage, Cloud: simulator.AWS,
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{tokenOf(stage)}}},
-			Policies:   []simulator.Policy{{ID: stage + "-policy-4711", Name: "etl", Definition: "{}"}},
-			Pools:      []simulator.Pool{{ID: stage + "-pool-0815", Name: "workers", NodeTypeID: "i3.xlarge"}},
 		})
 	}
 	return configured
@@ -68,28 +66,37 @@ func (d *demo) promoteTo(ctx context.Context, stage string) error {
 		ObjectMeta: metav1.ObjectMeta{Namespace: home.Name, Name: "databricks-credentials"},
 		StringData: map[string]string{"DATABRICKS_HOST": d.environment.simulator.URL, "DATABRICKS_TOKEN": tokenOf(stage)},
 	}
-	clusters, err := d.kustomize(ctx, filepath.Join(promotion, stage))
+	objects, err := d.kustomize(ctx, filepath.Join(promotion, stage))
 	if err != nil {
 		return err
 	}
-	created := []client.Object{home, secret}
-	for _, cluster := range clusters {
-		created = append(created, cluster)
-	}
-	for _, object := range created {
+	for _, object := range append([]client.Object{home, secret}, objects...) {
 		if err := d.environment.api.Create(ctx, object); err != nil {
 			return fmt.Errorf("create %s: %w", object.GetName(), err)
 		}
 	}
-	for _, cluster := range clusters {
-		if err := d.awaitCluster(ctx, cluster); err != nil {
+	for _, object := range objects {
+		if err := d.awaitObject(ctx, object); err != nil {
 			return err
 		}
-		chosen := cluster.Status.Resolved
-		d.screen.done("%-19s %s", home.Name+"/"+cluster.Name, d.screen.dim(fmt.Sprintf("%s on %s%s",
-			chosen.SparkVersion, cmp.Or(chosen.InstancePoolID, chosen.NodeTypeID), by(chosen.PolicyID))))
+		d.screen.done("%-19s %s", home.Name+"/"+object.GetName(), d.screen.dim(chosenFor(object)))
 	}
 	return nil
+}
+
+// chosenFor returns what an object stands for in its workspace.
+func chosenFor(object client.Object) string {
+	switch object := object.(type) {
+	case *v1alpha1.DatabricksClusterPolicy:
+		return "policy " + object.Status.PolicyID
+	case *v1alpha1.DatabricksInstancePool:
+		return "pool " + object.Status.PoolID
+	case *v1alpha1.DatabricksCluster:
+		chosen := object.Status.Resolved
+		return fmt.Sprintf("%s on %s%s", chosen.SparkVersion, cmp.Or(chosen.InstancePoolID, chosen.NodeTypeID), by(chosen.PolicyID))
+	default:
+		return ""
+	}
 }
 
 func by(policy string) string {
@@ -99,24 +106,39 @@ func by(policy string) string {
 	return ", by " + policy
 }
 
-// awaitCluster waits until an object is Ready.
-func (d *demo) awaitCluster(ctx context.Context, cluster *v1alpha1.DatabricksCluster) error {
-	stop := d.screen.wait("waiting for " + cluster.Namespace + "/" + cluster.Name)
+// awaitObject waits until an object is Ready.
+func (d *demo) awaitObject(ctx context.Context, object client.Object) error {
+	stop := d.screen.wait("waiting for " + object.GetNamespace() + "/" + object.GetName())
 	defer stop()
+	var conditions []metav1.Condition
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, readyTimeout, true, func(ctx context.Context) (bool, error) {
-		if err := d.environment.api.Get(ctx, client.ObjectKeyFromObject(cluster), cluster); err != nil {
+		if err := d.environment.api.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return false, err //nolint:wrapcheck // wrapped below
 		}
-		return meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionReady), nil
+		conditions = conditionsOf(object)
+		return meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady), nil
 	})
 	if err != nil {
-		return fmt.Errorf("wait for %s/%s (%v): %w", cluster.Namespace, cluster.Name, cluster.Status.Conditions, err)
+		return fmt.Errorf("wait for %s/%s (%v): %w", object.GetNamespace(), object.GetName(), conditions, err)
 	}
 	return nil
 }
 
-// kustomize returns the clusters of a folder, as kubectl builds them.
-func (d *demo) kustomize(ctx context.Context, folder string) ([]*v1alpha1.DatabricksCluster, error) {
+func conditionsOf(object client.Object) []metav1.Condition {
+	switch object := object.(type) {
+	case *v1alpha1.DatabricksClusterPolicy:
+		return object.Status.Conditions
+	case *v1alpha1.DatabricksInstancePool:
+		return object.Status.Conditions
+	case *v1alpha1.DatabricksCluster:
+		return object.Status.Conditions
+	default:
+		return nil
+	}
+}
+
+// kustomize returns the objects of a folder, as kubectl builds them.
+func (d *demo) kustomize(ctx context.Context, folder string) ([]client.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	kubectl := filepath.Join(cmp.Or(os.Getenv("KUBEBUILDER_ASSETS"), filepath.Join(d.settings.bin, "k8s")), "kubectl")
@@ -124,21 +146,38 @@ func (d *demo) kustomize(ctx context.Context, folder string) ([]*v1alpha1.Databr
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", folder, err)
 	}
-	objects, err := decodeObjects(built)
+	decoded, err := decodeObjects(built)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", folder, err)
 	}
-	var clusters []*v1alpha1.DatabricksCluster
-	for _, object := range objects {
+	objects := make([]client.Object, 0, len(decoded))
+	for _, object := range decoded {
 		text, err := yaml.Marshal(object.Object)
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", folder, err)
 		}
-		cluster := &v1alpha1.DatabricksCluster{}
-		if err := yaml.UnmarshalStrict(text, cluster); err != nil {
+		typed, err := typedAs(object.GetKind())
+		if err == nil {
+			err = yaml.UnmarshalStrict(text, typed)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", folder, err)
 		}
-		clusters = append(clusters, cluster)
+		objects = append(objects, typed)
 	}
-	return clusters, nil
+	return objects, nil
+}
+
+// typedAs returns an empty object of a kind.
+func typedAs(kind string) (client.Object, error) {
+	switch kind {
+	case v1alpha1.ClusterKind:
+		return &v1alpha1.DatabricksCluster{}, nil
+	case v1alpha1.PolicyKind:
+		return &v1alpha1.DatabricksClusterPolicy{}, nil
+	case v1alpha1.PoolKind:
+		return &v1alpha1.DatabricksInstancePool{}, nil
+	default:
+		return nil, fmt.Errorf("the demo knows no kind %q", kind)
+	}
 }

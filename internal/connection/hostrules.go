@@ -41,6 +41,15 @@ func ParseHostRules(values []string) (HostRules, error) {
 	return rules, nil
 }
 
+// Refusal returns why objects of a namespace may not use the host of a config; empty: they
+// may. It is for programs that explain the rules without a Resolver.
+func (r HostRules) Refusal(namespace string, config databricks.Config) string {
+	if blocked := r.check(namespace, config); blocked != nil {
+		return blocked.Message
+	}
+	return ""
+}
+
 // check returns why objects of a namespace may not use the host of a config, or nil.
 func (r HostRules) check(namespace string, config databricks.Config) *Blocked {
 	isNarrowed := false

@@ -12,7 +12,7 @@ import (
 )
 
 func TestPolicyDefinition(t *testing.T) {
-	t.Run("[case-140] compared as JSON, whatever the order, the white space and the form of numbers", func(t *testing.T) {
+	t.Run("[case-113] compared as JSON, whatever the order, the white space and the form of numbers", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.start()
 		object := r.make(r.with("x"))
@@ -31,7 +31,7 @@ func TestPolicyDefinition(t *testing.T) {
 			`{"spark_version":{"defaultValue":"auto:latest-lts","type":"unlimited"},"autotermination_minutes":{"type":"range","minValue":10,"maxValue":120}}`))
 	})
 
-	t.Run("[case-140] a policy of a family has overrides, and the definition of the family is no drift", func(t *testing.T) {
+	t.Run("[case-137] a policy of a family has overrides, and the definition of the family is no drift", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.start()
 		object := r.kind.New().(*v1alpha1.DatabricksClusterPolicy)
@@ -69,7 +69,7 @@ func TestPolicyDefinition(t *testing.T) {
 }
 
 func TestPolicyInUse(t *testing.T) {
-	t.Run("[case-103] the deletion of a policy that clusters use is reported with their number", func(t *testing.T) {
+	t.Run("[case-124] the deletion of a policy that clusters use is reported with their number", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.start()
 		object := r.with("x").(*v1alpha1.DatabricksClusterPolicy)
@@ -83,7 +83,7 @@ func TestPolicyInUse(t *testing.T) {
 		r.Eventually(func() []string { return eventsOf(r.rig, "x") }).Should(ContainElement(managed.EventDeletedInUse))
 	})
 
-	t.Run("[case-107] a name that is too long for Databricks, and a principal without the right to create policies", func(t *testing.T) {
+	t.Run("[case-07] a name that is too long for Databricks, and a principal without the right to create policies", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.workspace.AddFault(simulator.Fault{
 			Endpoint: "policies/create", Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "Only admins may create policies.",

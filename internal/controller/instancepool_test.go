@@ -19,7 +19,7 @@ func poolOf(object managed.Object) *v1alpha1.DatabricksInstancePool {
 }
 
 func TestPoolFields(t *testing.T) {
-	t.Run("[case-141] a field that Databricks does not change stalls the object, and nothing is deleted", func(t *testing.T) {
+	t.Run("[case-114] a field that Databricks does not change stalls the object, and nothing is deleted", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.make(r.with("x"))
@@ -32,7 +32,7 @@ func TestPoolFields(t *testing.T) {
 		r.is(object, "Ready=Available")
 	})
 
-	t.Run("[case-142] values that the server chooses are no drift, and what it makes otherwise is reported", func(t *testing.T) {
+	t.Run("[case-115] values that the server chooses are no drift, and what it makes otherwise is reported", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.with("x").(*v1alpha1.DatabricksInstancePool)
@@ -51,7 +51,7 @@ func TestPoolFields(t *testing.T) {
 		r.Consistently(r.sent).Should(Equal([]string{"create"}))
 	})
 
-	t.Run("[case-143] tags: the operator's own is on the pool, and those of others stay", func(t *testing.T) {
+	t.Run("[case-117] tags: the operator's own is on the pool, and those of others stay", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.make(r.with("x"))
@@ -74,7 +74,7 @@ func TestPoolFields(t *testing.T) {
 		r.Expect(r.remote(made)["custom_tags"]).To(HaveKey("cost"))
 	})
 
-	t.Run("[case-144] the owner tag of another object stops every write, and a take-over permits them", func(t *testing.T) {
+	t.Run("[case-129] the owner tag of another object stops every write, and a take-over permits them", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.make(r.with("x"))
@@ -92,7 +92,7 @@ func TestPoolFields(t *testing.T) {
 		r.Eventually(func() any { return r.remote(made)["max_capacity"] }).Should(BeEquivalentTo(7))
 	})
 
-	t.Run("[case-145] the credential of a registry is sent with the create and shown nowhere", func(t *testing.T) {
+	t.Run("[case-101] the credential of a registry is sent with the create and shown nowhere", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.with("x").(*v1alpha1.DatabricksInstancePool)
@@ -118,7 +118,7 @@ func TestPoolFields(t *testing.T) {
 }
 
 func TestPoolState(t *testing.T) {
-	t.Run("[case-146] the numbers of instances, and kubectl scale", func(t *testing.T) {
+	t.Run("[case-138] [case-139] the numbers of instances, and kubectl scale", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
 		object := r.make(r.with("x"))

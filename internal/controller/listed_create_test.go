@@ -19,7 +19,7 @@ func TestListedCreateOnce(t *testing.T) {
 		"[case-106] the answer is lost":                   {When: simulator.After, Drop: true},
 		"[case-106] the answer is damaged":                {When: simulator.After, Truncate: true},
 		"[case-106] the answer has no id":                 {When: simulator.After, Body: "{}"},
-		"[case-106] the request is lost":                  {Drop: true},
+		"[case-107] the request is lost":                  {Drop: true},
 		"[case-106] the gateway fails, and it is created": {When: simulator.After, Status: http.StatusBadGateway, HTML: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestListedCreateOnce(t *testing.T) {
 		})
 	}
 
-	t.Run("[case-107] a refusal is reported in the words of Databricks, and an edit tries again at once", func(t *testing.T) {
+	t.Run("[case-07] a refusal is reported in the words of Databricks, and an edit tries again at once", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.workspace.AddFault(simulator.Fault{
 				Endpoint: r.kind.endpoint + "create", Times: 1,
@@ -54,7 +54,7 @@ func TestListedCreateOnce(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-108] a process that ends between the create and the status", func(t *testing.T) {
+	t.Run("[case-136] a process that ends between the create and the status", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			reached := r.killBeforeStatus(func(object client.Object) bool { return *r.kind.View(object).ID != "" })
 			r.start()
@@ -73,7 +73,7 @@ func TestListedCreateOnce(t *testing.T) {
 }
 
 func TestListedNames(t *testing.T) {
-	t.Run("[case-109] a name that another actor uses is left alone", func(t *testing.T) {
+	t.Run("[case-108] a name that another actor uses is left alone", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			id := r.elsewhere("create", r.foreign("taken"))[r.kind.WireID]
 			r.start()
@@ -91,7 +91,7 @@ func TestListedNames(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-110] a name that another object uses", func(t *testing.T) {
+	t.Run("[case-109] a name that another object uses", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			first, second := r.with("a"), r.with("b")
@@ -109,7 +109,7 @@ func TestListedNames(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-111] a long name of an object is shortened, and stays the same", func(t *testing.T) {
+	t.Run("[case-101] a long name of an object is shortened, and stays the same", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			long := "x23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
@@ -122,7 +122,7 @@ func TestListedNames(t *testing.T) {
 }
 
 func TestListedAdoption(t *testing.T) {
-	t.Run("[case-112] by id: what differs is applied, the rest is left alone, and it stays when the object goes", func(t *testing.T) {
+	t.Run("[case-110] by id: what differs is applied, the rest is left alone, and it stays when the object goes", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			body := r.foreign("theirs")
 			id := r.elsewhere("create", body)[r.kind.WireID].(string)
@@ -149,7 +149,7 @@ func TestListedAdoption(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-112] by an unknown id", func(t *testing.T) {
+	t.Run("[case-110] by an unknown id", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.with("x")
@@ -163,7 +163,7 @@ func TestListedAdoption(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-113] by name, or created if there is none", func(t *testing.T) {
+	t.Run("[case-111] by name, or created if there is none", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			id := r.elsewhere("create", r.foreign("theirs"))[r.kind.WireID].(string)
 			r.start()
@@ -181,7 +181,7 @@ func TestListedAdoption(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-114] two objects and one remote object: the older one keeps it, and the other takes over when it goes", func(t *testing.T) {
+	t.Run("[case-128] two objects and one remote object: the older one keeps it, and the other takes over when it goes", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			id := r.elsewhere("create", r.foreign("theirs"))[r.kind.WireID].(string)
 			r.start()
@@ -201,7 +201,7 @@ func TestListedAdoption(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-115] observed: differences are told, and nothing is written", func(t *testing.T) {
+	t.Run("[case-112] observed: differences are told, and nothing is written", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			id := r.elsewhere("create", r.foreign("theirs"))[r.kind.WireID].(string)
 			r.start()

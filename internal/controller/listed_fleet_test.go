@@ -49,7 +49,7 @@ func (r *listedRig) withTenants() {
 const secondToken = "dapi-second-authority"
 
 func TestListedFleet(t *testing.T) {
-	t.Run("[case-133] [R18] twelve objects: one list for each authority and interval, and a restart writes nothing", func(t *testing.T) {
+	t.Run("[case-134] [case-135] [R18] twelve objects: one list for each authority and interval, and a restart writes nothing", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.withTenants()
 			all := r.fleetOf()
@@ -75,7 +75,7 @@ func TestListedFleet(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-134] [R17] the fault of one tenant changes nothing for another", func(t *testing.T) {
+	t.Run("[case-120] [R17] the fault of one tenant changes nothing for another", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.withTenants()
 			all := r.fleetOf()
@@ -91,7 +91,7 @@ func TestListedFleet(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-139] [R3] the operator is killed at every write to the API server", func(t *testing.T) {
+	t.Run("[case-136] [R3] the operator is killed at every write to the API server", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			object, writes := r.with("x"), 0
 			for at := 1; ; at++ {
@@ -122,7 +122,7 @@ func TestListedFleet(t *testing.T) {
 }
 
 func TestListedWorkspace(t *testing.T) {
-	t.Run("[case-147] a DatabricksWorkspace permits clusters only, unless it lists other kinds", func(t *testing.T) {
+	t.Run("[case-120] a DatabricksWorkspace permits clusters only, unless it lists other kinds", func(t *testing.T) {
 		for _, kind := range listedKinds {
 			t.Run(kind.Name, func(t *testing.T) {
 				r := &listedRig{rig: platform(t), kind: kind}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestListedUpdate(t *testing.T) {
-	t.Run("[case-116] an edit keeps what others set, and what this operator does not know", func(t *testing.T) {
+	t.Run("[case-117] [case-118] an edit keeps what others set, and what this operator does not know", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.cacheOptions.Slow = time.Hour // only the GET before the edit shows the change
 			r.start()
@@ -33,7 +33,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-117] a field that is no longer declared is cleared once", func(t *testing.T) {
+	t.Run("[case-116] a field that is no longer declared is cleared once", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -55,7 +55,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-118] a refused edit is reported, and tried again after the next change", func(t *testing.T) {
+	t.Run("[case-07] a refused edit is reported, and tried again after the next change", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -73,7 +73,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-119] the answer of an edit is lost", func(t *testing.T) {
+	t.Run("[R3] the answer of an edit is lost", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -86,7 +86,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-120] a value that another actor sets back again and again is corrected with backoff", func(t *testing.T) {
+	t.Run("[case-127] a value that another actor sets back again and again is corrected with backoff", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.options.Limits.ContentionBackoff = time.Hour
 			r.start()
@@ -104,7 +104,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-121] suspended: nothing is written, and the state is shown", func(t *testing.T) {
+	t.Run("[case-130] suspended: nothing is written, and the state is shown", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -121,7 +121,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-122] a request to reconcile reads everything again and ends a backoff; others are refused", func(t *testing.T) {
+	t.Run("[case-131] a request to reconcile reads everything again and ends a backoff; others are refused", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.workspace.AddFault(simulator.Fault{
 				Endpoint: r.kind.endpoint + "create", Times: 1, Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no rights",
@@ -138,7 +138,7 @@ func TestListedUpdate(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-123] permissions: those that are declared and the operator's own, and no others", func(t *testing.T) {
+	t.Run("[case-119] permissions: those that are declared and the operator's own, and no others", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.with("x")
@@ -190,7 +190,7 @@ func (r *listedRig) grant(resource managed.Resource, group string) {
 }
 
 func TestListedReads(t *testing.T) {
-	t.Run("[case-124] deleted elsewhere: created again, and an adopted one is not", func(t *testing.T) {
+	t.Run("[case-125] deleted elsewhere: created again, and an adopted one is not", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -211,7 +211,7 @@ func TestListedReads(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-125] absence from a list is no deletion", func(t *testing.T) {
+	t.Run("[case-126] absence from a list is no deletion", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -224,7 +224,7 @@ func TestListedReads(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-126] lists that fail are reported, and Ready stays for a while", func(t *testing.T) {
+	t.Run("[case-133] lists that fail are reported, and Ready stays for a while", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -237,7 +237,22 @@ func TestListedReads(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-127] a revoked credential is reported, and the next one goes on", func(t *testing.T) {
+	t.Run("[case-132] a create that waits for the limit of the workspace says so in its first status", func(t *testing.T) {
+		forListed(t, func(r *listedRig) {
+			fault := r.workspace.AddFault(simulator.Fault{
+				Endpoint: r.kind.endpoint + "create", Status: http.StatusTooManyRequests, ErrorCode: "REQUEST_LIMIT_EXCEEDED", Message: "slow down",
+				Header: map[string]string{"Retry-After": "1"},
+			})
+			r.start()
+			object := r.make(r.with("x"))
+			r.is(object, "Reconciling=RateLimited")
+			r.workspace.RemoveFault(fault)
+			r.is(object, "Ready=Available")
+			r.Expect(r.sent()).To(Equal([]string{"create"}))
+		})
+	})
+
+	t.Run("[case-120] a revoked credential is reported, and the next one goes on", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.Expect(r.workspace.AddToken("", simulator.DefaultUser, "dapi-second")).To(Succeed())
 			r.start()
@@ -251,7 +266,7 @@ func TestListedReads(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-128] a credential for another host stalls the object, and nothing is asked there", func(t *testing.T) {
+	t.Run("[case-121] a credential for another host stalls the object, and nothing is asked there", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			other := r.newWorkspace(simulator.Options{})
 			r.hosts = append(r.hosts, other.URL)
@@ -266,7 +281,7 @@ func TestListedReads(t *testing.T) {
 }
 
 func TestListedDeletion(t *testing.T) {
-	t.Run("[case-129] Retain keeps it, without a credential", func(t *testing.T) {
+	t.Run("[case-122] Retain keeps it, without a credential", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x", func(object managed.Object) { object.Spec.DeletionPolicy = v1alpha1.RemovalPolicyRetain }))
@@ -278,7 +293,7 @@ func TestListedDeletion(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-130] protected until the protection is removed", func(t *testing.T) {
+	t.Run("[case-122] protected until the protection is removed", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x", func(object managed.Object) { object.Spec.DeletionProtection = true }))
@@ -295,7 +310,7 @@ func TestListedDeletion(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-131] a refused deletion is reported with the remedy", func(t *testing.T) {
+	t.Run("[case-122] a refused deletion is reported with the remedy", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			object := r.make(r.with("x"))
@@ -311,7 +326,7 @@ func TestListedDeletion(t *testing.T) {
 		})
 	})
 
-	t.Run("[case-132] gone already, or the answer is lost", func(t *testing.T) {
+	t.Run("[case-123] gone already, or the answer is lost", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
 			gone, lost := r.make(r.with("gone")), r.make(r.with("lost"))

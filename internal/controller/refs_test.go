@@ -128,7 +128,7 @@ func (r *refRig) allWrites() []string {
 	return slices.Concat(r.writes(), r.policies.sent(), r.pools.sent())
 }
 
-// waits waits until a cluster waits for an object, and returns why.
+// waits returns why a cluster waits for an object, as soon as it does.
 func (r *refRig) waits(cluster *v1alpha1.DatabricksCluster) string {
 	r.t.Helper()
 	return message(r.becomes(cluster, "Reconciling=DependencyNotReady"), v1alpha1.ConditionReady)
@@ -146,7 +146,7 @@ func retried(now managed.Object) {
 }
 
 func TestRefsInAnyOrder(t *testing.T) {
-	t.Run("[case-135] policies, pools and twelve clusters of three namespaces are applied in any order, and a restart writes nothing", func(t *testing.T) {
+	t.Run("[case-140] policies, pools and twelve clusters of three namespaces are applied in any order, and a restart writes nothing", func(t *testing.T) {
 		r := newRefRig(t)
 		basesFirst, clustersFirst, mixed := r.stackIn(r.namespace, 4), r.stackIn(r.tenant(), 4), r.stackIn(r.tenant(), 4)
 		r.start()
@@ -185,7 +185,7 @@ func TestRefsInAnyOrder(t *testing.T) {
 }
 
 func TestRefsWaitAndFollow(t *testing.T) {
-	t.Run("[case-136] a cluster waits for a policy that is refused, and tells its message", func(t *testing.T) {
+	t.Run("[case-140] a cluster waits for a policy that is refused, and tells its message", func(t *testing.T) {
 		r := newRefRig(t)
 		permit := r.refuse("policies/create")
 		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
@@ -201,7 +201,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.Expect(r.writes()).To(Equal([]string{"create"}))
 	})
 
-	t.Run("[case-136] a cluster keeps its policy while an edit of the policy is refused, also over a restart, and follows its own edits", func(t *testing.T) {
+	t.Run("[case-140] a cluster keeps its policy while an edit of the policy is refused, also over a restart, and follows its own edits", func(t *testing.T) {
 		r := newRefRig(t)
 		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
 		r.start()
@@ -229,7 +229,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.Expect(r.quietWrites()).To(Equal([]string{"resize", "create"}), "an edit of the policy changes no cluster")
 	})
 
-	t.Run("[case-136] a cluster keeps running without its policy, and takes the id of a new one as a changed spec", func(t *testing.T) {
+	t.Run("[case-140] a cluster keeps running without its policy, and takes the id of a new one as a changed spec", func(t *testing.T) {
 		r := newRefRig(t)
 		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
 		r.start()
@@ -251,7 +251,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.Expect(r.quietWrites()).To(Equal([]string{"create", "update"}))
 	})
 
-	t.Run("[case-136] [S12] the policies that a DatabricksWorkspace allows are compared with the id of a reference", func(t *testing.T) {
+	t.Run("[case-140] [S12] the policies that a DatabricksWorkspace allows are compared with the id of a reference", func(t *testing.T) {
 		r := platform(t)
 		r.start()
 		shared := r.share(func(s *v1alpha1.DatabricksWorkspaceSpec) {
@@ -269,7 +269,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.becomes(cluster, "Ready=Running")
 	})
 
-	t.Run("[case-136] a policy that leaves the labels of the operator is not found, and is used again when it has them again", func(t *testing.T) {
+	t.Run("[case-140] a policy that leaves the labels of the operator is not found, and is used again when it has them again", func(t *testing.T) {
 		r := newRefRig(t)
 		shard := map[string]string{"shard": "a"}
 		r.options.Scope.Labels = labels.SelectorFromSet(shard)
@@ -287,18 +287,23 @@ func TestRefsWaitAndFollow(t *testing.T) {
 		r.Expect(r.allWrites()).To(Equal([]string{"create", "create"}))
 	})
 
-	t.Run("[case-136] the id of a reference that is newer than the lists of the workspace is not doubted", func(t *testing.T) {
+	t.Run("[case-140] the id of a pool that another credential created after the lists were read is not doubted", func(t *testing.T) {
 		r := newRefRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("", simulator.DefaultToken)}})
+		r.Expect(r.workspace.AddToken("", simulator.DefaultUser, otherToken)).To(Succeed())
+		r.putSecret("other", r.workspace.URL, otherToken)
 		r.start()
-		r.becomes(r.create(r.small("named", byNames)), "Ready=Running")
-		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
-		r.apply(policy, cluster)
+		r.becomes(r.create(r.small("named", byNames, withPoolNames)), "Ready=Running")
+		pool, cluster := poolKind.sample(r.namespace, "workers"), r.small("scratch", byPoolRefs, func(s *v1alpha1.DatabricksClusterSpec) {
+			s.InstancePoolRef, s.InstancePoolName = nil, "workers"
+		})
+		pool.(*v1alpha1.DatabricksInstancePool).Spec.Connection = &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "other"}}
+		r.apply(pool, cluster)
 		r.becomes(cluster, "Ready=Running")
 		r.becomes(cluster, "Synced=InSync")
 		r.Consistently(func() []string { return r.notes(cluster, "SpecDoubtful") }).Should(BeEmpty())
 	})
 
-	t.Run("[case-136] an observing object may refer to nothing", func(t *testing.T) {
+	t.Run("[case-140] an observing object may refer to nothing", func(t *testing.T) {
 		r := newRefRig(t)
 		id := r.addForeignCluster(simulator.Seed{State: "RUNNING"})
 		r.start()
@@ -309,7 +314,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 }
 
 func TestRefsToOtherWorkspaces(t *testing.T) {
-	t.Run("[case-137] a reference to an object of another workspace of the same host is reported with both, and corrected", func(t *testing.T) {
+	t.Run("[case-140] a reference to an object of another workspace of the same host is reported with both, and corrected", func(t *testing.T) {
 		r := newRefRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("dev", simulator.DefaultToken), stage("prod", tenantToken)}})
 		r.putSecret("prod", r.workspace.URL, tenantToken)
 		policy, cluster := r.policy(r.namespace), r.small("scratch", byPolicyRef)
@@ -330,7 +335,7 @@ func TestRefsToOtherWorkspaces(t *testing.T) {
 		r.Expect(r.specOf(cluster)).To(HaveKeyWithValue("policy_id", *r.policies.is(near, "Ready=Available").ID))
 	})
 
-	t.Run("[case-137] a reference to an object of another host is reported with both", func(t *testing.T) {
+	t.Run("[case-140] a reference to an object of another host is reported with both", func(t *testing.T) {
 		r := newRefRig(t)
 		other := r.newWorkspace(simulator.Options{})
 		r.hosts, r.authorities = append(r.hosts, other.URL), append(r.authorities, other.CAPEM)
@@ -347,7 +352,7 @@ func TestRefsToOtherWorkspaces(t *testing.T) {
 }
 
 func TestRefsDeletedAtOnce(t *testing.T) {
-	t.Run("[case-138] policies, pools and twelve clusters of three namespaces are deleted in any order, with a restart between", func(t *testing.T) {
+	t.Run("[case-140] policies, pools and twelve clusters of three namespaces are deleted in any order, with a restart between", func(t *testing.T) {
 		r := newRefRig(t)
 		basesFirst, clustersFirst, atOnce := r.stackIn(r.namespace, 4), r.stackIn(r.tenant(), 4), r.stackIn(r.tenant(), 4)
 		all := []stack{basesFirst, clustersFirst, atOnce}

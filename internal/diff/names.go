@@ -43,6 +43,14 @@ func jsonName(member reflect.StructField) string {
 	return name
 }
 
+// SpecName returns the name in the resource of a field or member of the API. It reports
+// false if the resource does not have it. A value that the resource refers to by the name
+// of a Secret has the name of the reference.
+func (t *Table) SpecName(wire string) (name string, known bool) {
+	name, known = t.specNames[wire]
+	return name, known
+}
+
 // SpecPointer returns the JSON Pointer into spec for a path of the API: aws_attributes,
 // zone_id is /awsAttributes/zoneID.
 func (t *Table) SpecPointer(path []string) string {

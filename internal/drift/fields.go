@@ -144,5 +144,9 @@ func isFreeMap(name string) bool {
 	return f.Kind == diff.FreeMap
 }
 
+// IsFreeMap reports whether a field of the Clusters API is a map with keys that the user
+// chooses, such as spark_conf.
+func IsFreeMap(name string) bool { return isFreeMap(name) }
+
 // Names returns the wire names of all fields, in the order of the table.
 func Names() []string { return table.Names() }

@@ -23,3 +23,8 @@ func MayNeedClearing(owned []string, desired Tree) bool { return table.MayNeedCl
 // SpecPointer returns the JSON Pointer into spec for a path of the Clusters API:
 // aws_attributes, zone_id is /awsAttributes/zoneID.
 func SpecPointer(path []string) string { return table.SpecPointer(path) }
+
+// SpecName returns the name in the resource of a field or member of the Clusters API. It
+// reports false if the resource does not have it. A value that the resource refers to by
+// the name of a Secret has the name of the reference.
+func SpecName(wire string) (name string, known bool) { return table.SpecName(wire) }

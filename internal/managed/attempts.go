@@ -180,11 +180,19 @@ func (a Attempts) ValidAfter() time.Time {
 	return time.Time{}
 }
 
-// awaitsBase reports whether a GET was requested for an edit of these differences to be
-// based on.
-func (a Attempts) awaitsBase(differences []diff.Difference) bool {
-	return !a.baseAt.IsZero() && a.base == differencesKey(differences)
+// hasBase reports whether a read is the GET that an edit of these differences may be based
+// on.
+func (a Attempts) hasBase(differences []diff.Difference, read *Remote) bool {
+	return a.isBaseOf(differences) && read.FromGet && !read.At.Before(a.baseAt)
 }
 
-// hasBase reports whether a read is the GET that was requested for an edit.
-func (a Attempts) hasBase(read *Remote) bool { return read.FromGet && !read.At.Before(a.baseAt) }
+// awaitsBase reports whether the GET that an edit of these differences needs was requested
+// and not answered. got is when the newest answer began; a list that began later has taken
+// its place, so another GET is needed.
+func (a Attempts) awaitsBase(differences []diff.Difference, got time.Time) bool {
+	return a.isBaseOf(differences) && got.Before(a.baseAt)
+}
+
+func (a Attempts) isBaseOf(differences []diff.Difference) bool {
+	return !a.baseAt.IsZero() && a.base == differencesKey(differences)
+}

@@ -18,26 +18,20 @@ type NeedsInput struct {
 	Now      time.Time
 }
 
-// changingFor is how long after a write of this process lists are read at the fast
-// interval.
-const changingFor = time.Minute
-
 // Needs returns the interest of an object. One list serves all objects of a workspace and
 // kind; a GET is requested where a decision needs one, by confirm.
 func Needs(in NeedsInput) cache.ItemsInterest {
 	attempts := in.Attempts
 	after := latest(attempts.ValidAfter(), attempts.RereadAfter)
 	list := cache.Lookup{Cadence: cache.WhileQuiet, After: after}
-	isChanging := in.Now.Sub(attempts.Last.At) < changingFor
 	if *in.Object.ID == "" {
 		// The name must be free now, and not when the newest list was made.
 		list.After = latest(list.After, attempts.GenerationSeenAt)
 		if resolve := (Input{Object: in.Object, Attempts: attempts, Limits: in.Limits}).resolveAt(); !resolve.IsZero() {
 			list.After = latest(list.After, resolve)
 		}
-		isChanging = true
 	}
-	if isChanging {
+	if in.awaitsChange() {
 		list.Cadence = cache.WhileChanging
 	}
 	interest := cache.ItemsInterest{Collection: in.Kind.Collection, ID: in.Object.CurrentID(), Name: in.Object.TargetName(), List: list}
@@ -54,6 +48,16 @@ func Needs(in NeedsInput) cache.ItemsInterest {
 		interest.Get = cache.Lookup{Cadence: cache.WhileQuiet, After: get}
 	}
 	return interest
+}
+
+// awaitsChange reports whether the remote object is expected to change without a further
+// write: it may still be created, or is being deleted. Any other write shows its effect in
+// the next read.
+func (in NeedsInput) awaitsChange() bool {
+	last := in.Attempts.Last
+	isDeleted := last.Step == StepDelete && in.Object.IsDeleting()
+	isAmbiguous := last.Failure != nil && last.Failure.Class == databricks.ClassAmbiguous
+	return in.Object.isPending() || isDeleted || isAmbiguous
 }
 
 // Confirmed returns the attempts once it is known whether a GET must decide that a remote
@@ -82,6 +86,7 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 			observed.Presence, observed.Remote = Present, observed.remoteOf(item, listed)
 		}
 	}
+	observed.GotAt = view.Item.StartedAt
 	if got := view.Item; got.StartedAt.After(after) && interest.ID != "" && (observed.Remote == nil || got.StartedAt.After(observed.Remote.At)) {
 		observed.readItem(got)
 	}

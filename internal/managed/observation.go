@@ -54,6 +54,8 @@ type Observation struct {
 	// Presence is whether the remote object exists, and Remote is its state if it does.
 	Presence Presence
 	Remote   *Remote
+	// GotAt is when the newest GET of the remote object began; zero: there is none.
+	GotAt time.Time
 	// ListedAt is when the list began that Named is from; zero: there is none that is
 	// recent enough. Named is the remote object with the target name; nil: there is none.
 	ListedAt time.Time

@@ -29,43 +29,43 @@ func TestMake(t *testing.T) {
 		"no finalizer":                                           {[]change{fresh, func(in *managed.Input) { in.Object.SetFinalizers(nil) }}, managed.StepAddFinalizer, v1alpha1.ReasonCreating, false},
 		"[case-101] nothing has the name":                        {[]change{fresh}, managed.StepCreate, v1alpha1.ReasonCreating, false},
 		"the list is too old":                                    {[]change{fresh, func(in *managed.Input) { in.Observed.ListedAt = time.Time{} }}, managed.StepNone, v1alpha1.ReasonCreating, false},
-		"[case-109] another has the name":                        {[]change{fresh, named(other)}, managed.StepNone, v1alpha1.ReasonNameTaken, true},
+		"[case-108] another has the name":                        {[]change{fresh, named(other)}, managed.StepNone, v1alpha1.ReasonNameTaken, true},
 		"its own tag, and no status":                             {[]change{fresh, named(own)}, managed.StepStoreID, v1alpha1.ReasonCreating, false},
-		"[case-113] adopted by name":                             {[]change{fresh, named(other), func(in *managed.Input) { in.Object.Spec.AdoptByName = true }}, managed.StepStoreID, "", false},
-		"[case-113] by a name that another object has":           {[]change{fresh, named(other), func(in *managed.Input) { in.Object.Spec.AdoptByName, in.Observed.ManagedBy = true, "team-a/b" }}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
+		"[case-111] adopted by name":                             {[]change{fresh, named(other), func(in *managed.Input) { in.Object.Spec.AdoptByName = true }}, managed.StepStoreID, "", false},
+		"[case-111] by a name that another object has":           {[]change{fresh, named(other), func(in *managed.Input) { in.Object.Spec.AdoptByName, in.Observed.ManagedBy = true, "team-a/b" }}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
 		"[case-106] the create may be in flight":                 {[]change{pending(30 * time.Second)}, managed.StepNone, v1alpha1.ReasonCreating, false},
 		"[case-106] and the list began too early":                {[]change{pending(2 * time.Minute), func(in *managed.Input) { in.Observed.ListedAt = noon.Add(-90 * time.Second) }}, managed.StepNone, v1alpha1.ReasonCreating, false},
 		"[case-106] it was created":                              {[]change{pending(2 * time.Minute), named(own)}, managed.StepStoreID, v1alpha1.ReasonCreating, false},
 		"[case-106] it was not created":                          {[]change{pending(2 * time.Minute)}, managed.StepCreate, v1alpha1.ReasonCreating, false},
 		"[case-106] another took the name":                       {[]change{pending(2 * time.Minute), named(other)}, managed.StepNone, v1alpha1.ReasonNameTaken, true},
-		"[case-132] deleted before it was known":                 {[]change{pending(2 * time.Minute), deleting}, managed.StepRemoveFinalizer, "", false},
-		"[case-132] deleted, and it was created":                 {[]change{pending(2 * time.Minute), named(own), deleting}, managed.StepStoreID, v1alpha1.ReasonDeleting, false},
+		"[case-123] deleted before it was known":                 {[]change{pending(2 * time.Minute), deleting}, managed.StepRemoveFinalizer, "", false},
+		"[case-123] deleted, and it was created":                 {[]change{pending(2 * time.Minute), named(own), deleting}, managed.StepStoreID, v1alpha1.ReasonDeleting, false},
 		"[case-104] drift":                                       {[]change{differing(nine)}, managed.StepRead, v1alpha1.ReasonUpdating, false},
 		"[case-105] drift under Warn":                            {[]change{differing(nine), warn}, managed.StepNone, v1alpha1.ReasonDriftTolerated, false},
 		"[case-102] an edit under Warn":                          {[]change{differing(nine), warn, func(in *managed.Input) { pool(in).Spec.MaxCapacity = new(int32(4)) }}, managed.StepRead, v1alpha1.ReasonUpdating, false},
 		"[case-102] a field that is not owned yet":               {[]change{func(in *managed.Input) { pool(in).Spec.MinIdleInstances = new(int32(1)) }}, managed.StepPersistOwnership, v1alpha1.ReasonUpdating, false},
-		"[case-141] a field that does not change":                {[]change{func(in *managed.Input) { pool(in).Spec.NodeTypeID = "m5.large" }}, managed.StepNone, v1alpha1.ReasonImmutableField, true},
-		"[case-121] suspended":                                   {[]change{suspended, differing(nine)}, managed.StepNone, "", false},
-		"[case-121] suspended, and nothing exists":               {[]change{suspended, fresh}, managed.StepNone, v1alpha1.ReasonSuspended, false},
-		"[case-115] observed":                                    {[]change{observing, differing(nine)}, managed.StepNone, "", false},
-		"[case-124] gone":                                        {[]change{missing}, managed.StepCreate, v1alpha1.ReasonCreating, false},
-		"[case-124] gone, and adopted":                           {[]change{missing, adopted}, managed.StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true},
-		"[case-124] gone, and the name is taken":                 {[]change{missing, named(other)}, managed.StepNone, v1alpha1.ReasonNameTaken, true},
-		"[case-125] not in a list":                               {[]change{unknown}, managed.StepNone, v1alpha1.ReasonUpdating, false},
-		"[case-144] the tag of another":                          {[]change{differing(map[string]any{"custom_tags": map[string]any{v1alpha1.PoolOwnerTagKey: other}})}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
-		"[case-114] another object has it":                       {[]change{func(in *managed.Input) { in.Observed.ManagedBy = "team-a/other" }}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
-		"[case-128] another host":                                {[]change{func(in *managed.Input) { in.Observed.Host = "https://other.cloud.databricks.com" }}, managed.StepNone, v1alpha1.ReasonHostChanged, true},
-		"[case-146] a stopped pool":                              {[]change{differing(map[string]any{"state": "STOPPED"})}, managed.StepNone, v1alpha1.ReasonPoolStopped, true},
+		"[case-114] a field that does not change":                {[]change{func(in *managed.Input) { pool(in).Spec.NodeTypeID = "m5.large" }}, managed.StepNone, v1alpha1.ReasonImmutableField, true},
+		"[case-130] suspended":                                   {[]change{suspended, differing(nine)}, managed.StepNone, "", false},
+		"[case-130] suspended, and nothing exists":               {[]change{suspended, fresh}, managed.StepNone, v1alpha1.ReasonSuspended, false},
+		"[case-112] observed":                                    {[]change{observing, differing(nine)}, managed.StepNone, "", false},
+		"[case-125] gone":                                        {[]change{missing}, managed.StepCreate, v1alpha1.ReasonCreating, false},
+		"[case-125] gone, and adopted":                           {[]change{missing, adopted}, managed.StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true},
+		"[case-125] gone, and the name is taken":                 {[]change{missing, named(other)}, managed.StepNone, v1alpha1.ReasonNameTaken, true},
+		"[case-126] not in a list":                               {[]change{unknown}, managed.StepNone, v1alpha1.ReasonUpdating, false},
+		"[case-129] the tag of another":                          {[]change{differing(map[string]any{"custom_tags": map[string]any{v1alpha1.PoolOwnerTagKey: other}})}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
+		"[case-128] another object has it":                       {[]change{func(in *managed.Input) { in.Observed.ManagedBy = "team-a/other" }}, managed.StepNone, v1alpha1.ReasonAlreadyManaged, true},
+		"[case-121] another host":                                {[]change{func(in *managed.Input) { in.Observed.Host = "https://other.cloud.databricks.com" }}, managed.StepNone, v1alpha1.ReasonHostChanged, true},
+		"[case-138] a stopped pool":                              {[]change{differing(map[string]any{"state": "STOPPED"})}, managed.StepNone, v1alpha1.ReasonPoolStopped, true},
 		"[case-103] deleted":                                     {[]change{deleting}, managed.StepDelete, v1alpha1.ReasonDeleting, false},
 		"[case-103] deleted, and the number of users is unknown": {[]change{deleting, func(in *managed.Input) { in.Observed.Users = managed.Users{} }}, managed.StepNone, v1alpha1.ReasonDeleting, false},
-		"[case-129] deleted, and adopted":                        {[]change{deleting, adopted}, managed.StepRemoveFinalizer, "", false},
-		"[case-130] protected":                                   {[]change{deleting, func(in *managed.Input) { in.Object.Spec.DeletionProtection = true }}, managed.StepNone, v1alpha1.ReasonDeletionBlocked, true},
-		"[case-132] gone when it is deleted":                     {[]change{deleting, missing}, managed.StepRemoveFinalizer, "", false},
-		"[case-144] deleted with the tag of another":             {[]change{differing(map[string]any{"custom_tags": map[string]any{v1alpha1.PoolOwnerTagKey: other}}), deleting}, managed.StepRemoveFinalizer, "", false},
-		"[case-131] a refused deletion":                          {[]change{deleting, failed(managed.StepDelete, databricks.ClassForbidden, time.Minute)}, managed.StepNone, v1alpha1.ReasonDeletionBlocked, true},
-		"[case-107] a refused create":                            {[]change{fresh, failed(managed.StepCreate, databricks.ClassInvalid, time.Minute)}, managed.StepNone, v1alpha1.ReasonInvalidSpec, true},
-		"[case-107] a refused create, and another credential":    {[]change{fresh, failed(managed.StepCreate, databricks.ClassInvalid, time.Minute), func(in *managed.Input) { in.Observed.Credential = "second" }}, managed.StepCreate, v1alpha1.ReasonCreating, false},
-		"[case-118] a refused edit":                              {[]change{differing(nine), failed(managed.StepEdit, databricks.ClassInvalid, time.Minute)}, managed.StepNone, v1alpha1.ReasonInvalidSpec, true},
+		"[case-122] deleted, and adopted":                        {[]change{deleting, adopted}, managed.StepRemoveFinalizer, "", false},
+		"[case-122] protected":                                   {[]change{deleting, func(in *managed.Input) { in.Object.Spec.DeletionProtection = true }}, managed.StepNone, v1alpha1.ReasonDeletionBlocked, true},
+		"[case-123] gone when it is deleted":                     {[]change{deleting, missing}, managed.StepRemoveFinalizer, "", false},
+		"[case-129] deleted with the tag of another":             {[]change{differing(map[string]any{"custom_tags": map[string]any{v1alpha1.PoolOwnerTagKey: other}}), deleting}, managed.StepRemoveFinalizer, "", false},
+		"[case-122] a refused deletion":                          {[]change{deleting, failed(managed.StepDelete, databricks.ClassForbidden, time.Minute)}, managed.StepNone, v1alpha1.ReasonDeletionBlocked, true},
+		"[case-07] a refused create":                             {[]change{fresh, failed(managed.StepCreate, databricks.ClassInvalid, time.Minute)}, managed.StepNone, v1alpha1.ReasonInvalidSpec, true},
+		"[case-07] a refused create, and another credential":     {[]change{fresh, failed(managed.StepCreate, databricks.ClassInvalid, time.Minute), func(in *managed.Input) { in.Observed.Credential = "second" }}, managed.StepCreate, v1alpha1.ReasonCreating, false},
+		"[case-07] a refused edit":                               {[]change{differing(nine), failed(managed.StepEdit, databricks.ClassInvalid, time.Minute)}, managed.StepNone, v1alpha1.ReasonInvalidSpec, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -88,9 +88,11 @@ func TestAnEditIsBasedOnAGetThatBeganAfterTheDifference(t *testing.T) {
 	in.Observed.Remote.At = noon.Add(2 * time.Second)
 	in.Observed.Remote.FromGet = false
 	g.Expect(managed.Make(in).Kind()).To(Equal(managed.StepNone), "a list")
+	in.Observed.GotAt = noon.Add(time.Second)
+	g.Expect(managed.Make(in).Kind()).To(Equal(managed.StepRead), "a list after the GET, which could not be used in time")
 	in.Observed.Remote.FromGet = true
 	edit, ok := managed.Make(in).Step.(managed.Edit)
-	g.Expect(ok).To(BeTrue(), "[case-116]")
+	g.Expect(ok).To(BeTrue(), "[case-118]")
 	g.Expect(edit.Body).To(And(
 		HaveKeyWithValue("max_capacity", float64(3)), HaveKeyWithValue("new_member", "kept"), HaveKeyWithValue("node_type_id", "i3.xlarge"),
 		HaveKeyWithValue("instance_pool_id", poolID), Not(HaveKey("stats")), Not(HaveKey("enable_elastic_disk")), Not(HaveKey("state")),
@@ -106,7 +108,7 @@ func TestWhatTheServerMakesOfACreateIsNoDrift(t *testing.T) {
 	}
 	nine := differing(map[string]any{"max_capacity": float64(9)})
 	first := situation(created, nine)
-	g.Expect(first.Compared.Normalized).To(HaveLen(1), "[case-142]")
+	g.Expect(first.Compared.Normalized).To(HaveLen(1), "[case-115]")
 	g.Expect(managed.Make(first).Kind()).To(Equal(managed.StepNone))
 
 	after := first.Kind.View(first.Object.DeepCopyObject().(managed.Resource))
@@ -131,7 +133,7 @@ func TestAnEditWithoutAnEffectIsNotRepeatedForEver(t *testing.T) {
 		g.Expect(managed.Compare(in).Normalized).To(BeEmpty())
 		in.Attempts = in.Attempts.Recorded(managed.Attempt{Step: managed.StepEdit, Sent: found, At: noon, ValidAfter: noon})
 	}
-	g.Expect(managed.Compare(in).Normalized).To(HaveLen(1), "[case-142]")
+	g.Expect(managed.Compare(in).Normalized).To(HaveLen(1), "[case-115]")
 
 	effective := situation()
 	in.Attempts = in.Attempts.WithComparison(effective.Compared)
@@ -147,9 +149,9 @@ func TestContention(t *testing.T) {
 			in.Object.Status.Corrections = []v1alpha1.Correction{{Subject: "fields", Count: n, CorrectedTime: &corrected}}
 		}
 	}
-	g.Expect(managed.Make(situation(nine, count(2))).Kind()).To(Equal(managed.StepRead), "[case-120]")
+	g.Expect(managed.Make(situation(nine, count(2))).Kind()).To(Equal(managed.StepRead), "[case-127]")
 	held := managed.Make(situation(nine, count(3)))
-	g.Expect(held.Kind()).To(Equal(managed.StepNone), "[case-120]")
+	g.Expect(held.Kind()).To(Equal(managed.StepNone), "[case-127]")
 	g.Expect(held.Verdict.Reason).To(Equal(v1alpha1.ReasonContended))
 	g.Expect(held.RequeueAt).To(Equal(corrected.Add(2 * time.Minute)))
 	edited := managed.Make(situation(nine, count(3), func(in *managed.Input) { in.Object.SetGeneration(2) }))

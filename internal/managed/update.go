@@ -37,12 +37,12 @@ func whenDiffers(in Input) (Plan, bool) {
 	switch {
 	case !containsAll(in.Object.Status.OwnedFields, declared):
 		next.Step = PersistOwnership{}
-	case !in.Attempts.awaitsBase(found):
-		next.Step = Read{found}
-	case !in.Attempts.hasBase(in.Observed.Remote):
+	case in.Attempts.hasBase(found, in.Observed.Remote):
+		next.Step = Edit{ID: *in.Object.ID, Differences: found, Body: in.editBody(found)}
+	case in.Attempts.awaitsBase(found, in.Observed.GotAt):
 		// The GET is requested, and its answer enqueues the object.
 	default:
-		next.Step = Edit{ID: *in.Object.ID, Differences: found, Body: in.editBody(found)}
+		next.Step = Read{found}
 	}
 	next = in.withBackoff(next)
 	if isDrift && in.Object.Status.AppliedDigest != "" {

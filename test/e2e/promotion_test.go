@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -17,8 +18,8 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
-// promoted returns the clusters of a folder of examples/promotion.
-func promoted(t *testing.T, stage string) (manifests []byte, clusters []*v1alpha1.DatabricksCluster) {
+// promoted returns the objects of a folder of examples/promotion, and the clusters of them.
+func promoted(t *testing.T, stage string) (manifests []byte, objects []client.Object, clusters []*v1alpha1.DatabricksCluster) {
 	t.Helper()
 	g := NewWithT(t)
 	command := exec.CommandContext(t.Context(), filepath.Join("..", "..", "bin", "kustomize"), "build", filepath.Join("..", "..", "examples", "promotion", stage))
@@ -26,14 +27,20 @@ func promoted(t *testing.T, stage string) (manifests []byte, clusters []*v1alpha
 	manifests, err := command.Output()
 	g.Expect(err).NotTo(HaveOccurred())
 	for document := range bytes.SplitSeq(manifests, []byte("\n---\n")) {
+		object := &unstructured.Unstructured{}
+		g.Expect(yaml.Unmarshal(document, object)).To(Succeed())
+		if object.GetKind() != v1alpha1.ClusterKind {
+			objects = append(objects, object)
+			continue
+		}
 		cluster := &v1alpha1.DatabricksCluster{}
 		g.Expect(yaml.UnmarshalStrict(document, cluster)).To(Succeed())
-		clusters = append(clusters, cluster)
+		objects, clusters = append(objects, cluster), append(clusters, cluster)
 	}
-	return manifests, clusters
+	return manifests, objects, clusters
 }
 
-// The example settles in two workspaces in which everything has other ids.
+// The example settles in two workspaces, in each of which it has other ids.
 func TestPromotion(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
@@ -42,8 +49,6 @@ func TestPromotion(t *testing.T) {
 	for _, stage := range []string{"dev", "prod"} {
 		options.Workspaces = append(options.Workspaces, simulator.Workspace{
 			Name:       stage,
-			Policies:   []simulator.Policy{{ID: stage + "-policy-4711", Name: "etl", Definition: "{}"}},
-			Pools:      []simulator.Pool{{ID: stage + "-pool-0815", Name: "workers", NodeTypeID: "i3.xlarge"}},
 			Principals: []simulator.Principal{{UserName: simulator.DefaultUser, Tokens: []string{tokens[stage]}}},
 		})
 	}
@@ -62,17 +67,20 @@ func TestPromotion(t *testing.T) {
 			ObjectMeta: metav1.ObjectMeta{Name: "databricks-credentials", Namespace: namespace.Name},
 			StringData: map[string]string{"DATABRICKS_HOST": service.URL, "DATABRICKS_TOKEN": token},
 		})).To(Succeed())
-		manifests, clusters := promoted(t, stage)
-		g.Expect(string(manifests)).NotTo(MatchRegexp(`ID:|0815|4711`), "no id is in a manifest")
-		for _, cluster := range clusters {
-			g.Expect(api.Create(t.Context(), cluster)).To(Succeed())
+		manifests, objects, clusters := promoted(t, stage)
+		g.Expect(string(manifests)).NotTo(MatchRegexp(`(policy|Pool|cluster)ID:`), "no id is in a manifest")
+		for _, object := range objects {
+			g.Expect(api.Create(t.Context(), object)).To(Succeed())
 		}
 		for _, cluster := range clusters {
 			g.Eventually(func() string { return readiness(t.Context(), cluster) }).Should(Equal("True Running"), cluster.Name)
 		}
 		etl := &v1alpha1.DatabricksCluster{}
 		g.Expect(api.Get(t.Context(), client.ObjectKey{Namespace: namespace.Name, Name: "etl"}, etl)).To(Succeed())
+		policy, pool := &v1alpha1.DatabricksClusterPolicy{}, &v1alpha1.DatabricksInstancePool{}
+		g.Expect(api.Get(t.Context(), client.ObjectKey{Namespace: namespace.Name, Name: "etl"}, policy)).To(Succeed())
+		g.Expect(api.Get(t.Context(), client.ObjectKey{Namespace: namespace.Name, Name: "workers"}, pool)).To(Succeed())
 		g.Expect(etl.Status.Resolved).To(And(
-			HaveField("PolicyID", stage+"-policy-4711"), HaveField("InstancePoolID", stage+"-pool-0815"), HaveField("SparkVersion", "18.x-scala2.13")))
+			HaveField("PolicyID", policy.Status.PolicyID), HaveField("InstancePoolID", pool.Status.PoolID), HaveField("SparkVersion", "18.x-scala2.13")))
 	}
 }

@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
+	"github.com/databricks-operator/databricks-operator/internal/instancepool"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/preview"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/workspace"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
+)
+
+type diffFlags struct {
+	targets
+	files  []string
+	format string
+}
+
+func (s *session) diffCommand() *cobra.Command {
+	var flags diffFlags
+	command := &cobra.Command{
+		Use:   "diff (-f FILE | NAME... | -l SELECTOR)",
+		Short: "Show what the operator would do for a manifest",
+		Long: "Diff compares manifests, or existing objects, with their clusters, and shows what the\n" +
+			"operator would do: each difference, each call to the workspace, whether it restarts\n" +
+			"the running cluster, and whether it happens now or later. It evaluates the same code\n" +
+			"as the operator, reads the workspace as yourself, and writes nothing.\n\n" +
+			"Values in Secrets are not compared.\n\n" +
+			"The exit code is 0 if nothing would change, 1 if something would, and 2 on an error or\n" +
+			"if an object would stall, as for kubectl diff.",
+		Example:           "  kubectl dbc diff -f etl.yaml\n  kubectl dbc diff -f clusters/\n  kubectl dbc diff etl",
+		ValidArgsFunction: s.completeNames,
+		RunE: func(command *cobra.Command, args []string) error {
+			previews, err := s.runDiff(command.Context(), args, flags)
+			if err != nil {
+				return &exitError{code: exitDiffFailed, err: err}
+			}
+			return verdictOf(previews)
+		},
+	}
+	command.Flags().StringSliceVarP(&flags.files, "filename", "f", nil, "Manifests: files, directories, or - for the standard input")
+	flags.addFlags(command)
+	addFormat(command, &flags.format)
+	return command
+}
+
+func (s *session) runDiff(ctx context.Context, names []string, flags diffFlags) ([]preview.Preview, error) {
+	if (len(flags.files) > 0) == (len(names) > 0 || flags.selector != "") {
+		return nil, errors.New("choose manifests with -f, or objects by their names or with --selector")
+	}
+	kube, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	var objects []*v1alpha1.DatabricksCluster
+	if len(flags.files) > 0 {
+		objects, err = s.declared(ctx, kube, flags.files)
+	} else {
+		objects, err = s.requested(ctx, kube, names, flags.targets)
+	}
+	if err != nil {
+		return nil, err
+	}
+	previews, err := s.previews(ctx, kube, objects)
+	if err != nil {
+		return nil, err
+	}
+	if done, err := s.encoded(flags.format, previews); done {
+		return previews, err
+	}
+	for i, p := range previews {
+		if i > 0 {
+			fmt.Fprintln(s.streams.Out)
+		}
+		s.showPreview(p)
+	}
+	return previews, nil
+}
+
+// verdictOf returns the exit code: 2 if an object would stall, 1 if something would change.
+func verdictOf(previews []preview.Preview) error {
+	switch {
+	case slices.ContainsFunc(previews, func(p preview.Preview) bool { return p.Stalled }):
+		return &exitError{code: exitDiffFailed}
+	case slices.ContainsFunc(previews, preview.Preview.WouldChange):
+		return &exitError{code: exitDifferent}
+	default:
+		return nil
+	}
+}
+
+// declared returns the objects of manifests as they would be after an apply. The API server
+// checks them without storing them, if the user may apply them.
+func (s *session) declared(ctx context.Context, kube client.Client, files []string) ([]*v1alpha1.DatabricksCluster, error) {
+	namespace, err := s.namespace()
+	if err != nil {
+		return nil, err
+	}
+	found, others, err := manifests(s.streams.In, files)
+	if err != nil {
+		return nil, err
+	}
+	if others > 0 {
+		fmt.Fprintf(s.streams.ErrOut, "%s of other kinds skipped\n", counted(others, "object"))
+	}
+	objects := make([]*v1alpha1.DatabricksCluster, 0, len(found))
+	for _, declared := range found {
+		if declared.Namespace == "" {
+			declared.Namespace = namespace
+		}
+		object, err := s.afterApply(ctx, kube, declared)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", declared.Namespace, declared.Name, err)
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+// newUID stands for the UID of an object that does not exist yet.
+const newUID = "00000000-0000-0000-0000-000000000000"
+
+// afterApply returns an object as it would be after an apply.
+func (s *session) afterApply(ctx context.Context, kube client.Client, declared *v1alpha1.DatabricksCluster) (*v1alpha1.DatabricksCluster, error) {
+	existing := &v1alpha1.DatabricksCluster{}
+	err := kube.Get(ctx, client.ObjectKeyFromObject(declared), existing)
+	switch {
+	case err == nil:
+		changed := existing.DeepCopy()
+		changed.Spec = declared.Spec
+		for name, value := range declared.Annotations {
+			metav1.SetMetaDataAnnotation(&changed.ObjectMeta, name, value)
+		}
+		if !equality.Semantic.DeepEqual(existing.Spec, changed.Spec) {
+			changed.Generation++
+		}
+		return changed, s.dryRun(kube.Update(ctx, changed.DeepCopy(), client.DryRunAll))
+	case meta.IsNoMatchError(err):
+		return nil, explain(err)
+	case !apierrors.IsNotFound(err):
+		return nil, err
+	}
+	created := declared.DeepCopy()
+	created.UID, created.Generation, created.CreationTimestamp = newUID, 1, metav1.NewTime(time.Now())
+	return created, s.dryRun(kube.Create(ctx, declared.DeepCopy(), client.DryRunAll))
+}
+
+// dryRun returns the refusal of the API server. Without the right to write there is none.
+func (s *session) dryRun(err error) error {
+	if apierrors.IsForbidden(err) {
+		fmt.Fprintln(s.streams.ErrOut, "note: you may not apply it, so the API server did not check it")
+		return nil
+	}
+	return err
+}
+
+// previews returns the previews of objects, which may be in several workspaces of which the
+// user's configuration reaches one.
+func (s *session) previews(ctx context.Context, kube client.Client, objects []*v1alpha1.DatabricksCluster) ([]preview.Preview, error) {
+	line := s.line()
+	defer line.Clear()
+	work, err := s.connect(ctx, line)
+	if err != nil {
+		return nil, err
+	}
+	id := operatorID(ctx, kube)
+	all := make([]preview.Preview, 0, len(objects))
+	for i, object := range objects {
+		line.Show("compared: %d of %d", i, len(objects))
+		if err := sameHost(object, work); err != nil {
+			return nil, err
+		}
+		facts, err := preview.Read(ctx, work, object)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", object.Namespace, object.Name, err)
+		}
+		if facts.Referents, err = referents(ctx, kube, object); err != nil {
+			return nil, err
+		}
+		all = append(all, preview.Of(preview.Input{Object: object, Facts: facts, OperatorID: id, Now: time.Now()}))
+	}
+	return all, nil
+}
+
+// referents reads the objects that an object refers to.
+func referents(ctx context.Context, kube client.Client, object *v1alpha1.DatabricksCluster) (map[selection.Reference]selection.Referent, error) {
+	found := map[selection.Reference]selection.Referent{}
+	for _, reference := range selection.References(&object.Spec) {
+		for _, kind := range []*managed.Kind{clusterpolicy.Kind, instancepool.Kind} {
+			if kind.Name != reference.Kind {
+				continue
+			}
+			resource := kind.New()
+			err := kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: reference.Name}, resource)
+			switch {
+			case err == nil:
+				view := kind.View(resource)
+				found[reference] = selection.Referent{
+					ID: *view.ID, Host: view.Status.Host, WorkspaceID: view.Status.WorkspaceID, NotReady: view.NotReady(),
+				}
+			case !apierrors.IsNotFound(err):
+				return nil, fmt.Errorf("read %s %q: %w", reference.Kind, reference.Name, err)
+			}
+		}
+	}
+	return found, nil
+}
+
+// sameHost fails if an object is known to be in another workspace than the user's.
+func sameHost(object *v1alpha1.DatabricksCluster, work *workspace.Workspace) error {
+	if host := object.Status.Host; host != "" && host != work.Host() {
+		return fmt.Errorf("%s/%s is in %s, and your Databricks configuration is for %s: use --host or --profile", object.Namespace, object.Name, host, work.Host())
+	}
+	return nil
+}
+
+// operatorID returns the default id of the operator of a control plane; empty: the user may
+// not read it.
+func operatorID(ctx context.Context, kube client.Client) string {
+	const digits = 8
+	var system corev1.Namespace
+	if err := kube.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &system); err != nil || len(system.UID) < digits {
+		return ""
+	}
+	return string(system.UID[:digits])
+}
+
+// showPreview writes a preview.
+func (s *session) showPreview(p preview.Preview) {
+	out := s.streams.Out
+	what := "no cluster yet"
+	if p.ClusterID != "" {
+		what = "cluster " + p.ClusterID
+		if p.State != "" {
+			what += " (" + p.State + ")"
+		}
+	}
+	fmt.Fprintf(out, "databrickscluster %s, %s\n", p.Object, what)
+	for _, change := range p.Changes {
+		writeWrapped(out, "  ~ ", "%s: %s -> %s", change.Path, orNothing(change.From), orNothing(change.To))
+	}
+	for _, change := range p.Left {
+		writeWrapped(out, "  = ", "%s: stays %s (declared %s)", change.Path, orNothing(change.From), orNothing(change.To))
+	}
+	for _, call := range p.Calls {
+		effect := ""
+		if call.Restarts {
+			effect = ", RESTARTS the running cluster"
+		}
+		writeWrapped(out, "  > ", "%s%s, %s", call.Endpoint, effect, call.When)
+	}
+	switch {
+	case p.Reason != "" && (p.Stalled || len(p.Calls) == 0):
+		writeWrapped(out, "  ! ", "%s: %s", p.Reason, oneLine(p.Message))
+	case !p.WouldChange():
+		fmt.Fprintln(out, "  nothing would change")
+	}
+}
+
+func orNothing(value string) string {
+	if value == "" {
+		return "nothing"
+	}
+	return oneLine(value)
+}

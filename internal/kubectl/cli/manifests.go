@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+)
+
+// maxManifestBytes bounds one file.
+const maxManifestBytes = 16 << 20
+
+// manifests returns the DatabricksClusters in files, in the YAML and JSON files of
+// directories, and in the standard input ("-"), and how many objects of other kinds there
+// are.
+func manifests(in io.Reader, names []string) (objects []*v1alpha1.DatabricksCluster, others int, err error) {
+	for _, name := range names {
+		files, err := filesOf(name)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, file := range files {
+			content, err := readManifest(in, file)
+			if err != nil {
+				return nil, 0, err
+			}
+			found, skipped, err := decodeManifests(content)
+			if err != nil {
+				return nil, 0, fmt.Errorf("%s: %w", file, err)
+			}
+			objects, others = append(objects, found...), others+skipped
+		}
+	}
+	if len(objects) == 0 {
+		return nil, others, errors.New("there is no DatabricksCluster in the files")
+	}
+	return objects, others, nil
+}
+
+// filesOf returns a file, or the manifests in a directory.
+func filesOf(name string) ([]string, error) {
+	if name == "-" {
+		return []string{name}, nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{name}, nil
+	}
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.yml", "*.json"} {
+		// A fixed pattern is never malformed.
+		found, _ := filepath.Glob(filepath.Join(name, pattern))
+		files = append(files, found...)
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+func readManifest(in io.Reader, name string) ([]byte, error) {
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the user's own file
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+		in = file
+	}
+	content, err := io.ReadAll(io.LimitReader(in, maxManifestBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	case len(content) > maxManifestBytes:
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxManifestBytes>>20)
+	}
+	return content, nil
+}
+
+// decodeManifests returns the DatabricksClusters of a YAML stream. A field that the resource
+// does not have is an error, as for kubectl apply.
+func decodeManifests(content []byte) (objects []*v1alpha1.DatabricksCluster, others int, err error) {
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	for {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return objects, others, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		var kind struct {
+			APIVersion string `json:"apiVersion"`
+			Kind       string `json:"kind"`
+		}
+		if err := yaml.Unmarshal(document, &kind); err != nil {
+			return nil, 0, err
+		}
+		switch {
+		case kind.Kind == "":
+		case kind.APIVersion != v1alpha1.GroupVersion.String() || kind.Kind != v1alpha1.ClusterKind:
+			others++
+		default:
+			object := &v1alpha1.DatabricksCluster{}
+			if err := yaml.UnmarshalStrict(document, object); err != nil {
+				return nil, 0, err
+			}
+			objects = append(objects, object)
+		}
+	}
+}

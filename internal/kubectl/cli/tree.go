@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/instancepool"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
+	"github.com/databricks-operator/databricks-operator/internal/selection"
+)
+
+func (s *session) treeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "tree NAME",
+		Short: "Show what belongs to an object",
+		Long: "Tree shows an object with its connection, its cluster, and the policy, pools, Secrets,\n" +
+			"owner and ConfigMap that belong to it. The names in the workspace are shown if your\n" +
+			"Databricks configuration reaches it.",
+		Example:           "  kubectl dbc tree etl",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: s.completeNames,
+		RunE:              func(command *cobra.Command, args []string) error { return s.runTree(command.Context(), args[0]) },
+	}
+}
+
+// node is a line of a tree with the lines below it.
+type node struct {
+	text  string
+	below []*node
+}
+
+func (n *node) add(format string, args ...any) *node {
+	child := &node{text: oneLine(fmt.Sprintf(format, args...))}
+	n.below = append(n.below, child)
+	return child
+}
+
+// write writes the lines below a node.
+func (n *node) write(out io.Writer, prefix string) {
+	for i, child := range n.below {
+		branch, indent := "├─ ", "│  "
+		if i == len(n.below)-1 {
+			branch, indent = "└─ ", "   "
+		}
+		fmt.Fprintln(out, prefix+branch+child.text)
+		child.write(out, prefix+indent)
+	}
+}
+
+func (s *session) runTree(ctx context.Context, name string) error {
+	kube, err := s.client()
+	if err != nil {
+		return err
+	}
+	found, err := s.objects(ctx, kube, []string{name}, targets{})
+	if err != nil {
+		return err
+	}
+	object := found[0]
+	root := &node{text: "databrickscluster/" + object.Name + ready(object)}
+	s.addConnection(ctx, kube, root, object)
+	s.addCluster(ctx, root, object)
+	s.addSecrets(ctx, kube, root, object)
+	for _, reference := range selection.References(&object.Spec) {
+		for _, kind := range []*managed.Kind{clusterpolicy.Kind, instancepool.Kind} {
+			if kind.Name == reference.Kind {
+				key := sameNamespace(object, reference.Name)
+				root.add("%s/%s%s", strings.ToLower(kind.Name), reference.Name, s.presence(ctx, kube, key, kind.New()))
+			}
+		}
+	}
+	if output := object.Spec.OutputConfigMap; output != nil {
+		root.add("configmap/%s%s", output.Name, s.presence(ctx, kube, sameNamespace(object, output.Name), &corev1.ConfigMap{}))
+	}
+	fmt.Fprintln(s.streams.Out, root.text)
+	root.write(s.streams.Out, "")
+	return nil
+}
+
+// ready returns the condition Ready of an object in brackets.
+func ready(object *v1alpha1.DatabricksCluster) string {
+	for _, condition := range object.Status.Conditions {
+		if condition.Type == v1alpha1.ConditionReady {
+			if condition.Status == "True" {
+				return " (Ready: " + condition.Reason + ")"
+			}
+			return " (not Ready: " + condition.Reason + ")"
+		}
+	}
+	return " (not evaluated)"
+}
+
+// presence returns why an object of Kubernetes is not there; empty: it is.
+func (s *session) presence(ctx context.Context, kube client.Client, key client.ObjectKey, into client.Object) string {
+	switch err := kube.Get(ctx, key, into); {
+	case err == nil:
+		return ""
+	case apierrors.IsNotFound(err):
+		return " (does not exist)"
+	case apierrors.IsForbidden(err):
+		return " (you may not read it)"
+	default:
+		return " (" + err.Error() + ")"
+	}
+}
+
+func (s *session) addConnection(ctx context.Context, kube client.Client, root *node, object *v1alpha1.DatabricksCluster) {
+	host := object.Status.Host
+	switch declared := object.Spec.Connection; {
+	case declared != nil && declared.WorkspaceRef != nil:
+		name := declared.WorkspaceRef.Name
+		root.add("databricksworkspace/%s%s %s", name, s.presence(ctx, kube, client.ObjectKey{Name: name}, &v1alpha1.DatabricksWorkspace{}), host)
+	case declared != nil && declared.WorkloadIdentity != nil:
+		name := declared.WorkloadIdentity.ServiceAccountName
+		root.add("serviceaccount/%s%s %s", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.ServiceAccount{}), host)
+	default:
+		name := "databricks-credentials"
+		if declared != nil && declared.SecretRef != nil {
+			name = declared.SecretRef.Name
+		}
+		root.add("secret/%s%s %s", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}), host)
+	}
+}
+
+func (s *session) addSecrets(ctx context.Context, kube client.Client, root *node, object *v1alpha1.DatabricksCluster) {
+	if image := object.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
+		name := image.BasicAuthSecretRef.Name
+		root.add("secret/%s%s (dockerImage)", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}))
+	}
+	if azure := object.Spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
+		name := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef.Name
+		root.add("secret/%s%s (azureAttributes.logAnalyticsInfo)", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}))
+	}
+}
+
+// addCluster adds the cluster, as the workspace shows it to the user, or else as the status
+// has it.
+func (s *session) addCluster(ctx context.Context, root *node, object *v1alpha1.DatabricksCluster) {
+	id, err := clusterOf(object)
+	if err != nil {
+		root.add("no cluster")
+		return
+	}
+	line := s.line()
+	defer line.Clear()
+	work, err := s.connect(ctx, line)
+	if err == nil {
+		err = sameHost(object, work)
+	}
+	var cluster databricks.Cluster
+	if err == nil {
+		cluster, err = work.Get(ctx, id)
+	}
+	if err != nil {
+		child := root.add("cluster %s %s", id, object.Status.State)
+		child.add("not looked at in the workspace: %s", err)
+		return
+	}
+	details := cluster.Details
+	child := root.add("cluster %s %s %q", id, details.State, cut(details.ClusterName, 30))
+	child.add("created by %s", details.CreatorUserName)
+	child.add("%s", ownerOf(details.CustomTags[v1alpha1.OwnerTagKey], object))
+	addNamed(ctx, child, "policy", details.PolicyId, work.Policies)
+	addNamed(ctx, child, "pool", details.InstancePoolId, work.InstancePools)
+	if details.DriverInstancePoolId != details.InstancePoolId {
+		addNamed(ctx, child, "driver pool", details.DriverInstancePoolId, work.InstancePools)
+	}
+}
+
+// addNamed adds a policy or a pool with its name.
+func addNamed(ctx context.Context, parent *node, kind, id string, names func(context.Context) (map[string]string, error)) {
+	if id == "" {
+		return
+	}
+	known, err := names(ctx)
+	switch name := known[id]; {
+	case err != nil:
+		parent.add("%s %s (name not read: %s)", kind, id, err)
+	case name == "":
+		parent.add("%s %s (not visible to you)", kind, id)
+	default:
+		parent.add("%s %s %q", kind, id, name)
+	}
+}
+
+// ownerOf returns the owner that the tag of a cluster names.
+func ownerOf(tag string, object *v1alpha1.DatabricksCluster) string {
+	switch of := owner.Parse(tag); {
+	case tag == "":
+		return "no owner tag; it is written with the next change"
+	case of.UID == string(object.UID):
+		return "owner tag: this object, operator " + of.Operator
+	default:
+		return "owner tag: ANOTHER OWNER, " + strings.TrimSpace(tag)
+	}
+}
