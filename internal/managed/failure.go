@@ -47,7 +47,6 @@ var responses = map[databricks.Class]response{
 }
 
 // FailureOf returns the failure of an error of the Databricks API. Any other error is a
-// FailureOf returns the failure of an error of the Databricks API. Any other error is a
 // transient failure.
 func FailureOf(err error) *Failure {
 	if failed, ok := errors.AsType[*databricks.Error](err); ok {
