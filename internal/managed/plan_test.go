@@ -80,7 +80,11 @@ func TestMake(t *testing.T) {
 func TestAnEditIsBasedOnAGetThatBeganAfterTheDifference(t *testing.T) {
 	g := NewWithT(t)
 	nine := differing(map[string]any{"max_capacity": float64(9), "new_member": "kept", "stats": map[string]any{"used_count": float64(1)}})
-	in := situation(nine)
+	elastic := func(in *managed.Input) {
+		pool(in).Spec.EnableElasticDisk = new(true)
+		in.Object.Status.OwnedFields = append(in.Object.Status.OwnedFields, "/enableElasticDisk")
+	}
+	in := situation(nine, elastic)
 	read, ok := managed.Make(in).Step.(managed.Read)
 	g.Expect(ok).To(BeTrue())
 	in.Attempts = in.Attempts.WithBase(read.Differences, noon.Add(time.Second))
@@ -98,6 +102,13 @@ func TestAnEditIsBasedOnAGetThatBeganAfterTheDifference(t *testing.T) {
 		HaveKeyWithValue("instance_pool_id", poolID), Not(HaveKey("stats")), Not(HaveKey("enable_elastic_disk")), Not(HaveKey("state")),
 	))
 	g.Expect(edit.Body["custom_tags"]).To(HaveKey(v1alpha1.PoolOwnerTagKey))
+}
+
+func TestACreationIsResolvedWhenItCanNoLongerBeInFlight(t *testing.T) {
+	g := NewWithT(t)
+	next := managed.Make(situation(pending(30 * time.Second)))
+	g.Expect(next.Step).To(BeNil(), "[case-106]")
+	g.Expect(next.RequeueAt).To(Equal(noon.Add(30*time.Second)), "[case-106] the deadline, a request and the grace")
 }
 
 func TestWhatTheServerMakesOfACreateIsNoDrift(t *testing.T) {
