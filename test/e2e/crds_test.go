@@ -33,7 +33,7 @@ func olderCRDs(t *testing.T, fields ...string) (directory string) {
 	directory = t.TempDir()
 	files, err := filepath.Glob(filepath.Join(crdsOfThisVersion, "*.yaml"))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(files).To(HaveLen(2))
+	g.Expect(files).To(HaveLen(4))
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		g.Expect(err).NotTo(HaveOccurred())

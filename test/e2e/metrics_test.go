@@ -8,7 +8,11 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -44,6 +48,7 @@ func documentedMetrics(t *testing.T) []string {
 // five minutes, or with several clusters; the tests of internal/metrics cover
 // them.
 var absentMetrics = map[string]bool{
+	"databricks_operator_drifted_objects":                            true,
 	"databricks_operator_gate_endpoint_unavailable":                  true,
 	"databricks_operator_gate_waits_total":                           true,
 	"databricks_operator_gate_learned_requests_per_second":           true,
@@ -68,10 +73,19 @@ func TestSeriesAppearAndDisappearWithTheirSubject(t *testing.T) {
 	g.Eventually(series).Should(ContainElement("databricks_operator_open_creations 0"))
 	g.Expect(series()).NotTo(ContainElement(ContainSubstring(service.URL)))
 
+	policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "rules"}}
+	policy.Spec.Definition = map[string]v1alpha1.PolicyRule{"num_workers": {RawExtension: runtime.RawExtension{Raw: []byte(`{"type": "unlimited"}`)}}}
+	pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "warm"}}
+	pool.Spec.NodeTypeID = "i3.xlarge"
+	for _, listed := range []client.Object{policy, pool} {
+		g.Expect(api.Create(t.Context(), listed)).To(Succeed())
+	}
 	object := newCluster(namespace, "scratch")
 	g.Expect(api.Create(t.Context(), object)).To(Succeed())
 	g.Eventually(func() string { return readiness(t.Context(), object) }).Should(Equal("True Running"))
 	g.Eventually(series).Should(ContainElements(
+		HavePrefix("databricks_operator_cluster_policies{"), HavePrefix("databricks_operator_instance_pools{"),
+		HavePrefix("databricks_operator_instance_pool_instances{"),
 		`databricks_operator_clusters{`+hostLabel+`,state="RUNNING"} 1`,
 		`databricks_operator_cluster_workers{`+hostLabel+`} 1`,
 		`databricks_operator_conditions{kind="DatabricksCluster",reason="Running",status="True",type="Ready"} 1`,
@@ -94,7 +108,9 @@ func TestSeriesAppearAndDisappearWithTheirSubject(t *testing.T) {
 	g.Expect(api.Delete(t.Context(), second)).To(Succeed())
 	g.Eventually(series).Should(ContainElement(`databricks_operator_clusters{` + hostLabel + `,state="RUNNING"} 1`))
 
-	g.Expect(api.Delete(t.Context(), object)).To(Succeed())
+	for _, last := range []client.Object{object, policy, pool} {
+		g.Expect(api.Delete(t.Context(), last)).To(Succeed())
+	}
 	g.Eventually(series).ShouldNot(ContainElement(ContainSubstring(service.URL)))
 	g.Expect(series()).NotTo(ContainElement(ContainSubstring("databricks_operator_conditions")))
 	g.Expect(series()).To(ContainElement("databricks_operator_open_creations 0"))
