@@ -43,7 +43,11 @@ var targets = []target{
 	{directory: "internal/cache", sample: 60},
 	{
 		directory: "internal/controller/cluster", tests: "internal/controller", sample: 10, run: controllerTests,
-		always: []string{"create", "declare", "idPatch", "isSuperseded"},
+		always: []string{"create", "declare", "isSuperseded"},
+	},
+	{
+		directory: "internal/controller/kubewrite", tests: "internal/controller", sample: 5, run: controllerTests,
+		always: []string{"IDPatch"},
 	},
 }
 

@@ -17,7 +17,7 @@ import (
 // may be apart beyond what is measured: 15 minutes, and a minute to spare.
 const clockSkew = 16 * time.Minute
 
-// Token returns the token of one incarnation of an object. It is not sent to the
+// token returns the token of one incarnation of an object. It is not sent to the
 // workspace; it distinguishes creations in the status.
 func (o Object) token(incarnation int64) string {
 	return fmt.Sprintf("%s-%d", o.GetUID(), incarnation)

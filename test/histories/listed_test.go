@@ -110,8 +110,7 @@ func listedFaults() map[string]simulator.Fault {
 	return all
 }
 
-// createListed creates an object with the sample of the kind and a change. Its description
-// or tag in the workspace is the only trace of its name.
+// createListed creates an object with the specification of the kind and a change.
 func (w *world) createListed(kind *listedKind, at key, change string) {
 	spec := parse([]byte(kind.spec))
 	maps.Copy(spec, parse([]byte(change)))
