@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,13 +35,30 @@ var targets = []target{
 	{directory: "internal/report"},
 	{directory: "internal/drift"},
 	{directory: "internal/diff"},
+	{directory: "internal/managed"},
+	{directory: "internal/clusterpolicy"},
+	{directory: "internal/instancepool"},
 	{directory: "internal/connection"},
+	{directory: "internal/owner"},
+	{directory: "internal/restore"},
+	{directory: "internal/schedule"},
+	{directory: "internal/selection"},
 	{directory: "internal/sparkversion"},
 	{directory: "internal/specsize"},
+	{directory: "internal/tenancy"},
 	{directory: "internal/ratelimit", sample: 150},
 	{directory: "internal/metrics", sample: 60},
 	{directory: "internal/databricks", sample: 150},
 	{directory: "internal/cache", sample: 60},
+	{directory: "internal/crds", sample: 30},
+	{directory: "internal/kubectl/cli", sample: 30},
+	{directory: "internal/kubectl/doctor", sample: 30},
+	{directory: "internal/kubectl/importer", sample: 30},
+	{directory: "internal/kubectl/orphans", sample: 30},
+	{directory: "internal/kubectl/preview", sample: 30},
+	{directory: "internal/kubectl/progress", sample: 30},
+	{directory: "internal/kubectl/request", sample: 30},
+	{directory: "internal/kubectl/workspace", sample: 30},
 	{
 		directory: "internal/controller/cluster", tests: "internal/controller", sample: 10, run: controllerTests,
 		always: []string{"create", "declare", "isSuperseded"},
@@ -116,7 +134,7 @@ func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, 
 		return score{}, err
 	}
 	tests.run = of.run
-	tests, reached, err := tests.baseline(ctx, d.timeout, filepath.Join(d.directory, filepath.Base(of.directory)+".reached"))
+	tests, reached, err := tests.baseline(ctx, d.timeout, filepath.Join(d.directory, nameOf(of.directory)+".reached"))
 	if err != nil {
 		return score{}, err
 	}
@@ -154,10 +172,13 @@ func (d *driver) sample(of target, found []*mutant) []*mutant {
 	return taken
 }
 
+// nameOf returns a file name for a package. Several have the same last element.
+func nameOf(directory string) string { return strings.ReplaceAll(directory, "/", "-") }
+
 // compile builds the tests of a package with all its mutants. It leaves out those that
 // the compiler refuses.
 func (d *driver) compile(ctx context.Context, of target, pkg *loaded, mutants []*mutant) (binary, []*mutant, error) {
-	name := filepath.Base(of.directory)
+	name := nameOf(of.directory)
 	const attempts = 20
 	for attempt := range attempts {
 		directory := filepath.Join(d.directory, name+"-"+strconv.Itoa(attempt))

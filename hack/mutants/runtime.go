@@ -64,8 +64,13 @@ func mutantNumber[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~
 	if !mutantIs(id) {
 		return value
 	}
-	if mutantreflect.TypeFor[T]().String() == "time.Duration" && value != 0 {
+	of := mutantreflect.TypeFor[T]()
+	switch {
+	case of.String() == "time.Duration" && value != 0:
 		return value + value
+	case of.PkgPath() != "" && of.String() != "time.Duration" && int64(value)%2 != 0:
+		// The constant of an enumeration becomes another one of it, also the last.
+		return value - 1
 	}
 	return value + 1
 }

@@ -32,6 +32,12 @@ type ItemList struct {
 
 type itemNames struct{ byID map[string]string }
 
+// NewItemList returns a list of items, for callers that decide on a list without a
+// workspace to read it from, such as tests and the model checker.
+func NewItemList(of *databricks.Collection, items []databricks.Item) *ItemList {
+	return newItemList(of, items, nil)
+}
+
 // newItemList returns a list. It shares the unchanged items and names of the list before,
 // which may be nil, so that there is one copy of each, and a change is a different pointer.
 func newItemList(of *databricks.Collection, items []databricks.Item, before *ItemList) *ItemList {

@@ -127,6 +127,8 @@ func TestCompare(t *testing.T) {
 		"JSON that is cut":               {desired: Tree{"definition": `{}`}, effective: Tree{"definition": `{`}, differ: []string{"/definition"}},
 		"JSON that is absent":            {desired: Tree{"definition": `{}`}, differ: []string{"/definition"}},
 		"JSON that is no text":           {desired: Tree{"definition": `{}`}, effective: Tree{"definition": object{}}, differ: []string{"/definition"}},
+		"no text, and white space":       {desired: Tree{"definition": ""}, effective: Tree{"definition": " "}, differ: []string{"/definition"}},
+		"a number, and no text":          {desired: Tree{"definition": 7.0}, effective: Tree{"definition": ""}, differ: []string{"/definition"}},
 		"text that is no JSON":           {desired: Tree{"definition": `{`}, effective: Tree{"definition": `{`}},
 	} {
 		t.Run(name, func(t *testing.T) {

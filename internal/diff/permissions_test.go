@@ -53,6 +53,10 @@ func TestTheOperatorKeepsItsPermission(t *testing.T) {
 	g.Expect(diff.SamePermissions(desired, []diff.Permission{{GroupName: "a", PermissionLevel: view}, own})).To(BeTrue(), "%+v", desired)
 	g.Expect(declared[0].PermissionLevel).To(Equal(use), "the declared list is not modified")
 
+	unknown := []diff.Permission{{UserName: "me@example.com", PermissionLevel: "CAN_THIS"}}
+	g.Expect(levels.Desired(unknown, []diff.Permission{{UserName: "me@example.com", PermissionLevel: "CAN_THAT"}}, "me@example.com")).
+		To(Equal(unknown), "of two unknown levels the declared one stays")
+
 	principal := []diff.Permission{{ServicePrincipalName: "0123-ABCD", PermissionLevel: manage}}
 	g.Expect(levels.Desired(nil, principal, "0123-abcd")).To(Equal(principal))
 }

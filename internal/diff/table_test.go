@@ -180,6 +180,49 @@ func TestSpecPointerHasTheNamesOfTheResource(t *testing.T) {
 	g.Expect(volumes.SpecPointer([]string{"cloud", "key"})).To(Equal("/cloud/keySecretRef"), "a secret is a reference in the resource")
 }
 
+func TestNamesInTheResource(t *testing.T) {
+	g := NewWithT(t)
+	for wire, want := range map[string]string{"display_name": "title", "zone_id": "zoneID", "key": "keySecretRef", "nothing": ""} {
+		name, known := volumes.SpecName(wire)
+		g.Expect(name).To(Equal(want), wire)
+		g.Expect(known).To(Equal(want != ""), wire)
+	}
+}
+
+// inner has a field with the name of a row.
+type inner struct {
+	Size *int32 `json:"size,omitempty"`
+}
+
+func TestOnlyTheFieldsOfAnInlinedStructAreThoseOfTheResource(t *testing.T) {
+	g := NewWithT(t)
+	type named struct {
+		inner    `json:"inner"`
+		Untagged string
+		Size     string `json:"-"`
+	}
+	type inlined struct {
+		inner `json:",inline"`
+	}
+	fields := []Field{{Name: "size", Kind: Scalar}}
+	_, known := NewTable(reflect.TypeFor[named](), fields).SpecName("size")
+	g.Expect(known).To(BeFalse())
+	_, known = NewTable(reflect.TypeFor[inlined](), fields).SpecName("size")
+	g.Expect(known).To(BeTrue())
+}
+
+func TestEmptyValues(t *testing.T) {
+	for _, row := range []struct {
+		value any
+		want  bool
+	}{
+		{0.0, true}, {json.Number("0"), true}, {json.Number("0.0"), true}, {false, true}, {[]any{}, true}, {object{}, true},
+		{1.0, false}, {json.Number("1"), false}, {json.Number("x"), false}, {true, false}, {[]any{0.0}, false}, {object{"a": 0.0}, false}, {"", false}, {nil, false},
+	} {
+		NewWithT(t).Expect(IsEmpty(row.value)).To(Equal(row.want), "%#v", row.value)
+	}
+}
+
 func TestPointersKeepAnyKey(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		path := rapid.SliceOfN(rapid.StringMatching(`[a~/01é ]{0,6}`), 1, 4).Draw(t, "path")
@@ -222,7 +265,8 @@ func TestATreeIsReadByPath(t *testing.T) {
 	g.Expect(tree.Declares([]string{"a", "b"})).To(BeTrue())
 
 	copied := tree.Clone()
-	remove(object(copied), []string{"a", "b"})
+	copied.Remove("a", "b")
+	g.Expect(copied).To(Equal(Tree{"a": object{"none": nil}}))
 	g.Expect(tree.Declares([]string{"a", "b"})).To(BeTrue(), "a clone shares nothing")
 	g.Expect(Tree(nil).Clone()).To(Equal(Tree{}))
 }
