@@ -171,7 +171,7 @@ func whenNotCreated(in Input) (Plan, bool) {
 	named := in.Observed.Named
 	switch {
 	case in.Observed.ListedAt.IsZero():
-		return in.awaitRead(fmt.Sprintf("looking for a %s with the name %q", in.Kind.Noun, name)), true
+		return in.awaitRead(fmt.Sprintf("looking for %s %q", in.Kind.Noun, name)), true
 	case named != nil && in.Object.Spec.AdoptByName:
 		return in.adoptNamed(named), true
 	case named != nil && in.Kind.TagField != "" && in.isOwnTag(in.tagOf(named)):
@@ -206,8 +206,8 @@ func (in Input) nameTaken(named *Remote) Verdict {
 	if in.Observed.ManagedBy != "" {
 		remedy = fmt.Sprintf("another object manages it; choose another spec.%s", in.Kind.NameField)
 	}
-	return in.stalled(v1alpha1.ReasonNameTaken, "a %s with the name %q exists already (id %s), and names are unique in a workspace; %s",
-		named.Name, named.ID, remedy)
+	return in.stalled(v1alpha1.ReasonNameTaken, "%s %s has the name %q already, and names are unique in a workspace; %s",
+		named.ID, named.Name, remedy)
 }
 
 // createNew returns a plan that starts a new incarnation.
