@@ -34,6 +34,7 @@ func TestTheVerdictOfAFailure(t *testing.T) {
 	}{
 		"[case-07] a refused value":           {Failure{Class: databricks.ClassInvalid, Message: "INVALID_PARAMETER_VALUE: no such node type"}, v1alpha1.ReasonInvalidSpec, true},
 		"[case-07] a policy's refusal":        {Failure{Class: databricks.ClassInvalid, Message: "INVALID_PARAMETER_VALUE: Cluster validation error: Validation failed for num_workers, the value must be at most 3"}, v1alpha1.ReasonPolicyViolation, true},
+		"a quoted refusal of another class":   {Failure{Class: databricks.ClassForbidden, Message: "Cluster validation error: Validation failed for x"}, v1alpha1.ReasonPermissionDenied, true},
 		"[case-08] a missing right":           {Failure{Class: databricks.ClassForbidden, Message: "m"}, v1alpha1.ReasonPermissionDenied, true},
 		"[case-08] too many requests":         {Failure{Class: databricks.ClassThrottled, Message: "m"}, v1alpha1.ReasonRateLimited, false},
 		"[case-57] a refused token":           {Failure{Class: databricks.ClassUnauthenticated, Message: "m"}, v1alpha1.ReasonAuthenticationFailed, true},
@@ -64,6 +65,23 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 		}
 		g.Expect(last).To(Equal(r.longest), "%s", class)
 		g.Expect(failure.Backoff(1 << 40)).To(Equal(r.longest))
+	}
+}
+
+// The pauses are in docs/architecture.md, too.
+func TestThePausesOfEachClass(t *testing.T) {
+	const second, minute, hour = time.Second, time.Minute, time.Hour
+	for class, row := range map[databricks.Class]struct{ first, longest time.Duration }{
+		databricks.ClassInvalid: {30 * minute, 6 * hour}, databricks.ClassForbidden: {10 * minute, hour}, databricks.ClassQuota: {5 * minute, hour},
+		databricks.ClassUnauthenticated: {15 * minute, hour}, databricks.ClassHost: {15 * minute, hour}, databricks.ClassUnsupported: {30 * minute, 6 * hour},
+		databricks.ClassThrottled: {2 * second, 5 * minute}, databricks.ClassTransient: {2 * second, 5 * minute}, databricks.ClassAmbiguous: {5 * second, 5 * minute},
+		databricks.ClassBusy: {5 * second, minute}, databricks.ClassMissing: {5 * second, 5 * minute}, databricks.ClassTooLarge: {minute, 5 * minute},
+		databricks.ClassPinned: {2 * second, 5 * minute},
+	} {
+		g := NewWithT(t)
+		failure := &Failure{Class: class}
+		g.Expect(failure.Backoff(1)).To(Equal(row.first), "[case-133] %s", class)
+		g.Expect(failure.Backoff(100)).To(Equal(row.longest), "[case-133] %s", class)
 	}
 }
 
