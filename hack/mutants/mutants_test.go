@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -179,4 +181,59 @@ func TestASampleDependsOnItsSeedAlone(t *testing.T) {
 	g.Expect((&driver{seed: 1}).sample(of, found)).To(Equal(one))
 	g.Expect((&driver{seed: 2}).sample(of, found)).NotTo(Equal(one))
 	g.Expect((&driver{seed: 1}).sample(target{}, found)).To(Equal(found))
+}
+
+func TestThePartsTogetherAreTheWhole(t *testing.T) {
+	g := NewWithT(t)
+	for position := range 20 {
+		of := 0
+		for _, text := range []string{"1/3", "2/3", "3/3"} {
+			var one part
+			g.Expect(one.Set(text)).To(Succeed())
+			g.Expect(one.String()).To(Equal(text))
+			if one.has(position) {
+				of++
+			}
+		}
+		g.Expect(of).To(Equal(1))
+		g.Expect((&part{}).has(position)).To(BeTrue())
+	}
+	for _, wrong := range []string{"", "0/3", "4/3", "1", "x"} {
+		g.Expect((&part{}).Set(wrong)).NotTo(Succeed(), wrong)
+	}
+}
+
+// A package that is added later is neither left out of a full run nor of the weekly one.
+func TestEveryPackageIsATarget(t *testing.T) {
+	g := NewWithT(t)
+	workflow, err := os.ReadFile(filepath.Join("..", "..", ".github", "workflows", "mutants.yml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	matrix := regexp.MustCompile(`(?m)^        package: \[(.+)\]$`).FindSubmatch(workflow)
+	g.Expect(matrix).NotTo(BeNil())
+	var wanted, weekly []string
+	for name := range strings.SplitSeq(string(matrix[1]), ", ") {
+		weekly = append(weekly, "internal/"+name)
+	}
+	root := filepath.Join("..", "..")
+	g.Expect(filepath.WalkDir(filepath.Join(root, "internal"), func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		directory, err := filepath.Rel(root, filepath.Dir(path))
+		if !slices.Contains(wanted, directory) && !slices.Contains(withoutMutants, directory) {
+			wanted = append(wanted, directory)
+		}
+		return err
+	})).To(Succeed())
+	var all []string
+	for _, one := range targets {
+		all = append(all, one.directory)
+		for name := range strings.SplitSeq(strings.Trim(one.run, "^()$"), "|") {
+			if !isInTests(t, filepath.Join(root, cmp.Or(one.tests, one.directory)), "^"+name) {
+				t.Errorf("%s: no test matches %q", one.directory, name)
+			}
+		}
+	}
+	g.Expect(all).To(ConsistOf(wanted))
+	g.Expect(weekly).To(ConsistOf(wanted))
 }

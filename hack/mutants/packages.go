@@ -67,12 +67,27 @@ var targets = []target{
 		directory: "internal/controller/kubewrite", tests: "internal/controller", sample: 5, run: controllerTests,
 		always: []string{"IDPatch"},
 	},
+	{
+		directory: "internal/controller/listed", tests: "internal/controller", sample: 10, run: listedTests,
+		always: []string{"create", "declare", "isSameIntent"},
+	},
+	{directory: "internal/controller/process", sample: 10},
+	{directory: "internal/controller", sample: 5, run: controllerTests},
+	{directory: "internal/controller/connector", tests: "internal/controller", sample: 5, run: controllerTests},
+	{directory: "internal/controller/queue", tests: "internal/controller", sample: 5, run: controllerTests},
+	{directory: "internal/controller/secretvalue", tests: "internal/controller", sample: 5, run: "^TestPoolFields$"},
+	{directory: "internal/controller/workspace", tests: "internal/controller", sample: 5, run: "^(TestTheStatusOfAWorkspace|TestRulesOfASharedWorkspace)$"},
 }
+
+// withoutMutants are the packages that no mutant is made of: the simulator is no part of
+// the operator.
+var withoutMutants = []string{"internal/simulator"}
 
 // driver runs mutants.
 type driver struct {
 	root, directory string
 	seed            uint64
+	part            part
 	timeout         time.Duration
 	progress        func(format string, arguments ...any)
 }
@@ -115,7 +130,11 @@ func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, 
 	}
 	found := find(d.root, pkg, 0)
 	result := score{directory: of.directory, results: map[int]result{}}
-	result.mutants = d.sample(of, found)
+	for position, one := range d.sample(of, found) {
+		if d.part.has(position) {
+			result.mutants = append(result.mutants, one)
+		}
+	}
 	var open []*mutant
 	for _, one := range found {
 		isEquivalent := same.has(one)
