@@ -131,6 +131,9 @@ func whenResolving(in Input) (Plan, bool) {
 		return Plan{Step: StoreID{ID: named.ID, Source: FoundInList}, Verdict: verdict}, true
 	case in.Object.IsDeleting():
 		return Plan{Step: RemoveFinalizer{}}, true
+	case in.Object.isRenamed():
+		// Whether the new name is free has not been looked at.
+		return Plan{Step: AbandonCreation{}, Verdict: verdict}, true
 	case named != nil:
 		return Plan{Verdict: in.nameTaken(named)}, true
 	case in.Object.isObserving():

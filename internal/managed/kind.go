@@ -159,6 +159,18 @@ func (o Object) isObserving() bool {
 // isAdopted reports whether the operator did not create the remote object.
 func (o Object) isAdopted() bool { return o.NamedID != "" || o.Status.Adopted }
 
+// SoughtName returns the name that lists are searched for: while a creation is pending, the
+// name that was sent, because the object may declare another one by now.
+func (o Object) SoughtName() string {
+	if o.isPending() && o.Status.Name != "" {
+		return o.Status.Name
+	}
+	return o.TargetName()
+}
+
+// isRenamed reports whether the object declares another name than the pending creation sent.
+func (o Object) isRenamed() bool { return o.SoughtName() != o.TargetName() }
+
 // isPending reports whether a creation was started and its result is unknown.
 func (o Object) isPending() bool {
 	creation := o.Status.Creation

@@ -34,7 +34,7 @@ func Needs(in NeedsInput) cache.ItemsInterest {
 	if in.awaitsChange() {
 		list.Cadence = cache.WhileChanging
 	}
-	interest := cache.ItemsInterest{Collection: in.Kind.Collection, ID: in.Object.CurrentID(), Name: in.Object.TargetName(), List: list}
+	interest := cache.ItemsInterest{Collection: in.Kind.Collection, ID: in.Object.CurrentID(), Name: in.Object.SoughtName(), List: list}
 	if in.Object.Permissions != nil && !in.Object.IsDeleting() && in.Object.CurrentID() != "" {
 		interest.Permissions = cache.Lookup{Cadence: cache.WhileQuiet, After: latest(attempts.Side.At, attempts.RereadAfter)}
 		if !in.Object.wasReady() {

@@ -73,9 +73,7 @@ func (in ReportInput) recordIdentity(after Object) {
 	if in.Outcome.Created != "" {
 		*after.ID = in.Outcome.Created
 	}
-	_, isCreate := in.Plan.Step.(Create)
-	// A later attempt may be refused because an earlier one created the name.
-	isVoid := isCreate && in.Outcome.IsRefused() && status.Creation != nil && status.Creation.Attempt <= 1
+	isVoid := in.createdNothing()
 	if creation := status.Creation; creation != nil && (isVoid || *after.ID != "") {
 		finished := &v1alpha1.CreationIntent{Incarnation: creation.Incarnation}
 		if !isVoid && !in.Compared.Known {
@@ -102,6 +100,20 @@ func (in ReportInput) recordIdentity(after Object) {
 		status.WorkspaceID = in.Observed.WorkspaceID
 	}
 	status.URL = status.Host + in.Kind.Path(*after.ID)
+}
+
+// createdNothing reports whether the creation in the status certainly created nothing. A
+// later attempt may be refused because an earlier one created the name.
+func (in ReportInput) createdNothing() bool {
+	creation := in.Object.Status.Creation
+	switch in.Plan.Step.(type) {
+	case AbandonCreation:
+		return true
+	case Create:
+		return in.Outcome.IsRefused() && creation != nil && creation.Attempt <= 1
+	default:
+		return false
+	}
 }
 
 // recordOwnership stores which fields are owned, which specification was applied, and the

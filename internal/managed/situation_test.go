@@ -115,6 +115,12 @@ func pending(ago time.Duration) change {
 	}
 }
 
+// renamed declares another name.
+func renamed(in *managed.Input) {
+	pool(in).Spec.InstancePoolName = "other"
+	in.Object = in.Kind.View(in.Object.Resource)
+}
+
 // named is a pool in the workspace with the target name and an owner tag.
 func named(tag string) change {
 	return func(in *managed.Input) {

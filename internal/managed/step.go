@@ -23,6 +23,7 @@ const (
 	StepAddFinalizer       StepKind = "AddFinalizer"
 	StepRemoveFinalizer    StepKind = "RemoveFinalizer"
 	StepStoreID            StepKind = "StoreID"
+	StepAbandonCreation    StepKind = "AbandonCreation"
 	StepPersistOwnership   StepKind = "PersistOwnership"
 	StepAcknowledgeRequest StepKind = "AcknowledgeRequest"
 	StepRead               StepKind = "Read"
@@ -55,6 +56,10 @@ const (
 	AdoptedByID
 	AdoptedByName
 )
+
+// AbandonCreation removes a pending creation from the status: it created nothing, and the
+// object declares another name by now.
+type AbandonCreation struct{}
 
 // PersistOwnership writes the fields that the next edit sets, before that edit.
 type PersistOwnership struct{}
@@ -92,6 +97,7 @@ type Delete struct{ ID string }
 func (AddFinalizer) kind() StepKind       { return StepAddFinalizer }
 func (RemoveFinalizer) kind() StepKind    { return StepRemoveFinalizer }
 func (StoreID) kind() StepKind            { return StepStoreID }
+func (AbandonCreation) kind() StepKind    { return StepAbandonCreation }
 func (PersistOwnership) kind() StepKind   { return StepPersistOwnership }
 func (AcknowledgeRequest) kind() StepKind { return StepAcknowledgeRequest }
 func (Read) kind() StepKind               { return StepRead }

@@ -1,6 +1,7 @@
 package histories
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ type apiServer struct {
 	mu      sync.Mutex
 	version int64
 	objects map[key]document
+	// encoded are the objects as JSON, as far as they were read since their last write.
+	encoded map[key]json.RawMessage
 	// changes are all writes, for watches, in the order of their versions. Watches from
 	// before forgotten are refused.
 	changes   []change
@@ -72,7 +75,7 @@ type change struct {
 	version int64
 	kind    string
 	key     key
-	object  []byte
+	object  json.RawMessage
 }
 
 // The resources of the objects that a history changes.
@@ -87,22 +90,54 @@ const (
 var kinds = map[string]string{clusters: v1alpha1.ClusterKind, policies: v1alpha1.PolicyKind, pools: v1alpha1.PoolKind}
 
 func newAPIServer() *apiServer {
-	return &apiServer{version: 100, objects: map[key]document{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, retained: map[string]bool{}, written: make(chan struct{})}
+	return &apiServer{version: 100, objects: map[key]document{}, encoded: map[key]json.RawMessage{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, retained: map[string]bool{}, written: make(chan struct{})}
 }
 
 // clusterResource is the resource of the errors about objects.
 var clusterResource = schema.GroupResource{Group: v1alpha1.GroupName, Resource: clusters}
 
-// patchTypes apply the body of a patch to the JSON of an object.
-var patchTypes = map[types.PatchType]func(object, patch []byte) ([]byte, error){
-	types.MergePatchType: jsonpatch.MergePatch,
-	types.JSONPatchType: func(object, patch []byte) ([]byte, error) {
+// patchTypes apply the body of a patch to an object.
+var patchTypes = map[types.PatchType]func(before document, encoded, patch []byte) (document, error){
+	types.MergePatchType: func(before document, _, patch []byte) (document, error) {
+		var changes map[string]any
+		if err := json.Unmarshal(patch, &changes); err != nil {
+			return nil, err
+		}
+		return merge(before, changes), nil
+	},
+	types.JSONPatchType: func(_ document, encoded, patch []byte) (document, error) {
 		decoded, err := jsonpatch.DecodePatch(patch)
 		if err != nil {
 			return nil, err
 		}
-		return decoded.Apply(object)
+		patched, err := decoded.Apply(encoded)
+		if err != nil {
+			return nil, err
+		}
+		return parse(patched), nil
 	},
+}
+
+// merge returns an object with the changes of a merge patch (RFC 7396). Members that do
+// not change are shared with the object before.
+func merge(before, changes map[string]any) map[string]any {
+	after := maps.Clone(before)
+	if after == nil {
+		after = map[string]any{}
+	}
+	for name, change := range changes {
+		inner, isObject := change.(map[string]any)
+		switch {
+		case change == nil:
+			delete(after, name)
+		case isObject:
+			members, _ := after[name].(map[string]any)
+			after[name] = merge(members, inner)
+		default:
+			after[name] = change
+		}
+	}
+	return after
 }
 
 // serve answers one request that is not a watch.
@@ -115,8 +150,7 @@ func (s *apiServer) serve(r *http.Request) *http.Response {
 	case r.Method == http.MethodGet && where.name == "":
 		return s.list(r, where)
 	case r.Method == http.MethodGet:
-		found, err := s.get(where)
-		return answer(r, http.StatusOK, found, err)
+		return s.read(r, where)
 	case r.Method == http.MethodPatch:
 		patch, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -168,15 +202,35 @@ func (s *apiServer) accept(r *http.Request) *http.Response {
 func (s *apiServer) list(r *http.Request, where key) *http.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	items := []document{}
+	var items [][]byte
 	for _, at := range s.keys(where) {
-		items = append(items, s.objects[at])
+		items = append(items, s.json(at))
 	}
-	return answer(r, http.StatusOK, document{
-		"apiVersion": v1alpha1.GroupVersion.String(), "kind": kinds[where.resource] + "List",
-		"metadata": map[string]any{"resourceVersion": strconv.FormatInt(s.version, 10)},
-		"items":    items,
-	}, nil)
+	return response(r, http.StatusOK, io.NopCloser(strings.NewReader(fmt.Sprintf(
+		`{"apiVersion":%q,"kind":%q,"metadata":{"resourceVersion":"%d"},"items":[%s]}`,
+		v1alpha1.GroupVersion, kinds[where.resource]+"List", s.version, bytes.Join(items, []byte(","))))))
+}
+
+// read answers a GET.
+func (s *apiServer) read(r *http.Request, where key) *http.Response {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.objects[where]; !ok {
+		return answer(r, 0, nil, notFound(where))
+	}
+	return response(r, http.StatusOK, io.NopCloser(bytes.NewReader(s.json(where))))
+}
+
+func notFound(where key) error {
+	return apierrors.NewNotFound(schema.GroupResource{Group: clusterResource.Group, Resource: where.resource}, where.name)
+}
+
+// json returns an object as JSON.
+func (s *apiServer) json(at key) json.RawMessage {
+	if s.encoded[at] == nil {
+		s.encoded[at] = s.objects[at].json()
+	}
+	return s.encoded[at]
 }
 
 // keys returns the sorted keys of the objects of a resource, in one or all namespaces.
@@ -196,7 +250,7 @@ func (s *apiServer) get(where key) (document, error) {
 	defer s.mu.Unlock()
 	found, ok := s.objects[where]
 	if !ok {
-		return nil, apierrors.NewNotFound(schema.GroupResource{Group: clusterResource.Group, Resource: where.resource}, where.name)
+		return nil, notFound(where)
 	}
 	return found, nil
 }
@@ -233,11 +287,10 @@ func (s *apiServer) patch(where key, subresource string, kind types.PatchType, p
 	if !known {
 		return nil, apierrors.NewBadRequest("unknown patch type " + string(kind))
 	}
-	patched, err := apply(before.json(), patch)
+	after, err := apply(before.copy(), s.json(where), patch)
 	if err != nil {
 		return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
 	}
-	after := parse(patched)
 	// A uid is a precondition of writes to the object only.
 	preconditions := []string{"resourceVersion", "uid"}
 	if subresource == "status" {
@@ -256,7 +309,7 @@ func (s *apiServer) patch(where key, subresource string, kind types.PatchType, p
 func (s *apiServer) update(where key, before, after document, subresource string) (document, error) {
 	if subresource == "status" {
 		status := after["status"]
-		after = before.clone()
+		after = before.copy()
 		after["status"] = status
 	} else {
 		after["status"] = before["status"]
@@ -286,7 +339,7 @@ func (s *apiServer) update(where key, before, after document, subresource string
 		return before, nil
 	}
 	if after.metadata()["deletionTimestamp"] != nil && !after.hasFinalizers() {
-		s.drop(where, before.clone()) // its event has the object as it was
+		s.drop(where, before.copy()) // its event has the object as it was
 		return after, nil
 	}
 	s.store(where, after, "MODIFIED")
@@ -301,7 +354,7 @@ func (s *apiServer) remove(where key) (document, error) {
 	if !ok {
 		return nil, apierrors.NewNotFound(clusterResource, where.name)
 	}
-	after := before.clone()
+	after := before.copy()
 	switch {
 	case !before.hasFinalizers():
 		s.drop(where, after)
@@ -319,8 +372,9 @@ func (s *apiServer) store(where key, object document, kind string) {
 	s.version++
 	object.metadata()["resourceVersion"] = strconv.FormatInt(s.version, 10)
 	s.objects[where] = object
+	s.encoded[where] = object.json()
 	delete(s.unwritten, where)
-	s.publish(where, object, kind)
+	s.publish(where, s.encoded[where], kind)
 }
 
 // drop removes an object. Its last event has a version of its own.
@@ -328,17 +382,18 @@ func (s *apiServer) drop(where key, object document) {
 	s.version++
 	object.metadata()["resourceVersion"] = strconv.FormatInt(s.version, 10)
 	delete(s.objects, where)
+	delete(s.encoded, where)
 	s.dropped[text(object, "metadata", "uid")] = object
-	s.publish(where, object, "DELETED")
+	s.publish(where, object.json(), "DELETED")
 }
 
-func (s *apiServer) publish(where key, object document, kind string) {
+func (s *apiServer) publish(where key, object json.RawMessage, kind string) {
 	if minute := time.Now().Unix() / 60; s.minute != minute {
 		s.minute, s.writes = minute, map[key]int{}
 	}
 	s.writes[where]++
 	s.onWrites(where, s.writes[where])
-	s.changes = append(s.changes, change{version: s.version, kind: kind, key: where, object: object.json()})
+	s.changes = append(s.changes, change{version: s.version, kind: kind, key: where, object: object})
 	close(s.written)
 	s.written = make(chan struct{})
 }
@@ -411,6 +466,7 @@ func (s *apiServer) restore(open watches) {
 		delete(s.objects, at)
 	}
 	maps.Copy(s.objects, s.saved.objects)
+	clear(s.encoded)
 	s.restoredAt = time.Now()
 	switch open {
 	case revoked:
@@ -463,6 +519,13 @@ func (d document) json() []byte {
 
 func (d document) clone() document { return parse(d.json()) }
 
+// copy returns an object whose own members and metadata may be replaced.
+func (d document) copy() document {
+	copied := maps.Clone(d)
+	copied["metadata"] = maps.Clone(d.metadata())
+	return copied
+}
+
 func (d document) metadata() map[string]any {
 	metadata, ok := d["metadata"].(map[string]any)
 	if !ok {
@@ -507,6 +570,7 @@ func (s *apiServer) add(where key, object document) {
 	defer s.mu.Unlock()
 	object.metadata()["resourceVersion"] = "1"
 	s.objects[where] = object
+	delete(s.encoded, where)
 }
 
 // all returns the DatabricksClusters, sorted by name.

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // stepsPerHistory is the length of a random history.
-const stepsPerHistory = 200
+const stepsPerHistory = 400
 
 // TestHistories runs random histories. The first one that fails is shortened and printed;
 // keep it in testdata.

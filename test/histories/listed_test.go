@@ -230,7 +230,7 @@ func (w *world) listedSettled() {
 			delete(left, id)
 		}
 		for _, id := range slices.Sorted(maps.Keys(left)) {
-			if !w.server.mayLeave(kind, id) {
+			if !w.server.mayLeave(kind, id, text(left[id], kind.name)) {
 				w.checks.violated(fmt.Sprintf("[R11] %s %s is left of no object: %s", kind.resource, id, left[id].json()))
 			}
 		}
@@ -288,19 +288,23 @@ func (s *apiServer) allOf(resource string) []document {
 }
 
 // mayLeave reports whether a remote object may be left in the workspace: its object was
-// deleted with deletionPolicy Retain or had adopted it, or the store was set back.
-func (s *apiServer) mayLeave(kind *listedKind, id string) bool {
+// deleted with deletionPolicy Retain, also before its id was known, or had adopted it, or
+// the store was set back.
+func (s *apiServer) mayLeave(kind *listedKind, id, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.restoredAt.IsZero() || s.retained[id] {
 		return true
 	}
 	for _, last := range s.dropped {
-		if text(last, "status", kind.statusID) == id {
-			if text(last, "spec", "deletionPolicy") == "Retain" || isSet(last, "status", "adopted") && text(last, "spec", "deletionPolicy") == "" {
-				s.retained[id] = true
-				return true
-			}
+		isCreating := text(last, "status", "creation", "token") != "" && text(last, "status", "name") == name
+		if !isCreating && text(last, "status", kind.statusID) != id {
+			continue
+		}
+		policy := text(last, "spec", "deletionPolicy")
+		if policy == "Retain" || isSet(last, "status", "adopted") && policy == "" {
+			s.retained[id] = true
+			return true
 		}
 	}
 	return false

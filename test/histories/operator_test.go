@@ -51,7 +51,7 @@ func startOperator(server *apiServer, workspace http.RoundTripper, arrives func(
 		Host: "http://kubernetes", Transport: kubeTransport{started.link, server}, QPS: -1,
 		ContentConfig: rest.ContentConfig{ContentType: runtime.ContentTypeJSON},
 	}, ctrl.Options{
-		Scheme:                  newScheme(),
+		Scheme:                  scheme,
 		MapperProvider:          func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil },
 		Logger:                  frameworkLog(violated),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
@@ -163,6 +163,9 @@ func reconciles(object client.Object) bool {
 
 // getFunc is interceptor.Funcs.Get.
 type getFunc = func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error
+
+// scheme has the kinds of all processes, which only read it.
+var scheme = newScheme()
 
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()

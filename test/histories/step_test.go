@@ -59,13 +59,12 @@ func verbOf(name string) (verb, bool) {
 
 // pauses are the times between two steps. Most steps follow soon, so that they meet what
 // the operator does at that time.
-var pauses = []time.Duration{
+var pauses = slices.Concat(slices.Repeat([]time.Duration{
 	0, 0, 20 * time.Millisecond, 60 * time.Millisecond, 150 * time.Millisecond, time.Second, 3 * time.Second, 12 * time.Second,
-	45 * time.Second, 2 * time.Minute, 6 * time.Minute,
-}
+}, 4), []time.Duration{45 * time.Second, 45 * time.Second, 2 * time.Minute, 6 * time.Minute})
 
 // betweenQuiets is the number of steps between two quiet times of a random history.
-const betweenQuiets = 100
+const betweenQuiets = 200
 
 // Random returns a history of a number of steps, and a quiet time after every
 // betweenQuiets of them.

@@ -104,7 +104,7 @@ func (w *watcher) sendInitial() error {
 	version := w.server.version
 	var objects []json.RawMessage
 	for _, at := range w.server.keys(w.where) {
-		objects = append(objects, w.server.objects[at].json())
+		objects = append(objects, w.server.json(at))
 	}
 	w.server.mu.Unlock()
 	for _, object := range objects {

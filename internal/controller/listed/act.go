@@ -79,7 +79,7 @@ func (a *actor) carryOut(ctx context.Context, in managed.Input, observed observa
 		return a.patch(ctx, in.Object, controllerutil.AddFinalizer)
 	case managed.RemoveFinalizer:
 		return a.patch(ctx, in.Object, controllerutil.RemoveFinalizer)
-	case managed.StoreID, managed.PersistOwnership, managed.AcknowledgeRequest:
+	case managed.StoreID, managed.AbandonCreation, managed.PersistOwnership, managed.AcknowledgeRequest:
 		// The next status write carries it out.
 		return outcome{Outcome: managed.Outcome{Ran: true}}
 	case managed.Read:
