@@ -29,12 +29,16 @@ type checks struct {
 	abort      func()
 	// editedAt is when a user last changed an object.
 	editedAt map[key]time.Time
+	// powers are by the id of a cluster, acted by the uid of an object.
+	powers      map[string]power
+	acted       map[string]acted
+	successions successions
 	// writes counts the requests that change the workspace.
 	writes int
 }
 
 func newChecks(server *apiServer, workspace *simulator.Server) *checks {
-	c := &checks{server: server, workspace: workspace, editedAt: map[key]time.Time{}}
+	c := &checks{server: server, workspace: workspace, editedAt: map[key]time.Time{}, powers: map[string]power{}, acted: map[string]acted{}, successions: newSuccessions()}
 	server.onWrites = c.written
 	return c
 }
@@ -43,8 +47,10 @@ func newChecks(server *apiServer, workspace *simulator.Server) *checks {
 // with two processes that report something else.
 const maxWrites = 80
 
-// written is called with the number of writes of an object in the current minute.
+// written is called after a write of an object, with the number of its writes in the current
+// minute and under the lock of the API server.
 func (c *checks) written(at key, count int) {
+	c.noteEdge(c.server.objects[at])
 	if count == maxWrites {
 		c.violated(fmt.Sprintf("[R12] %d writes of %s/%s in a minute", count, at.namespace, at.name))
 	}
@@ -144,6 +150,8 @@ func (c *checks) creates(r *http.Request, body sent) {
 	uid := owner.Parse(body.CustomTags[simulator.DefaultOwnerTag]).UID
 	at, object, found := c.server.byUID(uid)
 	switch {
+	case !found && c.isForced(uid):
+		// It was removed while its create was in flight.
 	case !found:
 		c.violated(fmt.Sprintf("[R1] create for the object %q, which does not exist", uid))
 	case !object.hasFinalizers():
@@ -168,6 +176,12 @@ func (c *checks) changes(r *http.Request, endpoint, id string) {
 		at, object, found = c.server.adopting(id)
 	}
 	if !found {
+		at, object, found = c.adoptedByName(cluster)
+	}
+	if !found && c.isForced(owner.Parse(cluster.Owner).UID) {
+		return // it was removed while the request was in flight
+	}
+	if !found {
 		c.violated(fmt.Sprintf("[S12] %s for a cluster whose object does not exist", endpoint))
 		return
 	}
@@ -187,6 +201,7 @@ func (c *checks) changes(r *http.Request, endpoint, id string) {
 		c.violated(fmt.Sprintf("[R11] %s for %s, which is being deleted", endpoint, name))
 	case !deleting && isSet(object, "spec", "suspend"):
 		c.violated(fmt.Sprintf("[R13] %s for %s, which is suspended", endpoint, name))
+	case !deleting && c.powerArrives(endpoint, name, object, cluster):
 	case endpoint == "clusters/start" && run == "Terminated":
 		c.violated(fmt.Sprintf("[R13] start of %s with runPolicy Terminated", name))
 	case endpoint == "clusters/delete" && run == "Running" && !deleting:
@@ -208,6 +223,8 @@ func (c *checks) afterStep() {
 			c.violated(fmt.Sprintf("[R2] %d clusters at a time of the owner %s", most, owner))
 		}
 	}
+	c.observePower()
+	c.afterAdoption()
 }
 
 // byUID returns the object with a uid.

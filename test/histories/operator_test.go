@@ -28,6 +28,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
@@ -86,6 +87,7 @@ func startOperator(server *apiServer, workspace http.RoundTripper, arrives func(
 	})
 	if err := controller.Setup(mgr, registry, changes, controller.Options{
 		OperatorID: operatorID, OwnerTag: true, SeesAllNamespaces: true,
+		Adoption: plan.Adoption{Predecessors: []string{formerID}},
 	}); err != nil {
 		cancel()
 		return nil, err

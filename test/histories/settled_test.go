@@ -13,18 +13,23 @@ import (
 // settled checks the world after a quiet time: every object is as declared or says why
 // not, and no cluster is left of a deleted one.
 func (w *world) settled() {
-	existing, adopted := map[string][]simulator.Record{}, map[string][]simulator.Record{}
+	existing, byID := map[string][]simulator.Record{}, map[string][]simulator.Record{}
 	for _, found := range w.workspace.Clusters() {
 		if found.Exists() {
 			existing[found.Owner] = append(existing[found.Owner], found)
-			adopted[found.ID] = []simulator.Record{found}
+			byID[found.ID] = []simulator.Record{found}
 		}
 	}
 	for _, object := range w.server.all() {
 		if id := text(object, "spec", "clusterID"); id != "" {
-			w.objectSettled(object, adopted[id])
+			w.objectSettled(object, byID[id])
 		} else {
-			w.objectSettled(object, existing[ownerTag(object)])
+			owned := existing[ownerTag(object)]
+			if named := byID[text(object, "status", "clusterID")]; len(named) == 1 && named[0].Owner != ownerTag(object) {
+				owned = append(named, owned...)
+			}
+			w.objectSettled(object, owned)
+			w.adoptionSettled(object)
 		}
 		delete(existing, ownerTag(object))
 	}
@@ -74,6 +79,8 @@ func (w *world) objectSettled(object document, owned []simulator.Record) {
 	switch run := text(object, "spec", "runPolicy"); {
 	case run == "Running" && state != simulator.Running:
 		complain("[R13] has runPolicy Running, and its cluster is %s", state)
+	case run == "Scheduled" && text(object, "spec", "schedule", "atEnd") != "Leave" && state != simulator.Terminated:
+		complain("[R13] is out of its hours, and its cluster is %s", state)
 	case run == "Terminated" && state != simulator.Terminated:
 		complain("[R13] has runPolicy Terminated, and its cluster is %s", state)
 	case !ready && state == simulator.Running:
@@ -105,6 +112,9 @@ func differences(object document, cluster simulator.Record) []string {
 
 // leftover checks the clusters of an object that does not exist any more.
 func (w *world) leftover(tag string, left []simulator.Record) {
+	if of := owner.Parse(tag); of.Operator == formerID || w.checks.isForced(of.UID) {
+		return // another object of the name may adopt it
+	}
 	if w.server.isLost(owner.Parse(tag).UID) {
 		return // the orphan report names it
 	}

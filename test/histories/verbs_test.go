@@ -37,13 +37,18 @@ var clusterVerbs = []verb{
 		`{}`, `{}`, `{"numWorkers":2}`, `{"runPolicy":"Running"}`, `{"runPolicy":"Terminated"}`, `{"deletionPolicy":"Terminate"}`,
 		`{"customTags":{"team":"data"}}`, `{"driftPolicy":"Warn"}`, `{"sparkConf":{"spark.a":"1"}}`,
 		`{"policyName":"team","policyCompliance":"Enforce"}`,
+		`{"adoptionPolicy":"AdoptOrCreate"}`, `{"adoptionPolicy":"AdoptOrCreate","numWorkers":2}`,
+		`{"adoptionPolicy":"AdoptOrCreate","updateStrategy":{"type":"OnTermination"},"sparkConf":{"spark.a":"1"}}`,
+		schedules[0], schedules[2],
 	}, (*world).create},
 	{"adopt", 3, anObject, []string{`{}`, `{"numWorkers":2}`, `{"deletionPolicy":"Delete"}`}, (*world).adopt},
 	{"take-over", 1, anObject, []string{`{"numWorkers":3}`, `{"customTags":{"team":"data"}}`}, (*world).takeOver},
 	{"edit", 16, anObject, []string{
 		`{"numWorkers":1}`, `{"numWorkers":3}`, `{"customTags":{"team":"data"}}`, `{"customTags":{"team":"web"}}`, `{"customTags":null}`,
 		`{"sparkConf":{"spark.a":"1"}}`, `{"sparkConf":{"spark.a":"2","spark.b":"1"}}`, `{"sparkConf":null}`,
-		`{"runPolicy":"Running"}`, `{"runPolicy":"Terminated"}`, `{"runPolicy":null}`,
+		`{"runPolicy":"Running","schedule":null}`, `{"runPolicy":"Terminated","schedule":null}`, `{"runPolicy":null,"schedule":null}`,
+		schedules[1], schedules[2], schedules[3], schedules[4],
+		`{"adoptionPolicy":"AdoptOrCreate"}`, `{"adoptionPolicy":null}`,
 		`{"suspend":true}`, `{"suspend":null}`, `{"suspend":null}`,
 		`{"driftPolicy":"Warn"}`, `{"driftPolicy":"CorrectWithRestart"}`, `{"driftPolicy":null}`,
 		`{"updateStrategy":{"type":"OnTermination"}}`, `{"updateStrategy":null}`,
@@ -55,11 +60,19 @@ var clusterVerbs = []verb{
 		`{"policyCompliance":"Report"}`, `{"policyCompliance":"Enforce"}`, `{"policyCompliance":null}`,
 	}, (*world).edit},
 	{"delete", 7, anObject, nil, func(w *world, at key, _ string) { _, _ = w.server.remove(at); w.checks.edited(at) }},
+	// An object that is lost without its deletion policy, and the cluster of one of a former
+	// control plane: another object of the name may adopt what is left.
+	{"leave", 2, anObject, nil, (*world).leave},
+	{"former", 2, anObject, []string{"RUNNING", "TERMINATED"}, (*world).former},
 	{"request", 4, anObject, []string{"start@1", "terminate@2", "restart@3", "start@4", "reconcile@5"}, (*world).request},
 
 	// Other tools and people.
-	{"terminate-elsewhere", 4, anObject, nil, func(w *world, at key, _ string) { w.elsewhere(at, w.workspace.TerminateElsewhere) }},
-	{"start-elsewhere", 2, anObject, nil, func(w *world, at key, _ string) { w.elsewhere(at, w.workspace.StartElsewhere) }},
+	{"terminate-elsewhere", 4, anObject, nil, func(w *world, at key, _ string) {
+		w.powerElsewhere(at, power{endedAt: time.Now()}, w.workspace.TerminateElsewhere)
+	}},
+	{"start-elsewhere", 2, anObject, nil, func(w *world, at key, _ string) {
+		w.powerElsewhere(at, power{startedAt: time.Now()}, w.workspace.StartElsewhere)
+	}},
 	{"resize-elsewhere", 3, anObject, []string{"1", "4"}, func(w *world, at key, workers string) {
 		count, _ := strconv.Atoi(workers)
 		w.elsewhere(at, func(id string) error { return w.workspace.ResizeElsewhere(id, count) })
@@ -69,7 +82,7 @@ var clusterVerbs = []verb{
 	}},
 	{"delete-elsewhere", 2, anObject, nil, func(w *world, at key, _ string) { w.elsewhere(at, w.workspace.DeleteElsewhere) }},
 	{"end-elsewhere", 2, anObject, nil, func(w *world, at key, _ string) {
-		w.elsewhere(at, func(id string) error {
+		w.powerElsewhere(at, power{}, func(id string) error {
 			return w.workspace.EndElsewhere(id, simulator.TerminationReason{Code: "CLOUD_PROVIDER_SHUTDOWN", Type: "CLOUD_FAILURE"})
 		})
 	}},
@@ -111,7 +124,11 @@ var clusterVerbs = []verb{
 	{"kill-before", 5, theWorld, []string{"1", "2", "3", "5", "8"}, func(w *world, _ key, calls string) { w.killAt(calls, beforeEffect) }},
 	{"kill-after", 5, theWorld, []string{"1", "2", "3", "5", "8"}, func(w *world, _ key, calls string) { w.killAt(calls, afterEffect) }},
 	// Random draws a quiet time at regular intervals.
-	{"quiet", 0, theWorld, nil, func(w *world, _ key, _ string) { w.settle() }},
+	{"quiet", 0, theWorld, nil, func(w *world, _ key, _ string) {
+		w.heal()
+		w.awaitHours()
+		w.settle()
+	}},
 	{"second-leader", 2, theWorld, []string{"20s", "20s", "20s", "5m0s"}, func(w *world, _ key, overlap string) { w.second(duration(overlap)) }},
 }
 

@@ -204,6 +204,11 @@ func (w *world) adoptFrom(at key, change string, tags, annotations map[string]an
 func (w *world) edit(at key, change string) {
 	_, _ = w.server.patch(at, "", types.MergePatchType, []byte(`{"spec":`+change+`}`))
 	w.checks.edited(at)
+	if object, err := w.server.get(at); err == nil && strings.Contains(change, "adoptionPolicy") {
+		w.checks.mu.Lock()
+		defer w.checks.mu.Unlock()
+		w.checks.successions.cleared[text(object, "metadata", "uid")] = true
+	}
 }
 
 // request sets the request annotation of an object.
@@ -220,10 +225,18 @@ func (w *world) elsewhere(at key, change func(id string) error) {
 		return
 	}
 	for _, found := range w.workspace.Clusters() {
-		if found.Exists() && found.Owner == ownerTag(object) {
+		if found.Exists() && (found.Owner == ownerTag(object) || found.ID == text(object, "status", "clusterID")) {
 			_ = change(found.ID)
 		}
 	}
+}
+
+// powerElsewhere is elsewhere for a change of the power of the cluster.
+func (w *world) powerElsewhere(at key, what power, change func(id string) error) {
+	w.elsewhere(at, func(id string) error {
+		w.checks.changedElsewhere(id, what)
+		return change(id)
+	})
 }
 
 // ownerTag is the owner tag of an object's cluster.
