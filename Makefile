@@ -114,7 +114,7 @@ reliability: controlplane ## Measure the effect of a fault in one namespace on t
 
 .PHONY: explore
 explore: ## Explore the interleavings of a creation and a deletion deeper than make test does (ten minutes)
-	EXPLORE=deep go test -count=1 -timeout=60m -v ./test/explore | grep -vE '^=== RUN'
+	EXPLORE=deep go test -count=1 -timeout=60m -v ./test/explore/... | grep -vE '^=== RUN'
 
 .PHONY: histories
 histories: ## Run random histories of the whole operator in virtual time; make test runs 100,000

@@ -40,7 +40,11 @@ type Attempts struct {
 	// confirmAfter is when the list began that did not have the remote object; zero: the
 	// newest one has it.
 	confirmAfter time.Time
-	hold         HeldStep
+	// comparedSeenAt is when it was first seen that what a creation made had been compared,
+	// maybe by another process, so that every later read shows it; zero: before this process
+	// knew the object.
+	comparedSeenAt time.Time
+	hold           HeldStep
 }
 
 // Attempt is one step that this process carried out for an object.
@@ -74,6 +78,9 @@ func (a Attempts) Seen(object Object, now time.Time) Attempts {
 	}
 	creation := object.Status.Creation
 	if creation == nil || creation.NotAfter == nil && creation.Token == "" {
+		if a.creation != "" {
+			a.comparedSeenAt = now
+		}
 		a.creation, a.CreationSeenAt = "", time.Time{}
 		return a
 	}

@@ -261,7 +261,7 @@ func TestMoreDecisions(t *testing.T) {
 		},
 		"[case-112] an observing object does not stall on a field that never changes": {[]change{observing, func(in *managed.Input) { pool(in).Spec.NodeTypeID = "m5.large" }}, managed.Plan{}},
 		"[case-110] an id that is stored is not adopted again":                        {[]change{func(in *managed.Input) { in.Object.NamedID = poolID }}, managed.Plan{}},
-		"[case-111] adopted by name": {[]change{fresh, named(""), func(in *managed.Input) { in.Object.Spec.AdoptByName = true }}, managed.Plan{Step: managed.StoreID{ID: "other", Source: managed.AdoptedByName}}},
+		"[case-111] adopted by name":                                                  {[]change{fresh, named(""), func(in *managed.Input) { in.Object.Spec.AdoptByName = true }}, managed.Plan{Step: managed.StoreID{ID: "other", Source: managed.AdoptedByName}}},
 		"its own tag, and no status": {
 			[]change{fresh, named(situation().Owner)},
 			managed.Plan{Step: managed.StoreID{ID: "other", Source: managed.FoundInList}, Verdict: managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: "the instance pool is being created"}},

@@ -54,14 +54,21 @@ func (in Input) resolveAt() time.Time {
 // missingAcceptedAt returns until when "missing" is not accepted for what was just created
 // and never read; zero: it is accepted now.
 func (in Input) missingAcceptedAt() time.Time {
-	creation := in.Object.Status.Creation
-	if creation == nil || creation.NotAfter == nil {
-		return time.Time{}
-	}
-	if until := in.Limits.creationOverAt(creation.NotAfter.Time, in.Attempts.CreationSeenAt); in.Now.Before(until) {
+	if until := in.missingValidAfter(); in.Now.Before(until) {
 		return until
 	}
 	return time.Time{}
+}
+
+// missingValidAfter returns the time after which a read must have begun to show that the
+// remote object is missing; zero: any read. Reads that began before may not show yet what was
+// just created, and what another process has compared exists.
+func (in Input) missingValidAfter() time.Time {
+	after := in.Attempts.comparedSeenAt
+	if creation := in.Object.Status.Creation; creation != nil && creation.NotAfter != nil {
+		after = latest(after, in.Limits.creationOverAt(creation.NotAfter.Time, in.Attempts.CreationSeenAt))
+	}
+	return after
 }
 
 // whenAdoptingByID: the specification names an existing remote object.

@@ -27,7 +27,7 @@ func Needs(in NeedsInput) cache.ItemsInterest {
 	if *in.Object.ID == "" {
 		// The name must be free now, and not when the newest list was made.
 		list.After = latest(list.After, attempts.GenerationSeenAt)
-		if resolve := (Input{Object: in.Object, Attempts: attempts, Limits: in.Limits}).resolveAt(); !resolve.IsZero() {
+		if resolve := in.decision().resolveAt(); !resolve.IsZero() {
 			list.After = latest(list.After, resolve)
 		}
 	}
@@ -44,10 +44,24 @@ func Needs(in NeedsInput) cache.ItemsInterest {
 	if in.Object.IsDeleting() && in.Kind.Users == nil {
 		interest.Clusters = cache.Lookup{Cadence: cache.WhileQuiet, After: attempts.DeletionSeenAt}
 	}
-	if get := latest(attempts.baseAt, attempts.confirmAfter); !get.IsZero() {
+	if get := latest(attempts.baseAt, in.confirmAfter()); !get.IsZero() {
 		interest.Get = cache.Lookup{Cadence: cache.WhileQuiet, After: get}
 	}
 	return interest
+}
+
+// confirmAfter returns the time after which a GET must begin that decides whether a remote
+// object exists which a list did not have; zero: none is needed.
+func (in NeedsInput) confirmAfter() time.Time {
+	if in.Attempts.confirmAfter.IsZero() {
+		return time.Time{}
+	}
+	return latest(in.Attempts.confirmAfter, in.decision().missingValidAfter())
+}
+
+// decision returns the facts as the input of a decision.
+func (in NeedsInput) decision() Input {
+	return Input{Kind: in.Kind, Object: in.Object, Attempts: in.Attempts, Limits: in.Limits, Now: in.Now}
 }
 
 // awaitsChange reports whether the remote object is expected to change without a further
@@ -90,8 +104,8 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 	if got := view.Item; got.StartedAt.After(after) && interest.ID != "" && (observed.Remote == nil || got.StartedAt.After(observed.Remote.At)) {
 		observed.readItem(got)
 	}
-	isNew := !(Input{Object: in.Object, Attempts: in.Attempts, Limits: in.Limits, Now: in.Now}).missingAcceptedAt().IsZero()
-	if observed.Remote == nil && (observed.Presence == Present || isNew) {
+	isTooEarly := observed.Presence == Missing && !view.Item.StartedAt.After(in.decision().missingValidAfter())
+	if observed.Presence == Present && observed.Remote == nil || isTooEarly {
 		observed.Presence = Unknown
 	}
 	if look := view.Permissions; look.Err != nil {

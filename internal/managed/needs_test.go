@@ -162,6 +162,13 @@ func TestAbsenceFromAListIsConfirmedByAGet(t *testing.T) {
 			NewWithT(t).Expect(managed.Needs(again).Get).To(BeZero(), "a later list has it")
 		})
 	}
+	t.Run("[case-125] of a new one, by a GET that begins when it must be seen", func(t *testing.T) {
+		g := NewWithT(t)
+		in := needsOf(created(0))
+		g.Expect(managed.Needs(in).Get).To(BeZero())
+		in.Attempts = in.Attempts.Confirmed(managed.Needs(in), listed(noon, other))
+		g.Expect(managed.Needs(in).Get.After).To(Equal(noon.Add(time.Minute)))
+	})
 	t.Run("[case-106] an object without an id needs none", func(t *testing.T) {
 		in := needsOf(fresh)
 		in.Attempts = in.Attempts.Confirmed(managed.Needs(in), listed(noon, other))
@@ -184,20 +191,29 @@ func TestReadFrom(t *testing.T) {
 		named            string
 		fails            bool
 	}{
-		"nothing is read":                               {nil, cache.ItemsView{}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
-		"[case-101] it is listed":                       {nil, cache.ItemsView{List: listed(early, mine)}, managed.Present, early, early, false, poolID, false},
-		"[case-109] it is listed with another name":     {nil, cache.ItemsView{List: listed(early, renamed)}, managed.Present, early, early, false, "", false},
-		"[case-126] it is not listed":                   {nil, cache.ItemsView{List: listed(early)}, managed.Unknown, time.Time{}, early, false, "", false},
-		"[case-125] a GET does not find it":             {nil, cache.ItemsView{List: listed(early), Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, early, false, "", false},
-		"[case-126] a GET finds it":                     {nil, cache.ItemsView{List: listed(early), Item: got(late, cache.Present, mine)}, managed.Present, late, early, true, "", false},
-		"a GET without an answer":                       {nil, cache.ItemsView{List: listed(early, mine), Item: got(late, cache.Unknown, databricks.Item{})}, managed.Present, early, early, false, poolID, false},
-		"[case-118] a GET before the list":              {nil, cache.ItemsView{List: listed(late, mine), Item: got(early, cache.Missing, databricks.Item{})}, managed.Present, late, late, false, poolID, false},
-		"[case-118] a GET that began with the list":     {nil, cache.ItemsView{List: listed(late, mine), Item: got(late, cache.Missing, databricks.Item{})}, managed.Present, late, late, false, poolID, false},
-		"[case-104] a list from before the last write":  {[]change{after}, cache.ItemsView{List: listed(before, mine)}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
-		"[case-104] a list that began with its end":     {[]change{after}, cache.ItemsView{List: listed(noon, mine)}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
-		"[case-104] a GET from before the last write":   {[]change{after}, cache.ItemsView{Item: got(before, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
-		"[case-104] a GET that began with its end":      {[]change{after}, cache.ItemsView{Item: got(noon, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
-		"[case-106] a new one is not believed missing":  {[]change{created(0)}, cache.ItemsView{Item: got(late, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"nothing is read":                                           {nil, cache.ItemsView{}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-101] it is listed":                                   {nil, cache.ItemsView{List: listed(early, mine)}, managed.Present, early, early, false, poolID, false},
+		"[case-109] it is listed with another name":                 {nil, cache.ItemsView{List: listed(early, renamed)}, managed.Present, early, early, false, "", false},
+		"[case-126] it is not listed":                               {nil, cache.ItemsView{List: listed(early)}, managed.Unknown, time.Time{}, early, false, "", false},
+		"[case-125] a GET does not find it":                         {nil, cache.ItemsView{List: listed(early), Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, early, false, "", false},
+		"[case-126] a GET finds it":                                 {nil, cache.ItemsView{List: listed(early), Item: got(late, cache.Present, mine)}, managed.Present, late, early, true, "", false},
+		"a GET without an answer":                                   {nil, cache.ItemsView{List: listed(early, mine), Item: got(late, cache.Unknown, databricks.Item{})}, managed.Present, early, early, false, poolID, false},
+		"[case-118] a GET before the list":                          {nil, cache.ItemsView{List: listed(late, mine), Item: got(early, cache.Missing, databricks.Item{})}, managed.Present, late, late, false, poolID, false},
+		"[case-118] a GET that began with the list":                 {nil, cache.ItemsView{List: listed(late, mine), Item: got(late, cache.Missing, databricks.Item{})}, managed.Present, late, late, false, poolID, false},
+		"[case-104] a list from before the last write":              {[]change{after}, cache.ItemsView{List: listed(before, mine)}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-104] a list that began with its end":                 {[]change{after}, cache.ItemsView{List: listed(noon, mine)}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-104] a GET from before the last write":               {[]change{after}, cache.ItemsView{Item: got(before, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-104] a GET that began with its end":                  {[]change{after}, cache.ItemsView{Item: got(noon, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-106] a new one is not believed missing":              {[]change{created(0)}, cache.ItemsView{Item: got(late, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-125] a GET that began when it might not be seen yet": {[]change{created(time.Minute)}, cache.ItemsView{Item: got(noon.Add(-time.Second), cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-125] or at that moment":                              {[]change{created(time.Minute)}, cache.ItemsView{Item: got(noon, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-125] a GET that began later":                         {[]change{created(time.Minute)}, cache.ItemsView{Item: got(early, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, time.Time{}, false, "", false},
+		"[case-125] a GET from before another process compared it": {[]change{func(in *managed.Input) {
+			in.Attempts = in.Attempts.Seen(situation(created(time.Hour)).Object, before).Seen(in.Object, noon)
+		}}, cache.ItemsView{Item: got(noon, cache.Missing, databricks.Item{})}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
+		"[case-125] a GET from after that": {[]change{func(in *managed.Input) {
+			in.Attempts = in.Attempts.Seen(situation(created(time.Hour)).Object, before).Seen(in.Object, noon)
+		}}, cache.ItemsView{Item: got(early, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, time.Time{}, false, "", false},
 		"[case-125] an older one is":                    {[]change{created(time.Hour)}, cache.ItemsView{Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, time.Time{}, false, "", false},
 		"[case-106] a new one that is there":            {[]change{created(0)}, cache.ItemsView{Item: got(late, cache.Present, mine)}, managed.Present, late, time.Time{}, true, "", false},
 		"[case-134] a list that cannot be decoded":      {nil, cache.ItemsView{List: listed(early, wrong)}, managed.Unknown, time.Time{}, early, false, "", true},

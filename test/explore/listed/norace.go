@@ -1,0 +1,6 @@
+//go:build !race
+
+package listed
+
+// underRace reports whether the race detector slows the tests down.
+const underRace = false
