@@ -208,7 +208,7 @@ func TestEveryPackageIsATarget(t *testing.T) {
 	g := NewWithT(t)
 	workflow, err := os.ReadFile(filepath.Join("..", "..", ".github", "workflows", "mutants.yml"))
 	g.Expect(err).NotTo(HaveOccurred())
-	matrix := regexp.MustCompile(`(?m)^        package: \[(.+)\]$`).FindSubmatch(workflow)
+	matrix := regexp.MustCompile(`(?m)^ {8}package: \[(.+)\]$`).FindSubmatch(workflow)
 	g.Expect(matrix).NotTo(BeNil())
 	var wanted, weekly []string
 	for name := range strings.SplitSeq(string(matrix[1]), ", ") {

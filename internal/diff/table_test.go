@@ -216,8 +216,20 @@ func TestEmptyValues(t *testing.T) {
 		value any
 		want  bool
 	}{
-		{0.0, true}, {json.Number("0"), true}, {json.Number("0.0"), true}, {false, true}, {[]any{}, true}, {object{}, true},
-		{1.0, false}, {json.Number("1"), false}, {json.Number("x"), false}, {true, false}, {[]any{0.0}, false}, {object{"a": 0.0}, false}, {"", false}, {nil, false},
+		{0.0, true},
+		{json.Number("0"), true},
+		{json.Number("0.0"), true},
+		{false, true},
+		{[]any{}, true},
+		{object{}, true},
+		{1.0, false},
+		{json.Number("1"), false},
+		{json.Number("x"), false},
+		{true, false},
+		{[]any{0.0}, false},
+		{object{"a": 0.0}, false},
+		{"", false},
+		{nil, false},
 	} {
 		NewWithT(t).Expect(IsEmpty(row.value)).To(Equal(row.want), "%#v", row.value)
 	}

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -182,10 +183,14 @@ func TestObserve(t *testing.T) {
 func TestAliasesOfADataSecurityMode(t *testing.T) {
 	row, _ := rowOf("data_security_mode")
 	same := [][2]string{
-		{"DATA_SECURITY_MODE_STANDARD", "USER_ISOLATION"}, {"DATA_SECURITY_MODE_DEDICATED", "SINGLE_USER"},
-		{"USER_ISOLATION", "DATA_SECURITY_MODE_STANDARD"}, {"SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"},
-		{"DATA_SECURITY_MODE_AUTO", "USER_ISOLATION"}, {"DATA_SECURITY_MODE_AUTO", "SINGLE_USER"},
-		{"DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_STANDARD"}, {"DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_DEDICATED"},
+		{"DATA_SECURITY_MODE_STANDARD", "USER_ISOLATION"},
+		{"DATA_SECURITY_MODE_DEDICATED", "SINGLE_USER"},
+		{"USER_ISOLATION", "DATA_SECURITY_MODE_STANDARD"},
+		{"SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"},
+		{"DATA_SECURITY_MODE_AUTO", "USER_ISOLATION"},
+		{"DATA_SECURITY_MODE_AUTO", "SINGLE_USER"},
+		{"DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_STANDARD"},
+		{"DATA_SECURITY_MODE_AUTO", "DATA_SECURITY_MODE_DEDICATED"},
 	}
 	for _, pair := range same {
 		NewWithT(t).Expect(row.Equal(pair[0], pair[1])).To(BeTrue(), "%v", pair)
@@ -225,10 +230,10 @@ func TestValuesAreSetByTheirPath(t *testing.T) {
 	g.Expect(object{}.set([]string{"a"}, make(chan int))).To(MatchError(ContainSubstring("encode the cluster specification")))
 	g.Expect(object{}.set([]string{"a", "b"}, make(chan int))).NotTo(Succeed())
 	o := objectOf(json.RawMessage(`{"a":{"b":1.0},"c":2}`))
-	g.Expect(string(o.at([]string{"a", "b"}))).To(Equal("1.0"))
-	g.Expect(o.at([]string{"a", "x"})).To(BeNil())
-	g.Expect(o.at([]string{"c", "x"})).To(BeNil())
-	g.Expect(o.at([]string{"x", "y"})).To(BeNil())
+	g.Expect(string(o.at(strings.Split("a/b", "/")))).To(Equal("1.0"))
+	g.Expect(o.at(strings.Split("a/x", "/"))).To(BeNil())
+	g.Expect(o.at(strings.Split("c/x", "/"))).To(BeNil())
+	g.Expect(o.at(strings.Split("x/y", "/"))).To(BeNil())
 	g.Expect(objectOf(json.RawMessage(`[1]`))).To(BeNil())
 	g.Expect(objectOf(json.RawMessage(`{"a":1`))).To(BeNil())
 }

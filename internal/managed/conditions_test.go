@@ -224,7 +224,7 @@ func TestMoreReports(t *testing.T) {
 		after, _ := report(situation(fresh), managed.Plan{Step: managed.StoreID{ID: "x"}}, managed.Outcome{Ran: true})
 		NewWithT(t).Expect(*after.ID).To(Equal("x"))
 	})
-	t.Run("[case-120] a condition that was False is told again", func(t *testing.T) {
+	t.Run("[case-120] a condition that was False is reported again", func(t *testing.T) {
 		in := situation(func(in *managed.Input) {
 			in.Object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionFalse, Reason: "Other"}}
 		})

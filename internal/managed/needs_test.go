@@ -3,6 +3,7 @@ package managed_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -128,9 +129,7 @@ func TestNeedsOfTheItem(t *testing.T) {
 // item is a pool of the workspace.
 func item(id, name string, members map[string]any) databricks.Item {
 	tree := map[string]any{"instance_pool_id": id, "instance_pool_name": name}
-	for member, value := range members {
-		tree[member] = value
-	}
+	maps.Copy(tree, members)
 	text, _ := json.Marshal(tree)
 	return databricks.Item{ID: id, Name: name, JSON: text}
 }

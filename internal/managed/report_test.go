@@ -379,7 +379,7 @@ func TestEventsOfSteps(t *testing.T) {
 		_, events := report(situation(), refused, ran)
 		NewWithT(t).Expect(text(events.Events)).To(Equal([]string{"Warning RequestRefused AcknowledgeRequest: start@1 was refused: m"}))
 	})
-	t.Run("[case-120] an object that stalls is told once", func(t *testing.T) {
+	t.Run("[case-120] an object that stalls is reported once", func(t *testing.T) {
 		g := NewWithT(t)
 		stalls := func(reason string) managed.Plan {
 			return managed.Plan{Verdict: managed.Verdict{Reason: reason, Message: "m", Stalled: true}}

@@ -127,8 +127,8 @@ func TestTheFirstComparison(t *testing.T) {
 		"[case-110] adopted, no create": {func(in *managed.Input) { in.Object.Status.AppliedDigest = "" }, false},
 	} {
 		found := situation(nine, row.change).Compared
-		NewWithT(t).Expect(len(found.Normalized) == 1).To(Equal(row.normalized), name)
-		NewWithT(t).Expect(len(found.Differences) == 1).To(Equal(!row.normalized), name)
+		NewWithT(t).Expect(found.Normalized).To(HaveLen(map[bool]int{true: 1}[row.normalized]), name)
+		NewWithT(t).Expect(found.Differences).To(HaveLen(map[bool]int{false: 1}[row.normalized]), name)
 	}
 }
 
@@ -207,7 +207,8 @@ func TestThePauseBetweenCorrections(t *testing.T) {
 	count := func(n int32, ago time.Duration) change {
 		return func(in *managed.Input) {
 			in.Object.Status.Corrections = []v1alpha1.Correction{
-				{Subject: "existence", Count: 90, CorrectedTime: &corrected}, {Subject: "fields", Count: n},
+				{Subject: "existence", Count: 90, CorrectedTime: &corrected},
+				{Subject: "fields", Count: n},
 				{Subject: "fields", Count: n, CorrectedTime: new(metav1.NewTime(noon.Add(-ago)))},
 			}
 		}

@@ -2,6 +2,7 @@ package histories
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,25 +62,23 @@ func isScheduled(object document) bool { return text(object, "spec", "runPolicy"
 // awaitHours lets time pass until the check of the next quiet time is away from the edges,
 // if an object follows the hours.
 func (w *world) awaitHours() {
-	for _, object := range w.server.allOf(clusters) {
-		if isScheduled(object) {
-			now := time.Now()
-			at := now.Add(quiet).Truncate(time.Hour).Add(checkedFrom)
-			if at.Before(now.Add(quiet)) {
-				at = at.Add(time.Hour)
-			}
-			pass(at.Sub(now.Add(quiet)))
-			return
-		}
+	if !slices.ContainsFunc(w.server.allOf(clusters), isScheduled) {
+		return
 	}
+	now := time.Now()
+	at := now.Add(quiet).Truncate(time.Hour).Add(checkedFrom)
+	if at.Before(now.Add(quiet)) {
+		at = at.Add(time.Hour)
+	}
+	pass(at.Sub(now.Add(quiet)))
 }
 
 // power is what is known of the power of one cluster, apart from its state.
 type power struct {
 	// runningSince is when it was first seen to run; zero: it does not.
 	runningSince time.Time
-	// endedAt and startedAt are when another actor terminated or started it; zero: nobody
-	// did since the opposite.
+	// endedAt and startedAt are when another actor terminated or started it; zero: it did not
+	// happen since the opposite.
 	endedAt, startedAt time.Time
 }
 

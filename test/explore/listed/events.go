@@ -52,7 +52,7 @@ func (m *Model) enabled(s *state, with func(event)) {
 		if r == (request{}) {
 			break
 		}
-		who := int8(i) //nolint:gosec // four at most
+		who := int8(i)
 		with(event{requestArrives, who, plainly})
 		if r.waiter != 0 && fault {
 			with(event{requestArrives, who, isLost})
@@ -61,7 +61,7 @@ func (m *Model) enabled(s *state, with func(event)) {
 		}
 	}
 	for i := range s.processes {
-		s.enabledOf(int8(i), fault, with) //nolint:gosec // two
+		s.enabledOf(int8(i), fault, with)
 	}
 	with(event{kind: timePasses})
 }
@@ -85,7 +85,7 @@ func (s *state) enabledOutside(with func(event)) {
 	}
 	for i, r := range s.remotes {
 		if left.Elsewhere > 0 && r.live && r.visible {
-			with(event{kind: deletedElsewhere, who: int8(i)}) //nolint:gosec // four at most
+			with(event{kind: deletedElsewhere, who: int8(i)})
 		}
 	}
 }
@@ -307,7 +307,7 @@ func (m *Model) normalize(s *state) {
 // undate drops the time of a creation that is not pending, or whose remote object is known by
 // its tag: the operator waits by its own clock.
 func undate(c *creation, isDated bool) {
-	if c.decided != 0 && !(c.pending && isDated) {
+	if c.decided != 0 && (!c.pending || !isDated) {
 		c.decided = long
 	}
 }

@@ -192,7 +192,7 @@ func (m *Model) check(s *state) violation {
 		return s.violated
 	}
 	for i, end := range s.ended {
-		live := s.liveOf(int8(i + 1)) //nolint:gosec // two at most
+		live := s.liveOf(int8(i + 1))
 		if live > 1 {
 			return twoRemotes
 		}
@@ -301,14 +301,14 @@ func (m *Model) take(s *state, r request) (id int8) {
 		}
 		if other.uid == 0 {
 			s.remotes[i] = remote{uid: r.uid, created: today, live: true}
-			return int8(i + 1) //nolint:gosec // four at most
+			return int8(i + 1)
 		}
 	}
 	// A slot of one that is gone and that nothing names any more.
 	for i, other := range s.remotes {
-		if !other.live && !s.isNamed(int8(i+1)) { //nolint:gosec // four at most
+		if !other.live && !s.isNamed(int8(i+1)) {
 			s.remotes[i] = remote{uid: r.uid, created: today, live: true}
-			return int8(i + 1) //nolint:gosec // four at most
+			return int8(i + 1)
 		}
 	}
 	panic("more remote objects than the model has room for")
@@ -325,7 +325,8 @@ func (s *state) isNamed(id int8) bool {
 		}
 	}
 	for _, p := range s.processes {
-		if p.cached.id == id || p.work.id == id || p.step.id == id || p.step.created == id || p.attempts.last.id == id || p.item.id == id || p.list.ids>>(id-1)&1 == 1 {
+		isRead := p.item.id == id || p.list.ids>>(id-1)&1 == 1
+		if isRead || p.cached.id == id || p.work.id == id || p.step.id == id || p.step.created == id || p.attempts.last.id == id {
 			return true
 		}
 	}

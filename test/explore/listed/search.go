@@ -208,7 +208,7 @@ func (m *Model) finish(s state) state {
 		found := false
 		for i := range s.processes {
 			if at := s.processes[i].at; at != decides && at != waits {
-				next, found = event{processActs, int8(i), plainly}, true //nolint:gosec // two
+				next, found = event{processActs, int8(i), plainly}, true
 			}
 		}
 		if !found && s.requests[0] != (request{}) {

@@ -1,6 +1,7 @@
 package listed
 
 import (
+	"slices"
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/internal/managed"
@@ -92,25 +93,23 @@ func (s *state) shift() {
 // compress numbers the ordered moments of each tick from 1 on.
 func (p *process) compress() {
 	all := p.ordered()
-	before := [5]stamp{}
-	for i, at := range all {
-		before[i] = *at
+	var before []stamp
+	for _, at := range all {
+		before = append(before, *at)
 	}
-	for i, at := range all {
-		if before[i] <= long {
+	slices.Sort(before)
+	before = slices.Compact(before)
+	for _, at := range all {
+		if *at <= long {
 			continue
 		}
 		order := stamp(1)
-		for j := range all {
-			earlier := before[j].tickOf() == before[i].tickOf() && before[j] < before[i]
-			for k := range j {
-				earlier = earlier && before[k] != before[j] // each moment counts once
-			}
-			if earlier {
+		for _, other := range before {
+			if other < *at && other.tickOf() == at.tickOf() {
 				order++
 			}
 		}
-		*at = before[i].tickOf() + order
+		*at = at.tickOf() + order
 	}
 }
 
