@@ -45,6 +45,8 @@ COVERED   := ./internal/plan ./internal/report ./internal/drift ./internal/diff
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml config/admission/preview.yaml \
 	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md docs/kubectl-dbc.md
 
+# TestBlastRadius measures latencies; `make reliability` runs it alone.
+GO_TEST  := go test -shuffle=on -parallel=4 -timeout=40m -skip '^TestBlastRadius$$'
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
 ##@ Getting started
@@ -77,15 +79,17 @@ test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run the tests against a real 
 ##. PKG=./internal/plan/... and RUN=case-07 select tests; make reliability measures latencies
 	@rm -rf $(BIN)/statuses
 	@$(if $(RACE),,echo 'test: no C compiler, so without the race detector')
-	go test $(RACE) -shuffle=on -parallel=8 -timeout=40m -skip '^TestBlastRadius$$' $(if $(RUN),-run '$(RUN)') $(PKG)
-ifeq ($(PKG)$(RUN),./...)
+ifneq ($(PKG)$(RUN),./...)
+	$(GO_TEST) $(RACE) $(if $(RUN),-run '$(RUN)') $(PKG)
+else
+	$(GO_TEST) $(RACE) $$(go list ./... | grep -v /test/)
+	# These start programs, or are in full size only without the race detector.
+	$(GO_TEST) ./test/...
+	$(if $(RACE),$(GO_TEST) -race -run '^TestHistories$$' ./test/histories)
 	@for module in $(TESTED); do \
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
 	done
-	# In full size, which the race detector does not allow.
-	go test -count=1 -timeout=20m ./test/histories
-	$(if $(RACE),go test -count=1 -timeout=10m -run '^TestApplyingAnImportChangesNothing$$' ./test/plugin)
 	@$(MAKE) coverage
 endif
 
