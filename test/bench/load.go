@@ -59,16 +59,16 @@ func forEach(ctx context.Context, count int, do func(ctx context.Context, i int)
 
 // apply creates objects, waits until done holds for each and returns the times
 // at which it did.
-func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
+func (r *rig) apply(ctx context.Context, objects []*v1alpha1.DatabricksCluster, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	loaded := make(chan error, 1)
 	go func() {
-		loaded <- forEach(ctx, len(names), func(ctx context.Context, i int) error { return r.api.Create(ctx, newObject(names[i])) })
+		loaded <- forEach(ctx, len(objects), func(ctx context.Context, i int) error { return r.api.Create(ctx, objects[i]) })
 	}()
 	waiting, at := map[string]bool{}, map[string]time.Time{}
-	for _, name := range names {
-		waiting[name] = true
+	for _, object := range objects {
+		waiting[object.Name] = true
 	}
 	for len(waiting) > 0 && ctx.Err() == nil { // an API server may end a watch at any time
 		watching, err := r.api.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
@@ -91,7 +91,7 @@ func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.Dat
 		return nil, fmt.Errorf("create the objects: %w", err)
 	}
 	if len(waiting) > 0 {
-		return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(names), r.logs())
+		return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(objects), r.logs())
 	}
 	return at, nil
 }
@@ -113,50 +113,59 @@ func names(prefix string, count int) []string {
 	return all
 }
 
-// seed adds objects in their final state, and their clusters, as copies of what
-// the operator produced for the model. No operator may run.
-func (r *rig) seed(ctx context.Context, model string, all []string) error {
-	from := &v1alpha1.DatabricksCluster{}
-	if err := r.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: model}, from); err != nil {
-		return fmt.Errorf("read the model: %w", err)
+// model is an object that an operator has created, and its cluster.
+type model struct {
+	object  *v1alpha1.DatabricksCluster
+	cluster simulator.Record
+}
+
+// modelOf reads an object and its cluster.
+func (r *rig) modelOf(ctx context.Context, name string) (model, error) {
+	m := model{object: &v1alpha1.DatabricksCluster{}}
+	if err := r.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, m.object); err != nil {
+		return m, fmt.Errorf("read the model: %w", err)
+	}
+	err := r.simulator.Do(ctx, http.MethodGet, "clusters/"+m.object.Status.ClusterID, nil, &m.cluster)
+	return m, err
+}
+
+// newObjects returns objects with these names.
+func newObjects(names []string) []*v1alpha1.DatabricksCluster {
+	all := make([]*v1alpha1.DatabricksCluster, len(names))
+	for i, name := range names {
+		all[i] = newObject(name)
+	}
+	return all
+}
+
+// seed adds an object in its final state, and its cluster, as copies of what the
+// operator produced for the model. No operator may run.
+func (r *rig) seed(ctx context.Context, from model, name string) error {
+	object := newObject(name)
+	object.Spec.Connection = from.object.Spec.Connection
+	object.Labels = from.object.Labels
+	object.Finalizers = from.object.Finalizers
+	if err := r.api.Create(ctx, object); err != nil {
+		return fmt.Errorf("seed an object: %w", err)
+	}
+	var answer struct {
+		ID string `json:"cluster_id"`
+	}
+	err := r.simulator.Do(ctx, http.MethodPost, "clusters", simulator.Seed{
+		Workspace: from.cluster.Workspace, Source: "API", State: simulator.Running, Spec: specLike(from.cluster.Spec, from.object, object),
+	}, &answer)
+	if err != nil {
+		return err
 	}
 	var made simulator.Record
-	if err := r.simulator.Do(ctx, http.MethodGet, "clusters/"+from.Status.ClusterID, nil, &made); err != nil {
+	if err := r.simulator.Do(ctx, http.MethodGet, "clusters/"+answer.ID, nil, &made); err != nil {
 		return err
 	}
-	objects := make([]*v1alpha1.DatabricksCluster, len(all))
-	ids := make([]string, len(all))
-	err := forEach(ctx, len(all), func(ctx context.Context, i int) error {
-		object := newObject(all[i])
-		object.Finalizers = from.Finalizers
-		if err := r.api.Create(ctx, object); err != nil {
-			return err
-		}
-		objects[i] = object
-		var answer struct {
-			ID string `json:"cluster_id"`
-		}
-		err := r.simulator.Do(ctx, http.MethodPost, "clusters", simulator.Seed{
-			Source: "API", State: simulator.Running, Spec: specLike(made.Spec, from, object),
-		}, &answer)
-		ids[i] = answer.ID
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("seed objects and clusters: %w", err)
+	object.Status = statusLike(from.object, object.Name, answer.ID, made.Created)
+	if err := r.api.Status().Update(ctx, object); err != nil {
+		return fmt.Errorf("seed the status of an object: %w", err)
 	}
-	records, err := r.simulator.Clusters(ctx)
-	if err != nil {
-		return err
-	}
-	created := map[string]time.Time{}
-	for i := range records {
-		created[records[i].ID] = records[i].Created
-	}
-	return forEach(ctx, len(all), func(ctx context.Context, i int) error {
-		objects[i].Status = statusLike(from, objects[i].Name, ids[i], created[ids[i]])
-		return r.api.Status().Update(ctx, objects[i])
-	})
+	return nil
 }
 
 // specLike returns the model's specification as the operator would have

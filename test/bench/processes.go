@@ -35,11 +35,23 @@ type parameters struct {
 	arrivals int
 	// oversized is the number of objects with a specification of 900 KB.
 	oversized int
+	// growth are the numbers of objects of P14, and growthIdle how long the
+	// operator is measured at each when it is quiet.
+	growth     []int
+	growthIdle time.Duration
+	// workspaces and silent are the numbers of workspaces of P15.
+	workspaces, silent int
 }
 
 var (
-	shortParameters = parameters{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40}
-	fullParameters  = parameters{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120}
+	shortParameters = parameters{
+		objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40,
+		growth: []int{thousand, 3 * thousand}, workspaces: 90, silent: 10,
+	}
+	fullParameters = parameters{
+		objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120,
+		growth: figures.Sizes, growthIdle: time.Minute, workspaces: 900, silent: 100,
+	}
 )
 
 const (
@@ -64,6 +76,15 @@ type processes struct {
 	// idleArrival is the 99th percentile for an idle operator.
 	idleArrival float64
 	arrived     int
+}
+
+// measureOne measures everything of one operator in one workspace.
+func measureOne(ctx context.Context, binaries programs.Binaries, p *processes) (err error) {
+	if p.rig, err = newRig(ctx, binaries, 0); err != nil {
+		return err
+	}
+	p.progress("started a control plane and a workspace")
+	return p.measure(ctx)
 }
 
 // measure runs all steps in order; each depends on the state that the one
@@ -115,7 +136,7 @@ func (p *processes) applyThousand(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if _, err := p.apply(ctx, names("first", thousand), isReady); err != nil {
+	if _, err := p.apply(ctx, newObjects(names("first", thousand)), isReady); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -169,12 +190,23 @@ func (p *processes) awaitLeader(ctx context.Context, one *operator) error {
 // awaitIdle waits until an operator has reconciled this number of objects and
 // is idle: neither API receives requests from it.
 func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) error {
+	_, err := p.settle(ctx, 5*time.Minute, objects, one)
+	return err
+}
+
+// settle waits until operators have reconciled this number of objects in all
+// and are idle, and returns when the last change was seen.
+func (p *processes) settle(ctx context.Context, timeout time.Duration, objects int, all ...*operator) (since time.Time, err error) {
 	var last string
-	var since time.Time
-	return p.await(ctx, "the operator to be idle", 5*time.Minute, func(ctx context.Context) (bool, error) {
-		now, err := one.work(ctx)
-		if err != nil {
-			return false, err
+	err = p.await(ctx, "the operator to be idle", timeout, func(ctx context.Context) (bool, error) {
+		var now work
+		for _, one := range all {
+			its, err := one.work(ctx)
+			if err != nil {
+				return false, err
+			}
+			now.reconciled += its.reconciled
+			now.waiting += its.waiting
 		}
 		written, err := p.kubernetesWrites(ctx)
 		if err != nil {
@@ -190,6 +222,7 @@ func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) e
 		}
 		return time.Since(since) >= quietPeriod, nil
 	})
+	return since, err
 }
 
 // idleAtThousand measures P10 at a thousand objects, and P7 in a short run.
@@ -238,7 +271,12 @@ func (p *processes) seedRemaining(ctx context.Context) error {
 	if p.parameters.objects == thousand {
 		return nil
 	}
-	return p.seed(ctx, "first-00000", names("grown", p.parameters.objects-thousand))
+	from, err := p.modelOf(ctx, "first-00000")
+	if err != nil {
+		return err
+	}
+	all := names("grown", p.parameters.objects-thousand)
+	return forEach(ctx, len(all), func(ctx context.Context, i int) error { return p.seed(ctx, from, all[i]) })
 }
 
 // restartBeside runs restart and, in a full run, concurrently measures creates
@@ -326,6 +364,9 @@ func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, a
 		}
 		p.arrived++
 		object := newObject(fmt.Sprintf("arrival-%05d", p.arrived))
+		if len(p.workspaces) > 0 {
+			object = p.objectIn(p.workspaces[p.arrived%p.parameters.workspaces], object.Name)
+		}
 		at := time.Now()
 		if err := p.api.Create(ctx, object); err != nil {
 			return nil, fmt.Errorf("create an object: %w", err)
@@ -553,7 +594,7 @@ func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figur
 		return nil, err
 	}
 	const hundred = 100
-	seen, err := r.apply(ctx, names("launch", hundred), func(object *v1alpha1.DatabricksCluster) bool {
+	seen, err := r.apply(ctx, newObjects(names("launch", hundred)), func(object *v1alpha1.DatabricksCluster) bool {
 		return object.Status.State == string(simulator.Running)
 	})
 	if err != nil {
