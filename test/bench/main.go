@@ -34,8 +34,8 @@ var page = filepath.Join("docs", "performance.md")
 
 // options are the values of the flags.
 type options struct {
-	short, doc bool
-	only, keep string
+	short, doc           bool
+	only, keep, profiles string
 	// rows are the targets to measure; empty means all.
 	rows []string
 	// largest is the highest number of objects of P14; 0 means all sizes.
@@ -48,6 +48,7 @@ func main() {
 	flag.BoolVar(&o.doc, "doc", false, "write the table into "+page)
 	flag.StringVar(&o.only, "only", "", "virtual or processes: measure only that part")
 	flag.StringVar(&o.keep, "keep", "", "file that keeps figures between runs, so that parts can be measured separately")
+	flag.StringVar(&o.profiles, "profiles", "", "directory for profiles of the operator's first half minute, one of CPU and one of allocations for each start")
 	flag.Func("rows", "targets to measure, such as P14,P15 (default: all)", func(value string) error {
 		o.rows = strings.Split(value, ",")
 		return nil
@@ -235,7 +236,11 @@ func (b *bench) measureProcesses(ctx context.Context) error {
 		return fmt.Errorf("make a directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(directory) }()
-	binaries, err := programs.Build(ctx, directory)
+	flags, err := profiling(directory, b.profiles)
+	if err != nil {
+		return err
+	}
+	binaries, err := programs.Build(ctx, directory, flags...)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ func (p Processes) Figure(figure string, objects int, value float64) Figure {
 // The figures that are measured at every number of objects.
 const (
 	GrowthCalls        = "calls"       // per cluster and hour, quiet
+	GrowthFirst        = "first"       // seconds from a start until all clusters of one workspace are known
 	GrowthRestart      = "restart"     // seconds from a start until quiet
 	GrowthRestartCalls = "restarted"   // Databricks calls meanwhile
 	GrowthWrites       = "writes"      // of them, those that change something

@@ -42,7 +42,15 @@ var Policies = []Policy{
 	{"10m", "a GET and a pin list per object per 10 min"},
 }
 
-// Policy is a polling policy.
+// Tools are the policies of tools that read every object of their state in each
+// run, at most 15 calls a second, which is the default of the SDK that both use.
+// Each is measured with a run per hour.
+var Tools = []Policy{
+	{"terraform", "Terraform, a plan per hour: a GET and a read of the pin per object"},
+	{"bundle", "asset bundle of the CLI, a plan per hour: a GET per object"},
+}
+
+// Policy is a policy by which others read clusters.
 type Policy struct{ Name, Description string }
 
 // Key returns the key of one of the policy's figures.
@@ -57,7 +65,8 @@ const (
 	PeerProduct = "product" // PeerCalls times PeerMean
 	PeerCreate  = "create"  // calls per create→RUNNING
 	PeerState   = "state"   // 95th percentile, seconds until RUNNING is observed
-	PeerRestart = "restart" // calls in ten minutes after a restart, at 10,000
+	PeerRestart = "restart" // calls in ten minutes after a restart, or after a run began, at 10,000
+	PeerChange  = "change"  // calls to resize one of 1,000 clusters, until the end of the resize is known
 )
 
 const (
