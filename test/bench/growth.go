@@ -41,8 +41,8 @@ func measureGrowth(ctx context.Context, binaries programs.Binaries, p *processes
 	for _, size := range p.parameters.growth {
 		began, from := time.Now(), total
 		total = size
-		err := forEach(ctx, total-from, func(ctx context.Context, i int) error {
-			return p.seed(ctx, models[i%shards], fmt.Sprintf("grown-%06d", from+i))
+		err := p.seed(ctx, total-from, func(i int) (model, string) {
+			return models[i%shards], fmt.Sprintf("grown-%06d", from+i)
 		})
 		if err != nil {
 			return err

@@ -89,6 +89,7 @@ func run(ctx context.Context, o options) error {
 	if err := b.saveFigures(); err != nil {
 		return err
 	}
+	b.measured.Complete(b.short)
 	describeRun := b.describeRun(ctx)
 	fmt.Fprint(os.Stdout, figures.Text(describeRun, b.measured, terminal()))
 	if missing := figures.Missing(b.measured, o.short); len(missing) > 0 && o.only == "" && len(o.rows) == 0 {

@@ -276,7 +276,7 @@ func (p *processes) seedRemaining(ctx context.Context) error {
 		return err
 	}
 	all := names("grown", p.parameters.objects-thousand)
-	return forEach(ctx, len(all), func(ctx context.Context, i int) error { return p.seed(ctx, from, all[i]) })
+	return p.seed(ctx, len(all), func(i int) (model, string) { return from, all[i] })
 }
 
 // restartBeside runs restart and, in a full run, concurrently measures creates

@@ -26,8 +26,8 @@ func measureWorkspaces(ctx context.Context, binaries programs.Binaries, p *proce
 	if err != nil {
 		return err
 	}
-	err = forEach(ctx, healthy*(perWorkspace-1), func(ctx context.Context, i int) error {
-		return p.seed(ctx, models[i%healthy], fmt.Sprintf("grown-%06d", i))
+	err = p.seed(ctx, healthy*(perWorkspace-1), func(i int) (model, string) {
+		return models[i%healthy], fmt.Sprintf("grown-%06d", i)
 	})
 	if err != nil {
 		return err

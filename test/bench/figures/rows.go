@@ -126,6 +126,19 @@ var Rows = []Row{
 	{ID: "P13", Figure: "wait of its create behind 1,000 refused creates", Unit: "tokens", Key: "P13.refused.create", Max: limit(2), Reference: firstRelease},
 	{ID: "P13", Figure: "of its resize", Unit: "tokens", Key: "P13.refused.resize", Max: limit(2), Reference: firstRelease},
 	{ID: "P13", Figure: "of its delete", Unit: "tokens", Key: "P13.refused.delete", Max: limit(2), Reference: firstRelease},
+	{ID: "P14", Figure: "calls per cluster and hour at all sizes, most ÷ fewest", Unit: "×", Key: "P14.calls", Max: limit(1.1), At: Largest},
+	{ID: "P14", Figure: "heap per object", Unit: "KiB", Key: "P14.heap", Max: limit(12), At: Largest},
+	{ID: "P14", Figure: "the same relative to 10,000 objects", Unit: "×", Key: "P14.heap.ratio", Max: limit(1.05), At: Largest},
+	{ID: "P14", Figure: "restart until quiet, per 10,000 objects", Unit: "s", Key: "P14.restart", Max: limit(30), At: Largest},
+	{ID: "P14", Figure: "the same, 4 shards", Unit: "s", Key: "P14.shards.restart", Max: limit(30), At: Largest},
+	{ID: "P14", Figure: "Databricks writes meanwhile", Key: "P14.writes", Max: limit(0), At: Largest},
+	{ID: "P15", Figure: "calls per hour of a workspace that answers", Key: "P15.calls", Max: limit(15), At: all},
+	{ID: "P15", Figure: "attempts per hour to call a silent one", Key: "P15.silent", At: all},
+	{ID: "P15", Figure: "until the clusters of all others are known, relative to without silent ones", Unit: "×", Key: "P15.delay", Max: limit(1.05), At: all},
+	{ID: "P15", Figure: "longest until drift in them is seen", Unit: "min", Key: "P15.drift", Max: limit(5), At: all},
+	{ID: "P15", Figure: "created until POST beside silent ones, after a restart, p99", Unit: "s", Key: "P15.beside", Max: limit(2), At: all},
+	{ID: "P15", Figure: "the same without silent ones", Unit: "s", Key: "P15.alone", At: all},
+	{ID: "P15", Figure: "resident memory, highest", Unit: "MiB", Key: "P15.resident", Max: limit(400), At: all},
 	{ID: "P16", Figure: "objects with specs of 900 KB that are admitted", Key: "P16.admitted", Max: limit(0), Reference: "all"},
 	{ID: "P16", Figure: "memory for 900 KB of multi-byte text, admitted", Unit: "× stored", Key: "P16.arrived", Max: limit(1.5), Reference: firstReleaseMemory},
 	{ID: "P16", Figure: "the same after a restart", Unit: "× stored", Key: "P16.restarted", Max: limit(1.5), Reference: firstReleaseMemory, FullOnly: true},
@@ -148,12 +161,12 @@ const leaseSeconds = 15
 // Verdict is the result of comparing a figure with its target.
 type Verdict string
 
-// Partial is the verdict on a figure of fewer objects than the target requires.
+// Partial is the verdict on a figure of fewer objects than the target is for.
 const (
 	Pass     Verdict = "pass"
 	Miss     Verdict = "miss"
 	NoTarget Verdict = ""
-	Partial  Verdict = "10,000 only"
+	Partial  Verdict = "fewer objects"
 	LeftOut  Verdict = "full run"
 )
 
@@ -190,7 +203,28 @@ func Missing(measured Set, short bool) []string {
 			addIfMissing(key)
 		}
 	}
+	for _, policy := range slices.Concat(Policies, Tools) {
+		for _, figure := range policy.figures() {
+			addIfMissing(policy.Key(figure))
+		}
+	}
+	if !short {
+		for _, size := range Sizes {
+			for _, column := range growthFigures {
+				addIfMissing(OneProcess.Key(column.figure, size))
+			}
+		}
+	}
 	return missing
+}
+
+// figures returns the figures of the policy in the table of the peers.
+func (p Policy) figures() []string {
+	all := []string{PeerCalls, PeerPins, PeerMean, PeerProduct, PeerChange, PeerRestart}
+	if slices.Contains(Policies, p) {
+		all = append(all, PeerCreate)
+	}
+	return all
 }
 
 // peers returns the keys of the peers' figures in the row.
