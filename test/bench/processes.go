@@ -135,15 +135,20 @@ func (p *processes) applyThousand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	meter, err := p.startMeter(one)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	if _, err := p.apply(ctx, newObjects(names("first", thousand)), isReady); err != nil {
 		return err
 	}
 	took := time.Since(began)
-	used, err := one.cpu()
+	used, err := meter.read(one)
 	if err != nil {
 		return err
 	}
+	p.measured.Add(used.figures("P9", took)...)
 	calls, err := p.calls(ctx)
 	if err != nil {
 		return err
@@ -152,7 +157,7 @@ func (p *processes) applyThousand(ctx context.Context) error {
 		figures.Figure{Key: "P9.ready", Value: took.Seconds()},
 		figures.Figure{Key: "P9.created", Value: lastCreate(calls).Sub(began).Seconds()},
 		figures.Figure{Key: "P9.calls", Value: float64(len(calls)) / thousand},
-		figures.Figure{Key: "P9.cpu", Value: used.Seconds()},
+		figures.Figure{Key: "P9.cpu", Value: used[figures.CPUOperator].Seconds()},
 	)
 	if err := p.awaitIdle(ctx, one, 0); err != nil {
 		return err
@@ -400,7 +405,10 @@ func (p *processes) arrivalsIdle(ctx context.Context) error {
 		return err
 	}
 	p.idleArrival = figures.Quantile(0.99, late...)
-	p.measured.Add(figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.parameters.objects})
+	p.measured.Add(
+		figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.parameters.objects},
+		figures.Figure{Key: "P4.idle.median", Value: figures.Quantile(0.5, late...), Objects: p.parameters.objects},
+	)
 	return nil
 }
 
@@ -431,10 +439,17 @@ func (p *processes) arrivalsBusy(ctx context.Context) error {
 // and new ones are created from the first to the last reconcile.
 func (p *processes) arrivalsInDrain(ctx context.Context) error {
 	var all []float64
+	var took time.Duration
+	sum := usage{}
 	for range p.parameters.repeats {
 		if err := p.operators[len(p.operators)-1].Stop(); err != nil {
 			return err
 		}
+		meter, err := p.startMeter(nil)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
 		one, err := p.start(ctx)
 		if err != nil {
 			return err
@@ -454,13 +469,21 @@ func (p *processes) arrivalsInDrain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		used, err := meter.read(one)
+		if err != nil {
+			return err
+		}
+		took += time.Since(began)
+		sum.add(used)
 		all = append(all, late...)
 		if err := p.awaitIdle(ctx, one, p.parameters.objects); err != nil {
 			return err
 		}
 	}
 	late := figures.Quantile(0.99, all...)
+	p.measured.Add(sum.figures("P4", took)...)
 	p.measured.Add(
+		figures.Figure{Key: "P4.drain.median", Value: figures.Quantile(0.5, all...), Objects: p.parameters.objects, Runs: p.parameters.repeats},
 		figures.Figure{Key: "P4.drain", Value: late, Objects: p.parameters.objects, Runs: p.parameters.repeats},
 		figures.Figure{Key: "P4.ratio", Value: late / p.idleArrival, Objects: p.parameters.objects, Runs: p.parameters.repeats},
 	)

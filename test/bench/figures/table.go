@@ -130,6 +130,7 @@ func Text(run Run, measured Set, colour bool) string {
 		out.WriteString(line + "\n")
 	}
 	writeText(&out, paint, "peers, run against the same simulated workspace", append([][]string{peerHeadings}, peerCells(measured)...))
+	writeText(&out, paint, "share of all cores, by program", cpuTable(measured))
 	writeText(&out, paint, "growth (P14)", growthTable(measured))
 	if note := growthNote(measured); note != "" {
 		out.WriteString("\n" + note + "\n")
@@ -192,6 +193,8 @@ func Markdown(run Run, measured Set) string {
 	writeTable(&out, table)
 	out.WriteString("\nThe peers' policies, in the same run against the same simulated workspace:\n\n")
 	writeTable(&out, append([][]string{peerHeadings}, peerCells(measured)...))
+	out.WriteString("\nThe share of all cores that each program used:\n\n")
+	writeTable(&out, cpuTable(measured))
 	out.WriteString("\n### Growth\n\n")
 	writeTable(&out, growthTable(measured))
 	if note := growthNote(measured); note != "" {
