@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 	"github.com/databricks-operator/databricks-operator/test/programs"
@@ -38,7 +42,7 @@ func measureGrowth(ctx context.Context, binaries programs.Binaries, p *processes
 		return err
 	}
 	total := len(models)
-	for _, size := range p.parameters.growth {
+	for n, size := range p.parameters.growth {
 		began, from := time.Now(), total
 		total = size
 		err := p.seed(ctx, total-from, func(i int) (model, string) {
@@ -48,7 +52,11 @@ func measureGrowth(ctx context.Context, binaries programs.Binaries, p *processes
 			return err
 		}
 		p.progress("%d objects (%.0f s)", size, time.Since(began).Seconds())
-		if err := p.restartOf(ctx, size, figures.OneProcess, p.parameters.growthIdle); err != nil {
+		idle := time.Duration(0)
+		if n == len(p.parameters.growth)-1 {
+			idle = p.parameters.growthIdle
+		}
+		if err := p.restartOf(ctx, size, figures.OneProcess, idle); err != nil {
 			return err
 		}
 		if err := p.keep(); err != nil {
@@ -148,6 +156,11 @@ func (p *processes) restartOf(ctx context.Context, size int, kind figures.Proces
 		}
 		p.measured.Add(kind.Figure(figures.GrowthIdle, size, millicores(now.cpu-sum.cpu, idle)))
 	}
+	if size == p.parameters.growth[0] {
+		if err := p.watchEvents(ctx, all[0]); err != nil {
+			return err
+		}
+	}
 	heap := 0.0
 	for _, one := range all {
 		live, err := p.liveHeap(ctx, one)
@@ -162,6 +175,37 @@ func (p *processes) restartOf(ctx context.Context, size int, kind figures.Proces
 			return err
 		}
 	}
+	return nil
+}
+
+// watchEvents measures the allocations of a watch event of an object that does
+// not change for the operator.
+func (p *processes) watchEvents(ctx context.Context, one *operator) error {
+	const changed = 500
+	first, err := one.work(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := one.work(ctx)
+	if err != nil {
+		return err
+	}
+	err = forEach(ctx, changed, func(ctx context.Context, i int) error {
+		object := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("grown-%06d", shards+i)}}
+		return p.api.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"example.com/note": "changed"}}}`)))
+	})
+	if err != nil {
+		return fmt.Errorf("change the objects: %w", err)
+	}
+	if err := pause(ctx, quietPeriod); err != nil {
+		return err
+	}
+	now, err := one.work(ctx)
+	if err != nil {
+		return err
+	}
+	reading := before.allocations - first.allocations // of the metrics
+	p.measured.Add(figures.Figure{Key: "P14.event", Value: max(now.allocations-before.allocations-reading, 0) / changed})
 	return nil
 }
 

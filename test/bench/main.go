@@ -29,8 +29,11 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
 
-// page contains the table of a full run.
-var page = filepath.Join("docs", "performance.md")
+// page contains the table of a full run, and picture shows the growth.
+var (
+	page    = filepath.Join("docs", "performance.md")
+	picture = filepath.Join("docs", "images", "growth.svg")
+)
 
 // options are the values of the flags.
 type options struct {
@@ -44,12 +47,12 @@ type options struct {
 
 func main() {
 	var o options
-	flag.BoolVar(&o.short, "short", false, "three minutes, with 1,000 objects instead of 10,000")
+	flag.BoolVar(&o.short, "short", false, "four minutes, with 1,000 objects instead of 10,000")
 	flag.BoolVar(&o.doc, "doc", false, "write the table into "+page)
 	flag.StringVar(&o.only, "only", "", "virtual or processes: measure only that part")
 	flag.StringVar(&o.keep, "keep", "", "file that keeps figures between runs, so that parts can be measured separately")
 	flag.StringVar(&o.profiles, "profiles", "", "directory for profiles of the operator's first half minute, one of CPU and one of allocations for each start")
-	flag.Func("rows", "targets to measure, such as P14,P15 (default: all)", func(value string) error {
+	flag.Func("rows", "targets to measure, such as P14,P15,"+figures.BudgetsID+" (default: all)", func(value string) error {
 		o.rows = strings.Split(value, ",")
 		return nil
 	})
@@ -65,7 +68,7 @@ func main() {
 }
 
 // run measures and prints the figures. A missed target is not an error; a
-// missing figure is.
+// missing figure and an exceeded budget are.
 func run(ctx context.Context, o options) error {
 	switch {
 	case o.only != "" && o.only != "virtual" && o.only != "processes":
@@ -77,6 +80,11 @@ func run(ctx context.Context, o options) error {
 	b := &bench{options: o, measured: figures.Set{}, began: began}
 	if err := b.loadFigures(); err != nil {
 		return err
+	}
+	if o.only == "" && b.wants(figures.BudgetsID) {
+		if err := b.allocations(ctx); err != nil {
+			return err
+		}
 	}
 	if err := b.measureWithoutClock(ctx); err != nil {
 		return err
@@ -96,7 +104,12 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("not measured: %s", strings.Join(missing, ", "))
 	}
 	if o.doc {
-		return document(describeRun, b.measured)
+		if err := document(describeRun, b.measured); err != nil {
+			return err
+		}
+	}
+	if exceeded := figures.Exceeded(b.measured); len(exceeded) > 0 {
+		return fmt.Errorf("budgets are exceeded:\n%s", strings.Join(exceeded, "\n"))
 	}
 	return nil
 }
@@ -314,8 +327,10 @@ func document(describeRun figures.Run, measured figures.Set) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(page, []byte(written), 0o644); err != nil { //nolint:gosec // documentation is public
-		return fmt.Errorf("write the page: %w", err)
+	for file, content := range map[string][]byte{page: []byte(written), picture: figures.Picture(measured)} {
+		if err := os.WriteFile(file, content, 0o644); err != nil { //nolint:gosec // documentation is public
+			return fmt.Errorf("write the page: %w", err)
+		}
 	}
 	return nil
 }

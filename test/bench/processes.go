@@ -36,7 +36,7 @@ type parameters struct {
 	// oversized is the number of objects with a specification of 900 KB.
 	oversized int
 	// growth are the numbers of objects of P14, and growthIdle how long the
-	// operator is measured at each when it is quiet.
+	// operator is measured at the last when it is quiet: at least one list.
 	growth     []int
 	growthIdle time.Duration
 	// workspaces and silent are the numbers of workspaces of P15.
@@ -50,7 +50,7 @@ var (
 	}
 	fullParameters = parameters{
 		objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120,
-		growth: figures.Sizes, growthIdle: time.Minute, workspaces: 900, silent: 100,
+		growth: figures.Sizes, growthIdle: 5 * time.Minute, workspaces: 900, silent: 100,
 	}
 )
 

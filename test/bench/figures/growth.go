@@ -89,6 +89,11 @@ func (s Set) sizesOf(kind Processes, figure string) []int {
 // sizes that do not fit into the machine, from a line through those that do,
 // and in any run the rows of P14 that compare sizes.
 func (s Set) Complete(short bool) {
+	for key, size := range map[string]int{"P10.1000": 1_000, "P10.10000": all} {
+		if one, known := s[key]; known {
+			s.Add(OneProcess.Figure(GrowthIdle, size, one.Value))
+		}
+	}
 	if !short {
 		for _, column := range growthFigures {
 			s.extrapolate(column.figure)

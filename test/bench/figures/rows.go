@@ -210,6 +210,9 @@ func Missing(measured Set, short bool) []string {
 			addIfMissing(policy.Key(figure))
 		}
 	}
+	for _, one := range GoBenchmarks {
+		addIfMissing(one.Key())
+	}
 	for _, one := range measuredCPU {
 		for _, column := range programColumns {
 			addIfMissing(CPUKey(one.target, column.program))
@@ -218,7 +221,9 @@ func Missing(measured Set, short bool) []string {
 	if !short {
 		for _, size := range Sizes {
 			for _, column := range growthFigures {
-				addIfMissing(OneProcess.Key(column.figure, size))
+				if column.figure != GrowthIdle || size == Largest {
+					addIfMissing(OneProcess.Key(column.figure, size))
+				}
 			}
 		}
 	}

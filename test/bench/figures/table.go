@@ -135,6 +135,9 @@ func Text(run Run, measured Set, colour bool) string {
 	if note := growthNote(measured); note != "" {
 		out.WriteString("\n" + note + "\n")
 	}
+	if budgets := budgetTable(measured); len(budgets) > 1 {
+		writeText(&out, paint, "budgets", budgets)
+	}
 	fmt.Fprintf(&out, "\n%d pass, %d miss", counts[Pass], counts[Miss])
 	if left := counts[Partial] + counts[LeftOut]; left > 0 {
 		fmt.Fprintf(&out, ", %d only in a full run (make bench)", left)
@@ -195,6 +198,8 @@ func Markdown(run Run, measured Set) string {
 	writeTable(&out, append([][]string{peerHeadings}, peerCells(measured)...))
 	out.WriteString("\nThe share of all cores that each program used:\n\n")
 	writeTable(&out, cpuTable(measured))
+	out.WriteString("\nThe benchmark fails if one of these figures, which do not depend on the speed of the machine, exceeds its budget:\n\n")
+	writeTable(&out, budgetTable(measured))
 	out.WriteString("\n### Growth\n\n")
 	writeTable(&out, growthTable(measured))
 	if note := growthNote(measured); note != "" {
