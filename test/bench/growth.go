@@ -64,6 +64,9 @@ func measureGrowth(ctx context.Context, binaries programs.Binaries, p *processes
 		}
 		p.progress("a restart with them (%.0f s)", time.Since(began).Seconds())
 	}
+	if !p.parameters.references {
+		return nil
+	}
 	var flags [][]string
 	for i := range shards {
 		flags = append(flags, []string{fmt.Sprintf("--shard=s%d", i), fmt.Sprintf("--watch-label-selector=%s=s%d", shardLabel, i), "--workspace-status=false"})

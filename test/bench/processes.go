@@ -39,6 +39,9 @@ type parameters struct {
 	// operator is measured at the last when it is quiet: at least one list.
 	growth     []int
 	growthIdle time.Duration
+	// references reports whether the rows of a full run are measured, too, whose
+	// measurement takes long.
+	references bool
 	// workspaces and silent are the numbers of workspaces of P15.
 	workspaces, silent int
 }
@@ -50,7 +53,7 @@ var (
 	}
 	fullParameters = parameters{
 		objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120,
-		growth: figures.Sizes, growthIdle: 5 * time.Minute, workspaces: 900, silent: 100,
+		growth: figures.Sizes, growthIdle: 5 * time.Minute, references: true, workspaces: 900, silent: 100,
 	}
 )
 

@@ -92,7 +92,8 @@ func newRigWith(ctx context.Context, binaries programs.Binaries, launch time.Dur
 	if err := r.putSecret(ctx); err != nil {
 		return r, err
 	}
-	return r, r.openWorkspaces(ctx, wanted)
+	err = r.openWorkspaces(ctx, wanted)
+	return r, err
 }
 
 // setLaunchTime sets the duration of launches; other transitions take no time.

@@ -33,12 +33,15 @@ func measureWorkspaces(ctx context.Context, binaries programs.Binaries, p *proce
 		return err
 	}
 	p.progress("%d objects in %d workspaces", healthy*perWorkspace, healthy)
-	alone, one, err := p.arrivalsOf(ctx, healthy*perWorkspace)
-	if err != nil {
-		return err
-	}
-	if err := one.Stop(); err != nil {
-		return err
+	if p.parameters.references {
+		alone, one, err := p.arrivalsOf(ctx, healthy*perWorkspace)
+		if err != nil {
+			return err
+		}
+		p.measured.Add(figures.Figure{Key: "P15.alone", Value: figures.Quantile(0.99, alone...), Objects: healthy * perWorkspace})
+		if err := one.Stop(); err != nil {
+			return err
+		}
 	}
 	err = forEach(ctx, silent*perWorkspace, func(ctx context.Context, i int) error {
 		return p.api.Create(ctx, p.objectIn(p.workspaces[healthy+i%silent], fmt.Sprintf("silent-%06d", i)))
@@ -56,7 +59,6 @@ func measureWorkspaces(ctx context.Context, binaries programs.Binaries, p *proce
 	}
 	size := (healthy + silent) * perWorkspace
 	p.measured.Add(
-		figures.Figure{Key: "P15.alone", Value: figures.Quantile(0.99, alone...), Objects: size},
 		figures.Figure{Key: "P15.beside", Value: figures.Quantile(0.99, beside...), Objects: size},
 		figures.Figure{Key: "P15.resident", Value: resident, Objects: size},
 	)

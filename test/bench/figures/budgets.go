@@ -28,7 +28,6 @@ var GoBenchmarks = []GoBenchmark{
 	{"internal/databricks", "BenchmarkDecodePage"},
 	{"internal/cache", "BenchmarkUnchangedPage"},
 	{"internal/plan", "BenchmarkCompareUnchanged"},
-	{"internal/metrics", "BenchmarkScrape"},
 }
 
 // GoBenchmark is a benchmark of a package.

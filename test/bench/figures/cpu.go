@@ -38,6 +38,17 @@ var measuredCPU = []struct{ target, description string }{
 	{"P9", "P9, 1,000 objects until Ready"},
 }
 
+// cpuKeys returns the keys of the table of CPU times.
+func cpuKeys() (keys []string) {
+	for _, one := range measuredCPU {
+		keys = append(keys, CPUKey(one.target, CPUWall))
+		for _, column := range programColumns {
+			keys = append(keys, CPUKey(one.target, column.program))
+		}
+	}
+	return keys
+}
+
 // cpuTable returns the cells of the table of CPU times, with its headings: the
 // shares of all cores while a target was measured.
 func cpuTable(measured Set) [][]string {

@@ -73,6 +73,18 @@ var growthFigures = []struct{ heading, figure string }{
 // perObject are the figures that a line through their totals extrapolates.
 var perObject = map[string]bool{GrowthCalls: true, GrowthAllocations: true, GrowthHeap: true}
 
+// growthKeys returns the keys of the table of P14 in a full run.
+func growthKeys() (keys []string) {
+	for _, size := range Sizes {
+		for _, column := range growthFigures {
+			if column.figure != GrowthIdle || size == Largest {
+				keys = append(keys, OneProcess.Key(column.figure, size))
+			}
+		}
+	}
+	return keys
+}
+
 // sizesOf returns the sizes at which a figure was measured, in order.
 func (s Set) sizesOf(kind Processes, figure string) []int {
 	var all []int

@@ -132,14 +132,14 @@ var Rows = []Row{
 	{ID: "P14", Figure: "heap per object", Unit: "KiB", Key: "P14.heap", Max: limit(12), At: Largest},
 	{ID: "P14", Figure: "the same relative to 10,000 objects", Unit: "×", Key: "P14.heap.ratio", Max: limit(1.05), At: Largest},
 	{ID: "P14", Figure: "restart until quiet, per 10,000 objects", Unit: "s", Key: "P14.restart", Max: limit(30), At: Largest},
-	{ID: "P14", Figure: "the same, 4 shards", Unit: "s", Key: "P14.shards.restart", Max: limit(30), At: Largest},
+	{ID: "P14", Figure: "the same, 4 shards", Unit: "s", Key: "P14.shards.restart", Max: limit(30), At: Largest, FullOnly: true},
 	{ID: "P14", Figure: "Databricks writes meanwhile", Key: "P14.writes", Max: limit(0), At: Largest},
 	{ID: "P15", Figure: "calls per hour of a workspace that answers", Key: "P15.calls", Max: limit(15), At: all},
 	{ID: "P15", Figure: "attempts per hour to call a silent one", Key: "P15.silent", At: all},
 	{ID: "P15", Figure: "until the clusters of all others are known, relative to without silent ones", Unit: "×", Key: "P15.delay", Max: limit(1.05), At: all},
 	{ID: "P15", Figure: "longest until drift in them is seen", Unit: "min", Key: "P15.drift", Max: limit(5), At: all},
 	{ID: "P15", Figure: "created until POST beside silent ones, after a restart, p99", Unit: "s", Key: "P15.beside", Max: limit(2), At: all},
-	{ID: "P15", Figure: "the same without silent ones", Unit: "s", Key: "P15.alone", At: all},
+	{ID: "P15", Figure: "the same without silent ones", Unit: "s", Key: "P15.alone", FullOnly: true},
 	{ID: "P15", Figure: "resident memory, highest", Unit: "MiB", Key: "P15.resident", Max: limit(400), At: all},
 	{ID: "P16", Figure: "objects with specs of 900 KB that are admitted", Key: "P16.admitted", Max: limit(0), Reference: "all"},
 	{ID: "P16", Figure: "memory for 900 KB of multi-byte text, admitted", Unit: "× stored", Key: "P16.arrived", Max: limit(1.5), Reference: firstReleaseMemory},
@@ -192,42 +192,35 @@ func (r Row) Verdict(measured Set) Verdict {
 // Missing returns the keys that a run should have measured but did not.
 func Missing(measured Set, short bool) []string {
 	var missing []string
-	addIfMissing := func(key string) {
+	for _, key := range expected(short) {
 		if _, known := measured[key]; !known && !slices.Contains(missing, key) {
 			missing = append(missing, key)
 		}
 	}
+	return missing
+}
+
+// expected returns the keys that a run measures.
+func expected(short bool) (keys []string) {
 	for _, row := range Rows {
 		if !row.FullOnly || !short {
-			addIfMissing(row.Key)
+			keys = append(keys, row.Key)
 		}
-		for _, key := range row.peers() {
-			addIfMissing(key)
-		}
+		keys = append(keys, row.peers()...)
 	}
 	for _, policy := range slices.Concat(Policies, Tools) {
 		for _, figure := range policy.figures() {
-			addIfMissing(policy.Key(figure))
+			keys = append(keys, policy.Key(figure))
 		}
 	}
 	for _, one := range GoBenchmarks {
-		addIfMissing(one.Key())
+		keys = append(keys, one.Key())
 	}
-	for _, one := range measuredCPU {
-		for _, column := range programColumns {
-			addIfMissing(CPUKey(one.target, column.program))
-		}
-	}
+	keys = append(keys, cpuKeys()...)
 	if !short {
-		for _, size := range Sizes {
-			for _, column := range growthFigures {
-				if column.figure != GrowthIdle || size == Largest {
-					addIfMissing(OneProcess.Key(column.figure, size))
-				}
-			}
-		}
+		keys = append(keys, growthKeys()...)
 	}
-	return missing
+	return keys
 }
 
 // figures returns the figures of the policy in the table of the peers.

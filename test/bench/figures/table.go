@@ -75,7 +75,8 @@ var headings = []string{"", "figure", "peers", "target", "ours", ""}
 
 // peerHeadings and peerCells are the table of the peers' figures.
 var peerHeadings = []string{
-	"policy", "calls per cluster-hour", "pin reads apart", "drift seen, mean min", "calls × minutes", "calls create→RUNNING", "calls to resize one of 1,000", "10 min after a restart",
+	"policy", "calls per cluster-hour", "pin reads apart", "drift seen, mean min", "calls × minutes", "calls create→RUNNING",
+	"calls to resize one of 1,000", "10 min after a restart",
 }
 
 func peerCells(measured Set) [][]string {

@@ -213,7 +213,9 @@ func TestChange(t *testing.T) {
 			one.resize(id)
 			for {
 				<-time.After(every - every/20 + rand.N(every/10))
-				var seen struct{ State compute.State }
+				var seen struct {
+					State compute.State `json:"state"`
+				}
 				if err := json.Unmarshal(one.read(w.t.Context(), id), &seen); err != nil {
 					t.Fatal(err)
 				}
