@@ -52,11 +52,11 @@ var Budgets = []Budget{
 	{"allocations of a page of 100 clusters, decoded", "allocations.BenchmarkDecodePage", "", 17_540, exact},
 	{"allocations of an unchanged page in the cache", "allocations.BenchmarkUnchangedPage", "", 113, exact},
 	{"allocations of a comparison without differences", "allocations.BenchmarkCompareUnchanged", "", 261, exact},
-	{"allocations per object of a restart, at 3,000", OneProcess.Key(GrowthAllocations, 3_000), "", 1_700, timed},
-	{"allocations per object of a restart, at 10,000", OneProcess.Key(GrowthAllocations, 10_000), "", 1_700, timed},
-	{"allocations per watch event of an unchanged object", "P14.event", "", 300, timed},
-	{"heap per object, at 3,000", OneProcess.Key(GrowthHeap, 3_000), "KiB", 12.6, memory},
-	{"heap per object, at 10,000", OneProcess.Key(GrowthHeap, 10_000), "KiB", 11, memory},
+	{"allocations per object of a restart, at 3,000", OneProcess.Key(GrowthAllocations, 3_000), "", 1_970, timed},
+	{"allocations per object of a restart, at 10,000", OneProcess.Key(GrowthAllocations, 10_000), "", 1_860, timed},
+	{"allocations per watch event of an unchanged object", "P14.event", "", 1_130, timed},
+	{"heap per object, at 3,000", OneProcess.Key(GrowthHeap, 3_000), "KiB", 13.4, memory},
+	{"heap per object, at 10,000", OneProcess.Key(GrowthHeap, 10_000), "KiB", 14, memory},
 }
 
 // Exceeded returns a description of each budget that the figures exceed.
