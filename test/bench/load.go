@@ -183,9 +183,6 @@ func (r *rig) copyOf(ctx context.Context, from model, name string) (*v1alpha1.Da
 	if err != nil {
 		return nil, err
 	}
-	if err := r.simulator.Do(ctx, http.MethodGet, "clusters/"+made.ID, nil, &made); err != nil {
-		return nil, err
-	}
 	object.Status = statusLike(from.object, name, made.ID, made.Created)
 	return object, nil
 }

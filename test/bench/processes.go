@@ -206,7 +206,9 @@ func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) e
 // and are idle, and returns when the last change was seen.
 func (p *processes) settle(ctx context.Context, timeout time.Duration, objects int, all ...*operator) (since time.Time, err error) {
 	var last string
-	err = p.await(ctx, "the operator to be idle", timeout, func(ctx context.Context) (bool, error) {
+	// Reading the metrics of many objects takes time that the operator needs.
+	every := max(pollInterval, time.Duration(objects)*20*time.Microsecond)
+	err = p.awaitEvery(ctx, every, "the operator to be idle", timeout, func(ctx context.Context) (bool, error) {
 		var now work
 		for _, one := range all {
 			its, err := one.work(ctx)

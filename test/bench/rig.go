@@ -180,7 +180,12 @@ func (r *rig) logs() string {
 
 // await polls until a condition holds.
 func (r *rig) await(ctx context.Context, what string, timeout time.Duration, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextTimeout(ctx, pollInterval, timeout, true, condition); err != nil {
+	return r.awaitEvery(ctx, pollInterval, what, timeout, condition)
+}
+
+// awaitEvery is await with an interval of its own.
+func (r *rig) awaitEvery(ctx context.Context, every time.Duration, what string, timeout time.Duration, condition func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextTimeout(ctx, every, timeout, true, condition); err != nil {
 		return fmt.Errorf("wait for %s: %w\n%s", what, err, r.logs())
 	}
 	return nil

@@ -27,7 +27,7 @@ func TestGrowth(t *testing.T) {
 			saveFigure(t, figures.OneProcess.Key(figures.GrowthFirst, size), size, time.Since(began).Seconds())
 			pass(10 * time.Minute)
 			began = time.Now()
-			pass(byMode(2*time.Hour, time.Hour))
+			pass(time.Hour)
 			calls := w.callsPerHour(began) / float64(size)
 			perHour = append(perHour, calls)
 			saveFigure(t, figures.OneProcess.Key(figures.GrowthCalls, size), size, calls)
