@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
@@ -223,6 +224,27 @@ func (r *rig) small(name string, change ...func(*v1alpha1.DatabricksClusterSpec)
 		apply(&cluster.Spec)
 	}
 	return cluster
+}
+
+// policy returns a policy that every workspace accepts.
+func (r *rig) policy(name string, change ...func(*v1alpha1.DatabricksClusterPolicySpec)) *v1alpha1.DatabricksClusterPolicy {
+	r.t.Helper()
+	policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	r.Expect(yaml.Unmarshal([]byte("definition: {num_workers: {type: range, maxValue: 4}}\nmaxClustersPerUser: 3\n"), &policy.Spec)).To(Succeed())
+	for _, apply := range change {
+		apply(&policy.Spec)
+	}
+	return policy
+}
+
+// pool returns an instance pool that every workspace accepts.
+func (r *rig) pool(name string, change ...func(*v1alpha1.DatabricksInstancePoolSpec)) *v1alpha1.DatabricksInstancePool {
+	pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	pool.Spec.NodeTypeID, pool.Spec.MaxCapacity = "i3.xlarge", new(int32(10))
+	for _, apply := range change {
+		apply(&pool.Spec)
+	}
+	return pool
 }
 
 func (r *rig) create(object client.Object) {

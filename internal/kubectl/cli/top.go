@@ -65,7 +65,7 @@ func (s *session) runTop(ctx context.Context, flags topFlags) error {
 	now := time.Now()
 	rows := make([]usage, 0, len(objects))
 	for _, object := range objects {
-		rows = append(rows, usageOf(object, now))
+		rows = append(rows, usageOf(object.Cluster, now))
 	}
 	if flags.byNamespace {
 		rows = sums(rows)
