@@ -98,7 +98,7 @@ databrickscluster NS/etl, no cluster yet
 	)
 	result = r.dbc("diff", "-f", changed)
 	r.Expect(result.code).To(Equal(2), "an immutable field stalls")
-	r.Expect(result.out).To(HavePrefix(fmt.Sprintf(`databricksclusterpolicy %[1]s/small-jobs, policy %[2]s
+	r.Expect(strings.ReplaceAll(result.out, "\n    ", " ")).To(HavePrefix(fmt.Sprintf(`databricksclusterpolicy %[1]s/small-jobs, policy %[2]s
   ~ /description: nothing -> of the team
   > policies/clusters/edit, now
 
@@ -207,6 +207,9 @@ func TestDoctorTreeAndOpenOfPoliciesAndPools(t *testing.T) {
 └─ databrickscluster/etl (Ready: Running)
 `, r.now(policy).Condition(v1alpha1.ConditionReady).Reason, r.sim.URL, policyID, r.namespace+"-small-jobs")))
 	r.Expect(r.ok("tree", "pool/small")).To(HaveSuffix(fmt.Sprintf("└─ instance pool %s %q\n   └─ owner tag: this object, operator %s\n", readyPool.ID, r.namespace+"-small", operatorID)))
+	again := r.dbc("import", "--all", "--kind=pools")
+	r.Expect(again.out).NotTo(ContainSubstring(readyPool.ID))
+	r.Expect(strings.Join(strings.Fields(again.errOut), " ")).To(ContainSubstring("it has the tag " + v1alpha1.PoolOwnerTagKey + ": an object manages it already"))
 	r.Expect(r.ok("open", "pool/small", "--print")).To(Equal(readyPool.URL + "\n"))
 	r.Expect(r.dbc("events", "pool/small").errOut).To(Equal("error: pool/small: 'kubectl dbc events' is for clusters\n"))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -280,7 +281,9 @@ func (s *session) showPreview(p preview.Preview) {
 			what += " (" + p.State + ")"
 		}
 	}
-	fmt.Fprintf(out, "%s %s, %s\n", kind.Type, p.Object, what)
+	const indent = "    "
+	head := linesOf(fmt.Sprintf("%s %s, %s", kind.Type, p.Object, what), columns-len(indent))
+	fmt.Fprintln(out, strings.Join(head, "\n"+indent))
 	for _, change := range p.Changes {
 		writeWrapped(out, "  ~ ", "%s: %s -> %s", change.Path, orNothing(change.From), orNothing(change.To))
 	}

@@ -95,7 +95,7 @@ func (s *session) runDoctor(ctx context.Context, names []string, flags doctorFla
 	if err != nil {
 		return err
 	}
-	roots, err := databricks.LoadRoots(s.workspace.CAFile)
+	roots, err := databricks.LoadRoots(s.workspaceOptions().CAFile)
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,7 @@ func (s *session) runDoctor(ctx context.Context, names []string, flags doctorFla
 		Kube: kube, Roots: roots, Now: time.Now(),
 		Own: func(ctx context.Context) (*workspace.Workspace, error) { return s.connect(ctx, line) },
 		With: func(credential databricks.Config) (*workspace.Workspace, error) {
-			options := s.workspace
-			options.Version = s.version
-			return workspace.ConnectWith(credential, options)
+			return workspace.ConnectWith(credential, s.workspaceOptions())
 		},
 		Stage: func(check string) { line.Show("looking at %s", check) },
 	}

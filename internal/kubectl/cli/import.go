@@ -28,8 +28,8 @@ type importFlags struct {
 func (s *session) importCommand() *cobra.Command {
 	var flags importFlags
 	command := &cobra.Command{
-		Use:   "import [ID...] [--all | --name PATTERN | --tag KEY=VALUE | --policy NAME] [--kind KINDS]",
-		Short: "Write the manifests of clusters, policies and pools that exist already",
+		Use:   "import (ID... | --all | --name | --tag | --policy) [--kind KINDS]",
+		Short: "Write manifests of existing clusters, policies and pools",
 		Long: "Import writes manifests that adopt existing clusters. Each claims what was requested\n" +
 			"for its cluster and nothing else: applying it changes nothing in the workspace and\n" +
 			"restarts nothing. Secrets become references, and the manifest says which Secrets to\n" +
@@ -42,7 +42,7 @@ func (s *session) importCommand() *cobra.Command {
 			"  # All clusters, a file each, ready for kustomize\n" +
 			"  kubectl dbc import --all -o clusters/\n\n" +
 			"  # Everything that the operator can manage\n" +
-			"  kubectl dbc import --all --kind policies,pools,clusters --use-refs -o workspace/\n\n" +
+			"  kubectl dbc import --all --kind policies,pools,clusters --use-refs -o all/\n\n" +
 			"  # First only observe, with the names of policies and pools instead of ids\n" +
 			"  kubectl dbc import --name 'etl-*' --observe --use-names | kubectl apply -f -",
 		RunE: func(command *cobra.Command, args []string) error { return s.runImport(command.Context(), args, flags) },

@@ -106,6 +106,10 @@ func NewCommand(options Options) *cobra.Command {
 	for _, command := range s.requestCommands() {
 		root.AddCommand(command)
 	}
+	for _, command := range append(root.Commands(), root) {
+		command.Long = reflowed(command.Long)
+		command.DisableFlagsInUseLine = true
+	}
 	return root
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -41,7 +42,21 @@ func (s *session) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.workspace.Profile, "profile", "", "Profile of ~/.databrickscfg for the workspace")
 	flags.StringVar(&s.workspace.Host, "host", "", "Address of the workspace. Absent: that of the profile or of DATABRICKS_HOST")
 	flags.StringVar(&s.workspace.CAFile, "databricks-ca-file", "",
-		"File with certificate authorities (PEM) to trust for the workspace in addition to those of the system")
+		"File with certificate authorities (PEM) to trust for the workspace in addition to those of the system. Absent: that of "+caFileVariable)
+}
+
+// caFileVariable is the environment variable for --databricks-ca-file. The Databricks
+// configuration has none.
+const caFileVariable = "KUBECTL_DBC_CA_FILE"
+
+// workspaceOptions returns the options of the flags and the environment.
+func (s *session) workspaceOptions() workspace.Options {
+	options := s.workspace
+	options.Version = s.version
+	if options.CAFile == "" {
+		options.CAFile = os.Getenv(caFileVariable)
+	}
+	return options
 }
 
 // line returns the line of progress of the session.
@@ -49,8 +64,7 @@ func (s *session) line() *progress.Line { return progress.On(s.streams.ErrOut) }
 
 // connect returns the user's workspace. The line shows why a request waits.
 func (s *session) connect(ctx context.Context, line *progress.Line) (*workspace.Workspace, error) {
-	options := s.workspace
-	options.Version = s.version
+	options := s.workspaceOptions()
 	options.Waiting = func(reason string) { line.Show("waiting: %s", reason) }
 	return workspace.Connect(ctx, options)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/diff"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/progress"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
@@ -49,15 +51,23 @@ func (n *node) add(format string, args ...any) *node {
 	return child
 }
 
-// write writes the lines below a node.
-func (n *node) write(out io.Writer, prefix string) {
+// write writes the lines below a node, wrapped to a width in columns; 0: not wrapped.
+func (n *node) write(out io.Writer, prefix string, width int) {
 	for i, child := range n.below {
 		branch, indent := "├─ ", "│  "
 		if i == len(n.below)-1 {
 			branch, indent = "└─ ", "   "
 		}
-		fmt.Fprintln(out, prefix+branch+child.text)
-		child.write(out, prefix+indent)
+		lines := []string{child.text}
+		if width > 0 {
+			lines = linesOf(child.text, width-utf8.RuneCountInString(prefix+branch))
+		}
+		further := indent
+		if len(child.below) > 0 {
+			further += "│  "
+		}
+		fmt.Fprintln(out, prefix+branch+strings.Join(lines, "\n"+prefix+further))
+		child.write(out, prefix+indent, width)
 	}
 }
 
@@ -82,7 +92,7 @@ func (s *session) runTree(ctx context.Context, name string) error {
 		s.addReferents(ctx, kube, root, object)
 	}
 	fmt.Fprintln(s.streams.Out, root.text)
-	root.write(s.streams.Out, "")
+	root.write(s.streams.Out, "", progress.Width(s.streams.Out))
 	return nil
 }
 
@@ -125,7 +135,7 @@ func (s *session) addItem(ctx context.Context, root *node, object target.Object)
 		root.add("%s %s (not visible to you)", kind.Noun, id)
 		return
 	}
-	child := root.add("%s %s %q", kind.Noun, id, cut(items[at].Name, 30))
+	child := root.add("%s %s %q", kind.Noun, id, items[at].Name)
 	var tree diff.Tree
 	if kind.TagField != "" && json.Unmarshal(items[at].JSON, &tree) == nil {
 		value, _ := tree.At(kind.TagField, kind.TagKey)
@@ -230,7 +240,7 @@ func (s *session) addCluster(ctx context.Context, root *node, object target.Obje
 		return
 	}
 	details := cluster.Details
-	child := root.add("cluster %s %s %q", id, details.State, cut(details.ClusterName, 30))
+	child := root.add("cluster %s %s %q", id, details.State, details.ClusterName)
 	child.add("created by %s", details.CreatorUserName)
 	child.add("%s", ownerOf(details.CustomTags[v1alpha1.OwnerTagKey], object))
 	addNamed(ctx, child, "policy", details.PolicyId, work.Policies)
