@@ -68,7 +68,7 @@ func (s *session) runEvents(ctx context.Context, name string, flags eventsFlags)
 	}
 	page, err := work.Events(ctx, databricks.EventQuery{ClusterID: id, PageSize: flags.limit})
 	if err != nil {
-		return err
+		return fmt.Errorf("read the events of cluster %s: %w", id, err)
 	}
 	line.Clear()
 	slices.Reverse(page.Events)
@@ -109,7 +109,7 @@ func (s *session) followEvents(ctx context.Context, work *workspace.Workspace, i
 			}
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("read the events of cluster %s: %w", id, err)
 		}
 		for i := range page.Events {
 			event := &page.Events[i]

@@ -175,7 +175,7 @@ func (s *session) terminate(ctx context.Context, work *workspace.Workspace, foun
 		}
 	}
 	failed := false
-	for _, o := range found {
+	for i, o := range found {
 		// The tag may have changed between the question and the answer.
 		now, err := work.Get(ctx, o.ClusterID)
 		if err == nil && now.Details.CustomTags[v1alpha1.OwnerTagKey] != o.Tag {
@@ -183,6 +183,14 @@ func (s *session) terminate(ctx context.Context, work *workspace.Workspace, foun
 		}
 		if err == nil {
 			err = work.Terminate(ctx, o.ClusterID)
+		}
+		if ctx.Err() != nil {
+			ids := make([]string, 0, len(found))
+			for _, left := range found[i:] {
+				ids = append(ids, left.ClusterID)
+			}
+			writeWrapped(s.streams.ErrOut, "note: ", "not known to be terminated: %s; 'kubectl dbc orphans' shows their states", strings.Join(ids, ", "))
+			return ctx.Err()
 		}
 		if err != nil {
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", o.ClusterID, err)
@@ -234,6 +242,9 @@ func (s *session) adopt(ctx context.Context, kube client.Client, work *workspace
 	}
 	failed := false
 	for _, object := range result.Objects {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err := kube.Create(ctx, object.Cluster); err != nil {
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Cluster.Name, err)
 			failed = true

@@ -32,9 +32,9 @@ const introduction = "# kubectl dbc\n\n" +
 	"- **Kubernetes**: your kubeconfig, with the flags of kubectl: `--context`, `--namespace`, `--as` and the others. The commands work\n" +
 	"  with the rights that you have, and say what they could not look at.\n" +
 	"- **Databricks**: your own configuration, as for the Databricks CLI: `--profile` and `--host`, the environment\n" +
-	"  (`DATABRICKS_HOST`, `DATABRICKS_TOKEN` and the others), `~/.databrickscfg`, or the login of `databricks auth login`. The plugin\n" +
-	"  never uses the operator's credential, except for `doctor --use-credential`. It obeys the request limit of the workspace as the\n" +
-	"  operator does.\n\n" +
+	"  (`DATABRICKS_HOST`, `DATABRICKS_TOKEN` and the others), `~/.databrickscfg`, or the login of `databricks auth login`, for which\n" +
+	"  the program `databricks` must be in your `PATH`. The plugin never uses the operator's credential, except for\n" +
+	"  `doctor --use-credential`. It obeys the request limit of the workspace as the operator does.\n\n" +
 	"Results go to the standard output, everything else to the standard error. Progress is shown only on a terminal.\n\n" +
 	"| flag of all commands that read a workspace | meaning |\n|---|---|\n"
 
@@ -114,7 +114,7 @@ func TestEveryCommandIsExplained(t *testing.T) {
 	g.Expect(len(commands)).To(BeNumerically(">=", 15))
 	for _, command := range commands {
 		g.Expect(command.Short).NotTo(BeEmpty(), command.Name())
-		g.Expect(len("  " + command.UseLine())).To(BeNumerically("<=", 80), command.UseLine())
+		g.Expect(len("  "+command.UseLine())).To(BeNumerically("<=", 80), command.UseLine())
 		g.Expect(command.Example).To(ContainSubstring("kubectl dbc "+command.Name()), command.Name())
 		for line := range strings.SplitSeq(command.Long+"\n"+command.Short, "\n") {
 			g.Expect(utf8.RuneCountInString(line)).To(BeNumerically("<=", 80), "%s: %s", command.Name(), line)

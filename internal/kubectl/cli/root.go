@@ -51,7 +51,7 @@ func Run(ctx context.Context, args []string, options Options) int {
 		fmt.Fprintln(streams.ErrOut, "interrupted")
 		return exitInterrupted
 	case !hasCode || exit.err != nil:
-		fmt.Fprintln(streams.ErrOut, "error: "+strings.TrimSpace(err.Error()))
+		fmt.Fprintln(streams.ErrOut, "error: "+strings.TrimSpace(explain(err).Error()))
 	}
 	return code
 }
