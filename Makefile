@@ -226,7 +226,9 @@ plugin: ## Build bin/kubectl-dbc (the kubectl plugin), static
 
 .PHONY: plugin-release
 plugin-release: ## Build the plugin for every platform, with checksums and the krew manifest, into dist/plugin
+	@rm -rf dist/plugin
 	@hack/plugin/release.sh $(VERSION) dist/plugin
+	@PLUGIN_ARCHIVES=$(CURDIR)/dist/plugin go test -count=1 ./hack/plugin
 
 .PHONY: reproducible
 reproducible: ## Build the operator twice and check that the binaries are identical

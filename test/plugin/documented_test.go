@@ -346,6 +346,7 @@ func (d *demo) runInPipe(command string) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out.String())
 	}
+	d.t.Logf("$ %s\n%s", command, out.String())
 	if strings.ContainsAny(out.String(), "\x1b\r") {
 		return fmt.Errorf("control characters in a pipe: %q", out.String())
 	}

@@ -92,7 +92,7 @@ func TestSuspendAndResume(t *testing.T) {
 	r.Expect(noted.errOut).To(HavePrefix("note: etl: it is suspended"))
 	r.Expect(r.ok("resume", "etl")).To(Equal("databrickscluster/etl: resumed\n"))
 	r.Expect(r.get(key).Spec.Suspend).To(BeFalse())
-	r.Expect(r.ok("resume", "etl")).To(Equal("databrickscluster/etl: is resumed already\n"))
+	r.Expect(r.ok("resume", "etl")).To(Equal("databrickscluster/etl: is not suspended\n"))
 }
 
 func TestRequestsAndSuspensionOfPoliciesAndPools(t *testing.T) {

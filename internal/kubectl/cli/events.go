@@ -151,7 +151,11 @@ func details(of *compute.EventDetails) string {
 			}
 		}
 	}
-	if of.TargetNumWorkers != 0 {
+	switch {
+	case of.TargetNumWorkers == 0:
+	case of.TargetNumWorkers == of.CurrentNumWorkers:
+		parts = append(parts, counted(int(of.TargetNumWorkers), "worker"))
+	default:
 		parts = append(parts, fmt.Sprintf("%d -> %d workers", of.CurrentNumWorkers, of.TargetNumWorkers))
 	}
 	if of.Cause != "" {

@@ -159,6 +159,9 @@ func (s *session) runImport(ctx context.Context, ids []string, flags importFlags
 // maxLeftOut is how many clusters that are left out are named one by one.
 const maxLeftOut = 20
 
+// maxTitle is the length of a name in a summary, in characters.
+const maxTitle = 40
+
 func showStage(line *progress.Line) func(stage string, count, total int) {
 	return func(stage string, count, total int) {
 		if total == 0 {
@@ -212,17 +215,17 @@ func (s *session) summarize(result importer.Result) {
 	if len(result.LeftOut) > 0 {
 		fmt.Fprintf(out, "%d left out:\n", len(result.LeftOut))
 	}
-	if len(result.LeftOut) > maxLeftOut {
-		counts := map[string]int{}
-		for _, left := range result.LeftOut {
-			counts[left.Reason]++
-		}
-		for _, reason := range slices.Sorted(maps.Keys(counts)) {
-			writeWrapped(out, "  - ", "%d: %s", counts[reason], reason)
-		}
-		return
-	}
+	byReason := map[string][]importer.LeftOut{}
 	for _, left := range result.LeftOut {
-		writeWrapped(out, "  - ", "%s %q: %s", left.ID, oneLine(left.Name), left.Reason)
+		byReason[left.Reason] = append(byReason[left.Reason], left)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		writeWrapped(out, "  - ", "%d: %s", len(byReason[reason]), reason)
+		if len(result.LeftOut) > maxLeftOut {
+			continue
+		}
+		for _, left := range byReason[reason] {
+			fmt.Fprintf(out, "      %s %q\n", left.ID, cut(left.Name, maxTitle))
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -107,7 +108,7 @@ func decodeManifests(content []byte) (objects []managed.Resource, others int, er
 		}
 		kind := target.KindNamed(meta.Kind)
 		switch {
-		case meta.Kind == "":
+		case meta.Kind == "", strings.HasPrefix(meta.APIVersion, "kustomize.config.k8s.io/"): // import writes one, too
 		case kind == nil || meta.APIVersion != v1alpha1.GroupVersion.String():
 			others++
 		default:

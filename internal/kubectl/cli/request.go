@@ -206,14 +206,14 @@ func (s *session) suspensionCommand(suspension request.Suspension, verb, short, 
 		Example:           fmt.Sprintf("  kubectl dbc %s etl\n  kubectl dbc %s policy/small-jobs pool/small", verb, verb),
 		ValidArgsFunction: s.completeObjects,
 		RunE: func(command *cobra.Command, args []string) error {
-			return s.runSuspension(command.Context(), suspension, verb, args, flags)
+			return s.runSuspension(command.Context(), suspension, args, flags)
 		},
 	}
 	flags.addFlags(command)
 	return command
 }
 
-func (s *session) runSuspension(ctx context.Context, suspension request.Suspension, verb string, names []string, flags targets) error {
+func (s *session) runSuspension(ctx context.Context, suspension request.Suspension, names []string, flags targets) error {
 	kube, err := s.client()
 	if err != nil {
 		return err
@@ -222,7 +222,10 @@ func (s *session) runSuspension(ctx context.Context, suspension request.Suspensi
 	if err != nil {
 		return err
 	}
-	past, failed := map[string]string{"suspend": "suspended", "resume": "resumed"}[verb], false
+	past, already, failed := "suspended", "is suspended already", false
+	if suspension == request.Resumed {
+		past, already = "resumed", "is not suspended"
+	}
 	for _, object := range objects {
 		changed, err := request.SetSuspension(ctx, kube, object, suspension)
 		switch {
@@ -232,7 +235,7 @@ func (s *session) runSuspension(ctx context.Context, suspension request.Suspensi
 		case changed:
 			fmt.Fprintf(s.streams.Out, "%s: %s\n", object.Reference(), past)
 		default:
-			fmt.Fprintf(s.streams.Out, "%s: is %s already\n", object.Reference(), past)
+			fmt.Fprintf(s.streams.Out, "%s: %s\n", object.Reference(), already)
 		}
 	}
 	if failed {
