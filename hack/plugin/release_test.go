@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,7 +75,7 @@ func TestAReleaseIsWhatItsManifestSays(t *testing.T) {
 		g.Expect(labels).To(HaveLen(2))
 		name := fmt.Sprintf("kubectl-dbc_%s_%s_%s.tar.gz", m.Spec.Version, labels["os"], labels["arch"])
 		g.Expect(platform.URI).To(Equal("https://github.com/databricks-operator/databricks-operator/releases/download/" + m.Spec.Version + "/" + name))
-		archive, err := os.ReadFile(filepath.Join(directory, name)) //nolint:gosec // a release of the developer
+		archive, err := os.ReadFile(filepath.Join(directory, name))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(platform.SHA256).To(Equal(fmt.Sprintf("%x", sha256.Sum256(archive))), name)
 		g.Expect(sums).To(HaveKeyWithValue(name, platform.SHA256))
@@ -106,7 +107,7 @@ func checkArchive(t *testing.T, archive []byte, binary, goos, goarch, version st
 	contents := map[string][]byte{}
 	for files := tar.NewReader(unzipped); ; {
 		header, err := files.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		g.Expect(err).NotTo(HaveOccurred())
@@ -138,7 +139,7 @@ func checkArchive(t *testing.T, archive []byte, binary, goos, goarch, version st
 		return
 	}
 	program := filepath.Join(t.TempDir(), binary)
-	g.Expect(os.WriteFile(program, contents[binary], 0o700)).To(Succeed()) //nolint:gosec // a program
+	g.Expect(os.WriteFile(program, contents[binary], 0o700)).To(Succeed())
 	text, err := exec.CommandContext(t.Context(), program, "--version").CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(text)).To(ContainSubstring(version))

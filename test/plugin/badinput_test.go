@@ -251,7 +251,8 @@ func TestAnInterruptOfATermination(t *testing.T) {
 			isListed := strings.Contains(result.errOut, id)
 			isDone := strings.Contains(result.out, "cluster "+id+": terminated\n")
 			r.Expect(isListed).NotTo(Equal(isDone), "each cluster is either done or named as left")
-			r.Expect(record.State == "RUNNING").To(Equal(isListed), id)
+			isRunning := record.State == simulator.Running
+			r.Expect(isRunning).To(Equal(isListed), id)
 			if isDone {
 				terminated++
 			}

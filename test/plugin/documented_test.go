@@ -183,7 +183,7 @@ func (d *demo) seed(spec map[string]any) string {
 func (d *demo) environment() {
 	programs := d.t.TempDir()
 	for _, browser := range []string{"xdg-open", "open"} {
-		d.Expect(os.WriteFile(filepath.Join(programs, browser), []byte("#!/bin/sh\nexit 0\n"), 0o700)).To(Succeed()) //nolint:gosec // a program
+		d.Expect(os.WriteFile(filepath.Join(programs, browser), []byte("#!/bin/sh\nexit 0\n"), 0o700)).To(Succeed())
 	}
 	path := []string{filepath.Dir(builtPlugin(d.t)), programs, filepath.Dir(builtKubectl(d.t)), os.Getenv("PATH")}
 	d.t.Setenv("PATH", strings.Join(path, string(os.PathListSeparator)))

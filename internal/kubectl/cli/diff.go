@@ -254,7 +254,8 @@ func referents(ctx context.Context, kube client.Client, object *v1alpha1.Databri
 // sameHost fails if an object is known to be in another workspace than the user's.
 func sameHost(object target.Object, work *workspace.Workspace) error {
 	if host := object.Host; host != "" && host != work.Host() {
-		return fmt.Errorf("%s/%s is in %s, and your Databricks configuration is for %s: use --host or --profile", object.GetNamespace(), object.GetName(), host, work.Host())
+		return fmt.Errorf("%s/%s is in %s, and your Databricks configuration is for %s: use --host or --profile",
+			object.GetNamespace(), object.GetName(), host, work.Host())
 	}
 	return nil
 }

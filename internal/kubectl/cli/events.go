@@ -151,10 +151,10 @@ func details(of *compute.EventDetails) string {
 			}
 		}
 	}
-	switch {
-	case of.TargetNumWorkers == 0:
-	case of.TargetNumWorkers == of.CurrentNumWorkers:
-		parts = append(parts, counted(int(of.TargetNumWorkers), "worker"))
+	switch of.TargetNumWorkers {
+	case 0:
+	case of.CurrentNumWorkers:
+		parts = append(parts, counted(of.TargetNumWorkers, "worker"))
 	default:
 		parts = append(parts, fmt.Sprintf("%d -> %d workers", of.CurrentNumWorkers, of.TargetNumWorkers))
 	}

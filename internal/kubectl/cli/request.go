@@ -33,7 +33,10 @@ type requestCommand struct {
 func (s *session) requestCommands() []*cobra.Command {
 	commands := make([]*cobra.Command, 0, 6)
 	for _, c := range []requestCommand{
-		{verb: v1alpha1.RequestStart, short: "Start clusters that are down", long: "Start asks the operator to start clusters. It is refused under runPolicy Terminated."},
+		{
+			verb: v1alpha1.RequestStart, short: "Start clusters that are down",
+			long: "Start asks the operator to start clusters. It is refused under runPolicy Terminated.",
+		},
 		{
 			verb: v1alpha1.RequestTerminate, short: "Stop clusters and keep them",
 			long: "Terminate asks the operator to stop clusters, which keep their configuration. It is\nrefused under runPolicy Running.",

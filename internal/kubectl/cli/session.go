@@ -130,7 +130,7 @@ func explain(err error) error {
 	_, isExplained := errors.AsType[*explained](err)
 	_, isOfWorkspace := errors.AsType[*databricks.Error](err)
 	_, isOfNetwork := errors.AsType[*url.Error](err)
-	text := ""
+	var text string
 	switch {
 	case err == nil || isExplained || isOfWorkspace:
 		return err

@@ -210,7 +210,8 @@ func (s *session) addSecrets(ctx context.Context, kube client.Client, root *node
 		name := image.BasicAuthSecretRef.Name
 		root.add("secret/%s%s (dockerImage)", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}))
 	}
-	if azure := object.Cluster.Spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
+	azure := object.Cluster.Spec.AzureAttributes
+	if azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
 		name := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef.Name
 		root.add("secret/%s%s (azureAttributes.logAnalyticsInfo)", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}))
 	}

@@ -51,7 +51,8 @@ func examineItemName(object target.Object, items []databricks.Item) []Finding {
 	wanted := kind.Collection.NameKey(view.TargetName())
 	for _, item := range items {
 		if kind.Collection.NameKey(item.Name) == wanted && !view.Spec.AdoptByName {
-			return []Finding{problem("name", remedy(object, v1alpha1.ReasonNameTaken), "the %s %s has the name %q already: adopt it with spec.adoptByName or spec.%s, or choose another",
+			return []Finding{problem("name", remedy(object, v1alpha1.ReasonNameTaken),
+				"the %s %s has the name %q already: adopt it with spec.adoptByName or spec.%s, or choose another",
 				kind.Noun, item.ID, item.Name, kind.IDField)}
 		}
 	}

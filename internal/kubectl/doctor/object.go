@@ -78,7 +78,8 @@ func deletion(object target.Object, now time.Time) Finding {
 		}
 	case since > 5*time.Minute:
 		return Finding{
-			Check: "deletion", Status: Problem, Text: fmt.Sprintf("it is being deleted since %s; Retain ends that and leaves the %s in the workspace", since, object.Kind.Noun),
+			Check: "deletion", Status: Problem,
+			Text:     fmt.Sprintf("it is being deleted since %s; Retain ends that and leaves the %s in the workspace", since, object.Kind.Noun),
 			Commands: remedy(object, v1alpha1.ReasonDeletionBlocked),
 		}
 	default:

@@ -188,7 +188,8 @@ func (d *Doctor) runningOperators(hasEvaluated bool) []Finding {
 		return []Finding{{Check: "operator", Status: Unknown, Text: "not looked at: " + d.operators.err.Error()}}
 	}
 	if len(d.operators.found) == 0 && hasEvaluated {
-		return []Finding{notChecked("operator", "there is no Deployment of databricks-operator in this control plane, but one evaluated the newest generation: it runs, or ran, elsewhere")}
+		return []Finding{notChecked("operator",
+			"there is no Deployment of databricks-operator in this control plane, but one evaluated the newest generation: it runs, or ran, elsewhere")}
 	}
 	if len(d.operators.found) == 0 {
 		return []Finding{{

@@ -41,12 +41,14 @@ var (
 		newList: func() managed.ListResource { return &v1alpha1.DatabricksClusterList{} },
 	}
 	Policy = &Kind{
-		Name: v1alpha1.PolicyKind, Type: "databricksclusterpolicy", Noun: clusterpolicy.Kind.Noun, Short: "policy", Finalizer: clusterpolicy.Kind.Finalizer, Listed: clusterpolicy.Kind,
+		Name: v1alpha1.PolicyKind, Type: "databricksclusterpolicy", Noun: clusterpolicy.Kind.Noun, Short: "policy",
+		Finalizer: clusterpolicy.Kind.Finalizer, Listed: clusterpolicy.Kind,
 		others: []string{"databricksclusterpolicies", "dbcp", "policies"},
 		new:    clusterpolicy.Kind.New, newList: clusterpolicy.Kind.NewList,
 	}
 	Pool = &Kind{
-		Name: v1alpha1.PoolKind, Type: "databricksinstancepool", Noun: instancepool.Kind.Noun, Short: "pool", Finalizer: instancepool.Kind.Finalizer, Listed: instancepool.Kind,
+		Name: v1alpha1.PoolKind, Type: "databricksinstancepool", Noun: instancepool.Kind.Noun, Short: "pool",
+		Finalizer: instancepool.Kind.Finalizer, Listed: instancepool.Kind,
 		others: []string{"databricksinstancepools", "dbip", "pools"},
 		new:    instancepool.Kind.New, newList: instancepool.Kind.NewList,
 	}

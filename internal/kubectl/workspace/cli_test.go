@@ -36,7 +36,7 @@ func (m *machine) login(token string) {
 	}
 	// The SDK takes a small program for the old CLI, which had no login.
 	script := databricksCLI + strings.Repeat("# as large as a program\n", 1<<20/20)
-	m.Expect(os.WriteFile(filepath.Join(m.home, "databricks"), []byte(script), 0o700)).To(Succeed()) //nolint:gosec // a program
+	m.Expect(os.WriteFile(filepath.Join(m.home, "databricks"), []byte(script), 0o700)).To(Succeed())
 	m.Expect(os.MkdirAll(filepath.Join(m.home, ".databricks"), 0o700)).To(Succeed())
 	content := ""
 	if token != "" {

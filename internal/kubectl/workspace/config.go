@@ -184,7 +184,8 @@ func explainAuthentication(settings *config.Config, err error) error {
 	case errors.Is(err, config.ErrCannotConfigureDefault):
 		return fmt.Errorf("no credential for %s: run %s, or set DATABRICKS_TOKEN", settings.Host, login)
 	case errors.Is(err, config.ErrCliNotFound):
-		return fmt.Errorf("the profile uses the login of the Databricks CLI, and its program 'databricks' is not in PATH: install it and run %s, or set DATABRICKS_TOKEN", login)
+		return fmt.Errorf("the profile uses the login of the Databricks CLI, and its program 'databricks' is not in PATH: "+
+			"install it and run %s, or set DATABRICKS_TOKEN", login)
 	case settings.AuthType == loginType:
 		return fmt.Errorf("the login of the Databricks CLI has no token for %s: run %s: %s", settings.Host, login, firstSentence(err))
 	default:
