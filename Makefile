@@ -62,10 +62,10 @@ help: ## Explain every target
 
 .PHONY: demo
 demo: controlplane ## Run a demo: a control plane, a workspace simulator, the operator and the samples
-##. KEEP=1 keeps it running, and prints how to use it with kubectl
+##. KEEP=1 keeps it running, builds the plugin, and prints how to use both with kubectl
 	@echo 'demo: building the operator, the simulator and the demo (2 to 3 minutes on two cores, once)'
 	@(while sleep 1 &>/dev/null; do ((SECONDS % 15)) || echo "demo: still building, $$SECONDS seconds so far"; done) & trap "kill $$!" EXIT; \
-		$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator ./hack/demo
+		$(GO_BUILD) -o $(BIN)/ ./cmd/manager ./cmd/simulator ./hack/demo $(if $(KEEP),./cmd/kubectl-dbc)
 	@exec $(BIN)/demo $(if $(KEEP),--keep)
 
 # The suites write one object of every shape of status, which test/gitops then reads
@@ -230,7 +230,9 @@ plugin: ## Build bin/kubectl-dbc (the kubectl plugin), static
 
 .PHONY: plugin-release
 plugin-release: ## Build the plugin for every platform, with checksums and the krew manifest, into dist/plugin
+	@rm -rf dist/plugin
 	@hack/plugin/release.sh $(VERSION) dist/plugin
+	@PLUGIN_ARCHIVES=$(CURDIR)/dist/plugin go test -count=1 ./hack/plugin
 
 .PHONY: reproducible
 reproducible: ## Build the operator twice and check that the binaries are identical
