@@ -182,7 +182,11 @@ func (d *demo) until(ctx context.Context, what string, limit time.Duration, cond
 
 // keep prints changes until Ctrl-C.
 func (d *demo) keep(ctx context.Context) error {
-	d.printHints()
+	added, err := d.preparePlugin(ctx)
+	if err != nil {
+		return err
+	}
+	d.printHints(added)
 	d.board.startSection(nil)
 	for {
 		select {

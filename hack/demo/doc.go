@@ -11,6 +11,8 @@
 //   - changes: a scale, an edit, and a deferred edit
 //   - clusters: a cluster that another user created, and one that cannot start
 //   - promote: one set of manifests in two workspaces
+//   - plugin: what the kubectl plugin is tried with, if the demo is kept
+//   - hints: how to use the programs, if the demo is kept
 //   - workspace: changes of other users in the workspace, and the operator's writes to it
 //   - environment: the processes, from start to stop
 //   - samples: config/samples, configured for the simulator

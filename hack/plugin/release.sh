@@ -9,6 +9,10 @@ cd "$(dirname "$0")/../.."
 
 version=$1 directory=$2
 read -ra platforms <<<"${PLUGIN_PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}"
+if [[ ! $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]]; then
+	echo "plugin: krew needs a version such as v1.2.3, not $version: make plugin-release VERSION=v1.2.3" >&2
+	exit 2
+fi
 url=https://github.com/databricks-operator/databricks-operator/releases/download/$version
 
 mkdir -p "$directory"

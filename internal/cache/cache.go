@@ -50,8 +50,9 @@ type cache struct {
 	// gets are the GETs to be made, in order of urgency; getting are those in flight.
 	gets    []get
 	getting map[string]struct{}
-	// planAt is when to plan again; zero means on the next signal.
-	planAt time.Time
+	// planAt is when to plan again; zero means on the next signal. plannedAt is the time
+	// of the last plan.
+	planAt, plannedAt time.Time
 	// heldUntil is when the limiter may grant a request of each priority again.
 	heldUntil [priorities]time.Time
 	// pausedUntil is the end of a Retry-After that holds some requests.

@@ -144,16 +144,20 @@ func (c *cache) addPage(l *listing, page databricks.ListPage, now time.Time) err
 // listCostsMoreThanGets reports whether a list of unknown length has more pages than
 // there are needed clusters that it has not returned yet.
 func (c *cache) listCostsMoreThanGets(l *listing, now time.Time) bool {
-	if c.lists.knownPages(now) > 0 || l.pages < 8 || c.isSearching(l.startedAt) {
+	if c.lists.knownPages(now) > 0 || l.pages <= 8 || c.isSearching(l.startedAt) {
 		return false
 	}
 	unseen := 0
 	for id, e := range c.entries {
-		if _, seen := l.clusters[id]; !seen && e.isNeeded() {
-			unseen++
+		if _, seen := l.clusters[id]; seen || !e.isNeeded() {
+			continue
+		}
+		// Most of many entries are not counted.
+		if unseen++; l.pages <= 8+2*unseen {
+			return false
 		}
 	}
-	return l.pages > 8+2*unseen
+	return true
 }
 
 // handlePageError retries a failed page, restarts the list with smaller pages, or

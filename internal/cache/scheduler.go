@@ -16,6 +16,11 @@ import (
 // maxFailingGets bounds the GETs in flight of clusters whose last GET failed.
 const maxGets, maxFailingGets, maxLookups = 4, 2, 2
 
+// planPause is the least pause between two plans for each cluster, since a plan takes
+// time for every cluster: thousands of objects that a new process connects one after
+// another would otherwise cause a plan each.
+const planPause = 5 * time.Microsecond
+
 // read is one request that the scheduler may make now. All of its functions except
 // send are called under the cache's lock.
 type read struct {
@@ -37,8 +42,12 @@ func (c *cache) dispatch(ctx context.Context, calls *sync.WaitGroup) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
+	if !c.planAt.IsZero() {
+		c.planAt = later(c.planAt, c.plannedAt.Add(time.Duration(len(c.entries))*planPause))
+	}
 	if !c.planAt.IsZero() && !c.planAt.After(now) {
 		c.plan(now)
+		c.plannedAt = now
 	}
 	until := c.planAt
 	for _, next := range []func(time.Time) (*read, time.Time){c.nextPage, c.nextGet, c.nextLookup} {

@@ -33,6 +33,7 @@ func (r *rig) adopting(name, id string, change ...specChange) *v1alpha1.Databric
 }
 
 func TestAdoption(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-55] an equal cluster is adopted without a write, and stays when the object is deleted", func(t *testing.T, size size) {
 		r := size.rig(t)
 		id := r.addForeignCluster(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 2}})

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAdvice(t *testing.T) {
+	t.Parallel()
 	t.Run("a runtime that the workspace does not list is reported once, with a suggestion", func(t *testing.T) {
 		r := newRig(t)
 		r.start()

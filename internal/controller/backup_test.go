@@ -25,6 +25,7 @@ func (r *rig) restoredWithStatus(namespace string, backup *v1alpha1.DatabricksCl
 }
 
 func TestARenamedOrMovedObject(t *testing.T) {
+	t.Parallel()
 	for name, move := range map[string]func(r *rig, cluster *v1alpha1.DatabricksCluster){
 		"renamed": func(_ *rig, cluster *v1alpha1.DatabricksCluster) { cluster.Name = "renamed" },
 		"moved to another namespace": func(r *rig, cluster *v1alpha1.DatabricksCluster) {
@@ -59,6 +60,7 @@ func TestARenamedOrMovedObject(t *testing.T) {
 }
 
 func TestARestoreWithStatus(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-81] in the same control plane the object keeps its cluster with AdoptOrCreate", func(t *testing.T, size size) {
 		r := size.rig(t)
 		backup := r.running(adoptOrCreate)
@@ -107,6 +109,7 @@ func TestARestoreWithStatus(t *testing.T) {
 }
 
 func TestAFailoverToAnotherControlPlaneAndBack(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-81] [R18] twelve clusters change their control plane twice, with an edit there, and none is created, edited or restarted for that", func(t *testing.T) {
 		r := newRig(t)
 		r.options.Adoption.Default = v1alpha1.AdoptionPolicyAdoptOrCreate

@@ -12,6 +12,7 @@ import (
 )
 
 func TestPolicyDefinition(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-113] compared as JSON, whatever the order, the white space and the form of numbers", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.start()
@@ -69,6 +70,7 @@ func TestPolicyDefinition(t *testing.T) {
 }
 
 func TestPolicyInUse(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-124] the deletion of a policy that clusters use is reported with their number", func(t *testing.T) {
 		r := newListedRig(t, policyKind)
 		r.start()

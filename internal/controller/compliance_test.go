@@ -47,6 +47,7 @@ func withCompliance(t *testing.T, size size) *rig {
 }
 
 func TestPolicyCompliance(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "an object that does not declare it causes no call", func(t *testing.T, size size) {
 		r := withCompliance(t, size)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyID = "P1" })

@@ -68,6 +68,7 @@ func sparkConf(pairs ...string) specChange {
 }
 
 func TestResizes(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name         string
 		before, then specChange
@@ -138,6 +139,7 @@ func TestResizes(t *testing.T) {
 }
 
 func TestUpdates(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-10] a mode that the server returns by its old name is no difference; a change of it is one update", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running(func(s *v1alpha1.DatabricksClusterSpec) { s.DataSecurityMode = "DATA_SECURITY_MODE_STANDARD" })
@@ -354,6 +356,7 @@ func TestUpdates(t *testing.T) {
 }
 
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	policies := []struct {
 		policy v1alpha1.DriftPolicy
 		ready  string

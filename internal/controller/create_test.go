@@ -18,6 +18,7 @@ import (
 )
 
 func TestCreateOnce(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-01] a new object is one create, with token and owner tag, and its id is stored before the object waits for anything", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.takes(func(t *simulator.Timings) { t.Launch = time.Hour })
@@ -53,6 +54,7 @@ func TestCreateOnce(t *testing.T) {
 			if fault.Delay > 0 {
 				r.withShortTimeouts()
 			}
+			fault := fault
 			fault.Endpoint, fault.When, fault.Times = "clusters/create", simulator.After, 1
 			r.workspace.AddFault(fault)
 			r.start()
@@ -211,6 +213,7 @@ func (r *rig) killBeforeStatus(match func(client.Object) bool) func() bool {
 }
 
 func TestCreateOnTheWire(t *testing.T) {
+	t.Parallel()
 	pool := simulator.Pool{ID: "0101-120000-pool1", NodeTypeID: "i3.xlarge"}
 	policy := simulator.Policy{ID: "P1", Definition: `{"num_workers": {"type": "fixed", "value": 3}, "autotermination_minutes": {"type": "fixed", "value": 30}}`}
 	runtime := simulator.Policy{ID: "P2", Definition: `{"spark_version": {"type": "fixed", "value": "16.4.x-scala2.12"}}`}

@@ -37,6 +37,7 @@ func (r *rig) call(method, path, body string) string {
 }
 
 func TestObserve(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-56] the state of an observed cluster is reported and the cluster is never changed, not even on deletion", func(t *testing.T) {
 		r := newRig(t)
 		id, err := r.workspace.AddCluster(simulator.Seed{State: "RUNNING", Creator: "someone.else@example.com"})
@@ -72,6 +73,7 @@ func TestObserve(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-57] a rotated token is used without a restart, whether the old one is refused or not", func(t *testing.T) {
 		r := newRig(t)
 		r.start()

@@ -18,6 +18,7 @@ import (
 )
 
 func TestDeletion(t *testing.T) {
+	t.Parallel()
 	withPolicy := func(policy v1alpha1.DeletionPolicy) func(*v1alpha1.DatabricksClusterSpec) {
 		return func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = policy }
 	}

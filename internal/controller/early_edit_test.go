@@ -11,6 +11,7 @@ import (
 )
 
 func TestAnEarlyEdit(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-87] an edit within seconds of the creation is a change of the spec, not drift", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()

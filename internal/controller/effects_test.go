@@ -103,6 +103,7 @@ func idEffect(body []byte) explore.Effect {
 }
 
 func TestTheModelCheckerMirrorsTheActor(t *testing.T) {
+	t.Parallel()
 	t.Run("[R20] a creation and a deletion make the requests of the model, in its order", func(t *testing.T) {
 		r := newRig(t)
 		made := &effects{writes: r.writes}

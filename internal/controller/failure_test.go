@@ -17,6 +17,7 @@ import (
 )
 
 func TestRefusedCreates(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-06] a refused specification is never sent", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
@@ -96,6 +97,7 @@ func TestRefusedCreates(t *testing.T) {
 }
 
 func TestEndsAndStates(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-27] a cluster that terminated by inactivity is Ready under Manual, and not started", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
@@ -155,6 +157,7 @@ func TestEndsAndStates(t *testing.T) {
 }
 
 func TestMissing(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-38] just after a create the operator waits for a missing cluster", func(t *testing.T, size size) {
 		r := size.rig(t)
 		behaviour := r.workspace.Behaviour()
@@ -201,6 +204,7 @@ func TestMissing(t *testing.T) {
 }
 
 func TestQuiet(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-09] reconciles of an unchanged cluster write nothing", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
@@ -257,6 +261,7 @@ func countConflict(conflicts *atomic.Int64, err error) error {
 }
 
 func TestANewObjectOfTheSameName(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-59] [R5] a new object of the same name has its own cluster", func(t *testing.T, size size) {
 		r := size.rig(t)
 		var orphans atomic.Int64

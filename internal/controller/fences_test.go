@@ -35,6 +35,7 @@ func (r *rig) patchStatus(cluster *v1alpha1.DatabricksCluster, merge string) {
 }
 
 func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
+	t.Parallel()
 	for name, tags := range map[string]bool{"tags": true, "does not tag": false} {
 		t.Run("[case-82] a former owner writes nothing, and its deletion does not change the cluster; the operator "+name, func(t *testing.T) {
 			r := newRig(t)
@@ -80,6 +81,7 @@ func TestTheOwnerTagStopsEveryWrite(t *testing.T) {
 }
 
 func TestAHolderReleasesItsCluster(t *testing.T) {
+	t.Parallel()
 	holders := map[string]func(*rig, *v1alpha1.DatabricksCluster){
 		"is deleted": func(r *rig, holder *v1alpha1.DatabricksCluster) { r.remove(holder) },
 		"only observes": func(r *rig, holder *v1alpha1.DatabricksCluster) {
@@ -135,6 +137,7 @@ func (r *rig) outdatedReads() (begin, end func()) {
 }
 
 func TestIrreversibleWritesNeedTheNewestObject(t *testing.T) {
+	t.Parallel()
 	refused := simulator.Fault{Name: "failing", Status: http.StatusServiceUnavailable, ErrorCode: "TEMPORARILY_UNAVAILABLE"}
 	for name, row := range map[string]struct {
 		policy   v1alpha1.DeletionPolicy
@@ -188,6 +191,7 @@ func (r *rig) holdFirstID() (storing, release chan struct{}) {
 }
 
 func TestAnIDThatIsStoredLate(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-89] is never stored in another object of the same name", func(t *testing.T) {
 		r := newRig(t)
 		storing, release := r.holdFirstID()
@@ -227,6 +231,7 @@ func TestAnIDThatIsStoredLate(t *testing.T) {
 }
 
 func TestAnIntentThatCannotBePersisted(t *testing.T) {
+	t.Parallel()
 	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "databricksclusters"}
 	for name, refusal := range map[string]error{
 		"[case-91] the API server fails":          apierrors.NewServiceUnavailable("no etcd"),
@@ -283,6 +288,7 @@ func TestAnIntentThatCannotBePersisted(t *testing.T) {
 }
 
 func TestContention(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-90] [R13] a size that another actor reverts is corrected three times, then slowly, also after a restart, until the object is edited", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(fixed(2))
@@ -356,6 +362,7 @@ func TestContention(t *testing.T) {
 }
 
 func TestALostIDIsFoundByTag(t *testing.T) {
+	t.Parallel()
 	for name, merge := range map[string]string{
 		"[case-93] a lost status":           `{"status": {"clusterID": null, "creation": null, "host": null, "state": null}}`,
 		"[case-93] the id of an older time": `{"status": {"clusterID": "0101-000000-gone1234", "creation": {"incarnation": 1}}}`,
@@ -376,6 +383,7 @@ func TestALostIDIsFoundByTag(t *testing.T) {
 }
 
 func TestASecondClusterOfAnExistingObjectIsReported(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-93]", func(t *testing.T) {
 		r := newRig(t)
 		var orphans atomic.Int64
@@ -391,6 +399,7 @@ func TestASecondClusterOfAnExistingObjectIsReported(t *testing.T) {
 }
 
 func TestAHeldStepReportsItsReason(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-73] within ten seconds, by its reason", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()

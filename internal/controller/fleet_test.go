@@ -12,6 +12,7 @@ import (
 )
 
 func TestAnUnchangedFleet(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-09] [case-60] [P7] two hundred unchanged objects cost pages, and write nothing over twenty passes", func(t *testing.T) {
 		const objects, passes = 200, 20
 		r := newRig(t)

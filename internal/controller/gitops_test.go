@@ -109,6 +109,7 @@ func (r *rig) quiet(cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksClu
 }
 
 func TestFieldManagersDoNotConflict(t *testing.T) {
+	t.Parallel()
 	for _, manifest := range samples(t) {
 		t.Run("applied again without a change: "+manifest.GetName(), func(t *testing.T) {
 			r := newRig(t)
@@ -212,6 +213,7 @@ func (r *rig) scaled() (object *v1alpha1.DatabricksCluster, with, without *unstr
 }
 
 func TestAnAutoscalerScales(t *testing.T) {
+	t.Parallel()
 	t.Run("up and down to 0 by resizes, and reads the result", func(t *testing.T) {
 		r := newRig(t)
 		object, _, _, scaler := r.scaled()
@@ -239,6 +241,7 @@ func TestAnAutoscalerScales(t *testing.T) {
 }
 
 func TestOwnershipOfTheNumberOfWorkers(t *testing.T) {
+	t.Parallel()
 	t.Run("a size in Git: refused without force, and with force repeated changes", func(t *testing.T) {
 		r := newRig(t)
 		object, with, _, scaler := r.scaled()
@@ -279,6 +282,7 @@ func TestOwnershipOfTheNumberOfWorkers(t *testing.T) {
 }
 
 func TestASuspendedObjectReportsAFault(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-36] its cluster terminated by a fault", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running()

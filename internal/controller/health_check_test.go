@@ -10,6 +10,7 @@ import (
 
 // The checks that every suite makes are themselves tested here.
 func TestOperatorLogDetectsFaults(t *testing.T) {
+	t.Parallel()
 	object := client.ObjectKey{Namespace: "a", Name: "b"}
 	watched := func(mark *string) *operatorLog {
 		log := newOperatorLog()

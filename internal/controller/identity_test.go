@@ -38,6 +38,7 @@ func (r *rig) usesIdentity(account, audience string) specChange {
 }
 
 func TestWorkloadIdentity(t *testing.T) {
+	t.Parallel()
 	t.Run("a service account's token is exchanged for the workspace's", func(t *testing.T) {
 		r := newRig(t, federated("", ""))
 		r.options.AllowedTokenAudiences = []string{"databricks"}

@@ -19,6 +19,7 @@ func poolOf(object managed.Object) *v1alpha1.DatabricksInstancePool {
 }
 
 func TestPoolFields(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-114] a field that Databricks does not change stalls the object, and nothing is deleted", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()
@@ -118,6 +119,7 @@ func TestPoolFields(t *testing.T) {
 }
 
 func TestPoolState(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-138] [case-139] the numbers of instances, and kubectl scale", func(t *testing.T) {
 		r := newListedRig(t, poolKind)
 		r.start()

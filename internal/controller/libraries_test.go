@@ -75,6 +75,7 @@ func (r *rig) anotherSecond(cluster *v1alpha1.DatabricksCluster) {
 }
 
 func TestLibraries(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-47] a library added on RUNNING is the only change, and its progress is reported", func(t *testing.T, size size) {
 		r := withLibraries(t, size)
 		cluster := r.running()

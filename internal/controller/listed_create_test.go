@@ -15,6 +15,7 @@ import (
 )
 
 func TestListedCreateOnce(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]simulator.Fault{
 		"[case-106] the answer is lost":                   {When: simulator.After, Drop: true},
 		"[case-106] the answer is damaged":                {When: simulator.After, Truncate: true},
@@ -24,6 +25,7 @@ func TestListedCreateOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			forListed(t, func(r *listedRig) {
+				fault := fault
 				fault.Endpoint, fault.Times = r.kind.endpoint+"create", 1
 				r.workspace.AddFault(fault)
 				r.start()
@@ -73,6 +75,7 @@ func TestListedCreateOnce(t *testing.T) {
 }
 
 func TestListedNames(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-108] a name that another actor uses is left alone", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			id := r.elsewhere("create", r.foreign("taken"))[r.kind.WireID]
@@ -122,6 +125,7 @@ func TestListedNames(t *testing.T) {
 }
 
 func TestListedAdoption(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-110] by id: what differs is applied, the rest is left alone, and it stays when the object goes", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			body := r.foreign("theirs")

@@ -49,6 +49,7 @@ func (r *listedRig) withTenants() {
 const secondToken = "dapi-second-authority"
 
 func TestListedFleet(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-134] [case-135] [R18] twelve objects: one list for each authority and interval, and a restart writes nothing", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.withTenants()
@@ -122,6 +123,7 @@ func TestListedFleet(t *testing.T) {
 }
 
 func TestListedWorkspace(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-120] a DatabricksWorkspace permits clusters only, unless it lists other kinds", func(t *testing.T) {
 		for _, kind := range listedKinds {
 			t.Run(kind.Name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // forListed runs a test for each listed kind, with a rig of its own.
 func forListed(t *testing.T, test func(r *listedRig)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range listedKinds {
 		t.Run(kind.Name, func(t *testing.T) { test(newListedRig(t, kind)) })
 	}

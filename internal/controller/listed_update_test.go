@@ -15,6 +15,7 @@ import (
 )
 
 func TestListedUpdate(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-117] [case-118] an edit keeps what others set, and what this operator does not know", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.cacheOptions.Slow = time.Hour // only the GET before the edit shows the change
@@ -190,6 +191,7 @@ func (r *listedRig) grant(resource managed.Resource, group string) {
 }
 
 func TestListedReads(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-125] deleted elsewhere: created again, and an adopted one is not", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()
@@ -281,6 +283,7 @@ func TestListedReads(t *testing.T) {
 }
 
 func TestListedDeletion(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-122] Retain keeps it, without a credential", func(t *testing.T) {
 		forListed(t, func(r *listedRig) {
 			r.start()

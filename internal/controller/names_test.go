@@ -35,6 +35,7 @@ func withPoolNames(s *v1alpha1.DatabricksClusterSpec) {
 }
 
 func TestNamesInPlaceOfIDs(t *testing.T) {
+	t.Parallel()
 	t.Run("[R18] one set of manifests settles in two workspaces with other ids, and a restart changes nothing", func(t *testing.T) {
 		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("dev", simulator.DefaultToken), stage("prod", tenantToken)}})
 		r.takes(func(t *simulator.Timings) { t.Launch = 0 })

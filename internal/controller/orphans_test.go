@@ -51,6 +51,7 @@ func retained(s *v1alpha1.DatabricksClusterSpec) {
 }
 
 func TestOrphansOfAWorkspaceWithoutObjects(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-95] the clusters of a workspace are reported after its last object is deleted, also after a restart", func(t *testing.T) {
 		r := newRig(t)
 		orphans := r.countsOrphans()
@@ -163,6 +164,7 @@ func TestOrphansOfAWorkspaceWithoutObjects(t *testing.T) {
 }
 
 func TestUnusedConnectionsInTheLease(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	api, err := client.New(kubernetes.Config, client.Options{})
 	g.Expect(err).NotTo(HaveOccurred())

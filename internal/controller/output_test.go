@@ -26,6 +26,7 @@ func (r *rig) configMap(name string) *corev1.ConfigMap {
 }
 
 func TestOutputConfigMap(t *testing.T) {
+	t.Parallel()
 	t.Run("it has the address of the cluster, belongs to the object, and has no secret", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(publishedIn("found"))

@@ -26,6 +26,7 @@ func admittedOversized(s *v1alpha1.DatabricksClusterSpec) {
 const excess = "spec is 706 KiB; at most 256 KiB in all: spec.sparkConf has 705 KiB; shorten them"
 
 func TestAnOversizedSpecIsNotApplied(t *testing.T) {
+	t.Parallel()
 	t.Run("a new object [P16] [S17]", func(t *testing.T) {
 		r := newRig(t)
 		r.start()
@@ -95,6 +96,7 @@ func TestAnOversizedSpecIsNotApplied(t *testing.T) {
 }
 
 func TestTheCacheTransform(t *testing.T) {
+	t.Parallel()
 	transformed := func(g Gomega, cluster *v1alpha1.DatabricksCluster) *v1alpha1.DatabricksCluster {
 		out, err := controller.CacheOptions(controller.Scope{}).DefaultTransform(cluster)
 		g.Expect(err).NotTo(HaveOccurred())

@@ -56,6 +56,7 @@ func (r *rig) granted(id string) map[string]string {
 }
 
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-54] unset permissions are not read", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.cacheOptions.Deep = 200 * time.Millisecond

@@ -28,6 +28,7 @@ func (r *rig) pinLists() int {
 }
 
 func TestPin(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-46] a change of pinned is one pin or unpin", func(t *testing.T, size size) {
 		r := size.rig(t)
 		cluster := r.running()
@@ -64,6 +65,7 @@ func TestPin(t *testing.T) {
 	for what, fault := range refusals {
 		eachSize(t, "[case-46] "+what+" is reported, retried slowly, and delays no other step", func(t *testing.T, size size) {
 			r := size.rig(t)
+			fault := fault
 			fault.Endpoint = "clusters/pin"
 			r.workspace.AddFault(fault)
 			cluster := r.running(pinned(true))

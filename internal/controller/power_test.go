@@ -21,6 +21,7 @@ func runs(policy v1alpha1.RunPolicy) specChange {
 }
 
 func TestRunPolicy(t *testing.T) {
+	t.Parallel()
 	eachSize(t, "[case-28] Terminated on a new object: created, then terminated, without other writes", func(t *testing.T, size size) {
 		r := size.rig(t)
 		r.start()
@@ -117,6 +118,7 @@ func TestRunPolicy(t *testing.T) {
 }
 
 func TestRequests(t *testing.T) {
+	t.Parallel()
 	request := func(r *rig, cluster *v1alpha1.DatabricksCluster, value string) {
 		r.edit(cluster, func(c *v1alpha1.DatabricksCluster) {
 			c.Annotations = map[string]string{v1alpha1.AnnotationRequest: value}

@@ -26,6 +26,7 @@ func adoptOrCreate(s *v1alpha1.DatabricksClusterSpec) {
 }
 
 func TestRebuild(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-81] [R18] a control plane that is built anew from Git adopts fifty clusters without a write", func(t *testing.T) {
 		const objects = 50
 		r := newRig(t)

@@ -146,6 +146,7 @@ func retried(now managed.Object) {
 }
 
 func TestRefsInAnyOrder(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-140] policies, pools and twelve clusters of three namespaces are applied in any order, and a restart writes nothing", func(t *testing.T) {
 		r := newRefRig(t)
 		basesFirst, clustersFirst, mixed := r.stackIn(r.namespace, 4), r.stackIn(r.tenant(), 4), r.stackIn(r.tenant(), 4)
@@ -185,6 +186,7 @@ func TestRefsInAnyOrder(t *testing.T) {
 }
 
 func TestRefsWaitAndFollow(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-140] a cluster waits for a policy that is refused, and tells its message", func(t *testing.T) {
 		r := newRefRig(t)
 		permit := r.refuse("policies/create")
@@ -314,6 +316,7 @@ func TestRefsWaitAndFollow(t *testing.T) {
 }
 
 func TestRefsToOtherWorkspaces(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-140] a reference to an object of another workspace of the same host is reported with both, and corrected", func(t *testing.T) {
 		r := newRefRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("dev", simulator.DefaultToken), stage("prod", tenantToken)}})
 		r.putSecret("prod", r.workspace.URL, tenantToken)
@@ -352,6 +355,7 @@ func TestRefsToOtherWorkspaces(t *testing.T) {
 }
 
 func TestRefsDeletedAtOnce(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-140] policies, pools and twelve clusters of three namespaces are deleted in any order, with a restart between", func(t *testing.T) {
 		r := newRefRig(t)
 		basesFirst, clustersFirst, atOnce := r.stackIn(r.namespace, 4), r.stackIn(r.tenant(), 4), r.stackIn(r.tenant(), 4)

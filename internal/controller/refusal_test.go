@@ -57,6 +57,7 @@ func (r *rig) refuse(resource, expression, message string) (permit func()) {
 }
 
 func TestAnAdmissionPolicyOfTheUser(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-84] a finalizer that is kept is reported with the answer of the API server", func(t *testing.T) {
 		r := newRig(t)
 		r.options.WriteBackoff = time.Second

@@ -26,6 +26,7 @@ import (
 // A host that accepts connections and never responds must not block the workers that serve
 // other workspaces.
 func TestAnUnresponsiveHostDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	t.Run("[R7] [R8] fifty objects of an unresponsive host, and one of a healthy workspace", func(t *testing.T) {
 		r := newRig(t)
 		r.cacheOptions.RequestDeadline, r.options.ConnectDeadline = 30*time.Second, time.Minute
@@ -274,6 +275,7 @@ func (f *traffic) observed(config *rest.Config) *rest.Config {
 }
 
 func TestARestartOfAFleet(t *testing.T) {
+	t.Parallel()
 	t.Run("[P3] [P7] [S2] unchanged objects cost a new process pages, one Me and no write", func(t *testing.T) {
 		const objects, pages = 200, 2
 		r := newRig(t)
@@ -324,6 +326,7 @@ func TestARestartOfAFleet(t *testing.T) {
 }
 
 func TestTheCacheHasOnlyUsedData(t *testing.T) {
+	t.Parallel()
 	t.Run("[P8] fields that the cache lacks stay in the object", func(t *testing.T) {
 		r := newRig(t)
 		foreign := map[string]string{
@@ -430,6 +433,7 @@ func (s *shards) of(shard, name string, change ...func(*v1alpha1.DatabricksClust
 }
 
 func TestShards(t *testing.T) {
+	t.Parallel()
 	t.Run("each reconciles its own objects, and none without a shard", func(t *testing.T) {
 		s := newShards(t)
 		unassigned := s.of("c", "unassigned")

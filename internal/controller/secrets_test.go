@@ -11,6 +11,7 @@ import (
 )
 
 func TestARotatedRegistryPasswordIsSent(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-77]", func(t *testing.T) {
 		r := newRig(t)
 		puller := &corev1.Secret{
@@ -45,6 +46,7 @@ func TestARotatedRegistryPasswordIsSent(t *testing.T) {
 }
 
 func TestAStatusOfAnOlderVersionCausesNoWrite(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-80]", func(t *testing.T) {
 		r := newRig(t)
 		cluster := r.running(sparkConf("spark.speculation", "true"))
@@ -60,6 +62,7 @@ func TestAStatusOfAnOlderVersionCausesNoWrite(t *testing.T) {
 }
 
 func TestASecretIsSentOnlyWithItsLabel(t *testing.T) {
+	t.Parallel()
 	uses := map[string]func(*v1alpha1.DatabricksClusterSpec){
 		v1alpha1.UseRegistry: func(s *v1alpha1.DatabricksClusterSpec) {
 			s.DockerImage = &v1alpha1.DockerImage{URL: "r/i:1", BasicAuthSecretRef: &v1alpha1.LocalSecretReference{Name: "others"}}

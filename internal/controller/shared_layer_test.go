@@ -159,6 +159,7 @@ func tag(key, value string) specChange {
 }
 
 func TestAChangeAndItsReversal(t *testing.T) {
+	t.Parallel()
 	kinds := []struct {
 		name string
 		a, b specChange
@@ -224,6 +225,7 @@ func TestAChangeAndItsReversal(t *testing.T) {
 }
 
 func TestDriftAfterAnUpdate(t *testing.T) {
+	t.Parallel()
 	for policy, wantWrites := range map[v1alpha1.DriftPolicy][]string{
 		v1alpha1.DriftPolicyWarn:               {},
 		v1alpha1.DriftPolicyCorrectWithRestart: {"update"},
@@ -252,6 +254,7 @@ func TestDriftAfterAnUpdate(t *testing.T) {
 }
 
 func TestRemovals(t *testing.T) {
+	t.Parallel()
 	kinds := []struct {
 		name        string
 		set, unset  specChange
@@ -336,6 +339,7 @@ func inMap(field, key string) func(simulator.Record) bool {
 }
 
 func TestAnswersWithoutSpec(t *testing.T) {
+	t.Parallel()
 	for _, edited := range []bool{false, true} {
 		name := map[bool]string{false: "an adopted cluster", true: "an adopted cluster that is edited meanwhile"}[edited]
 		t.Run("[R18] [case-65] a GET without spec: nothing is compared, trimmed, cleared or sent: "+name, func(t *testing.T) {
@@ -371,6 +375,7 @@ func TestAnswersWithoutSpec(t *testing.T) {
 }
 
 func TestOneEndpointFails(t *testing.T) {
+	t.Parallel()
 	disabled := simulator.Fault{
 		Status: http.StatusInternalServerError, ErrorCode: "INTERNAL_ERROR",
 		Message: "FEATURE_DISABLED: ACLs for cluster are disabled or not available in this tier",
@@ -442,6 +447,7 @@ func (r *rig) failed(endpoint string) []simulator.Entry {
 }
 
 func TestOneClusterFails(t *testing.T) {
+	t.Parallel()
 	faults := map[string]simulator.Fault{
 		"500":     {Status: http.StatusInternalServerError, ErrorCode: "INTERNAL_ERROR", Message: "this very cluster is broken"},
 		"403":     {Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "this very cluster is broken"},
@@ -472,6 +478,7 @@ func TestOneClusterFails(t *testing.T) {
 }
 
 func TestSharedCredentials(t *testing.T) {
+	t.Parallel()
 	passing := []struct {
 		name  string
 		fault simulator.Fault
@@ -556,6 +563,7 @@ func TestSharedCredentials(t *testing.T) {
 const tenantToken = "dapi-tenant-of-the-same-user"
 
 func TestTextOfASpec(t *testing.T) {
+	t.Parallel()
 	t.Run("[R18] [case-71] [S8] the refusals of sixty objects quote words of another error: these objects have InvalidSpec, without further effects", func(t *testing.T) {
 		r := inFleet.rig(t)
 		r.start()
@@ -588,6 +596,7 @@ func TestTextOfASpec(t *testing.T) {
 }
 
 func TestOwners(t *testing.T) {
+	t.Parallel()
 	const other = "deadbeef-11111111-2222-3333-4444-555555555555"
 	retag := func(r *rig, id, owner string) {
 		r.t.Helper()
@@ -670,6 +679,7 @@ func TestOwners(t *testing.T) {
 }
 
 func TestServerNormalized(t *testing.T) {
+	t.Parallel()
 	onDemand := func(count int32) specChange {
 		return func(s *v1alpha1.DatabricksClusterSpec) {
 			s.AWSAttributes = &v1alpha1.AWSAttributes{FirstOnDemand: new(count)}
@@ -694,6 +704,7 @@ func TestServerNormalized(t *testing.T) {
 }
 
 func TestContentionInAFleet(t *testing.T) {
+	t.Parallel()
 	correcting := func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyCorrectWithRestart }
 	reversals := []struct {
 		name       string
@@ -828,6 +839,7 @@ func (r *rig) corrected(cluster *v1alpha1.DatabricksCluster) int {
 }
 
 func TestAnIDThatIsStoredLateInAFleet(t *testing.T) {
+	t.Parallel()
 	t.Run("[case-89] an id that is stored late is never stored in another object of the same name", func(t *testing.T) {
 		r := newRig(t)
 		held := make(chan struct{})
@@ -865,6 +877,7 @@ func TestAnIDThatIsStoredLateInAFleet(t *testing.T) {
 }
 
 func TestAnIntentThatCannotBePersistedInAFleet(t *testing.T) {
+	t.Parallel()
 	answers := map[string]error{
 		"503": apierrors.NewServiceUnavailable("the API server is away"),
 		"403": apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("databricksclusters").GroupResource(), "scratch", nil),
@@ -907,6 +920,7 @@ func TestAnIntentThatCannotBePersistedInAFleet(t *testing.T) {
 }
 
 func TestAHangingWatch(t *testing.T) {
+	t.Parallel()
 	protections := map[string]specChange{
 		"deletionPolicy Retain": func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionPolicy = v1alpha1.DeletionPolicyRetain },
 		"deletionProtection":    func(s *v1alpha1.DatabricksClusterSpec) { s.DeletionProtection = true },
@@ -954,6 +968,7 @@ func TestAHangingWatch(t *testing.T) {
 }
 
 func TestClockSkew(t *testing.T) {
+	t.Parallel()
 	for _, offset := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		t.Run(fmt.Sprintf("[case-94] [R10] the workspace's clock is %s ahead and the response of a create is lost: the object is deleted, and no cluster is left", offset), func(t *testing.T) {
 			r := newRig(t, simulator.Options{ClockOffset: offset})
@@ -982,6 +997,7 @@ func TestClockSkew(t *testing.T) {
 }
 
 func TestSelectorOfALongName(t *testing.T) {
+	t.Parallel()
 	for _, length := range []int{63, 64, 100, 253} {
 		t.Run(fmt.Sprintf("status.selector of a name of %d characters is a valid selector", length), func(t *testing.T) {
 			r := newRig(t)

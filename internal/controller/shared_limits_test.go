@@ -18,6 +18,7 @@ import (
 )
 
 func TestTwoWorkspacesOfOneHost(t *testing.T) {
+	t.Parallel()
 	const first, second = 7100000000000001, 7100000000000002
 	host := func(tokens ...string) simulator.Options {
 		of := func(name string, id int64, token string) simulator.Workspace {
@@ -83,6 +84,7 @@ func TestTwoWorkspacesOfOneHost(t *testing.T) {
 }
 
 func TestManyCreatesOfOneNamespace(t *testing.T) {
+	t.Parallel()
 	t.Run("[R18] [case-72] [S17] a hundred creates of one namespace under a low limit: a create, an edit and a delete of another one wait at most two tokens", func(t *testing.T) {
 		r := inFleet.rig(t)
 		const rate, creates = 5, 100
@@ -148,6 +150,7 @@ func TestAHeldObjectReportsItsReason(t *testing.T) {
 }
 
 func TestExternalChangesOfPinsAndLibraries(t *testing.T) {
+	t.Parallel()
 	t.Run("[R18] [case-97] a removed pin is detected at the interval of the lists", func(t *testing.T) {
 		r := inFleet.rig(t)
 		cluster := r.running(pinned(true))
@@ -181,6 +184,7 @@ func TestExternalChangesOfPinsAndLibraries(t *testing.T) {
 }
 
 func TestAnIntermittentWorkspace(t *testing.T) {
+	t.Parallel()
 	t.Run("[R18] [case-98] a workspace that works half of the time: objects stay Ready, and calls continue while it works", func(t *testing.T) {
 		r := inFleet.rig(t)
 		r.start()

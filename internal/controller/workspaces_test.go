@@ -98,6 +98,7 @@ func (r *rig) label(namespace, key string, value any) {
 }
 
 func TestSharedWorkspaces(t *testing.T) {
+	t.Parallel()
 	t.Run("[S1] [S12] forty tenants use one workspace, with one credential that none of them can read", func(t *testing.T) {
 		const tenants = 40
 		r := platform(t)
@@ -335,6 +336,7 @@ func TestSharedWorkspaces(t *testing.T) {
 }
 
 func TestTheStatusOfAWorkspace(t *testing.T) {
+	t.Parallel()
 	t.Run("it has the principal, the workspace and the number of clusters, and no write without a change", func(t *testing.T) {
 		r := platform(t)
 		r.start()
@@ -393,6 +395,7 @@ func TestTheStatusOfAWorkspace(t *testing.T) {
 }
 
 func TestRulesOfASharedWorkspace(t *testing.T) {
+	t.Parallel()
 	t.Run("[S12] an object that breaks a rule writes nothing, until it is corrected", func(t *testing.T) {
 		r := platform(t)
 		r.start()

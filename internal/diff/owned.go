@@ -53,8 +53,10 @@ func (t *Table) MayNeedClearing(owned []string, desired Tree) bool {
 // undeclared reports whether an owned path is not among the declared ones, which must
 // be sorted, and can be cleared.
 func (t *Table) undeclared(pointer string, declared []string) (path []string, row Field, ok bool) {
+	if _, still := slices.BinarySearch(declared, pointer); still {
+		return nil, Field{}, false
+	}
 	path = t.WirePath(pointer)
 	row, known := t.Field(path[0])
-	_, still := slices.BinarySearch(declared, pointer)
-	return path, row, known && row.canBeCleared() && !still
+	return path, row, known && row.canBeCleared()
 }

@@ -144,7 +144,11 @@ func addCluster(s *Server, r *http.Request) (any, error) {
 		return nil, err
 	}
 	id, err := s.AddCluster(seed)
-	return params{"cluster_id": id}, err
+	if err != nil {
+		return nil, err
+	}
+	record, _ := s.Cluster(id)
+	return record, nil
 }
 
 func editElsewhere(s *Server, r *http.Request) (any, error) {

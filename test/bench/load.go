@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -59,16 +61,16 @@ func forEach(ctx context.Context, count int, do func(ctx context.Context, i int)
 
 // apply creates objects, waits until done holds for each and returns the times
 // at which it did.
-func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
+func (r *rig) apply(ctx context.Context, objects []*v1alpha1.DatabricksCluster, done func(*v1alpha1.DatabricksCluster) bool) (map[string]time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	loaded := make(chan error, 1)
 	go func() {
-		loaded <- forEach(ctx, len(names), func(ctx context.Context, i int) error { return r.api.Create(ctx, newObject(names[i])) })
+		loaded <- forEach(ctx, len(objects), func(ctx context.Context, i int) error { return r.api.Create(ctx, objects[i]) })
 	}()
 	waiting, at := map[string]bool{}, map[string]time.Time{}
-	for _, name := range names {
-		waiting[name] = true
+	for _, object := range objects {
+		waiting[object.Name] = true
 	}
 	for len(waiting) > 0 && ctx.Err() == nil { // an API server may end a watch at any time
 		watching, err := r.api.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
@@ -91,7 +93,7 @@ func (r *rig) apply(ctx context.Context, names []string, done func(*v1alpha1.Dat
 		return nil, fmt.Errorf("create the objects: %w", err)
 	}
 	if len(waiting) > 0 {
-		return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(names), r.logs())
+		return nil, fmt.Errorf("%d of %d objects were not ready in time\n%s", len(waiting), len(objects), r.logs())
 	}
 	return at, nil
 }
@@ -113,50 +115,76 @@ func names(prefix string, count int) []string {
 	return all
 }
 
+// newObjects returns objects with these names.
+func newObjects(names []string) []*v1alpha1.DatabricksCluster {
+	all := make([]*v1alpha1.DatabricksCluster, len(names))
+	for i, name := range names {
+		all[i] = newObject(name)
+	}
+	return all
+}
+
+// model is an object that an operator has created, as etcd stores it, and its
+// cluster.
+type model struct {
+	object  *v1alpha1.DatabricksCluster
+	cluster simulator.Record
+}
+
+// modelOf reads an object and its cluster.
+func (r *rig) modelOf(ctx context.Context, name string) (model, error) {
+	m := model{object: &v1alpha1.DatabricksCluster{}}
+	content, err := r.etcd().get(ctx, keyOf(name))
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(content, m.object); err != nil {
+		return m, fmt.Errorf("read the model: %w", err)
+	}
+	err = r.simulator.Do(ctx, http.MethodGet, "clusters/"+m.object.Status.ClusterID, nil, &m.cluster)
+	return m, err
+}
+
+// keyOf returns the key under which etcd stores an object.
+func keyOf(name string) string {
+	return "/registry/" + v1alpha1.GroupName + "/databricksclusters/" + namespace + "/" + name
+}
+
 // seed adds objects in their final state, and their clusters, as copies of what
-// the operator produced for the model. No operator may run.
-func (r *rig) seed(ctx context.Context, model string, all []string) error {
-	from := &v1alpha1.DatabricksCluster{}
-	if err := r.api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: model}, from); err != nil {
-		return fmt.Errorf("read the model: %w", err)
-	}
+// the operator produced for their models. It writes to etcd, which is many times
+// faster than the API server. No operator may run.
+func (r *rig) seed(ctx context.Context, count int, of func(i int) (from model, name string)) error {
+	const batch = 50
+	return forEach(ctx, (count+batch-1)/batch, func(ctx context.Context, n int) error {
+		objects := map[string][]byte{}
+		for i := n * batch; i < min((n+1)*batch, count); i++ {
+			from, name := of(i)
+			object, err := r.copyOf(ctx, from, name)
+			if err != nil {
+				return err
+			}
+			if objects[keyOf(name)], err = json.Marshal(object); err != nil {
+				return fmt.Errorf("encode an object: %w", err)
+			}
+		}
+		return r.etcd().put(ctx, objects)
+	})
+}
+
+// copyOf returns a copy of an object under another name, after it has added a
+// cluster for it.
+func (r *rig) copyOf(ctx context.Context, from model, name string) (*v1alpha1.DatabricksCluster, error) {
+	object := from.object.DeepCopy()
+	object.Name, object.UID = name, uuid.NewUUID()
 	var made simulator.Record
-	if err := r.simulator.Do(ctx, http.MethodGet, "clusters/"+from.Status.ClusterID, nil, &made); err != nil {
-		return err
-	}
-	objects := make([]*v1alpha1.DatabricksCluster, len(all))
-	ids := make([]string, len(all))
-	err := forEach(ctx, len(all), func(ctx context.Context, i int) error {
-		object := newObject(all[i])
-		object.Finalizers = from.Finalizers
-		if err := r.api.Create(ctx, object); err != nil {
-			return err
-		}
-		objects[i] = object
-		var answer struct {
-			ID string `json:"cluster_id"`
-		}
-		err := r.simulator.Do(ctx, http.MethodPost, "clusters", simulator.Seed{
-			Source: "API", State: simulator.Running, Spec: specLike(made.Spec, from, object),
-		}, &answer)
-		ids[i] = answer.ID
-		return err
-	})
+	err := r.simulator.Do(ctx, http.MethodPost, "clusters", simulator.Seed{
+		Workspace: from.cluster.Workspace, Source: "API", State: simulator.Running, Spec: specLike(from.cluster.Spec, from.object, object),
+	}, &made)
 	if err != nil {
-		return fmt.Errorf("seed objects and clusters: %w", err)
+		return nil, err
 	}
-	records, err := r.simulator.Clusters(ctx)
-	if err != nil {
-		return err
-	}
-	created := map[string]time.Time{}
-	for i := range records {
-		created[records[i].ID] = records[i].Created
-	}
-	return forEach(ctx, len(all), func(ctx context.Context, i int) error {
-		objects[i].Status = statusLike(from, objects[i].Name, ids[i], created[ids[i]])
-		return r.api.Status().Update(ctx, objects[i])
-	})
+	object.Status = statusLike(from.object, name, made.ID, made.Created)
+	return object, nil
 }
 
 // specLike returns the model's specification as the operator would have

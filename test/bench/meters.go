@@ -77,7 +77,11 @@ func (o *operator) scrape(ctx context.Context) (samples, error) {
 type work struct {
 	isLeader            bool
 	reconciled, waiting float64
-	heap                float64
+	// heap is what the last garbage collection left, in bytes, and collections
+	// is their number.
+	heap, collections float64
+	// allocations is the number of allocated objects, and allocated their bytes.
+	allocations, allocated float64
 }
 
 func (o *operator) work(ctx context.Context) (work, error) {
@@ -87,31 +91,37 @@ func (o *operator) work(ctx context.Context) (work, error) {
 	}
 	const controller = `controller="databrickscluster"`
 	return work{
-		isLeader:   now.sum("leader_election_master_status") > 0,
-		reconciled: now.sum("controller_runtime_reconcile_total", controller),
-		waiting:    now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
-		heap:       max(now.sum("go_gc_heap_live_bytes"), 0),
+		isLeader:    now.sum("leader_election_master_status") > 0,
+		reconciled:  now.sum("controller_runtime_reconcile_total", controller),
+		waiting:     now.sum("workqueue_depth", controller) + now.sum("controller_runtime_active_workers", controller),
+		heap:        max(now.sum("go_gc_heap_live_bytes"), 0),
+		collections: now.sum("go_gc_cycles_total_gc_cycles_total"),
+		allocations: now.sum("go_gc_heap_allocs_objects_total"),
+		allocated:   now.sum("go_gc_heap_allocs_bytes_total"),
 	}, nil
 }
 
 // cpu returns the CPU time that the process has used.
-func (o *operator) cpu() (time.Duration, error) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", o.PID()))
+func (o *operator) cpu() (time.Duration, error) { return cpuOf(o.PID()) }
+
+// cpuOf returns the CPU time that a process has used.
+func cpuOf(pid int) (time.Duration, error) {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, fmt.Errorf("read the operator's CPU time: %w", err)
+		return 0, fmt.Errorf("read a CPU time: %w", err)
 	}
 	// The fields after the name, which is in parentheses: state is the first,
 	// utime the 12th.
 	fields := bytes.Fields(content[bytes.LastIndexByte(content, ')')+1:])
 	const user, system, perSecond = 11, 12, 100
 	if len(fields) <= system {
-		return 0, fmt.Errorf("read the operator's CPU time: %q", content)
+		return 0, fmt.Errorf("read a CPU time: %q", content)
 	}
 	var ticks int64
 	for _, field := range []int{user, system} {
 		value, err := strconv.ParseInt(string(fields[field]), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("read the operator's CPU time: %w", err)
+			return 0, fmt.Errorf("read a CPU time: %w", err)
 		}
 		ticks += value
 	}

@@ -35,11 +35,26 @@ type parameters struct {
 	arrivals int
 	// oversized is the number of objects with a specification of 900 KB.
 	oversized int
+	// growth are the numbers of objects of P14, and growthIdle how long the
+	// operator is measured at the last when it is quiet: at least one list.
+	growth     []int
+	growthIdle time.Duration
+	// references reports whether the rows of a full run are measured, too, whose
+	// measurement takes long.
+	references bool
+	// workspaces and silent are the numbers of workspaces of P15.
+	workspaces, silent int
 }
 
 var (
-	shortParameters = parameters{objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40}
-	fullParameters  = parameters{objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120}
+	shortParameters = parameters{
+		objects: thousand, idle: 15 * time.Second, afterRestart: 0, repeats: 1, arrivals: 12, oversized: 40,
+		growth: []int{thousand, 3 * thousand}, workspaces: 90, silent: 10,
+	}
+	fullParameters = parameters{
+		objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120,
+		growth: figures.Sizes, growthIdle: 5 * time.Minute, references: true, workspaces: 900, silent: 100,
+	}
 )
 
 const (
@@ -64,6 +79,15 @@ type processes struct {
 	// idleArrival is the 99th percentile for an idle operator.
 	idleArrival float64
 	arrived     int
+}
+
+// measureOne measures everything of one operator in one workspace.
+func measureOne(ctx context.Context, binaries programs.Binaries, p *processes) (err error) {
+	if p.rig, err = newRig(ctx, binaries, 0); err != nil {
+		return err
+	}
+	p.progress("started a control plane and a workspace")
+	return p.measure(ctx)
 }
 
 // measure runs all steps in order; each depends on the state that the one
@@ -114,15 +138,20 @@ func (p *processes) applyThousand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	if _, err := p.apply(ctx, names("first", thousand), isReady); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	used, err := one.cpu()
+	meter, err := p.startMeter(one)
 	if err != nil {
 		return err
 	}
+	began := time.Now()
+	if _, err := p.apply(ctx, newObjects(names("first", thousand)), isReady); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	used, err := meter.read(one)
+	if err != nil {
+		return err
+	}
+	p.measured.Add(used.figures("P9", took)...)
 	calls, err := p.calls(ctx)
 	if err != nil {
 		return err
@@ -131,7 +160,7 @@ func (p *processes) applyThousand(ctx context.Context) error {
 		figures.Figure{Key: "P9.ready", Value: took.Seconds()},
 		figures.Figure{Key: "P9.created", Value: lastCreate(calls).Sub(began).Seconds()},
 		figures.Figure{Key: "P9.calls", Value: float64(len(calls)) / thousand},
-		figures.Figure{Key: "P9.cpu", Value: used.Seconds()},
+		figures.Figure{Key: "P9.cpu", Value: used[figures.CPUOperator].Seconds()},
 	)
 	if err := p.awaitIdle(ctx, one, 0); err != nil {
 		return err
@@ -169,12 +198,25 @@ func (p *processes) awaitLeader(ctx context.Context, one *operator) error {
 // awaitIdle waits until an operator has reconciled this number of objects and
 // is idle: neither API receives requests from it.
 func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) error {
+	_, err := p.settle(ctx, 5*time.Minute, objects, one)
+	return err
+}
+
+// settle waits until operators have reconciled this number of objects in all
+// and are idle, and returns when the last change was seen.
+func (p *processes) settle(ctx context.Context, timeout time.Duration, objects int, all ...*operator) (since time.Time, err error) {
 	var last string
-	var since time.Time
-	return p.await(ctx, "the operator to be idle", 5*time.Minute, func(ctx context.Context) (bool, error) {
-		now, err := one.work(ctx)
-		if err != nil {
-			return false, err
+	// Reading the metrics of many objects takes time that the operator needs.
+	every := max(pollInterval, time.Duration(objects)*20*time.Microsecond)
+	err = p.awaitEvery(ctx, every, "the operator to be idle", timeout, func(ctx context.Context) (bool, error) {
+		var now work
+		for _, one := range all {
+			its, err := one.work(ctx)
+			if err != nil {
+				return false, err
+			}
+			now.reconciled += its.reconciled
+			now.waiting += its.waiting
 		}
 		written, err := p.kubernetesWrites(ctx)
 		if err != nil {
@@ -190,6 +232,7 @@ func (p *processes) awaitIdle(ctx context.Context, one *operator, objects int) e
 		}
 		return time.Since(since) >= quietPeriod, nil
 	})
+	return since, err
 }
 
 // idleAtThousand measures P10 at a thousand objects, and P7 in a short run.
@@ -238,7 +281,12 @@ func (p *processes) seedRemaining(ctx context.Context) error {
 	if p.parameters.objects == thousand {
 		return nil
 	}
-	return p.seed(ctx, "first-00000", names("grown", p.parameters.objects-thousand))
+	from, err := p.modelOf(ctx, "first-00000")
+	if err != nil {
+		return err
+	}
+	all := names("grown", p.parameters.objects-thousand)
+	return p.seed(ctx, len(all), func(i int) (model, string) { return from, all[i] })
 }
 
 // restartBeside runs restart and, in a full run, concurrently measures creates
@@ -326,6 +374,9 @@ func (p *processes) arrive(ctx context.Context, more func(ctx context.Context, a
 		}
 		p.arrived++
 		object := newObject(fmt.Sprintf("arrival-%05d", p.arrived))
+		if len(p.workspaces) > 0 {
+			object = p.objectIn(p.workspaces[p.arrived%p.parameters.workspaces], object.Name)
+		}
 		at := time.Now()
 		if err := p.api.Create(ctx, object); err != nil {
 			return nil, fmt.Errorf("create an object: %w", err)
@@ -359,7 +410,10 @@ func (p *processes) arrivalsIdle(ctx context.Context) error {
 		return err
 	}
 	p.idleArrival = figures.Quantile(0.99, late...)
-	p.measured.Add(figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.parameters.objects})
+	p.measured.Add(
+		figures.Figure{Key: "P4.idle", Value: p.idleArrival, Objects: p.parameters.objects},
+		figures.Figure{Key: "P4.idle.median", Value: figures.Quantile(0.5, late...), Objects: p.parameters.objects},
+	)
 	return nil
 }
 
@@ -390,10 +444,17 @@ func (p *processes) arrivalsBusy(ctx context.Context) error {
 // and new ones are created from the first to the last reconcile.
 func (p *processes) arrivalsInDrain(ctx context.Context) error {
 	var all []float64
+	var took time.Duration
+	sum := usage{}
 	for range p.parameters.repeats {
 		if err := p.operators[len(p.operators)-1].Stop(); err != nil {
 			return err
 		}
+		meter, err := p.startMeter(nil)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
 		one, err := p.start(ctx)
 		if err != nil {
 			return err
@@ -413,13 +474,21 @@ func (p *processes) arrivalsInDrain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		used, err := meter.read(one)
+		if err != nil {
+			return err
+		}
+		took += time.Since(began)
+		sum.add(used)
 		all = append(all, late...)
 		if err := p.awaitIdle(ctx, one, p.parameters.objects); err != nil {
 			return err
 		}
 	}
 	late := figures.Quantile(0.99, all...)
+	p.measured.Add(sum.figures("P4", took)...)
 	p.measured.Add(
+		figures.Figure{Key: "P4.drain.median", Value: figures.Quantile(0.5, all...), Objects: p.parameters.objects, Runs: p.parameters.repeats},
 		figures.Figure{Key: "P4.drain", Value: late, Objects: p.parameters.objects, Runs: p.parameters.repeats},
 		figures.Figure{Key: "P4.ratio", Value: late / p.idleArrival, Objects: p.parameters.objects, Runs: p.parameters.repeats},
 	)
@@ -553,7 +622,7 @@ func createAndWait(ctx context.Context, binaries programs.Binaries) (all []figur
 		return nil, err
 	}
 	const hundred = 100
-	seen, err := r.apply(ctx, names("launch", hundred), func(object *v1alpha1.DatabricksCluster) bool {
+	seen, err := r.apply(ctx, newObjects(names("launch", hundred)), func(object *v1alpha1.DatabricksCluster) bool {
 		return object.Status.State == string(simulator.Running)
 	})
 	if err != nil {

@@ -39,6 +39,8 @@ type rig struct {
 	config     *rest.Config
 	api        client.WithWatch
 	simulator  *programs.Simulator
+	hosts      hosts
+	workspaces []workspace
 	operators  []*operator
 }
 
@@ -48,8 +50,14 @@ type operator struct {
 	metrics string
 }
 
-// newRig starts everything but an operator; launches take the given time.
-func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duration) (r *rig, err error) {
+// newRig starts everything but an operator, with one workspace on the
+// simulator's own address; launches take the given time.
+func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duration) (*rig, error) {
+	return newRigWith(ctx, binaries, launch, layout{})
+}
+
+// newRigWith is newRig with workspaces that have hosts of their own.
+func newRigWith(ctx context.Context, binaries programs.Binaries, launch time.Duration, wanted layout) (r *rig, err error) {
 	r = &rig{binaries: binaries}
 	defer func() {
 		if err != nil {
@@ -74,7 +82,7 @@ func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duratio
 	if r.api, err = client.NewWithWatch(r.config, client.Options{Scheme: r.kubernetes.Scheme}); err != nil {
 		return r, fmt.Errorf("make a client: %w", err)
 	}
-	r.simulator, err = programs.StartSimulator(ctx, binaries.Simulator, r.file("simulator.log"), r.file("ca.pem"))
+	r.simulator, err = programs.StartSimulator(ctx, binaries.Simulator, r.file("simulator.log"), r.file("ca.pem"), wanted.simulatorFlags()...)
 	if err != nil {
 		return r, err
 	}
@@ -84,7 +92,8 @@ func newRig(ctx context.Context, binaries programs.Binaries, launch time.Duratio
 	if err := r.putSecret(ctx); err != nil {
 		return r, err
 	}
-	return r, nil
+	err = r.openWorkspaces(ctx, wanted)
+	return r, err
 }
 
 // setLaunchTime sets the duration of launches; other transitions take no time.
@@ -107,23 +116,23 @@ func (r *rig) putSecret(ctx context.Context) error {
 
 func (r *rig) file(name string) string { return filepath.Join(r.directory, name) }
 
-// start starts another operator, with the flags of an installation.
-func (r *rig) start(ctx context.Context) (*operator, error) {
+// start starts another operator, with the flags of an installation and others.
+func (r *rig) start(ctx context.Context, others ...string) (*operator, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
 	log := r.file(fmt.Sprintf("operator-%d.log", len(r.operators)))
-	started, err := programs.StartOperator(ctx, r.binaries.Manager, log,
+	started, err := programs.StartOperator(ctx, r.binaries.Manager, log, append(others,
 		"--kubeconfig="+r.file("kubeconfig"),
-		"--allowed-hosts="+r.simulator.URL,
+		"--allowed-hosts="+strings.Join(r.urls(), ","),
 		"--databricks-ca-file="+r.simulator.CAFile,
 		"--operator-id="+operatorID,
 		"--leader-elect=true",
 		"--leader-election-namespace="+namespace,
 		"--metrics-bind-address="+address,
 		"--metrics-secure=false",
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +159,7 @@ func (r *rig) stop() error {
 	for _, operator := range r.operators {
 		operator.Kill()
 	}
+	r.hosts.close()
 	if r.simulator != nil {
 		r.simulator.Kill()
 	}
@@ -170,7 +180,12 @@ func (r *rig) logs() string {
 
 // await polls until a condition holds.
 func (r *rig) await(ctx context.Context, what string, timeout time.Duration, condition func(context.Context) (bool, error)) error {
-	if err := wait.PollUntilContextTimeout(ctx, pollInterval, timeout, true, condition); err != nil {
+	return r.awaitEvery(ctx, pollInterval, what, timeout, condition)
+}
+
+// awaitEvery is await with an interval of its own.
+func (r *rig) awaitEvery(ctx context.Context, every time.Duration, what string, timeout time.Duration, condition func(context.Context) (bool, error)) error {
+	if err := wait.PollUntilContextTimeout(ctx, every, timeout, true, condition); err != nil {
 		return fmt.Errorf("wait for %s: %w\n%s", what, err, r.logs())
 	}
 	return nil

@@ -90,6 +90,9 @@ func (c *ControlPlane) SigningKey() string {
 	return filepath.Join(c.environment.ControlPlane.GetAPIServer().CertDir, "sa-signer.key")
 }
 
+// EtcdURL returns the address of etcd, which needs no credential.
+func (c *ControlPlane) EtcdURL() string { return c.environment.ControlPlane.Etcd.URL.String() }
+
 // Kubeconfig returns a kubeconfig file of an administrator, for kubectl and for
 // the operator as a separate process.
 func (c *ControlPlane) Kubeconfig() ([]byte, error) {

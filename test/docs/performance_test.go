@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func TestPerformancePageShowsEveryTargetAndThePeers(t *testing.T) {
 	for _, row := range figures.Rows {
 		g.Expect(lines).To(ContainElement(HavePrefix("| "+row.ID+" | "+row.Figure+" | ")), "write it with `make bench DOC=1`")
 	}
-	for _, policy := range figures.Policies {
+	for _, policy := range slices.Concat(figures.Policies, figures.Tools) {
 		g.Expect(lines).To(ContainElement(And(HavePrefix("| "+policy.Description+" | "), Not(ContainSubstring("–")))), "write it with `make bench DOC=1`")
 	}
 }

@@ -3,9 +3,11 @@ package plugin_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +17,46 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
+// plugin is the program, which is built once for all tests.
+var plugin struct {
+	once   sync.Once
+	binary string
+	err    error
+}
+
+// builtPlugin returns the path of the program kubectl-dbc.
+func builtPlugin(t *testing.T) string {
+	t.Helper()
+	plugin.once.Do(func() {
+		plugin.binary = filepath.Join(directory, "bin", "kubectl-dbc")
+		build := exec.Command("go", "build", "-buildvcs=false", "-o", plugin.binary, "../../cmd/kubectl-dbc")
+		build.Env = append(os.Environ(), "HOME="+home)
+		if text, err := build.CombinedOutput(); err != nil {
+			plugin.err = fmt.Errorf("%w: %s", err, text)
+		}
+	})
+	if plugin.err != nil {
+		t.Fatal("build the plugin: ", plugin.err)
+	}
+	return plugin.binary
+}
+
+// builtKubectl returns the path of the kubectl that belongs to the control plane.
+func builtKubectl(t *testing.T) string {
+	t.Helper()
+	for _, folder := range []string{os.Getenv("KUBEBUILDER_ASSETS"), filepath.Join("..", "..", "bin", "k8s")} {
+		path, err := filepath.Abs(filepath.Join(folder, "kubectl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	t.Fatal("there is no kubectl: run 'make controlplane'")
+	return ""
+}
+
 // TestThePluginOfKubectl builds the program, and runs it as kubectl does.
 func TestThePluginOfKubectl(t *testing.T) {
 	r := newRig(t, 1)
@@ -23,23 +65,16 @@ func TestThePluginOfKubectl(t *testing.T) {
 		r.Expect(err).NotTo(HaveOccurred())
 	}
 	directory := t.TempDir()
-	binary := filepath.Join(directory, "kubectl-dbc")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", binary, "../../cmd/kubectl-dbc")
-	build.Env = append(os.Environ(), "HOME="+home)
-	text, err := build.CombinedOutput()
-	r.Expect(err).NotTo(HaveOccurred(), string(text))
-	t.Setenv("PATH", directory+string(os.PathListSeparator)+os.Getenv("PATH"))
-	kubectl := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl")
-	if _, err := os.Stat(kubectl); err != nil {
-		kubectl = filepath.Join("..", "..", "bin", "k8s", "kubectl")
-	}
+	binary := builtPlugin(t)
+	t.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	kubectl := builtKubectl(t)
 
 	run := exec.CommandContext(t.Context(), kubectl, "dbc", "import", "--all", "--host="+r.sim.URL, "--databricks-ca-file="+r.caFile)
 	manifests, err := run.Output()
 	r.Expect(err).NotTo(HaveOccurred())
 	apply := exec.CommandContext(t.Context(), kubectl, "apply", "-n", r.namespace, "-f", "-")
 	apply.Stdin = bytes.NewReader(manifests)
-	text, err = apply.CombinedOutput()
+	text, err := apply.CombinedOutput()
 	r.Expect(err).NotTo(HaveOccurred(), string(text))
 	text, err = exec.CommandContext(t.Context(), kubectl, "dbc", "start", "absent", "-n", r.namespace).CombinedOutput()
 	r.Expect(err).To(HaveOccurred(), "the exit code reaches the caller")

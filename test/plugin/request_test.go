@@ -60,7 +60,8 @@ func TestARequestThatCannotBeAnsweredIsNotMade(t *testing.T) {
 		"an unknown name":       {[]string{"start", "absent"}, `"absent" not found`},
 		"no name":               {[]string{"start"}, "name the objects"},
 		"a name and a selector": {[]string{"start", "observer", "-l", "a=b"}, "not both"},
-		"a selector of nothing": {[]string{"start", "-l", "a=b"}, "no object matches"},
+		"a selector of nothing": {[]string{"start", "-l", "a=b"}, "no cluster matches"},
+		"an unknown type":       {[]string{"start", "pod/etl"}, `there is no TYPE "pod": choose one of cluster (databrickscluster, dbc), policy (databricksclusterpolicy, dbcp), pool`},
 		"a malformed selector":  {[]string{"start", "-l", "a=b=c"}, "--selector"},
 	} {
 		t.Run(name, func(*testing.T) {
@@ -91,5 +92,29 @@ func TestSuspendAndResume(t *testing.T) {
 	r.Expect(noted.errOut).To(HavePrefix("note: etl: it is suspended"))
 	r.Expect(r.ok("resume", "etl")).To(Equal("databrickscluster/etl: resumed\n"))
 	r.Expect(r.get(key).Spec.Suspend).To(BeFalse())
-	r.Expect(r.ok("resume", "etl")).To(Equal("databrickscluster/etl: is resumed already\n"))
+	r.Expect(r.ok("resume", "etl")).To(Equal("databrickscluster/etl: is not suspended\n"))
+}
+
+func TestRequestsAndSuspensionOfPoliciesAndPools(t *testing.T) {
+	r := newRig(t, 1)
+	r.start()
+	policy, pool := r.policy("small-jobs"), r.pool("small")
+	r.create(policy)
+	r.create(pool)
+	r.Expect(r.ok("reconcile", "policy/small-jobs", "dbip/small", "--wait")).To(Equal("databricksclusterpolicy/small-jobs: reconcile requested\n" +
+		"databricksinstancepool/small: reconcile requested\n" +
+		"databricksclusterpolicy/small-jobs: reconcile succeeded: the workspace is read again\n" +
+		"databricksinstancepool/small: reconcile succeeded: the workspace is read again\n"))
+	refused := r.dbc("start", "pool/small")
+	r.Expect(refused.code).To(Equal(1))
+	r.Expect(refused.errOut).To(Equal("error: pool/small: start is a request for clusters; an instance pool knows only\n       reconcile\n"))
+	for _, object := range []string{"policy/small-jobs", "pool/small"} {
+		r.Expect(r.ok("suspend", object)).To(HaveSuffix(": suspended\n"))
+	}
+	key := client.ObjectKeyFromObject(pool)
+	r.Expect(r.api.Get(t.Context(), key, pool)).To(Succeed())
+	r.Expect(pool.Spec.Suspend).To(BeTrue())
+	r.Expect(r.ok("resume", "pool/small", "policy/small-jobs")).To(Equal("databricksinstancepool/small: resumed\ndatabricksclusterpolicy/small-jobs: resumed\n"))
+	r.Expect(r.api.Get(t.Context(), key, pool)).To(Succeed())
+	r.Expect(pool.Spec.Suspend).To(BeFalse())
 }

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
@@ -42,6 +43,8 @@ var (
 	kubernetes *controlplane.ControlPlane
 	// kubeconfig is the file of an administrator.
 	kubeconfig string
+	// directory has the files that all tests share.
+	directory string
 	// home is the developer's, which has the build cache.
 	home = os.Getenv("HOME")
 )
@@ -52,8 +55,8 @@ func run(m *testing.M) int {
 	ctrl.SetLogger(logr.Discard())
 	SetDefaultEventuallyTimeout(30 * time.Second)
 	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
-	directory, err := os.MkdirTemp("", "plugin-")
-	if err != nil {
+	var err error
+	if directory, err = os.MkdirTemp("", "plugin-"); err != nil {
 		fmt.Fprintln(os.Stderr, "test/plugin:", err)
 		return 1
 	}
@@ -87,6 +90,9 @@ type rig struct {
 	namespaces []string
 	namespace  string
 	caFile     string
+	// control is the control plane, and operatorID the id of its operator.
+	control    *controlplane.ControlPlane
+	operatorID string
 	stop       func()
 }
 
@@ -94,12 +100,27 @@ type rig struct {
 // without an operator.
 func newRig(t *testing.T, namespaces int) *rig {
 	t.Helper()
-	r := &rig{Gomega: NewWithT(t), t: t, stop: func() {}}
+	r := newRigIn(t, kubernetes, kubeconfig, varied.Workspace())
+	r.operatorID = operatorID
+	for range namespaces {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
+		r.Expect(r.api.Create(t.Context(), namespace)).To(Succeed())
+		r.namespaces = append(r.namespaces, namespace.Name)
+		r.putCredential(namespace.Name)
+	}
+	r.namespace = r.namespaces[0]
+	return r
+}
+
+// newRigIn returns a rig without namespaces in a control plane.
+func newRigIn(t *testing.T, control *controlplane.ControlPlane, kubeconfig string, workspace simulator.Workspace) *rig {
+	t.Helper()
+	r := &rig{Gomega: NewWithT(t), t: t, control: control, stop: func() {}}
 	var err error
-	r.api, err = client.New(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
+	r.api, err = client.New(control.Config, client.Options{Scheme: control.Scheme})
 	r.Expect(err).NotTo(HaveOccurred())
 	r.sim, err = simulator.Start(context.Background(), simulator.Options{
-		Workspaces: []simulator.Workspace{varied.Workspace()}, Behaviour: simulator.Behaviour{AnyPrincipalExists: true},
+		Workspaces: []simulator.Workspace{workspace}, Behaviour: simulator.Behaviour{AnyPrincipalExists: true},
 		Timings: &simulator.Timings{
 			Launch: 150 * time.Millisecond, PoolLaunch: 100 * time.Millisecond, Restart: 150 * time.Millisecond,
 			Resize: 100 * time.Millisecond, Terminate: 100 * time.Millisecond, Retention: 30 * 24 * time.Hour,
@@ -112,14 +133,13 @@ func newRig(t *testing.T, namespaces int) *rig {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("DATABRICKS_TOKEN", simulator.DefaultToken)
 	t.Setenv("KUBECONFIG", kubeconfig)
-	for range namespaces {
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
-		r.Expect(r.api.Create(t.Context(), namespace)).To(Succeed())
-		r.namespaces = append(r.namespaces, namespace.Name)
-		r.putSecret(namespace.Name, "databricks-credentials", nil, map[string]string{"DATABRICKS_HOST": r.sim.URL, "DATABRICKS_TOKEN": simulator.DefaultToken})
-	}
-	r.namespace = r.namespaces[0]
 	return r
+}
+
+// putCredential creates the credentials Secret of a namespace.
+func (r *rig) putCredential(namespace string) {
+	r.t.Helper()
+	r.putSecret(namespace, "databricks-credentials", nil, map[string]string{"DATABRICKS_HOST": r.sim.URL, "DATABRICKS_TOKEN": simulator.DefaultToken})
 }
 
 func (r *rig) putSecret(namespace, name string, labels, values map[string]string) {
@@ -133,8 +153,8 @@ func (r *rig) putSecret(namespace, name string, labels, values map[string]string
 func (r *rig) start() {
 	r.t.Helper()
 	scope := controller.Scope{Namespaces: r.namespaces}
-	mgr, err := ctrl.NewManager(kubernetes.Config, ctrl.Options{
-		Scheme: kubernetes.Scheme, Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
+	mgr, err := ctrl.NewManager(r.control.Config, ctrl.Options{
+		Scheme: r.control.Scheme, Logger: logr.Discard(), Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Cache: controller.CacheOptions(scope), Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	r.Expect(err).NotTo(HaveOccurred())
@@ -155,7 +175,7 @@ func (r *rig) start() {
 		},
 	})
 	r.Expect(controller.Setup(mgr, registry, changes, controller.Options{
-		OperatorID: operatorID, OwnerTag: true, Scope: scope,
+		OperatorID: r.operatorID, OwnerTag: true, Scope: scope,
 		Limits:      plan.Limits{CreateWindow: 2 * time.Second, RequestDeadline: 3 * time.Second, VisibilityGrace: 300 * time.Millisecond},
 		Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Minute},
 		Coalesce:    50 * time.Millisecond, ConnectPause: 200 * time.Millisecond, ConnectDeadline: 2 * time.Second,
@@ -223,6 +243,27 @@ func (r *rig) small(name string, change ...func(*v1alpha1.DatabricksClusterSpec)
 		apply(&cluster.Spec)
 	}
 	return cluster
+}
+
+// policy returns a policy that every workspace accepts.
+func (r *rig) policy(name string, change ...func(*v1alpha1.DatabricksClusterPolicySpec)) *v1alpha1.DatabricksClusterPolicy {
+	r.t.Helper()
+	policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	r.Expect(yaml.Unmarshal([]byte("definition: {num_workers: {type: range, maxValue: 4}}\nmaxClustersPerUser: 3\n"), &policy.Spec)).To(Succeed())
+	for _, apply := range change {
+		apply(&policy.Spec)
+	}
+	return policy
+}
+
+// pool returns an instance pool that every workspace accepts.
+func (r *rig) pool(name string, change ...func(*v1alpha1.DatabricksInstancePoolSpec)) *v1alpha1.DatabricksInstancePool {
+	pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: r.namespace}}
+	pool.Spec.NodeTypeID, pool.Spec.MaxCapacity = "i3.xlarge", new(int32(10))
+	for _, apply := range change {
+		apply(&pool.Spec)
+	}
+	return pool
 }
 
 func (r *rig) create(object client.Object) {

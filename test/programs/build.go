@@ -29,11 +29,13 @@ func Find(directory string) (Binaries, error) {
 	return found, nil
 }
 
-// Build builds both programs from this checkout into a directory.
-func Build(ctx context.Context, directory string) (Binaries, error) {
+// Build builds both programs from this checkout into a directory, with flags of
+// `go build`.
+func Build(ctx context.Context, directory string, flags ...string) (Binaries, error) {
 	const module = "github.com/databricks-operator/databricks-operator"
 	into := directory + string(filepath.Separator)
-	arguments := []string{"build", "-buildvcs=false", "-o", into, module + "/cmd/manager", module + "/cmd/simulator"}
+	arguments := append([]string{"build", "-buildvcs=false"}, flags...)
+	arguments = append(arguments, "-o", into, module+"/cmd/manager", module+"/cmd/simulator")
 	build := exec.CommandContext(ctx, "go", arguments...) //nolint:gosec // the caller's own directory
 	if output, err := build.CombinedOutput(); err != nil {
 		return Binaries{}, fmt.Errorf("build the operator and the simulator: %w\n%s", err, output)

@@ -16,8 +16,9 @@ type attemptStore struct{ *process.Store[objectState] }
 // objectState is the state of an object in one process.
 type objectState struct {
 	attempts plan.Attempts
-	// interest is the one of the last reconcile.
-	interest cache.Interest
+	// interest is the one of the last reconcile; nil if it was only its cluster, as that
+	// of almost all objects.
+	interest *cache.Interest
 	// secrets is the fingerprint of the secret values whose digest is secretsDigest.
 	secrets       string
 	secretsDigest string
@@ -75,13 +76,27 @@ func (s *attemptStore) keepUnstored(cluster *v1alpha1.DatabricksCluster, unstore
 // then, only its search is returned.
 func (s *attemptStore) interest(cluster *v1alpha1.DatabricksCluster) cache.Interest {
 	known := s.Of(cluster).interest
-	if known.ClusterID != clusterID(cluster) {
+	switch {
+	case known == nil:
+		return onlyCluster(cluster)
+	case known.ClusterID != clusterID(cluster):
 		return cache.Interest{Search: known.Search}
+	default:
+		return *known
 	}
-	return known
+}
+
+// onlyCluster is the interest of an object whose cluster is as declared.
+func onlyCluster(cluster *v1alpha1.DatabricksCluster) cache.Interest {
+	return cache.Interest{ClusterID: clusterID(cluster), Purpose: cache.ToKeep}
 }
 
 // keepInterest stores the interest of a reconcile.
 func (s *attemptStore) keepInterest(cluster *v1alpha1.DatabricksCluster, interest cache.Interest) {
-	s.Update(cluster, func(state *objectState) { state.interest = interest })
+	s.Update(cluster, func(state *objectState) {
+		state.interest = nil
+		if interest != onlyCluster(cluster) {
+			state.interest = &interest
+		}
+	})
 }

@@ -4,21 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
-	"github.com/databricks-operator/databricks-operator/internal/instancepool"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/preview"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/workspace"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
@@ -33,17 +33,23 @@ type diffFlags struct {
 func (s *session) diffCommand() *cobra.Command {
 	var flags diffFlags
 	command := &cobra.Command{
-		Use:   "diff (-f FILE | NAME... | -l SELECTOR)",
+		Use:   "diff (-f FILE | NAME... | TYPE/NAME... | -l SELECTOR)",
 		Short: "Show what the operator would do for a manifest",
-		Long: "Diff compares manifests, or existing objects, with their clusters, and shows what the\n" +
-			"operator would do: each difference, each call to the workspace, whether it restarts\n" +
-			"the running cluster, and whether it happens now or later. It evaluates the same code\n" +
-			"as the operator, reads the workspace as yourself, and writes nothing.\n\n" +
-			"Values in Secrets are not compared.\n\n" +
+		Long: "Diff compares manifests, or existing objects, with their clusters, policies and\n" +
+			"instance pools, and shows what the operator would do: each difference, each call to\n" +
+			"the workspace, whether it restarts the running cluster, and whether it happens now or\n" +
+			"later. It evaluates the same code as the operator, reads the workspace as yourself,\n" +
+			"and writes nothing. Values in Secrets are not compared.\n\n" +
+			"Each line begins with what happens:\n\n" +
+			"  ~  a field that would change: from -> to\n" +
+			"  =  a difference that the operator leaves as it is\n" +
+			"  >  a call to the workspace\n" +
+			"  !  why the operator would wait or stop\n\n" +
+			explainTargets + "\n\n" +
 			"The exit code is 0 if nothing would change, 1 if something would, and 2 on an error or\n" +
 			"if an object would stall, as for kubectl diff.",
-		Example:           "  kubectl dbc diff -f etl.yaml\n  kubectl dbc diff -f clusters/\n  kubectl dbc diff etl",
-		ValidArgsFunction: s.completeNames,
+		Example:           "  kubectl dbc diff -f etl.yaml\n  kubectl dbc diff -f clusters/\n  kubectl dbc diff etl policy/small-jobs",
+		ValidArgsFunction: s.completeObjects,
 		RunE: func(command *cobra.Command, args []string) error {
 			previews, err := s.runDiff(command.Context(), args, flags)
 			if err != nil {
@@ -66,7 +72,7 @@ func (s *session) runDiff(ctx context.Context, names []string, flags diffFlags) 
 	if err != nil {
 		return nil, err
 	}
-	var objects []*v1alpha1.DatabricksCluster
+	var objects []target.Object
 	if len(flags.files) > 0 {
 		objects, err = s.declared(ctx, kube, flags.files)
 	} else {
@@ -105,7 +111,7 @@ func verdictOf(previews []preview.Preview) error {
 
 // declared returns the objects of manifests as they would be after an apply. The API server
 // checks them without storing them, if the user may apply them.
-func (s *session) declared(ctx context.Context, kube client.Client, files []string) ([]*v1alpha1.DatabricksCluster, error) {
+func (s *session) declared(ctx context.Context, kube client.Client, files []string) ([]target.Object, error) {
 	namespace, err := s.namespace()
 	if err != nil {
 		return nil, err
@@ -117,16 +123,16 @@ func (s *session) declared(ctx context.Context, kube client.Client, files []stri
 	if others > 0 {
 		fmt.Fprintf(s.streams.ErrOut, "%s of other kinds skipped\n", counted(others, "object"))
 	}
-	objects := make([]*v1alpha1.DatabricksCluster, 0, len(found))
+	objects := make([]target.Object, 0, len(found))
 	for _, declared := range found {
-		if declared.Namespace == "" {
-			declared.Namespace = namespace
+		if declared.GetNamespace() == "" {
+			declared.SetNamespace(namespace)
 		}
 		object, err := s.afterApply(ctx, kube, declared)
 		if err != nil {
-			return nil, fmt.Errorf("%s/%s: %w", declared.Namespace, declared.Name, err)
+			return nil, fmt.Errorf("%s/%s: %w", declared.GetNamespace(), declared.GetName(), err)
 		}
-		objects = append(objects, object)
+		objects = append(objects, target.Of(object))
 	}
 	return objects, nil
 }
@@ -135,28 +141,38 @@ func (s *session) declared(ctx context.Context, kube client.Client, files []stri
 const newUID = "00000000-0000-0000-0000-000000000000"
 
 // afterApply returns an object as it would be after an apply.
-func (s *session) afterApply(ctx context.Context, kube client.Client, declared *v1alpha1.DatabricksCluster) (*v1alpha1.DatabricksCluster, error) {
-	existing := &v1alpha1.DatabricksCluster{}
-	err := kube.Get(ctx, client.ObjectKeyFromObject(declared), existing)
+func (s *session) afterApply(ctx context.Context, kube client.Client, declared managed.Resource) (managed.Resource, error) {
+	object := target.Of(declared).Kind.New()
+	err := kube.Get(ctx, client.ObjectKeyFromObject(declared), object)
 	switch {
 	case err == nil:
-		changed := existing.DeepCopy()
-		changed.Spec = declared.Spec
-		for name, value := range declared.Annotations {
-			metav1.SetMetaDataAnnotation(&changed.ObjectMeta, name, value)
+		if target.ReplaceSpec(object, declared) {
+			object.SetGeneration(object.GetGeneration() + 1)
 		}
-		if !equality.Semantic.DeepEqual(existing.Spec, changed.Spec) {
-			changed.Generation++
+		annotations := maps.Clone(object.GetAnnotations())
+		if annotations == nil {
+			annotations = map[string]string{}
 		}
-		return changed, s.dryRun(kube.Update(ctx, changed.DeepCopy(), client.DryRunAll))
+		maps.Copy(annotations, declared.GetAnnotations())
+		object.SetAnnotations(annotations)
+		return object, s.dryRun(kube.Update(ctx, copyOf(object), client.DryRunAll))
 	case meta.IsNoMatchError(err):
 		return nil, explain(err)
 	case !apierrors.IsNotFound(err):
 		return nil, err
 	}
-	created := declared.DeepCopy()
-	created.UID, created.Generation, created.CreationTimestamp = newUID, 1, metav1.NewTime(time.Now())
-	return created, s.dryRun(kube.Create(ctx, declared.DeepCopy(), client.DryRunAll))
+	created := copyOf(declared)
+	refusal := s.dryRun(kube.Create(ctx, copyOf(declared), client.DryRunAll))
+	created.SetUID(newUID)
+	created.SetGeneration(1)
+	created.SetCreationTimestamp(metav1.NewTime(time.Now()))
+	return created, refusal
+}
+
+// copyOf returns a copy of an object, which a client may change.
+func copyOf(object managed.Resource) managed.Resource {
+	copied, _ := object.DeepCopyObject().(managed.Resource) // a copy has the same type
+	return copied
 }
 
 // dryRun returns the refusal of the API server. Without the right to write there is none.
@@ -170,7 +186,7 @@ func (s *session) dryRun(err error) error {
 
 // previews returns the previews of objects, which may be in several workspaces of which the
 // user's configuration reaches one.
-func (s *session) previews(ctx context.Context, kube client.Client, objects []*v1alpha1.DatabricksCluster) ([]preview.Preview, error) {
+func (s *session) previews(ctx context.Context, kube client.Client, objects []target.Object) ([]preview.Preview, error) {
 	line := s.line()
 	defer line.Clear()
 	work, err := s.connect(ctx, line)
@@ -184,46 +200,62 @@ func (s *session) previews(ctx context.Context, kube client.Client, objects []*v
 		if err := sameHost(object, work); err != nil {
 			return nil, err
 		}
-		facts, err := preview.Read(ctx, work, object)
+		p, err := s.preview(ctx, kube, work, object, id)
 		if err != nil {
-			return nil, fmt.Errorf("%s/%s: %w", object.Namespace, object.Name, err)
+			return nil, fmt.Errorf("%s in %s: %w", object.Argument(), object.GetNamespace(), err)
 		}
-		if facts.Referents, err = referents(ctx, kube, object); err != nil {
-			return nil, err
-		}
-		all = append(all, preview.Of(preview.Input{Object: object, Facts: facts, OperatorID: id, Now: time.Now()}))
+		all = append(all, p)
 	}
 	return all, nil
+}
+
+// preview returns the preview of one object.
+func (s *session) preview(ctx context.Context, kube client.Client, work *workspace.Workspace, object target.Object, id string) (preview.Preview, error) {
+	if kind := object.Kind.Listed; kind != nil {
+		facts, err := preview.ReadListed(ctx, work, kind, object.Resource)
+		if err != nil {
+			return preview.Preview{}, err
+		}
+		return preview.OfListed(preview.ListedInput{Kind: kind, Object: object.Resource, Facts: facts, OperatorID: id, Now: time.Now()}), nil
+	}
+	facts, err := preview.Read(ctx, work, object.Cluster)
+	if err != nil {
+		return preview.Preview{}, err
+	}
+	if facts.Referents, err = referents(ctx, kube, object.Cluster); err != nil {
+		return preview.Preview{}, err
+	}
+	return preview.Of(preview.Input{Object: object.Cluster, Facts: facts, OperatorID: id, Now: time.Now()}), nil
 }
 
 // referents reads the objects that an object refers to.
 func referents(ctx context.Context, kube client.Client, object *v1alpha1.DatabricksCluster) (map[selection.Reference]selection.Referent, error) {
 	found := map[selection.Reference]selection.Referent{}
 	for _, reference := range selection.References(&object.Spec) {
-		for _, kind := range []*managed.Kind{clusterpolicy.Kind, instancepool.Kind} {
-			if kind.Name != reference.Kind {
-				continue
+		kind := target.KindNamed(reference.Kind)
+		if kind == nil || kind.Listed == nil {
+			continue
+		}
+		resource := kind.New()
+		err := kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: reference.Name}, resource)
+		switch {
+		case err == nil:
+			view := kind.Listed.View(resource)
+			found[reference] = selection.Referent{
+				ID: *view.ID, Host: view.Status.Host, WorkspaceID: view.Status.WorkspaceID, NotReady: view.NotReady(),
 			}
-			resource := kind.New()
-			err := kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: reference.Name}, resource)
-			switch {
-			case err == nil:
-				view := kind.View(resource)
-				found[reference] = selection.Referent{
-					ID: *view.ID, Host: view.Status.Host, WorkspaceID: view.Status.WorkspaceID, NotReady: view.NotReady(),
-				}
-			case !apierrors.IsNotFound(err):
-				return nil, fmt.Errorf("read %s %q: %w", reference.Kind, reference.Name, err)
-			}
+		case !apierrors.IsNotFound(err):
+			return nil, fmt.Errorf("read %s %q: %w", reference.Kind, reference.Name, err)
 		}
 	}
 	return found, nil
 }
 
 // sameHost fails if an object is known to be in another workspace than the user's.
-func sameHost(object *v1alpha1.DatabricksCluster, work *workspace.Workspace) error {
-	if host := object.Status.Host; host != "" && host != work.Host() {
-		return fmt.Errorf("%s/%s is in %s, and your Databricks configuration is for %s: use --host or --profile", object.Namespace, object.Name, host, work.Host())
+func sameHost(object target.Object, work *workspace.Workspace) error {
+	if host := object.Host; host != "" && host != work.Host() {
+		return fmt.Errorf("%s/%s is in %s, and your Databricks configuration is for %s: use --host or --profile",
+			object.GetNamespace(), object.GetName(), host, work.Host())
 	}
 	return nil
 }
@@ -242,14 +274,17 @@ func operatorID(ctx context.Context, kube client.Client) string {
 // showPreview writes a preview.
 func (s *session) showPreview(p preview.Preview) {
 	out := s.streams.Out
-	what := "no cluster yet"
-	if p.ClusterID != "" {
-		what = "cluster " + p.ClusterID
+	kind := target.KindNamed(p.Kind)
+	what := fmt.Sprintf("no %s yet", kind.Noun)
+	if p.ID != "" {
+		what = kind.Noun + " " + p.ID
 		if p.State != "" {
 			what += " (" + p.State + ")"
 		}
 	}
-	fmt.Fprintf(out, "databrickscluster %s, %s\n", p.Object, what)
+	const indent = "    "
+	head := linesOf(fmt.Sprintf("%s %s, %s", kind.Type, p.Object, what), columns-len(indent))
+	fmt.Fprintln(out, strings.Join(head, "\n"+indent))
 	for _, change := range p.Changes {
 		writeWrapped(out, "  ~ ", "%s: %s -> %s", change.Path, orNothing(change.From), orNothing(change.To))
 	}

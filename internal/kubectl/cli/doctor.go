@@ -13,6 +13,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/doctor"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/workspace"
 )
 
@@ -24,19 +25,21 @@ type doctorFlags struct {
 func (s *session) doctorCommand() *cobra.Command {
 	var flags doctorFlags
 	command := &cobra.Command{
-		Use:   "doctor [NAME]",
+		Use:   "doctor [NAME | TYPE/NAME]",
 		Short: "Find out why an object is not ready",
 		Long: "Doctor follows the path from an object to its cluster: the operator, the Secret, the\n" +
-			"host rules, the network, the credential, the cluster, its policy and its names. Each\n" +
-			"problem comes with the command that fixes it. It changes nothing, works with the\n" +
-			"rights that you have, and says what it could not look at.\n\n" +
+			"host rules, the network, the credential, the cluster, its policy and its names. It\n" +
+			"does the same for policies and instance pools. Each problem comes with the command\n" +
+			"that fixes it. It changes nothing, works with the rights that you have, and says what\n" +
+			"it could not look at.\n\n" +
 			"Without a name it looks at the operator and lists the objects that are not ready.\n\n" +
 			"The workspace is looked at as yourself. With --use-credential it is called with the\n" +
 			"credential in the object's Secret, if you may read that.\n\n" +
+			explainTargets + "\n\n" +
 			"The exit code is 1 if there is a problem.",
-		Example:           "  kubectl dbc doctor etl\n  kubectl dbc doctor -A",
+		Example:           "  kubectl dbc doctor etl\n  kubectl dbc doctor policy/small-jobs\n  kubectl dbc doctor -A",
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: s.completeNames,
+		ValidArgsFunction: s.completeObjects,
 		RunE:              func(command *cobra.Command, args []string) error { return s.runDoctor(command.Context(), args, flags) },
 	}
 	f := command.Flags()
@@ -77,6 +80,13 @@ func (s *session) runDoctor(ctx context.Context, names []string, flags doctorFla
 	if len(names) > 0 && flags.allNamespaces {
 		return errors.New("choose a name or --all-namespaces, not both")
 	}
+	var reference target.Reference
+	if len(names) == 1 {
+		var err error
+		if reference, err = target.Parse(names[0]); err != nil {
+			return err
+		}
+	}
 	kube, err := s.client()
 	if err != nil {
 		return err
@@ -85,7 +95,7 @@ func (s *session) runDoctor(ctx context.Context, names []string, flags doctorFla
 	if err != nil {
 		return err
 	}
-	roots, err := databricks.LoadRoots(s.workspace.CAFile)
+	roots, err := databricks.LoadRoots(s.workspaceOptions().CAFile)
 	if err != nil {
 		return err
 	}
@@ -95,9 +105,7 @@ func (s *session) runDoctor(ctx context.Context, names []string, flags doctorFla
 		Kube: kube, Roots: roots, Now: time.Now(),
 		Own: func(ctx context.Context) (*workspace.Workspace, error) { return s.connect(ctx, line) },
 		With: func(credential databricks.Config) (*workspace.Workspace, error) {
-			options := s.workspace
-			options.Version = s.version
-			return workspace.ConnectWith(credential, options)
+			return workspace.ConnectWith(credential, s.workspaceOptions())
 		},
 		Stage: func(check string) { line.Show("looking at %s", check) },
 	}
@@ -107,7 +115,7 @@ func (s *session) runDoctor(ctx context.Context, names []string, flags doctorFla
 	var report doctor.Report
 	switch {
 	case len(names) == 1:
-		report, err = examiner.Object(ctx, client.ObjectKey{Namespace: namespace, Name: names[0]})
+		report, err = examiner.Object(ctx, reference.Kind, client.ObjectKey{Namespace: namespace, Name: reference.Name})
 	case flags.allNamespaces:
 		report, err = examiner.All(ctx, "")
 	default:
@@ -135,7 +143,11 @@ var marks = map[doctor.Status]string{doctor.OK: "ok  ", doctor.Problem: "BAD ", 
 func (s *session) showReport(report doctor.Report) {
 	out := s.streams.Out
 	if report.Object != "" {
-		fmt.Fprintf(out, "databrickscluster %s%s\n\n", report.Object, map[bool]string{true: " is " + report.Ready}[report.Ready != ""])
+		head := target.KindNamed(report.Kind).Type + " " + report.Object
+		if report.Ready != "" {
+			head += " is " + report.Ready
+		}
+		fmt.Fprintln(out, head+"\n")
 	}
 	for _, finding := range report.Findings {
 		writeWrapped(out, marks[finding.Status]+fmt.Sprintf("%-16s ", finding.Check), "%s", oneLine(finding.Text))

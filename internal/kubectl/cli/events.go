@@ -10,10 +10,9 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/workspace"
 )
 
@@ -32,7 +31,7 @@ func (s *session) eventsCommand() *cobra.Command {
 			"'kubectl events --for databrickscluster/NAME'.",
 		Example:           "  kubectl dbc events etl\n  kubectl dbc events etl -f",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: s.completeNames,
+		ValidArgsFunction: s.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
 			return s.runEvents(command.Context(), args[0], flags)
 		},
@@ -42,29 +41,6 @@ func (s *session) eventsCommand() *cobra.Command {
 	return command
 }
 
-// object returns one object of the current namespace.
-func (s *session) object(ctx context.Context, name string) (*v1alpha1.DatabricksCluster, error) {
-	kube, err := s.client()
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.objects(ctx, kube, []string{name}, targets{})
-	if err != nil {
-		return nil, err
-	}
-	return found[0], nil
-}
-
-// clusterOf returns the id of the cluster of an object.
-func clusterOf(object *v1alpha1.DatabricksCluster) (string, error) {
-	for _, id := range []string{object.Status.ClusterID, object.Spec.ClusterID} {
-		if id != "" {
-			return id, nil
-		}
-	}
-	return "", fmt.Errorf("%s has no cluster yet; see 'kubectl dbc doctor %s'", object.Name, object.Name)
-}
-
 // followInterval is how often new events are asked for.
 const followInterval = 5 * time.Second
 
@@ -72,11 +48,12 @@ func (s *session) runEvents(ctx context.Context, name string, flags eventsFlags)
 	if flags.limit < 1 || flags.limit > 500 {
 		return errors.New("--limit must be 1 to 500")
 	}
-	object, err := s.object(ctx, name)
+	cluster, err := s.clusterOf(ctx, name, "kubectl dbc events")
 	if err != nil {
 		return err
 	}
-	id, err := clusterOf(object)
+	object := target.Of(cluster)
+	id, err := idOf(object)
 	if err != nil {
 		return err
 	}
@@ -91,7 +68,7 @@ func (s *session) runEvents(ctx context.Context, name string, flags eventsFlags)
 	}
 	page, err := work.Events(ctx, databricks.EventQuery{ClusterID: id, PageSize: flags.limit})
 	if err != nil {
-		return err
+		return fmt.Errorf("read the events of cluster %s: %w", id, err)
 	}
 	line.Clear()
 	slices.Reverse(page.Events)
@@ -132,7 +109,7 @@ func (s *session) followEvents(ctx context.Context, work *workspace.Workspace, i
 			}
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("read the events of cluster %s: %w", id, err)
 		}
 		for i := range page.Events {
 			event := &page.Events[i]
@@ -174,7 +151,11 @@ func details(of *compute.EventDetails) string {
 			}
 		}
 	}
-	if of.TargetNumWorkers != 0 {
+	switch of.TargetNumWorkers {
+	case 0:
+	case of.CurrentNumWorkers:
+		parts = append(parts, counted(of.TargetNumWorkers, "worker"))
+	default:
 		parts = append(parts, fmt.Sprintf("%d -> %d workers", of.CurrentNumWorkers, of.TargetNumWorkers))
 	}
 	if of.Cause != "" {
@@ -184,9 +165,4 @@ func details(of *compute.EventDetails) string {
 		parts = append(parts, of.DriverStateMessage)
 	}
 	return strings.Join(parts, ", ")
-}
-
-// sameNamespace is the key of an object of the current namespace.
-func sameNamespace(object *v1alpha1.DatabricksCluster, name string) client.ObjectKey {
-	return client.ObjectKey{Namespace: object.Namespace, Name: name}
 }

@@ -28,8 +28,8 @@ type importFlags struct {
 func (s *session) importCommand() *cobra.Command {
 	var flags importFlags
 	command := &cobra.Command{
-		Use:   "import [ID...] [--all | --name PATTERN | --tag KEY=VALUE | --policy NAME] [--kind KINDS]",
-		Short: "Write the manifests of clusters, policies and pools that exist already",
+		Use:   "import (ID... | --all | --name | --tag | --policy) [--kind KINDS]",
+		Short: "Write manifests of existing clusters, policies and pools",
 		Long: "Import writes manifests that adopt existing clusters. Each claims what was requested\n" +
 			"for its cluster and nothing else: applying it changes nothing in the workspace and\n" +
 			"restarts nothing. Secrets become references, and the manifest says which Secrets to\n" +
@@ -42,7 +42,7 @@ func (s *session) importCommand() *cobra.Command {
 			"  # All clusters, a file each, ready for kustomize\n" +
 			"  kubectl dbc import --all -o clusters/\n\n" +
 			"  # Everything that the operator can manage\n" +
-			"  kubectl dbc import --all --kind policies,pools,clusters --use-refs -o workspace/\n\n" +
+			"  kubectl dbc import --all --kind policies,pools,clusters --use-refs -o all/\n\n" +
 			"  # First only observe, with the names of policies and pools instead of ids\n" +
 			"  kubectl dbc import --name 'etl-*' --observe --use-names | kubectl apply -f -",
 		RunE: func(command *cobra.Command, args []string) error { return s.runImport(command.Context(), args, flags) },
@@ -159,6 +159,9 @@ func (s *session) runImport(ctx context.Context, ids []string, flags importFlags
 // maxLeftOut is how many clusters that are left out are named one by one.
 const maxLeftOut = 20
 
+// maxTitle is the length of a name in a summary, in characters.
+const maxTitle = 40
+
 func showStage(line *progress.Line) func(stage string, count, total int) {
 	return func(stage string, count, total int) {
 		if total == 0 {
@@ -212,17 +215,17 @@ func (s *session) summarize(result importer.Result) {
 	if len(result.LeftOut) > 0 {
 		fmt.Fprintf(out, "%d left out:\n", len(result.LeftOut))
 	}
-	if len(result.LeftOut) > maxLeftOut {
-		counts := map[string]int{}
-		for _, left := range result.LeftOut {
-			counts[left.Reason]++
-		}
-		for _, reason := range slices.Sorted(maps.Keys(counts)) {
-			writeWrapped(out, "  - ", "%d: %s", counts[reason], reason)
-		}
-		return
-	}
+	byReason := map[string][]importer.LeftOut{}
 	for _, left := range result.LeftOut {
-		writeWrapped(out, "  - ", "%s %q: %s", left.ID, oneLine(left.Name), left.Reason)
+		byReason[left.Reason] = append(byReason[left.Reason], left)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(byReason)) {
+		writeWrapped(out, "  - ", "%d: %s", len(byReason[reason]), reason)
+		if len(result.LeftOut) > maxLeftOut {
+			continue
+		}
+		for _, left := range byReason[reason] {
+			fmt.Fprintf(out, "      %s %q\n", left.ID, cut(left.Name, maxTitle))
+		}
 	}
 }

@@ -9,20 +9,23 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // maxManifestBytes bounds one file.
 const maxManifestBytes = 16 << 20
 
-// manifests returns the DatabricksClusters in files, in the YAML and JSON files of
-// directories, and in the standard input ("-"), and how many objects of other kinds there
-// are.
-func manifests(in io.Reader, names []string) (objects []*v1alpha1.DatabricksCluster, others int, err error) {
+// manifests returns the objects in files, in the YAML and JSON files of directories, and in
+// the standard input ("-"), and how many of other kinds there are.
+func manifests(in io.Reader, names []string) (objects []managed.Resource, others int, err error) {
 	for _, name := range names {
 		files, err := filesOf(name)
 		if err != nil {
@@ -41,7 +44,7 @@ func manifests(in io.Reader, names []string) (objects []*v1alpha1.DatabricksClus
 		}
 	}
 	if len(objects) == 0 {
-		return nil, others, errors.New("there is no DatabricksCluster in the files")
+		return nil, others, errors.New("the files have no DatabricksCluster, DatabricksClusterPolicy or DatabricksInstancePool")
 	}
 	return objects, others, nil
 }
@@ -87,9 +90,9 @@ func readManifest(in io.Reader, name string) ([]byte, error) {
 	return content, nil
 }
 
-// decodeManifests returns the DatabricksClusters of a YAML stream. A field that the resource
-// does not have is an error, as for kubectl apply.
-func decodeManifests(content []byte) (objects []*v1alpha1.DatabricksCluster, others int, err error) {
+// decodeManifests returns the objects of a YAML stream. A field that the resource does not
+// have is an error, as for kubectl apply.
+func decodeManifests(content []byte) (objects []managed.Resource, others int, err error) {
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
 	for {
 		document, err := reader.Read()
@@ -99,19 +102,17 @@ func decodeManifests(content []byte) (objects []*v1alpha1.DatabricksCluster, oth
 		if err != nil {
 			return nil, 0, err
 		}
-		var kind struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-		}
-		if err := yaml.Unmarshal(document, &kind); err != nil {
+		var meta metav1.TypeMeta
+		if err := yaml.Unmarshal(document, &meta); err != nil {
 			return nil, 0, err
 		}
+		kind := target.KindNamed(meta.Kind)
 		switch {
-		case kind.Kind == "":
-		case kind.APIVersion != v1alpha1.GroupVersion.String() || kind.Kind != v1alpha1.ClusterKind:
+		case meta.Kind == "", strings.HasPrefix(meta.APIVersion, "kustomize.config.k8s.io/"): // import writes one, too
+		case kind == nil || meta.APIVersion != v1alpha1.GroupVersion.String():
 			others++
 		default:
-			object := &v1alpha1.DatabricksCluster{}
+			object := kind.New()
 			if err := yaml.UnmarshalStrict(document, object); err != nil {
 				return nil, 0, err
 			}

@@ -13,12 +13,13 @@ import (
 func (s *session) openCommand() *cobra.Command {
 	var printOnly bool
 	command := &cobra.Command{
-		Use:               "open NAME",
-		Short:             "Open the page of a cluster in the browser",
-		Long:              "Open shows the page of an object's cluster in the workspace. It always prints the address.",
-		Example:           "  kubectl dbc open etl\n  kubectl dbc open etl --print",
+		Use:   "open (NAME | TYPE/NAME)",
+		Short: "Open the page of a cluster, a policy or a pool in the browser",
+		Long: "Open shows the page of what an object stands for in the workspace. It always prints the\n" +
+			"address.\n\n" + explainTargets,
+		Example:           "  kubectl dbc open etl\n  kubectl dbc open policy/small-jobs --print",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: s.completeNames,
+		ValidArgsFunction: s.completeObjects,
 		RunE: func(command *cobra.Command, args []string) error {
 			return s.runOpen(command.Context(), args[0], printOnly)
 		},
@@ -32,13 +33,13 @@ func (s *session) runOpen(ctx context.Context, name string, printOnly bool) erro
 	if err != nil {
 		return err
 	}
-	address := object.Status.URL
+	address := object.URL
 	parsed, err := url.Parse(address)
 	switch {
 	case address == "":
-		_, err := clusterOf(object)
+		_, err := idOf(object)
 		if err == nil {
-			err = fmt.Errorf("the address of the cluster of %s is not known yet", name)
+			err = fmt.Errorf("the address of the %s of %s is not known yet", object.Kind.Noun, name)
 		}
 		return err
 	case err != nil || parsed.Scheme != "https":

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,7 +39,7 @@ func (s *session) orphansCommand() *cobra.Command {
 			"plane was lost. It needs the right to list the objects of all namespaces.\n\n" +
 			"--adopt creates an object for each of them in the current namespace, which takes the\n" +
 			"cluster over as it is. --terminate stops them and keeps their records. Both ask first.",
-		Example: "  kubectl dbc orphans\n  kubectl dbc orphans 0318-151752-abed99 --adopt --dry-run\n  kubectl dbc orphans --terminate",
+		Example: "  kubectl dbc orphans\n  kubectl dbc orphans 0402-110348-lost7x2q --adopt --dry-run\n  kubectl dbc orphans --terminate",
 		RunE:    func(command *cobra.Command, args []string) error { return s.runOrphans(command.Context(), args, flags) },
 	}
 	f := command.Flags()
@@ -117,7 +119,7 @@ func (s *session) showOrphans(found orphans.Result, host string) error {
 	} else {
 		rows := make([][]string, 0, len(found.Orphans))
 		for _, o := range found.Orphans {
-			rows = append(rows, []string{o.ClusterID, o.State, age(time.Now(), o.Created), cut(o.Object, 24), cut(o.Name, 24)})
+			rows = append(rows, []string{o.ClusterID, o.State, age(time.Now(), o.Created), o.Object, o.Name})
 		}
 		if err := table(s.streams.Out, []string{"CLUSTER", "STATE", "AGE", "OBJECT NOW", "NAME"}, rows); err != nil {
 			return err
@@ -144,6 +146,9 @@ func (s *session) confirm(ctx context.Context, question string) (bool, error) {
 	case <-ctx.Done():
 		return false, ctx.Err()
 	case answer := <-answers:
+		if file, isFile := s.streams.In.(*os.File); !isFile || !term.IsTerminal(int(file.Fd())) {
+			fmt.Fprintln(s.streams.ErrOut) // a terminal shows the end of the answer itself
+		}
 		return answer == "yes", nil
 	}
 }
@@ -170,7 +175,7 @@ func (s *session) terminate(ctx context.Context, work *workspace.Workspace, foun
 		}
 	}
 	failed := false
-	for _, o := range found {
+	for i, o := range found {
 		// The tag may have changed between the question and the answer.
 		now, err := work.Get(ctx, o.ClusterID)
 		if err == nil && now.Details.CustomTags[v1alpha1.OwnerTagKey] != o.Tag {
@@ -178,6 +183,14 @@ func (s *session) terminate(ctx context.Context, work *workspace.Workspace, foun
 		}
 		if err == nil {
 			err = work.Terminate(ctx, o.ClusterID)
+		}
+		if ctx.Err() != nil {
+			ids := make([]string, 0, len(found))
+			for _, left := range found[i:] {
+				ids = append(ids, left.ClusterID)
+			}
+			writeWrapped(s.streams.ErrOut, "note: ", "not known to be terminated: %s; 'kubectl dbc orphans' shows their states", strings.Join(ids, ", "))
+			return ctx.Err()
 		}
 		if err != nil {
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", o.ClusterID, err)
@@ -229,6 +242,9 @@ func (s *session) adopt(ctx context.Context, kube client.Client, work *workspace
 	}
 	failed := false
 	for _, object := range result.Objects {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err := kube.Create(ctx, object.Cluster); err != nil {
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Cluster.Name, err)
 			failed = true

@@ -13,28 +13,42 @@ const columns = 80
 // wrapped returns a text in lines of at most 80 columns. The first line begins with a
 // prefix, and the others are indented as far. A word that is longer gets its own line.
 func wrapped(prefix, text string) string {
-	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
-	var out strings.Builder
-	width := utf8.RuneCountInString(prefix)
-	out.WriteString(prefix)
-	isFirst := true
+	indent := utf8.RuneCountInString(prefix)
+	lines := linesOf(text, columns-indent)
+	return prefix + strings.Join(lines, "\n"+strings.Repeat(" ", indent)) + "\n"
+}
+
+// linesOf returns the words of a text in lines of at most a width, in columns. A word that is
+// longer gets its own line.
+func linesOf(text string, width int) []string {
+	lines := []string{""}
+	used := 0
 	for word := range strings.FieldsSeq(text) {
 		length := utf8.RuneCountInString(word)
+		last := len(lines) - 1
 		switch {
-		case isFirst:
-		case width+1+length > columns:
-			out.WriteString("\n" + indent)
-			width = len(indent)
+		case used == 0:
+			lines[last], used = word, length
+		case used+1+length > width:
+			lines, used = append(lines, word), length
 		default:
-			out.WriteString(" ")
-			width++
+			lines[last] += " " + word
+			used += 1 + length
 		}
-		out.WriteString(word)
-		width += length
-		isFirst = false
 	}
-	out.WriteString("\n")
-	return out.String()
+	return lines
+}
+
+// reflowed returns a text with its paragraphs wrapped. A paragraph that is indented stays as
+// it is.
+func reflowed(text string) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, paragraph := range paragraphs {
+		if !strings.HasPrefix(paragraph, " ") {
+			paragraphs[i] = strings.Join(linesOf(paragraph, columns), "\n")
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 // writeWrapped writes a wrapped text.

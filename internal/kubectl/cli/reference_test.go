@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -33,9 +32,9 @@ const introduction = "# kubectl dbc\n\n" +
 	"- **Kubernetes**: your kubeconfig, with the flags of kubectl: `--context`, `--namespace`, `--as` and the others. The commands work\n" +
 	"  with the rights that you have, and say what they could not look at.\n" +
 	"- **Databricks**: your own configuration, as for the Databricks CLI: `--profile` and `--host`, the environment\n" +
-	"  (`DATABRICKS_HOST`, `DATABRICKS_TOKEN` and the others), `~/.databrickscfg`, or the login of `databricks auth login`. The plugin\n" +
-	"  never uses the operator's credential, except for `doctor --use-credential`. It obeys the request limit of the workspace as the\n" +
-	"  operator does.\n\n" +
+	"  (`DATABRICKS_HOST`, `DATABRICKS_TOKEN` and the others), `~/.databrickscfg`, or the login of `databricks auth login`, for which\n" +
+	"  the program `databricks` must be in your `PATH`. The plugin never uses the operator's credential, except for\n" +
+	"  `doctor --use-credential`. It obeys the request limit of the workspace as the operator does.\n\n" +
 	"Results go to the standard output, everything else to the standard error. Progress is shown only on a terminal.\n\n" +
 	"| flag of all commands that read a workspace | meaning |\n|---|---|\n"
 
@@ -87,9 +86,18 @@ func row(f *pflag.Flag) string {
 	return fmt.Sprintf("| %s | %s |\n", name, meaning)
 }
 
-// paragraphs joins the lines of each paragraph, which the help wraps for a terminal.
+// paragraphs joins the lines of each paragraph, which the help wraps for a terminal. An
+// indented one becomes a block of text.
 func paragraphs(text string) string {
-	return regexp.MustCompile(`([^\n])\n([^\n])`).ReplaceAllString(text, "$1 $2")
+	all := strings.Split(text, "\n\n")
+	for i, paragraph := range all {
+		if strings.HasPrefix(paragraph, " ") {
+			all[i] = "```text\n" + unindented(paragraph) + "\n```"
+		} else {
+			all[i] = strings.ReplaceAll(paragraph, "\n", " ")
+		}
+	}
+	return strings.Join(all, "\n\n")
 }
 
 func unindented(text string) string {
@@ -106,9 +114,10 @@ func TestEveryCommandIsExplained(t *testing.T) {
 	g.Expect(len(commands)).To(BeNumerically(">=", 15))
 	for _, command := range commands {
 		g.Expect(command.Short).NotTo(BeEmpty(), command.Name())
+		g.Expect(len("  "+command.UseLine())).To(BeNumerically("<=", 80), command.UseLine())
 		g.Expect(command.Example).To(ContainSubstring("kubectl dbc "+command.Name()), command.Name())
 		for line := range strings.SplitSeq(command.Long+"\n"+command.Short, "\n") {
-			g.Expect(utf8.RuneCountInString(line)).To(BeNumerically("<=", 90), "%s: %s", command.Name(), line)
+			g.Expect(utf8.RuneCountInString(line)).To(BeNumerically("<=", 80), "%s: %s", command.Name(), line)
 		}
 	}
 }
@@ -141,4 +150,29 @@ func TestTextsAreWrapped(t *testing.T) {
 	}
 	g.Expect(long).To(ContainSubstring("\n    word"))
 	g.Expect(oneLine("a\x1b[31m\nb\u009bc")).To(Equal("a [31m b c"))
+}
+
+func TestATableFitsTheTerminal(t *testing.T) {
+	g := NewWithT(t)
+	rows := [][]string{{"NAMESPACE", "NAME", "NODES"}, {strings.Repeat("n", 63), strings.Repeat("m", 40), "12"}}
+	g.Expect(columnWidths(rows, 0)).To(Equal([]int{63, 40, 5}), "in a pipe nothing is cut")
+	g.Expect(columnWidths(rows, 200)).To(Equal([]int{63, 40, 5}))
+	fitting := columnWidths(rows, 80)
+	g.Expect(fitting[0] + fitting[1] + fitting[2] + 2*columnGap).To(Equal(80))
+	g.Expect(fitting[2]).To(Equal(5), "the widest are cut")
+	g.Expect(columnWidths(rows, 10)).To(Equal([]int{8, 8, 5}))
+}
+
+func TestATreeIsWrapped(t *testing.T) {
+	g := NewWithT(t)
+	root := &node{}
+	child := root.add("one two three")
+	child.add("four five")
+	root.add("six seven")
+	var out strings.Builder
+	root.write(&out, "", 12)
+	g.Expect(out.String()).To(Equal("├─ one two\n│  │  three\n│  └─ four\n│     five\n└─ six seven\n"))
+	out.Reset()
+	root.write(&out, "", 0)
+	g.Expect(out.String()).To(Equal("├─ one two three\n│  └─ four five\n└─ six seven\n"))
 }

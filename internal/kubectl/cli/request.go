@@ -7,95 +7,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/request"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
-
-// targets are the objects that a command acts on.
-type targets struct {
-	selector string
-	// everywhere selects the objects of all namespaces.
-	everywhere bool
-}
-
-func (t *targets) addFlags(command *cobra.Command) {
-	command.Flags().StringVarP(&t.selector, "selector", "l", "", "Label selector of the objects, such as team=data")
-}
-
-// objects returns the objects of the names or of the selector.
-func (s *session) objects(ctx context.Context, reader client.Reader, names []string, t targets) ([]*v1alpha1.DatabricksCluster, error) {
-	if len(names) > 0 && t.selector != "" {
-		return nil, errors.New("choose names or a selector, not both")
-	}
-	namespace, err := s.namespace()
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return s.selected(ctx, reader, namespace, t)
-	}
-	found := make([]*v1alpha1.DatabricksCluster, 0, len(names))
-	for _, name := range names {
-		object := &v1alpha1.DatabricksCluster{}
-		if err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object); err != nil {
-			return nil, explain(err)
-		}
-		found = append(found, object)
-	}
-	return found, nil
-}
-
-func (s *session) selected(ctx context.Context, reader client.Reader, namespace string, t targets) ([]*v1alpha1.DatabricksCluster, error) {
-	selector, err := labels.Parse(t.selector)
-	if err != nil {
-		return nil, fmt.Errorf("--selector: %w", err)
-	}
-	options := []client.ListOption{client.MatchingLabelsSelector{Selector: selector}}
-	if !t.everywhere {
-		options = append(options, client.InNamespace(namespace))
-	}
-	var list v1alpha1.DatabricksClusterList
-	if err := reader.List(ctx, &list, options...); err != nil {
-		return nil, explain(err)
-	}
-	found := make([]*v1alpha1.DatabricksCluster, 0, len(list.Items))
-	for i := range list.Items {
-		found = append(found, &list.Items[i])
-	}
-	return found, nil
-}
-
-// requested is objects for a command that changes them; it refuses an empty selection.
-func (s *session) requested(ctx context.Context, reader client.Reader, names []string, t targets) ([]*v1alpha1.DatabricksCluster, error) {
-	if len(names) == 0 && t.selector == "" {
-		return nil, errors.New("name the objects, or choose them with --selector")
-	}
-	found, err := s.objects(ctx, reader, names, t)
-	if err == nil && len(found) == 0 {
-		return nil, fmt.Errorf("no object matches the selector %s", t.selector)
-	}
-	return found, err
-}
-
-// completeNames completes the names of objects.
-func (s *session) completeNames(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	reader, err := s.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	found, err := s.objects(command.Context(), reader, nil, targets{})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	names := make([]string, 0, len(found))
-	for _, object := range found {
-		names = append(names, object.Name)
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
 
 // requestFlags are the flags of a request.
 type requestFlags struct {
@@ -106,19 +23,35 @@ type requestFlags struct {
 
 const waitTimeout = 30 * time.Minute
 
+// requestCommand describes the command of a request.
+type requestCommand struct {
+	verb, short, long string
+	// isForAll reports whether objects of every kind know the request; otherwise clusters do.
+	isForAll bool
+}
+
 func (s *session) requestCommands() []*cobra.Command {
 	commands := make([]*cobra.Command, 0, 6)
-	for _, c := range []struct{ verb, short, long string }{
-		{v1alpha1.RequestStart, "Start clusters that are down", "Start asks the operator to start clusters. It is refused under runPolicy Terminated."},
-		{v1alpha1.RequestTerminate, "Stop clusters and keep them", "Terminate asks the operator to stop clusters, which keep their configuration. It is\n" +
-			"refused under runPolicy Running."},
+	for _, c := range []requestCommand{
 		{
-			v1alpha1.RequestRestart, "Restart clusters, with their pending changes",
-			"Restart asks the operator to restart running clusters. Changes that wait for a restart\nare applied with it.",
+			verb: v1alpha1.RequestStart, short: "Start clusters that are down",
+			long: "Start asks the operator to start clusters. It is refused under runPolicy Terminated.",
 		},
-		{v1alpha1.RequestReconcile, "Compare clusters with the workspace now", "Reconcile asks the operator to read the workspace now, and ends every backoff."},
+		{
+			verb: v1alpha1.RequestTerminate, short: "Stop clusters and keep them",
+			long: "Terminate asks the operator to stop clusters, which keep their configuration. It is\nrefused under runPolicy Running.",
+		},
+		{
+			verb: v1alpha1.RequestRestart, short: "Restart clusters, with their pending changes",
+			long: "Restart asks the operator to restart running clusters. Changes that wait for a restart\nare applied with it.",
+		},
+		{
+			verb: v1alpha1.RequestReconcile, short: "Compare objects with the workspace now",
+			long:     "Reconcile asks the operator to read the workspace now, and ends every backoff.",
+			isForAll: true,
+		},
 	} {
-		commands = append(commands, s.requestCommand(c.verb, c.short, c.long))
+		commands = append(commands, s.requestCommand(c))
 	}
 	return append(commands,
 		s.suspensionCommand(request.Suspended, "suspend", "Stop all writes to the workspace for objects",
@@ -127,18 +60,24 @@ func (s *session) requestCommands() []*cobra.Command {
 			"Resume removes spec.suspend. What differs then is corrected, by the update strategy."))
 }
 
-func (s *session) requestCommand(verb, short, long string) *cobra.Command {
+func (s *session) requestCommand(c requestCommand) *cobra.Command {
 	var flags requestFlags
 	command := &cobra.Command{
-		Use:   verb + " (NAME... | -l SELECTOR) [--wait]",
-		Short: short,
-		Long: long + "\n\nThe request is an annotation of the object, and the answer is in its status. With --wait\n" +
+		Use:   c.verb + " (NAME... | -l SELECTOR) [--wait]",
+		Short: c.short,
+		Long: c.long + "\n\nThe request is an annotation of the object, and the answer is in its status. With --wait\n" +
 			"the command ends with the answer: exit code 0 if the request succeeded, else 1.",
-		Example:           fmt.Sprintf("  kubectl dbc %s etl --wait\n  kubectl dbc %s -l team=data", verb, verb),
-		ValidArgsFunction: s.completeNames,
+		Example:           fmt.Sprintf("  kubectl dbc %s etl --wait\n  kubectl dbc %s -l team=data", c.verb, c.verb),
+		ValidArgsFunction: s.completeClusters,
 		RunE: func(command *cobra.Command, args []string) error {
-			return s.runRequest(command.Context(), verb, args, flags)
+			return s.runRequest(command.Context(), c.verb, args, flags)
 		},
+	}
+	if c.isForAll {
+		command.Use = c.verb + " (NAME... | TYPE/NAME... | -l SELECTOR) [--wait]"
+		command.Long += "\n\n" + explainTargets
+		command.Example += fmt.Sprintf("\n  kubectl dbc %s policy/small-jobs pool/small", c.verb)
+		command.ValidArgsFunction = s.completeObjects
 	}
 	flags.addFlags(command)
 	command.Flags().BoolVar(&flags.wait, "wait", false, "Wait for the answer of the operator")
@@ -156,27 +95,29 @@ func (s *session) runRequest(ctx context.Context, verb string, names []string, f
 		return err
 	}
 	var pending []request.Pending
+	var asked []target.Object
 	failed := false
 	for _, object := range objects {
-		if reason := request.RefusalReason(object); reason != "" {
-			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Name, reason)
+		if reason := request.RefusalReason(object, verb); reason != "" {
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Argument(), reason)
 			failed = true
 			continue
 		}
 		value := request.NewValue(verb, time.Now())
 		if err := request.Make(ctx, kube, object, value); err != nil {
-			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Name, err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Argument(), err)
 			failed = true
 			continue
 		}
 		if delay := request.DelayReason(object, verb); delay != "" {
-			writeWrapped(s.streams.ErrOut, "note: ", "%s: %s", object.Name, delay)
+			writeWrapped(s.streams.ErrOut, "note: ", "%s: %s", object.Argument(), delay)
 		}
-		fmt.Fprintf(s.streams.Out, "databrickscluster/%s: %s requested\n", object.Name, verb)
-		pending = append(pending, request.Pending{Key: client.ObjectKeyFromObject(object), Value: value})
+		fmt.Fprintf(s.streams.Out, "%s: %s requested\n", object.Reference(), verb)
+		pending = append(pending, request.Pending{Kind: object.Kind, Key: client.ObjectKeyFromObject(object), Value: value})
+		asked = append(asked, object)
 	}
 	if flags.wait && len(pending) > 0 {
-		failed = s.awaitAnswers(ctx, kube, verb, pending, flags.timeout) || failed
+		failed = s.awaitAnswers(ctx, kube, verb, asked, pending, flags.timeout) || failed
 	}
 	if failed {
 		return errFailed
@@ -191,27 +132,33 @@ var errTimeout = errors.New("no answer within --timeout")
 
 // awaitAnswers waits for the answers and writes them. It reports whether one of them is not
 // a success.
-func (s *session) awaitAnswers(ctx context.Context, kube client.Client, verb string, pending []request.Pending, timeout time.Duration) (failed bool) {
+func (s *session) awaitAnswers(
+	ctx context.Context, kube client.Client, verb string, asked []target.Object, pending []request.Pending, timeout time.Duration,
+) (failed bool) {
+	limited := ctx
 	if timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer cancel()
-		ctx = limited
 	}
 	line, begin := s.line(), time.Now()
-	answers, err := request.Wait(ctx, kube, pending, func(objects []*v1alpha1.DatabricksCluster) {
+	answers, err := request.Wait(limited, kube, pending, func(objects []*target.Object) {
 		line.Show("%s", progressOf(objects, pending, time.Since(begin)))
 	})
 	line.Clear()
 	for i, answer := range answers {
-		name := pending[i].Key.Name
+		name := asked[i].Argument()
 		switch {
 		case answer.Phase == v1alpha1.RequestSucceeded:
-			fmt.Fprintf(s.streams.Out, "databrickscluster/%s: %s succeeded: %s\n", name, verb, oneLine(answer.Message))
+			fmt.Fprintf(s.streams.Out, "%s: %s succeeded: %s\n", asked[i].Reference(), verb, oneLine(answer.Message))
 			continue
 		case answer.Err != nil:
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", name, answer.Err)
 		case answer.IsFinal():
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: the operator %s the request: %s", name, phases[answer.Phase], oneLine(answer.Message))
+		case ctx.Err() != nil:
+			writeWrapped(s.streams.ErrOut, "note: ", "%s: the request was made and stays. The answer will be in status.request:", name)
+			fmt.Fprintf(s.streams.ErrOut, "      $ kubectl get -n %s %s -o jsonpath='{.status.request}'\n", asked[i].GetNamespace(), asked[i].Reference())
 		case err != nil && answer.Phase == "":
 			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s: the operator has not noticed the request; 'kubectl dbc doctor %s' finds out why", name, err, name)
 		default:
@@ -225,16 +172,16 @@ func (s *session) awaitAnswers(ctx context.Context, kube client.Client, verb str
 var phases = map[v1alpha1.RequestPhase]string{v1alpha1.RequestRefused: "refused", v1alpha1.RequestFailed: "could not carry out"}
 
 // progressOf returns the line of progress of a wait.
-func progressOf(objects []*v1alpha1.DatabricksCluster, pending []request.Pending, waited time.Duration) string {
-	var open []*v1alpha1.DatabricksCluster
+func progressOf(objects []*target.Object, pending []request.Pending, waited time.Duration) string {
+	var open []target.Object
 	unnoticed := 0
 	for i, object := range objects {
 		if object == nil {
 			continue
 		}
-		answer := request.AnswerOf(object, pending[i].Value)
+		answer := request.AnswerOf(*object, pending[i].Value)
 		if !answer.IsFinal() {
-			open = append(open, object)
+			open = append(open, *object)
 		}
 		if answer.Phase == "" {
 			unnoticed++
@@ -256,20 +203,20 @@ func progressOf(objects []*v1alpha1.DatabricksCluster, pending []request.Pending
 func (s *session) suspensionCommand(suspension request.Suspension, verb, short, long string) *cobra.Command {
 	var flags targets
 	command := &cobra.Command{
-		Use:               verb + " (NAME... | -l SELECTOR)",
+		Use:               verb + " (NAME... | TYPE/NAME... | -l SELECTOR)",
 		Short:             short,
-		Long:              long,
-		Example:           fmt.Sprintf("  kubectl dbc %s etl", verb),
-		ValidArgsFunction: s.completeNames,
+		Long:              long + "\n\n" + explainTargets,
+		Example:           fmt.Sprintf("  kubectl dbc %s etl\n  kubectl dbc %s policy/small-jobs pool/small", verb, verb),
+		ValidArgsFunction: s.completeObjects,
 		RunE: func(command *cobra.Command, args []string) error {
-			return s.runSuspension(command.Context(), suspension, verb, args, flags)
+			return s.runSuspension(command.Context(), suspension, args, flags)
 		},
 	}
 	flags.addFlags(command)
 	return command
 }
 
-func (s *session) runSuspension(ctx context.Context, suspension request.Suspension, verb string, names []string, flags targets) error {
+func (s *session) runSuspension(ctx context.Context, suspension request.Suspension, names []string, flags targets) error {
 	kube, err := s.client()
 	if err != nil {
 		return err
@@ -278,17 +225,20 @@ func (s *session) runSuspension(ctx context.Context, suspension request.Suspensi
 	if err != nil {
 		return err
 	}
-	past, failed := map[string]string{"suspend": "suspended", "resume": "resumed"}[verb], false
+	past, already, failed := "suspended", "is suspended already", false
+	if suspension == request.Resumed {
+		past, already = "resumed", "is not suspended"
+	}
 	for _, object := range objects {
 		changed, err := request.SetSuspension(ctx, kube, object, suspension)
 		switch {
 		case err != nil:
-			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Name, err)
+			writeWrapped(s.streams.ErrOut, "error: ", "%s: %s", object.Argument(), err)
 			failed = true
 		case changed:
-			fmt.Fprintf(s.streams.Out, "databrickscluster/%s: %s\n", object.Name, past)
+			fmt.Fprintf(s.streams.Out, "%s: %s\n", object.Reference(), past)
 		default:
-			fmt.Fprintf(s.streams.Out, "databrickscluster/%s: is %s already\n", object.Name, past)
+			fmt.Fprintf(s.streams.Out, "%s: %s\n", object.Reference(), already)
 		}
 	}
 	if failed {

@@ -51,7 +51,7 @@ func Run(ctx context.Context, args []string, options Options) int {
 		fmt.Fprintln(streams.ErrOut, "interrupted")
 		return exitInterrupted
 	case !hasCode || exit.err != nil:
-		fmt.Fprintln(streams.ErrOut, "error: "+strings.TrimSpace(err.Error()))
+		fmt.Fprintln(streams.ErrOut, "error: "+strings.TrimSpace(explain(err).Error()))
 	}
 	return code
 }
@@ -105,6 +105,10 @@ func NewCommand(options Options) *cobra.Command {
 		s.treeCommand(), s.topCommand(), s.eventsCommand(), s.openCommand(), s.versionCommand())
 	for _, command := range s.requestCommands() {
 		root.AddCommand(command)
+	}
+	for _, command := range append(root.Commands(), root) {
+		command.Long = reflowed(command.Long)
+		command.DisableFlagsInUseLine = true
 	}
 	return root
 }

@@ -65,7 +65,7 @@ func (s *session) runTop(ctx context.Context, flags topFlags) error {
 	now := time.Now()
 	rows := make([]usage, 0, len(objects))
 	for _, object := range objects {
-		rows = append(rows, usageOf(object, now))
+		rows = append(rows, usageOf(object.Cluster, now))
 	}
 	if flags.byNamespace {
 		rows = sums(rows)
@@ -154,9 +154,9 @@ func (s *session) showUsage(rows []usage, flags topFlags) error {
 		case flags.byNamespace:
 			cells = append(cells, []string{row.Namespace, strconv.Itoa(row.Clusters), nodes, uptime})
 		case flags.everywhere:
-			cells = append(cells, []string{row.Namespace, cut(row.Name, 30), row.State, nodes, uptime, row.NodeType})
+			cells = append(cells, []string{row.Namespace, row.Name, row.State, nodes, uptime, row.NodeType})
 		default:
-			cells = append(cells, []string{cut(row.Name, 40), row.State, nodes, uptime, row.NodeType})
+			cells = append(cells, []string{row.Name, row.State, nodes, uptime, row.NodeType})
 		}
 	}
 	return table(s.streams.Out, header, cells)

@@ -2,34 +2,39 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
-	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
-	"github.com/databricks-operator/databricks-operator/internal/instancepool"
-	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/diff"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/progress"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/selection"
 )
 
 func (s *session) treeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "tree NAME",
+		Use:   "tree (NAME | TYPE/NAME)",
 		Short: "Show what belongs to an object",
 		Long: "Tree shows an object with its connection, its cluster, and the policy, pools, Secrets,\n" +
-			"owner and ConfigMap that belong to it. The names in the workspace are shown if your\n" +
-			"Databricks configuration reaches it.",
-		Example:           "  kubectl dbc tree etl",
+			"owner and ConfigMap that belong to it. Below a policy or a pool are the clusters that\n" +
+			"refer to it. The names in the workspace are shown if your Databricks configuration\n" +
+			"reaches it.\n\n" + explainTargets,
+		Example:           "  kubectl dbc tree etl\n  kubectl dbc tree policy/small-jobs",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: s.completeNames,
+		ValidArgsFunction: s.completeObjects,
 		RunE:              func(command *cobra.Command, args []string) error { return s.runTree(command.Context(), args[0]) },
 	}
 }
@@ -46,15 +51,23 @@ func (n *node) add(format string, args ...any) *node {
 	return child
 }
 
-// write writes the lines below a node.
-func (n *node) write(out io.Writer, prefix string) {
+// write writes the lines below a node, wrapped to a width in columns; 0: not wrapped.
+func (n *node) write(out io.Writer, prefix string, width int) {
 	for i, child := range n.below {
 		branch, indent := "├─ ", "│  "
 		if i == len(n.below)-1 {
 			branch, indent = "└─ ", "   "
 		}
-		fmt.Fprintln(out, prefix+branch+child.text)
-		child.write(out, prefix+indent)
+		lines := []string{child.text}
+		if width > 0 {
+			lines = linesOf(child.text, width-utf8.RuneCountInString(prefix+branch))
+		}
+		further := indent
+		if len(child.below) > 0 {
+			further += "│  "
+		}
+		fmt.Fprintln(out, prefix+branch+strings.Join(lines, "\n"+prefix+further))
+		child.write(out, prefix+indent, width)
 	}
 }
 
@@ -68,37 +81,96 @@ func (s *session) runTree(ctx context.Context, name string) error {
 		return err
 	}
 	object := found[0]
-	root := &node{text: "databrickscluster/" + object.Name + ready(object)}
+	root := &node{text: object.Reference() + ready(object)}
 	s.addConnection(ctx, kube, root, object)
-	s.addCluster(ctx, root, object)
-	s.addSecrets(ctx, kube, root, object)
-	for _, reference := range selection.References(&object.Spec) {
-		for _, kind := range []*managed.Kind{clusterpolicy.Kind, instancepool.Kind} {
-			if kind.Name == reference.Kind {
-				key := sameNamespace(object, reference.Name)
-				root.add("%s/%s%s", strings.ToLower(kind.Name), reference.Name, s.presence(ctx, kube, key, kind.New()))
-			}
-		}
-	}
-	if output := object.Spec.OutputConfigMap; output != nil {
-		root.add("configmap/%s%s", output.Name, s.presence(ctx, kube, sameNamespace(object, output.Name), &corev1.ConfigMap{}))
+	if object.Cluster == nil {
+		s.addItem(ctx, root, object)
+		s.addUsers(ctx, kube, root, object)
+	} else {
+		s.addCluster(ctx, root, object)
+		s.addSecrets(ctx, kube, root, object)
+		s.addReferents(ctx, kube, root, object)
 	}
 	fmt.Fprintln(s.streams.Out, root.text)
-	root.write(s.streams.Out, "")
+	root.write(s.streams.Out, "", progress.Width(s.streams.Out))
 	return nil
 }
 
-// ready returns the condition Ready of an object in brackets.
-func ready(object *v1alpha1.DatabricksCluster) string {
-	for _, condition := range object.Status.Conditions {
-		if condition.Type == v1alpha1.ConditionReady {
-			if condition.Status == "True" {
-				return " (Ready: " + condition.Reason + ")"
-			}
-			return " (not Ready: " + condition.Reason + ")"
+// addReferents adds the objects that a cluster refers to.
+func (s *session) addReferents(ctx context.Context, kube client.Client, root *node, object target.Object) {
+	for _, reference := range selection.References(&object.Cluster.Spec) {
+		if kind := target.KindNamed(reference.Kind); kind != nil {
+			root.add("%s/%s%s", kind.Type, reference.Name, s.presence(ctx, kube, sameNamespace(object, reference.Name), kind.New()))
 		}
 	}
-	return " (not evaluated)"
+	if output := object.Cluster.Spec.OutputConfigMap; output != nil {
+		root.add("configmap/%s%s", output.Name, s.presence(ctx, kube, sameNamespace(object, output.Name), &corev1.ConfigMap{}))
+	}
+}
+
+// addItem adds the policy or the pool of an object, as the workspace shows it to the user.
+func (s *session) addItem(ctx context.Context, root *node, object target.Object) {
+	kind := object.Kind.Listed
+	id, err := idOf(object)
+	if err != nil {
+		root.add("no %s", kind.Noun)
+		return
+	}
+	line := s.line()
+	defer line.Clear()
+	work, err := s.connect(ctx, line)
+	if err == nil {
+		err = sameHost(object, work)
+	}
+	var items []databricks.Item
+	if err == nil {
+		items, err = work.Items(ctx, kind.Collection)
+	}
+	if err != nil {
+		root.add("%s %s %s", kind.Noun, id, object.State).add("not looked at in the workspace: %s", err)
+		return
+	}
+	at := slices.IndexFunc(items, func(item databricks.Item) bool { return item.ID == id })
+	if at < 0 {
+		root.add("%s %s (not visible to you)", kind.Noun, id)
+		return
+	}
+	child := root.add("%s %s %q", kind.Noun, id, items[at].Name)
+	var tree diff.Tree
+	if kind.TagField != "" && json.Unmarshal(items[at].JSON, &tree) == nil {
+		value, _ := tree.At(kind.TagField, kind.TagKey)
+		tag, _ := value.(string)
+		child.add("%s", ownerOf(tag, object))
+	}
+}
+
+// addUsers adds the objects of clusters that refer to a policy or a pool.
+func (s *session) addUsers(ctx context.Context, kube client.Client, root *node, object target.Object) {
+	clusters, err := s.selected(ctx, kube, target.Cluster, object.GetNamespace(), targets{})
+	if err != nil {
+		root.add("the clusters that refer to it were not looked at: %s", err)
+		return
+	}
+	for _, cluster := range clusters {
+		isUser := slices.ContainsFunc(selection.References(&cluster.Cluster.Spec), func(reference selection.Reference) bool {
+			return reference.Kind == object.Kind.Name && reference.Name == object.GetName()
+		})
+		if isUser {
+			root.add("%s%s", cluster.Reference(), ready(cluster))
+		}
+	}
+}
+
+// ready returns the condition Ready of an object in brackets.
+func ready(object target.Object) string {
+	switch condition := object.Condition(v1alpha1.ConditionReady); {
+	case condition == nil:
+		return " (not evaluated)"
+	case condition.Status == metav1.ConditionTrue:
+		return " (Ready: " + condition.Reason + ")"
+	default:
+		return " (not Ready: " + condition.Reason + ")"
+	}
 }
 
 // presence returns why an object of Kubernetes is not there; empty: it is.
@@ -115,9 +187,9 @@ func (s *session) presence(ctx context.Context, kube client.Client, key client.O
 	}
 }
 
-func (s *session) addConnection(ctx context.Context, kube client.Client, root *node, object *v1alpha1.DatabricksCluster) {
-	host := object.Status.Host
-	switch declared := object.Spec.Connection; {
+func (s *session) addConnection(ctx context.Context, kube client.Client, root *node, object target.Object) {
+	host := object.Host
+	switch declared := object.Connection; {
 	case declared != nil && declared.WorkspaceRef != nil:
 		name := declared.WorkspaceRef.Name
 		root.add("databricksworkspace/%s%s %s", name, s.presence(ctx, kube, client.ObjectKey{Name: name}, &v1alpha1.DatabricksWorkspace{}), host)
@@ -133,12 +205,13 @@ func (s *session) addConnection(ctx context.Context, kube client.Client, root *n
 	}
 }
 
-func (s *session) addSecrets(ctx context.Context, kube client.Client, root *node, object *v1alpha1.DatabricksCluster) {
-	if image := object.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
+func (s *session) addSecrets(ctx context.Context, kube client.Client, root *node, object target.Object) {
+	if image := object.Cluster.Spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
 		name := image.BasicAuthSecretRef.Name
 		root.add("secret/%s%s (dockerImage)", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}))
 	}
-	if azure := object.Spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
+	azure := object.Cluster.Spec.AzureAttributes
+	if azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
 		name := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef.Name
 		root.add("secret/%s%s (azureAttributes.logAnalyticsInfo)", name, s.presence(ctx, kube, sameNamespace(object, name), &corev1.Secret{}))
 	}
@@ -146,8 +219,8 @@ func (s *session) addSecrets(ctx context.Context, kube client.Client, root *node
 
 // addCluster adds the cluster, as the workspace shows it to the user, or else as the status
 // has it.
-func (s *session) addCluster(ctx context.Context, root *node, object *v1alpha1.DatabricksCluster) {
-	id, err := clusterOf(object)
+func (s *session) addCluster(ctx context.Context, root *node, object target.Object) {
+	id, err := idOf(object)
 	if err != nil {
 		root.add("no cluster")
 		return
@@ -163,12 +236,12 @@ func (s *session) addCluster(ctx context.Context, root *node, object *v1alpha1.D
 		cluster, err = work.Get(ctx, id)
 	}
 	if err != nil {
-		child := root.add("cluster %s %s", id, object.Status.State)
+		child := root.add("cluster %s %s", id, object.State)
 		child.add("not looked at in the workspace: %s", err)
 		return
 	}
 	details := cluster.Details
-	child := root.add("cluster %s %s %q", id, details.State, cut(details.ClusterName, 30))
+	child := root.add("cluster %s %s %q", id, details.State, details.ClusterName)
 	child.add("created by %s", details.CreatorUserName)
 	child.add("%s", ownerOf(details.CustomTags[v1alpha1.OwnerTagKey], object))
 	addNamed(ctx, child, "policy", details.PolicyId, work.Policies)
@@ -195,11 +268,11 @@ func addNamed(ctx context.Context, parent *node, kind, id string, names func(con
 }
 
 // ownerOf returns the owner that the tag of a cluster names.
-func ownerOf(tag string, object *v1alpha1.DatabricksCluster) string {
+func ownerOf(tag string, object target.Object) string {
 	switch of := owner.Parse(tag); {
 	case tag == "":
 		return "no owner tag; it is written with the next change"
-	case of.UID == string(object.UID):
+	case of.UID == string(object.GetUID()):
 		return "owner tag: this object, operator " + of.Operator
 	default:
 		return "owner tag: ANOTHER OWNER, " + strings.TrimSpace(tag)

@@ -16,6 +16,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/connection"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
 
 // credential is what is known of the credential of an object.
@@ -32,10 +33,10 @@ const defaultSecret = "databricks-credentials" //nolint:gosec // the name of a S
 
 // examineCredential looks at the credential of an object, and at the Secrets that its
 // specification refers to.
-func (d *Doctor) examineCredential(ctx context.Context, object *v1alpha1.DatabricksCluster) (credential, []Finding) {
+func (d *Doctor) examineCredential(ctx context.Context, object target.Object) (credential, []Finding) {
 	var found credential
 	var findings []Finding
-	switch declared := object.Spec.Connection; {
+	switch declared := object.Connection; {
 	case declared != nil && declared.WorkspaceRef != nil:
 		found, findings = d.examineWorkspaceRef(ctx, object, declared.WorkspaceRef.Name)
 	case declared != nil && declared.WorkloadIdentity != nil:
@@ -43,7 +44,7 @@ func (d *Doctor) examineCredential(ctx context.Context, object *v1alpha1.Databri
 	default:
 		found, findings = d.examineSecret(ctx, object)
 	}
-	if bound := object.Status.Host; bound != "" && found.host != "" && found.host != bound {
+	if bound := object.Host; bound != "" && found.host != "" && found.host != bound {
 		findings = append(findings, problem("host", remedy(object, v1alpha1.ReasonDeletionBlocked),
 			"the object is bound to %s, and the credential is for %s now: restore the host, or move by deleting the object with Retain", bound, found.host))
 	}
@@ -52,8 +53,8 @@ func (d *Doctor) examineCredential(ctx context.Context, object *v1alpha1.Databri
 }
 
 // secretName returns the name of the credentials Secret of an object.
-func (d *Doctor) secretName(object *v1alpha1.DatabricksCluster) string {
-	if declared := object.Spec.Connection; declared != nil && declared.SecretRef != nil {
+func (d *Doctor) secretName(object target.Object) string {
+	if declared := object.Connection; declared != nil && declared.SecretRef != nil {
 		return declared.SecretRef.Name
 	}
 	if handler := d.operators.handler(object); handler != nil && handler.flags["default-credentials-secret"] != "" {
@@ -62,15 +63,15 @@ func (d *Doctor) secretName(object *v1alpha1.DatabricksCluster) string {
 	return defaultSecret
 }
 
-func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksCluster) (credential, []Finding) {
+func (d *Doctor) examineSecret(ctx context.Context, object target.Object) (credential, []Finding) {
 	name := d.secretName(object)
 	create := fmt.Sprintf("kubectl create secret generic %s -n %s "+
-		"--from-literal=DATABRICKS_HOST=https://... --from-literal=DATABRICKS_TOKEN=...", name, object.Namespace)
+		"--from-literal=DATABRICKS_HOST=https://... --from-literal=DATABRICKS_TOKEN=...", name, object.GetNamespace())
 	found := credential{renew: []string{create + " --dry-run=client -o yaml | kubectl apply -f -"}}
 	var secret corev1.Secret
-	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: name}, &secret); {
+	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.GetNamespace(), Name: name}, &secret); {
 	case apierrors.IsNotFound(err):
-		return found, []Finding{problem("Secret", []string{create}, "Secret %s does not exist in namespace %s", name, object.Namespace)}
+		return found, []Finding{problem("Secret", []string{create}, "Secret %s does not exist in namespace %s", name, object.GetNamespace())}
 	case err != nil:
 		return found, []Finding{{Check: "Secret", Status: Unknown, Text: fmt.Sprintf("%s was not looked at: %s", name, err)}}
 	}
@@ -78,7 +79,7 @@ func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksC
 	if err != nil {
 		return found, []Finding{{
 			Check: "Secret", Status: Problem, Text: name + ": " + err.Error(),
-			Commands: []string{fmt.Sprintf("kubectl get secret -n %s %s -o jsonpath='{.data}'", object.Namespace, name), found.renew[0]},
+			Commands: []string{fmt.Sprintf("kubectl get secret -n %s %s -o jsonpath='{.data}'", object.GetNamespace(), name), found.renew[0]},
 		}}
 	}
 	found.host, found.config = config.Host(), &config
@@ -88,7 +89,7 @@ func (d *Doctor) examineSecret(ctx context.Context, object *v1alpha1.DatabricksC
 }
 
 // examineHost looks at the rules of the operator for hosts.
-func (d *Doctor) examineHost(object *v1alpha1.DatabricksCluster, config databricks.Config) Finding {
+func (d *Doctor) examineHost(object target.Object, config databricks.Config) Finding {
 	handler := d.operators.handler(object)
 	entries, known := databricks.DefaultAllowedHosts(), handler != nil
 	if known && handler.flags["allowed-hosts"] != "" {
@@ -112,8 +113,8 @@ func (d *Doctor) examineHost(object *v1alpha1.DatabricksCluster, config databric
 	switch {
 	case err != nil:
 		return Finding{Check: "host rules", Status: Problem, Text: "the operator has invalid rules: " + err.Error()}
-	case finding.Status == OK && rules.Refusal(object.Namespace, config) != "":
-		finding.Status, finding.Text = Problem, rules.Refusal(object.Namespace, config)
+	case finding.Status == OK && rules.Refusal(object.GetNamespace(), config) != "":
+		finding.Status, finding.Text = Problem, rules.Refusal(object.GetNamespace(), config)
 	}
 	if finding.Status == Problem {
 		finding.Commands = []string{fmt.Sprintf("kubectl edit -n %s deployment %s", handler.deployment.Namespace, handler.deployment.Name)}
@@ -122,15 +123,15 @@ func (d *Doctor) examineHost(object *v1alpha1.DatabricksCluster, config databric
 }
 
 // examineAccess looks at the operator's right to read a Secret. Most users may not ask.
-func (d *Doctor) examineAccess(ctx context.Context, object *v1alpha1.DatabricksCluster, name string) []Finding {
+func (d *Doctor) examineAccess(ctx context.Context, object target.Object, name string) []Finding {
 	return d.mayOperator(ctx, object, "Secret access", authorizationv1.ResourceAttributes{
-		Namespace: object.Namespace, Verb: "get", Resource: "secrets", Name: name,
-	}, fmt.Sprintf("read Secret %s in namespace %s", name, object.Namespace))
+		Namespace: object.GetNamespace(), Verb: "get", Resource: "secrets", Name: name,
+	}, fmt.Sprintf("read Secret %s in namespace %s", name, object.GetNamespace()))
 }
 
 // mayOperator returns a problem if the operator's account lacks a right.
 func (d *Doctor) mayOperator(
-	ctx context.Context, object *v1alpha1.DatabricksCluster, check string, right authorizationv1.ResourceAttributes, does string,
+	ctx context.Context, object target.Object, check string, right authorizationv1.ResourceAttributes, does string,
 ) []Finding {
 	handler := d.operators.handler(object)
 	if handler == nil {
@@ -146,35 +147,35 @@ func (d *Doctor) mayOperator(
 	}
 	return []Finding{{
 		Check: check, Status: Problem, Text: fmt.Sprintf("the operator's account %s may not %s", account, does),
-		Commands: []string{fmt.Sprintf("kubectl auth can-i %s %s -n %s --as %s", right.Verb, right.Resource, object.Namespace, account)},
+		Commands: []string{fmt.Sprintf("kubectl auth can-i %s %s -n %s --as %s", right.Verb, right.Resource, object.GetNamespace(), account)},
 	}}
 }
 
-func (d *Doctor) examineIdentity(ctx context.Context, object *v1alpha1.DatabricksCluster, declared *v1alpha1.WorkloadIdentity) (credential, []Finding) {
+func (d *Doctor) examineIdentity(ctx context.Context, object target.Object, declared *v1alpha1.WorkloadIdentity) (credential, []Finding) {
 	found := credential{host: strings.TrimSuffix(declared.Host, "/")}
 	var account corev1.ServiceAccount
-	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.Namespace, Name: declared.ServiceAccountName}, &account); {
+	switch err := d.Kube.Get(ctx, client.ObjectKey{Namespace: object.GetNamespace(), Name: declared.ServiceAccountName}, &account); {
 	case apierrors.IsNotFound(err):
-		create := fmt.Sprintf("kubectl create serviceaccount -n %s %s", object.Namespace, declared.ServiceAccountName)
+		create := fmt.Sprintf("kubectl create serviceaccount -n %s %s", object.GetNamespace(), declared.ServiceAccountName)
 		return found, []Finding{problem("service account", []string{create},
-			"service account %s does not exist in namespace %s", declared.ServiceAccountName, object.Namespace)}
+			"service account %s does not exist in namespace %s", declared.ServiceAccountName, object.GetNamespace())}
 	case err != nil:
 		return found, []Finding{{Check: "service account", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	}
 	findings := []Finding{passed("service account",
-		"%[2]s exists; the federation policy must have the subject system:serviceaccount:%[1]s:%[2]s", object.Namespace, account.Name)}
+		"%[2]s exists; the federation policy must have the subject system:serviceaccount:%[1]s:%[2]s", object.GetNamespace(), account.Name)}
 	denied := d.mayOperator(ctx, object, "token requests", authorizationv1.ResourceAttributes{
-		Namespace: object.Namespace, Verb: "create", Resource: "serviceaccounts", Subresource: "token", Name: account.Name,
+		Namespace: object.GetNamespace(), Verb: "create", Resource: "serviceaccounts", Subresource: "token", Name: account.Name,
 	}, fmt.Sprintf("request tokens of service account %s", account.Name))
 	if handler := d.operators.handler(object); len(denied) == 1 && denied[0].Status == Problem && handler != nil {
 		denied[0].Commands = []string{fmt.Sprintf("kubectl create rolebinding databricks-operator-tokens -n %s "+
 			"--clusterrole=databricks-operator-token-requester --serviceaccount=%s:%s",
-			object.Namespace, handler.deployment.Namespace, handler.deployment.Spec.Template.Spec.ServiceAccountName)}
+			object.GetNamespace(), handler.deployment.Namespace, handler.deployment.Spec.Template.Spec.ServiceAccountName)}
 	}
 	return found, append(findings, denied...)
 }
 
-func (d *Doctor) examineWorkspaceRef(ctx context.Context, object *v1alpha1.DatabricksCluster, name string) (credential, []Finding) {
+func (d *Doctor) examineWorkspaceRef(ctx context.Context, object target.Object, name string) (credential, []Finding) {
 	var shared v1alpha1.DatabricksWorkspace
 	switch err := d.Kube.Get(ctx, client.ObjectKey{Name: name}, &shared); {
 	case apierrors.IsNotFound(err):
@@ -206,23 +207,23 @@ func (d *Doctor) examineWorkspaceRef(ctx context.Context, object *v1alpha1.Datab
 }
 
 // examineAllowed returns whether a DatabricksWorkspace allows the namespace of an object.
-func (d *Doctor) examineAllowed(ctx context.Context, object *v1alpha1.DatabricksCluster, shared *v1alpha1.DatabricksWorkspace) Finding {
+func (d *Doctor) examineAllowed(ctx context.Context, object target.Object, shared *v1alpha1.DatabricksWorkspace) Finding {
 	allowed := shared.Spec.AllowedNamespaces
-	if allowed != nil && slices.Contains(allowed.Names, object.Namespace) {
-		return Finding{Check: "namespace", Status: OK, Text: fmt.Sprintf("DatabricksWorkspace %s allows namespace %s", shared.Name, object.Namespace)}
+	if allowed != nil && slices.Contains(allowed.Names, object.GetNamespace()) {
+		return Finding{Check: "namespace", Status: OK, Text: fmt.Sprintf("DatabricksWorkspace %s allows namespace %s", shared.Name, object.GetNamespace())}
 	}
 	refused := problem("namespace", []string{"kubectl edit databricksworkspace " + shared.Name},
-		"DatabricksWorkspace %s does not allow namespace %s; ask your platform team", shared.Name, object.Namespace)
+		"DatabricksWorkspace %s does not allow namespace %s; ask your platform team", shared.Name, object.GetNamespace())
 	if allowed == nil || allowed.Selector == nil {
 		return refused
 	}
 	var namespace corev1.Namespace
-	if err := d.Kube.Get(ctx, client.ObjectKey{Name: object.Namespace}, &namespace); err != nil {
+	if err := d.Kube.Get(ctx, client.ObjectKey{Name: object.GetNamespace()}, &namespace); err != nil {
 		return Finding{Check: "namespace", Status: Unknown, Text: "its labels were not looked at: " + err.Error()}
 	}
 	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 	if err == nil && selector.Matches(labels.Set(namespace.Labels)) {
-		return passed("namespace", "DatabricksWorkspace %s allows namespace %s by its labels", shared.Name, object.Namespace)
+		return passed("namespace", "DatabricksWorkspace %s allows namespace %s by its labels", shared.Name, object.GetNamespace())
 	}
 	return refused
 }
@@ -250,24 +251,37 @@ type reference struct {
 	keys             []string
 }
 
-// references returns the Secrets that a specification refers to.
-func references(spec *v1alpha1.DatabricksClusterSpec) []reference {
-	var all []reference
-	if image := spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
-		all = append(all, reference{"dockerImage", image.BasicAuthSecretRef.Name, v1alpha1.UseRegistry, []string{"username", "password"}})
+// references returns the Secrets that the specification of an object refers to.
+func references(object target.Object) []reference {
+	registry := func(field string, secret *v1alpha1.LocalSecretReference) reference {
+		return reference{field, secret.Name, v1alpha1.UseRegistry, []string{"username", "password"}}
 	}
-	if azure := spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
-		key := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef
-		all = append(all, reference{"azureAttributes.logAnalyticsInfo", key.Name, v1alpha1.UseLogAnalytics, []string{key.Key}})
+	var all []reference
+	switch resource := object.Resource.(type) {
+	case *v1alpha1.DatabricksCluster:
+		spec := &resource.Spec
+		if image := spec.DockerImage; image != nil && image.BasicAuthSecretRef != nil {
+			all = append(all, registry("dockerImage", image.BasicAuthSecretRef))
+		}
+		if azure := spec.AzureAttributes; azure != nil && azure.LogAnalyticsInfo != nil && azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef != nil {
+			key := azure.LogAnalyticsInfo.LogAnalyticsPrimaryKeySecretRef
+			all = append(all, reference{"azureAttributes.logAnalyticsInfo", key.Name, v1alpha1.UseLogAnalytics, []string{key.Key}})
+		}
+	case *v1alpha1.DatabricksInstancePool:
+		for _, image := range resource.Spec.PreloadedDockerImages {
+			if image.BasicAuthSecretRef != nil {
+				all = append(all, registry("preloadedDockerImages", image.BasicAuthSecretRef))
+			}
+		}
 	}
 	return all
 }
 
 // examineReferences looks at the Secrets that the specification of an object refers to.
-func (d *Doctor) examineReferences(ctx context.Context, object *v1alpha1.DatabricksCluster) []Finding {
+func (d *Doctor) examineReferences(ctx context.Context, object target.Object) []Finding {
 	var findings []Finding
-	for _, r := range references(&object.Spec) {
-		findings = append(findings, d.examineReference(ctx, object.Namespace, r))
+	for _, r := range references(object) {
+		findings = append(findings, d.examineReference(ctx, object.GetNamespace(), r))
 	}
 	return findings
 }

@@ -6,7 +6,6 @@ import (
 	"go/token"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,10 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
-
-// ofOtherKinds are the reasons that clusters do not have.
-var ofOtherKinds = []string{v1alpha1.ReasonNameTaken, v1alpha1.ReasonPoolStopped}
 
 // TestEveryReasonOfStalledHasARemedy reads the reasons from their source, so that a new one
 // cannot be forgotten. Those of the credential have an empty entry: its check names them.
@@ -37,20 +34,20 @@ func TestEveryReasonOfStalledHasARemedy(t *testing.T) {
 		}
 		for _, spec := range group.Specs {
 			literal, _ := spec.(*ast.ValueSpec).Values[0].(*ast.BasicLit)
-			if slices.Contains(ofOtherKinds, strings.Trim(literal.Value, `"`)) {
-				continue
-			}
 			g.Expect(remedies).To(HaveKey(strings.Trim(literal.Value, `"`)))
 			count++
 		}
 	}
 	g.Expect(count).To(BeNumerically(">", 20))
-	object := &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Name: "etl", Namespace: "team-a"}}
+	pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Name: "small", Namespace: "team-a"}}
 	for reason := range remedies {
-		for _, command := range remedy(object, reason) {
-			g.Expect(command).NotTo(MatchRegexp(`NAME|NAMESPACE`))
+		for _, command := range remedy(target.Of(pool), reason) {
+			g.Expect(command).NotTo(MatchRegexp(`NAME|NAMESPACE|TYPE|TARGET`))
 		}
 	}
+	g.Expect(remedy(target.Of(pool), v1alpha1.ReasonReferenceNotFound)).To(Equal([]string{
+		"kubectl edit -n team-a databricksinstancepool small", "kubectl dbc reconcile -n team-a pool/small",
+	}))
 }
 
 func TestAnOperatorThatDoesNotLeadIsAProblem(t *testing.T) {

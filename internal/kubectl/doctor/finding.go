@@ -41,7 +41,9 @@ func notChecked(check, format string, args ...any) Finding {
 
 // Report is the results of all checks, in the order from the object to the cluster.
 type Report struct {
-	// Object is the object as namespace/name; empty for a look at all of them.
+	// Kind is the kind of the object and Object the object as namespace/name; both are
+	// empty for a look at all of them.
+	Kind   string `json:"kind,omitempty"`
 	Object string `json:"object,omitempty"`
 	// Ready is the condition Ready in a few words.
 	Ready    string    `json:"ready,omitempty"`

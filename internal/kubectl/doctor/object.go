@@ -11,20 +11,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
 
-// condition returns a condition of an object; status is empty if the object does not have it
-// for its newest generation.
-func condition(object *v1alpha1.DatabricksCluster, kind string) (status, reason, message string) {
-	for _, c := range object.Status.Conditions {
-		if c.Type == kind {
-			return string(c.Status), c.Reason, c.Message
-		}
+// condition returns a condition of an object; status is empty if the object does not have
+// it.
+func condition(object target.Object, kind string) (status, reason, message string) {
+	if c := object.Condition(kind); c != nil {
+		return string(c.Status), c.Reason, c.Message
 	}
 	return "", "", ""
 }
 
-func readiness(object *v1alpha1.DatabricksCluster) string {
+func readiness(object target.Object) string {
 	status, reason, _ := condition(object, v1alpha1.ConditionReady)
 	switch status {
 	case "":
@@ -36,46 +35,41 @@ func readiness(object *v1alpha1.DatabricksCluster) string {
 	}
 }
 
-// isEvaluated reports whether the status describes the newest generation.
-func isEvaluated(object *v1alpha1.DatabricksCluster) bool {
-	return object.Status.ObservedGeneration == object.Generation
-}
-
 // examineConditions returns what the operator says itself.
-func (d *Doctor) examineConditions(object *v1alpha1.DatabricksCluster) []Finding {
+func (d *Doctor) examineConditions(object target.Object) []Finding {
 	var findings []Finding
 	status, reason, message := condition(object, v1alpha1.ConditionReady)
 	switch {
 	case status == "":
-	case !isEvaluated(object):
+	case !object.IsEvaluated():
 		findings = append(findings, Finding{
 			Check: "status", Status: Unknown,
-			Text: fmt.Sprintf("it describes generation %d of %d: the newest change is not evaluated yet", object.Status.ObservedGeneration, object.Generation),
+			Text: fmt.Sprintf("it describes generation %d of %d: the newest change is not evaluated yet", object.ObservedGeneration, object.GetGeneration()),
 		})
 	case status == "True":
 		findings = append(findings, Finding{Check: "status", Status: OK, Text: strings.TrimSuffix("Ready: "+reason+": "+message, ": ")})
 	default:
 		findings = append(findings, Finding{Check: "status", Status: Problem, Text: reason + ": " + message, Commands: remedy(object, reason)})
 	}
-	if synced, reason, message := condition(object, v1alpha1.ConditionSynced); synced != "" && synced != "True" && isEvaluated(object) && status == "True" {
+	if synced, reason, message := condition(object, v1alpha1.ConditionSynced); synced != "" && synced != "True" && object.IsEvaluated() && status == "True" {
 		findings = append(findings, Finding{Check: "changes", Status: Problem, Text: reason + ": " + message, Commands: remedy(object, reason)})
 	}
-	if object.Spec.Suspend {
+	if object.Suspended {
 		findings = append(findings, Finding{
 			Check: "suspend", Status: Problem, Text: "spec.suspend is true, so the operator writes nothing to the workspace",
-			Commands: []string{fmt.Sprintf("kubectl dbc resume -n %s %s", object.Namespace, object.Name)},
+			Commands: []string{fmt.Sprintf("kubectl dbc resume -n %s %s", object.GetNamespace(), object.Argument())},
 		})
 	}
-	if object.DeletionTimestamp != nil {
+	if object.IsDeleting() {
 		findings = append(findings, deletion(object, d.Now))
 	}
 	return findings
 }
 
 // deletion returns how far a deletion is.
-func deletion(object *v1alpha1.DatabricksCluster, now time.Time) Finding {
-	since := now.Sub(object.DeletionTimestamp.Time).Truncate(time.Second)
-	foreign := slices.DeleteFunc(slices.Clone(object.Finalizers), func(name string) bool { return name == v1alpha1.FinalizerCluster })
+func deletion(object target.Object, now time.Time) Finding {
+	since := now.Sub(object.GetDeletionTimestamp().Time).Truncate(time.Second)
+	foreign := slices.DeleteFunc(slices.Clone(object.GetFinalizers()), func(name string) bool { return name == object.Kind.Finalizer })
 	switch {
 	case len(foreign) > 0:
 		return Finding{
@@ -84,7 +78,8 @@ func deletion(object *v1alpha1.DatabricksCluster, now time.Time) Finding {
 		}
 	case since > 5*time.Minute:
 		return Finding{
-			Check: "deletion", Status: Problem, Text: fmt.Sprintf("it is being deleted since %s; Retain ends that and leaves the cluster in the workspace", since),
+			Check: "deletion", Status: Problem,
+			Text:     fmt.Sprintf("it is being deleted since %s; Retain ends that and leaves the %s in the workspace", since, object.Kind.Noun),
 			Commands: remedy(object, v1alpha1.ReasonDeletionBlocked),
 		}
 	default:
@@ -100,9 +95,9 @@ const (
 
 // examineEvents returns the last warnings about an object, such as refusals by an admission
 // policy.
-func (d *Doctor) examineEvents(ctx context.Context, object *v1alpha1.DatabricksCluster) []Finding {
+func (d *Doctor) examineEvents(ctx context.Context, object target.Object) []Finding {
 	var list corev1.EventList
-	err := d.Kube.List(ctx, &list, client.InNamespace(object.Namespace), client.MatchingFields{"involvedObject.uid": string(object.UID)})
+	err := d.Kube.List(ctx, &list, client.InNamespace(object.GetNamespace()), client.MatchingFields{"involvedObject.uid": string(object.GetUID())})
 	if err != nil {
 		return []Finding{{Check: "events", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	}
@@ -120,7 +115,7 @@ func (d *Doctor) examineEvents(ctx context.Context, object *v1alpha1.DatabricksC
 	}
 	return []Finding{{
 		Check: "events", Status: Unknown, Text: strings.Join(texts, "; "),
-		Commands: []string{fmt.Sprintf("kubectl events -n %s --for databrickscluster/%s", object.Namespace, object.Name)},
+		Commands: []string{fmt.Sprintf("kubectl events -n %s --for %s", object.GetNamespace(), object.Reference())},
 	}}
 }
 

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
 
 // operators are the operators of the control plane, as far as the user may see them.
@@ -104,13 +105,13 @@ func (d *Doctor) leaseOf(ctx context.Context, o operator) *coordinationv1.Lease 
 }
 
 // handles reports whether an operator reconciles an object, and why not.
-func (o operator) handles(object *v1alpha1.DatabricksCluster) (reason string, handled bool) {
-	if watched := o.listOf("watch-namespaces"); len(watched) > 0 && !slices.Contains(watched, object.Namespace) {
+func (o operator) handles(object target.Object) (reason string, handled bool) {
+	if watched := o.listOf("watch-namespaces"); len(watched) > 0 && !slices.Contains(watched, object.GetNamespace()) {
 		return fmt.Sprintf("%s watches only the namespaces %s (--watch-namespaces)", o.name(), strings.Join(watched, ", ")), false
 	}
 	if text := o.flags["watch-label-selector"]; text != "" {
 		selector, err := labels.Parse(text)
-		if err == nil && !selector.Matches(labels.Set(object.Labels)) {
+		if err == nil && !selector.Matches(labels.Set(object.GetLabels())) {
 			return fmt.Sprintf("%s watches only objects with the labels %s (--watch-label-selector)", o.name(), text), false
 		}
 	}
@@ -118,7 +119,7 @@ func (o operator) handles(object *v1alpha1.DatabricksCluster) (reason string, ha
 }
 
 // handler returns the operator that reconciles an object; nil: none is visible.
-func (all operators) handler(object *v1alpha1.DatabricksCluster) *operator {
+func (all operators) handler(object target.Object) *operator {
 	for i := range all.found {
 		if _, handled := all.found[i].handles(object); handled {
 			return &all.found[i]
@@ -131,16 +132,16 @@ func (all operators) handler(object *v1alpha1.DatabricksCluster) *operator {
 const evaluationGrace = 30 * time.Second
 
 // examineOperator returns whether an operator runs and handles an object.
-func (d *Doctor) examineOperator(object *v1alpha1.DatabricksCluster) []Finding {
+func (d *Doctor) examineOperator(object target.Object) []Finding {
 	status, _, _ := condition(object, v1alpha1.ConditionReady)
-	unevaluated := status == "" && d.Now.Sub(object.CreationTimestamp.Time) > evaluationGrace
+	unevaluated := status == "" && d.Now.Sub(object.GetCreationTimestamp().Time) > evaluationGrace
 	handler := d.operators.handler(object)
 	switch {
 	case d.operators.err != nil && unevaluated:
 		return []Finding{{
 			Check: "operator", Status: Problem,
 			Text: fmt.Sprintf("no operator has evaluated the object since %s, and you may not look for one: %s",
-				d.Now.Sub(object.CreationTimestamp.Time).Truncate(time.Second), d.operators.err),
+				d.Now.Sub(object.GetCreationTimestamp().Time).Truncate(time.Second), d.operators.err),
 		}}
 	case d.operators.err != nil:
 		return []Finding{{Check: "operator", Status: Unknown, Text: "not looked at: " + d.operators.err.Error()}}
@@ -156,7 +157,7 @@ func (d *Doctor) examineOperator(object *v1alpha1.DatabricksCluster) []Finding {
 		}}
 	}
 	if len(d.operators.found) == 0 {
-		return d.runningOperators()
+		return d.runningOperators(isAlive(object))
 	}
 	var findings []Finding
 	for _, o := range d.operators.found {
@@ -169,16 +170,26 @@ func (d *Doctor) examineOperator(object *v1alpha1.DatabricksCluster) []Finding {
 		logs := fmt.Sprintf("kubectl logs -n %s deployment/%s --tail=50", handler.deployment.Namespace, handler.deployment.Name)
 		findings = append(findings, Finding{
 			Check: "evaluation", Status: Problem, Commands: []string{logs},
-			Text: fmt.Sprintf("the operator has not evaluated the object for %s", d.Now.Sub(object.CreationTimestamp.Time).Truncate(time.Second)),
+			Text: fmt.Sprintf("the operator has not evaluated the object for %s", d.Now.Sub(object.GetCreationTimestamp().Time).Truncate(time.Second)),
 		})
 	}
 	return findings
 }
 
-// runningOperators returns whether the operators run.
-func (d *Doctor) runningOperators() []Finding {
+// isAlive reports whether an operator has evaluated the newest generation of an object.
+func isAlive(object target.Object) bool {
+	return object.Condition(v1alpha1.ConditionReady) != nil && object.IsEvaluated()
+}
+
+// runningOperators returns whether the operators run. An operator that has evaluated
+// objects and has no Deployment here may run elsewhere.
+func (d *Doctor) runningOperators(hasEvaluated bool) []Finding {
 	if d.operators.err != nil {
 		return []Finding{{Check: "operator", Status: Unknown, Text: "not looked at: " + d.operators.err.Error()}}
+	}
+	if len(d.operators.found) == 0 && hasEvaluated {
+		return []Finding{notChecked("operator",
+			"there is no Deployment of databricks-operator in this control plane, but one evaluated the newest generation: it runs, or ran, elsewhere")}
 	}
 	if len(d.operators.found) == 0 {
 		return []Finding{{

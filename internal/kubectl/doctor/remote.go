@@ -11,12 +11,13 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/workspace"
 )
 
 // examineRemote looks at the workspace: with the object's own credential if the user
 // permits it, else as the user.
-func (d *Doctor) examineRemote(ctx context.Context, object *v1alpha1.DatabricksCluster, found credential, host string) []Finding {
+func (d *Doctor) examineRemote(ctx context.Context, object target.Object, found credential, host string) []Finding {
 	if d.CredentialUse == UseCredential {
 		if found.config == nil {
 			return []Finding{{Check: "credential", Status: Unknown, Text: "not used: it is not in a Secret of this namespace that you may read"}}
@@ -33,7 +34,7 @@ func (d *Doctor) examineRemote(ctx context.Context, object *v1alpha1.DatabricksC
 		return []Finding{{Check: "workspace", Status: Unknown, Text: "not looked at: " + err.Error()}}
 	case host != "" && work.Host() != host:
 		finding := notChecked("workspace", "not looked at: your Databricks configuration is for %s, and the object's workspace is %s", work.Host(), host)
-		finding.Commands = []string{fmt.Sprintf("kubectl dbc doctor -n %s %s --host %s", object.Namespace, object.Name, host)}
+		finding.Commands = []string{fmt.Sprintf("kubectl dbc doctor -n %s %s --host %s", object.GetNamespace(), object.GetName(), host)}
 		return []Finding{finding}
 	}
 	me, err := work.Me(ctx)
@@ -41,12 +42,15 @@ func (d *Doctor) examineRemote(ctx context.Context, object *v1alpha1.DatabricksC
 		return []Finding{{Check: "workspace", Status: Unknown, Text: "not looked at: it does not accept your own credential: " + err.Error()}}
 	}
 	findings := []Finding{{Check: "workspace", Status: OK, Text: "looked at as " + me.UserName + ", which is you and not the operator"}}
+	if object.Cluster == nil {
+		return append(findings, examineItem(ctx, object, work)...)
+	}
 	findings = append(findings, examineCluster(ctx, object, work)...)
-	return append(findings, examineNames(ctx, object, work)...)
+	return append(findings, examineNames(ctx, object.Cluster, work)...)
 }
 
 // asOperator looks at the workspace with the credential of the object.
-func (d *Doctor) asOperator(ctx context.Context, object *v1alpha1.DatabricksCluster, work *workspace.Workspace, found credential) []Finding {
+func (d *Doctor) asOperator(ctx context.Context, object target.Object, work *workspace.Workspace, found credential) []Finding {
 	me, err := work.Me(ctx)
 	switch databricks.ClassOf(err) {
 	case "":
@@ -58,18 +62,18 @@ func (d *Doctor) asOperator(ctx context.Context, object *v1alpha1.DatabricksClus
 		return []Finding{{Check: "credential", Status: Problem, Text: err.Error()}}
 	}
 	findings := []Finding{{Check: "credential", Status: OK, Text: "the workspace accepts it as " + me.UserName}}
+	if object.Cluster == nil {
+		findings = append(findings, examineItem(ctx, object, work)...)
+		return append(findings, examineItemRights(ctx, object, work, me)...)
+	}
 	findings = append(findings, examineCluster(ctx, object, work)...)
 	findings = append(findings, examineRights(ctx, object, work, me)...)
-	return append(findings, examineNames(ctx, object, work)...)
-}
-
-func clusterID(object *v1alpha1.DatabricksCluster) string {
-	return cmpOr(object.Status.ClusterID, object.Spec.ClusterID)
+	return append(findings, examineNames(ctx, object.Cluster, work)...)
 }
 
 // examineCluster looks at the cluster of an object.
-func examineCluster(ctx context.Context, object *v1alpha1.DatabricksCluster, work *workspace.Workspace) []Finding {
-	id := clusterID(object)
+func examineCluster(ctx context.Context, object target.Object, work *workspace.Workspace) []Finding {
+	id := object.CurrentID()
 	if id == "" {
 		return nil
 	}
@@ -106,16 +110,16 @@ func parameters(of map[string]string) string {
 }
 
 // examineRights looks at the permission of the operator's principal on the cluster.
-func examineRights(ctx context.Context, object *v1alpha1.DatabricksCluster, work *workspace.Workspace, me databricks.Principal) []Finding {
-	id := clusterID(object)
-	if id == "" || object.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+func examineRights(ctx context.Context, object target.Object, work *workspace.Workspace, me databricks.Principal) []Finding {
+	id := object.CurrentID()
+	if id == "" || object.IsObserving() {
 		return nil
 	}
 	entries, err := work.Permissions(ctx, id)
 	if err != nil {
 		return []Finding{{
 			Check: "rights", Status: Problem, Text: fmt.Sprintf("%s may not read the permissions on %s, so it lacks CAN_MANAGE: %s", me.UserName, id, err),
-			Commands: []string{grant(id, me.UserName)},
+			Commands: []string{grantOn("clusters", id, me.UserName)},
 		}}
 	}
 	for _, permission := range drift.DirectPermissions(entries) {
@@ -126,11 +130,6 @@ func examineRights(ctx context.Context, object *v1alpha1.DatabricksCluster, work
 	}
 	// Reading permissions needs CAN_MANAGE, which may come from a group.
 	return []Finding{{Check: "rights", Status: OK, Text: me.UserName + " may manage the cluster by a group or as an administrator"}}
-}
-
-func grant(id, principal string) string {
-	list := fmt.Sprintf(`{"access_control_list":[{"service_principal_name":%q,"permission_level":"CAN_MANAGE"}]}`, principal)
-	return fmt.Sprintf("databricks permissions update clusters %s --json '%s'", id, list)
 }
 
 // examineNames looks at the policies, pools and runtimes that a specification names.

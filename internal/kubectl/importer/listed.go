@@ -54,7 +54,7 @@ func (c *collector) collectItems(ctx context.Context, of Kind) error {
 		if !c.isSelected(item.ID, c.options.selectsItem(of, item, tree)) {
 			continue
 		}
-		if reason := c.options.leaveOutItemReason(tree); reason != "" {
+		if reason := c.options.leaveOutItemReason(kind, tree); reason != "" {
 			c.leaveOut(item.ID, item.Name, reason)
 			continue
 		}
@@ -97,13 +97,13 @@ func (o Options) selectsItem(of Kind, item databricks.Item, tree map[string]any)
 }
 
 // leaveOutItemReason returns why a policy or a pool cannot be imported; empty: it can.
-func (o Options) leaveOutItemReason(tree map[string]any) string {
+func (o Options) leaveOutItemReason(kind *managed.Kind, tree map[string]any) string {
 	tags, _ := tree["custom_tags"].(map[string]any)
 	switch {
 	case tree["is_default"] == true:
 		return "it is a default policy, which Databricks maintains"
-	case tags[v1alpha1.OwnerTagKey] != nil && o.Owned == LeaveOut:
-		return fmt.Sprintf("it has the tag %s: an object manages it already", v1alpha1.OwnerTagKey)
+	case kind.TagField != "" && tags[kind.TagKey] != nil && o.Owned == LeaveOut:
+		return fmt.Sprintf("it has the tag %s: an object manages it already", kind.TagKey)
 	default:
 		return ""
 	}

@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,12 +33,15 @@ type Input struct {
 
 // Preview is what the operator would do for an object.
 type Preview struct {
+	// Kind is the kind of the object, such as DatabricksCluster.
+	Kind string `json:"kind"`
 	// Object is the object as namespace/name.
 	Object string `json:"object"`
 	Host   string `json:"host"`
-	// ClusterID is empty if there is no cluster yet; State is that of the cluster.
-	ClusterID string `json:"clusterID,omitempty"`
-	State     string `json:"state,omitempty"`
+	// ID is the id of the cluster, policy or pool; empty: there is none yet. State is its
+	// state.
+	ID    string `json:"id,omitempty"`
+	State string `json:"state,omitempty"`
 	// Changes are the differences that the operator would correct, now or later.
 	Changes []Change `json:"changes,omitempty"`
 	// Left are the differences that it would leave as they are.
@@ -83,14 +87,14 @@ const maxSteps = 30
 
 // Of returns the preview. It is pure.
 func Of(in Input) Preview {
-	p := Preview{Object: in.Object.Namespace + "/" + in.Object.Name, Host: in.Facts.Host, ClusterID: clusterID(in.Object)}
+	p := Preview{Kind: v1alpha1.ClusterKind, Object: in.Object.Namespace + "/" + in.Object.Name, Host: in.Facts.Host, ID: clusterID(in.Object)}
 	if in.Facts.Presence == managed.Present {
 		p.State = string(in.Facts.Cluster.Details.State)
 	}
 	s, problem := newSimulation(in)
 	if problem != nil {
 		p.Reason, p.Message, p.Stalled = problem.Reason, problem.Message, problem.Stalled
-		if problem.Reason == v1alpha1.ReasonDependencyNotReady && p.ClusterID == "" {
+		if problem.Reason == v1alpha1.ReasonDependencyNotReady && p.ID == "" {
 			p.Calls = []Call{{Endpoint: endpoints[plan.StepCreate], When: "once what it refers to is Ready"}}
 		}
 		return p
@@ -341,13 +345,30 @@ func changesOf(differences []drift.Difference) []Change {
 
 // shown returns a value without what may be a secret; empty: it is absent.
 func shown(difference drift.Difference, value any) string {
-	switch number, isNumber := value.(float64); {
+	switch {
 	case value == nil:
 		return ""
 	case difference.Secret():
-		return "[redacted]"
-	case isNumber:
-		return strconv.FormatFloat(number, 'f', -1, 64)
+		return redacted
+	default:
+		return shownValue(value)
+	}
+}
+
+// redacted stands for a value that may be secret.
+const redacted = "[redacted]"
+
+// shownValue returns a value as a user would write it, on one line.
+func shownValue(value any) string {
+	switch value := value.(type) {
+	case string:
+		return databricks.PlainText(value)
+	case float64:
+		return strconv.FormatFloat(value, 'f', -1, 64)
+	case map[string]any, []any:
+		// Values of the API can always be encoded.
+		text, _ := json.Marshal(value) //nolint:errchkjson // see above
+		return databricks.PlainText(string(text))
 	default:
 		return databricks.PlainText(fmt.Sprint(value))
 	}

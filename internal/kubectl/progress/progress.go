@@ -22,13 +22,9 @@ type Line struct {
 
 // On returns a line on out, which shows nothing unless out is a terminal.
 func On(out io.Writer) *Line {
-	file, isFile := out.(*os.File)
-	if !isFile || !term.IsTerminal(int(file.Fd())) {
+	width := Width(out)
+	if width == 0 {
 		return &Line{}
-	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || width < minWidth {
-		width = defaultWidth
 	}
 	return To(out, width)
 }
@@ -38,6 +34,19 @@ const (
 	// minWidth is the smallest width, in columns, at which a text is recognizable.
 	minWidth = 20
 )
+
+// Width returns the width of a terminal in columns; 0: out is no terminal.
+func Width(out io.Writer) int {
+	file, isFile := out.(*os.File)
+	if !isFile || !term.IsTerminal(int(file.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width < minWidth {
+		return defaultWidth
+	}
+	return width
+}
 
 // To returns a line on a terminal of a width in columns.
 func To(out io.Writer, width int) *Line { return &Line{out: out, width: width} }

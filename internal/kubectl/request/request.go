@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
 
 // Verbs returns the requests that an object understands.
@@ -32,33 +33,44 @@ func NewValue(verb string, now time.Time) string {
 	return fmt.Sprintf("%s@%s-%s", verb, now.UTC().Format("20060102T150405Z"), hex.EncodeToString(random))
 }
 
-// RefusalReason returns why a request for an object would never be answered; empty: it will be.
-func RefusalReason(object *v1alpha1.DatabricksCluster) string {
+// RefusalReason returns why a request for an object would not be carried out; empty: it
+// will be.
+func RefusalReason(object target.Object, verb string) string {
+	isReconcile, isCluster := verb == v1alpha1.RequestReconcile, object.Kind == target.Cluster
 	switch {
-	case object.DeletionTimestamp != nil:
+	case !isCluster && !isReconcile:
+		return fmt.Sprintf("%s is a request for clusters; %s knows only reconcile", verb, withArticle(object.Kind.Noun))
+	case object.IsDeleting():
 		return "it is being deleted"
-	case object.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
+	case object.IsObserving() && (isCluster || !isReconcile):
 		return "it only observes its cluster (spec.managementPolicy), and an observing object makes no requests"
 	default:
 		return ""
 	}
 }
 
+func withArticle(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
 // DelayReason returns why a request will be answered late; empty: it will not.
-func DelayReason(object *v1alpha1.DatabricksCluster, verb string) string {
-	if object.Spec.Suspend && verb != v1alpha1.RequestReconcile {
-		return "it is suspended, so the request is made when it is resumed ('kubectl dbc resume " + object.Name + "')"
+func DelayReason(object target.Object, verb string) string {
+	if object.Suspended && verb != v1alpha1.RequestReconcile {
+		return "it is suspended, so the request is made when it is resumed ('kubectl dbc resume " + object.Argument() + "')"
 	}
 	return ""
 }
 
 // Make sets the request annotation of an object.
-func Make(ctx context.Context, writer client.Writer, object *v1alpha1.DatabricksCluster, value string) error {
+func Make(ctx context.Context, writer client.Writer, object target.Object, value string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.AnnotationRequest: value}}})
 	if err != nil {
 		return fmt.Errorf("encode the request: %w", err)
 	}
-	return writer.Patch(ctx, object, client.RawPatch(types.MergePatchType, patch))
+	return writer.Patch(ctx, object.Resource, client.RawPatch(types.MergePatchType, patch))
 }
 
 // Suspension is whether the operator may write for an object.
@@ -71,15 +83,15 @@ const (
 )
 
 // SetSuspension sets spec.suspend of an object, and reports whether that changed it.
-func SetSuspension(ctx context.Context, writer client.Writer, object *v1alpha1.DatabricksCluster, suspension Suspension) (changed bool, err error) {
-	if object.Spec.Suspend == (suspension == Suspended) {
+func SetSuspension(ctx context.Context, writer client.Writer, object target.Object, suspension Suspension) (changed bool, err error) {
+	if object.Suspended == (suspension == Suspended) {
 		return false, nil
 	}
 	patch := `{"spec":{"suspend":null}}`
 	if suspension == Suspended {
 		patch = `{"spec":{"suspend":true}}`
 	}
-	return true, writer.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(patch)))
+	return true, writer.Patch(ctx, object.Resource, client.RawPatch(types.MergePatchType, []byte(patch)))
 }
 
 // Answer is the answer of the operator to a request.
@@ -97,20 +109,20 @@ func (a Answer) IsFinal() bool {
 }
 
 // AnswerOf returns the answer to a value of the annotation in the status of an object.
-func AnswerOf(object *v1alpha1.DatabricksCluster, value string) Answer {
+func AnswerOf(object target.Object, value string) Answer {
 	answer := Answer{Key: client.ObjectKeyFromObject(object)}
-	switch asked := object.Annotations[v1alpha1.AnnotationRequest]; {
+	switch asked := object.GetAnnotations()[v1alpha1.AnnotationRequest]; {
 	case asked != value && asked != "":
 		answer.Err = fmt.Errorf("another request replaced it: %s", asked)
 		return answer
 	case asked != value:
 		answer.Err = fmt.Errorf("the annotation %s was removed", v1alpha1.AnnotationRequest)
 		return answer
-	case object.DeletionTimestamp != nil:
-		answer.Err = fmt.Errorf("the object is being deleted")
+	case object.IsDeleting():
+		answer.Err = errors.New("the object is being deleted")
 		return answer
 	}
-	if status := object.Status.Request; status != nil && status.Value == value {
+	if status := object.Request; status != nil && status.Value == value {
 		answer.Phase, answer.Message = status.Phase, status.Message
 	}
 	return answer
@@ -122,15 +134,17 @@ const pollInterval = time.Second
 
 // Pending is a request that was made.
 type Pending struct {
+	Kind  *target.Kind
 	Key   client.ObjectKey
 	Value string
 }
 
 // Wait waits until all requests have their final answers or ctx ends, and returns the
-// answers in the order of the requests. changed is called with the objects after each read.
-func Wait(ctx context.Context, reader client.Reader, pending []Pending, changed func([]*v1alpha1.DatabricksCluster)) ([]Answer, error) {
+// answers in the order of the requests. changed is called with the objects after each read;
+// one that was never read is nil.
+func Wait(ctx context.Context, reader client.Reader, pending []Pending, changed func([]*target.Object)) ([]Answer, error) {
 	answers := make([]Answer, len(pending))
-	objects := make([]*v1alpha1.DatabricksCluster, len(pending))
+	objects := make([]*target.Object, len(pending))
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
@@ -139,8 +153,8 @@ func Wait(ctx context.Context, reader client.Reader, pending []Pending, changed 
 			if answers[i].IsFinal() {
 				continue
 			}
-			object := &v1alpha1.DatabricksCluster{}
-			switch err := reader.Get(ctx, p.Key, object); {
+			resource := p.Kind.New()
+			switch err := reader.Get(ctx, p.Key, resource); {
 			case ctx.Err() != nil:
 				return answers, context.Cause(ctx)
 			case apierrors.IsNotFound(err):
@@ -154,7 +168,8 @@ func Wait(ctx context.Context, reader client.Reader, pending []Pending, changed 
 				open++
 				continue
 			}
-			objects[i], answers[i] = object, AnswerOf(object, p.Value)
+			object := target.Of(resource)
+			objects[i], answers[i] = &object, AnswerOf(object, p.Value)
 			if !answers[i].IsFinal() {
 				open++
 			}
@@ -172,12 +187,12 @@ func Wait(ctx context.Context, reader client.Reader, pending []Pending, changed 
 }
 
 // Describe returns the state of an object in a few words, for a line of progress.
-func Describe(object *v1alpha1.DatabricksCluster) string {
-	parts := []string{object.Name}
-	if object.Status.State != "" {
-		parts = append(parts, object.Status.State)
+func Describe(object target.Object) string {
+	parts := []string{object.Argument()}
+	if object.State != "" {
+		parts = append(parts, object.State)
 	}
-	for _, condition := range object.Status.Conditions {
+	for _, condition := range object.Conditions {
 		if condition.Type == v1alpha1.ConditionReconciling || condition.Type == v1alpha1.ConditionStalled {
 			parts = append(parts, condition.Reason+": "+condition.Message)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/kubectl/request"
+	"github.com/databricks-operator/databricks-operator/internal/kubectl/target"
 )
 
 const value = "start@20261128T010203Z-0a1b2c3d"
@@ -38,7 +39,9 @@ func TestEachValueIsUsedOnce(t *testing.T) {
 
 func TestAnAnswerBelongsToItsRequest(t *testing.T) {
 	g := NewWithT(t)
-	answer := func(object *v1alpha1.DatabricksCluster) request.Answer { return request.AnswerOf(object, value) }
+	answer := func(object *v1alpha1.DatabricksCluster) request.Answer {
+		return request.AnswerOf(target.Of(object), value)
+	}
 	g.Expect(answer(asked(nil)).IsFinal()).To(BeFalse())
 	g.Expect(answer(asked(&v1alpha1.RequestStatus{Value: "start@1", Phase: v1alpha1.RequestSucceeded})).IsFinal()).To(BeFalse(), "an older answer")
 	g.Expect(answer(asked(&v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestInProgress})).IsFinal()).To(BeFalse())
@@ -79,25 +82,25 @@ func (r *reader) Get(_ context.Context, key client.ObjectKey, into client.Object
 }
 
 func TestAWaitEndsWithTheAnswer(t *testing.T) {
-	pending := []request.Pending{{Key: client.ObjectKey{Namespace: "team", Name: "etl"}, Value: value}}
+	pending := []request.Pending{{Kind: target.Cluster, Key: client.ObjectKey{Namespace: "team", Name: "etl"}, Value: value}}
 	done := &v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestSucceeded, Message: "the cluster is up"}
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		begin, reads := time.Now(), 0
 		answers, err := request.Wait(t.Context(), &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil), nil, asked(done)}}, pending,
-			func([]*v1alpha1.DatabricksCluster) { reads++ })
+			func([]*target.Object) { reads++ })
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(answers[0].Message).To(Equal("the cluster is up"))
 		g.Expect(reads).To(Equal(2))
 		g.Expect(time.Since(begin)).To(Equal(2 * time.Second))
 
-		answers, err = request.Wait(t.Context(), &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil)}}, pending, func([]*v1alpha1.DatabricksCluster) {})
+		answers, err = request.Wait(t.Context(), &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil)}}, pending, func([]*target.Object) {})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(answers[0].Err).To(MatchError("the object was deleted"))
 
 		limited, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
-		_, err = request.Wait(limited, &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil)}}, pending, func([]*v1alpha1.DatabricksCluster) {})
+		_, err = request.Wait(limited, &reader{objects: []*v1alpha1.DatabricksCluster{asked(nil)}}, pending, func([]*target.Object) {})
 		g.Expect(err).To(MatchError(context.DeadlineExceeded))
 	})
 }
@@ -107,6 +110,20 @@ func TestDescribeNamesTheState(t *testing.T) {
 	object := asked(nil)
 	object.Status.State = "PENDING"
 	object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReconciling, Reason: v1alpha1.ReasonStarting, Message: "Finding instances"}}
-	g.Expect(request.Describe(object)).To(Equal("etl PENDING Starting: Finding instances"))
-	g.Expect(regexp.MustCompile(`\s$`).MatchString(request.Describe(asked(nil)))).To(BeFalse())
+	g.Expect(request.Describe(target.Of(object))).To(Equal("etl PENDING Starting: Finding instances"))
+	g.Expect(regexp.MustCompile(`\s$`).MatchString(request.Describe(target.Of(asked(nil))))).To(BeFalse())
+}
+
+func TestARequestForAnotherKindThanClusters(t *testing.T) {
+	g := NewWithT(t)
+	pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+	g.Expect(request.RefusalReason(target.Of(pool), v1alpha1.RequestStart)).To(Equal("start is a request for clusters; an instance pool knows only reconcile"))
+	policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+	g.Expect(request.RefusalReason(target.Of(policy), v1alpha1.RequestRestart)).To(ContainSubstring("a policy knows only reconcile"))
+	// The operator answers an observing policy, and not an observing cluster.
+	policy.Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve
+	g.Expect(request.RefusalReason(target.Of(policy), v1alpha1.RequestReconcile)).To(BeEmpty())
+	observer := asked(nil)
+	observer.Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve
+	g.Expect(request.RefusalReason(target.Of(observer), v1alpha1.RequestReconcile)).To(ContainSubstring("only observes its cluster"))
 }

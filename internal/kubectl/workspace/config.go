@@ -164,16 +164,33 @@ func load(ctx context.Context, options Options, transport http.RoundTripper) (ma
 		return nil, errors.New("the Databricks configuration: its host is no address of a workspace")
 	}
 	if err := settings.Authenticate(request); err != nil {
-		if errors.Is(err, config.ErrCannotConfigureDefault) {
-			return nil, fmt.Errorf("no credential for %s: run 'databricks auth login --host %s', or set DATABRICKS_TOKEN", settings.Host, settings.Host)
-		}
-		return nil, fmt.Errorf("the Databricks configuration: %s", firstSentence(err))
+		return nil, explainAuthentication(settings, err)
 	}
 	token, isBearer := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	if !isBearer {
 		return nil, fmt.Errorf("the way to authenticate %q yields no bearer token: use a token or 'databricks auth login'", settings.AuthType)
 	}
 	return map[string][]byte{"host": []byte(settings.Host), "workspace_id": []byte(settings.WorkspaceID), "token": []byte(token), "auth_type": []byte("pat")}, nil
+}
+
+// loginType is the auth_type of the profiles that `databricks auth login` writes. The SDK runs
+// the program `databricks` for a token of such a login.
+const loginType = "databricks-cli"
+
+// explainAuthentication returns why there is no credential, with the way to get one.
+func explainAuthentication(settings *config.Config, err error) error {
+	login := "'databricks auth login --host " + settings.Host + "'"
+	switch {
+	case errors.Is(err, config.ErrCannotConfigureDefault):
+		return fmt.Errorf("no credential for %s: run %s, or set DATABRICKS_TOKEN", settings.Host, login)
+	case errors.Is(err, config.ErrCliNotFound):
+		return fmt.Errorf("the profile uses the login of the Databricks CLI, and its program 'databricks' is not in PATH: "+
+			"install it and run %s, or set DATABRICKS_TOKEN", login)
+	case settings.AuthType == loginType:
+		return fmt.Errorf("the login of the Databricks CLI has no token for %s: run %s: %s", settings.Host, login, firstSentence(err))
+	default:
+		return fmt.Errorf("the Databricks configuration: %s", firstSentence(err))
+	}
 }
 
 // firstSentence returns an error of the SDK without the dump of its configuration.

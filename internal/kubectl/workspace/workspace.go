@@ -133,6 +133,13 @@ func (w *Workspace) Items(ctx context.Context, of *databricks.Collection) ([]dat
 	return items, err
 }
 
+// Item returns one item of a collection. It fails with databricks.ClassMissing if it does
+// not exist.
+func (w *Workspace) Item(ctx context.Context, of *databricks.Collection, id string) (databricks.Item, error) {
+	request := ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: of.GetEndpoint(), Resource: id}
+	return read(ctx, w, request, func(ctx context.Context) (databricks.Item, error) { return w.client.Item(ctx, of, id) })
+}
+
 // ItemPermissions returns the direct and the inherited permissions on an item.
 func (w *Workspace) ItemPermissions(ctx context.Context, of *databricks.Collection, id string) ([]iam.AccessControlResponse, error) {
 	request := ratelimit.Request{Priority: ratelimit.PriorityConfirm, Endpoint: of.PermissionsEndpoint(), Resource: id}

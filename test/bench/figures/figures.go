@@ -17,6 +17,9 @@ type Figure struct {
 	Objects int `json:"objects,omitempty"`
 	// Runs is the number of runs whose median is Value; 0 means one.
 	Runs int `json:"runs,omitempty"`
+	// Fitted are the numbers of objects from whose figures this one was
+	// extrapolated; empty if it was measured.
+	Fitted []int `json:"fitted,omitempty"`
 }
 
 // Set holds figures by key.

@@ -3,6 +3,7 @@ package figures
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -30,10 +31,9 @@ func TestEveryPromiseHasARow(t *testing.T) {
 		g.Expect(row.Key).To(HavePrefix(row.ID + "."))
 	}
 	var wanted []string
-	for i := range 13 {
+	for i := range 16 {
 		wanted = append(wanted, fmt.Sprintf("P%d", i+1))
 	}
-	wanted = append(wanted, "P16")
 	g.Expect(ids).To(Equal(wanted))
 	slices.Sort(keys)
 	g.Expect(slices.Compact(slices.Clone(keys))).To(Equal(keys), "a key has one row")
@@ -78,7 +78,7 @@ func TestTheTableShowsEveryRowAndCountsVerdicts(t *testing.T) {
 	for _, row := range Rows {
 		g.Expect(text).To(ContainSubstring(row.Figure))
 	}
-	for _, policy := range Policies {
+	for _, policy := range slices.Concat(Policies, Tools) {
 		g.Expect(text).To(ContainSubstring(policy.Description))
 	}
 	g.Expect(text).To(MatchRegexp(`\n0 pass, \d+ miss\n`))
@@ -127,4 +127,85 @@ func TestNumbersAreForPeople(t *testing.T) {
 		all = append(all, number(value))
 	}
 	g.Expect(strings.Join(all, " ")).To(Equal("0 3 0.134 2.26 13.4 153 1,234,567"))
+}
+
+func TestASizeThatWasNotMeasuredIsExtrapolated(t *testing.T) {
+	g := NewWithT(t)
+	measured := Set{}
+	for _, size := range []int{1_000, 10_000, 30_000} {
+		measured.Add(
+			OneProcess.Figure(GrowthHeap, size, 10+5_000/float64(size)), // 5,000 KiB and 10 KiB for each
+			OneProcess.Figure(GrowthRestart, size, 1+2*float64(size)/10_000),
+			FourShards.Figure(GrowthRestart, size, 3),
+			OneProcess.Figure(GrowthWrites, size, 0),
+		)
+	}
+	measured.Complete(false)
+	heap := measured[OneProcess.Key(GrowthHeap, Largest)]
+	g.Expect(heap.Value).To(BeNumerically("~", 10.05, 1e-6))
+	g.Expect(heap.Fitted).To(Equal([]int{1_000, 10_000, 30_000}))
+	g.Expect(measured["P14.heap"]).To(Equal(Figure{Key: "P14.heap", Value: heap.Value, Objects: Largest, Fitted: heap.Fitted}))
+	g.Expect(measured["P14.heap.ratio"].Value).To(BeNumerically("~", 10.05/10.5, 1e-6))
+	g.Expect(measured["P14.restart"].Value).To(BeNumerically("~", 2.1, 1e-6), "21 s for 100,000")
+	g.Expect(measured["P14.shards.restart"].Value).To(BeNumerically("~", 1, 1e-6), "of the largest measured size")
+
+	page := Markdown(Run{}, measured)
+	g.Expect(page).To(ContainSubstring("| P14 | heap per object |  | ≤ 12 | ≈ 10.1 KiB | pass |"))
+	g.Expect(page).To(MatchRegexp(`\n\| 100,000 \|.*\| ≈ 10\.1 \|`))
+	g.Expect(page).To(ContainSubstring("through the totals at 1,000 · 10,000 · 30,000 objects"))
+	g.Expect(string(Picture(measured))).To(ContainSubstring(`fill="#ffffff" stroke="`))
+}
+
+func TestAMeasuredSizeIsNotExtrapolated(t *testing.T) {
+	g := NewWithT(t)
+	measured := Set{}
+	for _, size := range Sizes {
+		measured.Add(OneProcess.Figure(GrowthHeap, size, 11), OneProcess.Figure(GrowthRestart, size, 1))
+	}
+	measured.Complete(false)
+	g.Expect(measured[OneProcess.Key(GrowthHeap, Largest)].Fitted).To(BeEmpty())
+	g.Expect(Markdown(Run{}, measured)).NotTo(ContainSubstring("extrapolation"))
+}
+
+func TestAShortRunExtrapolatesNothing(t *testing.T) {
+	g := NewWithT(t)
+	measured := Set{}
+	for _, size := range []int{1_000, 3_000} {
+		measured.Add(OneProcess.Figure(GrowthHeap, size, 11), OneProcess.Figure(GrowthRestart, size, 1))
+	}
+	measured.Complete(true)
+	g.Expect(measured).NotTo(HaveKey(OneProcess.Key(GrowthHeap, Largest)))
+	for _, row := range Rows {
+		if row.Key == "P14.heap" {
+			g.Expect(row.Verdict(measured)).To(Equal(Partial))
+		}
+	}
+}
+
+func TestABudgetIsExceededByItsRatio(t *testing.T) {
+	g := NewWithT(t)
+	budget := Budgets[0]
+	measured := Set{}
+	g.Expect(Exceeded(measured)).To(BeEmpty(), "nothing was measured")
+	measured.Add(Figure{Key: budget.Key, Value: budget.Former * budget.Ratio})
+	g.Expect(Exceeded(measured)).To(BeEmpty())
+	measured.Add(Figure{Key: budget.Key, Value: budget.Former * (budget.Ratio + 0.01)})
+	g.Expect(Exceeded(measured)).To(ConsistOf(ContainSubstring(budget.Figure)))
+	g.Expect(Markdown(Run{}, measured)).To(ContainSubstring("| " + budget.Figure + " | "))
+}
+
+func TestSharesOfTheCores(t *testing.T) {
+	g := NewWithT(t)
+	measured := Set{}
+	measured.Add(Figure{Key: CPUKey("P4", CPUWall), Value: 10})
+	for _, column := range programColumns {
+		measured.Add(Figure{Key: CPUKey("P4", column.program), Value: float64(runtime.NumCPU())})
+	}
+	g.Expect(Markdown(Run{}, measured)).To(ContainSubstring("| 10 | 10 % | 10 % | 10 % | 10 % | 10 % | 50 % |"))
+}
+
+func TestOnlySizesThatFitAreMeasured(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(Fitting(Sizes, 30_000)).To(Equal([]int{1_000, 10_000, 30_000}))
+	g.Expect(Fitting(Sizes, 10)).To(Equal([]int{1_000}))
 }

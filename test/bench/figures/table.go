@@ -2,6 +2,7 @@ package figures
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -61,6 +62,9 @@ func (r Row) ownColumn(measured Set) string {
 		return "–"
 	}
 	text := strings.TrimSpace(number(figure.Value) + " " + r.Unit)
+	if len(figure.Fitted) > 0 {
+		text = "≈ " + text
+	}
 	if figure.Objects != 0 && figure.Objects < r.At {
 		text += " at " + number(float64(figure.Objects))
 	}
@@ -71,7 +75,8 @@ var headings = []string{"", "figure", "peers", "target", "ours", ""}
 
 // peerHeadings and peerCells are the table of the peers' figures.
 var peerHeadings = []string{
-	"polling policy", "calls per cluster-hour", "pin lists apart", "drift seen, mean min", "calls × minutes", "calls create→RUNNING", "10 min after a restart",
+	"policy", "calls per cluster-hour", "pin reads apart", "drift seen, mean min", "calls × minutes", "calls create→RUNNING",
+	"calls to resize one of 1,000", "10 min after a restart",
 }
 
 func peerCells(measured Set) [][]string {
@@ -82,15 +87,19 @@ func peerCells(measured Set) [][]string {
 		return "–"
 	}
 	var table [][]string
-	for _, policy := range Policies {
+	for _, policy := range slices.Concat(Policies, Tools) {
 		row := []string{policy.Description}
-		for _, figure := range []string{PeerCalls, PeerPins, PeerMean, PeerProduct, PeerCreate, PeerRestart} {
-			row = append(row, value(policy.Key(figure)))
+		for _, figure := range []string{PeerCalls, PeerPins, PeerMean, PeerProduct, PeerCreate, PeerChange, PeerRestart} {
+			key := policy.Key(figure)
+			if figure == PeerCreate && slices.Contains(Tools, policy) { // both use the SDK's waiter
+				key = "peer.waiter." + PeerCreate
+			}
+			row = append(row, value(key))
 		}
 		table = append(table, row)
 	}
 	return append(table, []string{
-		"one list for all (ours)", value("P1.calls.1000"), "0", value("P11.mean"), value("P11.product"), value("P2.calls"), value("P3.poller"),
+		"one list for all (ours)", value("P1.calls.1000"), "0", value("P11.mean"), value("P11.product"), value("P2.calls"), value("P2.change"), value("P3.poller"),
 	})
 }
 
@@ -121,12 +130,14 @@ func Text(run Run, measured Set, colour bool) string {
 		}
 		out.WriteString(line + "\n")
 	}
-	out.WriteString("\npeers, polled in this run against the same simulated workspace\n\n")
-	for i, line := range align(append([][]string{peerHeadings}, peerCells(measured)...)) {
-		if i == 0 {
-			line = paint("1", line)
-		}
-		out.WriteString(line + "\n")
+	writeText(&out, paint, "peers, run against the same simulated workspace", append([][]string{peerHeadings}, peerCells(measured)...))
+	writeText(&out, paint, "share of all cores, by program", cpuTable(measured))
+	writeText(&out, paint, "growth (P14)", growthTable(measured))
+	if note := growthNote(measured); note != "" {
+		out.WriteString("\n" + note + "\n")
+	}
+	if budgets := budgetTable(measured); len(budgets) > 1 {
+		writeText(&out, paint, "budgets", budgets)
 	}
 	fmt.Fprintf(&out, "\n%d pass, %d miss", counts[Pass], counts[Miss])
 	if left := counts[Partial] + counts[LeftOut]; left > 0 {
@@ -134,6 +145,17 @@ func Text(run Run, measured Set, colour bool) string {
 	}
 	out.WriteString("\n")
 	return out.String()
+}
+
+// writeText writes a table for a terminal.
+func writeText(out *strings.Builder, paint func(code, text string) string, title string, table [][]string) {
+	out.WriteString("\n" + title + "\n\n")
+	for i, line := range align(table) {
+		if i == 0 {
+			line = paint("1", line)
+		}
+		out.WriteString(line + "\n")
+	}
 }
 
 func painter(colour bool) func(code, text string) string {
@@ -173,8 +195,18 @@ func Markdown(run Run, measured Set) string {
 		table = append(table, row.cells(measured))
 	}
 	writeTable(&out, table)
-	out.WriteString("\nThe peers' policies, polled in the same run against the same simulated workspace:\n\n")
+	out.WriteString("\nThe peers' policies, in the same run against the same simulated workspace:\n\n")
 	writeTable(&out, append([][]string{peerHeadings}, peerCells(measured)...))
+	out.WriteString("\nThe share of all cores that each program used:\n\n")
+	writeTable(&out, cpuTable(measured))
+	out.WriteString("\nThe benchmark fails if one of these figures, which do not depend on the speed of the machine, exceeds its budget:\n\n")
+	writeTable(&out, budgetTable(measured))
+	out.WriteString("\n### Growth\n\n")
+	writeTable(&out, growthTable(measured))
+	if note := growthNote(measured); note != "" {
+		out.WriteString("\n" + note + "\n")
+	}
+	out.WriteString("\n![Calls, CPU, memory and the time of a restart against the number of objects](images/growth.svg)\n")
 	return out.String()
 }
 

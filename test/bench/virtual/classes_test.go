@@ -28,7 +28,7 @@ var scarceLimit = []simulator.Limit{{Rate: scarceRate / (1 - headroom)}}
 
 // P6: a terminate while reads demand more than the rate limiter admits.
 func TestTerminateBehindReads(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P6")
 	var all []float64
 	for range runs() {
 		runVirtual(t, cache.Options{Limits: cache.Limits{Headroom: headroom}}, simulator.Options{Limits: scarceLimit}, func(w *fixture) {
@@ -68,7 +68,7 @@ func TestTerminateBehindReads(t *testing.T) {
 // P6: the lowest class while writes use the whole rate. Its interval is its
 // period; a pause is twice the period after one missed turn.
 func TestLowestClassBehindWrites(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P6")
 	const clusters, writers = 20, 40
 	deep := 20 * time.Minute
 	var worst float64

@@ -22,7 +22,7 @@ const hundred = 100
 
 // P2: the calls of creates, and the time until RUNNING is observed.
 func TestCreates(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P2")
 	var calls, latency []float64
 	for range runs() {
 		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
@@ -61,7 +61,7 @@ func TestCreates(t *testing.T) {
 // The same with policies that poll each cluster separately; waiter is the
 // SDK's, whose pauses grow by a second up to ten.
 func TestCreatesOfPeers(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P2")
 	pauses := map[string]func(try int) time.Duration{
 		"peer.waiter.": func(try int) time.Duration {
 			return time.Duration(min(try, 10))*time.Second + 50*time.Millisecond + rand.N(700*time.Millisecond)
@@ -112,7 +112,7 @@ func TestCreatesOfPeers(t *testing.T) {
 // is polled separately, first when it is found and then at the policy's
 // interval.
 func TestPeers(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P1", "P3", "P11")
 	objects := byMode(100, 1_000)
 	for _, policy := range figures.Policies {
 		every, err := time.ParseDuration(policy.Name)

@@ -18,7 +18,7 @@ import (
 // waiting, and while the workspace refuses all of these. The rate is fixed, so
 // that a token has a fixed duration.
 func TestNeighboursOfABurst(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P13")
 	bursts := map[string][]simulator.Fault{
 		"creates": nil,
 		"refused": {{Endpoint: "clusters/create", ClusterName: "", Status: 400, ErrorCode: "INVALID_PARAMETER_VALUE", Message: "Node type x is not supported"}},

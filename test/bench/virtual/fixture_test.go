@@ -10,7 +10,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,13 +28,21 @@ import (
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 )
 
-var file = flag.String("figures", "", "file to add figures to; without it nothing is measured")
+var (
+	file = flag.String("figures", "", "file to add figures to; without it nothing is measured")
+	rows = flag.String("rows", "", "targets to measure, such as P1,P14; empty means all")
+)
 
-// skipUnlessBenchmarking skips a test unless `make bench` runs it.
-func skipUnlessBenchmarking(t *testing.T) {
+// skipUnlessBenchmarking skips a test unless `make bench` measures one of its
+// targets.
+func skipUnlessBenchmarking(t *testing.T, targets ...string) {
 	t.Helper()
 	if *file == "" {
 		t.Skip("run it with `make bench`")
+	}
+	selected := strings.Split(*rows, ",")
+	if *rows != "" && !slices.ContainsFunc(targets, func(target string) bool { return slices.Contains(selected, target) }) {
+		t.Skip("not selected")
 	}
 }
 
@@ -66,6 +76,8 @@ type fixture struct {
 	simulated  *simulator.Server
 	requestLog requestLog
 	config     databricks.Config
+	// dial returns the client of a workspace other than that of config.
+	dial func(databricks.Config) cache.Client
 
 	mu sync.Mutex
 	// lastEvent is when an object was last enqueued.
@@ -83,7 +95,12 @@ func runVirtual(t *testing.T, options cache.Options, simulated simulator.Options
 		if err != nil {
 			t.Fatal(err)
 		}
-		options.Dial = func(databricks.Config) (cache.Client, error) { return w.simulatorClient(), nil }
+		options.Dial = func(config databricks.Config) (cache.Client, error) {
+			if w.dial != nil {
+				return w.dial(config), nil
+			}
+			return w.simulatorClient(), nil
+		}
 		options.OnChange = func(objects []cache.Object) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -106,7 +123,7 @@ func runVirtual(t *testing.T, options cache.Options, simulated simulator.Options
 }
 
 func (w *fixture) simulatorClient() *simulatorClient {
-	return &simulatorClient{transport: w.simulated.Transport(), requestLog: &w.requestLog}
+	return &simulatorClient{transport: w.simulated.Transport(), requestLog: &w.requestLog, token: simulator.DefaultToken}
 }
 
 // addClusters adds running clusters with distinct names.
@@ -129,8 +146,14 @@ func (w *fixture) addClusters(prefix string, count int) []string {
 // connect connects an object to the workspace.
 func (w *fixture) connect(object cache.Object) *cache.Workspace {
 	w.t.Helper()
+	return w.connectTo(object, w.config)
+}
+
+// connectTo is connect for another workspace.
+func (w *fixture) connectTo(object cache.Object, config databricks.Config) *cache.Workspace {
+	w.t.Helper()
 	for {
-		connected, err := w.Connect(object, w.config, "")
+		connected, err := w.Connect(object, config, "")
 		if wait, ok := errors.AsType[*cache.WaitError](err); ok {
 			<-time.After(max(time.Until(wait.At), time.Millisecond))
 			continue
@@ -235,6 +258,7 @@ type entry struct {
 	cluster  string
 	at       time.Time
 	status   int
+	token    string
 }
 
 // requestLog records the requests to the workspace.
@@ -289,6 +313,9 @@ type simulatorClient struct {
 	cache.Client
 	transport  http.RoundTripper
 	requestLog *requestLog
+	token      string
+	// silentFrom is when the workspace stops answering; zero means never.
+	silentFrom time.Time
 }
 
 func (c *simulatorClient) Me(ctx context.Context) (databricks.Principal, error) {
@@ -388,6 +415,11 @@ func (c *simulatorClient) Start(ctx context.Context, id string) error {
 	return c.send(ctx, http.MethodPost, "/api/2.1/clusters/start", nil, id, map[string]string{"cluster_id": id}, nil)
 }
 
+// Resize changes the number of workers.
+func (c *simulatorClient) Resize(ctx context.Context, request compute.ResizeCluster) error {
+	return c.send(ctx, http.MethodPost, "/api/2.1/clusters/resize", nil, request.ClusterId, request, nil)
+}
+
 // send sends one request. Its errors have the classes that the operator's own
 // client returns.
 func (c *simulatorClient) send(ctx context.Context, method, path string, query url.Values, cluster string, body, into any) error {
@@ -401,14 +433,19 @@ func (c *simulatorClient) send(ctx context.Context, method, path string, query u
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Authorization", "Bearer "+simulator.DefaultToken)
+	request.Header.Set("Authorization", "Bearer "+c.token)
 	at := time.Now()
+	if !c.silentFrom.IsZero() && !at.Before(c.silentFrom) {
+		c.requestLog.add(entry{endpoint: path, cluster: cluster, at: at, token: c.token})
+		<-ctx.Done()
+		return &databricks.Error{Class: databricks.ClassAmbiguous, Message: ctx.Err().Error()}
+	}
 	answer, err := c.transport.RoundTrip(request)
 	if err != nil {
 		return &databricks.Error{Class: databricks.ClassAmbiguous, Message: err.Error()}
 	}
 	<-time.After(latency)
-	c.requestLog.add(entry{path, cluster, at, answer.StatusCode})
+	c.requestLog.add(entry{path, cluster, at, answer.StatusCode, c.token})
 	responseBody, err := io.ReadAll(answer.Body)
 	_ = answer.Body.Close()
 	switch {

@@ -26,7 +26,7 @@ const (
 
 // P5: concurrent creates against an undisclosed limit.
 func TestHiddenLimit(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P5")
 	var share, makespan, alone []float64
 	for range runs() {
 		run := burst(t, 1_000, 1)
@@ -41,7 +41,7 @@ func TestHiddenLimit(t *testing.T) {
 
 // P5: the limit changes while creates wait.
 func TestChangedLimit(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P5")
 	for name, factor := range map[string]float64{"halved": 0.5, "doubled": 2} {
 		var share, makespan, recovery []float64
 		for range byMode(1, 3) {
@@ -139,7 +139,7 @@ func ratio(part, whole int) float64 {
 // The same burst by objects that retry independently, with pauses that double
 // from a second to a minute.
 func TestHiddenLimitOfPeers(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P5")
 	limits := []simulator.Limit{{Rate: hiddenLimit, Burst: hiddenLimit}}
 	runVirtual(t, cache.Options{}, simulator.Options{Limits: limits}, func(w *fixture) {
 		creates := byMode(200, 1_000)

@@ -12,7 +12,7 @@ import (
 
 // P1: the calls of a quiet workspace, after the first lists.
 func TestQuiet(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P1", "P11")
 	for _, row := range []struct {
 		clusters, runs int
 		span           time.Duration
@@ -51,7 +51,7 @@ var perClusterHour float64
 
 // P1, P11: the time until an external change is observed.
 func TestDrift(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P1", "P11")
 	var longest, mean []float64
 	for range byMode(1, 3) {
 		runVirtual(t, cache.Options{}, simulator.Options{}, func(w *fixture) {
@@ -75,9 +75,7 @@ func drift(w *fixture, ids []string, seenAt func(id string, since time.Time) tim
 	for i, id := range ids {
 		<-time.After(41 * time.Second)
 		changed[i] = time.Now()
-		if err := w.simulated.EditElsewhere(id, map[string]any{"custom_tags": map[string]any{"changed": fmt.Sprint(i)}}); err != nil {
-			w.t.Fatal(err)
-		}
+		w.change(id, i)
 	}
 	pass(15 * time.Minute)
 	minutes := make([]float64, 0, len(ids))
@@ -91,6 +89,14 @@ func drift(w *fixture, ids []string, seenAt func(id string, since time.Time) tim
 	return minutes
 }
 
+// change changes a tag of a cluster.
+func (w *fixture) change(id string, i int) {
+	w.t.Helper()
+	if err := w.simulated.EditElsewhere(id, map[string]any{"custom_tags": map[string]any{"changed": fmt.Sprint(i)}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func average(values []float64) (sum float64) {
 	for _, value := range values {
 		sum += value / float64(len(values))
@@ -100,7 +106,7 @@ func average(values []float64) (sum float64) {
 
 // P3: the poller's calls when all objects are added at once.
 func TestRestart(t *testing.T) {
-	skipUnlessBenchmarking(t)
+	skipUnlessBenchmarking(t, "P3")
 	objects := byMode(1_000, 10_000)
 	var all []float64
 	for range byMode(1, 3) {
