@@ -279,7 +279,7 @@ func (s *listedSimulation) carryOut(in managed.Input, next managed.Plan) bool {
 			Path: "/accessControlList", From: shownItemPermissions(s.observed.Permissions.Direct), To: shownItemPermissions(step.Permissions),
 		})
 		s.observed.Permissions.Direct = step.Permissions
-	case managed.StoreID, managed.PersistOwnership, managed.AcknowledgeRequest: // only the status changes
+	case managed.StoreID, managed.AbandonCreation, managed.PersistOwnership, managed.AcknowledgeRequest: // only the status changes
 	}
 	// The status after the step decides what comes next.
 	managed.ReportTo(managed.ReportInput{Input: in, Plan: next, Outcome: managed.Outcome{Ran: true}}, s.object)
