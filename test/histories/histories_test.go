@@ -47,6 +47,7 @@ func TestHistories(t *testing.T) {
 					continue
 				}
 				violation := found.violation
+				t.Logf("seed %d fails after %d steps, and is shortened: %s", seed, found.steps, violation)
 				history = shorten(history[:min(found.steps, len(history))], func(shorter []Step) bool {
 					// Goroutines are not scheduled in the same order every time.
 					for range 3 {

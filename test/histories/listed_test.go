@@ -176,7 +176,7 @@ func (c *checks) listedArrives(r *http.Request, kind *listedKind, operation stri
 		c.violated(fmt.Sprintf("[R8] %s%s has a body that is no JSON: %v", kind.endpoint, operation, err))
 		return
 	}
-	at, object, found := c.server.listedObject(kind, body)
+	at, object, found := c.server.listedObject(kind, body, r.Header.Get("Authorization"))
 	name := fmt.Sprintf("%s %s/%s", kind.resource, at.namespace, at.name)
 	deleting := found && object.metadata()["deletionTimestamp"] != nil
 	switch {
@@ -198,23 +198,24 @@ func (c *checks) listedArrives(r *http.Request, kind *listedKind, operation stri
 }
 
 // listedObject returns the object that a write is about: the one with the id, or the one
-// that declared to create the name.
-func (s *apiServer) listedObject(kind *listedKind, body document) (key, document, bool) {
+// that declared to create the name. Of several with one name, of which the workspace accepts
+// one, it is one with the credential of the request.
+func (s *apiServer) listedObject(kind *listedKind, body document, credential string) (at key, object document, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for at, object := range s.objects {
-		if at.resource != kind.resource {
-			continue
-		}
-		id, isChange := body[kind.id]
-		if isChange && text(object, "status", kind.statusID) == id {
-			return at, object, true
-		}
-		if !isChange && text(object, "status", kind.statusID) == "" && text(object, "status", "name") == body[kind.name] {
-			return at, object, true
+	id, isChange := body[kind.id]
+	for candidate, declared := range s.objects {
+		current, name := text(declared, "status", kind.statusID), text(declared, "status", "name")
+		switch {
+		case candidate.resource != kind.resource:
+		case isChange && current == id:
+			return candidate, declared, true
+		case isChange || current != "" || name != body[kind.name]:
+		case !found || "Bearer "+tokens[candidate.namespace] == credential:
+			at, object, found = candidate, declared, true
 		}
 	}
-	return key{}, nil, false
+	return at, object, found
 }
 
 // listedSettled checks the objects of the listed kinds after a quiet time: each is as
