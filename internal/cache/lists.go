@@ -199,7 +199,7 @@ func (c *cache) replaceList(l *listing, now time.Time) {
 		if _, there := l.clusters[id]; there {
 			e.recordListed()
 			c.accept(e, c.lists.observation(id))
-			if e.newest.StartedAt.Equal(l.startedAt) {
+			if e.newest.Presence == Present && e.newest.StartedAt.Equal(l.startedAt) {
 				l.clusters[id] = e.newest.Cluster // keep one copy
 			}
 		} else if l.startedAt.After(e.newest.StartedAt) {
