@@ -152,8 +152,9 @@ func whenResolving(in Input) (Plan, bool) {
 }
 
 // isFromCreation reports whether the remote object with the target name is what the pending
-// creation of this object made. With tags the owner tag tells; without, it has the declared
-// fields, was created by this principal, and no earlier than the intent.
+// creation of this object made. With tags the owner tag tells; without, it has the fields
+// that are declared or were sent, was created by this principal, and no earlier than the
+// intent.
 func (in Input) isFromCreation(named *Remote) bool {
 	if in.Kind.TagField != "" && in.Owner != "" {
 		return in.isOwnTag(in.tagOf(named))
@@ -162,7 +163,18 @@ func (in Input) isFromCreation(named *Remote) bool {
 	created := millisecondsAt(named.Tree, "created_at_timestamp")
 	earliest := in.Object.deadline().Add(min(in.Observed.ClockSkew, 0) - in.Limits.CreateWindow - clockSkew)
 	isOwn := creator == in.Observed.Principal && !created.Before(earliest)
-	return isOwn && in.Desired != nil && len(in.Kind.Fields.Compare(in.Desired, named.Tree)) == 0
+	return isOwn && in.Desired != nil && (len(in.Kind.Fields.Compare(in.Desired, named.Tree)) == 0 || in.hasSentFields(named))
+}
+
+// hasSentFields reports whether a remote object has the fields that the pending creation
+// sent. The object may declare others by now.
+func (in Input) hasSentFields(named *Remote) bool {
+	sent := diff.Tree{}
+	for _, owned := range in.Object.Status.OwnedFields {
+		member := in.Kind.Fields.WirePath(owned)[0]
+		sent[member] = named.Tree[member]
+	}
+	return in.Kind.Fields.Digest(sent) == in.Object.Status.Creation.Digest
 }
 
 // millisecondsAt returns the time of a member that has milliseconds since 1970.

@@ -50,6 +50,12 @@ func TestWhatAPendingCreationMade(t *testing.T) {
 	// The intent was made ten seconds before its deadline, and clocks may be 16 minutes
 	// apart.
 	earliest := noon.Add(-2*time.Minute - 10*time.Second - 16*time.Minute)
+	// The object declared three clusters when the create was sent, and declares five now.
+	edited := func(in *managed.Input) {
+		status := in.Object.Status
+		status.OwnedFields, status.Creation.Digest = in.Kind.Fields.Owned(in.Desired), in.Kind.Fields.Digest(in.Desired)
+		in.Desired["max_clusters_per_user"] = float64(5)
+	}
 	created := func(at time.Time) change { return member("created_at_timestamp", float64(at.UnixMilli())) }
 	for name, row := range map[string]struct {
 		changes []change
@@ -58,6 +64,10 @@ func TestWhatAPendingCreationMade(t *testing.T) {
 		"[case-106] it is as declared":                           {nil, true},
 		"[case-106] another creator":                             {[]change{member("creator_user_name", "someone@example.com")}, false},
 		"[case-106] other fields":                                {[]change{member("max_clusters_per_user", float64(4))}, false},
+		"[case-106] edited since, and as it was sent":            {[]change{edited}, true},
+		"[case-106] edited since, with fields added":             {[]change{edited, member("description", "")}, true},
+		"[case-106] edited since, and not as it was sent":        {[]change{edited, member("max_clusters_per_user", float64(4))}, false},
+		"[case-106] edited since, and without what was sent":     {[]change{edited, member("max_clusters_per_user", nil)}, false},
 		"[case-106] the fields are not known":                    {[]change{func(in *managed.Input) { in.Desired = nil }}, false},
 		"[case-106] as old as the clocks permit":                 {[]change{created(earliest)}, true},
 		"[case-106] older than the intent":                       {[]change{created(earliest.Add(-time.Millisecond))}, false},
