@@ -58,6 +58,7 @@ var targets = []target{
 	{directory: "internal/kubectl/preview", sample: 30},
 	{directory: "internal/kubectl/progress", sample: 30},
 	{directory: "internal/kubectl/request", sample: 30},
+	{directory: "internal/kubectl/target", sample: 30},
 	{directory: "internal/kubectl/workspace", sample: 30},
 	{
 		directory: "internal/controller/cluster", tests: "internal/controller", sample: 10, run: controllerTests,

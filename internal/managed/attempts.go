@@ -32,7 +32,9 @@ type Attempts struct {
 	Ineffective map[string]int
 
 	generation int64
-	creation   string
+	// creation is the creation that was seen, and notAfter its deadline.
+	creation string
+	notAfter time.Time
 	// base is a digest of the differences that an edit will be based on a GET for which
 	// began at baseAt or later.
 	base   string
@@ -84,14 +86,19 @@ func (a Attempts) Seen(object Object, now time.Time) Attempts {
 		a.creation, a.CreationSeenAt = "", time.Time{}
 		return a
 	}
-	// The token is cleared when the id is stored; that is still the same creation.
+	var notAfter time.Time
+	if creation.NotAfter != nil {
+		notAfter = creation.NotAfter.Time
+	}
 	this := fmt.Sprint(creation.Incarnation)
 	if creation.Token != "" {
 		this = fmt.Sprint(creation.Incarnation, "/", creation.Attempt)
 	}
-	same := a.creation == this || creation.Token == "" && strings.HasPrefix(a.creation, this+"/")
-	if a.CreationSeenAt.IsZero() || !same {
-		a.creation, a.CreationSeenAt = this, now
+	// The token and the attempt are cleared when the id is stored, maybe that of an attempt
+	// which this process has not seen; the deadline is still that of the attempt.
+	isStored := creation.Token == "" && strings.HasPrefix(a.creation, this+"/") && notAfter.Equal(a.notAfter)
+	if a.CreationSeenAt.IsZero() || a.creation != this && !isStored {
+		a.creation, a.notAfter, a.CreationSeenAt = this, notAfter, now
 	}
 	return a
 }

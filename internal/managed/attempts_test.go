@@ -35,8 +35,11 @@ func TestSeen(t *testing.T) {
 		"[case-106] an attempt with a longer name": {[]change{creation("t", 1, 1)}, []change{creation("t", 1, 11)}, noon, later, time.Time{}},
 		"[case-125] another incarnation":           {[]change{creation("t", 1, 1)}, []change{creation("t", 2, 1)}, noon, later, time.Time{}},
 		"[case-106] its id is stored":              {[]change{creation("t", 1, 2)}, []change{creation("", 1, 0)}, noon, noon, time.Time{}},
-		"[case-106] another one's id is stored":    {[]change{creation("t", 1, 2)}, []change{creation("", 2, 0)}, noon, later, time.Time{}},
-		"[case-106] an incarnation with a prefix":  {[]change{creation("t", 11, 2)}, []change{creation("", 1, 0)}, noon, later, time.Time{}},
+		"[case-106] the id of another attempt is stored": {[]change{creation("t", 1, 1)}, []change{creation("", 1, 0), func(in *managed.Input) {
+			in.Object.Status.Creation.NotAfter = new(metav1.NewTime(later))
+		}}, noon, later, time.Time{}},
+		"[case-106] another one's id is stored":   {[]change{creation("t", 1, 2)}, []change{creation("", 2, 0)}, noon, later, time.Time{}},
+		"[case-106] an incarnation with a prefix": {[]change{creation("t", 11, 2)}, []change{creation("", 1, 0)}, noon, later, time.Time{}},
 		"[case-106] it was compared": {[]change{creation("t", 1, 1)}, []change{func(in *managed.Input) {
 			in.Object.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1}
 		}}, noon, time.Time{}, time.Time{}},

@@ -154,14 +154,18 @@ func whenResolving(in Input) (Plan, bool) {
 // isFromCreation reports whether the remote object with the target name is what the pending
 // creation of this object made. With tags the owner tag tells; without, it has the fields
 // that are declared or were sent, was created by this principal, and no earlier than the
-// intent.
+// intent. A later attempt replaced the intent of the first, which the object is older than.
 func (in Input) isFromCreation(named *Remote) bool {
 	if in.Kind.TagField != "" && in.Owner != "" {
 		return in.isOwnTag(in.tagOf(named))
 	}
 	creator, _ := named.Tree.At("creator_user_name")
 	created := millisecondsAt(named.Tree, "created_at_timestamp")
-	earliest := in.Object.deadline().Add(min(in.Observed.ClockSkew, 0) - in.Limits.CreateWindow - clockSkew)
+	intended := in.Object.deadline().Add(-in.Limits.CreateWindow)
+	if in.Object.Status.Creation.Attempt > 1 {
+		intended = in.Object.GetCreationTimestamp().Time
+	}
+	earliest := intended.Add(min(in.Observed.ClockSkew, 0) - clockSkew)
 	isOwn := creator == in.Observed.Principal && !created.Before(earliest)
 	return isOwn && in.Desired != nil && (len(in.Kind.Fields.Compare(in.Desired, named.Tree)) == 0 || in.hasSentFields(named))
 }

@@ -56,26 +56,31 @@ func TestWhatAPendingCreationMade(t *testing.T) {
 		status.OwnedFields, status.Creation.Digest = in.Kind.Fields.Owned(in.Desired), in.Kind.Fields.Digest(in.Desired)
 		in.Desired["max_clusters_per_user"] = float64(5)
 	}
+	attempt := func(number int64) change {
+		return func(in *managed.Input) { in.Object.Status.Creation.Attempt = number }
+	}
 	created := func(at time.Time) change { return member("created_at_timestamp", float64(at.UnixMilli())) }
 	for name, row := range map[string]struct {
 		changes []change
 		isOwn   bool
 	}{
-		"[case-106] it is as declared":                           {nil, true},
-		"[case-106] another creator":                             {[]change{member("creator_user_name", "someone@example.com")}, false},
-		"[case-106] other fields":                                {[]change{member("max_clusters_per_user", float64(4))}, false},
-		"[case-106] edited since, and as it was sent":            {[]change{edited}, true},
-		"[case-106] edited since, with fields added":             {[]change{edited, member("description", "")}, true},
-		"[case-106] edited since, and not as it was sent":        {[]change{edited, member("max_clusters_per_user", float64(4))}, false},
-		"[case-106] edited since, and without what was sent":     {[]change{edited, member("max_clusters_per_user", nil)}, false},
-		"[case-106] the fields are not known":                    {[]change{func(in *managed.Input) { in.Desired = nil }}, false},
-		"[case-106] as old as the clocks permit":                 {[]change{created(earliest)}, true},
-		"[case-106] older than the intent":                       {[]change{created(earliest.Add(-time.Millisecond))}, false},
-		"[case-106] older, by a clock that is behind":            {[]change{created(earliest.Add(-time.Hour)), func(in *managed.Input) { in.Observed.ClockSkew = -time.Hour }}, true},
-		"[case-106] older, by a clock that is ahead":             {[]change{created(earliest.Add(-time.Millisecond)), func(in *managed.Input) { in.Observed.ClockSkew = time.Hour }}, false},
-		"[case-106] as old, by a clock that is ahead":            {[]change{created(earliest), func(in *managed.Input) { in.Observed.ClockSkew = time.Hour }}, true},
-		"[case-106] without a time":                              {[]change{member("created_at_timestamp", nil)}, false},
-		"[case-106] a name of another case is that of the other": {[]change{member("name", "Team-A-Rules")}, true},
+		"[case-106] it is as declared":                                   {nil, true},
+		"[case-106] another creator":                                     {[]change{member("creator_user_name", "someone@example.com")}, false},
+		"[case-106] other fields":                                        {[]change{member("max_clusters_per_user", float64(4))}, false},
+		"[case-106] edited since, and as it was sent":                    {[]change{edited}, true},
+		"[case-106] edited since, with fields added":                     {[]change{edited, member("description", "")}, true},
+		"[case-106] edited since, and not as it was sent":                {[]change{edited, member("max_clusters_per_user", float64(4))}, false},
+		"[case-106] edited since, and without what was sent":             {[]change{edited, member("max_clusters_per_user", nil)}, false},
+		"[case-106] the fields are not known":                            {[]change{func(in *managed.Input) { in.Desired = nil }}, false},
+		"[case-106] as old as the clocks permit":                         {[]change{created(earliest)}, true},
+		"[case-106] older than the intent":                               {[]change{created(earliest.Add(-time.Millisecond))}, false},
+		"[case-106] older, by a clock that is behind":                    {[]change{created(earliest.Add(-time.Hour)), func(in *managed.Input) { in.Observed.ClockSkew = -time.Hour }}, true},
+		"[case-106] older, by a clock that is ahead":                     {[]change{created(earliest.Add(-time.Millisecond)), func(in *managed.Input) { in.Observed.ClockSkew = time.Hour }}, false},
+		"[case-106] as old, by a clock that is ahead":                    {[]change{created(earliest), func(in *managed.Input) { in.Observed.ClockSkew = time.Hour }}, true},
+		"[case-106] older than a second intent, and not than the object": {[]change{created(noon.Add(-30 * time.Minute)), attempt(2)}, true},
+		"[case-106] of a second intent, and older than the object":       {[]change{created(noon.Add(-time.Hour - 16*time.Minute - time.Second)), attempt(2)}, false},
+		"[case-106] without a time":                                      {[]change{member("created_at_timestamp", nil)}, false},
+		"[case-106] a name of another case is that of the other":         {[]change{member("name", "Team-A-Rules")}, true},
 		"[case-106] an intent without a deadline, since the object": {[]change{created(noon.Add(-time.Hour - 16*time.Minute - 10*time.Second)), func(in *managed.Input) {
 			in.Object.Status.Creation.NotAfter = nil
 		}}, true},

@@ -161,7 +161,7 @@ func (m *Model) status(before object, in managed.Input, next managed.Plan, done 
 	if intent := after.Status.Creation; intent != nil {
 		result.creation = creation{incarnation: small(intent.Incarnation), attempt: small(intent.Attempt), pending: intent.Token != ""}
 		if intent.NotAfter != nil {
-			result.creation.decided = before.creation.decided
+			result.creation.decided, result.creation.deadlineOf = before.creation.decided, before.creation.deadlineOf
 		}
 	}
 	return result
@@ -249,12 +249,12 @@ func (a attempts) seen(seen object, at stamp) attempts {
 		if a.creationSeen != 0 {
 			a.compared = at
 		}
-		a.incarnation, a.attempt, a.creationSeen = 0, 0, 0
+		a.incarnation, a.attempt, a.deadlineOf, a.creationSeen = 0, 0, 0, 0
 		return a
 	}
-	isSame := a.incarnation == c.incarnation && (!c.pending || a.attempt == c.attempt)
+	isSame := a.incarnation == c.incarnation && (c.pending && a.attempt == c.attempt || !c.pending && a.deadlineOf == c.deadlineOf)
 	if a.creationSeen == 0 || !isSame {
-		a.incarnation, a.attempt, a.creationSeen = c.incarnation, 0, today
+		a.incarnation, a.attempt, a.deadlineOf, a.creationSeen = c.incarnation, 0, c.deadlineOf, today
 		if c.pending {
 			a.attempt = c.attempt
 		}

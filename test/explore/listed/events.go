@@ -61,7 +61,7 @@ func (m *Model) enabled(s *state, with func(event)) {
 		}
 	}
 	for i := range s.processes {
-		s.enabledOf(int8(i), fault, with)
+		m.enabledOf(s, int8(i), fault, with)
 	}
 	with(event{kind: timePasses})
 }
@@ -91,7 +91,7 @@ func (s *state) enabledOutside(with func(event)) {
 }
 
 // enabledOf calls with each event of a process that can happen.
-func (s *state) enabledOf(who int8, fault bool, with func(event)) {
+func (m *Model) enabledOf(s *state, who int8, fault bool, with func(event)) {
 	p := &s.processes[who]
 	if fault && p.known != 0 {
 		with(event{kind: processCrashes, who: who})
@@ -128,7 +128,7 @@ func (s *state) enabledOf(who int8, fault bool, with func(event)) {
 		return
 	}
 	for hidden := range int8(1 << maxRemotes) {
-		if costs, ok := s.hidden(hidden); ok && (costs == 0 || costs == 1 && fault) {
+		if costs, ok := s.hidden(hidden); ok && (costs == 0 || costs == 1 && fault && !m.CompleteLists) {
 			with(event{processLists, who, hidden})
 		}
 	}
@@ -365,6 +365,11 @@ func (p *process) undateReads() {
 		if *at == 0 {
 			continue
 		}
+		if *at < a.generationSeen || *at < a.last.ended {
+			// It is older than what may count.
+			*at = max(*at, today-2*settled*perTick)
+			continue
+		}
 		least := max(a.generationSeen, a.last.ended)
 		if at == &p.item.at {
 			least = max(least, p.list.at)
@@ -388,21 +393,27 @@ func (l last) isOver(cached object) bool {
 	return l.kind != create || l.result != answered || cached.uid != l.uid || c.incarnation != l.incarnation || !c.pending
 }
 
-// countAttempts numbers the attempts of a creation that are still known from 1 on: there is
-// no bound to attempts that send nothing, and only their order counts.
+// countAttempts numbers the attempts of a creation that are still known, and are not the
+// first, from 2 on: there is no bound to attempts that send nothing, and only their order
+// counts.
 func (s *state) countAttempts() {
-	var all [1 + 2*5]*int8
-	rest := append(all[:0], &s.object.creation.attempt)
+	var all [2 + 2*8]*int8
+	rest := append(all[:0], &s.object.creation.attempt, &s.object.creation.deadlineOf)
 	for i := range s.processes {
 		p := &s.processes[i]
-		rest = append(rest, &p.cached.creation.attempt, &p.work.creation.attempt, &p.step.intent.attempt, &p.attempts.attempt, &p.attempts.last.attempt)
+		rest = append(rest, &p.cached.creation.attempt, &p.cached.creation.deadlineOf, &p.work.creation.attempt, &p.work.creation.deadlineOf,
+			&p.step.intent.attempt, &p.attempts.attempt, &p.attempts.deadlineOf, &p.attempts.last.attempt)
+	}
+	for i := range s.processes {
+		s.processes[i].step.intent.deadlineOf = 0
 	}
 	var used, number [len(all) + 8]int8
 	for _, attempt := range all {
 		used[*attempt] = 1
 	}
-	next := int8(1)
-	for attempt := 1; attempt < len(used); attempt++ {
+	number[1] = 1
+	next := int8(2)
+	for attempt := 2; attempt < len(used); attempt++ {
 		if used[attempt] == 1 {
 			number[attempt] = next
 			next++
@@ -410,6 +421,10 @@ func (s *state) countAttempts() {
 	}
 	for _, attempt := range all {
 		*attempt = number[*attempt]
+	}
+	for i := range s.processes {
+		p := &s.processes[i]
+		p.step.intent.deadlineOf = p.step.intent.attempt
 	}
 }
 

@@ -37,8 +37,8 @@ func TestEveryOrder(t *testing.T) {
 	}{
 		{"[R1] [R2] [R4] [R10] [R20] a pool, one fault", Model{Kind: pool, Bounds: Bounds{Faults: 1, Objects: 1}}, depth{14, 20}},
 		{"[R1] [R2] [R4] [R10] [R20] a policy, one fault", Model{Kind: policy, Bounds: Bounds{Faults: 1, Objects: 1}}, depth{13, 20}},
-		{"[R1] [R4] [R6] [R20] a pool is created and deleted", Model{Kind: pool, Bounds: Bounds{Faults: 1, Objects: 1, Deletions: 1}}, depth{12, 18}},
-		{"[R1] [R4] [R6] [R20] a policy is created and deleted", Model{Kind: policy, Bounds: Bounds{Faults: 1, Objects: 1, Deletions: 1}}, depth{12, 18}},
+		{"[R1] [R4] [R6] [R20] a pool is created and deleted", Model{Kind: pool, Bounds: Bounds{Faults: 1, Objects: 1, Deletions: 1}, CompleteLists: true}, depth{12, 18}},
+		{"[R1] [R4] [R6] [R20] a policy is created and deleted", Model{Kind: policy, Bounds: Bounds{Faults: 1, Objects: 1, Deletions: 1}, CompleteLists: true}, depth{12, 18}},
 		{"[R4] [R20] deletionPolicy: Retain is set meanwhile", Model{Kind: pool, Bounds: Bounds{Objects: 1, Deletions: 1, Edits: 1}}, depth{13, 19}},
 		{"[R6] [R20] the pool is deleted elsewhere", Model{Kind: pool, Bounds: Bounds{Faults: 1, Objects: 1, Elsewhere: 1}}, depth{13, 19}},
 		{"[R5] [R20] another pool object of the same name", Model{Kind: pool, Bounds: Bounds{Objects: 2, Deletions: 2, Forced: 1}}, depth{12, 18}},
@@ -68,8 +68,9 @@ func TestEachFence(t *testing.T) {
 	}{
 		{"[R20] optimistic lock of the intent: the unique name covers it", Model{Kind: pool, Bounds: one, Without: LockOfIntent}, depth{12, 16}, holds},
 		{"[R20] optimistic lock of the intent, and the workspace accepts a name twice", Model{Kind: pool, Bounds: one, Without: LockOfIntent | UniqueName}, depth{16, 20}, twoRemotes},
-		{"[R20] the unique name: the intent covers it", Model{Kind: pool, Bounds: one, Without: UniqueName}, depth{12, 17}, holds},
-		{"[R20] the unique name of a policy: the intent covers it", Model{Kind: policy, Bounds: one, Without: UniqueName}, depth{12, 17}, holds},
+		{"[R20] the unique name: the intent covers it", Model{Kind: pool, Bounds: one, Without: UniqueName, CompleteLists: true}, depth{12, 17}, holds},
+		{"[R20] the unique name of a policy: the intent covers it", Model{Kind: policy, Bounds: one, Without: UniqueName, CompleteLists: true}, depth{12, 17}, holds},
+		{"[R6] [R20] the unique name, and a list leaves a pool out", Model{Kind: pool, Bounds: one, Without: UniqueName}, depth{17, 18}, twoRemotes},
 		{"[R20] deadline of the intent", Model{Kind: pool, Bounds: deletes, Without: DeadlineOfIntent}, depth{18, 20}, remoteLeft},
 		{"[R20] a list that began late enough", Model{Kind: pool, Bounds: deletes, Without: FreshList}, depth{18, 20}, remoteLeft},
 		{"[R20] a list that began late enough, and the workspace accepts a name twice", Model{Kind: pool, Bounds: one, Without: FreshList | UniqueName}, depth{18, 20}, twoRemotes},

@@ -47,6 +47,8 @@ type Model struct {
 	Kind *managed.Kind
 	// Without are the nets that are taken away.
 	Without Net
+	// CompleteLists: lists leave nothing out but what is too new.
+	CompleteLists bool
 
 	decisions map[view]decision
 	// trace is called with each event in words.
@@ -95,8 +97,10 @@ type creation struct {
 	incarnation, attempt int8
 	// pending reports whether the token is there.
 	pending bool
-	// decided is CreateWindow before notAfter; zero: there is no notAfter.
-	decided stamp
+	// decided is CreateWindow before notAfter; zero: there is no notAfter. deadlineOf is the
+	// attempt that notAfter is of.
+	decided    stamp
+	deadlineOf int8
 }
 
 // generation counts the changes of a user.

@@ -27,8 +27,8 @@ type attempts struct {
 	generationSeen stamp
 	// incarnation and attempt are those of the creation that was seen at creationSeen; attempt
 	// is 0 if its token was already gone.
-	incarnation, attempt int8
-	creationSeen         stamp
+	incarnation, attempt, deadlineOf int8
+	creationSeen                     stamp
 	// compared is when it was seen that what the creation made had been compared.
 	compared     stamp
 	deletionSeen bool
@@ -148,7 +148,7 @@ func (m *Model) reconcile(s *state, p *process) {
 	}
 	p.step, p.work, p.wantsList, p.wantsGet = made.step, p.cached, false, false
 	if p.step.kind == create {
-		p.step.intent.decided = today
+		p.step.intent.decided, p.step.intent.deadlineOf = today, p.step.intent.attempt
 	}
 }
 
