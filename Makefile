@@ -121,7 +121,7 @@ explore: ## Explore the interleavings of a creation and a deletion deeper than m
 	EXPLORE=deep go test -count=1 -timeout=60m -v ./test/explore/... | grep -vE '^=== RUN'
 
 .PHONY: histories
-histories: ## Run random histories of the whole operator in virtual time; make test runs 100,000
+histories: ## Run random histories of the whole operator in virtual time; make test runs 25,000
 ##. STEPS=1000000 and SEED=7 select others; a history that fails is printed as short as possible
 	go test -count=1 -timeout=24h -v -run '^TestHistories$$' ./test/histories -args $(if $(STEPS),-steps=$(STEPS)) $(if $(SEED),-seed=$(SEED)) | grep -vE '^=== RUN'
 
