@@ -4,8 +4,8 @@
 //
 // What lives here: small models of the API server (kube.go), of the workspace
 // (workspace.go) and of time (stamp.go), a mirror of how internal/controller carries out
-// a step (process.go), the switches that take one fence away (model.go), and the search
-// (search.go). Every decision is made by the code of the operator: plan.Make,
+// a step (process.go), the switches that take one fence away (model.go), and what happens
+// without faults (rounds.go). Package statespace searches the states. Every decision is made by the code of the operator: plan.Make,
 // plan.Needs, plan.ReadAfter, plan.NeedsSearchNow, plan.SearchQuery, plan.Attempts and
 // report.Of (decide.go).
 //

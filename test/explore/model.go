@@ -158,5 +158,6 @@ func (m *Model) initial() state {
 	m.decisions, m.reports = map[view]decision{}, map[reportKey]object{}
 	s := state{object: object{uid: 1}, left: m.Bounds}
 	s.left.Objects--
+	s.normalize()
 	return s
 }

@@ -6,7 +6,7 @@
 //
 // What lives here: the state and its models (model.go), time (stamp.go), a mirror of how
 // internal/controller/listed carries out a step (process.go), the events (events.go), and
-// the search (search.go). Every decision is made by the code of the operator: managed.Needs,
+// what happens without faults (rounds.go). Package statespace searches the states. Every decision is made by the code of the operator: managed.Needs,
 // Attempts, ReadFrom, Compare, Make and ReportTo (decide.go).
 //
 // What must not live here: a decision of its own, a clock, an API server, a random number,
