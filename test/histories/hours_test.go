@@ -56,8 +56,11 @@ func hoursAt(at time.Time) hours {
 	return hours{false, hour.Add(closesAt)}
 }
 
-// isScheduled reports whether an object follows the hours.
-func isScheduled(object document) bool { return text(object, "spec", "runPolicy") == "Scheduled" }
+// isScheduled reports whether an object follows the hours, and not a schedule of a test.
+func isScheduled(object document) bool {
+	spans, _ := object.at("spec", "schedule", "up").([]any)
+	return text(object, "spec", "runPolicy") == "Scheduled" && len(spans) == hoursPerDay
+}
 
 // awaitHours lets time pass until the check of the next quiet time is away from the edges,
 // if an object follows the hours.
