@@ -201,8 +201,8 @@ func TestAReadArrivesDuringTheEvaluationOfADeletion(t *testing.T) {
 	var armed atomic.Bool
 	r.intercept.List = func(ctx context.Context, inner client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 		// The search for another object with the same cluster is between two looks at the
-		// cache.
-		reported := slices.Contains(conditions(r.get(cluster)), "Reconciling=Deleting")
+		// cache. cluster is not read here: its creation writes it meanwhile.
+		reported := slices.Contains(conditions(r.get(r.small("scratch"))), "Reconciling=Deleting")
 		if len(options) == 2 && reported && armed.CompareAndSwap(true, false) {
 			before := reads()
 			// The cache makes a second read only after it has handled the first one.
