@@ -46,7 +46,7 @@ GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml c
 	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md docs/kubectl-dbc.md
 
 # TestBlastRadius measures latencies; `make reliability` runs it alone.
-GO_TEST  := go test -shuffle=on -parallel=4 -timeout=40m -skip '^TestBlastRadius$$'
+GO_TEST  := go test -shuffle=on -parallel=6 -timeout=40m -skip '^TestBlastRadius$$'
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 
 ##@ Getting started

@@ -64,7 +64,7 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	for _, configure := range options {
 		configure(environment)
 	}
-	config, err := environment.Start()
+	config, err := startWithLazyGC(environment)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane in %s: %w", assets, err), environment.Stop())
 	}
@@ -73,6 +73,20 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 		return nil, errors.Join(err, environment.Stop())
 	}
 	return &ControlPlane{Config: config, Scheme: known, environment: environment, guard: guard}, nil
+}
+
+// startWithLazyGC starts both processes with a garbage collector that runs a
+// fourth as often as usual. It is a third of the API server's CPU otherwise.
+func startWithLazyGC(environment *envtest.Environment) (*rest.Config, error) {
+	const variable = "GOGC"
+	if _, isSet := os.LookupEnv(variable); isSet {
+		return environment.Start()
+	}
+	if err := os.Setenv(variable, "400"); err != nil {
+		return nil, fmt.Errorf("set %s of the control plane: %w", variable, err)
+	}
+	config, err := environment.Start()
+	return config, errors.Join(err, os.Unsetenv(variable))
 }
 
 // Stop stops both processes.
