@@ -155,9 +155,13 @@ func whenResolving(in Input) (Plan, bool) {
 // creation of this object made. With tags the owner tag tells; without, it has the fields
 // that are declared or were sent, was created by this principal, and no earlier than the
 // intent. A later attempt replaced the intent of the first, which the object is older than.
+// What another object manages was made by that one, which declares the same.
 func (in Input) isFromCreation(named *Remote) bool {
 	if in.Kind.TagField != "" && in.Owner != "" {
 		return in.isOwnTag(in.tagOf(named))
+	}
+	if in.Observed.ManagedBy != "" {
+		return false
 	}
 	creator, _ := named.Tree.At("creator_user_name")
 	created := millisecondsAt(named.Tree, "created_at_timestamp")

@@ -65,6 +65,7 @@ func TestWhatAPendingCreationMade(t *testing.T) {
 		isOwn   bool
 	}{
 		"[case-106] it is as declared":                                   {nil, true},
+		"[case-106] another object manages it":                           {[]change{func(in *managed.Input) { in.Observed.ManagedBy = "team-a/other" }}, false},
 		"[case-106] another creator":                                     {[]change{member("creator_user_name", "someone@example.com")}, false},
 		"[case-106] other fields":                                        {[]change{member("max_clusters_per_user", float64(4))}, false},
 		"[case-106] edited since, and as it was sent":                    {[]change{edited}, true},

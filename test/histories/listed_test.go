@@ -223,12 +223,21 @@ func (s *apiServer) listedObject(kind *listedKind, body document, credential str
 func (w *world) listedSettled() {
 	for i := range listedKinds {
 		kind := &listedKinds[i]
-		left := w.listed(kind)
+		remotes := w.listed(kind)
+		left := maps.Clone(remotes)
 		delete(left, teamPolicy)
+		managing := map[string]string{}
 		for _, object := range w.server.allOf(kind.resource) {
-			id := text(object, "status", kind.statusID)
-			w.listedObjectSettled(kind, object, left[id])
+			id, uid := text(object, "status", kind.statusID), text(object, "metadata", "uid")
+			w.listedObjectSettled(kind, object, remotes[id])
 			delete(left, id)
+			if !strings.HasPrefix(conditionsOf(object)["Ready"], "True") || isSet(object, "spec", "suspend") {
+				continue
+			}
+			if other := managing[id]; other != "" {
+				w.checks.violated(fmt.Sprintf("[R2] %s %s is managed by two objects: %s and %s", kind.resource, id, other, uid))
+			}
+			managing[id] = uid
 		}
 		for _, id := range slices.Sorted(maps.Keys(left)) {
 			if !w.server.mayLeave(kind, id, text(left[id], kind.name)) {
