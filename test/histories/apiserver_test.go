@@ -459,10 +459,11 @@ func (s *apiServer) restore(open watches) {
 		return
 	}
 	for _, at := range s.ofHistory() {
-		s.lost[text(s.objects[at], "metadata", "uid")] = true
-		if kept, ok := s.saved.objects[at]; ok && text(kept, "status", "clusterID") == text(s.objects[at], "status", "clusterID") {
-			delete(s.lost, text(kept, "metadata", "uid"))
-		}
+		uid, id := text(s.objects[at], "metadata", "uid"), text(s.objects[at], "status", "clusterID")
+		kept, ok := s.saved.objects[at]
+		isKept := ok && text(kept, "metadata", "uid") == uid && text(kept, "status", "clusterID") == id
+		// An earlier restore may have lost the cluster of an object that has no id.
+		s.lost[uid] = !isKept || id == "" && s.lost[uid]
 		delete(s.objects, at)
 	}
 	maps.Copy(s.objects, s.saved.objects)
