@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/iam"
@@ -94,6 +95,21 @@ func (l *ItemList) BySameName(name string) []databricks.Item {
 	for _, item := range l.byNameKey[l.of.NameKey(name)] {
 		items = append(items, *item)
 	}
+	return items
+}
+
+// Containing returns the items whose JSON contains a text, sorted by id.
+func (l *ItemList) Containing(text string) []databricks.Item {
+	if l == nil {
+		return nil
+	}
+	var items []databricks.Item
+	for _, item := range l.byID {
+		if bytes.Contains(item.JSON, []byte(text)) {
+			items = append(items, *item)
+		}
+	}
+	slices.SortFunc(items, func(a, b databricks.Item) int { return strings.Compare(a.ID, b.ID) })
 	return items
 }
 

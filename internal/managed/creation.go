@@ -158,7 +158,7 @@ func whenResolving(in Input) (Plan, bool) {
 // What another object manages was made by that one, which declares the same.
 func (in Input) isFromCreation(named *Remote) bool {
 	if in.Kind.TagField != "" && in.Owner != "" {
-		return in.isOwnTag(in.tagOf(named))
+		return in.isOwn(named)
 	}
 	if in.Observed.ManagedBy != "" {
 		return false
@@ -202,11 +202,11 @@ func whenNotCreated(in Input) (Plan, bool) {
 	switch {
 	case in.Observed.ListedAt.IsZero():
 		return in.awaitRead(fmt.Sprintf("looking for %s %q", in.Kind.Noun, name)), true
-	case named != nil && in.Object.Spec.AdoptByName:
-		return in.adoptNamed(named), true
-	case named != nil && in.Kind.TagField != "" && in.isOwnTag(in.tagOf(named)):
+	case in.isOwn(named):
 		// The status was lost, as by a restore without it.
 		return Plan{Step: StoreID{ID: named.ID, Source: FoundInList}, Verdict: in.creating()}, true
+	case named != nil && in.Object.Spec.AdoptByName:
+		return in.adoptNamed(named), true
 	case named != nil:
 		return Plan{Verdict: in.nameTaken(named)}, true
 	case in.Object.isObserving():
@@ -288,6 +288,9 @@ func whenGone(in Input) (Plan, bool) {
 	switch {
 	case in.Observed.ListedAt.IsZero():
 		return in.awaitRead(verdict.Message), true
+	case in.isOwn(in.Observed.Named):
+		// A restore brought back the id of an earlier one.
+		return Plan{Step: StoreID{ID: in.Observed.Named.ID, Source: FoundInList}, Verdict: in.creating()}, true
 	case in.Observed.Named != nil:
 		return Plan{Verdict: in.nameTaken(in.Observed.Named)}, true
 	}

@@ -59,9 +59,16 @@ func whenManagedElsewhereWhileDeleting(in Input) (Plan, bool) {
 	return Plan{Step: RemoveFinalizer{}}, foreign
 }
 
-// whenGoneWhileDeleting: a GET found that the remote object does not exist.
+// whenGoneWhileDeleting: a GET found that the remote object does not exist. If a restore
+// brought back the id of an earlier one, the newer one is deleted.
 func whenGoneWhileDeleting(in Input) (Plan, bool) {
-	return Plan{Step: RemoveFinalizer{}}, in.Observed.Presence == Missing
+	if in.Observed.Presence != Missing {
+		return Plan{}, false
+	}
+	if in.isOwn(in.Observed.Named) {
+		return Plan{Step: StoreID{ID: in.Observed.Named.ID, Source: FoundInList}, Verdict: in.deleting()}, true
+	}
+	return Plan{Step: RemoveFinalizer{}}, true
 }
 
 // whenDeleting: the remote object is deleted, and a read then confirms that.

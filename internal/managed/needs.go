@@ -7,6 +7,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/diff"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 // NeedsInput has the facts that determine which data an object needs from its workspace.
@@ -14,8 +15,10 @@ type NeedsInput struct {
 	Kind     *Kind
 	Object   Object
 	Attempts Attempts
-	Limits   Limits
-	Now      time.Time
+	// Owner is the value of the owner tag of the object; empty: it has none.
+	Owner  string
+	Limits Limits
+	Now    time.Time
 }
 
 // Needs returns the interest of an object. One list serves all objects of a workspace and
@@ -61,7 +64,7 @@ func (in NeedsInput) confirmAfter() time.Time {
 
 // decision returns the facts as the input of a decision.
 func (in NeedsInput) decision() Input {
-	return Input{Kind: in.Kind, Object: in.Object, Attempts: in.Attempts, Limits: in.Limits, Now: in.Now}
+	return Input{Kind: in.Kind, Object: in.Object, Attempts: in.Attempts, Owner: in.Owner, Limits: in.Limits, Now: in.Now}
 }
 
 // awaitsChange reports whether the remote object is expected to change without a further
@@ -98,6 +101,8 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 		}
 		if item, ok := view.List.Value.ByID(interest.ID); ok && interest.ID != "" {
 			observed.Presence, observed.Remote = Present, observed.remoteOf(item, listed)
+		} else if tagged := in.tagged(view.List.Value); tagged != nil {
+			observed.Named = observed.remoteOf(*tagged, listed)
 		}
 	}
 	observed.GotAt = view.Item.StartedAt
@@ -124,6 +129,23 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 	if err := firstError(view.List.Err, view.Item.Err); err != nil && observed.ReadFailure == nil {
 		observed.ReadFailure = FailureOf(err)
 	}
+}
+
+// tagged returns the item of a list that carries the owner tag of the object, whatever its
+// name; nil: there is none. Of several, which the operator never creates, it is the one with
+// the smallest id.
+func (in NeedsInput) tagged(list *cache.ItemList) *databricks.Item {
+	if in.Kind.TagField == "" || in.Owner == "" {
+		return nil
+	}
+	// Most items are not decoded: they do not contain the identity in the tag.
+	for _, item := range list.Containing(owner.Parse(in.Owner).ID()) {
+		var tree diff.Tree
+		if json.Unmarshal(item.JSON, &tree) == nil && in.decision().isOwn(&Remote{Tree: tree}) {
+			return &item
+		}
+	}
+	return nil
 }
 
 func (o *Observation) readItem(got cache.Look[cache.ItemState]) {

@@ -22,7 +22,7 @@ import (
 // needsOf returns the input of Needs for a situation.
 func needsOf(changes ...change) managed.NeedsInput {
 	in := situation(changes...)
-	return managed.NeedsInput{Kind: in.Kind, Object: in.Object, Attempts: in.Attempts, Limits: in.Limits, Now: in.Now}
+	return managed.NeedsInput{Kind: in.Kind, Object: in.Object, Attempts: in.Attempts, Owner: in.Owner, Limits: in.Limits, Now: in.Now}
 }
 
 // created is an object with the id of a creation of some time ago.
@@ -177,8 +177,10 @@ func TestAbsenceFromAListIsConfirmedByAGet(t *testing.T) {
 
 func TestReadFrom(t *testing.T) {
 	before, early, late := noon.Add(-time.Minute), noon.Add(time.Second), noon.Add(2*time.Second)
-	mine, renamed := item(poolID, "team-a-warm", map[string]any{"max_capacity": 3}), item(poolID, "theirs", nil)
+	mine, theirs := item(poolID, "team-a-warm", map[string]any{"max_capacity": 3}), item(poolID, "theirs", nil)
 	wrong := databricks.Item{ID: poolID, Name: "team-a-warm", JSON: []byte("[")}
+	tag := map[string]any{v1alpha1.PoolOwnerTagKey: needsOf().Owner}
+	tagged, mentions := item("newer", "team-a-warm", map[string]any{"custom_tags": tag}), item("other", "team-a-warm", map[string]any{"note": tag})
 	after := step(managed.StepEdit, nil, time.Minute) // only a read that began after noon is valid
 	for name, row := range map[string]struct {
 		changes  []change
@@ -192,7 +194,7 @@ func TestReadFrom(t *testing.T) {
 	}{
 		"nothing is read":                                           {nil, cache.ItemsView{}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
 		"[case-101] it is listed":                                   {nil, cache.ItemsView{List: listed(early, mine)}, managed.Present, early, early, false, poolID, false},
-		"[case-109] it is listed with another name":                 {nil, cache.ItemsView{List: listed(early, renamed)}, managed.Present, early, early, false, "", false},
+		"[case-109] it is listed with another name":                 {nil, cache.ItemsView{List: listed(early, theirs)}, managed.Present, early, early, false, "", false},
 		"[case-126] it is not listed":                               {nil, cache.ItemsView{List: listed(early)}, managed.Unknown, time.Time{}, early, false, "", false},
 		"[case-125] a GET does not find it":                         {nil, cache.ItemsView{List: listed(early), Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, early, false, "", false},
 		"[case-126] a GET finds it":                                 {nil, cache.ItemsView{List: listed(early), Item: got(late, cache.Present, mine)}, managed.Present, late, early, true, "", false},
@@ -213,13 +215,19 @@ func TestReadFrom(t *testing.T) {
 		"[case-125] a GET from after that": {[]change{func(in *managed.Input) {
 			in.Attempts = in.Attempts.Seen(situation(created(time.Hour)).Object, before).Seen(in.Object, noon)
 		}}, cache.ItemsView{Item: got(early, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, time.Time{}, false, "", false},
-		"[case-125] an older one is":                    {[]change{created(time.Hour)}, cache.ItemsView{Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, time.Time{}, false, "", false},
-		"[case-106] a new one that is there":            {[]change{created(0)}, cache.ItemsView{Item: got(late, cache.Present, mine)}, managed.Present, late, time.Time{}, true, "", false},
-		"[case-134] a list that cannot be decoded":      {nil, cache.ItemsView{List: listed(early, wrong)}, managed.Unknown, time.Time{}, early, false, "", true},
-		"[case-134] a GET that cannot be decoded":       {nil, cache.ItemsView{Item: got(late, cache.Present, wrong)}, managed.Unknown, time.Time{}, time.Time{}, false, "", true},
-		"[case-133] a list fails":                       {nil, cache.ItemsView{List: cache.Look[*cache.ItemList]{Err: errors.New("no list")}}, managed.Unknown, time.Time{}, time.Time{}, false, "", true},
-		"[case-133] a GET fails":                        {nil, cache.ItemsView{List: listed(early, mine), Item: cache.Look[cache.ItemState]{Err: errors.New("no item")}}, managed.Present, early, early, false, poolID, true},
-		"[case-108] no id, and another has the name":    {[]change{fresh}, cache.ItemsView{List: listed(early, item("other", "team-a-warm", nil))}, managed.Unknown, time.Time{}, early, false, "other", false},
+		"[case-125] an older one is":                            {[]change{created(time.Hour)}, cache.ItemsView{Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, time.Time{}, false, "", false},
+		"[case-106] a new one that is there":                    {[]change{created(0)}, cache.ItemsView{Item: got(late, cache.Present, mine)}, managed.Present, late, time.Time{}, true, "", false},
+		"[case-134] a list that cannot be decoded":              {nil, cache.ItemsView{List: listed(early, wrong)}, managed.Unknown, time.Time{}, early, false, "", true},
+		"[case-134] a GET that cannot be decoded":               {nil, cache.ItemsView{Item: got(late, cache.Present, wrong)}, managed.Unknown, time.Time{}, time.Time{}, false, "", true},
+		"[case-133] a list fails":                               {nil, cache.ItemsView{List: cache.Look[*cache.ItemList]{Err: errors.New("no list")}}, managed.Unknown, time.Time{}, time.Time{}, false, "", true},
+		"[case-133] a GET fails":                                {nil, cache.ItemsView{List: listed(early, mine), Item: cache.Look[cache.ItemState]{Err: errors.New("no item")}}, managed.Present, early, early, false, poolID, true},
+		"[case-108] no id, and another has the name":            {[]change{fresh}, cache.ItemsView{List: listed(early, item("other", "team-a-warm", nil))}, managed.Unknown, time.Time{}, early, false, "other", false},
+		"[case-93] no id, and one has the owner tag":            {[]change{fresh, renamed}, cache.ItemsView{List: listed(early, tagged)}, managed.Unknown, time.Time{}, early, false, "newer", false},
+		"[case-93] another id, and one has the owner tag":       {[]change{renamed}, cache.ItemsView{List: listed(early, tagged)}, managed.Unknown, time.Time{}, early, false, "newer", false},
+		"[case-93] it is listed, and another has its tag":       {[]change{renamed}, cache.ItemsView{List: listed(early, tagged, mine)}, managed.Present, early, early, false, "", false},
+		"[case-93] no id, and one has the tag in another place": {[]change{fresh, renamed}, cache.ItemsView{List: listed(early, mentions)}, managed.Unknown, time.Time{}, early, false, "", false},
+		"[case-93] no id, and no owner tags": {[]change{fresh, renamed, func(in *managed.Input) { in.Owner = "" }},
+			cache.ItemsView{List: listed(early, tagged)}, managed.Unknown, time.Time{}, early, false, "", false},
 		"no id: an item without an id is not its own":   {[]change{fresh}, cache.ItemsView{List: listed(early, item("", "x", nil)), Item: got(late, cache.Present, mine)}, managed.Unknown, time.Time{}, early, false, "", false},
 		"[case-108] no id, and a list from before that": {[]change{fresh}, cache.ItemsView{List: listed(noon.Add(-2*time.Hour), mine)}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
 	} {

@@ -58,6 +58,7 @@ type Observation struct {
 	GotAt time.Time
 	// ListedAt is when the list began that Named is from; zero: there is none that is
 	// recent enough. Named is the remote object with the target name; nil: there is none.
+	// While the object's own is not listed, it is rather the one with its owner tag.
 	ListedAt time.Time
 	Named    *Remote
 	// ManagedBy is the other object that manages the remote object, or the one with the

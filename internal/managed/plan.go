@@ -171,6 +171,10 @@ func (in Input) tagOf(remote *Remote) string {
 	return tag
 }
 
+// isOwn reports whether a remote object, which may be nil, carries the owner tag of the
+// object.
+func (in Input) isOwn(remote *Remote) bool { return remote != nil && in.isOwnTag(in.tagOf(remote)) }
+
 func (in Input) isOwnTag(tag string) bool {
 	return in.Owner != "" && owner.Parse(tag).ID() == owner.Parse(in.Owner).ID()
 }

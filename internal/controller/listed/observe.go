@@ -133,7 +133,7 @@ func (r *Reconciler) declare(ctx context.Context, object managed.Object, observe
 
 // read observes the remote object in reads that began after the last own write.
 func (r *Reconciler) read(object managed.Object, observed *observation) {
-	in := managed.NeedsInput{Kind: r.kind, Object: object, Attempts: r.attempts.Of(object), Limits: r.options.Limits, Now: time.Now()}
+	in := managed.NeedsInput{Kind: r.kind, Object: object, Attempts: r.attempts.Of(object), Owner: r.ownerTag(object), Limits: r.options.Limits, Now: time.Now()}
 	observed.interest = managed.Needs(in)
 	view := observed.subscribe()
 	in.Attempts = in.Attempts.Confirmed(observed.interest, view.List)

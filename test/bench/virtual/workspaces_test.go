@@ -101,7 +101,7 @@ func newManyWorkspaces(t *testing.T, healthy, silent int) (result manyWorkspaces
 		result.first = time.Since(began)
 		pass(time.Until(falls.Add(30 * time.Minute)))
 		quiet := time.Now()
-		span := byMode(time.Hour, 4*time.Hour)
+		const span = time.Hour
 		pass(span)
 		silentCalls := w.requestLog.count(quiet, func(e entry) bool { return e.status == 0 })
 		result.callsPerHour = float64(w.requestLog.count(quiet, anyRequest)-silentCalls) / float64(healthy) / span.Hours()

@@ -97,7 +97,7 @@ func (m *Model) make(v view) decision {
 
 // read is Reconciler.read.
 func (d *decision) read(m *Model, v view, in *managed.Input) {
-	needs := managed.NeedsInput{Kind: m.Kind, Object: in.Object, Attempts: in.Attempts, Limits: limits, Now: now}
+	needs := managed.NeedsInput{Kind: m.Kind, Object: in.Object, Attempts: in.Attempts, Owner: in.Owner, Limits: limits, Now: now}
 	seen := cache.ItemsView{Clusters: cache.Look[databricks.ClusterCount]{StartedAt: now}}
 	if v.list.at != 0 {
 		var items []databricks.Item
