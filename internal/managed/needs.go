@@ -2,6 +2,7 @@ package managed
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/databricks-operator/databricks-operator/internal/cache"
@@ -96,13 +97,8 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 	after := interest.List.After
 	if listed := view.List.StartedAt; listed.After(after) {
 		observed.ListedAt = listed
-		if same := view.List.Value.BySameName(interest.Name); len(same) > 0 {
-			observed.Named = observed.remoteOf(same[0], listed)
-		}
 		if item, ok := view.List.Value.ByID(interest.ID); ok && interest.ID != "" {
 			observed.Presence, observed.Remote = Present, observed.remoteOf(item, listed)
-		} else if tagged := in.tagged(view.List.Value); tagged != nil {
-			observed.Named = observed.remoteOf(*tagged, listed)
 		}
 	}
 	observed.GotAt = view.Item.StartedAt
@@ -112,6 +108,9 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 	isTooEarly := observed.Presence == Missing && !view.Item.StartedAt.After(in.decision().missingValidAfter())
 	if observed.Presence == Present && observed.Remote == nil || isTooEarly {
 		observed.Presence = Unknown
+	}
+	if named := in.named(view.List.Value, interest, observed.Presence); named != nil && !observed.ListedAt.IsZero() {
+		observed.Named = observed.remoteOf(*named, observed.ListedAt)
 	}
 	if look := view.Permissions; look.Err != nil {
 		observed.Permissions.Failure = FailureOf(look.Err)
@@ -131,21 +130,31 @@ func ReadFrom(in NeedsInput, interest cache.ItemsInterest, view cache.ItemsView,
 	}
 }
 
-// tagged returns the item of a list that carries the owner tag of the object, whatever its
-// name; nil: there is none. Of several, which the operator never creates, it is the one with
-// the smallest id.
-func (in NeedsInput) tagged(list *cache.ItemList) *databricks.Item {
+// named returns the item of a list with the target name; nil: there is none. While the
+// object's own is not there, it is rather the one with the owner tag of the object, whatever
+// its name. The list may still have what a later GET did not find.
+func (in NeedsInput) named(list *cache.ItemList, interest cache.ItemsInterest, presence Presence) *databricks.Item {
+	isGone := func(item databricks.Item) bool { return presence == Missing && item.ID == interest.ID }
+	candidates := list.BySameName(interest.Name)
+	if presence != Present {
+		candidates = append(in.tagged(list), candidates...)
+	}
+	if candidates = slices.DeleteFunc(candidates, isGone); len(candidates) == 0 {
+		return nil
+	}
+	return &candidates[0]
+}
+
+// tagged returns the items of a list that carry the owner tag of the object, sorted by id.
+func (in NeedsInput) tagged(list *cache.ItemList) []databricks.Item {
 	if in.Kind.TagField == "" || in.Owner == "" {
 		return nil
 	}
 	// Most items are not decoded: they do not contain the identity in the tag.
-	for _, item := range list.Containing(owner.Parse(in.Owner).ID()) {
+	return slices.DeleteFunc(list.Containing(owner.Parse(in.Owner).ID()), func(item databricks.Item) bool {
 		var tree diff.Tree
-		if json.Unmarshal(item.JSON, &tree) == nil && in.decision().isOwn(&Remote{Tree: tree}) {
-			return &item
-		}
-	}
-	return nil
+		return json.Unmarshal(item.JSON, &tree) != nil || !in.decision().isOwn(&Remote{Tree: tree})
+	})
 }
 
 func (o *Observation) readItem(got cache.Look[cache.ItemState]) {
