@@ -53,7 +53,24 @@ func Make(in Input) Plan {
 	if in.Object.IsDeleting() {
 		return in.withRemedy(in.firstMatch(deletionRules))
 	}
-	return in.withoutWritesIfSuspended(in.firstMatch(liveRules))
+	return in.untilExpiry(in.withoutWritesIfSuspended(in.firstMatch(liveRules)))
+}
+
+// untilExpiry requeues an object without a step when the first count of corrections expires,
+// so that it leaves the status then, and not with an unrelated reconcile.
+func (in Input) untilExpiry(next Plan) Plan {
+	if next.Step != nil {
+		return next
+	}
+	for _, known := range in.Object.Status.Corrections {
+		if known.CorrectedTime == nil {
+			continue
+		}
+		if end := known.CorrectedTime.Add(in.Limits.contentionWindow()); in.Now.Before(end) && (next.RequeueAt.IsZero() || end.Before(next.RequeueAt)) {
+			next.RequeueAt = end
+		}
+	}
+	return next
 }
 
 // firstMatch returns the plan of the first rule that matches.

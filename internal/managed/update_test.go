@@ -222,21 +222,23 @@ func TestThePauseBetweenCorrections(t *testing.T) {
 		contended string
 		requeueAt time.Time
 	}{
-		"[case-127] the third reversal":                 {[]change{nine, count(2, 0)}, managed.StepRead, "", time.Time{}},
-		"[case-127] the fourth waits two minutes":       {[]change{nine, count(3, 0)}, managed.StepNone, "fields", noon.Add(2 * time.Minute)},
-		"[case-127] the fourth, after two minutes":      {[]change{nine, count(3, 2*time.Minute)}, managed.StepRead, "fields", time.Time{}},
-		"[case-127] the fifth waits four":               {[]change{nine, count(4, 0)}, managed.StepNone, "fields", noon.Add(4 * time.Minute)},
-		"[case-127] the eighth waits 32":                {[]change{nine, count(7, 0)}, managed.StepNone, "fields", noon.Add(32 * time.Minute)},
-		"[case-127] no pause is longer than the window": {[]change{nine, count(8, 0)}, managed.StepNone, "fields", noon.Add(time.Hour)},
-		"[case-127] the hundredth":                      {[]change{nine, count(99, 0)}, managed.StepNone, "fields", noon.Add(time.Hour)},
-		"[case-127] after the window it is the first":   {[]change{nine, count(90, time.Hour)}, managed.StepRead, "", time.Time{}},
-		"[case-127] flags set another window":           {[]change{nine, count(90, 10*time.Minute), limits(10*time.Minute, 0)}, managed.StepRead, "", time.Time{}},
-		"[case-127] flags set another pause":            {[]change{nine, count(4, 0), limits(0, time.Second)}, managed.StepNone, "fields", noon.Add(2 * time.Second)},
-		"[case-127] a pause beyond the window":          {[]change{nine, count(3, 0), limits(time.Minute, time.Hour)}, managed.StepNone, "fields", noon.Add(time.Minute)},
-		"[case-127] an edit of the user is none":        {[]change{nine, count(3, 0), func(in *managed.Input) { in.Object.Status.AppliedDigest = "v1:x" }}, managed.StepRead, "", time.Time{}},
-		"[case-110] an adoption is none":                {[]change{nine, count(3, 0), func(in *managed.Input) { in.Object.Status.AppliedDigest = "" }}, managed.StepRead, "", time.Time{}},
-		"[case-127] what is deleted again and again":    {[]change{missing, count(0, 0)}, managed.StepNone, "existence", noon.Add(59 * time.Minute)},
-		"[case-102] the ownership is stored before":     {[]change{nine, count(9, 0), func(in *managed.Input) { in.Object.Status.OwnedFields = nil }}, managed.StepPersistOwnership, "", time.Time{}},
+		"[case-127] the third reversal":                     {[]change{nine, count(2, 0)}, managed.StepRead, "", time.Time{}},
+		"[case-127] the fourth waits two minutes":           {[]change{nine, count(3, 0)}, managed.StepNone, "fields", noon.Add(2 * time.Minute)},
+		"[case-127] the fourth, after two minutes":          {[]change{nine, count(3, 2*time.Minute)}, managed.StepRead, "fields", time.Time{}},
+		"[case-127] the fifth waits four":                   {[]change{nine, count(4, 0)}, managed.StepNone, "fields", noon.Add(4 * time.Minute)},
+		"[case-127] the eighth waits 32":                    {[]change{nine, count(7, 0)}, managed.StepNone, "fields", noon.Add(32 * time.Minute)},
+		"[case-127] another count expires before the pause": {[]change{nine, count(8, 0)}, managed.StepNone, "fields", noon.Add(59 * time.Minute)},
+		"[case-127] the hundredth":                          {[]change{nine, count(99, 0)}, managed.StepNone, "fields", noon.Add(59 * time.Minute)},
+		"[case-127] after the window it is the first":       {[]change{nine, count(90, time.Hour)}, managed.StepRead, "", time.Time{}},
+		"[case-127] flags set another window":               {[]change{nine, count(90, 10*time.Minute), limits(10*time.Minute, 0)}, managed.StepRead, "", time.Time{}},
+		"[case-127] flags set another pause":                {[]change{nine, count(4, 0), limits(0, time.Second)}, managed.StepNone, "fields", noon.Add(2 * time.Second)},
+		"[case-127] a pause beyond the window":              {[]change{nine, count(3, 0), limits(time.Minute, time.Hour)}, managed.StepNone, "fields", noon.Add(time.Minute)},
+		"[case-127] an edit of the user is none":            {[]change{nine, count(3, 0), func(in *managed.Input) { in.Object.Status.AppliedDigest = "v1:x" }}, managed.StepRead, "", time.Time{}},
+		"[case-110] an adoption is none":                    {[]change{nine, count(3, 0), func(in *managed.Input) { in.Object.Status.AppliedDigest = "" }}, managed.StepRead, "", time.Time{}},
+		"[P7] a count expires without a difference":         {[]change{count(1, 50*time.Minute)}, managed.StepNone, "", noon.Add(10 * time.Minute)},
+		"[P7] and requeues no more when it has":             {[]change{count(1, 2*time.Hour)}, managed.StepNone, "", noon.Add(59 * time.Minute)},
+		"[case-127] what is deleted again and again":        {[]change{missing, count(0, 0)}, managed.StepNone, "existence", noon.Add(59 * time.Minute)},
+		"[case-102] the ownership is stored before":         {[]change{nine, count(9, 0), func(in *managed.Input) { in.Object.Status.OwnedFields = nil }}, managed.StepPersistOwnership, "", time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

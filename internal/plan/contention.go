@@ -369,11 +369,14 @@ func (in Input) withInSyncSubjects(next Plan, seen map[string]bool) Plan {
 			next.Restored = append(next.Restored, entry.Subject)
 		}
 		end, ends := expiryOf(entry, in.Limits)
-		if entry.Count <= maxImmediateCorrections || ends && !in.Now.Before(end) {
+		if ends && !in.Now.Before(end) {
 			continue
 		}
-		next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
+		if entry.Count > maxImmediateCorrections {
+			next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
+		}
 		if ends && next.Step == nil {
+			// The count leaves the status when it expires, not with an unrelated reconcile.
 			next.RequeueAt = soonest(next.RequeueAt, end)
 		}
 	}

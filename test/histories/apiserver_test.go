@@ -600,12 +600,18 @@ func (s *apiServer) lastVersion() int64 {
 	return s.version
 }
 
-// lastChange returns the last written object.
+// lastChange returns the last written object, and the version before.
 func (s *apiServer) lastChange() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.changes) == 0 {
 		return ""
 	}
-	return string(s.changes[len(s.changes)-1].object)
+	last := s.changes[len(s.changes)-1]
+	for _, before := range slices.Backward(s.changes[:len(s.changes)-1]) {
+		if before.key == last.key {
+			return fmt.Sprintf("%s, which was %s", last.object, before.object)
+		}
+	}
+	return string(last.object)
 }
