@@ -600,6 +600,32 @@ func (s *apiServer) lastVersion() int64 {
 	return s.version
 }
 
+// stalled returns the objects that wait for a change by their user.
+func (s *apiServer) stalled() map[key]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[key]bool{}
+	for _, at := range s.ofHistory() {
+		if conditionsOf(s.objects[at])["Stalled"] != "" {
+			all[at] = true
+		}
+	}
+	return all
+}
+
+// writesSince counts the writes after a version, by object.
+func (s *apiServer) writesSince(version int64) map[key]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counts := map[key]int{}
+	for _, written := range s.changes {
+		if written.version > version {
+			counts[written.key]++
+		}
+	}
+	return counts
+}
+
 // lastChange returns the last written object, and the version before.
 func (s *apiServer) lastChange() string {
 	s.mu.Lock()
