@@ -47,6 +47,30 @@ func TestCompare(t *testing.T) {
 		"[case-10] a mode returned under its old name": {
 			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_STANDARD"}, effective: Tree{"data_security_mode": "USER_ISOLATION"},
 		},
+		"[case-10] a dedicated mode returned under its old name": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"}, effective: Tree{"data_security_mode": "SINGLE_USER"},
+		},
+		"[case-10] a dedicated mode returned under its new name": {
+			desired: Tree{"data_security_mode": "SINGLE_USER"}, effective: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
+		},
+		"[case-10] an automatic mode became the standard one": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "USER_ISOLATION"},
+		},
+		"[case-10] an automatic mode became the dedicated one": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "SINGLE_USER"},
+		},
+		"[case-10] an automatic mode became one under its new name": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_AUTO"}, effective: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
+		},
+		"[case-10] another mode": {
+			desired: Tree{"data_security_mode": "DATA_SECURITY_MODE_STANDARD"}, effective: Tree{"data_security_mode": "SINGLE_USER"},
+			differ: []string{"/data_security_mode"},
+		},
+		"normalized paths are ordered": {
+			desired: Tree{"runtime_engine": "A", "kind": "A", "driver_node_type_id": "A"}, effective: Tree{"runtime_engine": "B", "kind": "B", "driver_node_type_id": "B"},
+			requested:  Tree{"runtime_engine": "A", "kind": "A", "driver_node_type_id": "A"},
+			normalized: []string{"/driver_node_type_id", "/kind", "/runtime_engine"},
+		},
 		"[case-10] a mode returned under its new name": {
 			desired: Tree{"data_security_mode": "SINGLE_USER"}, effective: Tree{"data_security_mode": "DATA_SECURITY_MODE_DEDICATED"},
 		},

@@ -42,5 +42,7 @@ func TestLibraryName(t *testing.T) {
 	g.Expect(pypi("my-lib2")).NotTo(Equal(pypi("my-lib")))
 	g.Expect(drift.LibraryName(compute.Library{Maven: &compute.MavenLibrary{Coordinates: "g:a:1"}})).
 		To(Equal(drift.LibraryName(compute.Library{Maven: &compute.MavenLibrary{Coordinates: "g:a:2"}})))
+	g.Expect(drift.LibraryName(compute.Library{Maven: &compute.MavenLibrary{Coordinates: "g:a:1"}})).To(Equal("maven g:a"))
+	g.Expect(drift.LibraryName(compute.Library{Cran: &compute.RCranLibrary{Package: "ada"}})).To(Equal("cran ada"))
 	g.Expect(drift.LibraryName(compute.Library{Jar: "/a-1.jar"})).To(BeEmpty())
 }

@@ -228,8 +228,13 @@ func TestReadFrom(t *testing.T) {
 		"[case-93] no id, and one has the tag in another place": {[]change{fresh, renamed}, cache.ItemsView{List: listed(early, mentions)}, managed.Unknown, time.Time{}, early, false, "", false},
 		"[case-125] a GET after the list does not find it":      {nil, cache.ItemsView{List: listed(early, mine), Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, early, false, "", false},
 		"[case-125] the same, and a newer one has its tag":      {nil, cache.ItemsView{List: listed(early, mine, tagged), Item: got(late, cache.Missing, databricks.Item{})}, managed.Missing, time.Time{}, early, false, "newer", false},
-		"[case-93] no id, and no owner tags": {[]change{fresh, renamed, func(in *managed.Input) { in.Owner = "" }},
-			cache.ItemsView{List: listed(early, tagged)}, managed.Unknown, time.Time{}, early, false, "", false},
+		"[case-93] no id, and no owner tags": {
+			[]change{fresh, renamed, func(in *managed.Input) { in.Owner = "" }},
+			cache.ItemsView{List: listed(early, tagged)},
+			managed.Unknown,
+			time.Time{},
+			early, false, "", false,
+		},
 		"no id: an item without an id is not its own":   {[]change{fresh}, cache.ItemsView{List: listed(early, item("", "x", nil)), Item: got(late, cache.Present, mine)}, managed.Unknown, time.Time{}, early, false, "", false},
 		"[case-108] no id, and a list from before that": {[]change{fresh}, cache.ItemsView{List: listed(noon.Add(-2*time.Hour), mine)}, managed.Unknown, time.Time{}, time.Time{}, false, "", false},
 	} {
