@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -135,6 +136,43 @@ func TestDiffPredictsTheCalls(t *testing.T) {
 			r.Eventually(func() string { return condition(r.get(client.ObjectKeyFromObject(object)), v1alpha1.ConditionReady) }).Should(HavePrefix("True"))
 		})
 	}
+}
+
+// TestDiffOfWhatAnotherObjectManages asks for a second object of one cluster and of one
+// policy, as a user who sees all namespaces and as one who sees only their own.
+func TestDiffOfWhatAnotherObjectManages(t *testing.T) {
+	r := newRig(t, 2)
+	id, err := r.sim.AddCluster(simulator.Seed{State: "RUNNING", Spec: map[string]any{"num_workers": 2, "autotermination_minutes": 0}})
+	r.Expect(err).NotTo(HaveOccurred())
+	adopting := func(namespace, name string) *v1alpha1.DatabricksCluster {
+		object := &v1alpha1.DatabricksCluster{}
+		object.Name, object.Namespace, object.Spec.ClusterID = name, namespace, id
+		object.Spec.NumWorkers = new(int32(2))
+		return object
+	}
+	first, small := adopting(r.namespace, "first"), r.policy("small")
+	r.start()
+	r.create(first)
+	r.becomes(first, v1alpha1.ConditionReady, "True Running")
+	r.create(small)
+	r.isReady(small)
+
+	beside := r.dbc("diff", "-f", r.stream(adopting(r.namespace, "second"), r.policy("second", func(s *v1alpha1.DatabricksClusterPolicySpec) {
+		s.Name, s.AdoptByName = r.namespace+"-small", true
+	})))
+	r.Expect(beside.code).To(Equal(2), beside.errOut)
+	r.Expect(joined(beside.out)).To(And(
+		ContainSubstring("! AlreadyManaged: cluster "+id+" is already managed by DatabricksCluster "+r.namespace+"/first"),
+		ContainSubstring("is already managed by DatabricksClusterPolicy "+r.namespace+"/small"),
+	))
+	r.Expect(r.ok("diff", "first", "policy/small")).NotTo(ContainSubstring("AlreadyManaged"))
+
+	elsewhere := r.stream(adopting(r.namespaces[1], "third"))
+	r.Expect(joined(r.dbc("diff", "-f", elsewhere).out)).To(ContainSubstring("is already managed by an object of another namespace"))
+	r.allow("tenant", rbacv1.PolicyRule{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"databricksclusters"}, Verbs: []string{"get", "list"}})
+	within := r.stream(adopting(r.namespace, "second"))
+	r.Eventually(func() string { return joined(r.dbc("diff", "-f", within, "--as=tenant").out) }).Should(ContainSubstring(r.namespace + "/first"))
+	r.Expect(joined(r.dbc("diff", "-f", within, "--as=tenant").errOut)).To(ContainSubstring("note: you may not list all namespaces"))
 }
 
 func TestDiffFailsWithItsOwnExitCode(t *testing.T) {

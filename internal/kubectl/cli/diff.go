@@ -39,7 +39,8 @@ func (s *session) diffCommand() *cobra.Command {
 			"instance pools, and shows what the operator would do: each difference, each call to\n" +
 			"the workspace, whether it restarts the running cluster, and whether it happens now or\n" +
 			"later. It evaluates the same code as the operator, reads the workspace as yourself,\n" +
-			"and writes nothing. Values in Secrets are not compared.\n\n" +
+			"and writes nothing. Another object that manages the same cluster, policy or pool is\n" +
+			"looked for in the namespaces that you may list. Values in Secrets are not compared.\n\n" +
 			"Each line begins with what happens:\n\n" +
 			"  ~  a field that would change: from -> to\n" +
 			"  =  a difference that the operator leaves as it is\n" +
@@ -194,26 +195,36 @@ func (s *session) previews(ctx context.Context, kube client.Client, objects []ta
 		return nil, err
 	}
 	id := operatorID(ctx, kube)
+	managing := newHolders(kube)
 	all := make([]preview.Preview, 0, len(objects))
 	for i, object := range objects {
 		line.Show("compared: %d of %d", i, len(objects))
 		if err := sameHost(object, work); err != nil {
 			return nil, err
 		}
-		p, err := s.preview(ctx, kube, work, object, id)
+		p, err := s.preview(ctx, kube, work, managing, object, id)
 		if err != nil {
 			return nil, fmt.Errorf("%s in %s: %w", object.Argument(), object.GetNamespace(), err)
 		}
 		all = append(all, p)
 	}
+	if managing.isPartial {
+		line.Clear()
+		fmt.Fprintln(s.streams.ErrOut, "note: you may not list all namespaces, so an object of another one that manages the same was not looked for")
+	}
 	return all, nil
 }
 
 // preview returns the preview of one object.
-func (s *session) preview(ctx context.Context, kube client.Client, work *workspace.Workspace, object target.Object, id string) (preview.Preview, error) {
+func (s *session) preview(
+	ctx context.Context, kube client.Client, work *workspace.Workspace, managing *holders, object target.Object, id string,
+) (preview.Preview, error) {
 	if kind := object.Kind.Listed; kind != nil {
 		facts, err := preview.ReadListed(ctx, work, kind, object.Resource)
 		if err != nil {
+			return preview.Preview{}, err
+		}
+		if facts.ManagedBy, err = managing.of(ctx, object, facts.CurrentID(object.CurrentID()), facts.Host); err != nil {
 			return preview.Preview{}, err
 		}
 		return preview.OfListed(preview.ListedInput{Kind: kind, Object: object.Resource, Facts: facts, OperatorID: id, Now: time.Now()}), nil
@@ -223,6 +234,9 @@ func (s *session) preview(ctx context.Context, kube client.Client, work *workspa
 		return preview.Preview{}, err
 	}
 	if facts.Referents, err = referents(ctx, kube, object.Cluster); err != nil {
+		return preview.Preview{}, err
+	}
+	if facts.ManagedBy, err = managing.of(ctx, object, object.CurrentID(), facts.Host); err != nil {
 		return preview.Preview{}, err
 	}
 	return preview.Of(preview.Input{Object: object.Cluster, Facts: facts, OperatorID: id, Now: time.Now()}), nil

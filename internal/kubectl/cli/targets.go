@@ -77,8 +77,13 @@ func (s *session) selected(ctx context.Context, reader client.Reader, kind *targ
 	if err := reader.List(ctx, list, options...); err != nil {
 		return nil, explain(err)
 	}
+	return objectsOf(list)
+}
+
+// objectsOf returns the objects of a list.
+func objectsOf(list managed.ListResource) ([]target.Object, error) {
 	var found []target.Object
-	err = meta.EachListItem(list, func(item runtime.Object) error {
+	err := meta.EachListItem(list, func(item runtime.Object) error {
 		if resource, isResource := item.(managed.Resource); isResource {
 			found = append(found, target.Of(resource))
 		}

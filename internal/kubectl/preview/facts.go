@@ -36,6 +36,9 @@ type Facts struct {
 	// Referents are the objects that the object refers to; a missing one does not exist.
 	// Read does not read them, because they are not in the workspace.
 	Referents map[selection.Reference]selection.Referent
+	// ManagedBy is the other object that manages the cluster, as namespace/name; empty: none
+	// is visible. Read does not look for it.
+	ManagedBy string
 	// Lists are the lists that the names and selectors of the object need.
 	Lists selection.Lists
 	// Presence is whether the object's cluster exists. It is managed.Unknown without an id.

@@ -52,10 +52,23 @@ type ListedFacts struct {
 	Item     databricks.Item
 	// Named is the item with the name of the object; nil: there is none.
 	Named *databricks.Item
+	// ManagedBy is the other object that manages the policy or pool, or the one with the
+	// name of the object, as namespace/name; empty: none is visible. ReadListed does not look
+	// for it.
+	ManagedBy string
 	// Permissions are the direct permissions, if the object declares any.
 	Permissions []diff.Permission
 	// Users is how many clusters use it; it is read if the object is being deleted.
 	Users int
+}
+
+// CurrentID returns the id that an object has or, without one, that of the item with its
+// name; empty: there is neither.
+func (f ListedFacts) CurrentID(own string) string {
+	if own == "" && f.Named != nil {
+		return f.Named.ID
+	}
+	return own
 }
 
 // ReadListed reads the facts about a policy or an instance pool.
@@ -162,7 +175,7 @@ func newListedSimulation(of ListedInput) (*listedSimulation, error) {
 	facts := of.Facts
 	s.observed = managed.Observation{
 		Host: facts.Host, Principal: facts.Principal.UserName, WorkspaceID: facts.Principal.WorkspaceID,
-		Presence: facts.Presence, GotAt: of.Now, ListedAt: of.Now,
+		Presence: facts.Presence, GotAt: of.Now, ListedAt: of.Now, ManagedBy: facts.ManagedBy,
 		Permissions: managed.PermissionsRead{Known: true, Direct: facts.Permissions}, Users: managed.Users{Known: true, Count: facts.Users},
 	}
 	if facts.Named != nil {

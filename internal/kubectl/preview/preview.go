@@ -146,7 +146,7 @@ func newSimulation(in Input) (*simulation, *managed.Verdict) {
 	}
 	s.observed = plan.Observation{
 		Host: in.Facts.Host, Principal: in.Facts.Principal.UserName, WorkspaceID: in.Facts.Principal.WorkspaceID,
-		Presence: in.Facts.Presence, Details: in.Facts.Cluster.Details, ReadAt: in.Now, Owner: in.ownerTag(),
+		Presence: in.Facts.Presence, Details: in.Facts.Cluster.Details, ReadAt: in.Now, Owner: in.ownerTag(), ManagedBy: in.Facts.ManagedBy,
 		Desired: desired, Resolved: resolved.Resolved,
 		Libraries: in.Facts.Libraries, Permissions: in.Facts.Permissions, Pinned: in.Facts.Pinned,
 	}

@@ -143,6 +143,17 @@ func TestAnUnchangedObjectSeesDrift(t *testing.T) {
 	g.Expect(calls(preview.Of(in))).To(Equal([]string{"clusters/update now restarts"}))
 }
 
+func TestAPreviewOfAClusterThatAnotherObjectManagesStalls(t *testing.T) {
+	g := NewWithT(t)
+	in := adopting(compute.StateRunning, func(c *v1alpha1.DatabricksCluster) { c.Spec.NumWorkers = new(int32(4)) })
+	in.Facts.ManagedBy = "team/other"
+	p := preview.Of(in)
+	g.Expect(p.Stalled).To(BeTrue())
+	g.Expect(p.Reason).To(Equal(v1alpha1.ReasonAlreadyManaged))
+	g.Expect(p.Message).To(ContainSubstring("already managed by DatabricksCluster team/other"))
+	g.Expect(p.Calls).To(BeEmpty())
+}
+
 func TestAPreviewOfAnotherOwnersClusterStalls(t *testing.T) {
 	g := NewWithT(t)
 	in := adopting(compute.StateRunning, func(c *v1alpha1.DatabricksCluster) { c.Spec.NumWorkers = new(int32(4)) })
