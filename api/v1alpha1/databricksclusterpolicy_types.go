@@ -67,7 +67,7 @@ type DatabricksClusterPolicySpec struct {
 
 	// Cluster Policies API `definition`: a rule for each path of the policy language,
 	// such as spark_version: {type: fixed, value: auto:latest-lts}. Compared as JSON,
-	// whatever the order of its members.
+	// whatever the order of its members. A spec has at most 256 KiB in all.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=500
 	// +kubebuilder:validation:XValidation:reason=FieldValueForbidden,rule="self.all(path, path.size() <= 255)",message="paths in definition are at most 255 characters long"

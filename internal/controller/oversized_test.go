@@ -11,6 +11,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/controller"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
 // admittedOversized adds a Spark configuration of 704 KiB that the schema admits, because
@@ -93,6 +94,37 @@ func TestAnOversizedSpecIsNotApplied(t *testing.T) {
 		r.gone(cluster)
 		r.Expect(r.live()).To(BeEmpty())
 	})
+}
+
+// TestAnOversizedPolicyIsNotApplied: the schema cannot limit the rules of a definition,
+// because it does not know their members.
+func TestAnOversizedPolicyIsNotApplied(t *testing.T) {
+	large := func(now managed.Object) {
+		now.Resource.(*v1alpha1.DatabricksClusterPolicy).Spec.Definition["spark_version"] = rule(
+			`{"type": "allowlist", "values": ["` + strings.Repeat("x", 300<<10) + `"]}`)
+	}
+	r := newListedRig(t, policyKind)
+	r.start()
+	object := r.make(r.with("x"))
+	before := r.is(object, "Ready=Available")
+	r.change(object, large)
+	stalled := r.is(object, "Stalled=InvalidSpec")
+	r.Expect(said(stalled, v1alpha1.ConditionStalled)).To(Equal(
+		"spec is 301 KiB; at most 256 KiB in all: spec.definition has 301 KiB; shorten them"), "[P16] [S17]")
+	fresh := r.make(r.with("y", large))
+	r.is(fresh, "Stalled=InvalidSpec")
+	r.stop()
+	r.start()
+	r.Consistently(r.sent).Should(Equal([]string{"create"}))
+	now := r.now(object)
+	r.Expect(now.Status.OwnedFields).To(Equal(before.Status.OwnedFields))
+	r.Expect(now.Resource.(*v1alpha1.DatabricksClusterPolicy).Spec.Definition).To(HaveLen(2), "the fields that the cache lacks are still in the object")
+
+	r.destroy(fresh)
+	r.isGone(fresh)
+	r.destroy(object)
+	r.isGone(object)
+	r.Expect(r.sent()).To(Equal([]string{"create", "delete"}))
 }
 
 func TestTheCacheTransform(t *testing.T) {

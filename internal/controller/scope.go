@@ -68,8 +68,13 @@ func slim(in any) (any, error) {
 	if all := object.GetAnnotations(); len(all) > 0 {
 		object.SetAnnotations(ownAnnotations(all))
 	}
-	if cluster, ok := in.(*v1alpha1.DatabricksCluster); ok {
-		specsize.Trim(cluster)
+	switch object := in.(type) {
+	case *v1alpha1.DatabricksCluster:
+		specsize.Trim(object)
+	case *v1alpha1.DatabricksClusterPolicy:
+		specsize.Trim(object)
+	case *v1alpha1.DatabricksInstancePool:
+		specsize.Trim(object)
 	}
 	return in, nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
@@ -25,9 +27,13 @@ const (
 	maxKept = 1 << 10
 )
 
-// Of returns the size of the text in a specification in bytes, with the keys of its maps.
-func Of(spec *v1alpha1.DatabricksClusterSpec) int {
-	return textOf(reflect.ValueOf(spec).Elem())
+// Of returns the size of the text in the specification of an object in bytes, with the keys
+// of its maps.
+func Of(object metav1.Object) int { return textOf(specOf(object)) }
+
+// specOf returns the field Spec of an object, which all kinds of the operator have.
+func specOf(object metav1.Object) reflect.Value {
+	return reflect.ValueOf(object).Elem().FieldByName("Spec")
 }
 
 // Trim drops the large fields of a specification that is over the limit, and marks the
@@ -36,20 +42,22 @@ func Of(spec *v1alpha1.DatabricksClusterSpec) int {
 //
 // The annotation is valid for one resource version, which a user cannot know before the
 // object is written. An annotation of a user is therefore invalid and removed.
-func Trim(cluster *v1alpha1.DatabricksCluster) {
-	if _, trimmed := Excess(cluster); trimmed {
+func Trim(object metav1.Object) {
+	if _, trimmed := Excess(object); trimmed {
 		return
 	}
-	delete(cluster.Annotations, annotation)
-	total := Of(&cluster.Spec)
+	annotations := object.GetAnnotations()
+	delete(annotations, annotation)
+	total := Of(object)
 	if total <= Limit {
 		return
 	}
-	fields := fieldsOf(reflect.ValueOf(&cluster.Spec).Elem())
-	if cluster.Annotations == nil {
-		cluster.Annotations = map[string]string{}
+	fields := fieldsOf(specOf(object))
+	if annotations == nil {
+		annotations = map[string]string{}
 	}
-	cluster.Annotations[annotation] = markOf(cluster) + describe(total, fields)
+	annotations[annotation] = markOf(object) + describe(total, fields)
+	object.SetAnnotations(annotations)
 	for _, field := range fields {
 		if field.size > maxKept {
 			drop(field.value)
@@ -59,13 +67,13 @@ func Trim(cluster *v1alpha1.DatabricksCluster) {
 
 // Excess reports whether large fields of a cached object were dropped, and returns a
 // message with the reason.
-func Excess(cluster *v1alpha1.DatabricksCluster) (message string, oversized bool) {
-	return strings.CutPrefix(cluster.Annotations[annotation], markOf(cluster))
+func Excess(object metav1.Object) (message string, oversized bool) {
+	return strings.CutPrefix(object.GetAnnotations()[annotation], markOf(object))
 }
 
 // markOf returns the prefix of a valid annotation.
-func markOf(cluster *v1alpha1.DatabricksCluster) string {
-	return string(cluster.UID) + "/" + cluster.ResourceVersion + " "
+func markOf(object metav1.Object) string {
+	return string(object.GetUID()) + "/" + object.GetResourceVersion() + " "
 }
 
 // describe returns a message with the largest fields, the largest first.
@@ -125,6 +133,9 @@ func textOf(value reflect.Value) int {
 			size += textOf(value.Field(i))
 		}
 	case reflect.Slice:
+		if value.Type().Elem().Kind() == reflect.Uint8 {
+			return value.Len() // JSON that is not decoded
+		}
 		for i := range value.Len() {
 			size += textOf(value.Index(i))
 		}
@@ -138,7 +149,7 @@ func textOf(value reflect.Value) int {
 }
 
 // drop empties a list or a map. The schema limits the size of other fields, which are
-// kept, because the deletion of a cluster needs its connection and its id.
+// kept, because a deletion needs the connection and the id.
 func drop(value reflect.Value) {
 	switch value.Kind() {
 	case reflect.Slice:

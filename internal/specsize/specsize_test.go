@@ -33,7 +33,7 @@ func TestOf(t *testing.T) {
 		"behind a pointer":  {v1alpha1.DatabricksClusterSpec{OperatorSpec: v1alpha1.OperatorSpec{Connection: &v1alpha1.Connection{SecretRef: &v1alpha1.LocalSecretReference{Name: "abc"}}}}, 3},
 	} {
 		t.Run(name+" [P16]", func(t *testing.T) {
-			NewWithT(t).Expect(specsize.Of(&c.spec)).To(Equal(c.want))
+			NewWithT(t).Expect(specsize.Of(&v1alpha1.DatabricksCluster{Spec: c.spec})).To(Equal(c.want))
 		})
 	}
 }
@@ -68,6 +68,19 @@ func TestTrim(t *testing.T) {
 		expected.Annotations = cluster.Annotations
 		g.Expect(cluster).To(Equal(expected))
 	})
+	t.Run("an oversized policy loses its definition, which the schema cannot limit [P16] [S17]", func(t *testing.T) {
+		g := NewWithT(t)
+		policy := &v1alpha1.DatabricksClusterPolicy{}
+		policy.UID, policy.ResourceVersion, policy.Spec.Name = "u", "7", "team"
+		rule := v1alpha1.PolicyRule{}
+		rule.Raw = []byte(`{"type":"fixed","value":"` + strings.Repeat("x", specsize.Limit) + `"}`)
+		policy.Spec.Definition = map[string]v1alpha1.PolicyRule{"spark_version": rule}
+		specsize.Trim(policy)
+		message, oversized := specsize.Excess(policy)
+		g.Expect(oversized).To(BeTrue())
+		g.Expect(message).To(Equal("spec is 257 KiB; at most 256 KiB in all: spec.definition has 257 KiB; shorten them"))
+		g.Expect(policy.Spec).To(Equal(v1alpha1.DatabricksClusterPolicySpec{Name: "team", Definition: map[string]v1alpha1.PolicyRule{}}))
+	})
 	t.Run("a trimmed object is not changed [P16]", func(t *testing.T) {
 		g := NewWithT(t)
 		cluster := clusterOf(specsize.Limit + 1)
@@ -94,6 +107,6 @@ func BenchmarkOf(b *testing.B) {
 	cluster := clusterOf(100)
 	cluster.Spec.CustomTags = map[string]string{"team": "data", "cost-center": "4711"}
 	for b.Loop() {
-		specsize.Of(&cluster.Spec)
+		specsize.Of(cluster)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/diff"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/owner"
+	"github.com/databricks-operator/databricks-operator/internal/specsize"
 )
 
 // observation has the observed facts, and the workspace that they are about.
@@ -121,6 +122,11 @@ func (r *Reconciler) requestOf(object managed.Object) connection.Request {
 
 // declare observes the specification, in the form of the API.
 func (r *Reconciler) declare(ctx context.Context, object managed.Object, observed *observation) {
+	if message, oversized := specsize.Excess(object.Resource); oversized && !object.IsDeleting() {
+		// The cached copy lacks the large fields, which must not count as a change.
+		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: message, Stalled: true}
+		return
+	}
 	desired, err := r.kind.Fields.Declared(object.Declared)
 	if err != nil {
 		observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonInvalidSpec, Message: err.Error(), Stalled: true}
