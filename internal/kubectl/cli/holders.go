@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,7 +66,7 @@ func holds(other target.Object, id, host string) bool {
 func isOlder(a, b target.Object) bool {
 	first, second := a.GetCreationTimestamp(), b.GetCreationTimestamp()
 	if first.Equal(&second) {
-		return strings.Compare(string(a.GetUID()), string(b.GetUID())) < 0
+		return a.GetUID() < b.GetUID()
 	}
 	return first.Before(&second)
 }
