@@ -14,13 +14,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/databricks-operator/databricks-operator/test/explore"
+	"github.com/databricks-operator/databricks-operator/test/explore/listed"
 )
 
-// effects records the requests of the operator that create and delete one cluster, as
-// the model checker names them.
+// effects records the requests of the operator that create and delete one remote object,
+// as the model checkers name them.
 type effects struct {
-	// writes are the calls to the workspace so far.
-	writes func() []string
+	// resource is the resource of the object.
+	resource string
+	// writes are the calls to the workspace so far, as effects.
+	writes func() []explore.Effect
 
 	mu   sync.Mutex
 	sent int
@@ -33,7 +36,7 @@ func (e *effects) note(effect explore.Effect) {
 	defer e.mu.Unlock()
 	for _, call := range e.writes()[e.sent:] {
 		e.sent++
-		e.seen = append(e.seen, explore.Effect("POST clusters/"+call))
+		e.seen = append(e.seen, call)
 	}
 	if effect != "" {
 		e.seen = append(e.seen, effect)
@@ -57,14 +60,14 @@ func (r recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	response, err := r.RoundTripper.RoundTrip(request)
 	if err == nil && response.StatusCode < http.StatusMultipleChoices {
-		r.note(effectOf(request, body))
+		r.note(effectOf(request, r.resource, body))
 	}
 	return response, err
 }
 
 // effectOf returns which effect a request to the API server is; "" for none.
-func effectOf(request *http.Request, body []byte) explore.Effect {
-	_, object, ok := strings.Cut(request.URL.Path, "/databricksclusters/")
+func effectOf(request *http.Request, resource string, body []byte) explore.Effect {
+	_, object, ok := strings.Cut(request.URL.Path, "/"+resource+"/")
 	isLocked := bytes.Contains(body, []byte(`"resourceVersion"`))
 	switch {
 	case !ok:
@@ -106,7 +109,7 @@ func TestTheModelCheckerMirrorsTheActor(t *testing.T) {
 	t.Parallel()
 	t.Run("[R20] a creation and a deletion make the requests of the model, in its order", func(t *testing.T) {
 		r := newRig(t)
-		made := &effects{writes: r.writes}
+		made := &effects{resource: "databricksclusters", writes: func() []explore.Effect { return posts("clusters/", r.writes()) }}
 		r.kube.Wrap(func(inner http.RoundTripper) http.RoundTripper { return recorder{inner, made} })
 		r.start()
 		cluster := r.becomes(r.create(r.small("scratch")), "Ready=Running")
@@ -116,4 +119,28 @@ func TestTheModelCheckerMirrorsTheActor(t *testing.T) {
 		made.note("")
 		r.Expect(slices.Compact(made.seen)).To(Equal(explore.FaultFree()), "but for what was tried again after a conflict")
 	})
+	for _, kind := range listedKinds {
+		t.Run("[R20] the same of a "+kind.Noun, func(t *testing.T) {
+			r := newListedRig(t, kind)
+			made := &effects{resource: kind.plural, writes: func() []explore.Effect { return posts("", r.sent()) }}
+			r.kube.Wrap(func(inner http.RoundTripper) http.RoundTripper { return recorder{inner, made} })
+			r.start()
+			object := r.make(r.with("x"))
+			r.is(object, "Ready=Available")
+			r.destroy(object)
+			r.isGone(object)
+			r.stop()
+			made.note("")
+			r.Expect(slices.Compact(made.seen)).To(Equal(listed.FaultFree(kind.Kind)), "but for what was tried again after a conflict")
+		})
+	}
+}
+
+// posts returns calls to the workspace as effects.
+func posts(prefix string, calls []string) []explore.Effect {
+	var all []explore.Effect
+	for _, call := range calls {
+		all = append(all, explore.Effect("POST "+prefix+call))
+	}
+	return all
 }

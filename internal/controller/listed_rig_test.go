@@ -27,10 +27,10 @@ type listedKind struct {
 
 	// sample returns an object that every workspace accepts.
 	sample func(namespace, name string) managed.Resource
-	// path is the prefix of the endpoints of the API, and endpoint the prefix of their names
+	// plural is the name of the resource. path is the prefix of the endpoints of the API, and endpoint the prefix of their names
 	// in the log of the simulator. listMember is the member of the answer of a list.
 	// permissions is the type of the object in the Permissions API.
-	path, endpoint, listMember, permissions string
+	plural, path, endpoint, listMember, permissions string
 	// edit changes the declared field member, which drift changes in the workspace, too.
 	edit   func(resource managed.Resource, value int32)
 	member string
@@ -45,8 +45,8 @@ type listedKind struct {
 var listedKinds = []listedKind{policyKind, poolKind}
 
 var policyKind = listedKind{
-	Kind: clusterpolicy.Kind,
-	path: "/api/2.0/policies/clusters/", endpoint: "policies/", listMember: "policies", permissions: "cluster-policies", member: "max_clusters_per_user",
+	Kind:   clusterpolicy.Kind,
+	plural: "databricksclusterpolicies", path: "/api/2.0/policies/clusters/", endpoint: "policies/", listMember: "policies", permissions: "cluster-policies", member: "max_clusters_per_user",
 	sample: func(namespace, name string) managed.Resource {
 		policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		policy.Spec.Definition = map[string]v1alpha1.PolicyRule{
@@ -69,8 +69,8 @@ var policyKind = listedKind{
 }
 
 var poolKind = listedKind{
-	Kind: instancepool.Kind,
-	path: "/api/2.0/instance-pools/", endpoint: "instance-pools/", listMember: "instance_pools", permissions: "instance-pools", member: "max_capacity",
+	Kind:   instancepool.Kind,
+	plural: "databricksinstancepools", path: "/api/2.0/instance-pools/", endpoint: "instance-pools/", listMember: "instance_pools", permissions: "instance-pools", member: "max_capacity",
 	sample: func(namespace, name string) managed.Resource {
 		pool := &v1alpha1.DatabricksInstancePool{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 		pool.Spec.NodeTypeID = "i3.xlarge"

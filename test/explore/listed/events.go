@@ -272,7 +272,7 @@ func (m *Model) act(s *state, p *process, e event) {
 	case reports:
 		m.report(s, p, lost)
 	case releases:
-		s.release(p)
+		m.release(s, p)
 	default:
 	}
 }

@@ -2,11 +2,14 @@ package listed
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/databricks-operator/databricks-operator/internal/clusterpolicy"
 	"github.com/databricks-operator/databricks-operator/internal/instancepool"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/test/explore"
 )
 
 var pool, policy = instancepool.Kind, clusterpolicy.Kind
@@ -98,5 +101,16 @@ func TestAHistoryIsTheSameEveryTime(t *testing.T) {
 	first, second := Explore(model, 20), Explore(model, 20)
 	if strings.Join(first.History, "\n") != strings.Join(second.History, "\n") || first.States != second.States {
 		t.Errorf("%v\nand then\n%v", first, second)
+	}
+}
+
+func TestTheEffectsOfALifeWithoutFaults(t *testing.T) {
+	want := []explore.Effect{
+		explore.PatchFinalizers, explore.PatchIntent, PostCreate, explore.PatchID, explore.GetUncached, PostDelete, explore.PatchFinalizers,
+	}
+	for _, kind := range []*managed.Kind{pool, policy} {
+		if got := FaultFree(kind); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", kind.Name, got)
+		}
 	}
 }

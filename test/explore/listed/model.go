@@ -1,6 +1,9 @@
 package listed
 
-import "github.com/databricks-operator/databricks-operator/internal/managed"
+import (
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/test/explore"
+)
 
 // Net is a fence of the protocol that a Model can be without.
 type Net int
@@ -51,8 +54,21 @@ type Model struct {
 	CompleteLists bool
 
 	decisions map[view]decision
-	// trace is called with each event in words.
-	trace func(string)
+	// trace is called with each event in words, record with each effect.
+	trace  func(string)
+	record func(explore.Effect)
+}
+
+// The effects that differ from those of clusters.
+const (
+	PostCreate explore.Effect = "POST create"
+	PostDelete explore.Effect = "POST delete"
+)
+
+func (m *Model) made(effect explore.Effect) {
+	if m.record != nil {
+		m.record(effect)
+	}
 }
 
 func (m *Model) lacks(net Net) bool { return m.Without&net != 0 }
@@ -265,6 +281,7 @@ func (m *Model) patchID(s *state, by *copied, after object) {
 		return
 	}
 	is.id, is.creation, is.ready, is.taken = after.id, after.creation, after.ready, after.taken
+	m.made(explore.PatchID)
 	s.wrote()
 	s.object = is
 }

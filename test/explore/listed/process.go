@@ -1,6 +1,9 @@
 package listed
 
-import "github.com/databricks-operator/databricks-operator/internal/managed"
+import (
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/test/explore"
+)
 
 // process is one process of the operator. Both processes act as leaders all the time.
 type process struct {
@@ -135,7 +138,9 @@ func (m *Model) reconcile(s *state, p *process) {
 	case addFinalizer:
 		after := lock.object
 		after.finalizer = true
-		s.patch(&lock, after)
+		if s.patch(&lock, after) {
+			m.made(explore.PatchFinalizers)
+		}
 		return
 	case removeFinalizer:
 		p.at = releases
@@ -163,6 +168,7 @@ func (m *Model) declare(s *state, p *process, isAnswerLost bool) {
 		p.idle()
 		return
 	}
+	m.made(explore.PatchIntent)
 	p.attempts = p.attempts.seen(p.work.object, p.moment())
 	p.at = sends
 }
@@ -173,6 +179,7 @@ func (m *Model) sendCreate(s *state, p *process, who int8) {
 		p.idle()
 		return
 	}
+	m.made(PostCreate)
 	s.send(request{uid: p.work.uid, waiter: who + 1})
 	p.at = waits
 }
@@ -180,6 +187,7 @@ func (m *Model) sendCreate(s *state, p *process, who int8) {
 // sendDelete is actor.fenced with the call. The time between the two is that of the request
 // in flight.
 func (m *Model) sendDelete(s *state, p *process, who int8) {
+	m.made(explore.GetUncached)
 	if !m.lacks(UncachedRead) && !isSameIntent(p.work.object, s.object) {
 		p.idle()
 		return
@@ -192,6 +200,7 @@ func (m *Model) sendDelete(s *state, p *process, who int8) {
 	case s.object.retain:
 		s.violated = retainedDeleted
 	}
+	m.made(PostDelete)
 	s.send(request{deletes: true, uid: p.work.uid, id: p.step.id, waiter: who + 1})
 	p.at = waits
 }
@@ -230,7 +239,10 @@ func (m *Model) report(s *state, p *process, isLost bool) {
 }
 
 // release is actor.patch without the finalizer.
-func (s *state) release(p *process) {
+func (m *Model) release(s *state, p *process) {
+	if p.work.newest {
+		m.made(explore.PatchFinalizers)
+	}
 	switch {
 	case !p.work.newest:
 	case s.object.retain:

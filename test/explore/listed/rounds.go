@@ -1,6 +1,10 @@
 package listed
 
-import "github.com/databricks-operator/databricks-operator/test/explore/statespace"
+import (
+	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/test/explore"
+	"github.com/databricks-operator/databricks-operator/test/explore/statespace"
+)
 
 // Explore searches the states breadth first, at most depth events deep, and ends with the
 // first violation.
@@ -28,11 +32,29 @@ func (s *state) swapped() state {
 	return swapped
 }
 
+// FaultFree returns the effects of a creation and a deletion by one process without faults.
+func FaultFree(kind *managed.Kind) []explore.Effect {
+	var effects []explore.Effect
+	m := Model{Kind: kind, Bounds: Bounds{Objects: 1, Deletions: 1}, record: func(effect explore.Effect) { effects = append(effects, effect) }}
+	s := m.initial()
+	for !s.isSettled() {
+		s = m.roundOf(s, 1)
+	}
+	s = m.apply(s, event{kind: userDeletes})
+	for !s.isSettled() {
+		s = m.roundOf(s, 1)
+	}
+	return effects
+}
+
 // round lets both processes do what they can, without faults, and lets time pass if that
 // changes nothing.
-func (m *Model) round(s state) state {
+func (m *Model) round(s state) state { return m.roundOf(s, int8(len(s.processes))) }
+
+// roundOf is round for the first processes only.
+func (m *Model) roundOf(s state, processes int8) state {
 	before := s
-	for who := range int8(2) {
+	for who := range processes {
 		s = m.finish(m.apply(s, event{processDecides, who, plainly}))
 		if s.processes[who].known != 0 && m.check(&s) == holds {
 			s = m.apply(s, event{processLists, who, plainly})
