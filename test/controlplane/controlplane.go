@@ -64,7 +64,7 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	for _, configure := range options {
 		configure(environment)
 	}
-	config, err := startWithLazyGC(environment)
+	config, err := startWithRareGC(environment)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane in %s: %w", assets, err), environment.Stop())
 	}
@@ -75,9 +75,9 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	return &ControlPlane{Config: config, Scheme: known, environment: environment, guard: guard}, nil
 }
 
-// startWithLazyGC starts both processes with a garbage collector that runs a
+// startWithRareGC starts both processes with a garbage collector that runs a
 // fourth as often as usual. It is a third of the API server's CPU otherwise.
-func startWithLazyGC(environment *envtest.Environment) (*rest.Config, error) {
+func startWithRareGC(environment *envtest.Environment) (*rest.Config, error) {
 	const variable = "GOGC"
 	if _, isSet := os.LookupEnv(variable); isSet {
 		return environment.Start()
