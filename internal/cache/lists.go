@@ -78,12 +78,18 @@ func (l *listing) query() databricks.ListQuery {
 }
 
 // add adds a page and reports whether it was the last one. It fails if the pages do
-// not end.
-func (l *listing) add(page databricks.ListPage) (complete bool, err error) {
+// not end. Of a cluster that is as before, the copy of before is kept: during a list of
+// many pages there is one copy of each cluster, not two.
+func (l *listing) add(page databricks.ListPage, before map[string]*compute.ClusterDetails) (complete bool, err error) {
 	for i := range page.Clusters {
-		if cluster := &page.Clusters[i]; cluster.ClusterId != "" {
-			l.clusters[cluster.ClusterId] = trimmed(cluster)
+		if page.Clusters[i].ClusterId == "" {
+			continue
 		}
+		cluster := trimmed(&page.Clusters[i])
+		if same := before[cluster.ClusterId]; sameCluster(same, cluster) {
+			cluster = same
+		}
+		l.clusters[cluster.ClusterId] = cluster
 	}
 	l.pages++
 	l.backoff.succeeded()
@@ -127,7 +133,7 @@ func (c *cache) beginList(priority ratelimit.Priority, now time.Time) {
 
 // addPage adds a page to the list in progress.
 func (c *cache) addPage(l *listing, page databricks.ListPage, now time.Time) error {
-	complete, err := l.add(page)
+	complete, err := l.add(page, c.lists.clusters)
 	switch {
 	case err != nil:
 		c.dropList(err, now)
