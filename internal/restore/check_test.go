@@ -7,11 +7,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/restore"
@@ -30,6 +32,9 @@ func (v *versions) List(ctx context.Context, list client.ObjectList, options ...
 	applied := (&client.ListOptions{}).ApplyOptions(options)
 	if _, bounded := ctx.Deadline(); !bounded || applied.Limit != 1 || applied.Namespace != v.namespace {
 		return errors.New("an unbounded look, or one elsewhere")
+	}
+	if list.GetObjectKind().GroupVersionKind() != v1alpha1.GroupVersion.WithKind("DatabricksClusterList") {
+		return errors.New("a look at another kind")
 	}
 	answer := v.answers[min(v.looks, len(v.answers)-1)]
 	v.looks++
@@ -50,6 +55,7 @@ func TestCheck(t *testing.T) {
 		"[case-93] an older one after the server's end": {[]string{"100", "", "", "99"}, true},
 		"[case-93] a server that is away":               {[]string{"100", "", "101"}, false},
 		"[case-93] no number":                           {[]string{"100", "abc", "101"}, false},
+		"[case-93] an older one after no number":        {[]string{"abc", "100", "99"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -66,6 +72,53 @@ func TestCheck(t *testing.T) {
 				}
 				g.Expect(store.looks).To(Equal(len(c.answers)))
 				g.Expect(check.NeedLeaderElection()).To(BeFalse())
+			})
+		})
+	}
+}
+
+// silent is a store that does not answer.
+type silent struct {
+	client.Reader
+	ends []time.Duration
+}
+
+func (s *silent) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
+	begin := time.Now()
+	<-ctx.Done()
+	s.ends = append(s.ends, time.Since(begin))
+	return ctx.Err()
+}
+
+func TestALookWithoutAnAnswerEndsAndIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		store := &silent{}
+		ctx, cancel := context.WithTimeout(t.Context(), restore.Every+15*time.Second)
+		defer cancel()
+		g.Expect((&restore.Check{Reader: store, Every: restore.Every}).Start(ctx)).To(Succeed())
+		g.Expect(store.ends).To(Equal([]time.Duration{10 * time.Second, 10 * time.Second}))
+	})
+}
+
+// The informers report the same failure, so it is logged for debugging only.
+func TestALookThatFailsIsLoggedForDebugging(t *testing.T) {
+	for name, c := range map[string]struct {
+		verbosity int
+		want      []string
+	}{
+		"at the level of operation": {0, nil},
+		"at the level of debugging": {1, []string{`"level"=1 "msg"="the version of the API server's store is not known" "error"="the API server is away"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewWithT(t)
+				var lines []string
+				logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{Verbosity: c.verbosity})
+				ctx, cancel := context.WithTimeout(log.IntoContext(t.Context(), logger), restore.Every/2)
+				defer cancel()
+				g.Expect((&restore.Check{Reader: &versions{answers: []string{""}}, Every: restore.Every}).Start(ctx)).To(Succeed())
+				g.Expect(lines).To(Equal(c.want))
 			})
 		})
 	}
@@ -119,6 +172,7 @@ func TestCheckFollowsTheInformers(t *testing.T) {
 	}{
 		"[case-93] an object that is newer than the store":       {several{added: "100"}, true},
 		"[case-93] an object that became newer than the store":   {several{added: "20", updated: "100"}, true},
+		"[case-93] an object of an older version after that":     {several{added: "100", updated: "20"}, true},
 		"[case-93] an object that is as old":                     {several{added: "20", updated: "50"}, false},
 		"[case-93] a list without objects, newer than the store": {empty{version: "100"}, true},
 		"[case-93] a list without objects, as old":               {empty{version: "50"}, false},
@@ -135,6 +189,43 @@ func TestCheckFollowsTheInformers(t *testing.T) {
 				} else {
 					g.Expect(err).NotTo(HaveOccurred())
 				}
+			})
+		})
+	}
+}
+
+// broken has no informer, or one that takes no handler.
+type broken struct {
+	cache.Informers
+	cache.Informer
+	getError, handlerError error
+}
+
+func (b broken) GetInformer(context.Context, client.Object, ...cache.InformerGetOption) (cache.Informer, error) {
+	return b, b.getError
+}
+
+func (b broken) AddEventHandler(toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error) {
+	return nil, b.handlerError
+}
+
+func TestACheckThatCannotFollowTheInformersEndsWithTheCause(t *testing.T) {
+	for name, c := range map[string]struct {
+		informers broken
+		want      string
+	}{
+		"no informer":                  {broken{getError: errors.New("no kind is registered")}, "follow the versions of the objects: no kind is registered"},
+		"an informer that was stopped": {broken{handlerError: errors.New("it has stopped already")}, "follow the versions of the objects: it has stopped already"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &versions{answers: []string{"1"}}
+				ctx, cancel := context.WithTimeout(t.Context(), restore.Every/2)
+				defer cancel()
+				err := (&restore.Check{Reader: store, Informers: c.informers, Every: restore.Every}).Start(ctx)
+				g := NewWithT(t)
+				g.Expect(err).To(MatchError(c.want))
+				g.Expect(store.looks).To(BeZero())
 			})
 		})
 	}
