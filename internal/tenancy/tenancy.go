@@ -56,13 +56,12 @@ func members(spec *v1alpha1.DatabricksClusterSpec) (map[string]any, error) {
 // isSet reports whether a value has a member at a path.
 func isSet(value any, path []string) bool {
 	for _, name := range path {
-		all, ok := value.(map[string]any)
+		all, _ := value.(map[string]any) // other values have no members
+		member, ok := all[name]
 		if !ok {
 			return false
 		}
-		if value, ok = all[name]; !ok {
-			return false
-		}
+		value = member
 	}
 	return true
 }

@@ -23,6 +23,19 @@ func TestViolation(t *testing.T) {
 			v1alpha1.ClusterSpec{PolicyID: "P3"},
 			`spec.policyID "P3" is not permitted: set it to one of P1, P2, as DatabricksWorkspace "prod" requires, or ask your platform team`,
 		},
+		{
+			"another policy than the only one",
+			v1alpha1.DatabricksWorkspaceSpec{AllowedPolicyIDs: []string{"P1"}},
+			v1alpha1.ClusterSpec{PolicyID: "P3"},
+			`spec.policyID "P3" is not permitted: set it to one of P1, as DatabricksWorkspace "prod" requires, or ask your platform team`,
+		},
+		{"any policy where one is required", v1alpha1.DatabricksWorkspaceSpec{RequirePolicy: true}, v1alpha1.ClusterSpec{PolicyID: "P3"}, ""},
+		{
+			"a permitted policy where one is required",
+			v1alpha1.DatabricksWorkspaceSpec{RequirePolicy: true, AllowedPolicyIDs: []string{"P1"}},
+			v1alpha1.ClusterSpec{PolicyID: "P1"},
+			"",
+		},
 		{"no policy where none is required", v1alpha1.DatabricksWorkspaceSpec{AllowedPolicyIDs: []string{"P1"}}, v1alpha1.ClusterSpec{}, ""},
 		{
 			"no policy",
@@ -54,6 +67,12 @@ func TestViolation(t *testing.T) {
 			v1alpha1.ClusterSpec{AWSAttributes: &v1alpha1.AWSAttributes{ZoneID: "auto"}},
 			"",
 		},
+		{
+			"a member of a field that has none",
+			v1alpha1.DatabricksWorkspaceSpec{ForbiddenFields: []string{"clusterName.prefix"}},
+			v1alpha1.ClusterSpec{ClusterName: "etl"},
+			"",
+		},
 	} {
 		t.Run("[S12] "+c.name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -68,6 +87,7 @@ func TestUnknownField(t *testing.T) {
 	for field, want := range map[string]string{
 		"initScripts": "", "sparkConf": "", "awsAttributes.instanceProfileARN": "", "runPolicy": "", "updateStrategy.type": "",
 		"initscripts": "initscripts", "awsAttributes.profile": "awsAttributes.profile", "sparkConf.a": "sparkConf.a", "initScripts.workspace": "initScripts.workspace",
+		"instanceProfileARN": "instanceProfileARN",
 	} {
 		t.Run(field, func(t *testing.T) {
 			NewWithT(t).Expect(UnknownField(&v1alpha1.DatabricksWorkspaceSpec{ForbiddenFields: []string{field}})).To(Equal(want))
