@@ -68,6 +68,27 @@ func TestTrim(t *testing.T) {
 		expected.Annotations = cluster.Annotations
 		g.Expect(cluster).To(Equal(expected))
 	})
+	t.Run("one byte over the limit is oversized, and a field of one KiB is kept and not named [P16]", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := clusterOf(specsize.Limit + 1 - 1024 - 1025)
+		cluster.Spec.CustomTags = map[string]string{"k": strings.Repeat("x", 1023)}
+		cluster.Spec.SparkEnvVars = map[string]string{"K": strings.Repeat("x", 1024)}
+		kept := maps.Clone(cluster.Spec.CustomTags)
+		specsize.Trim(cluster)
+		message, oversized := specsize.Excess(cluster)
+		g.Expect(oversized).To(BeTrue())
+		g.Expect(message).To(Equal("spec is 257 KiB; at most 256 KiB in all: spec.sparkConf has 254 KiB, spec.sparkEnvVars has 2 KiB; shorten them"))
+		g.Expect(cluster.Spec.CustomTags).To(Equal(kept))
+		g.Expect(cluster.Spec.SparkEnvVars).To(Equal(map[string]string{}))
+	})
+	t.Run("a dropped list keeps no memory, and is not nil [P16]", func(t *testing.T) {
+		g := NewWithT(t)
+		cluster := clusterOf(1)
+		cluster.Spec.Libraries = []v1alpha1.Library{{Jar: strings.Repeat("x", specsize.Limit)}}
+		specsize.Trim(cluster)
+		g.Expect(cluster.Spec.Libraries).To(Equal([]v1alpha1.Library{}))
+		g.Expect(cluster.Spec.Libraries).To(HaveCap(0))
+	})
 	t.Run("an oversized policy loses its definition, which the schema cannot limit [P16] [S17]", func(t *testing.T) {
 		g := NewWithT(t)
 		policy := &v1alpha1.DatabricksClusterPolicy{}
