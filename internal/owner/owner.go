@@ -31,20 +31,11 @@ func Of(operator, uid, namespace, name string) Owner {
 // the part before the first hyphen and UID the rest.
 func Parse(tag string) Owner {
 	operator, rest, _ := strings.Cut(tag, "-")
-	if uid, name, ok := cutLast(rest); ok && isName(name) {
-		return Owner{Operator: operator, UID: uid, Name: name}
+	// The groups of a uid have at most 12 digits, so a last one of 16 is no part of it.
+	if at := strings.LastIndexByte(rest, '-'); at >= 0 && isName(rest[at+1:]) {
+		return Owner{Operator: operator, UID: rest[:at], Name: rest[at+1:]}
 	}
 	return Owner{Operator: operator, UID: rest}
-}
-
-// cutLast cuts a text at its last hyphen. The groups of a uid have at most 12 digits, so
-// the last group of 16 is no part of one.
-func cutLast(text string) (before, after string, ok bool) {
-	at := strings.LastIndexByte(text, '-')
-	if at < 0 {
-		return "", "", false
-	}
-	return text[:at], text[at+1:], true
 }
 
 func isName(text string) bool {
