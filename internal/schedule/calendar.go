@@ -3,8 +3,6 @@ package schedule
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 	_ "time/tzdata" // the time zones of an image that has none
@@ -30,12 +28,8 @@ type span struct {
 // clock is a time of a day in minutes, 0 to 24*60.
 type clock int
 
-// date is a date of the proleptic Gregorian calendar.
-type date struct {
-	year  int
-	month time.Month
-	day   int
-}
+// date is midnight UTC of a date of the proleptic Gregorian calendar.
+type date struct{ time.Time }
 
 // State is the state of a calendar at an instant.
 type State struct {
@@ -66,7 +60,7 @@ func OfSchedule(declared *v1alpha1.Schedule) (Calendar, error) {
 		if err != nil {
 			return Calendar{}, fmt.Errorf("spec.schedule.exceptDates[%d] %q is not a date such as 2026-12-25", i, text)
 		}
-		calendar.closed = append(calendar.closed, dateOf(day))
+		calendar.closed = append(calendar.closed, date{day})
 	}
 	return calendar, nil
 }
@@ -117,16 +111,14 @@ var weekdays = []v1alpha1.Weekday{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat
 const endOfDay = clock(24 * 60)
 
 func parseClock(text string) (clock, error) {
-	hours, minutes, found := strings.Cut(text, ":")
-	hour, errHour := strconv.Atoi(hours)
-	minute, errMinute := strconv.Atoi(minutes)
-	parsed := clock(hour*60 + minute)
-	isValid := found && errHour == nil && errMinute == nil && len(text) == len("00:00") &&
-		hour >= 0 && minute >= 0 && minute < 60 && parsed <= endOfDay
-	if !isValid {
+	if text == "24:00" {
+		return endOfDay, nil
+	}
+	parsed, err := time.Parse("15:04", text)
+	if err != nil || len(text) != len("15:04") { // Parse takes 7:30 as well
 		return 0, fmt.Errorf("%q is not a time such as 07:30", text)
 	}
-	return parsed, nil
+	return clock(parsed.Hour()*60 + parsed.Minute()), nil
 }
 
 // locations has the time zones that were loaded, by name. Only existing names are stored,
@@ -148,7 +140,8 @@ func locationOf(name string) (*time.Location, error) {
 	return location, nil
 }
 
+// dateOf returns the date that the clocks of a time's location show.
 func dateOf(t time.Time) date {
 	year, month, day := t.Date()
-	return date{year, month, day}
+	return date{time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
 }

@@ -47,6 +47,12 @@ func TestTheStateOfACalendar(t *testing.T) {
 	always := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("00:00", "24:00")}}
 	alwaysClosed := always
 	alwaysClosed.ExceptDates = []string{"2026-12-25", "2020-01-01"}
+	holidays := always
+	for day := 10; day <= 21; day++ {
+		holidays.ExceptDates = append(holidays.ExceptDates, fmt.Sprintf("2026-12-%02d", day))
+	}
+	oneDate, farDate := always, always
+	oneDate.ExceptDates, farDate.ExceptDates = []string{"2027-12-25"}, []string{"2028-03-01"}
 	joined := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "12:00", "Mon"), hours("12:00", "16:00", "Mon"), hours("10:00", "11:00", "Mon")}}
 	sydney := v1alpha1.Schedule{TimeZone: "Australia/Lord_Howe", Up: []v1alpha1.WeeklySpan{hours("01:40", "02:20", "Sun")}}
 	for name, tc := range map[string]struct {
@@ -60,6 +66,7 @@ func TestTheStateOfACalendar(t *testing.T) {
 		"at the end":                {office, "2026-11-27T19:00+01:00", "2026-11-27T19:00+01:00", "2026-11-30T07:30+01:00", false},
 		"weekend, from elsewhere":   {office, "2026-11-28T23:00-08:00", "2026-11-27T19:00+01:00", "2026-11-30T07:30+01:00", false},
 		"closed dates":              {closed, "2026-12-23T19:30+01:00", "2026-12-23T19:00+01:00", "2026-12-28T07:30+01:00", false},
+		"after closed dates":        {closed, "2026-12-28T08:00+01:00", "2026-12-28T07:30+01:00", "2026-12-28T19:00+01:00", true},
 		"over midnight, before":     {night, "2026-11-27T21:59Z", "2026-11-21T06:00Z", "2026-11-27T22:00Z", false},
 		"over midnight, after":      {night, "2026-11-28T05:59Z", "2026-11-27T22:00Z", "2026-11-28T06:00Z", true},
 		"over midnight into a date": {nightClosed, "2026-11-27T23:00Z", "2026-11-27T22:00Z", "2026-11-28T00:00Z", true},
@@ -67,6 +74,10 @@ func TestTheStateOfACalendar(t *testing.T) {
 		"always":                    {always, "2026-11-28T01:00Z", "", "", true},
 		"always, but":               {alwaysClosed, "2026-11-28T01:00Z", "", "2026-12-25T00:00Z", true},
 		"always, at the date":       {alwaysClosed, "2026-12-25T12:00Z", "2026-12-25T00:00Z", "2026-12-26T00:00Z", false},
+		"always, but in 392 days":   {oneDate, "2026-11-28T01:00Z", "", "2027-12-25T00:00Z", true},
+		"always, but in 459 days":   {farDate, "2026-11-28T01:00Z", "", "", true},
+		"first of twelve dates":     {holidays, "2026-12-10T01:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
+		"last of twelve dates":      {holidays, "2026-12-21T23:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
 		"touching and overlapping":  {joined, "2026-11-30T10:30Z", "2026-11-30T08:00Z", "2026-11-30T16:00Z", true},
 		"clocks forward, before":    {office, "2026-03-27T20:00+01:00", "2026-03-27T19:00+01:00", "2026-03-30T07:30+02:00", false},
 		"clocks back, before":       {office, "2026-10-23T20:00+02:00", "2026-10-23T19:00+02:00", "2026-10-26T07:30+01:00", false},
@@ -100,6 +111,7 @@ func TestTimesThatAClockChangeSkipsOrRepeats(t *testing.T) {
 		"half an hour is skipped":     {"Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-03T15:30Z"},
 		"half an hour is repeated":    {"Australia/Lord_Howe", "2026-04-05T01:45", "2026-04-04T14:45Z"},
 		"a day is skipped, Samoa":     {"Pacific/Apia", "2011-12-30T12:00", "2011-12-30T10:00Z"},
+		"skipped by the last change":  {"Asia/Pyongyang", "2018-05-04T23:45", "2018-05-04T15:00Z"},
 		"no changes":                  {"Asia/Kolkata", "2026-03-29T02:30", "2026-03-28T21:00Z"},
 		"UTC":                         {"", "2026-03-29T02:30", "2026-03-29T02:30Z"},
 	} {
@@ -212,6 +224,10 @@ func TestInvalidCalendars(t *testing.T) {
 	} {
 		_, err := OfSchedule(&declared)
 		NewWithT(t).Expect(err).To(MatchError(HavePrefix(want)))
+	}
+	for _, from := range []string{"", "24:0", "24:01", "+7:30", "-1:30", "ab:30", "07:ab", "07:-1", "07:60", "07-30", "07:30 ", "07:300"} {
+		_, err := OfSchedule(&v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours(from, "19:00")}})
+		NewWithT(t).Expect(err).To(MatchError(fmt.Sprintf("spec.schedule.up[0].from %q is not a time such as 07:30", from)))
 	}
 	_, err := OfWindows([]v1alpha1.UpdateWindow{{WeeklySpan: valid}, {WeeklySpan: valid, TimeZone: "Mars"}})
 	NewWithT(t).Expect(err).To(MatchError(HavePrefix(`spec.updateStrategy.windows[1].timeZone "Mars" is no time zone`)))

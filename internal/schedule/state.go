@@ -58,7 +58,7 @@ func (c Calendar) hours(first, last time.Time) []interval {
 	for _, s := range c.spans {
 		// A span of the day before may pass midnight.
 		for d := dateOf(first.In(s.location).Add(-day)); !s.at(d, 0).After(last); d = d.next() {
-			if !s.days[d.weekday()] {
+			if !s.days[d.Weekday()] {
 				continue
 			}
 			hours := interval{s.at(d, s.from), s.at(d, s.to)}
@@ -82,24 +82,18 @@ func (c Calendar) closedDates() []interval {
 
 func (s span) at(d date, of clock) time.Time { return instant(d, of, s.location) }
 
-func (d date) next() date {
-	return dateOf(time.Date(d.year, d.month, d.day+1, 12, 0, 0, 0, time.UTC))
-}
-
-func (d date) weekday() time.Weekday {
-	return time.Date(d.year, d.month, d.day, 12, 0, 0, 0, time.UTC).Weekday()
-}
+func (d date) next() date { return date{d.AddDate(0, 0, 1)} }
 
 // instant returns the instant at which clocks of a location show a time. If a change of
 // the clocks skips the time, it is the instant of the change, and if the change repeats
 // the time, it is the first of the two.
 func instant(d date, of clock, location *time.Location) time.Time {
-	// time.Date takes either side of a change, so both are tried here.
-	wall := time.Date(d.year, d.month, d.day, 0, int(of), 0, 0, time.UTC)
-	guess := time.Date(d.year, d.month, d.day, 0, int(of), 0, 0, location)
-	begin, end := guess.ZoneBounds()
+	// The instant is less than a day from the same time of UTC, so a change between the two
+	// is the next one on either side of it. The offsets of both sides are tried.
+	wall := d.Add(time.Duration(of) * time.Minute)
+	begin, end := wall.In(location).ZoneBounds()
 	var offsets []int
-	for _, side := range []time.Time{begin.Add(-time.Second), guess, end} {
+	for _, side := range []time.Time{begin.Add(-time.Second), wall, end} {
 		if !side.IsZero() {
 			_, offset := side.In(location).Zone()
 			offsets = append(offsets, offset)
@@ -113,19 +107,12 @@ func instant(d date, of clock, location *time.Location) time.Time {
 			return candidate.In(location)
 		}
 	}
-	// No instant shows the time. The change that skipped it is on one side of the guess.
-	if distance(begin, guess) < distance(end, guess) {
+	// No instant shows the time: the change that is nearer skipped it. A zone without a bound
+	// has the zero time, which is as far away as a duration can say.
+	if begin.Sub(wall).Abs() < end.Sub(wall).Abs() {
 		return begin
 	}
 	return end
-}
-
-// distance returns the time between two instants; a zone without a bound is far away.
-func distance(bound, from time.Time) time.Duration {
-	if bound.IsZero() {
-		return horizon
-	}
-	return bound.Sub(from).Abs()
 }
 
 // union returns the intervals in order, with those that overlap or touch joined.
@@ -147,7 +134,7 @@ func union(of []interval) []interval {
 	return joined
 }
 
-// subtract returns the parts of intervals that are outside of others.
+// subtract returns the parts of intervals that are outside of others, which are in order.
 func subtract(from, others []interval) []interval {
 	var rest []interval
 	for _, part := range from {
@@ -159,9 +146,6 @@ func subtract(from, others []interval) []interval {
 				rest = append(rest, interval{part.begin, other.begin})
 			}
 			part.begin = other.end
-			if !part.begin.Before(part.end) {
-				break
-			}
 		}
 		if part.begin.Before(part.end) {
 			rest = append(rest, part)
