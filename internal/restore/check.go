@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -42,9 +43,19 @@ type Check struct {
 
 	// followed is the informer; nil: none.
 	followed cache.Informer
-	// mu guards newest.
-	mu     sync.Mutex
-	newest string
+	// missing is the newest object of the last look, if the store did not have it.
+	missing object
+	// mu guards the fields below: the newest version, and the object of the informer with
+	// the newest version; without a version there is none.
+	mu           sync.Mutex
+	newest       string
+	newestObject object
+}
+
+// object is one version of an object.
+type object struct {
+	client.ObjectKey
+	version string
 }
 
 // Start looks until ctx ends or the store went back in time, which is ErrRestored. A look
@@ -70,9 +81,20 @@ func (c *Check) Start(ctx context.Context) error {
 // NeedLeaderElection lets standbys look as well, since their informers are as old.
 func (c *Check) NeedLeaderElection() bool { return false }
 
+// look compares the version of the store, and that of the newest object. The first may be
+// newer again, by what others wrote since the restore.
 func (c *Check) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	err := errors.Join(c.lookAtStore(ctx), c.lookAtNewestObject(ctx))
+	if err != nil && !errors.Is(err, ErrRestored) {
+		log.FromContext(ctx).V(1).Info("the version of the API server's store is not known", "error", err.Error())
+		return nil
+	}
+	return err
+}
+
+func (c *Check) lookAtStore(ctx context.Context) error {
 	if synced, ok := c.followed.(interface{ LastSyncResourceVersion() string }); ok {
 		// Read before the list, which is at least as new: what the informer has may come
 		// from a list without objects.
@@ -83,13 +105,36 @@ func (c *Check) look(ctx context.Context) error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind + "List"))
 	if err := c.Reader.List(ctx, list, client.InNamespace(c.Namespace), client.Limit(1)); err != nil {
-		log.FromContext(ctx).V(1).Info("the version of the API server's store is not known", "error", err.Error())
-		return nil
+		return err //nolint:wrapcheck // it is logged
 	}
 	if IsOlder(list.ResourceVersion, before) {
 		return fmt.Errorf("%w (version %s after %s)", ErrRestored, list.ResourceVersion, before)
 	}
 	c.see(list.ResourceVersion)
+	return nil
+}
+
+// lookAtNewestObject compares the newest object of the informer with the one of the store.
+// One that is missing was deleted, which the informer may not know yet; at the next look it
+// does, unless it follows a store that is no more.
+func (c *Check) lookAtNewestObject(ctx context.Context) error {
+	known, missing := c.newestSeen(), c.missing
+	c.missing = object{}
+	if known.version == "" {
+		return nil
+	}
+	stored := &metav1.PartialObjectMetadata{}
+	stored.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind))
+	switch err := c.Reader.Get(ctx, known.ObjectKey, stored); {
+	case apierrors.IsNotFound(err) && missing == known:
+		return fmt.Errorf("%w (%s of version %s is missing)", ErrRestored, known.ObjectKey, known.version)
+	case apierrors.IsNotFound(err):
+		c.missing = known
+	case err != nil:
+		return err //nolint:wrapcheck // it is logged
+	case IsOlder(stored.ResourceVersion, known.version):
+		return fmt.Errorf("%w (%s has version %s after %s)", ErrRestored, known.ObjectKey, stored.ResourceVersion, known.version)
+	}
 	return nil
 }
 
@@ -104,8 +149,9 @@ func (c *Check) follow(ctx context.Context) error {
 	}
 	c.followed = informer
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { c.seeObject(object) },
-		UpdateFunc: func(_, object any) { c.seeObject(object) },
+		AddFunc:    c.seeObject,
+		UpdateFunc: func(_, brought any) { c.seeObject(brought) },
+		DeleteFunc: c.forgetObject,
 	})
 	if err != nil {
 		return fmt.Errorf("follow the versions of the objects: %w", err)
@@ -113,10 +159,41 @@ func (c *Check) follow(ctx context.Context) error {
 	return nil
 }
 
-func (c *Check) seeObject(object any) {
-	if known, ok := object.(client.Object); ok {
-		c.see(known.GetResourceVersion())
+func (c *Check) seeObject(brought any) {
+	known, ok := brought.(client.Object)
+	if !ok {
+		return
 	}
+	c.see(known.GetResourceVersion())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	is := object{client.ObjectKeyFromObject(known), known.GetResourceVersion()}
+	if c.newestObject.version == "" && isVersion(is.version) || IsOlder(c.newestObject.version, is.version) || is.ObjectKey == c.newestObject.ObjectKey {
+		c.newestObject = is
+	}
+}
+
+// forgetObject ends the comparison of an object that was deleted.
+func (c *Check) forgetObject(gone any) {
+	if unseen, ok := gone.(toolscache.DeletedFinalStateUnknown); ok {
+		gone = unseen.Obj
+	}
+	known, ok := gone.(client.Object)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.newestObject.ObjectKey == client.ObjectKeyFromObject(known) {
+		c.newestObject = object{}
+	}
+}
+
+// newestSeen returns the newest object; without a version there is none.
+func (c *Check) newestSeen() object {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newestObject
 }
 
 // see keeps the newest version.
