@@ -28,6 +28,9 @@ type successions struct {
 	leftAt map[string]left
 	// cleared are the objects whose adoption policy was changed, by uid.
 	cleared map[string]bool
+	// taken are the clusters whose owner tag a later object of the name replaced by its
+	// own, with the former tag: if a restore brings the former object back, it finds none.
+	taken map[string]string
 }
 
 type left struct {
@@ -36,7 +39,7 @@ type left struct {
 }
 
 func newSuccessions() successions {
-	return successions{forcedAt: map[string]time.Time{}, leftAt: map[string]left{}, cleared: map[string]bool{}}
+	return successions{forcedAt: map[string]time.Time{}, leftAt: map[string]left{}, cleared: map[string]bool{}, taken: map[string]string{}}
 }
 
 // isForced reports whether an object was removed without its deletion policy.
@@ -109,6 +112,34 @@ func (c *checks) adoptedByName(cluster simulator.Record) (key, document, bool) {
 		}
 	}
 	return key{}, nil, false
+}
+
+// takes notes that an object replaces the owner tag of an earlier object of its name.
+func (c *checks) takes(update sent) {
+	cluster, known := c.workspace.Cluster(update.ClusterID)
+	tag := update.ownerTag()
+	if !known || !cluster.Exists() || tag == "" || tag == cluster.Owner {
+		return
+	}
+	_, object, found := c.server.byUID(owner.Parse(tag).UID)
+	if !found || !c.isSuccessor(object, cluster.Owner) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.successions.taken[cluster.ID] = cluster.Owner
+}
+
+// takenFrom returns how many clusters carry the tag of another object now.
+func (c *checks) takenFrom(tag string) (count int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, former := range c.successions.taken {
+		if former == tag {
+			count++
+		}
+	}
+	return count
 }
 
 // afterAdoption checks that no object has the cluster of a living owner, and that no two

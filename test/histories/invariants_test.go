@@ -98,6 +98,15 @@ type sent struct {
 	ClusterID        string            `json:"cluster_id"`
 	IdempotencyToken string            `json:"idempotency_token"`
 	CustomTags       map[string]string `json:"custom_tags"`
+	// Cluster has the members of clusters/update.
+	Cluster struct {
+		CustomTags map[string]string `json:"custom_tags"`
+	} `json:"cluster"`
+}
+
+// ownerTag returns the owner tag that an update sets; "" if it sets none.
+func (s *sent) ownerTag() string {
+	return s.CustomTags[simulator.DefaultOwnerTag] + s.Cluster.CustomTags[simulator.DefaultOwnerTag]
 }
 
 // arrives checks a request when it arrives at the workspace, before its effect.
@@ -141,6 +150,7 @@ func (c *checks) arrives(r *http.Request) {
 	if id, found := strings.CutPrefix(endpoint, "permissions/clusters/"); found {
 		body.ClusterID = id
 	}
+	c.takes(body)
 	c.changes(r, endpoint, body.ClusterID)
 }
 
@@ -219,7 +229,7 @@ func (c *checks) since(at key) time.Duration {
 // afterStep checks what must hold at any time.
 func (c *checks) afterStep() {
 	for owner, most := range c.workspace.MaxClustersByOwner() {
-		if owner != "" && owner != foreignOwner && most > 1 {
+		if owner != "" && owner != foreignOwner && most > 1+c.takenFrom(owner) {
 			c.violated(fmt.Sprintf("[R2] %d clusters at a time of the owner %s", most, owner))
 		}
 	}
