@@ -28,7 +28,12 @@ type ControlPlane struct {
 	Scheme      *runtime.Scheme
 	environment *envtest.Environment
 	guard       *guard
+	// directory has the started programs.
+	directory string
 }
+
+// programs are the programs of a control plane.
+var programs = []string{"kube-apiserver", "etcd"}
 
 // WithServiceAccounts enables the service account admission plugin, which
 // envtest disables. Suites that start kube-controller-manager need it, because
@@ -48,12 +53,16 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
+	directory, err := rarelyCollected(assets)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(directory))
+	}
 	known := runtime.NewScheme()
 	if err := errors.Join(scheme.AddToScheme(known), v1alpha1.AddToScheme(known)); err != nil {
 		return nil, fmt.Errorf("make a scheme: %w", err)
 	}
 	environment := &envtest.Environment{
-		BinaryAssetsDirectory: assets,
+		BinaryAssetsDirectory: directory,
 		CRDDirectoryPaths:     []string{filepath.Join(repository, "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 		UseExistingCluster:    new(false), // overrides the environment
@@ -64,35 +73,21 @@ func Start(options ...func(*envtest.Environment)) (*ControlPlane, error) {
 	for _, configure := range options {
 		configure(environment)
 	}
-	config, err := startWithRareGC(environment)
+	config, err := environment.Start()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the control plane in %s: %w", assets, err), environment.Stop())
+		return nil, errors.Join(fmt.Errorf("start the control plane in %s: %w", assets, err), environment.Stop(), os.RemoveAll(directory))
 	}
 	guard, err := newGuard()
 	if err != nil {
-		return nil, errors.Join(err, environment.Stop())
+		return nil, errors.Join(err, environment.Stop(), os.RemoveAll(directory))
 	}
-	return &ControlPlane{Config: config, Scheme: known, environment: environment, guard: guard}, nil
-}
-
-// startWithRareGC starts both processes with a garbage collector that runs a
-// fourth as often as usual. It is a third of the API server's CPU otherwise.
-func startWithRareGC(environment *envtest.Environment) (*rest.Config, error) {
-	const variable = "GOGC"
-	if _, isSet := os.LookupEnv(variable); isSet {
-		return environment.Start()
-	}
-	if err := os.Setenv(variable, "400"); err != nil {
-		return nil, fmt.Errorf("set %s of the control plane: %w", variable, err)
-	}
-	config, err := environment.Start()
-	return config, errors.Join(err, os.Unsetenv(variable))
+	return &ControlPlane{Config: config, Scheme: known, environment: environment, guard: guard, directory: directory}, nil
 }
 
 // Stop stops both processes.
 func (c *ControlPlane) Stop() error {
 	defer c.guard.dismiss()
-	if err := c.environment.Stop(); err != nil {
+	if err := errors.Join(c.environment.Stop(), os.RemoveAll(c.directory)); err != nil {
 		return fmt.Errorf("stop the control plane: %w", err)
 	}
 	return nil
@@ -145,7 +140,7 @@ func binaries(repository string) (string, error) {
 	if assets == "" {
 		assets = filepath.Join(repository, "bin", "k8s")
 	}
-	for _, binary := range []string{"kube-apiserver", "etcd"} {
+	for _, binary := range programs {
 		if _, err := os.Stat(filepath.Join(assets, binary)); err != nil { //nolint:gosec // the environment is the developer's own
 			return "", fmt.Errorf("%w (%w)", ErrNotBuilt, err)
 		}
