@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 	"github.com/databricks-operator/databricks-operator/internal/simulator"
 )
 
@@ -195,13 +196,18 @@ func specLike(spec map[string]any, model, object *v1alpha1.DatabricksCluster) ma
 	if tags, ok := spec["custom_tags"].(map[string]any); ok {
 		tags = maps.Clone(tags)
 		for key, value := range tags {
-			if text, ok := value.(string); ok {
-				tags[key] = strings.ReplaceAll(text, string(model.UID), string(object.UID))
+			if value == tagOf(model) {
+				tags[key] = tagOf(object)
 			}
 		}
 		other["custom_tags"] = tags
 	}
 	return other
+}
+
+// tagOf returns the owner tag of an object's cluster.
+func tagOf(object *v1alpha1.DatabricksCluster) string {
+	return owner.Of(operatorID, string(object.UID), object.Namespace, object.Name).Tag()
 }
 
 // statusLike returns the model's status for another object and its cluster.

@@ -38,6 +38,14 @@ func init() {
 		pprof.Lookup("allocs").WriteTo(allocations, 0)
 		allocations.Close()
 	})
+	go func() {
+		for minute := 1; ; minute++ {
+			time.Sleep(time.Minute)
+			heap := file(fmt.Sprintf("heap-%%d", minute))
+			pprof.Lookup("heap").WriteTo(heap, 0)
+			heap.Close()
+		}
+	}()
 }
 `
 
