@@ -43,8 +43,8 @@ type Attempts struct {
 	// which began at baseAt or later.
 	base   string
 	baseAt time.Time
-	// adviceFor is the generation that must be compared with the catalog, and advised the
-	// last one that was.
+	// adviceFor is the last generation that this process found not to be evaluated, and
+	// advised the last one that was compared with the catalog.
 	adviceFor, advised int64
 	hold               managed.HeldStep
 }
@@ -76,14 +76,13 @@ type Attempt struct {
 
 // Seen returns the attempts after the object was read.
 func (a Attempts) Seen(cluster *v1alpha1.DatabricksCluster, now time.Time) Attempts {
-	if a.generation != cluster.Generation || a.GenerationSeenAt.IsZero() {
+	if a.generation != cluster.Generation {
 		a.generation, a.GenerationSeenAt = cluster.Generation, now
 	}
 	if a.DeletionSeenAt.IsZero() && !cluster.DeletionTimestamp.IsZero() {
 		a.DeletionSeenAt = now
 	}
-	evaluated := cluster.Status.ObservedGeneration == cluster.Generation
-	if !evaluated && a.adviceFor != cluster.Generation && a.advised != cluster.Generation {
+	if cluster.Status.ObservedGeneration != cluster.Generation {
 		a.adviceFor = cluster.Generation
 	}
 	return a.seenCreation(cluster.Status.Creation, now)
@@ -99,8 +98,7 @@ func (a Attempts) seenCreation(creation *v1alpha1.CreationIntent, now time.Time)
 	if creation.Token != "" {
 		this = fmt.Sprint(creation.Incarnation, "/", creation.Attempt)
 	}
-	same := a.creation == this || creation.Token == "" && strings.HasPrefix(a.creation, this+"/")
-	if a.CreationSeenAt.IsZero() || !same {
+	if a.creation != this && !strings.HasPrefix(a.creation, this+"/") {
 		a.creation, a.CreationSeenAt = this, now
 	}
 	return a
@@ -166,13 +164,15 @@ func (a Attempts) WithSearch(needed SearchNeed, now time.Time) Attempts {
 
 // Advised returns the attempts once this generation was compared with the catalog.
 func (a Attempts) Advised(generation int64) Attempts {
-	a.adviceFor, a.advised = 0, generation
+	a.advised = generation
 	return a
 }
 
 // NeedsAdvice reports whether a generation must still be compared with the catalog of the
 // workspace. A generation that was evaluated before this process started is not compared.
-func (a Attempts) NeedsAdvice(generation int64) bool { return a.adviceFor == generation }
+func (a Attempts) NeedsAdvice(generation int64) bool {
+	return a.adviceFor == generation && a.advised != generation
+}
 
 // Held returns the attempts while a reason prevents a step from being sent, and the reason
 // that the conditions report; see managed.HeldStep.

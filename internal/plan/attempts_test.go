@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
@@ -85,6 +86,19 @@ func TestTheTimesOfFirstObservationAreKept(t *testing.T) {
 		in.Cluster.Status.Creation.Attempt++
 		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).CreationSeenAt).To(Equal(noon.Add(time.Minute)))
 	})
+	t.Run("the id of another incarnation is stored", func(t *testing.T) {
+		in := situation(pendingSince(noon))
+		in.Cluster.Status.Creation.Token, in.Cluster.Status.Creation.Incarnation = "", 33
+		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).CreationSeenAt).To(Equal(noon.Add(time.Minute)))
+	})
+	t.Run("a token without a deadline", func(t *testing.T) {
+		in := situation(pendingSince(noon))
+		in.Cluster.Status.Creation.NotAfter = nil
+		NewWithT(t).Expect(attempts.Seen(in.Cluster, noon.Add(time.Minute)).CreationSeenAt).To(Equal(noon))
+	})
+	t.Run("it is not deleted", func(t *testing.T) {
+		NewWithT(t).Expect(Attempts{}.Seen(situation().Cluster, noon).DeletionSeenAt).To(BeZero())
+	})
 	t.Run("the cluster was seen", func(t *testing.T) {
 		in := situation()
 		in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 3}
@@ -103,10 +117,127 @@ func TestAdviceIsForNewSpecificationsOnce(t *testing.T) {
 	newGeneration(&in)
 	attempts := Attempts{}.Seen(in.Cluster, noon)
 	g.Expect(attempts.NeedsAdvice(2)).To(BeTrue())
+	g.Expect(attempts.Advised(2).Seen(in.Cluster, noon).NeedsAdvice(2)).To(BeFalse(), "its status is not written yet")
 	in.Cluster.Status.ObservedGeneration = 2
 	attempts = attempts.Seen(in.Cluster, noon)
 	g.Expect(attempts.NeedsAdvice(2)).To(BeTrue(), "the catalog has not been read yet")
-	g.Expect(attempts.Advised(2).Seen(in.Cluster, noon).NeedsAdvice(2)).To(BeFalse())
+	advised := attempts.Advised(2)
+	g.Expect(advised.Seen(in.Cluster, noon).NeedsAdvice(2)).To(BeFalse())
+	g.Expect(advised.GenerationSeenAt).To(Equal(noon))
+	in.Cluster.Generation = 3
+	g.Expect(advised.Seen(in.Cluster, noon).NeedsAdvice(3)).To(BeTrue(), "the next edit")
+}
+
+func TestAWaitThatEndsKeepsTheOtherAttempts(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(did(StepStart, time.Minute))
+	held, _, _ := in.Attempts.Held(in.Cluster, StepUpdate, managed.Hold{Reason: "RateLimited"}, noon)
+	g.Expect(held.NotHeld()).To(Equal(in.Attempts))
+}
+
+func TestCorrectionsThatWereNotStoredCount(t *testing.T) {
+	stored := []v1alpha1.Correction{{Subject: SubjectPin, Count: 4, CorrectedTime: ago(0)}}
+	unstored := []v1alpha1.Correction{{Subject: SubjectSize, Count: 5, CorrectedTime: ago(0)}}
+	for name, row := range map[string]struct {
+		unstored []v1alpha1.Correction
+		want     string
+	}{
+		"[case-90] all were stored":                 {nil, SubjectPin},
+		"[case-90] the status could not be written": {unstored, SubjectSize},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, is("RUNNING"), compared)
+			in.Cluster.Status.Corrections, in.Attempts.Unstored = stored, row.unstored
+			plan := Make(in)
+			g.Expect(plan.Contended).To(HaveLen(1))
+			g.Expect(plan.Contended[0].Subject).To(Equal(row.want))
+		})
+	}
+}
+
+func TestReadsFromBeforeAStepThatMayHaveChangedTheClusterAreOutdated(t *testing.T) {
+	for name, row := range map[string]struct {
+		attempt change
+		after   time.Time
+	}{
+		"no step":                             {unchanged, time.Time{}},
+		"[case-61] a step":                    {did(StepStart, time.Minute), before},
+		"the cluster was in another state":    {failed(StepStart, databricks.ClassBusy, time.Minute), before},
+		"the cluster was gone":                {failed(StepStart, databricks.ClassMissing, time.Minute), before},
+		"the answer was lost":                 {failed(StepStart, databricks.ClassAmbiguous, time.Minute), before},
+		"a refusal, the cluster is as it was": {failed(StepStart, databricks.ClassForbidden, time.Minute), time.Time{}},
+		"too many requests, it is as it was":  {failed(StepStart, databricks.ClassThrottled, time.Minute), time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read := cache.Observation{Presence: cache.Present}
+			NewWithT(t).Expect(ReadAfter(needsOf(row.attempt), read, nil, limits)).To(Equal(row.after))
+		})
+	}
+}
+
+func TestThePinThatThisProcessSet(t *testing.T) {
+	failure := &managed.Failure{Class: databricks.ClassForbidden}
+	for name, row := range map[string]struct {
+		attempts []Attempt
+		pinned   bool
+		at       time.Time
+	}{
+		"none":                         {nil, false, time.Time{}},
+		"pinned":                       {[]Attempt{{Step: StepPin, At: before}}, true, before},
+		"unpinned":                     {[]Attempt{{Step: StepUnpin, At: before}}, false, before},
+		"pinned again":                 {[]Attempt{{Step: StepUnpin, At: before}, {Step: StepPin, At: after}}, true, after},
+		"unpinned again":               {[]Attempt{{Step: StepPin, At: before}, {Step: StepUnpin, At: after}}, false, after},
+		"pinned, unpinning is refused": {[]Attempt{{Step: StepPin, At: before}, {Step: StepUnpin, At: after, Failure: failure}}, true, before},
+		"pinning is refused":           {[]Attempt{{Step: StepPin, At: before, Failure: failure}}, false, time.Time{}},
+	} {
+		t.Run("[case-46] "+name, func(t *testing.T) {
+			var attempts Attempts
+			for _, one := range row.attempts {
+				attempts = attempts.RecordedSideStep(one)
+			}
+			pinned, at := attempts.Pinned()
+			g := NewWithT(t)
+			g.Expect(pinned).To(Equal(row.pinned))
+			g.Expect(at).To(Equal(row.at))
+		})
+	}
+}
+
+func TestARestartThatIsNext(t *testing.T) {
+	based := func(in *Input) { in.Attempts = in.Attempts.WithBase([]drift.Difference{{Path: "/spark_conf/a"}}, noon) }
+	reread := func(in *Input) { in.Attempts = in.Attempts.Reread(noon) }
+	requested := func(verb string, phase v1alpha1.RequestPhase) change {
+		return func(in *Input) {
+			in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: verb + "@1"}
+			in.Cluster.Status.Request = &v1alpha1.RequestStatus{Value: verb + "@1", Phase: phase}
+		}
+	}
+	for name, row := range map[string]struct {
+		changes []change
+		want    bool
+	}{
+		"nothing is":                     {nil, false},
+		"an update waits for its GET":    {[]change{based}, true},
+		"a request to read again":        {[]change{reread}, false},
+		"a request to restart":           {[]change{requested("restart", v1alpha1.RequestAccepted)}, true},
+		"one that was carried out":       {[]change{requested("restart", v1alpha1.RequestInProgress)}, false},
+		"a request to start":             {[]change{requested("start", v1alpha1.RequestAccepted)}, false},
+		"a restart after a reread":       {[]change{reread, requested("restart", v1alpha1.RequestAccepted)}, true},
+		"the update was sent since then": {[]change{based, func(in *Input) { in.Attempts = in.Attempts.Recorded(Attempt{Step: StepUpdate}) }}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := situation(append([]change{owning, is("RUNNING")}, row.changes...)...)
+			NewWithT(t).Expect(RestartIsNext(in.Cluster, in.Attempts)).To(Equal(row.want))
+		})
+	}
+}
+
+func TestAComparisonFromBeforeAStepIsNotUsed(t *testing.T) {
+	g := NewWithT(t)
+	attempts := Attempts{}.WithComparison(Comparison{Compared: ComparedSpec{Effective: "x", SpecAt: noon}})
+	g.Expect(attempts.Recorded(Attempt{Step: StepUpdate}).Compared).To(Equal(ComparedSpec{}), "[case-62]")
+	g.Expect(attempts.RecordedSideStep(Attempt{Step: StepPin}).Compared.Effective).To(Equal("x"))
 }
 
 func TestAnUpdateIsBasedOnItsOwnGET(t *testing.T) {
