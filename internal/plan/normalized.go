@@ -1,12 +1,12 @@
 package plan
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"reflect"
 	"slices"
-	"sort"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -59,15 +59,12 @@ func SplitNormalized(in NormalizedInput) (differences, normalized []drift.Differ
 		}
 	}
 	for _, list := range [][]drift.Difference{differences, normalized} {
-		sort.Slice(list, func(i, j int) bool { return list[i].Path < list[j].Path })
+		slices.SortFunc(list, func(a, b drift.Difference) int { return strings.Compare(a.Path, b.Path) })
 	}
 	return differences, normalized
 }
 
 func (in NormalizedInput) isNormalized(difference drift.Difference) bool {
-	if difference.Desired == nil {
-		return false
-	}
 	recorded := recordOf(in.Cluster, difference)
 	if recorded != nil && recorded.Digest == normalizedDigest(in.Cluster.UID, difference) {
 		return true
@@ -87,7 +84,7 @@ func (in NormalizedInput) hadNoEffect(difference drift.Difference) bool {
 		return true
 	}
 	was, sent := in.sent(difference)
-	return sent && sameJSON(was.Actual, difference.Actual)
+	return sent && reflect.DeepEqual(was.Actual, difference.Actual)
 }
 
 // sent returns a difference as it was before the last step, if that step was a successful
@@ -97,7 +94,7 @@ func (in NormalizedInput) sent(difference drift.Difference) (was drift.Differenc
 		return drift.Difference{}, false
 	}
 	at := slices.IndexFunc(in.Last.Corrected, func(was drift.Difference) bool {
-		return was.Path == difference.Path && sameJSON(was.Desired, difference.Desired)
+		return was.Path == difference.Path && reflect.DeepEqual(was.Desired, difference.Desired)
 	})
 	if at < 0 {
 		return drift.Difference{}, false
@@ -109,7 +106,7 @@ func (in NormalizedInput) sent(difference drift.Difference) (was drift.Differenc
 // for this same specification.
 func (in NormalizedInput) isFirstAfterCreate() bool {
 	creation := in.Cluster.Status.Creation
-	return creation != nil && creation.Token == "" && creation.Digest != "" && creation.Digest == drift.Digest(in.Desired)
+	return creation != nil && creation.Digest == drift.Digest(in.Desired)
 }
 
 // isNormalizedUpdate reports whether a difference is the server's normalization of the
@@ -120,7 +117,7 @@ func (in NormalizedInput) isNormalizedUpdate(difference drift.Difference, normal
 	if !sent || in.Cluster.Status.AppliedDigest != Applying || difference.Size {
 		return false
 	}
-	moved := !sameJSON(was.Actual, difference.Actual)
+	moved := !reflect.DeepEqual(was.Actual, difference.Actual)
 	return normalizedBefore || (moved && (difference.RequestedAsDesired() || difference.MayRewrite()))
 }
 
@@ -149,7 +146,7 @@ func NormalizedFields(cluster *v1alpha1.DatabricksCluster, observed Observation)
 			fields = append(fields, *recorded)
 		}
 	}
-	sort.Slice(fields, func(i, j int) bool { return fields[i].Path < fields[j].Path })
+	slices.SortFunc(fields, func(a, b v1alpha1.NormalizedField) int { return strings.Compare(a.Path, b.Path) })
 	if len(fields) == 0 {
 		return nil
 	}
@@ -166,12 +163,6 @@ func normalizedDigest(uid types.UID, difference drift.Difference) string {
 	sum := sha256.Sum256(raw)
 	const enough = 8
 	return hex.EncodeToString(sum[:enough])
-}
-
-func sameJSON(a, b any) bool {
-	one, errOne := json.Marshal(a)
-	other, errOther := json.Marshal(b)
-	return errOne == nil && errOther == nil && bytes.Equal(one, other)
 }
 
 // Changed reports whether a declared specification differs from the one with the digest in

@@ -85,6 +85,28 @@ func updated(path string, desired, actual any) change {
 	}
 }
 
+// autoterminating returns a specification with the minutes until a cluster terminates.
+func autoterminating(minutes float64) drift.Tree {
+	return drift.Tree{"spark_version": "x", "autotermination_minutes": minutes}
+}
+
+// workers returns a specification with a size.
+func workers(count float64) drift.Tree {
+	return drift.Tree{"spark_version": "x", "num_workers": count}
+}
+
+func ofGeneration(generation int64) change {
+	return func(in *Input) { in.Attempts.Last.Generation = generation }
+}
+
+func ofStep(step StepKind) change {
+	return func(in *Input) { in.Attempts.Last.Step = step }
+}
+
+func refused(in *Input) {
+	in.Attempts.Last.Failure = &managed.Failure{Class: databricks.ClassInvalid, Message: "CODE: the message of the API"}
+}
+
 func TestNormalizedValuesAreNotCorrected(t *testing.T) {
 	for name, row := range map[string]struct {
 		changes []change
@@ -142,6 +164,42 @@ func TestNormalizedValuesAreNotCorrected(t *testing.T) {
 		"the user's update left the old value, which was normalized before, and the spec has the desired value": {
 			[]change{recorded(t, namedFor("A@x"), namedFor("a@x")), updated("/single_user_name", "a@X", "a@x"), comparing(t, namedFor("a@X"), namedFor("a@x"), asks(namedFor("a@X")))}, true,
 		},
+		"an edit that was not sent yet, the server has another spelling": {
+			[]change{applied(Applying), comparing(t, namedFor("B@x"), namedFor("b@x"), asks(namedFor("b@x")))}, false,
+		},
+		"the spec asks for it, and no value is in effect": {
+			[]change{applied(drift.Digest(onDemand(2))), comparing(t, onDemand(2), drift.Tree{"spark_version": "x"}, asks(onDemand(2)))}, true,
+		},
+		"the user's update resulted in a third value, and the spec has the desired value": {
+			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, onDemand(0), onDemand(1), asks(onDemand(0)))}, true,
+		},
+		"the user's update resulted in a default, and the spec omits 0": {
+			[]change{updated("/autotermination_minutes", 0.0, 60.0), comparing(t, autoterminating(0), autoterminating(120), `{"spark_version":"x"}`)}, true,
+		},
+		"a size is always corrected": {
+			[]change{updated("/num_workers", 0.0, 3.0), comparing(t, workers(0), workers(2), `{"spark_version":"x"}`)}, false,
+		},
+		"an update of an earlier generation left the old value, and the spec has the desired value": {
+			[]change{updated(firstOnDemand, 2.0, 1.0), ofGeneration(0), comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, true,
+		},
+		"a refused update left the old value, and the spec has the desired value": {
+			[]change{updated(firstOnDemand, 2.0, 1.0), refused, comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, true,
+		},
+		"another step left the old value, and the spec has the desired value": {
+			[]change{updated(firstOnDemand, 2.0, 1.0), ofStep(StepResize), comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, true,
+		},
+		"an update of another field left the value, and the spec has the desired value": {
+			[]change{updated("/aws_attributes/ebs_volume_count", 2.0, 1.0), comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, true,
+		},
+		"an update to another value left the old value, and the spec has the desired value": {
+			[]change{updated(firstOnDemand, 3.0, 1.0), comparing(t, onDemand(2), onDemand(1), asks(onDemand(2)))}, true,
+		},
+		"a cluster that was created again after a change without effect": {
+			[]change{
+				withCondition(v1alpha1.ConditionStalled, v1alpha1.ReasonImmutableField), justCreated(onDemand(2)),
+				comparing(t, onDemand(2), onDemand(1), asks(onDemand(2))),
+			}, true,
+		},
 		"another actor changed the field after a correction of drift": {
 			[]change{
 				updated(firstOnDemand, 0.0, 2.0), applied(drift.Digest(onDemand(0))), comparing(t, onDemand(0), onDemand(1), asks(onDemand(1))),
@@ -182,6 +240,63 @@ func TestTheRecordedNormalizedFields(t *testing.T) {
 		}
 		g.Expect(NormalizedFields(in.Cluster, in.Observed)).To(HaveLen(64))
 	})
+	t.Run("[case-66] a field that is not declared any more", func(t *testing.T) {
+		in := situation(owning, recorded(t, onDemand(0), onDemand(1)))
+		in.Observed.Differences = []drift.Difference{{Path: firstOnDemand, Field: "aws_attributes", Actual: 1.0}}
+		NewWithT(t).Expect(NormalizedFields(in.Cluster, in.Observed)).To(BeNil())
+	})
+	t.Run("[case-66] in order, without the differences that were never normalized", func(t *testing.T) {
+		in := situation(owning, recorded(t, onDemand(0), onDemand(1)))
+		kept := in.Cluster.Status.NormalizedFields[0]
+		in.Observed.Normalized = []drift.Difference{
+			{Path: "/spark_conf/b", Field: "spark_conf", Desired: "x", Actual: "y"},
+			{Path: "/spark_conf/a", Field: "spark_conf", Desired: "x", Actual: "y"},
+		}
+		in.Observed.Differences = []drift.Difference{
+			{Path: "/single_user_name", Field: "single_user_name", Desired: "x", Actual: "y"},
+			{Path: firstOnDemand, Field: "aws_attributes", Desired: 0.0, Actual: 3.0},
+		}
+		NewWithT(t).Expect(NormalizedFields(in.Cluster, in.Observed)).To(Equal([]v1alpha1.NormalizedField{
+			kept, {Path: "/sparkConf/a", Digest: "99350e4c4ec38295"}, {Path: "/sparkConf/b", Digest: "41f5bdf21568da72"},
+		}), "a digest is recognized by later versions")
+	})
+}
+
+func TestADigestOfAnotherObjectIsNoRecord(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, recorded(t, onDemand(0), onDemand(1)))
+	other := situation(owning)
+	other.Cluster.UID, other.Cluster.Status.NormalizedFields = "other", in.Cluster.Status.NormalizedFields
+	comparing(t, onDemand(0), onDemand(1), "")(&in)
+	comparing(t, onDemand(0), onDemand(1), "")(&other)
+	g.Expect(in.Observed.Normalized).To(HaveLen(1), "[case-66]")
+	g.Expect(other.Observed.Normalized).To(BeEmpty(), "[case-66]")
+}
+
+func TestSplitDifferencesAreInOrder(t *testing.T) {
+	paths := func(differences []drift.Difference) (paths []string) {
+		for _, difference := range differences {
+			paths = append(paths, difference.Path)
+		}
+		return paths
+	}
+	conf := func(key string) drift.Difference {
+		return drift.Difference{Path: "/spark_conf/" + key, Field: "spark_conf", Desired: "x", Actual: "y"}
+	}
+	in := situation(owning, updated("/spark_conf/c", "x", "y"))
+	in.Observed.Normalized = []drift.Difference{conf("a")}
+	in.Cluster.Status.NormalizedFields = NormalizedFields(in.Cluster, in.Observed)
+	differences, normalized := SplitNormalized(NormalizedInput{
+		Cluster: in.Cluster, SpecKnown: true, Last: in.Attempts.Last,
+		Found: drift.Comparison{
+			Differences: []drift.Difference{conf("a"), conf("b")},
+			// The update of c left the old value in effect.
+			Normalized: []drift.Difference{conf("c"), conf("d")},
+		},
+	})
+	g := NewWithT(t)
+	g.Expect(paths(differences)).To(Equal([]string{"/spark_conf/b", "/spark_conf/c"}))
+	g.Expect(paths(normalized)).To(Equal([]string{"/spark_conf/a", "/spark_conf/d"}))
 }
 
 func TestAnotherVersionOfTheDigestMeansNotChanged(t *testing.T) {
@@ -219,7 +334,7 @@ func TestRotatedSecrets(t *testing.T) {
 		"rotated twice while it is applied":     {[]change{last(Applying), secretsOwned}, old, true},
 		"sent, the status not written":          {[]change{last(Applying), secretsOwned, sent(other)}, other, false},
 		"sent before it was rotated":            {[]change{last(old), secretsOwned, sent(old)}, other, true},
-		"sent and refused":                      {[]change{last(Applying), secretsOwned, failed(StepUpdate, databricks.ClassInvalid, 0)}, other, true},
+		"sent and refused":                      {[]change{last(Applying), secretsOwned, sent(other), refused}, other, true},
 		"added to a specification in place":     {[]change{applied("v1:x")}, old, true},
 		"a new object":                          {nil, old, false},
 		"[case-80] a status without a digest":   {[]change{applied("0123456789abcdef"), secretsOwned}, old, false},
