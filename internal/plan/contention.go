@@ -247,7 +247,7 @@ func isStartingOrRunning(state compute.State) bool {
 // existenceReversed reports whether a cluster that this operator created was deleted
 // elsewhere.
 func (in Input) existenceReversed() (what Contention, differs, evidence bool) {
-	gone := in.Observed.Presence == managed.Missing && in.Cluster.Status.ClusterID != "" && !in.isAdopted() && !pending(in.Cluster)
+	gone := in.Observed.Presence == managed.Missing && in.Cluster.Status.ClusterID != "" && !in.isAdopted()
 	return Contention{Subject: SubjectExistence, Desired: "a cluster", Actual: "none"}, gone, true
 }
 
@@ -322,9 +322,6 @@ func (in Input) delayedSubjects() map[string]bool {
 // withoutDelayed returns the differences whose correction is not delayed.
 func (in Input) withoutDelayed() []drift.Difference {
 	held := in.delayedSubjects()
-	if len(held) == 0 || in.changed() {
-		return in.Observed.Differences
-	}
 	var open []drift.Difference
 	for _, difference := range in.Observed.Differences {
 		if !held[in.subjectOf(difference)] {
@@ -349,7 +346,7 @@ func (in Input) withContention(next Plan) Plan {
 		if one.isNew && (one.atOnce || contended || slices.Contains(next.Corrects, one.Subject)) {
 			next.Reversed = append(next.Reversed, one.Subject)
 		}
-		if !one.backoffUntil.IsZero() && next.Step == nil {
+		if next.Step == nil {
 			next.RequeueAt = soonest(next.RequeueAt, one.backoffUntil)
 		}
 	}
@@ -375,7 +372,7 @@ func (in Input) withInSyncSubjects(next Plan, seen map[string]bool) Plan {
 		if entry.Count > maxImmediateCorrections {
 			next.Contended = append(next.Contended, Contention{Subject: entry.Subject})
 		}
-		if ends && next.Step == nil {
+		if next.Step == nil {
 			// The count leaves the status when it expires, not with an unrelated reconcile.
 			next.RequeueAt = soonest(next.RequeueAt, end)
 		}

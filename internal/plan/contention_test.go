@@ -147,6 +147,64 @@ func TestContentionEnds(t *testing.T) {
 	})
 }
 
+func TestOnlyDriftThatIsNotDelayedIsReportedAsTolerated(t *testing.T) {
+	g := NewWithT(t)
+	drifted := []change{owning, is("RUNNING"), differs("/spark_conf/a", "spark_conf", false), differs("/spark_conf/b", "spark_conf", false)}
+	plan := Make(situation(drifted...))
+	g.Expect(plan.Verdict.Reason).To(Equal(v1alpha1.ReasonDriftTolerated))
+	g.Expect(plan.Verdict.Message).To(HavePrefix("/sparkConf/a, /sparkConf/b: "))
+	plan = Make(situation(append(drifted, contended("/sparkConf/a", time.Second))...))
+	g.Expect(plan.Verdict.Reason).To(Equal(v1alpha1.ReasonDriftTolerated))
+	g.Expect(plan.Verdict.Message).To(HavePrefix("/sparkConf/b: "))
+	g.Expect(plan.Contended).To(HaveLen(1), "[case-90]")
+}
+
+func TestTheFourthReversalIsAContention(t *testing.T) {
+	for count, contended := range map[int32]int{1: 0, 2: 0, 3: 1} {
+		in := situation(owning, is("RUNNING"), differs("/num_workers", "num_workers", true))
+		in.Cluster.Status.Corrections = []v1alpha1.Correction{{Subject: SubjectSize, Count: count, FirstTime: ago(time.Minute), LastTime: ago(time.Minute), CorrectedTime: ago(0)}}
+		NewWithT(t).Expect(Make(in).Contended).To(HaveLen(contended), "[case-90] after %d reversals", count)
+	}
+}
+
+func TestAReversalIsCountedOnce(t *testing.T) {
+	unpinned := func(in *Input) {
+		in.Cluster.Spec.Pinned, in.Cluster.Status.Pinned, in.Observed.Pinned = new(true), new(true), new(false)
+	}
+	counted := func(in *Input) {
+		in.Cluster.Status.Corrections = []v1alpha1.Correction{{Subject: SubjectPin, Count: 1, FirstTime: ago(time.Second), LastTime: ago(time.Second)}}
+	}
+	neverPinned := func(in *Input) { in.Cluster.Status.Pinned = new(false) }
+	resized := differs("/num_workers", "num_workers", true)
+	for name, row := range map[string]struct {
+		changes            []change
+		step               StepKind
+		reversed, corrects []string
+	}{
+		"with its correction":           {[]change{unpinned}, StepPin, []string{SubjectPin}, []string{SubjectPin}},
+		"before it can be corrected":    {[]change{unpinned, resized}, StepResize, []string{SubjectPin, SubjectSize}, []string{SubjectSize}},
+		"it was counted before":         {[]change{unpinned, counted}, StepPin, nil, []string{SubjectPin}},
+		"it waits, and was counted":     {[]change{unpinned, counted, resized}, StepResize, []string{SubjectSize}, []string{SubjectSize}},
+		"the first pin is no reversal":  {[]change{unpinned, neverPinned}, StepPin, nil, nil},
+		"the first after an old expiry": {[]change{unpinned, neverPinned, contended(SubjectPin, 2*time.Hour)}, StepPin, nil, nil},
+	} {
+		t.Run("[case-90] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			plan := Make(situation(append([]change{owning, is("RUNNING")}, row.changes...)...))
+			g.Expect(plan.Kind()).To(Equal(row.step))
+			g.Expect(plan.Reversed).To(ConsistOf(row.reversed))
+			g.Expect(plan.Corrects).To(ConsistOf(row.corrects))
+		})
+	}
+}
+
+func TestAReversalThatWaitsForItsCorrectionDoesNotChangeTheRequeue(t *testing.T) {
+	in := situation(owning, is("RUNNING"))
+	in.Cluster.Status.Corrections = []v1alpha1.Correction{{Subject: SubjectSize, Count: 1, LastTime: ago(0)}}
+	next := in.withContention(Plan{RequeueAt: noon.Add(time.Minute)})
+	NewWithT(t).Expect(next.RequeueAt).To(Equal(noon.Add(time.Minute)), "[case-90]")
+}
+
 func TestContentionOfOneFieldDoesNotDelayOthers(t *testing.T) {
 	g := NewWithT(t)
 	in := situation(

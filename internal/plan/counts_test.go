@@ -50,13 +50,13 @@ func TestACountExpires(t *testing.T) {
 }
 
 func TestReversalsAreCounted(t *testing.T) {
-	half := noon.Add(500 * time.Millisecond)
-	now := new(metav1.NewTime(noon))
+	half := noon.Add(1500 * time.Millisecond)
+	now := new(metav1.NewTime(noon.Add(time.Second)))
 	for name, row := range map[string]struct{ before, after v1alpha1.Correction }{
 		"[case-90] the first":                          {v1alpha1.Correction{}, v1alpha1.Correction{Count: 1, FirstTime: now, LastTime: now}},
 		"[case-90] the second":                         {v1alpha1.Correction{Count: 1, FirstTime: ago(time.Minute), LastTime: ago(time.Minute), CorrectedTime: ago(0)}, v1alpha1.Correction{Count: 2, FirstTime: ago(time.Minute), LastTime: now}},
 		"[case-90] the window has passed":              {v1alpha1.Correction{Count: 3, FirstTime: ago(time.Hour), LastTime: ago(time.Minute)}, v1alpha1.Correction{Count: 2, FirstTime: ago(time.Minute), LastTime: now}},
-		"[case-90] it has not":                         {v1alpha1.Correction{Count: 3, FirstTime: ago(time.Hour - time.Second), LastTime: ago(time.Minute)}, v1alpha1.Correction{Count: 4, FirstTime: ago(time.Hour - time.Second), LastTime: now}},
+		"[case-90] it has not":                         {v1alpha1.Correction{Count: 3, FirstTime: ago(time.Hour - 2*time.Second), LastTime: ago(time.Minute)}, v1alpha1.Correction{Count: 4, FirstTime: ago(time.Hour - 2*time.Second), LastTime: now}},
 		"[case-90] it has passed, but it is contended": {v1alpha1.Correction{Count: 4, FirstTime: ago(time.Hour), LastTime: ago(time.Minute)}, v1alpha1.Correction{Count: 5, FirstTime: ago(time.Hour), LastTime: now}},
 		"a count that grows for years":                 {v1alpha1.Correction{Count: 1 << 30, FirstTime: now}, v1alpha1.Correction{Count: 1<<20 + 1, FirstTime: now, LastTime: now}},
 	} {
@@ -142,18 +142,23 @@ func TestWhoMadeADifference(t *testing.T) {
 		"[case-90] a size":                        {[]change{updated, readAt(time.Hour)}, size, true},
 		"[case-90] an edit of the user":           {[]change{func(in *Input) { in.Cluster.Status.AppliedDigest = Applying }}, field, false},
 		"[case-90] drift that is tolerated":       {[]change{spec(func(s *v1alpha1.DatabricksClusterSpec) { s.DriftPolicy = v1alpha1.DriftPolicyWarn })}, field, false},
+		"[case-90] a read from before a start":    {[]change{did(StepStart, time.Minute), readAt(time.Hour)}, field, true},
+		"[case-63] a change without an effect":    {[]change{withCondition(v1alpha1.ConditionStalled, v1alpha1.ReasonImmutableField), func(in *Input) { in.Observed.SpecAt = time.Time{} }}, field, false},
 	} {
 		NewWithT(t).Expect(situation(append(base, row.changes...)...).isReversed(row.difference)).To(Equal(row.want), name)
 	}
 }
 
 func TestNothingIsReversedWithoutAnOwner(t *testing.T) {
-	base := []change{owning, is("RUNNING"), differs("/num_workers", "num_workers", true), differs("/autoscale", "autoscale", true)}
+	base := []change{
+		owning, is("TERMINATED"), policy(v1alpha1.RunPolicyRunning), shown("RUNNING"),
+		differs("/num_workers", "num_workers", true), differs("/autoscale", "autoscale", true),
+	}
 	for name, row := range map[string]struct {
 		change change
 		count  int
 	}{
-		"[case-90] two differences of a size are one": {func(*Input) {}, 1},
+		"[case-90] two differences of a size are one": {func(*Input) {}, 2},
 		"[case-90] a suspended object":                {suspended, 0},
 		"[case-90] a deleted one":                     {deleted, 0},
 		"[case-90] an observing one":                  {func(in *Input) { in.Cluster.Spec.ManagementPolicy = v1alpha1.ManagementPolicyObserve }, 0},
@@ -167,6 +172,9 @@ func TestThePowerThatAnotherActorChanged(t *testing.T) {
 	ended := func(kind compute.TerminationReasonType) change { return is("TERMINATED", endedBy(kind)) }
 	startedNow := did(StepStart, time.Minute)
 	older := func(in *Input) { in.Attempts.Last.Generation = 0 }
+	idle := func(c *compute.ClusterDetails) {
+		c.TerminationReason.Code, c.AutoterminationMinutes = compute.TerminationReasonCodeInactivity, 60
+	}
 	for name, row := range map[string]struct {
 		changes           []change
 		differs, evidence bool
@@ -179,6 +187,8 @@ func TestThePowerThatAnotherActorChanged(t *testing.T) {
 		"[case-90] terminated after an own start":      {[]change{ended(compute.TerminationReasonTypeSuccess), up, shown("TERMINATED"), startedNow}, true, true},
 		"[case-90] after one of another generation":    {[]change{ended(compute.TerminationReasonTypeSuccess), up, shown("TERMINATED"), startedNow, older}, true, false},
 		"[case-90] terminated after an edit":           {[]change{ended(compute.TerminationReasonTypeSuccess), up, shown("RUNNING"), newGeneration}, true, false},
+		"[case-90] terminated after another own step":  {[]change{ended(compute.TerminationReasonTypeSuccess), up, shown("TERMINATED"), did(StepUpdate, time.Minute)}, true, false},
+		"[case-90] terminated because it was idle":     {[]change{is("TERMINATED", endedBy(compute.TerminationReasonTypeSuccess), idle), up, shown("RUNNING")}, false, true},
 		"[case-90] it failed":                          {[]change{ended(compute.TerminationReasonTypeCloudFailure), up, shown("RUNNING")}, false, true},
 		"[case-90] it runs":                            {[]change{is("RUNNING"), up, shown("RUNNING")}, false, true},
 		"[case-90] kept down, and it runs":             {[]change{is("RUNNING"), down, shown("TERMINATED")}, true, true},
@@ -253,18 +263,101 @@ func TestOtherSubjects(t *testing.T) {
 	})
 }
 
+func TestThePermissionsThatAnotherActorChanged(t *testing.T) {
+	declared := []v1alpha1.AccessControl{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}
+	data := drift.Permissions(declared, nil, principal)
+	other := drift.Permissions([]v1alpha1.AccessControl{{GroupName: "other", PermissionLevel: "CAN_RESTART"}}, nil, principal)
+	for name, row := range map[string]struct {
+		declared          []v1alpha1.AccessControl
+		is                Permissions
+		differs, evidence bool
+	}{
+		"changed elsewhere":    {declared, Permissions{Seen: true, Direct: other, InPlace: true}, true, true},
+		"not in place before":  {declared, Permissions{Seen: true, Direct: other}, true, false},
+		"as declared":          {declared, Permissions{Seen: true, Direct: data, InPlace: true}, false, true},
+		"not read":             {declared, Permissions{InPlace: true}, false, false},
+		"not declared":         {nil, Permissions{Seen: true, Direct: other, InPlace: true}, false, false},
+		"removed by the other": {declared, Permissions{Seen: true, InPlace: true}, true, true},
+	} {
+		t.Run("[case-90] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, is("RUNNING"))
+			in.Cluster.Spec.AccessControlList, in.Observed.Permissions = row.declared, row.is
+			what, differs, evidence := in.permissionsReversed()
+			g.Expect(differs).To(Equal(row.differs))
+			g.Expect(evidence).To(Equal(row.evidence))
+			if differs {
+				g.Expect(what).To(Equal(Contention{Subject: SubjectPermissions, Desired: "the declared list", Actual: "another list"}))
+			}
+		})
+	}
+}
+
+func TestTheLibrariesThatAnotherActorRemoved(t *testing.T) {
+	a, b := v1alpha1.Library{Whl: "/Workspace/a.whl"}, v1alpha1.Library{Whl: "/Workspace/b.whl"}
+	recorded := func(status string, libraries ...v1alpha1.Library) change {
+		return func(in *Input) {
+			for _, library := range libraries {
+				in.Cluster.Status.Libraries = append(in.Cluster.Status.Libraries, v1alpha1.LibraryStatus{Library: library, Status: status})
+			}
+		}
+	}
+	has := func(libraries ...v1alpha1.Library) change {
+		return func(in *Input) {
+			for _, one := range libraries {
+				library := drift.Library(one)
+				in.Observed.Libraries.Statuses = append(in.Observed.Libraries.Statuses, compute.LibraryFullStatus{Library: &library, Status: "INSTALLED"})
+			}
+		}
+	}
+	none := func(in *Input) { in.Cluster.Spec.Libraries = nil }
+	notSeen := func(in *Input) { in.Observed.Libraries.Seen = false }
+	for name, row := range map[string]struct {
+		changes           []change
+		differs, evidence bool
+		actual            string
+	}{
+		"both are installed":                  {[]change{recorded("INSTALLED", a, b), has(a, b)}, false, false, ""},
+		"one was uninstalled":                 {[]change{recorded("INSTALLED", a, b), has(b)}, true, true, "not installed: /Workspace/a.whl"},
+		"one was uninstalled, another is new": {[]change{recorded("INSTALLED", a), recorded("", b)}, true, true, "not installed: /Workspace/a.whl, /Workspace/b.whl"},
+		"both are new":                        {[]change{recorded("", a, b)}, true, false, "not installed: /Workspace/a.whl, /Workspace/b.whl"},
+		"not read":                            {[]change{recorded("INSTALLED", a, b), notSeen}, false, false, ""},
+		"none is declared":                    {[]change{recorded("INSTALLED", a, b), none}, false, false, ""},
+		"the cluster was not read":            {[]change{recorded("INSTALLED", a, b), gone(managed.Unknown)}, false, false, ""},
+	} {
+		t.Run("[case-90] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(owning, is("RUNNING"))
+			in.Cluster.Spec.Libraries, in.Observed.Libraries.Seen = []v1alpha1.Library{a, b}, true
+			for _, change := range row.changes {
+				change(&in)
+			}
+			what, differs, evidence := in.librariesReversed()
+			g.Expect(differs).To(Equal(row.differs))
+			g.Expect(evidence).To(Equal(row.evidence))
+			if differs {
+				g.Expect(what).To(Equal(Contention{Subject: SubjectLibraries, Desired: "installed", Actual: row.actual}))
+			}
+		})
+	}
+}
+
 func TestTheCountsOfAStatus(t *testing.T) {
 	entry := func(subject string, count int32, corrected *metav1.Time) v1alpha1.Correction {
 		return v1alpha1.Correction{Subject: subject, Count: count, FirstTime: ago(time.Minute), LastTime: ago(time.Minute), CorrectedTime: corrected}
 	}
-	now := new(metav1.NewTime(noon))
+	now := new(metav1.NewTime(noon.Add(time.Second)))
 	fresh := func(subject string) v1alpha1.Correction {
 		return v1alpha1.Correction{Subject: subject, Count: 1, FirstTime: now, LastTime: now}
 	}
 	expired := v1alpha1.Correction{Subject: "x", Count: 2, FirstTime: ago(2 * time.Hour), LastTime: ago(2 * time.Hour), CorrectedTime: ago(time.Hour)}
 	over := expired
 	over.Count = 4
-	open := entry("a", 2, nil)
+	three := expired
+	three.Count = 3
+	open, last := entry("a", 2, nil), entry("y", 2, nil)
+	corrected := fresh("x")
+	corrected.CorrectedTime = now
 	for name, row := range map[string]struct {
 		plan   Plan
 		ran    bool
@@ -273,6 +366,10 @@ func TestTheCountsOfAStatus(t *testing.T) {
 	}{
 		"[P7] nothing happened":                      {Plan{}, false, []v1alpha1.Correction{open, expired}, []v1alpha1.Correction{open, expired}},
 		"[case-90] the end of a contention":          {Plan{}, false, []v1alpha1.Correction{open, over}, []v1alpha1.Correction{open}},
+		"[case-90] the end of the first one":         {Plan{}, false, []v1alpha1.Correction{over, last}, []v1alpha1.Correction{last}},
+		"[P7] the end of three reversals":            {Plan{}, false, []v1alpha1.Correction{three}, []v1alpha1.Correction{three}},
+		"[P7] a contention beside an expired one":    {Plan{}, false, []v1alpha1.Correction{entry("a", 5, nil), expired}, []v1alpha1.Correction{entry("a", 5, nil), expired}},
+		"[case-90] an expired one that is corrected": {Plan{Reversed: []string{"x"}, Corrects: []string{"x"}}, true, []v1alpha1.Correction{expired}, []v1alpha1.Correction{corrected}},
 		"[case-90] the end of the only one":          {Plan{}, false, []v1alpha1.Correction{over}, nil},
 		"[case-90] a first reversal, in order":       {Plan{Reversed: []string{"a"}}, false, []v1alpha1.Correction{entry("b", 1, now)}, []v1alpha1.Correction{fresh("a"), entry("b", 1, now)}},
 		"[case-90] a reversal of an expired one":     {Plan{Reversed: []string{"x"}}, false, []v1alpha1.Correction{expired}, []v1alpha1.Correction{fresh("x")}},
@@ -285,7 +382,7 @@ func TestTheCountsOfAStatus(t *testing.T) {
 		"[case-90] a reversal that is corrected now": {Plan{Reversed: []string{"b"}, Corrects: []string{"b"}}, true, nil, []v1alpha1.Correction{{Subject: "b", Count: 1, FirstTime: now, LastTime: now, CorrectedTime: now}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(row.plan.Corrections(row.before, row.ran, noon.Add(time.Millisecond), limits)).To(Equal(row.want))
+			NewWithT(t).Expect(row.plan.Corrections(row.before, row.ran, noon.Add(1500*time.Millisecond), limits)).To(Equal(row.want))
 		})
 	}
 }

@@ -73,7 +73,7 @@ func HistoryOf(cluster *v1alpha1.DatabricksCluster) History {
 		LibrariesFinal: slices.Contains(libraryEndReasons, libraries.Reason),
 		Progress:       reconciling.Reason,
 	}
-	if ready.Type != "" && ready.Status != metav1.ConditionTrue {
+	if ready.Status != metav1.ConditionTrue {
 		history.NotReadySince = ready.LastTransitionTime.Time
 	}
 	if synced.Reason == v1alpha1.ReasonContended {

@@ -40,7 +40,7 @@ func (in Input) sideStep(next Plan, step Step) (plan Plan, held bool) {
 
 // soonest returns the earlier time; a zero time counts as none.
 func soonest(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a
