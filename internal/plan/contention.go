@@ -272,7 +272,7 @@ func (in Input) permissionsReversed() (what Contention, differs, evidence bool) 
 }
 
 func (in Input) librariesReversed() (what Contention, differs, evidence bool) {
-	if !ManagesLibraries(in.Cluster) || in.Observed.Presence != managed.Present || !in.Observed.Libraries.Seen {
+	if in.Observed.Presence != managed.Present || !in.Observed.Libraries.Seen {
 		return Contention{}, false, false
 	}
 	recorded, missing := recordedLibraries(in.Cluster), LibrariesOf(in.Cluster, in.Observed).Missing

@@ -322,6 +322,7 @@ func TestTheLibrariesThatAnotherActorRemoved(t *testing.T) {
 		"one was uninstalled, another is new": {[]change{recorded("INSTALLED", a), recorded("", b)}, true, true, "not installed: /Workspace/a.whl, /Workspace/b.whl"},
 		"both are new":                        {[]change{recorded("", a, b)}, true, false, "not installed: /Workspace/a.whl, /Workspace/b.whl"},
 		"not read":                            {[]change{recorded("INSTALLED", a, b), notSeen}, false, false, ""},
+		"not read, they wait for a restart":   {[]change{recorded("UNINSTALL_ON_RESTART", a, b), notSeen, withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonPendingRestart)}, false, false, ""},
 		"none is declared":                    {[]change{recorded("INSTALLED", a, b), none}, false, false, ""},
 		"the cluster was not read":            {[]change{recorded("INSTALLED", a, b), gone(managed.Unknown)}, false, false, ""},
 	} {

@@ -167,6 +167,9 @@ func TestNormalizedValuesAreNotCorrected(t *testing.T) {
 		"an edit that was not sent yet, the server has another spelling": {
 			[]change{applied(Applying), comparing(t, namedFor("B@x"), namedFor("b@x"), asks(namedFor("b@x")))}, false,
 		},
+		"the user's update did not contain the field, the server has another spelling": {
+			[]change{updated(firstOnDemand, 0.0, 2.0), comparing(t, namedFor("B@x"), namedFor("b@x"), asks(namedFor("b@x")))}, false,
+		},
 		"the spec asks for it, and no value is in effect": {
 			[]change{applied(drift.Digest(onDemand(2))), comparing(t, onDemand(2), drift.Tree{"spark_version": "x"}, asks(onDemand(2)))}, true,
 		},
