@@ -65,9 +65,10 @@ func (in Input) predecessors() []string {
 // adoptOrCreate returns a plan that adopts the cluster of an earlier object of this name,
 // or starts the first incarnation once complete lists show none.
 func (in Input) adoptOrCreate() Plan {
-	ids := in.predecessors()
-	switch {
-	case len(ids) == 1:
+	switch ids := in.predecessors(); len(ids) {
+	case 0:
+		return in.createUnlessFound(creating().Message)
+	case 1:
 		return Plan{
 			Step: StoreClusterID{ClusterID: ids[0], Source: FoundByName},
 			Verdict: managed.Verdict{
@@ -75,9 +76,7 @@ func (in Input) adoptOrCreate() Plan {
 				Message: fmt.Sprintf("adopting cluster %s, which was created for an earlier object of this name", ids[0]),
 			},
 		}
-	case len(ids) > 1:
-		return Plan{Verdict: in.duplicates(ids)}
 	default:
-		return in.createUnlessFound(creating().Message)
+		return Plan{Verdict: in.duplicates(ids)}
 	}
 }

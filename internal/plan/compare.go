@@ -112,5 +112,5 @@ func (in CompareInput) split(observed drift.Observed) (differences, normalized [
 // was not compared since, so that no field can have been removed.
 func (in CompareInput) isJustCreated() bool {
 	creation := in.Cluster.Status.Creation
-	return creation != nil && creation.Digest != "" && creation.Digest == drift.Digest(in.Desired)
+	return creation != nil && creation.Digest == drift.Digest(in.Desired)
 }

@@ -84,14 +84,14 @@ func ComplianceRead(
 	cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails, look cache.Look[map[string]compute.ClusterCompliance],
 ) (known Compliance) {
 	if !AsksCompliance(cluster) {
-		return known
+		return Compliance{}
 	}
 	known.PolicyID = details.PolicyId
 	if look.Err != nil {
 		known.Failure = managed.FailureOf(look.Err)
 	}
 	told, isListed := look.Value[details.ClusterId]
-	if look.StartedAt.IsZero() || !isListed {
+	if !isListed {
 		return known
 	}
 	known.Seen = true
@@ -177,7 +177,7 @@ func (in Input) mayRestartToEnforce() bool {
 func (in Input) enforcementDelayedUntil() time.Time {
 	last := in.Attempts.Side[StepEnforceCompliance]
 	again := last.At.Add(enforcementRetryInterval)
-	if last.At.IsZero() || last.Failure != nil || last.Generation != in.Cluster.Generation || !in.Now.Before(again) {
+	if last.Failure != nil || last.Generation != in.Cluster.Generation || !in.Now.Before(again) {
 		return time.Time{}
 	}
 	return again

@@ -130,10 +130,10 @@ func whenResolving(in Input) (Plan, bool) {
 	}
 	matches := in.ownMatches()
 	switch {
-	case len(matches) == 1:
-		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}, true
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}, true
+	case len(matches) == 1:
+		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}, true
 	case in.Observed.Search.CompleteLists < enoughLists:
 		return Plan{Verdict: verdict}, true
 	case in.isDeleting():
@@ -198,7 +198,7 @@ func whenNotCreated(in Input) (Plan, bool) {
 	if in.Cluster.Status.ClusterID != "" {
 		return Plan{}, false
 	}
-	if in.Adoption.searchesFor(in.Cluster) && in.Observed.Owner.Key != "" {
+	if in.Adoption.searchesFor(in.Cluster) {
 		return in.adoptOrCreate(), true
 	}
 	if !in.SearchFirst {
@@ -216,10 +216,10 @@ func (in Input) createUnlessFound(message string) Plan {
 	verdict := managed.Verdict{Reason: v1alpha1.ReasonCreating, Message: message + ", after a search for one that was created for this object earlier"}
 	matches := in.ownMatches()
 	switch {
-	case len(matches) == 1:
-		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}
 	case len(matches) > 1:
 		return Plan{Verdict: in.duplicates(matches)}
+	case len(matches) == 1:
+		return Plan{Step: StoreClusterID{ClusterID: matches[0], Source: FoundByTag}, Verdict: verdict}
 	case in.Observed.Search.CompleteLists >= enoughLists || in.Cluster.Spec.Suspend:
 		return in.create(message)
 	case in.Observed.ReadFailure != nil:

@@ -36,11 +36,8 @@ func VerdictOnHold(cluster *v1alpha1.DatabricksCluster, hold managed.Hold) manag
 // The verdict is then that of the failure.
 func (in Input) withBackoff(next Plan) Plan {
 	last := in.Attempts.Last
-	if last.Step != next.Kind() || last.Failure == nil {
-		return next
-	}
 	again := in.backoffUntil(last)
-	if again.IsZero() {
+	if last.Step != next.Kind() || again.IsZero() {
 		return next
 	}
 	return Plan{Verdict: VerdictOn(in.Cluster, last.Failure), RequeueAt: again}

@@ -54,16 +54,14 @@ func (in Input) windowsAt() schedule.State {
 // last edge.
 func (in Input) runPolicy() v1alpha1.RunPolicy {
 	hours, scheduled := hoursOf(in.Cluster, in.Now)
-	if kept := in.keptPolicy(); !scheduled || kept != v1alpha1.RunPolicyManual {
+	switch kept := in.keptPolicy(); {
+	case !scheduled, kept != v1alpha1.RunPolicyManual, !edgeIsDue(in.Cluster, hours, TransitionTime(in)):
 		return kept
-	}
-	if !edgeIsDue(in.Cluster, hours, TransitionTime(in)) {
-		return v1alpha1.RunPolicyManual
-	}
-	if hours.Open {
+	case hours.Open:
 		return v1alpha1.RunPolicyRunning
+	default:
+		return v1alpha1.RunPolicyTerminated
 	}
-	return v1alpha1.RunPolicyTerminated
 }
 
 // keptPolicy returns the run policy that other actors cannot change for long: Running,
@@ -73,7 +71,7 @@ func (in Input) keptPolicy() v1alpha1.RunPolicy {
 	switch declared := in.Cluster.Spec; {
 	case declared.RunPolicy != v1alpha1.RunPolicyScheduled:
 		return declared.RunPolicy
-	case scheduled && hours.Open && declared.Schedule.AtStart == v1alpha1.AtStartKeepRunning:
+	case hours.Open && declared.Schedule.AtStart == v1alpha1.AtStartKeepRunning:
 		return v1alpha1.RunPolicyRunning
 	case scheduled && !hours.Open && declared.Schedule.AtEnd == v1alpha1.AtEndKeepTerminated:
 		return v1alpha1.RunPolicyTerminated
@@ -173,7 +171,7 @@ func HoursStatus(in Input) *v1alpha1.ScheduleStatus {
 
 // withScheduleRequeue adds the time of the next edge of the schedule.
 func (in Input) withScheduleRequeue(next Plan) Plan {
-	if hours, scheduled := hoursOf(in.Cluster, in.Now); scheduled && !hours.Until.IsZero() {
+	if hours, _ := hoursOf(in.Cluster, in.Now); !hours.Until.IsZero() {
 		next.RequeueAt = soonest(next.RequeueAt, hours.Until)
 	}
 	return next

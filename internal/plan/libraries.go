@@ -137,7 +137,9 @@ func LibrariesOf(cluster *v1alpha1.DatabricksCluster, observed Observation) Libr
 	}
 	for identity, library := range declared {
 		_, named := recorded[identity]
-		state.Unrecorded = state.Unrecorded || !named
+		if !named {
+			state.Unrecorded = true
+		}
 		state.classify(library, state.Statuses[identity])
 	}
 	state.sort()
@@ -292,9 +294,9 @@ func (in Input) wasRestartedForLibraries() bool {
 	return in.succeeded(StepRestart) && in.Attempts.Last.Generation == in.Cluster.Generation
 }
 
-// librariesWait reports whether libraries of a running cluster wait for a restart.
+// librariesWait reports whether libraries wait for a restart.
 func (in Input) librariesWait() bool {
-	return ManagesLibraries(in.Cluster) && isRunning(in.Observed.Details.State) && len(LibrariesOf(in.Cluster, in.Observed).Uninstalling) > 0
+	return ManagesLibraries(in.Cluster) && len(LibrariesOf(in.Cluster, in.Observed).Uninstalling) > 0
 }
 
 func sameLibrary(a, b compute.Library) bool {

@@ -52,7 +52,7 @@ func Needs(in NeedsInput, interest *cache.Interest) {
 func ReadAfter(in NeedsInput, read cache.Observation, failing *managed.Failure, limits Limits) time.Time {
 	after := latest(in.Attempts.readAfter(), readForEdge(in.Cluster, in.Now))
 	isLastKnown := read.Presence == cache.Present && failing != nil
-	if !in.Cluster.DeletionTimestamp.IsZero() && !isLastKnown {
+	if !isLastKnown {
 		after = latest(after, in.Attempts.DeletionSeenAt)
 	}
 	if read.Presence == cache.Missing || read.Presence == cache.Purged {
@@ -175,7 +175,7 @@ func (a Attempts) permissions(cluster *v1alpha1.DatabricksCluster) permissionsAt
 	return permissionsAttempt{
 		Attempt: set,
 		refused: set.Failure != nil && set.Failure.Class != databricks.ClassAmbiguous,
-		done:    set.Failure == nil && !set.At.IsZero() && set.Generation == cluster.Generation,
+		done:    set.Failure == nil && set.Generation == cluster.Generation,
 	}
 }
 
@@ -202,7 +202,7 @@ func PermissionsLookup(cluster *v1alpha1.DatabricksCluster, attempts Attempts) c
 // PermissionsRead returns the observed permissions of a cluster after a lookup.
 func PermissionsRead(cluster *v1alpha1.DatabricksCluster, look cache.Look[[]compute.ClusterAccessControlResponse], attempts Attempts) (known Permissions) {
 	if !ManagesPermissions(cluster) {
-		return known
+		return Permissions{}
 	}
 	set := attempts.permissions(cluster)
 	known.InPlace = set.done || PermissionsInPlace(cluster)

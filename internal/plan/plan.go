@@ -70,7 +70,7 @@ func Make(in Input) Plan {
 
 // withReadFailureRequeue adds the time at which failing reads of the cluster affect Ready.
 func (in Input) withReadFailureRequeue(next Plan) Plan {
-	if in.Observed.ReadFailure == nil || !in.Observed.ReadFailureOfCluster {
+	if !in.Observed.ReadFailureOfCluster {
 		return next
 	}
 	if tooLong := in.Observed.ReadFailingSince.Add(readFailureGrace); in.Now.Before(tooLong) {

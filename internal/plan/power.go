@@ -95,11 +95,11 @@ func (in Input) autoterminates() bool {
 	return idle && in.Observed.Details.AutoterminationMinutes > 0
 }
 
-// launchFailedByClientError reports whether a launch failed because of the specification,
-// such as an init script. A cluster that ran before is launched once more.
+// launchFailedByClientError reports whether a failed launch failed because of the
+// specification, such as an init script.
 func (in Input) launchFailedByClientError() bool {
 	reason := in.Observed.Details.TerminationReason
-	return reason != nil && reason.Type == compute.TerminationReasonTypeClientError && in.launchFailed()
+	return reason != nil && reason.Type == compute.TerminationReasonTypeClientError
 }
 
 // launchFailed reports whether the last termination ended a launch.
