@@ -19,6 +19,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
@@ -288,7 +289,8 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 		}
 		in.Cluster.Status.Conditions = append(in.Cluster.Status.Conditions, condition)
 	},
-	"contended": func(_ *testing.T, in *Input, args []string) { contended(args[0], span(args[1]))(in) },
+	"contended":    func(_ *testing.T, in *Input, args []string) { contended(args[0], span(args[1]))(in) },
+	"block-remedy": func(_ *testing.T, in *Input, args []string) { in.Observed.Blocked.Remedy = strings.Join(args, " ") },
 	"library": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Libraries.Seen = true
 		in.Observed.Libraries.Statuses = append(in.Observed.Libraries.Statuses, compute.LibraryFullStatus{
@@ -311,6 +313,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 			"unknown":  {},
 			"in-place": {InPlace: true},
 			"none":     {Seen: true},
+			"granted":  {Seen: true, Direct: []drift.Permission{{GroupName: "data", PermissionLevel: "CAN_RESTART"}}},
 			"fail":     {Failure: &managed.Failure{Class: databricks.ClassForbidden, Message: "CODE: the message of the API"}},
 		}[args[0]]
 	},
@@ -320,6 +323,8 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 			"foreign":   {Foreign: true},
 			"fails":     {Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "the API server does not answer"}},
 			"written":   {Data: Published(in.Cluster)},
+			"outdated":  {Data: publishedBut(in.Cluster, OutputClusterID, "another")},
+			"extended":  {Data: publishedBut(in.Cluster, "COLOUR", "blue")},
 			"forbidden": {Failure: &managed.Failure{Class: databricks.ClassForbidden, Message: "the operator may not read it"}},
 		}[args[0]]
 	},
@@ -335,6 +340,13 @@ func searchedFor(t *testing.T, in *Input, args []string) {
 		matches = append(matches, match(id))
 	}
 	searched(lists, matches...)(in)
+}
+
+// publishedBut returns the content of the ConfigMap with another value of one key.
+func publishedBut(cluster *v1alpha1.DatabricksCluster, key, value string) map[string]string {
+	data := Published(cluster)
+	data[key] = value
+	return data
 }
 
 // span returns a duration such as 90s.
