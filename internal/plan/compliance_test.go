@@ -10,6 +10,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
+	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
@@ -32,6 +33,7 @@ func TestWhenTheComplianceIsRead(t *testing.T) {
 		"the object is deleted":  {situation(owning, reportsCompliance, deleted, is("RUNNING", underPolicy("P1"))), "", cache.Lookup{}},
 		"it is observed":         {situation(observing, reportsCompliance, is("RUNNING", underPolicy("P1"))), "P1", cache.Lookup{Cadence: cache.WhileQuiet}},
 		"the cluster is missing": {situation(owning, reportsCompliance, effectivePolicy("P1"), gone(managed.Missing)), "", cache.Lookup{}},
+		"nothing is known of it": {situation(owning, reportsCompliance), "", cache.Lookup{}},
 		"it is not known":        {situation(owning, reportsCompliance, effectivePolicy("P1")), "P1", cache.Lookup{Cadence: cache.WhileQuiet}},
 		"a write outdates it": {
 			situation(owning, reportsCompliance, is("RUNNING", underPolicy("P1")), did(StepUpdate, time.Minute)), "P1",
@@ -102,4 +104,20 @@ func TestTheReadCompliance(t *testing.T) {
 	failed := read(cache.Look[map[string]compute.ClusterCompliance]{Err: &databricks.Error{Class: databricks.ClassForbidden, Message: "m"}})
 	g.Expect(failed.Failure.Class).To(Equal(databricks.ClassForbidden))
 	g.Expect(ComplianceRead(situation(owning).Cluster, in.Observed.Details, answer(compute.ClusterCompliance{}))).To(BeZero(), "it is not declared")
+}
+
+func TestAContradictionNamesThreeValues(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, is("RUNNING"), declared, compared)
+	in.Cluster.Spec.PolicyCompliance = v1alpha1.PolicyComplianceEnforce
+	in.Observed.Desired = drift.Tree{}
+	for _, field := range []string{"autotermination_minutes", "driver_node_type_id", "node_type_id", "num_workers", "spark_version"} {
+		in.Observed.Desired[field] = "declared"
+		in.Observed.Compliance.Violations = append(in.Observed.Compliance.Violations, Violation{Path: field, Message: "m"})
+	}
+	in.Cluster.Status.AppliedDigest = drift.Digest(in.Observed.Desired)
+	const three = "policyCompliance Enforce would change values of the spec: /autoterminationMinutes (m), /driverNodeTypeID (m), /nodeTypeID (m)"
+	g.Expect(Make(in).Verdict.Message).To(Equal(three + ", and 2 more; correct them, or the policy"))
+	in.Observed.Compliance.Violations = in.Observed.Compliance.Violations[:3]
+	g.Expect(Make(in).Verdict.Message).To(Equal(three + "; correct them, or the policy"))
 }

@@ -75,6 +75,9 @@ func withSkew(c *compute.ClusterDetails) {
 	c.StartTime = noon.Add(-time.Hour - 15*time.Minute).UnixMilli()
 }
 
+// longLived makes the object a day older than its creation.
+func longLived(in *Input) { in.Cluster.CreationTimestamp = metav1.NewTime(noon.Add(-25 * time.Hour)) }
+
 func TestAnEarlierCreationIsResolvedBeforeTheNext(t *testing.T) {
 	leaving := []change{deleted}
 	for name, row := range map[string]struct {
@@ -104,13 +107,18 @@ func TestAnEarlierCreationIsResolvedBeforeTheNext(t *testing.T) {
 		"[case-02] it may still be in flight, and a list shows it": {
 			[]change{pendingSince(noon), at(resolvable.Add(-time.Second)), searched(2, match("a"), match("b"))}, StepNone, "", v1alpha1.ReasonCreating, resolvable,
 		},
-		"[case-02] no list was read yet":                    {[]change{longPending}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] one list does not show it":               {[]change{longPending, searched(1)}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] one list shows it":                       {[]change{longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] a workspace's clock is behind":           {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
-		"[case-02] two lists do not show it":                {[]change{longPending, searched(2)}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"another principal's tag is a forgery":              {[]change{longPending, searched(2, match("x", byAnother))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
-		"a tag put on in the UI is a forgery":               {[]change{longPending, searched(2, match("x", inTheUI))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] no list was read yet":           {[]change{longPending}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list does not show it":      {[]change{longPending, searched(1)}, StepNone, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] one list shows it":              {[]change{longPending, searched(1, match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] a workspace's clock is behind":  {[]change{longPending, searched(1, match(clusterID, withSkew))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] two lists do not show it":       {[]change{longPending, searched(2)}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"another principal's tag is a forgery":     {[]change{longPending, searched(2, match("x", byAnother))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"a tag put on in the UI is a forgery":      {[]change{longPending, searched(2, match("x", inTheUI))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"a tag from before the creation is a copy": {[]change{longPending, longLived, searched(2, match("x", beforeIntent))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
+		"[case-02] the answer of this process was lost": {
+			[]change{pendingSince(noon), failed(StepCreate, databricks.ClassAmbiguous, time.Second), func(in *Input) { in.Attempts.Last.Token = uid + "-3" }},
+			StepNone, "", v1alpha1.ReasonCreating, resolvable,
+		},
 		"an older cluster's tag is a copy":                  {[]change{longPending, searched(2, match("x", beforeIntent))}, StepCreate, "", v1alpha1.ReasonCreating, time.Time{}},
 		"[case-02] a forgery and the created cluster":       {[]change{longPending, searched(1, match("x", byAnother), match(clusterID))}, StepStoreClusterID, clusterID, v1alpha1.ReasonCreating, time.Time{}},
 		"[case-02] two clusters match":                      {[]change{longPending, searched(2, match("b"), match("a"))}, StepNone, "", v1alpha1.ReasonDuplicateClusters, time.Time{}},
@@ -141,6 +149,12 @@ func TestDuplicatesAreNamedInOrderAndInBounds(t *testing.T) {
 	two := Make(situation(longPending, searched(2, match("b"), match("a"))))
 	g.Expect(two.Verdict.Message).To(ContainSubstring("2 clusters carry this object's owner tag: a, b;"))
 	var many []*compute.ClusterDetails
+	for _, id := range strings.Split("abcdefghij", "") {
+		many = append(many, match(id))
+	}
+	g.Expect(Make(situation(longPending, searched(2, many...))).Verdict.Message).To(ContainSubstring("10 clusters carry this object's owner tag: a, b, c, d, e, f, g, h, i, j; delete"))
+	many = append(many, match("k"))
+	g.Expect(Make(situation(longPending, searched(2, many...))).Verdict.Message).To(ContainSubstring("11 clusters carry this object's owner tag: a, b, c, d, e, f, g, h, i, j, …; delete"))
 	for range 500 {
 		many = append(many, match(strings.Repeat("x", 100)))
 	}
@@ -172,6 +186,7 @@ func TestMissingIsNotAcceptedForANewCluster(t *testing.T) {
 	in.Now = resolvable
 	g.Expect(Make(in).RequeueAt).To(BeZero())
 	g.Expect(MissingAcceptedAt(situation(owning).Cluster, limits, time.Time{})).To(BeZero())
+	g.Expect(MissingAcceptedAt(situation(owning, creationOf("")).Cluster, limits, noon)).To(BeZero(), "the cluster was read")
 }
 
 func TestClockSkewDoesNotAffectMatches(t *testing.T) {

@@ -38,6 +38,11 @@ func TestDeletion(t *testing.T) {
 		"[case-44] a cluster that cannot be read: the message has the remedy":  {[]change{owning, readsFail(databricks.ClassForbidden, time.Hour)}, StepNone, v1alpha1.ReasonDeletionBlocked, true, time.Time{}},
 		"[case-82] Terminate retains the cluster of another owner":             {[]change{owning, terminate, is("RUNNING", foreign)}, StepRemoveFinalizer, "", false, time.Time{}},
 		"[case-73] a refused delete is reported until the next read":           {[]change{owning, failed(StepPermanentDelete, databricks.ClassTransient, time.Second)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, noon.Add(time.Second)},
+		"[case-73] a refused unpin is reported until the next read":            {[]change{owning, failed(StepUnpin, databricks.ClassTransient, time.Second)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, noon.Add(time.Second)},
+		"[case-73] a refused terminate is reported until the next read":        {[]change{owning, terminate, failed(StepTerminate, databricks.ClassTransient, time.Second)}, StepNone, v1alpha1.ReasonRetryingAfterError, false, noon.Add(time.Second)},
+		"[case-73] a refused update is not a failure of the deletion":          {[]change{owning, failed(StepUpdate, databricks.ClassTransient, time.Second)}, StepNone, v1alpha1.ReasonDeleting, false, time.Time{}},
+		"[case-41] a pinned cluster is read before it is unpinned":             {[]change{owning, failed(StepPermanentDelete, databricks.ClassPinned, time.Second)}, StepNone, v1alpha1.ReasonDeleting, false, noon.Add(time.Second)},
+		"[case-40] a new one that is visible is deleted":                       {[]change{owning, recent, is("RUNNING")}, StepPermanentDelete, v1alpha1.ReasonDeleting, false, time.Time{}},
 		"[case-40] then a read confirms the delete":                            {[]change{owning, is("RUNNING"), did(StepPermanentDelete, 20*time.Second)}, StepNone, v1alpha1.ReasonDeleting, false, noon.Add(40 * time.Second)},
 		"[case-40] a new one may not be visible yet":                           {[]change{owning, recent, did(StepPermanentDelete, time.Second)}, StepNone, v1alpha1.ReasonDeleting, false, resolvable},
 		"[case-40] a delete without effect is sent again":                      {[]change{owning, is("RUNNING"), did(StepPermanentDelete, time.Minute)}, StepPermanentDelete, v1alpha1.ReasonDeleting, false, time.Time{}},
@@ -113,6 +118,10 @@ func TestDeletionsThatNeedNoWorkspace(t *testing.T) {
 		needs   bool
 	}{
 		"an object that is not deleted":    {[]change{owning}, true},
+		"an object that would retain":      {[]change{owning, retain}, true},
+		"an object that observes":          {[]change{owning, observing}, true},
+		"an object without a finalizer":    {[]change{owning, withoutFinalizer}, true},
+		"an object without a cluster":      {nil, true},
 		"[case-40] a deletion":             {[]change{deleted, owning}, true},
 		"[case-43] a creation in flight":   {[]change{deleted, pendingSince(noon)}, true},
 		"[case-44] [case-42] a retention":  {[]change{deleted, owning, retain}, false},

@@ -11,6 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
+	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
@@ -34,6 +35,7 @@ func newGeneration(in *Input) { in.Cluster.Generation = 2 }
 func TestExistence(t *testing.T) {
 	holder := observed(func(w *Observation) { w.ManagedBy = "team/older" })
 	foreign := "0badcafe-another-object"
+	named := owner.Of(thisOperator, earlierUID, "x", "y").Tag()
 	for name, row := range map[string]struct {
 		changes []change
 		step    StepKind
@@ -54,16 +56,22 @@ func TestExistence(t *testing.T) {
 		"[case-36] suspended, and launching":                              {[]change{suspended, owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
 		"[case-36] suspended, and running":                                {[]change{suspended, owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
 		"[case-55] an existing cluster":                                   {[]change{adopting, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] an existing cluster that is not compared yet":          {[]change{adopting, declared, is("RUNNING")}, StepStoreClusterID, v1alpha1.ReasonUpdating, false, time.Time{}},
+		"[case-55] an existing cluster that was compared":                 {[]change{adopting, declared, compared, is("RUNNING")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] an existing cluster that is not seen yet":              {[]change{adopting}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-55] an existing cluster that cannot be seen":               {[]change{adopting, readsFail(databricks.ClassForbidden, 0)}, StepNone, v1alpha1.ReasonPermissionDenied, true, time.Time{}},
 		"[case-55] a cluster that does not exist":                         {[]change{adopting, gone(managed.Missing)}, StepNone, v1alpha1.ReasonAdoptionTargetNotFound, true, time.Time{}},
 		"[case-55] a cluster that is managed here":                        {[]change{adopting, is("RUNNING"), holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a cluster that is managed here, without any tag":       {[]change{adopting, untagged, is("RUNNING"), holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a cluster that is managed here, not seen yet":          {[]change{adopting, holder}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a job's cluster":                                       {[]change{adopting, is("RUNNING", madeBy("JOB"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] a pipeline's cluster":                                  {[]change{adopting, is("RUNNING", madeBy("PIPELINE"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
+		"[case-55] a pipeline's maintenance cluster":                      {[]change{adopting, is("RUNNING", madeBy("PIPELINE_MAINTENANCE"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] another object's tag":                                  {[]change{adopting, is("RUNNING", tagged(foreign))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-55] its own tag":                                           {[]change{adopting, is("RUNNING", tagged(ownerTag.Value))}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] taken over by its tag":                                 {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver(foreign)}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its tag with a name":                     {[]change{adopting, is("RUNNING", tagged(named)), takingOver(named)}, StepStoreClusterID, "", false, time.Time{}},
+		"[case-55] taken over by its tag without the name":                {[]change{adopting, is("RUNNING", tagged(named)), takingOver("0badcafe-" + earlierUID)}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] taken over by its uid":                                 {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("another-object")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] taken over by its operator":                            {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0badcafe")}, StepStoreClusterID, "", false, time.Time{}},
 		"[case-55] taken over from another owner":                         {[]change{adopting, is("RUNNING", tagged(foreign)), takingOver("0bad")}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
@@ -78,6 +86,7 @@ func TestExistence(t *testing.T) {
 		"[case-82] another's tag, and this operator does not tag":         {[]change{owning, withoutTag, is("RUNNING", tagged("other"))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-82] its own tag, and this operator does not tag":           {[]change{owning, withoutTag, is("RUNNING", tagged(ownerTag.Value))}, StepNone, "", false, time.Time{}},
 		"[case-82] no tag at all":                                         {[]change{owning, is("RUNNING", tagged(""))}, StepNone, "", false, time.Time{}},
+		"[case-81] the tag of an earlier object, without a name":          {[]change{owning, adopts(v1alpha1.AdoptionPolicyAdoptOrCreate), is("RUNNING", tagged(thisOperator+"-"+earlierUID))}, StepNone, v1alpha1.ReasonAlreadyManaged, true, time.Time{}},
 		"[case-82] another's tag, taken over":                             {[]change{owning, takingOver("other"), is("RUNNING", tagged("other"))}, StepNone, "", false, time.Time{}},
 		"[case-93] deleted elsewhere, not searched yet":                   {[]change{owning, gone(managed.Missing)}, StepNone, v1alpha1.ReasonCreating, false, time.Time{}},
 		"[case-93] deleted elsewhere, another one exists":                 {[]change{owning, gone(managed.Missing), searched(1, match(clusterID), match("other"))}, StepStoreClusterID, v1alpha1.ReasonCreating, false, time.Time{}},
@@ -102,6 +111,7 @@ func TestExistence(t *testing.T) {
 		"a later launch":                                                  {[]change{owning, is("PENDING")}, StepNone, v1alpha1.ReasonStarting, false, time.Time{}},
 		"a restart":                                                       {[]change{owning, is("RESTARTING")}, StepNone, v1alpha1.ReasonRestarting, false, time.Time{}},
 		"a stop":                                                          {[]change{owning, is("TERMINATING")}, StepNone, v1alpha1.ReasonTerminating, false, time.Time{}},
+		"the stop of a first launch":                                      {[]change{owning, is("TERMINATING", neverRan)}, StepNone, v1alpha1.ReasonTerminating, false, time.Time{}},
 		"running":                                                         {[]change{owning, is("RUNNING")}, StepNone, "", false, time.Time{}},
 		"resizing is running":                                             {[]change{owning, is("RESIZING")}, StepNone, "", false, time.Time{}},
 		"[case-27] stopped":                                               {[]change{owning, is("TERMINATED")}, StepNone, "", false, time.Time{}},

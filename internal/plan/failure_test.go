@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
@@ -71,4 +72,24 @@ func TestAFailureHasTheSameVerdictDuringItsBackoff(t *testing.T) {
 		in.Attempts.Last.Failures = rapid.IntRange(1, 9).Draw(t, "failures")
 		g.Expect(Make(in).Verdict).To(Equal(VerdictOn(in.Cluster, in.Attempts.Last.Failure)))
 	})
+}
+
+func TestTheVerdictWhileAStepWaits(t *testing.T) {
+	limit := managed.Hold{Reason: v1alpha1.ReasonRateLimited, Message: "the request limit is reached"}
+	closed := managed.Hold{Reason: v1alpha1.ReasonRetryingAfterError, Message: "the workspace fails"}
+	for name, row := range map[string]struct {
+		changes []change
+		hold    managed.Hold
+		message string
+	}{
+		"[case-08] the request limit":                   {nil, limit, "the request limit is reached"},
+		"[case-08] the request limit during a deletion": {[]change{deleted}, limit, "the request limit is reached"},
+		"[case-44] another reason":                      {nil, closed, "the workspace fails"},
+		"[case-44] another reason during a deletion":    {[]change{deleted}, closed, "the workspace fails; set spec.deletionPolicy: Retain to release this object and keep the cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			verdict := VerdictOnHold(situation(row.changes...).Cluster, row.hold)
+			NewWithT(t).Expect(verdict).To(Equal(managed.Verdict{Reason: row.hold.Reason, Message: row.message}))
+		})
+	}
 }

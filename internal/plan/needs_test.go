@@ -8,6 +8,7 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
@@ -42,6 +43,8 @@ func TestNeeds(t *testing.T) {
 		"after a lost answer it may not be":                              {[]change{failed(StepResize, databricks.ClassAmbiguous, time.Minute)}, before, time.Time{}, cache.ToKeep},
 		"[case-62] a changed specification needs a GET that began since": {[]change{applied("v1:0")}, time.Time{}, noon, cache.ToKeep},
 		"rotated secrets do, too":                                        {[]change{observed(func(o *Observation) { o.SecretsRotated = true })}, time.Time{}, noon, cache.ToKeep},
+		"a specification that is not known needs none":                   {[]change{applied("v1:0"), observed(func(o *Observation) { o.Desired = nil })}, time.Time{}, time.Time{}, cache.ToKeep},
+		"a cluster that was created with several in turn needs one":      {[]change{applied("v1:0"), creationOf("")}, time.Time{}, noon, cache.ToKeep},
 		"a new cluster has nothing to clear":                             {[]change{applied(""), justCreated(drift.Tree{})}, time.Time{}, time.Time{}, cache.ToKeep},
 		"an update needs its base": {[]change{func(in *Input) {
 			in.Attempts = in.Attempts.WithBase(nil, after)
@@ -51,11 +54,17 @@ func TestNeeds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			var interest cache.Interest
+			interest := cache.Interest{After: after, SpecAfter: after, Purpose: cache.ToDelete}
 			Needs(needsOf(row.changes...), &interest)
 			g.Expect(interest).To(Equal(cache.Interest{ClusterID: clusterID, After: row.readAfter, SpecAfter: row.specAfter, Purpose: row.purpose}))
 		})
 	}
+}
+
+// creationOf sets the creation of the cluster, with the digest of the specification that was
+// sent.
+func creationOf(digest string) change {
+	return func(in *Input) { in.Cluster.Status.Creation = &v1alpha1.CreationIntent{Incarnation: 1, Digest: digest} }
 }
 
 func TestReadAfter(t *testing.T) {
@@ -102,6 +111,8 @@ func TestSearches(t *testing.T) {
 		"[case-93] the cluster was purged":                {[]change{owning}, managed.Purged, CreatedSinceStart, SearchByTag, noon},
 		"the cluster is there":                            {[]change{owning}, managed.Present, OlderThanProcess, NoSearch, time.Time{}},
 		"an adopted cluster is missing":                   {[]change{owning, adopting}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"a cluster that was adopted by its name":          {[]change{owning, func(in *Input) { in.Cluster.Status.Adopted = true }}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
+		"an observing object that names no cluster":       {[]change{owning, observing, spec(func(s *v1alpha1.DatabricksClusterSpec) { s.ClusterID = "" })}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
 		"an observed cluster is missing":                  {[]change{owning, observing}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
 		"the object is being deleted":                     {[]change{owning, deleted}, managed.Missing, OlderThanProcess, NoSearch, time.Time{}},
 		"it is being deleted while its create is lost":    {[]change{longPending, deleted}, managed.Unknown, OlderThanProcess, SearchByTag, noon},
@@ -135,22 +146,35 @@ func withLibraries(statuses ...compute.LibraryInstallStatus) change {
 
 func TestLibrariesLookup(t *testing.T) {
 	installed := withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonLibrariesInstalled)
-	restarted := is("RUNNING", func(c *compute.ClusterDetails) { c.LastRestartedTime = noon.UnixMilli() })
+	pendingRestart := withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonPendingRestart)
+	restarted := is("RUNNING", func(c *compute.ClusterDetails) { c.LastRestartedTime = noon.UnixMilli() + 250 })
+	restartedAt := func(at time.Time) change {
+		return func(in *Input) { in.Cluster.Status.LastRestartedTime = new(metav1.NewTime(at)) }
+	}
+	anotherLibrary := spec(func(s *v1alpha1.DatabricksClusterSpec) {
+		s.Libraries = append(s.Libraries, v1alpha1.Library{Whl: "/b.whl"})
+	})
 	for name, row := range map[string]struct {
 		changes []change
 		cadence cache.Cadence
 		after   time.Time
 	}{
-		"none are declared":                        {[]change{is("RUNNING")}, cache.NotNeeded, time.Time{}},
-		"the cluster was not read":                 {[]change{withLibraries(), did(StepInstallLibraries, time.Minute)}, cache.WhileChanging, before},
-		"there is no cluster":                      {[]change{withLibraries(), gone(managed.Missing)}, cache.NotNeeded, time.Time{}},
-		"[case-47] they are not named yet":         {[]change{withLibraries(), is("RUNNING")}, cache.WhileChanging, after},
-		"[case-47] they are installed":             {[]change{withLibraries("INSTALLED"), installed, is("RUNNING")}, cache.WhileQuiet, time.Time{}},
-		"[case-47] the cluster was restarted":      {[]change{withLibraries("INSTALLED"), installed, restarted}, cache.WhileChanging, after},
-		"[case-47] they are being installed":       {[]change{withLibraries("INSTALLING"), withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonInstallingLibraries), is("RUNNING")}, cache.WhileChanging, after},
-		"[case-47] a terminated cluster":           {[]change{withLibraries("INSTALLED"), is("TERMINATED")}, cache.WhileQuiet, time.Time{}},
-		"[case-47] a terminated one, not yet sent": {[]change{withLibraries(""), is("TERMINATED")}, cache.WhileChanging, after},
-		"[case-47] a cluster on its way":           {[]change{withLibraries(), is("PENDING")}, cache.WhileQuiet, time.Time{}},
+		"none are declared":                         {[]change{is("RUNNING")}, cache.NotNeeded, time.Time{}},
+		"the cluster was not read":                  {[]change{withLibraries(), did(StepInstallLibraries, time.Minute)}, cache.WhileChanging, before},
+		"there is no cluster":                       {[]change{withLibraries(), gone(managed.Missing)}, cache.NotNeeded, time.Time{}},
+		"[case-47] they are not named yet":          {[]change{withLibraries(), is("RUNNING")}, cache.WhileChanging, after},
+		"[case-47] they are installed":              {[]change{withLibraries("INSTALLED"), installed, is("RUNNING")}, cache.WhileQuiet, time.Time{}},
+		"[case-47] the cluster was restarted":       {[]change{withLibraries("INSTALLED"), installed, restarted}, cache.WhileChanging, after},
+		"[case-47] they are being installed":        {[]change{withLibraries("INSTALLING"), withCondition(v1alpha1.ConditionLibrariesReady, v1alpha1.ReasonInstallingLibraries), is("RUNNING")}, cache.WhileChanging, after},
+		"[case-47] a terminated cluster":            {[]change{withLibraries("INSTALLED"), is("TERMINATED")}, cache.WhileQuiet, time.Time{}},
+		"[case-47] a terminated one, not yet sent":  {[]change{withLibraries(""), is("TERMINATED")}, cache.WhileChanging, after},
+		"[case-47] a cluster on its way":            {[]change{withLibraries(), is("PENDING")}, cache.WhileQuiet, time.Time{}},
+		"[case-56] the object observes":             {[]change{withLibraries(), observing, is("RUNNING")}, cache.NotNeeded, time.Time{}},
+		"[case-47] the object is deleted":           {[]change{withLibraries(), deleted, is("RUNNING")}, cache.NotNeeded, time.Time{}},
+		"[case-47] one of two is not named yet":     {[]change{withLibraries("INSTALLED"), anotherLibrary, installed, is("RUNNING")}, cache.WhileChanging, after},
+		"[case-47] one waits for a restart":         {[]change{withLibraries(""), pendingRestart, is("RUNNING")}, cache.WhileQuiet, time.Time{}},
+		"[case-47] restarted before they were read": {[]change{withLibraries("INSTALLED"), installed, restartedAt(noon), restarted}, cache.WhileQuiet, time.Time{}},
+		"[case-47] restarted again since":           {[]change{withLibraries("INSTALLED"), installed, restartedAt(before), restarted}, cache.WhileChanging, after},
 		"[case-47] a library must be uninstalled": {[]change{withLibraries("INSTALLED"), installed, is("RUNNING"), func(in *Input) {
 			in.Cluster.Spec.Libraries = []v1alpha1.Library{}
 		}}, cache.WhileChanging, after},
@@ -196,12 +220,16 @@ func TestPins(t *testing.T) {
 			g.Expect(PinnedRead(in.Cluster, clusterID, row.look, in.Attempts)).To(Equal(row.pinned))
 		})
 	}
-	t.Run("an object that declares no pin", func(t *testing.T) {
-		g := NewWithT(t)
-		in := situation()
-		g.Expect(PinsLookup(in.Cluster, in.Attempts)).To(BeZero())
-		g.Expect(PinnedRead(in.Cluster, clusterID, read, in.Attempts)).To(BeNil())
-	})
+	for name, in := range map[string]Input{
+		"an object that declares no pin": situation(),
+		"an object that is deleted":      situation(pinning, deleted),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(PinsLookup(in.Cluster, in.Attempts)).To(BeZero())
+			g.Expect(PinnedRead(in.Cluster, clusterID, read, in.Attempts)).To(BeNil())
+		})
+	}
 }
 
 func TestPermissionsLookups(t *testing.T) {
@@ -229,6 +257,7 @@ func TestPermissionsLookups(t *testing.T) {
 		"[case-48] a new specification":            {[]change{granting}, before, time.Time{}, true, false},
 		"[case-48] in place before":                {[]change{granting, inPlace}, time.Time{}, time.Time{}, true, true},
 		"[case-48] set before the read":            {[]change{granting, set("", before)}, time.Time{}, before, true, true},
+		"[case-48] set for an earlier generation":  {[]change{granting, set("", before.Add(time.Second)), newGeneration}, before.Add(time.Second), time.Time{}, true, false},
 		"[case-48] set since the read":             {[]change{granting, set("", after)}, time.Time{}, after, false, true},
 		"[case-48] refused since the read":         {[]change{granting, set(databricks.ClassForbidden, after)}, before, time.Time{}, true, false},
 		"[case-48] the answer was lost since then": {[]change{granting, set(databricks.ClassAmbiguous, after)}, after, time.Time{}, false, false},
@@ -244,11 +273,20 @@ func TestPermissionsLookups(t *testing.T) {
 			g.Expect(known.Failure.Message).To(Equal("broken"))
 		})
 	}
-	t.Run("an object that declares none", func(t *testing.T) {
-		g := NewWithT(t)
-		in := situation()
-		g.Expect(PermissionsLookup(in.Cluster, in.Attempts)).To(BeZero())
-		g.Expect(PermissionsRead(in.Cluster, cache.Look[[]compute.ClusterAccessControlResponse]{StartedAt: noon}, in.Attempts)).To(BeZero())
+	for name, in := range map[string]Input{
+		"an object that declares none": situation(),
+		"an object that is deleted":    situation(granting, deleted),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(PermissionsLookup(in.Cluster, in.Attempts)).To(BeZero())
+			g.Expect(PermissionsRead(in.Cluster, cache.Look[[]compute.ClusterAccessControlResponse]{StartedAt: noon}, in.Attempts)).To(BeZero())
+		})
+	}
+	t.Run("[case-48] refused, and not read yet", func(t *testing.T) {
+		in := situation(granting, set(databricks.ClassForbidden, before))
+		known := PermissionsRead(in.Cluster, cache.Look[[]compute.ClusterAccessControlResponse]{}, in.Attempts)
+		NewWithT(t).Expect(known).To(Equal(Permissions{}))
 	})
 }
 
@@ -264,6 +302,9 @@ func TestTheCatalogIsReadForTheNamedObjects(t *testing.T) {
 		Versions: compared, NodeTypes: compared, Policies: compared, InstancePools: compared,
 	}))
 	g.Expect(CatalogLookup(&withIDs, AdviceGiven, noon)).To(BeZero())
+	withPool := v1alpha1.DatabricksClusterSpec{}
+	withPool.InstancePoolID = "i"
+	g.Expect(CatalogLookup(&withPool, AdviceDue, noon)).To(Equal(cache.CatalogLookup{Versions: compared, NodeTypes: compared, InstancePools: compared}))
 	withNames := v1alpha1.DatabricksClusterSpec{}
 	withNames.PolicyName, withNames.DriverInstancePoolName = "p", "d"
 	withNames.SparkVersionSelector, withNames.DriverNodeTypeSelector = &v1alpha1.SparkVersionSelector{}, &v1alpha1.NodeTypeSelector{}
@@ -306,6 +347,10 @@ func TestCompare(t *testing.T) {
 		"[case-63] a removal with the GET":                                   {[]func(*CompareInput){owned, specAt(spec, after)}, true, time.Time{}, 1},
 		"[case-62] a changed specification needs a GET since it was seen":    {[]func(*CompareInput){changedDigest, specAt(spec, before)}, false, noon, 0},
 		"[case-62] with that GET, it is compared":                            {[]func(*CompareInput){changedDigest, specAt(spec, after)}, true, time.Time{}, 0},
+		"[case-62] another spec than was compared":                           {[]func(*CompareInput){details(drifted), compared(drifted), specAt(driftedSpec, noon.Add(time.Second)), readAt(after)}, false, after, 0},
+		"[case-62] a list and a GET from before the change":                  {[]func(*CompareInput){changedDigest, specAt(spec, before), readAt(before)}, false, noon, 0},
+		"[case-62] a list that is newer than the GET since the change":       {[]func(*CompareInput){changedDigest, details(drifted), specAt(driftedSpec, noon.Add(time.Second)), readAt(after)}, false, after, 0},
+		"[case-77] a list and a GET from before the rotation of secrets":     {[]func(*CompareInput){rotatedSecrets, specAt(spec, before), readAt(before)}, false, noon, 0},
 		"[case-65] an answer without spec is unknown":                        {[]func(*CompareInput){changedDigest, specAt(json.RawMessage(`{}`), after)}, false, noon, 0},
 		"a cluster that was just created with this specification":            {[]func(*CompareInput){createdWith(desired)}, true, time.Time{}, 0},
 		"[case-77] rotated secrets are a difference that only the GET shows": {[]func(*CompareInput){rotatedSecrets, specAt(json.RawMessage(`{"num_workers": 2, "custom_tags": {"a": "1"}, "docker_image": {"url": "u"}}`), after)}, true, time.Time{}, 1},
@@ -361,5 +406,5 @@ func rotatedSecrets(in *CompareInput) {
 	effective := *in.Details
 	effective.DockerImage = &compute.DockerImage{Url: "u"}
 	in.Details = &effective
-	in.Cluster.Status.OwnedFields = drift.Owned(in.Desired)
+	in.Cluster.Status.OwnedFields, in.Cluster.Status.AppliedDigest = drift.Owned(in.Desired), drift.Digest(in.Desired)
 }

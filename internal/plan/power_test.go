@@ -30,11 +30,12 @@ func TestTheNextLaunch(t *testing.T) {
 		changes []change
 		want    time.Duration
 	}{
-		"a first launch":             {[]change{failsSince(10 * time.Second), failedAtNoon(cloud)}, time.Minute},
-		"for a quarter of an hour":   {[]change{failsSince(15 * time.Minute), failedAtNoon(cloud)}, 15 * time.Minute},
-		"for an hour":                {[]change{failsSince(time.Hour), failedAtNoon(cloud)}, time.Hour},
-		"for a week":                 {[]change{failsSince(7 * 24 * time.Hour), failedAtNoon(cloud)}, time.Hour},
-		"because of its init script": {[]change{failsSince(time.Minute), failedAtNoon(client)}, 6 * time.Hour},
+		"a first launch":                       {[]change{failsSince(10 * time.Second), failedAtNoon(cloud)}, time.Minute},
+		"a first launch, with a short backoff": {[]change{failsSince(time.Second), failedAtNoon(cloud), func(in *Input) { in.Limits.LaunchBackoff = 10 * time.Second }}, 10 * time.Second},
+		"for a quarter of an hour":             {[]change{failsSince(15 * time.Minute), failedAtNoon(cloud)}, 15 * time.Minute},
+		"for an hour":                          {[]change{failsSince(time.Hour), failedAtNoon(cloud)}, time.Hour},
+		"for a week":                           {[]change{failsSince(7 * 24 * time.Hour), failedAtNoon(cloud)}, time.Hour},
+		"because of its init script":           {[]change{failsSince(time.Minute), failedAtNoon(client)}, 6 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := situation(append([]change{owning}, row.changes...)...)
