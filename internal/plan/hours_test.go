@@ -10,6 +10,7 @@ import (
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/cache"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 )
 
@@ -95,8 +96,15 @@ func TestTheScheduleStartsAndTerminatesOnce(t *testing.T) {
 		"suspended":                            {[]change{scheduled(), suspended, actedOn(yesterday), now(noon), is(compute.StateRunning)}, StepNone, yesterday},
 		"suspended, to start":                  {[]change{scheduled(), suspended, actedOn(yesterday), now(noon), is(compute.StateTerminated, endedAt(yesterday, success))}, StepNone, yesterday},
 		"always up":                            {[]change{scheduled(func(s *v1alpha1.Schedule) { s.Up[0] = v1alpha1.WeeklySpan{From: "00:00", To: "00:00"} }), now(noon), is(compute.StateTerminated)}, StepNone, time.Time{}},
+		"keep terminated: within the hours":    {[]change{scheduled(atEnd(v1alpha1.AtEndKeepTerminated)), actedOn(morning), now(noon), is(compute.StateRunning)}, StepNone, morning},
+		"leave at the start only":              {[]change{scheduled(atStart(v1alpha1.AtStartLeave)), actedOn(morning), now(night), is(compute.StateRunning)}, StepTerminate, morning},
+		"leave at the end only":                {[]change{scheduled(atEnd(v1alpha1.AtEndLeave)), actedOn(yesterday), now(noon), is(compute.StateTerminated, endedAt(yesterday, success))}, StepStart, yesterday},
 		"purged, to start":                     {[]change{scheduled(), actedOn(yesterday), now(noon), gone(managed.Purged), searched(2)}, StepCreate, yesterday},
 		"purged, at night":                     {[]change{scheduled(), actedOn(evening), now(night), gone(managed.Purged)}, StepNone, evening},
+		"an unknown time zone, and it is kept": {[]change{keeps, spec(func(s *v1alpha1.DatabricksClusterSpec) { s.Schedule.TimeZone = "Mars" }), now(night), is(compute.StateRunning)}, StepNone, time.Time{}},
+		"Scheduled without a schedule":         {[]change{policy(v1alpha1.RunPolicyScheduled), now(night), is(compute.StateRunning)}, StepNone, time.Time{}},
+		"a schedule without Scheduled":         {[]change{scheduled(), policy(v1alpha1.RunPolicyManual), now(night), is(compute.StateRunning)}, StepNone, time.Time{}},
+		"no schedule":                          {[]change{now(night), is(compute.StateRunning)}, StepNone, time.Time{}},
 		"an unknown time zone":                 {[]change{scheduled(func(s *v1alpha1.Schedule) { s.TimeZone = "Mars" }), now(noon), is(compute.StateTerminated)}, StepNone, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -202,6 +210,42 @@ func TestAFailedLaunchIsNotRetriedOutsideOfTheHours(t *testing.T) {
 	now(noon)(&in)
 	actedOn(morning)(&in)
 	g.Expect(Make(in).Step).To(Equal(Start{clusterID}))
+	now(noon.Add(10 * time.Hour))(&in)
+	actedOn(evening)(&in)
+	in.Cluster.Spec.Schedule.AtEnd = v1alpha1.AtEndLeave
+	g.Expect(Make(in).Step).To(Equal(Start{clusterID}), "the end of the hours is no reason to stay down")
+}
+
+func TestAScheduleWithoutEdgesKeepsOtherRequeues(t *testing.T) {
+	t.Parallel()
+	always := scheduled(atStart(v1alpha1.AtStartKeepRunning), func(s *v1alpha1.Schedule) { s.Up[0] = v1alpha1.WeeklySpan{From: "00:00", To: "00:00"} })
+	in := situation(owning, always, now(noon), is(compute.StateTerminated), failed(StepStart, databricks.ClassQuota, time.Minute))
+	NewWithT(t).Expect(Make(in).RequeueAt).To(Equal(noon.Add(4 * time.Minute)))
+}
+
+func TestTheStatusOfTheSchedule(t *testing.T) {
+	t.Parallel()
+	status := func(up bool, last, next *metav1.Time) *v1alpha1.ScheduleStatus {
+		return &v1alpha1.ScheduleStatus{Up: &up, LastTransitionTime: last, NextTransitionTime: next}
+	}
+	at := func(t time.Time) *metav1.Time { return new(metav1.NewTime(t)) }
+	for name, tc := range map[string]struct {
+		changes []change
+		want    *v1alpha1.ScheduleStatus
+	}{
+		"no schedule":       {[]change{now(noon), is(compute.StateRunning)}, nil},
+		"an invalid one":    {[]change{scheduled(func(s *v1alpha1.Schedule) { s.TimeZone = "Mars" }), now(noon), is(compute.StateRunning)}, nil},
+		"within the hours":  {[]change{scheduled(), now(noon), is(compute.StateRunning)}, status(true, at(morning), at(evening))},
+		"before the start":  {[]change{scheduled(), now(noon), is(compute.StateTerminated)}, status(true, nil, at(evening))},
+		"after the hours":   {[]change{scheduled(), now(evening.Add(time.Hour)), is(compute.StateTerminated)}, status(false, at(evening), at(morning.Add(24*time.Hour)))},
+		"without any edges": {[]change{scheduled(func(s *v1alpha1.Schedule) { s.Up[0] = v1alpha1.WeeklySpan{From: "00:00", To: "00:00"} }), now(noon), is(compute.StateRunning)}, status(true, nil, nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := situation(append([]change{owning}, tc.changes...)...)
+			NewWithT(t).Expect(HoursStatus(in)).To(Equal(tc.want))
+		})
+	}
 }
 
 func TestWindowsOfTheUpdateStrategy(t *testing.T) {
@@ -214,6 +258,10 @@ func TestWindowsOfTheUpdateStrategy(t *testing.T) {
 			}
 		})
 	}
+	ofType := func(kind v1alpha1.UpdateStrategyType) change {
+		return spec(func(s *v1alpha1.DatabricksClusterSpec) { s.UpdateStrategy.Type = kind })
+	}
+	onMars := spec(func(s *v1alpha1.DatabricksClusterSpec) { s.UpdateStrategy.Windows[0].TimeZone = "Mars" })
 	waiting := func(in *Input) { in.Cluster.Status.PendingSince = new(metav1.NewTime(noon.Add(-time.Hour))) }
 	for name, tc := range map[string]struct {
 		changes  []change
@@ -225,6 +273,14 @@ func TestWindowsOfTheUpdateStrategy(t *testing.T) {
 		"after a window":       {[]change{windows("10:00", "12:00", nil)}, false, noon.Add(22 * time.Hour)},
 		"waits long enough":    {[]change{windows("13:00", "14:00", new(int32(60))), waiting}, true, noon},
 		"deadline comes first": {[]change{windows("14:00", "15:00", new(int32(90))), waiting}, false, noon.Add(30 * time.Minute)},
+		"no deadline":          {[]change{windows("13:00", "14:00", nil), waiting}, false, noon.Add(time.Hour)},
+		"nothing waits yet":    {[]change{windows("13:00", "14:00", new(int32(60)))}, false, noon.Add(time.Hour)},
+		"an unknown time zone": {[]change{windows("11:00", "13:00", nil), onMars}, false, time.Time{}},
+		"with a deadline":      {[]change{windows("11:00", "13:00", new(int32(90))), onMars, waiting}, false, noon.Add(30 * time.Minute)},
+		"another type":         {[]change{windows("11:00", "13:00", nil), ofType(v1alpha1.UpdateStrategyOnTermination)}, false, time.Time{}},
+		"another type, closed": {[]change{windows("13:00", "14:00", nil), ofType(v1alpha1.UpdateStrategyOnTermination)}, false, time.Time{}},
+		"at any time":          {[]change{windows("13:00", "14:00", nil), ofType(v1alpha1.UpdateStrategyRestart)}, true, time.Time{}},
+		"at any time, unnamed": {[]change{windows("13:00", "14:00", nil), ofType("")}, true, time.Time{}},
 		"window comes first":   {[]change{windows("12:15", "15:00", new(int32(90))), waiting}, false, noon.Add(15 * time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package plan
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -79,5 +80,45 @@ func TestARequestWithoutATokenIsRefused(t *testing.T) {
 		request := Make(in).Step.(AcknowledgeRequest).Request
 		g.Expect(request.Phase).To(Equal(v1alpha1.RequestRefused))
 		g.Expect(request.Message).To(ContainSubstring("write %s@<any token>", strings.TrimSuffix(value, "@")))
+	}
+}
+
+func TestARequestHasTheTimeOfTheLastRestart(t *testing.T) {
+	g := NewWithT(t)
+	const restartedAt = 1773833401999
+	in := situation(owning, is(compute.StateRunning, func(c *compute.ClusterDetails) { c.LastRestartedTime = restartedAt }))
+	in.Cluster.Status.AppliedDigest = "v1:0"
+	in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: "restart@1"}
+	accepted := Make(in).Step.(AcknowledgeRequest).Request
+	g.Expect(accepted.RestartedTimeBefore.Time).To(BeTemporally("==", time.UnixMilli(1773833401000)), "as the status stores it")
+
+	in.Cluster.Status.Request = &accepted
+	g.Expect(Make(in).Step).To(Equal(Restart{clusterID}))
+	in.Observed.Details.LastRestartedTime = 1773833402000
+	g.Expect(Make(in).Step).To(BeAssignableToTypeOf(AcknowledgeRequest{}), "it was restarted a second later")
+	accepted.RestartedTimeBefore.Time = time.UnixMilli(1773833402000)
+	in.Observed.Details.LastRestartedTime = 1773833403000
+	g.Expect(Make(in).Step).To(BeAssignableToTypeOf(AcknowledgeRequest{}), "it was restarted a second later")
+}
+
+func TestARestartIsNextOnceItWasAccepted(t *testing.T) {
+	for name, row := range map[string]struct {
+		asked, stored string
+		phase         v1alpha1.RequestPhase
+		isNext        bool
+	}{
+		"a restart is accepted":       {"restart@1", "restart@1", v1alpha1.RequestAccepted, true},
+		"the restart was begun":       {"restart@1", "restart@1", v1alpha1.RequestInProgress, false},
+		"the restart has ended":       {"restart@1", "restart@1", v1alpha1.RequestSucceeded, false},
+		"the restart was withdrawn":   {"", "restart@1", v1alpha1.RequestAccepted, false},
+		"another request was made":    {"restart@2", "restart@1", v1alpha1.RequestAccepted, false},
+		"another request is accepted": {"terminate@1", "terminate@1", v1alpha1.RequestAccepted, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := situation(owning)
+			in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: row.asked}
+			in.Cluster.Status.Request = &v1alpha1.RequestStatus{Value: row.stored, Phase: row.phase}
+			NewWithT(t).Expect(RestartIsNext(in.Cluster, in.Attempts)).To(Equal(row.isNext))
+		})
 	}
 }

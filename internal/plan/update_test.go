@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -82,4 +83,16 @@ func TestAFailedClusterIsStartedOnlyAfterAChangeOfItsSpecification(t *testing.T)
 			g.Expect(Make(situation(owning, declared, compared, failed, row.change)).Kind()).To(Equal(row.step))
 		})
 	}
+}
+
+func TestAMessageNamesTenFields(t *testing.T) {
+	g := NewWithT(t)
+	var all []drift.Difference
+	for _, field := range strings.Split("abcdefghijkl", "") {
+		all = append(all, drift.Difference{Path: "/spark_conf/" + field})
+	}
+	const ten = "/sparkConf/a, /sparkConf/b, /sparkConf/c, /sparkConf/d, /sparkConf/e, /sparkConf/f, /sparkConf/g, /sparkConf/h, /sparkConf/i, /sparkConf/j"
+	g.Expect(DiffPaths(all)).To(Equal(ten + ", and 2 more"))
+	g.Expect(DiffPaths(all[:10])).To(Equal(ten))
+	g.Expect(DiffPaths(nil)).To(BeEmpty())
 }
