@@ -203,11 +203,8 @@ func (in Input) withCompliance(next Plan) Plan {
 // before that.
 func (in Input) enforcementRequeue() time.Time {
 	until := latest(in.enforcementDelayedUntil(), in.backoffUntil(in.Attempts.Side[StepEnforceCompliance]))
-	strategy := in.Cluster.Spec.UpdateStrategy
-	if until.IsZero() && strategy != nil && strategy.Type == v1alpha1.UpdateStrategyWindow {
-		if windows := in.windowsAt(); !windows.Open {
-			return windows.Until
-		}
+	if until.IsZero() {
+		return in.nextWindow()
 	}
 	return until
 }

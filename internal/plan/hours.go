@@ -40,13 +40,24 @@ func hoursOf(cluster *v1alpha1.DatabricksCluster, now time.Time) (hours schedule
 	return calendar.At(now), true
 }
 
-// windowsAt returns the state of the windows of the update strategy.
+// windowsAt returns the state of the windows of the update strategy. Invalid windows are
+// never open.
 func (in Input) windowsAt() schedule.State {
-	calendar, err := schedule.OfWindows(in.Cluster.Spec.UpdateStrategy.Windows)
-	if err != nil {
-		return schedule.State{}
-	}
+	calendar, _ := schedule.OfWindows(in.Cluster.Spec.UpdateStrategy.Windows)
 	return calendar.At(in.Now)
+}
+
+// nextWindow returns when the next window of the update strategy opens; zero: one is open,
+// or there is none.
+func (in Input) nextWindow() time.Time {
+	strategy := in.Cluster.Spec.UpdateStrategy
+	if strategy == nil || strategy.Type != v1alpha1.UpdateStrategyWindow {
+		return time.Time{}
+	}
+	if windows := in.windowsAt(); !windows.Open {
+		return windows.Until
+	}
+	return time.Time{}
 }
 
 // runPolicy returns the run policy that applies now. Under Scheduled it is the one of the

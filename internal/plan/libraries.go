@@ -47,11 +47,11 @@ func ManagesLibraries(cluster *v1alpha1.DatabricksCluster) bool {
 	return cluster.Spec.Libraries != nil && !observes && cluster.DeletionTimestamp.IsZero()
 }
 
-// NeedsLibraries reports whether the libraries of a cluster must be read. They do not
-// change while a cluster runs and all are installed, or is terminated and all are
-// recorded.
-func NeedsLibraries(cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails) bool {
-	return ManagesLibraries(cluster) && (isRunning(details.State) || isTerminated(details.State)) && !librariesAreFinal(cluster, details)
+// needsLibraries reports whether the libraries that an object declares must be read from
+// its cluster. They do not change while a cluster runs and all are installed, or is
+// terminated and all are recorded.
+func needsLibraries(cluster *v1alpha1.DatabricksCluster, details *compute.ClusterDetails) bool {
+	return (isRunning(details.State) || isTerminated(details.State)) && !librariesAreFinal(cluster, details)
 }
 
 func isRunning(state compute.State) bool {

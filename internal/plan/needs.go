@@ -119,7 +119,7 @@ func LibrariesLookup(
 		return cache.Lookup{Cadence: cache.WhileChanging, After: tried}
 	case presence != managed.Present:
 		return cache.Lookup{}
-	case NeedsLibraries(cluster, details):
+	case needsLibraries(cluster, details):
 		return cache.Lookup{Cadence: cache.WhileChanging, After: latest(changedAt, tried)}
 	default:
 		return cache.Lookup{Cadence: cache.WhileQuiet, After: tried}

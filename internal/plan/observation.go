@@ -166,8 +166,8 @@ func (p Plan) RequestAfter() *v1alpha1.RequestStatus {
 // RequestsReread reports whether the step acknowledges a request to reconcile, which ends
 // every backoff and repeats all reads.
 func (p Plan) RequestsReread() bool {
-	acknowledged, ok := p.Step.(AcknowledgeRequest)
-	return ok && acknowledged.Request.Phase == v1alpha1.RequestSucceeded && managed.VerbOf(acknowledged.Request.Value) == v1alpha1.RequestReconcile
+	acknowledged, _ := p.Step.(AcknowledgeRequest)
+	return acknowledged.Request.Phase == v1alpha1.RequestSucceeded && managed.VerbOf(acknowledged.Request.Value) == v1alpha1.RequestReconcile
 }
 
 // Kind returns the name of the plan's step.

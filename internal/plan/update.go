@@ -77,10 +77,8 @@ func (in Input) maxWaitUntil() time.Time {
 // first time: the deadline of the strategy or the next of its windows; zero: never.
 func (in Input) appliedFrom() time.Time {
 	at := in.maxWaitUntil()
-	if strategy := in.Cluster.Spec.UpdateStrategy; strategy != nil && strategy.Type == v1alpha1.UpdateStrategyWindow {
-		if windows := in.windowsAt(); !windows.Open && !windows.Until.IsZero() {
-			at = soonest(at, windows.Until)
-		}
+	if next := in.nextWindow(); !next.IsZero() {
+		at = soonest(at, next)
 	}
 	return at
 }
