@@ -149,7 +149,7 @@ func TestDuplicatesAreNamedInOrderAndInBounds(t *testing.T) {
 	two := Make(situation(longPending, searched(2, match("b"), match("a"))))
 	g.Expect(two.Verdict.Message).To(ContainSubstring("2 clusters carry this object's owner tag: a, b;"))
 	var many []*compute.ClusterDetails
-	for _, id := range strings.Split("abcdefghij", "") {
+	for id := range strings.SplitSeq("abcdefghij", "") {
 		many = append(many, match(id))
 	}
 	g.Expect(Make(situation(longPending, searched(2, many...))).Verdict.Message).To(ContainSubstring("10 clusters carry this object's owner tag: a, b, c, d, e, f, g, h, i, j; delete"))

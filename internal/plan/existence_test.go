@@ -16,8 +16,8 @@ import (
 
 func neverRan(c *compute.ClusterDetails) { c.SparkContextId = 0 }
 
-func tagged(owner string) func(*compute.ClusterDetails) {
-	return func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{v1alpha1.OwnerTagKey: owner} }
+func tagged(tag string) func(*compute.ClusterDetails) {
+	return func(c *compute.ClusterDetails) { c.CustomTags = map[string]string{v1alpha1.OwnerTagKey: tag} }
 }
 
 func madeBy(source compute.ClusterSource) func(*compute.ClusterDetails) {

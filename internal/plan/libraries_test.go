@@ -19,7 +19,7 @@ const (
 	uninstalling = compute.LibraryInstallStatusUninstallOnRestart
 )
 
-// declares declares libraries by their short names; see library.
+// declares sets the declared libraries by their names; see library.
 func declares(names ...string) change {
 	return spec(func(s *v1alpha1.DatabricksClusterSpec) {
 		s.Libraries = []v1alpha1.Library{}

@@ -88,7 +88,7 @@ func TestAFailedClusterIsStartedOnlyAfterAChangeOfItsSpecification(t *testing.T)
 func TestAMessageNamesTenFields(t *testing.T) {
 	g := NewWithT(t)
 	var all []drift.Difference
-	for _, field := range strings.Split("abcdefghijkl", "") {
+	for field := range strings.SplitSeq("abcdefghijkl", "") {
 		all = append(all, drift.Difference{Path: "/spark_conf/" + field})
 	}
 	const ten = "/sparkConf/a, /sparkConf/b, /sparkConf/c, /sparkConf/d, /sparkConf/e, /sparkConf/f, /sparkConf/g, /sparkConf/h, /sparkConf/i, /sparkConf/j"
