@@ -52,7 +52,7 @@ func measureGrowth(ctx context.Context, binaries programs.Binaries, p *processes
 			return err
 		}
 		p.progress("%d objects (%.0f s)", size, time.Since(began).Seconds())
-		idle := time.Duration(0)
+		idle := p.parameters.growthPause
 		if n == len(p.parameters.growth)-1 {
 			idle = p.parameters.growthIdle
 		}
@@ -71,7 +71,7 @@ func measureGrowth(ctx context.Context, binaries programs.Binaries, p *processes
 	for i := range shards {
 		flags = append(flags, []string{fmt.Sprintf("--shard=s%d", i), fmt.Sprintf("--watch-label-selector=%s=s%d", shardLabel, i), "--workspace-status=false"})
 	}
-	return p.restartOf(ctx, total, figures.FourShards, 0, flags...)
+	return p.restartOf(ctx, total, figures.FourShards, p.parameters.growthPause, flags...)
 }
 
 // applyModels lets an operator create one object in each of the first
@@ -85,9 +85,11 @@ func (p *processes) applyModels(ctx context.Context, count int) ([]model, error)
 	if err := p.awaitLeader(ctx, one); err != nil {
 		return nil, err
 	}
-	if p.emptyHeap, err = p.liveHeap(ctx, one); err != nil {
+	empty, err := p.totalOf(ctx, []*operator{one})
+	if err != nil {
 		return nil, err
 	}
+	p.emptyHeap = empty.heap
 	all := make([]*v1alpha1.DatabricksCluster, count)
 	for i, name := range names("first", count) {
 		all[i] = p.objectIn(p.workspaces[i], name)
@@ -149,14 +151,15 @@ func (p *processes) restartOf(ctx context.Context, size int, kind figures.Proces
 		kind.Figure(figures.GrowthResident, size, sum.resident),
 		kind.Figure(figures.GrowthLargest, size, sum.largest),
 	)
-	if idle > 0 {
-		if err := pause(ctx, idle); err != nil {
-			return err
-		}
-		now, err := p.totalOf(ctx, all)
-		if err != nil {
-			return err
-		}
+	if err := pause(ctx, idle); err != nil {
+		return err
+	}
+	now, err := p.totalOf(ctx, all)
+	if err != nil {
+		return err
+	}
+	p.measured.Add(kind.Figure(figures.GrowthHeap, size, (now.heap-float64(len(all))*p.emptyHeap)/1024/perObject))
+	if idle > p.parameters.growthPause {
 		p.measured.Add(kind.Figure(figures.GrowthIdle, size, millicores(now.cpu-sum.cpu, idle)))
 	}
 	if size == p.parameters.growth[0] {
@@ -164,15 +167,6 @@ func (p *processes) restartOf(ctx context.Context, size int, kind figures.Proces
 			return err
 		}
 	}
-	heap := 0.0
-	for _, one := range all {
-		live, err := p.liveHeap(ctx, one)
-		if err != nil {
-			return err
-		}
-		heap += live - p.emptyHeap
-	}
-	p.measured.Add(kind.Figure(figures.GrowthHeap, size, heap/1024/perObject))
 	for _, one := range all {
 		if err := one.Stop(); err != nil {
 			return err
@@ -217,6 +211,8 @@ type total struct {
 	cpu               time.Duration
 	allocations       float64
 	resident, largest float64
+	// heap is what the last garbage collections left, in bytes.
+	heap float64
 }
 
 // totalOf adds up what operators have used; resident memory is the highest so
@@ -237,28 +233,9 @@ func (p *processes) totalOf(ctx context.Context, all []*operator) (sum total, er
 		}
 		sum.cpu += used
 		sum.allocations += now.allocations
+		sum.heap += now.heap
 		sum.resident += resident
 		sum.largest = max(sum.largest, resident)
 	}
 	return sum, nil
-}
-
-// liveHeap returns the heap in bytes that the next garbage collection leaves.
-// Reading the metrics makes it come sooner; it comes after two minutes anyway.
-func (p *processes) liveHeap(ctx context.Context, one *operator) (float64, error) {
-	before, err := one.work(ctx)
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	for {
-		now, err := one.work(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("wait for a garbage collection: %w", err)
-		}
-		if now.collections > before.collections+1 { // one may have begun before
-			return now.heap, nil
-		}
-	}
 }

@@ -51,7 +51,8 @@ func main() {
 	flag.BoolVar(&o.doc, "doc", false, "write the table into "+page)
 	flag.StringVar(&o.only, "only", "", "virtual or processes: measure only that part")
 	flag.StringVar(&o.keep, "keep", "", "file that keeps figures between runs, so that parts can be measured separately")
-	flag.StringVar(&o.profiles, "profiles", "", "directory for profiles of each start of the operator: of the CPU and of the allocations of its first half minute, and of its heap every minute")
+	flag.StringVar(&o.profiles, "profiles", "",
+		"directory for profiles of each start of the operator:\nCPU and allocations of the first half minute, and the heap every minute")
 	flag.Func("rows", "targets to measure, such as P14,P15,"+figures.BudgetsID+" (default: all)", func(value string) error {
 		o.rows = strings.Split(value, ",")
 		return nil

@@ -39,6 +39,11 @@ type parameters struct {
 	// operator is measured at the last when it is quiet: at least one list.
 	growth     []int
 	growthIdle time.Duration
+	// growthPause is how long its metrics are not read before its heap is: longer
+	// than two minutes, after which the Go runtime collects in any case. A
+	// collection that reading them causes finds the objects that are being read,
+	// too.
+	growthPause time.Duration
 	// references reports whether the rows of a full run are measured, too, whose
 	// measurement takes long.
 	references bool
@@ -53,7 +58,7 @@ var (
 	}
 	fullParameters = parameters{
 		objects: 10 * thousand, idle: time.Minute, afterRestart: 10 * time.Minute, repeats: 3, arrivals: 40, oversized: 120,
-		growth: figures.Sizes, growthIdle: 5 * time.Minute, references: true, workspaces: 900, silent: 100,
+		growth: figures.Sizes, growthIdle: 5 * time.Minute, growthPause: 130 * time.Second, references: true, workspaces: 900, silent: 100,
 	}
 )
 

@@ -108,7 +108,7 @@ func (o *orphans) look(ctx context.Context) error {
 // search compares the tagged clusters of every workspace with the objects.
 func (o *orphans) search(ctx context.Context) error {
 	var objects v1alpha1.DatabricksClusterList
-	if err := o.reader.List(ctx, &objects); err != nil {
+	if err := o.reader.List(ctx, &objects, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list the objects: %w", err)
 	}
 	known, byUID, byName := map[string]bool{}, map[string]*v1alpha1.DatabricksCluster{}, map[string]*v1alpha1.DatabricksCluster{}

@@ -121,7 +121,7 @@ func (u *usageSampler) sample(now time.Time) {
 // enqueueChanged enqueues the workspaces whose usage differs from their status.
 func (u *usageSampler) enqueueChanged(ctx context.Context, now time.Time) {
 	var all v1alpha1.DatabricksWorkspaceList
-	if err := u.reader.List(ctx, &all); err != nil {
+	if err := u.reader.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 		u.logger.Info("the workspaces could not be listed to compare their usage", "error", err.Error())
 		return
 	}
