@@ -83,6 +83,9 @@ type power struct {
 	// endedAt and startedAt are when another actor terminated or started it; zero: it did not
 	// happen since the opposite.
 	endedAt, startedAt time.Time
+	// failed reports that the cloud ended it: a start follows when its specification is
+	// changed, whatever the schedule does at the beginning of the hours.
+	failed bool
 }
 
 // acted is the last edge that the status of an object records, and since when.
@@ -163,7 +166,7 @@ func (c *checks) powerArrives(endpoint, name string, object document, cluster si
 	switch starts, ends := endpoint == "clusters/start" && cluster.State == simulator.Terminated, endpoint == "clusters/delete" && (cluster.State == simulator.Running || cluster.State == simulator.Pending); {
 	case starts && !current.open:
 		violated("start of %s outside of its hours")
-	case starts && atStart == "Leave":
+	case starts && atStart == "Leave" && !of.failed:
 		violated("start of %s, whose schedule starts nothing")
 	case starts && isActed && of.endedAt.After(last.knownAt):
 		violated("second start of %s for one edge of its schedule")

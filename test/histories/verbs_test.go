@@ -82,7 +82,7 @@ var clusterVerbs = []verb{
 	}},
 	{"delete-elsewhere", 2, anObject, nil, func(w *world, at key, _ string) { w.elsewhere(at, w.workspace.DeleteElsewhere) }},
 	{"end-elsewhere", 2, anObject, nil, func(w *world, at key, _ string) {
-		w.powerElsewhere(at, power{}, func(id string) error {
+		w.powerElsewhere(at, power{failed: true}, func(id string) error {
 			return w.workspace.EndElsewhere(id, simulator.TerminationReason{Code: "CLOUD_PROVIDER_SHUTDOWN", Type: "CLOUD_FAILURE"})
 		})
 	}},
