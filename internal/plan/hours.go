@@ -65,9 +65,9 @@ func (in Input) nextWindow() time.Time {
 // last edge.
 func (in Input) runPolicy() v1alpha1.RunPolicy {
 	hours, scheduled := hoursOf(in.Cluster, in.Now)
-	switch kept := in.keptPolicy(); {
-	case !scheduled, kept != v1alpha1.RunPolicyManual, !edgeIsDue(in.Cluster, hours, TransitionTime(in)):
-		return kept
+	switch {
+	case !scheduled, !edgeIsDue(in.Cluster, hours, TransitionTime(in)):
+		return in.keptPolicy()
 	case hours.Open:
 		return v1alpha1.RunPolicyRunning
 	default:
