@@ -2,7 +2,7 @@ package drift
 
 import (
 	"encoding/json"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -54,7 +54,7 @@ func Observe(cluster *compute.ClusterDetails, spec json.RawMessage) (Observed, e
 		return observed, nil
 	}
 	requested, err := decode(spec)
-	if err != nil || len(requested) == 0 {
+	if len(requested) == 0 {
 		return observed, err
 	}
 	observed.Requested, observed.spec = requested, objectOf(spec)
@@ -106,7 +106,7 @@ func Compare(desired Tree, observed Observed) Comparison {
 }
 
 func sortByPath(differences []Difference) {
-	sort.Slice(differences, func(i, j int) bool { return differences[i].Path < differences[j].Path })
+	slices.SortFunc(differences, func(a, b Difference) int { return strings.Compare(a.Path, b.Path) })
 }
 
 // otherSize returns the difference of a cluster whose kind of size is not the

@@ -149,6 +149,13 @@ func TestCompare(t *testing.T) {
 		"an automatic zone that the server resolved on Google Cloud": {
 			desired: Tree{"gcp_attributes": map[string]any{"zone_id": "AUTO"}}, effective: Tree{"gcp_attributes": map[string]any{"zone_id": "us-central1-a"}},
 		},
+		"an automatic zone that was requested, and none is in effect": {
+			desired: Tree{"aws_attributes": map[string]any{"zone_id": "auto"}}, effective: Tree{}, requested: Tree{"aws_attributes": map[string]any{"zone_id": "auto"}},
+		},
+		"an automatic zone, and another one was requested": {
+			desired: Tree{"aws_attributes": map[string]any{"zone_id": "auto"}}, effective: Tree{}, requested: Tree{"aws_attributes": map[string]any{"zone_id": "us-west-2b"}},
+			differ: []string{"/aws_attributes/zone_id"},
+		},
 		"a tag with the name of the zone field": {
 			desired: Tree{"custom_tags": map[string]any{"zone_id": "auto"}}, effective: Tree{"custom_tags": map[string]any{"zone_id": "b"}},
 			differ: []string{"/custom_tags/zone_id"},
@@ -162,6 +169,10 @@ func TestCompare(t *testing.T) {
 		},
 		"the order of keys": {
 			desired: Tree{"ssh_public_keys": []any{"a", "b"}}, effective: Tree{"ssh_public_keys": []any{"b", "a"}},
+		},
+		"an empty list that was never requested, while another one is in effect": {
+			desired: Tree{"ssh_public_keys": []any{}}, effective: Tree{"ssh_public_keys": []any{"a"}}, requested: Tree{"spark_version": "x"},
+			differ: []string{"/ssh_public_keys"},
 		},
 		"the order of scripts": {
 			desired: Tree{"init_scripts": []any{script("a"), script("b")}}, effective: Tree{"init_scripts": []any{script("b"), script("a")}},

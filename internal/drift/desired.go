@@ -69,13 +69,15 @@ func applyPoolRules(tree Tree) {
 		return
 	}
 	for _, f := range fields {
-		members, _ := tree[f.Name].(map[string]any)
-		value, declared := members[f.poolMember]
-		switch {
-		case f.pool == sentWithPool:
-		case f.pool == reducedWithPool && declared:
-			tree[f.Name] = map[string]any{f.poolMember: value}
-		default:
+		switch f.pool {
+		case sentWithPool:
+		case reducedWithPool:
+			members, _ := tree[f.Name].(map[string]any)
+			delete(tree, f.Name)
+			if value, declared := members[f.poolMember]; declared {
+				tree[f.Name] = map[string]any{f.poolMember: value}
+			}
+		case refusedWithPool:
 			delete(tree, f.Name)
 		}
 	}
@@ -101,7 +103,7 @@ func dropEmptyStrings(tree map[string]any) {
 		if value == "" {
 			delete(tree, name)
 		}
-		if object, ok := value.(map[string]any); ok && !isFreeMap(name) {
+		if object, _ := value.(map[string]any); !isFreeMap(name) {
 			dropEmptyStrings(object)
 		}
 	}

@@ -139,6 +139,23 @@ func TestAnInvalidPriceIsRefusedWithItsField(t *testing.T) {
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring(`spec.azureAttributes.spotBidMaxPrice "cheap"`)))
 }
 
+func TestASecretThatWasNotReadLeavesNoEmptyText(t *testing.T) {
+	g := NewWithT(t)
+	desired, err := Desired(&v1alpha1.ClusterSpec{
+		DockerImage: &v1alpha1.DockerImage{URL: "r/i:1", BasicAuthSecretRef: &v1alpha1.LocalSecretReference{Name: "puller"}},
+		AzureAttributes: &v1alpha1.AzureAttributes{LogAnalyticsInfo: &v1alpha1.LogAnalyticsInfo{
+			LogAnalyticsWorkspaceID: "w", LogAnalyticsPrimaryKeySecretRef: &v1alpha1.LocalSecretKeyReference{Name: "s", Key: "k"},
+		}},
+		SparkEnvVars: map[string]string{"HTTP_PROXY": ""},
+	}, Secrets{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(desired).To(Equal(Tree{
+		"docker_image":     map[string]any{"url": "r/i:1", "basic_auth": map[string]any{}},
+		"azure_attributes": map[string]any{"log_analytics_info": map[string]any{"log_analytics_workspace_id": "w"}},
+		"spark_env_vars":   map[string]any{"HTTP_PROXY": ""},
+	}))
+}
+
 func TestReservedTagsAreRefusedWithTheirName(t *testing.T) {
 	for name, refused := range map[string]bool{
 		"databricks-operator-owner": true, "Databricks-Operator-Owner": true, "DATABRICKS-OPERATOR-x": true,

@@ -18,16 +18,14 @@ type object map[string]json.RawMessage
 // objectOf returns the members of a JSON object, or nil if raw is not an object.
 func objectOf(raw json.RawMessage) object {
 	var members object
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil
-	}
+	_ = json.Unmarshal(raw, &members) // it sets no members if it fails
 	return members
 }
 
 // at returns the bytes at a path of keys, or nil.
 func (o object) at(path []string) json.RawMessage {
-	value, present := o[path[0]]
-	if !present || len(path) == 1 {
+	value := o[path[0]]
+	if len(path) == 1 {
 		return value
 	}
 	return objectOf(value).at(path[1:])
@@ -61,11 +59,9 @@ func (o object) set(path []string, value any) error {
 	return err
 }
 
-// encode is json.Marshal, but keeps the bytes of a json.RawMessage.
+// encode is json.Marshal, but keeps the characters of HTML and the bytes of each
+// json.RawMessage.
 func encode(value any) (json.RawMessage, error) {
-	if raw, ok := value.(json.RawMessage); ok {
-		return raw, nil
-	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -114,15 +110,16 @@ func withUnknown(value any, raw json.RawMessage, of reflect.Type) any {
 	switch value := value.(type) {
 	case map[string]any:
 		members := objectOf(raw)
-		if of == nil || of.Kind() != reflect.Struct || members == nil {
+		if of == nil || of.Kind() != reflect.Struct {
 			return value
 		}
 		return membersWithUnknown(value, members, of)
 	case []any:
-		var items []json.RawMessage
-		if of == nil || of.Kind() != reflect.Slice || json.Unmarshal(raw, &items) != nil {
+		if of == nil || of.Kind() != reflect.Slice {
 			return value
 		}
+		var items []json.RawMessage
+		_ = json.Unmarshal(raw, &items) // a value that is no list has no items
 		return itemsWithUnknown(value, items, of.Elem())
 	default:
 		return value
@@ -132,13 +129,13 @@ func withUnknown(value any, raw json.RawMessage, of reflect.Type) any {
 // membersWithUnknown is withUnknown for an object.
 func membersWithUnknown(value map[string]any, members object, of reflect.Type) map[string]any {
 	out := make(map[string]any, len(value))
-	for name, item := range value {
-		out[name] = withUnknown(item, members[name], memberType(of, name))
-	}
 	for name, item := range members {
-		if _, set := out[name]; !set && memberType(of, name) == nil {
+		if memberType(of, name) == nil {
 			out[name] = item
 		}
+	}
+	for name, item := range value {
+		out[name] = withUnknown(item, members[name], memberType(of, name))
 	}
 	return out
 }
@@ -151,8 +148,7 @@ func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []a
 	for i, item := range value {
 		out[i] = item
 		for j, raw := range items {
-			have, err := decodeAny(raw)
-			if used[j] || err != nil || !diff.Includes(item, have) {
+			if used[j] || !diff.Includes(item, decodeAny(raw)) {
 				continue
 			}
 			used[j], out[i] = true, withUnknown(item, raw, of)
@@ -162,10 +158,11 @@ func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []a
 	return out
 }
 
-func decodeAny(raw json.RawMessage) (any, error) {
+// decodeAny returns the value of a part of a document that was decoded before.
+func decodeAny(raw json.RawMessage) any {
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
-	err := decoder.Decode(&value)
-	return value, err
+	_ = decoder.Decode(&value)
+	return value
 }

@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -34,4 +35,11 @@ func TestFingerprintsOfSecretsDifferWithTheValues(t *testing.T) {
 	for _, other := range []string{of("", "ab", "c"), of("ab", "", "c"), of("a", "bc", ""), of("a", "b", "d"), of("b", "a", "c"), of("x", "b", "c"), of("a", "x", "c")} {
 		g.Expect(other).NotTo(Equal(of("a", "b", "c")))
 	}
+}
+
+func TestAFingerprintOfSecretsHasAKey(t *testing.T) {
+	t.Parallel()
+	secrets := Secrets{NewSecretValue("a"), NewSecretValue("b"), NewSecretValue("c")}
+	const withoutKey = "f183f58bd2b0531bdb7e2e1e386919041f7842439315f62615f53f0d2dbf5dd9"
+	NewWithT(t).Expect(hex.EncodeToString([]byte(secrets.Fingerprint()))).NotTo(Equal(withoutKey), "[S7] a guess of the values could be confirmed")
 }

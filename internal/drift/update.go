@@ -82,14 +82,12 @@ func Edit(clusterID string, correction Correction) (json.RawMessage, error) {
 		return nil, ErrSpecUnknown
 	}
 	change := newChange(correction)
+	change.cluster["cluster_id"] = clusterID
 	full := maps.Clone(correction.Observed.spec)
-	for _, path := range change.paths() {
+	for _, path := range append(change.paths(), []string{"cluster_id"}) {
 		if err := full.set(path, change.valueAt(path)); err != nil {
 			return nil, err
 		}
-	}
-	if err := full.set([]string{"cluster_id"}, clusterID); err != nil {
-		return nil, err
 	}
 	if autoscale := full["autoscale"]; autoscale != nil && string(autoscale) != "null" {
 		delete(full, "num_workers")
@@ -107,8 +105,9 @@ type change struct {
 	mask    []string
 	// normalized are the paths that includeUnrequested leaves out.
 	normalized []string
-	// removed are the keys that are no longer declared, by map.
-	removed map[string][]string
+	// changed are the keys that differ, by map. Those that are no longer declared are
+	// removed.
+	changed map[string][]string
 }
 
 // paths returns the paths in the mask.
@@ -123,10 +122,7 @@ func (c *change) paths() [][]string {
 // valueAt returns the value to send at a path, with the unknown members of the value
 // that it replaces; nil clears the value.
 func (c *change) valueAt(path []string) any {
-	value, present := c.cluster.At(path...)
-	if !present {
-		return nil
-	}
+	value, _ := c.cluster.At(path...)
 	of := specType
 	for _, name := range path {
 		of = memberType(of, name)
@@ -138,14 +134,14 @@ func (c *change) valueAt(path []string) any {
 func newChange(correction Correction) *change {
 	c := &change{
 		desired: correction.Desired, requested: correction.Observed.Requested, spec: correction.Observed.spec,
-		cluster: Tree{}, removed: map[string][]string{},
+		cluster: Tree{}, changed: map[string][]string{},
 	}
 	for _, difference := range correction.Normalized {
 		c.normalized = append(c.normalized, difference.Path)
 	}
 	for _, difference := range correction.Differences {
-		if path := diff.SplitPointer(difference.Path); difference.Desired == nil && len(path) > 1 {
-			c.removed[path[0]] = append(c.removed[path[0]], path[1])
+		if path := diff.SplitPointer(difference.Path); len(path) > 1 {
+			c.changed[path[0]] = append(c.changed[path[0]], path[1])
 		}
 	}
 	for _, difference := range correction.Differences {
@@ -167,10 +163,9 @@ func (c *change) includeUnrequested() {
 		}
 		for _, path := range f.Paths(want) {
 			value, _ := c.desired.At(path...)
-			requested, wasRequested := c.requested.At(path...)
-			neverSent := len(path) > 1 && slices.Contains(f.refusesZero, path[1]) && diff.IsEmpty(value)
+			requested, _ := c.requested.At(path...)
 			pointer := diff.Pointer(path...)
-			if (!wasRequested || !f.Equal(value, requested)) && !neverSent && !slices.Contains(c.normalized, pointer) {
+			if !f.Equal(value, requested) && !slices.Contains(c.normalized, pointer) {
 				c.correct(Difference{Path: pointer, Field: f.Name})
 			}
 		}
@@ -225,15 +220,15 @@ func (c *change) setMember(name, member string) {
 }
 
 // mergeKeys adds a whole map: the declared keys, and the other keys with the bytes of
-// GET's spec, except those that are no longer declared.
+// GET's spec, except those that were removed.
 func (c *change) mergeKeys(name string) {
 	c.addToMask(name)
 	merged := map[string]any{}
 	for key, value := range objectOf(c.spec[name]) {
 		merged[key] = value
 	}
-	for _, removed := range c.removed[name] {
-		delete(merged, removed)
+	for _, changed := range c.changed[name] {
+		delete(merged, changed)
 	}
 	if declared, ok := c.desired[name].(map[string]any); ok {
 		maps.Copy(merged, declared)

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -173,6 +174,8 @@ func TestObserve(t *testing.T) {
 	}
 	_, err := Observe(&compute.ClusterDetails{}, json.RawMessage("[]"))
 	g.Expect(err).To(MatchError(ContainSubstring("decode the cluster specification")))
+	_, err = Observe(&compute.ClusterDetails{AzureAttributes: &compute.AzureAttributes{SpotBidMaxPrice: math.NaN()}}, nil)
+	g.Expect(err).To(MatchError(ContainSubstring("NaN")))
 	observed, err := Observe(&compute.ClusterDetails{ClusterId: "c"}, json.RawMessage(`{"num_workers":1}`))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(observed.SpecKnown()).To(BeTrue())
