@@ -300,3 +300,10 @@ func misconfigured(format string, args ...any) *Blocked {
 func denied(format string, args ...any) *Blocked {
 	return &Blocked{Reason: v1alpha1.ReasonPermissionDenied, Message: fmt.Sprintf(format, args...), Stalled: true}
 }
+
+// prefixed returns a copy with a prefix of the message. The argument may be shared.
+func prefixed(blocked *Blocked, format string, args ...any) *Blocked {
+	longer := *blocked
+	longer.Message = fmt.Sprintf(format, args...) + blocked.Message
+	return &longer
+}

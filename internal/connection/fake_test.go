@@ -44,10 +44,14 @@ type kubernetes struct {
 	// fail is the error of every read of a Secret or namespace and of every token
 	// request; nil for none.
 	fail error
+	// failWorkspaces is the error of every read of a DatabricksWorkspace; nil for none.
+	failWorkspaces error
 	// held delays reads of Secrets until it is closed; nil for no delay.
 	held chan struct{}
 	// reads has the times at which each Secret, namespace or token was requested.
 	reads map[string][]time.Time
+	// ended returns why the context of the last read ended; nil if it did not.
+	ended func() error
 }
 
 func newKubernetes() *kubernetes {
@@ -66,6 +70,9 @@ func (k *kubernetes) Get(ctx context.Context, name types.NamespacedName, into cl
 	if workspace, ok := into.(*v1alpha1.DatabricksWorkspace); ok {
 		defer k.mu.Unlock()
 		spec, found := k.workspaces[name.Name]
+		if k.failWorkspaces != nil {
+			return k.failWorkspaces
+		}
 		if !found {
 			return notFound(name.Name)
 		}
@@ -73,6 +80,7 @@ func (k *kubernetes) Get(ctx context.Context, name types.NamespacedName, into cl
 		return nil
 	}
 	k.reads[name.String()] = append(k.reads[name.String()], time.Now())
+	k.ended = ctx.Err
 	k.mu.Unlock()
 	if held != nil {
 		select {
@@ -157,6 +165,8 @@ type rig struct {
 	Gomega
 	*kubernetes
 	resolver *connection.Resolver
+	// stop ends the context of the Resolver.
+	stop context.CancelFunc
 
 	// mu guards enqueued.
 	mu       sync.Mutex
@@ -167,12 +177,18 @@ type rig struct {
 // due.
 func inVirtualTime(t *testing.T, test func(t *testing.T, r *rig)) {
 	t.Helper()
+	withOptions(t, func(*connection.Options) {}, test)
+}
+
+// withOptions is inVirtualTime with other options.
+func withOptions(t *testing.T, adapt func(*connection.Options), test func(t *testing.T, r *rig)) {
+	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{Gomega: NewWithT(t), kubernetes: newKubernetes()}
 		rules, err := connection.ParseHostRules([]string{"narrowed-*=https://narrow.cloud.databricks.com"})
 		r.Expect(err).NotTo(HaveOccurred())
-		r.resolver = connection.New(r.kubernetes, r.kubernetes, r.kubernetes, connection.Options{
+		options := connection.Options{
 			DefaultSecret: defaultSecret, Workspaces: true, AllowedTokenAudiences: []string{"databricks"}, HostRules: rules,
 			OperatorNamespace: operatorNamespace, OperatorServiceAccount: "operator",
 			Enqueue: func(user connection.User) {
@@ -180,12 +196,16 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, r *rig)) {
 				defer r.mu.Unlock()
 				r.enqueued = append(r.enqueued, user)
 			},
-		})
+		}
+		adapt(&options)
+		r.resolver = connection.New(r.kubernetes, r.kubernetes, r.kubernetes, options)
 		ctx, stop := context.WithCancel(t.Context())
+		r.stop = stop
 		var running sync.WaitGroup
 		running.Go(func() { _ = r.resolver.Start(ctx) })
 		defer running.Wait()
 		defer stop()
+		synctest.Wait() // the Resolver has no source yet, and waits
 		test(t, r)
 	})
 }
@@ -263,6 +283,15 @@ func (r *rig) share(name string, allowed *v1alpha1.AllowedNamespaces) {
 		k.workspaces[name] = v1alpha1.DatabricksWorkspaceSpec{
 			Host: host, SecretRef: &v1alpha1.OperatorSecretReference{Name: "shared"}, AllowedNamespaces: allowed,
 		}
+	})
+}
+
+// edit changes the spec of a DatabricksWorkspace.
+func (r *rig) edit(name string, alter func(*v1alpha1.DatabricksWorkspaceSpec)) {
+	r.change(func(k *kubernetes) {
+		spec := k.workspaces[name]
+		alter(&spec)
+		k.workspaces[name] = spec
 	})
 }
 

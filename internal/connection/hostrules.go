@@ -25,8 +25,8 @@ type hostRule struct {
 func ParseHostRules(values []string) (HostRules, error) {
 	var rules HostRules
 	for _, value := range values {
-		pattern, host, found := strings.Cut(value, "=")
-		if !found || pattern == "" || host == "" {
+		pattern, host, _ := strings.Cut(value, "=")
+		if pattern == "" || host == "" {
 			return nil, fmt.Errorf("--namespace-hosts %q: it has the form namespace=host, such as team-a-*=https://adb-1.2.azuredatabricks.net", value)
 		}
 		if strings.Trim(pattern, "abcdefghijklmnopqrstuvwxyz0123456789-*") != "" {

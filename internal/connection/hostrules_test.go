@@ -35,8 +35,12 @@ func TestHostRules(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		blocked := rules.check(tc.namespace, config)
 		g.Expect(blocked == nil).To(Equal(tc.allowed), name)
+		if tc.allowed {
+			g.Expect(rules.Refusal(tc.namespace, config)).To(BeEmpty(), name)
+		}
 		if blocked != nil {
 			g.Expect(blocked.Stalled).To(BeTrue())
+			g.Expect(rules.Refusal(tc.namespace, config)).To(Equal(blocked.Message), name)
 			g.Expect(blocked.Message).To(And(ContainSubstring(tc.host), ContainSubstring(tc.namespace), ContainSubstring("--namespace-hosts")))
 		}
 	}

@@ -212,8 +212,8 @@ func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], excep
 	}
 	users := make([]User, 0, len(affected))
 	for name := range affected {
-		if used, found := p.users[name]; found && used.key == key && name != except {
-			users = append(users, used.user)
+		if name != except {
+			users = append(users, p.users[name].user)
 		}
 	}
 	current.waiting = map[userKey]struct{}{}
@@ -225,22 +225,21 @@ func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], excep
 }
 
 // take records the outcome of a read and reports whether it changed the answers of
-// the users. The caller holds mu.
+// the users, which all wait for the first read. The caller holds mu.
 func (p *poller[K, V]) take(current *entry[V], startedAt time.Time, value V, err error) (changed bool) {
-	firstRead, noValue, before := current.readAt.IsZero(), current.since.IsZero(), current.err
+	noValue, before := current.since.IsZero(), current.err
 	current.reading, current.early, current.readAt, current.err = false, false, startedAt, err
 	if err != nil {
 		current.failures++
-		return !firstRead && noValue && (before == nil || apiReason(before) != apiReason(err))
+		return noValue && apiReason(before) != apiReason(err)
 	}
 	current.failures = 0
 	if !noValue && p.equal(current.value, value) {
-		current.value = value
 		return false
 	}
 	current.value, current.since = value, startedAt
 	current.others, current.rejectedBy = untested, map[userKey]struct{}{}
-	return !firstRead
+	return true
 }
 
 // reload reads a key now, unless a read is in progress or nothing uses it.
@@ -270,8 +269,8 @@ func (p *poller[K, V]) expire(key K) {
 func (p *poller[K, V]) mark(user User, next verdict) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	used, found := p.users[user.key()]
-	if !found || used.user != user {
+	used := p.users[user.key()]
+	if used.user != user {
 		return
 	}
 	current := p.entries[used.key]
@@ -333,14 +332,12 @@ func (p *poller[K, V]) run(ctx context.Context) {
 			}
 			p.reload(ctx, key)
 		}
-		if len(due) > 0 {
-			_, wait = p.due(time.Now())
-		}
-		timer.Reset(wait)
+		timer.Reset(wait) // a read wakes run again
 	}
 }
 
-// due returns the keys to read now, and how long until the next one is due.
+// due returns the keys to read now, those of which a read is in progress included, and
+// how long until the next one is due.
 func (p *poller[K, V]) due(now time.Time) (keys []K, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -360,9 +357,6 @@ func (p *poller[K, V]) due(now time.Time) (keys []K, wait time.Duration) {
 
 // nextRead returns when a key is read again, if it is. The caller holds mu.
 func (p *poller[K, V]) nextRead(key K, current *entry[V]) (at time.Time, scheduled bool) {
-	if current.reading || current.readAt.IsZero() {
-		return time.Time{}, false
-	}
 	interval := p.interval(key, current.value, current.verdict())
 	if current.failures > 0 {
 		interval = p.backoff(current.failures)
@@ -375,14 +369,12 @@ func (p *poller[K, V]) nextRead(key K, current *entry[V]) (at time.Time, schedul
 
 // backoff returns when a read is repeated after a number of failures in a row.
 func (p *poller[K, V]) backoff(failures int) time.Duration {
-	wait, longest := p.intervals.MinReread, 4*p.intervals.Retry
+	longest := 4 * p.intervals.Retry
+	wait := min(p.intervals.MinReread, longest)
 	for range failures - 1 {
-		if wait >= longest {
-			break
-		}
-		wait *= 2
+		wait = min(2*wait, longest)
 	}
-	return min(wait, longest)
+	return wait
 }
 
 // wakeUp makes run look for due keys.

@@ -84,9 +84,10 @@ func newSourceState(config databricks.Config, blocked *Blocked) sourceState {
 	return sourceState{config: config, fingerprint: config.Fingerprint()}
 }
 
-// equal reports whether two states are the same for the users of a source.
+// equal reports whether two states are the same for the users of a source. Only a missing
+// source has neither a fingerprint nor a message.
 func (s sourceState) equal(other sourceState) bool {
-	return s.presence == other.presence && s.fingerprint == other.fingerprint && s.message() == other.message()
+	return s.fingerprint == other.fingerprint && s.message() == other.message()
 }
 
 func (s sourceState) message() string {

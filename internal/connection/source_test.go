@@ -1,6 +1,8 @@
 package connection_test
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -32,7 +35,8 @@ func TestOneReadServesAllObjectsOfASource(t *testing.T) {
 		synctest.Wait()
 		for _, blocked := range answers[1:] {
 			r.Expect(blocked).To(HaveField("Pending", true), "a worker is not held while another one reads")
-			r.Expect(blocked.RetryAt).To(BeTemporally(">", time.Now()))
+			r.Expect(blocked.RetryAt).To(Equal(time.Now().Add(10*time.Second)), "when the read ends at the latest")
+			r.Expect(blocked.Message).To(Equal(`reading Secret "databricks-credentials"`))
 		}
 		close(release)
 		running.Wait()
@@ -42,29 +46,37 @@ func TestOneReadServesAllObjectsOfASource(t *testing.T) {
 			r.works(t, user)
 		}
 		r.Expect(r.readsOf(tenant, defaultSecret)).To(HaveLen(1))
+		after(10 * time.Minute)
+		r.Expect(r.readsOf(tenant, defaultSecret)).To(HaveLen(3))
+		r.Expect(r.events()).To(BeEmpty(), "they no longer wait")
 	})
 }
 
 func TestKubernetesErrors(t *testing.T) {
-	for name, failure := range map[string]error{
-		"403":       forbidden(),
-		"500":       apierrors.NewInternalError(errCanary),
-		"no answer": errCanary,
+	for name, failure := range map[string]struct {
+		err    error
+		reason string
+	}{
+		"403":       {forbidden(), "Forbidden"},
+		"500":       {apierrors.NewInternalError(errCanary), "InternalError"},
+		"no answer": {errCanary, "no answer from the Kubernetes API"},
 	} {
 		t.Run("a failed first read is repeated with backoff for all objects together: "+name, func(t *testing.T) {
 			inVirtualTime(t, func(t *testing.T, r *rig) {
-				r.change(func(k *kubernetes) { k.fail = failure })
+				r.change(func(k *kubernetes) { k.fail = failure.err })
 				begin := time.Now()
 				users := objects(100)
 				for _, user := range users {
 					blocked := r.blocked(t, user, v1alpha1.ReasonRetryingAfterError)
 					r.Expect(blocked.Stalled).To(BeFalse())
-					r.Expect(blocked.Message).NotTo(ContainSubstring("canary"))
+					r.Expect(blocked.Message).To(Equal(`reading Secret "databricks-credentials": ` + failure.reason))
 				}
 				r.Expect(r.readsOf(tenant, defaultSecret)).To(HaveLen(1))
 				after(2 * time.Minute)
 				r.Expect(seconds(begin, r.readsOf(tenant, defaultSecret))).To(Equal([]float64{0, 1, 3, 7, 15, 31, 61, 91}))
 				r.Expect(r.events()).To(BeEmpty(), "the same failure needs no reconcile")
+				after(2 * time.Hour)
+				r.Expect(r.readsOf(tenant, defaultSecret)).To(HaveLen(8+240), "every 30 s")
 
 				r.putSecret(tenant, defaultSecret, host, "dapi")
 				r.change(func(k *kubernetes) { k.fail = nil })
@@ -74,6 +86,18 @@ func TestKubernetesErrors(t *testing.T) {
 			})
 		})
 	}
+
+	t.Run("another failure enqueues the objects, whose messages have its reason", func(t *testing.T) {
+		inVirtualTime(t, func(t *testing.T, r *rig) {
+			r.change(func(k *kubernetes) { k.fail = forbidden() })
+			r.blocked(t, object("a"), v1alpha1.ReasonRetryingAfterError)
+			r.change(func(k *kubernetes) { k.fail = errCanary })
+			after(30 * time.Second)
+			r.Expect(r.events()).To(Equal([]string{"a"}))
+			blocked := r.blocked(t, object("a"), v1alpha1.ReasonRetryingAfterError)
+			r.Expect(blocked.Message).To(HaveSuffix(": no answer from the Kubernetes API"))
+		})
+	})
 
 	t.Run("a failed later read changes nothing and is repeated with backoff", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
@@ -179,6 +203,17 @@ func TestRotation(t *testing.T) {
 			reads := len(r.readsOf(tenant, defaultSecret))
 			after(time.Minute)
 			r.Expect(r.readsOf(tenant, defaultSecret)).To(HaveLen(reads), "the new credential is not the rejected one")
+		})
+	})
+
+	t.Run("a Secret with another defect enqueues its objects", func(t *testing.T) {
+		inVirtualTime(t, func(t *testing.T, r *rig) {
+			r.putSecret(tenant, defaultSecret, host, "")
+			before := r.blocked(t, object("a"), v1alpha1.ReasonCredentialsInvalid)
+			r.putSecret(tenant, defaultSecret, "", "dapi")
+			after(30 * time.Second)
+			r.Expect(r.events()).To(Equal([]string{"a"}))
+			r.Expect(r.blocked(t, object("a"), v1alpha1.ReasonCredentialsInvalid).Message).NotTo(Equal(before.Message))
 		})
 	})
 
@@ -339,7 +374,8 @@ func TestServiceAccounts(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			_, blocked := r.resolver.Resolve(t.Context(), request)
 			r.Expect(blocked).To(HaveField("Reason", v1alpha1.ReasonCredentialsNotReady))
-			r.Expect(blocked.Message).To(And(ContainSubstring("etl"), ContainSubstring(tenant)))
+			r.Expect(blocked.Message).To(Equal(`service account "etl" does not exist in namespace team-a`))
+			r.Expect(blocked.Remedy).To(Equal("create it, or name another"))
 			r.change(func(k *kubernetes) { k.accounts[account] = true })
 			after(30 * time.Second)
 			r.Expect(r.events()).To(Equal([]string{"a"}))
@@ -387,6 +423,46 @@ func TestServiceAccounts(t *testing.T) {
 		})
 	}
 
+	t.Run("one token is requested for many objects of an account", func(t *testing.T) {
+		inVirtualTime(t, func(t *testing.T, r *rig) {
+			r.change(func(k *kubernetes) { k.accounts[account] = true })
+			for _, user := range objects(20) {
+				_, blocked := r.resolver.Resolve(t.Context(), connection.Request{User: user, Connection: identity})
+				r.Expect(blocked).To(BeNil())
+				after(time.Minute)
+			}
+			r.Expect(r.readsOf(tenant, "etl")).To(HaveLen(1))
+		})
+	})
+
+	t.Run("a host that is no URL is refused", func(t *testing.T) {
+		inVirtualTime(t, func(t *testing.T, r *rig) {
+			declared := *identity.WorkloadIdentity
+			declared.Host = "http://one.cloud.databricks.com"
+			credential, blocked := r.resolver.Resolve(t.Context(), connection.Request{
+				User: object("a"), Connection: &v1alpha1.Connection{WorkloadIdentity: &declared},
+			})
+			r.Expect(blocked).To(And(HaveField("Reason", v1alpha1.ReasonCredentialsInvalid), HaveField("Stalled", true)))
+			r.Expect(blocked.Message).To(HavePrefix("workload identity: the host "))
+			r.Expect(credential.Config).To(Equal(databricks.Config{}))
+			r.Expect(r.readsOf(tenant, "etl")).To(BeEmpty(), "no token is requested")
+		})
+	})
+
+	for name, failure := range map[string]error{
+		"invalid":     apierrors.NewInvalid(schema.GroupKind{Kind: "TokenRequest"}, "etl", nil),
+		"bad request": apierrors.NewBadRequest("canary"),
+	} {
+		t.Run("an audience that Kubernetes refuses: "+name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, r *rig) {
+				r.change(func(k *kubernetes) { k.accounts[account], k.fail = true, failure })
+				_, blocked := r.resolver.Resolve(t.Context(), request)
+				r.Expect(blocked).To(And(HaveField("Reason", v1alpha1.ReasonCredentialsInvalid), HaveField("Stalled", true)))
+				r.Expect(blocked.Message).To(Equal(`Kubernetes issues no token of service account "etl" for this audience`))
+			})
+		})
+	}
+
 	t.Run("[S2] an operator without the right to request tokens names the remedy", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			r.change(func(k *kubernetes) { k.accounts[account], k.fail = true, forbidden() })
@@ -412,6 +488,103 @@ func TestServiceAccounts(t *testing.T) {
 			r.Expect(a.Config.Fingerprint()).NotTo(Equal(b.Config.Fingerprint()))
 		})
 	})
+}
+
+// exchange is a workspace that exchanges tokens of service accounts.
+type exchange struct {
+	// mu guards subjects, the tokens that were exchanged.
+	mu       sync.Mutex
+	subjects []string
+}
+
+func (e *exchange) RoundTrip(request *http.Request) (*http.Response, error) {
+	body := `{"cluster_id":"c1"}`
+	switch request.URL.Path {
+	case "/oidc/.well-known/oauth-authorization-server":
+		body = `{"token_endpoint":"` + host + `/oidc/v1/token"}`
+	case "/oidc/v1/token":
+		if err := request.ParseForm(); err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.subjects = append(e.subjects, request.PostForm.Get("subject_token"))
+		body = `{"access_token":"exchanged","token_type":"bearer","expires_in":60}`
+	default:
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// client returns a client of the workspace.
+func (e *exchange) client(r *rig, config databricks.Config) *databricks.Client {
+	allowed, err := databricks.ParseAllowList(databricks.DefaultAllowedHosts())
+	r.Expect(err).NotTo(HaveOccurred())
+	client, err := databricks.New(config, databricks.Options{Transport: databricks.NewTransportOver(allowed, e)})
+	r.Expect(err).NotTo(HaveOccurred())
+	return client
+}
+
+func TestTokensOfAServiceAccountAreRequestedForEachExchange(t *testing.T) {
+	account := types.NamespacedName{Namespace: tenant, Name: "etl"}
+	request := connection.Request{User: object("a"), Connection: &v1alpha1.Connection{WorkloadIdentity: &v1alpha1.WorkloadIdentity{
+		Host: host, ClientID: "app", ServiceAccountName: "etl", Audience: host,
+	}}}
+	for name, row := range map[string]struct {
+		change func(*rig)
+		class  databricks.Class
+		// message is a part of the message of the error.
+		message string
+		// reason is that of the object, which is enqueued; empty if it is not.
+		reason string
+	}{
+		"[S2] the right to request them is withdrawn": {
+			func(r *rig) { r.change(func(k *kubernetes) { k.fail = forbidden() }) },
+			databricks.ClassUnauthenticated, "bind the ClusterRole databricks-operator-token-requester", v1alpha1.ReasonPermissionDenied,
+		},
+		"[case-58] the account is deleted": {
+			func(r *rig) { r.change(func(k *kubernetes) { delete(k.accounts, account) }) },
+			databricks.ClassUnauthenticated, `service account "etl" does not exist in namespace team-a; create it, or name another`, v1alpha1.ReasonCredentialsNotReady,
+		},
+		"the account is deleted after its last object": {
+			func(r *rig) {
+				r.resolver.Release(object("a"))
+				r.change(func(k *kubernetes) { delete(k.accounts, account) })
+			},
+			databricks.ClassUnauthenticated, `service account "etl" does not exist in namespace team-a`, "",
+		},
+		"Kubernetes does not answer": {
+			func(r *rig) { r.change(func(k *kubernetes) { k.fail = errCanary }) },
+			databricks.ClassTransient, "there is no token of system:serviceaccount:team-a:etl to exchange", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, r *rig) {
+				r.change(func(k *kubernetes) { k.accounts[account] = true })
+				credential, blocked := r.resolver.Resolve(t.Context(), request)
+				r.Expect(blocked).To(BeNil())
+				workspace := &exchange{}
+				client := workspace.client(r, credential.Config)
+				_, err := client.Get(t.Context(), "c1")
+				r.Expect(err).NotTo(HaveOccurred())
+				r.Expect(workspace.subjects).To(Equal([]string{"token-for-" + host}))
+				after(2 * time.Minute)
+
+				row.change(r)
+				_, err = client.Get(t.Context(), "c1")
+				r.Expect(databricks.ClassOf(err)).To(Equal(row.class))
+				r.Expect(err).To(MatchError(ContainSubstring(row.message)))
+				after(time.Second)
+				if row.reason == "" {
+					r.Expect(r.events()).To(BeEmpty())
+					r.Expect(r.readsOf(tenant, "etl")).To(HaveLen(3), "the account is not read again")
+					return
+				}
+				r.Expect(r.events()).To(Equal([]string{"a"}))
+				_, blocked = r.resolver.Resolve(t.Context(), request)
+				r.Expect(blocked).To(HaveField("Reason", row.reason))
+			})
+		})
+	}
 }
 
 func TestACredentialForAHostThatTheNamespaceMayNotUse(t *testing.T) {

@@ -40,9 +40,7 @@ func (r *Resolver) resolveReference(ctx context.Context, request Request) (Crede
 	}
 	credential, blocked := r.ResolveWorkspace(ctx, request.User, workspace)
 	if blocked != nil {
-		prefixed := *blocked
-		prefixed.Message = fmt.Sprintf("DatabricksWorkspace %q is not ready: %s", name, blocked.Message)
-		return Credential{}, &prefixed
+		return Credential{}, prefixed(blocked, "DatabricksWorkspace %q is not ready: ", name)
 	}
 	credential.Rules = workspace
 	return credential, nil
@@ -74,8 +72,8 @@ func (r *Resolver) findWorkspace(ctx context.Context, user User, name string) (*
 func (r *Resolver) workspaceMissingSince(user User, name string) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, found := r.missingWorkspaces[user.key()]
-	if !found || known.uid != user.UID || known.name != name {
+	known := r.missingWorkspaces[user.key()]
+	if known.uid != user.UID || known.name != name {
 		known = missingWorkspace{uid: user.UID, name: name, since: time.Now()}
 		r.missingWorkspaces[user.key()] = known
 	}
@@ -96,14 +94,10 @@ func (r *Resolver) releaseReference(user User) {
 
 // mayUse returns why a DatabricksWorkspace refuses an object; nil if it does not.
 func (r *Resolver) mayUse(ctx context.Context, request Request, workspace *v1alpha1.DatabricksWorkspace) *Blocked {
-	permission, blocked := r.permissionOf(ctx, request.User, workspace.Spec.AllowedNamespaces)
+	refusal := r.namespaceRefusal(ctx, request.User, workspace)
 	switch {
-	case blocked != nil:
-		blocked.Message = fmt.Sprintf("DatabricksWorkspace %q: %s", workspace.Name, blocked.Message)
-		return blocked
-	case permission != allowed:
-		return denied("DatabricksWorkspace %q does not allow namespace %s; ask your platform team to add it to "+
-			"spec.allowedNamespaces there, or use another connection", workspace.Name, request.User.Namespace)
+	case refusal != nil:
+		return refusal
 	case !permitsKind(workspace, request.User.Kind):
 		return denied("DatabricksWorkspace %q does not permit objects of kind %s; ask your platform team to add it to "+
 			"spec.allowedKinds there, or use another connection", workspace.Name, request.User.Kind)
@@ -124,39 +118,35 @@ func permitsKind(workspace *v1alpha1.DatabricksWorkspace, kind string) bool {
 	return slices.Contains(workspace.Spec.AllowedKinds, v1alpha1.AllowedKind(kind))
 }
 
-// permission is a DatabricksWorkspace's permission for a namespace.
-type permission int
-
-const (
-	refused permission = iota
-	allowed
-)
-
-// permissionOf returns whether the namespace of an object is allowed. If that
-// depends on the namespace's labels, the object is enqueued when they change.
-func (r *Resolver) permissionOf(ctx context.Context, user User, rule *v1alpha1.AllowedNamespaces) (permission, *Blocked) {
+// namespaceRefusal returns why a DatabricksWorkspace refuses the namespace of an object;
+// nil if it does not. If that depends on the namespace's labels, the object is enqueued
+// when they change.
+func (r *Resolver) namespaceRefusal(ctx context.Context, user User, workspace *v1alpha1.DatabricksWorkspace) *Blocked {
+	refusal := denied("DatabricksWorkspace %q does not allow namespace %s; ask your platform team to add it to "+
+		"spec.allowedNamespaces there, or use another connection", workspace.Name, user.Namespace)
+	rule := workspace.Spec.AllowedNamespaces
 	listed := rule != nil && slices.Contains(rule.Names, user.Namespace)
 	if listed || rule == nil || rule.Selector == nil {
 		r.namespaces.release(user)
 		if listed {
-			return allowed, nil
+			return nil
 		}
-		return refused, nil
+		return refusal
 	}
 	selector, err := metav1.LabelSelectorAsSelector(rule.Selector)
 	if err != nil {
-		return refused, misconfigured("spec.allowedNamespaces.selector: %s", err)
+		return misconfigured("DatabricksWorkspace %q: spec.allowedNamespaces.selector: %s", workspace.Name, err)
 	}
 	answer := r.namespaces.get(ctx, user, user.Namespace)
 	switch source := "namespace " + user.Namespace; {
 	case answer.pending:
-		return refused, pendingRead(source)
+		return prefixed(pendingRead(source), "DatabricksWorkspace %q: ", workspace.Name)
 	case answer.err != nil:
-		return refused, unreadable(source, answer.err)
+		return prefixed(unreadable(source, answer.err), "DatabricksWorkspace %q: ", workspace.Name)
 	case selector.Matches(answer.value):
-		return allowed, nil
+		return nil
 	default:
-		return refused, nil
+		return refusal
 	}
 }
 
