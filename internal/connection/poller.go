@@ -57,8 +57,6 @@ type use[K comparable] struct {
 // entry is the state of a key.
 type entry[V any] struct {
 	users map[userKey]struct{}
-	// waiting has the users that were answered with pending.
-	waiting map[userKey]struct{}
 	// reading reports that a read is in progress.
 	reading bool
 	// readAt is when the last read began, failed ones included.
@@ -81,7 +79,6 @@ type entry[V any] struct {
 func newEntry[V any]() *entry[V] {
 	return &entry[V]{
 		users:      map[userKey]struct{}{},
-		waiting:    map[userKey]struct{}{},
 		rejectedBy: map[userKey]struct{}{},
 	}
 }
@@ -129,7 +126,6 @@ func (p *poller[K, V]) get(ctx context.Context, user User, key K) answer[V] {
 	}
 	defer p.mu.Unlock()
 	if current.readAt.IsZero() {
-		current.waiting[user.key()] = struct{}{}
 		return answer[V]{pending: true}
 	}
 	if current.since.IsZero() {
@@ -206,32 +202,30 @@ func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], excep
 	cancel()
 
 	p.mu.Lock()
-	affected := current.waiting
+	var affected []User
 	if p.take(current, startedAt, value, err) {
-		affected = current.users
-	}
-	users := make([]User, 0, len(affected))
-	for name := range affected {
-		if name != except {
-			users = append(users, p.users[name].user)
+		for name := range current.users {
+			if name != except {
+				affected = append(affected, p.users[name].user)
+			}
 		}
 	}
-	current.waiting = map[userKey]struct{}{}
 	p.wakeUp()
 	p.mu.Unlock()
-	for _, user := range users {
+	for _, user := range affected {
 		p.enqueue(user)
 	}
 }
 
 // take records the outcome of a read and reports whether it changed the answers of
-// the users, which all wait for the first read. The caller holds mu.
+// the users. The first read does, because all others are waiting for it. The caller
+// holds mu.
 func (p *poller[K, V]) take(current *entry[V], startedAt time.Time, value V, err error) (changed bool) {
 	noValue, before := current.since.IsZero(), current.err
 	current.reading, current.early, current.readAt, current.err = false, false, startedAt, err
 	if err != nil {
 		current.failures++
-		return noValue && apiReason(before) != apiReason(err)
+		return noValue && (before == nil || apiReason(before) != apiReason(err))
 	}
 	current.failures = 0
 	if !noValue && p.equal(current.value, value) {
@@ -307,7 +301,6 @@ func (p *poller[K, V]) detach(name userKey) {
 	delete(p.users, name)
 	current := p.entries[key]
 	delete(current.users, name)
-	delete(current.waiting, name)
 	delete(current.rejectedBy, name)
 	if len(current.users) == 0 {
 		delete(p.entries, key)

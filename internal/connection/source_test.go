@@ -87,6 +87,23 @@ func TestKubernetesErrors(t *testing.T) {
 		})
 	}
 
+	for name, failure := range map[string]error{"403": forbidden(), "no answer": errCanary} {
+		t.Run("a failed first read enqueues the objects that wait for it: "+name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, r *rig) {
+				release := make(chan struct{})
+				r.change(func(k *kubernetes) { k.held, k.fail = release, failure })
+				var running sync.WaitGroup
+				running.Go(func() { _, _ = r.resolve(t, object("reads")) })
+				synctest.Wait()
+				r.Expect(r.blocked(t, object("waits"), v1alpha1.ReasonCredentialsNotReady).Pending).To(BeTrue())
+				close(release)
+				running.Wait()
+				r.Expect(r.events()).To(Equal([]string{"waits"}))
+				r.blocked(t, object("waits"), v1alpha1.ReasonRetryingAfterError)
+			})
+		})
+	}
+
 	t.Run("another failure enqueues the objects, whose messages have its reason", func(t *testing.T) {
 		inVirtualTime(t, func(t *testing.T, r *rig) {
 			r.change(func(k *kubernetes) { k.fail = forbidden() })

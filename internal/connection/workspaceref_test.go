@@ -343,6 +343,12 @@ func TestAWorkspaceThatCannotBeUsed(t *testing.T) {
 			reason:  v1alpha1.ReasonCredentialsInvalid,
 			message: `DatabricksWorkspace "prod" is not ready: set exactly one of spec.secretRef and spec.workloadIdentity`,
 		},
+		"it names no credential, and the service account of the operator is unknown": {
+			options: func(o *connection.Options) { o.OperatorServiceAccount = "" },
+			spec:    func(spec *v1alpha1.DatabricksWorkspaceSpec) { spec.SecretRef = nil },
+			reason:  v1alpha1.ReasonCredentialsInvalid,
+			message: `DatabricksWorkspace "prod" is not ready: set exactly one of spec.secretRef and spec.workloadIdentity`,
+		},
 		"its host is no URL": {
 			spec:    func(spec *v1alpha1.DatabricksWorkspaceSpec) { spec.Host = "http://one.cloud.databricks.com" },
 			reason:  v1alpha1.ReasonCredentialsInvalid,
