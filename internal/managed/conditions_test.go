@@ -61,12 +61,14 @@ func TestTheStatusOfAnObjectThatIsNoLongerSuspended(t *testing.T) {
 	g.Expect(after.Status.ObservedGeneration).To(Equal(int64(7)))
 }
 
-func TestSyncedOfAContendedObject(t *testing.T) {
-	contended := func(subject string) change {
-		return func(in *managed.Input) {
-			in.Object.Status.Corrections = []v1alpha1.Correction{{Subject: subject, Count: 3, CorrectedTime: new(metav1.NewTime(noon))}}
-		}
+// contended has others set back a subject again that was corrected three times.
+func contended(subject string) change {
+	return func(in *managed.Input) {
+		in.Object.Status.Corrections = []v1alpha1.Correction{{Subject: subject, Count: 3, CorrectedTime: new(metav1.NewTime(noon))}}
 	}
+}
+
+func TestSyncedOfAContendedObject(t *testing.T) {
 	differ := func(in *managed.Input) {
 		granting(in)
 		in.Observed.Permissions.Known = true

@@ -53,7 +53,8 @@ func Make(in Input) Plan {
 	if in.Object.IsDeleting() {
 		return in.withRemedy(in.firstMatch(deletionRules))
 	}
-	return in.untilExpiry(in.withoutWritesIfSuspended(in.firstMatch(liveRules)))
+	next := in.withVerdictAfterRequest(in.firstMatch(liveRules))
+	return in.untilExpiry(in.withoutWritesIfSuspended(next))
 }
 
 // untilExpiry requeues an object without a step when the first count of corrections expires,
@@ -237,6 +238,21 @@ func whenRequested(in Input) (Plan, bool) {
 		request.Phase, request.Message = v1alpha1.RequestSucceeded, "the workspace is read again"
 	}
 	return Plan{Step: AcknowledgeRequest{request}}, true
+}
+
+// withVerdictAfterRequest gives a plan that stores the state of a request the verdict of the
+// plan that follows: the request itself says nothing about the remote object, and the
+// object may have been edited together with it.
+func (in Input) withVerdictAfterRequest(next Plan) Plan {
+	acknowledged, ok := next.Step.(AcknowledgeRequest)
+	if !ok {
+		return next
+	}
+	in.Object.Status = in.Object.Status.DeepCopy()
+	in.Object.Status.Request = &acknowledged.Request
+	after := Make(in)
+	next.Verdict, next.Contended = after.Verdict, after.Contended
+	return next
 }
 
 // readFailureGrace is how long the reads of a workspace may fail before a remote object

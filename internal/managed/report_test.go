@@ -524,6 +524,39 @@ func TestRefusedRequests(t *testing.T) {
 	}
 }
 
+func TestTheAcknowledgementOfARequestReportsWhatFollows(t *testing.T) {
+	edited := func(in *managed.Input) { in.Object.SetGeneration(2) }
+	ready := func(in *managed.Input) {
+		in.Object.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAvailable, ObservedGeneration: 1}}
+	}
+	for name, row := range map[string]struct {
+		changes []change
+		want    []string
+	}{
+		"it exists as declared":                 {[]change{ready}, []string{"Ready=Available", "Synced=InSync"}},
+		"it is not read yet":                    {[]change{ready, unknown}, []string{"Ready=Available", "Synced?=NotCompared"}},
+		"it is edited, too, and not read yet":   {[]change{ready, unknown, edited}, []string{"Ready!=Updating", "Synced?=NotCompared", "Reconciling=Updating"}},
+		"it is new":                             {[]change{fresh}, []string{"Ready!=Creating", "Reconciling=Creating", "Synced?=NotCompared"}},
+		"it is missing":                         {[]change{ready, missing}, []string{"Ready!=Creating", "Reconciling=Creating", "Synced?=NotCompared"}},
+		"another actor sets it back":            {[]change{ready, differing(map[string]any{"max_capacity": float64(9)}), contended("fields")}, []string{"Ready!=Contended", "Reconciling=Contended", "Synced!=Contended"}},
+		"it cannot be used":                     {[]change{ready, differing(map[string]any{"state": "STOPPED"})}, []string{"Ready!=PoolStopped", "Stalled=PoolStopped", "Synced=InSync"}},
+		"a field that Databricks never changes": {[]change{ready, func(in *managed.Input) { pool(in).Spec.NodeTypeID = "m5.large" }}, []string{"Ready!=ImmutableField", "Stalled=ImmutableField", "Synced!=ImmutableField"}},
+		"it is suspended, and nothing exists":   {[]change{fresh, suspended}, []string{"Ready!=Suspended", "Synced?=NotCompared", "Suspended=Suspended"}},
+	} {
+		t.Run("[case-131] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			in := situation(append(row.changes, func(in *managed.Input) {
+				in.Object.SetAnnotations(map[string]string{v1alpha1.AnnotationRequest: "reconcile@1"})
+			})...)
+			next := managed.Make(in)
+			g.Expect(next.Kind()).To(Equal(managed.StepAcknowledgeRequest))
+			after, _ := report(in, next, managed.Outcome{Ran: true})
+			g.Expect(shows(after)).To(ConsistOf(row.want))
+			g.Expect(in.Object.Status.Request).To(BeNil(), "a plan does not change its input")
+		})
+	}
+}
+
 func TestValueText(t *testing.T) {
 	for _, row := range []struct {
 		value any

@@ -64,7 +64,8 @@ func Make(in Input) Plan {
 	if in.isDeleting() {
 		return in.firstMatch(deletionRules)
 	}
-	next := in.withContention(in.withReadFailureRequeue(in.firstMatch(liveRules)))
+	next := in.withVerdictAfterRequest(in.firstMatch(liveRules))
+	next = in.withContention(in.withReadFailureRequeue(next))
 	return in.withScheduleRequeue(in.withoutWritesIfSuspended(next))
 }
 
