@@ -30,9 +30,8 @@ const EventPolicyEnforced = "PolicyEnforced"
 func recordViolations(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	compliance := in.Observed.Compliance
 	hasNoPolicy := in.Observed.Presence == managed.Present && compliance.PolicyID == ""
-	gone := in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
 	switch {
-	case !plan.AsksCompliance(in.Cluster), hasNoPolicy, gone:
+	case !plan.AsksCompliance(in.Cluster), hasNoPolicy, in.isGone():
 		status.Violations = nil
 	case compliance.Seen:
 		status.Violations = nil
@@ -96,9 +95,8 @@ func (s setter) violationsMessage() string {
 
 // policyViolated returns the event of a cluster that no longer complies with its policy.
 func policyViolated(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
-	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionPolicyCompliant)
-	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionPolicyCompliant)
-	if is == nil || is.Status != metav1.ConditionFalse || was != nil && was.Status == metav1.ConditionFalse {
+	was, is := conditionOf(before, v1alpha1.ConditionPolicyCompliant), conditionOf(after, v1alpha1.ConditionPolicyCompliant)
+	if is.Status != metav1.ConditionFalse || was.Status == metav1.ConditionFalse {
 		return "", ""
 	}
 	return is.Reason, is.Message

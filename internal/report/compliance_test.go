@@ -52,6 +52,7 @@ func TestPolicyCompliant(t *testing.T) {
 	h.edited(asksCompliance)
 	g.Expect(h.complying(unread, "").compliance()).To(HavePrefix("Unknown NotChecked: "))
 	g.Expect(h.complying(complies, "").compliance()).To(Equal("True Compliant: the cluster complies with its policy"))
+	g.Expect(h.events()).To(BeEmpty(), "it is no problem")
 	g.Expect(h.complying(unread, "").compliance()).To(HavePrefix("True Compliant"), "the last answer stays until the next one")
 	g.Expect(h.complying(violates, "").compliance()).To(Equal("False PolicyViolated: not permitted by the policy: a (m)"))
 	g.Expect(h.events()).To(ContainElement("PolicyViolated"))
@@ -74,12 +75,25 @@ func TestPolicyCompliant(t *testing.T) {
 	g.Expect(h.cluster.Status.Violations).To(BeEmpty())
 }
 
-func TestTheComplianceOfAMissingCluster(t *testing.T) {
+func TestTheComplianceOfAClusterThatIsGone(t *testing.T) {
+	for name, presence := range map[string]managed.Presence{"missing": managed.Missing, "purged": managed.Purged} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := newHistory().created().edited(asksCompliance).complying(violates, "")
+			h.observing(plan.Observation{Presence: presence})
+			g.Expect(h.compliance()).To(HavePrefix("Unknown NotChecked"))
+			g.Expect(h.cluster.Status.Violations).To(BeEmpty())
+		})
+	}
+}
+
+func TestTheComplianceOfAClusterThatIsNotReadStays(t *testing.T) {
 	g := NewWithT(t)
 	h := newHistory().created().edited(asksCompliance).complying(violates, "")
-	h.observing(plan.Observation{Presence: managed.Missing})
-	g.Expect(h.compliance()).To(HavePrefix("Unknown NotChecked"))
-	g.Expect(h.cluster.Status.Violations).To(BeEmpty())
+	before := h.compliance()
+	h.observing(plan.Observation{})
+	g.Expect(h.compliance()).To(Equal(before))
+	g.Expect(h.cluster.Status.Violations).To(HaveLen(1))
 }
 
 func TestViolationsAreBounded(t *testing.T) {

@@ -20,7 +20,7 @@ func setConditions(in Input, status *v1alpha1.DatabricksClusterStatus, verdict m
 	}
 	switch {
 	case verdict.Reason == "":
-		set.Keep()
+		// There are no new facts about this generation.
 	case isReady(verdict.Reason):
 		set.Ready(set.described(verdict))
 	case verdict.Reason == v1alpha1.ReasonSuspended:
@@ -164,12 +164,11 @@ func isReady(reason string) bool {
 // stateVerdict returns the verdict of the state of the cluster, if the plan has none.
 func stateVerdict(in Input, status *v1alpha1.DatabricksClusterStatus) managed.Verdict {
 	switch {
-	case in.Observed.Presence == managed.Unknown && in.Cluster.Status.ObservedGeneration == in.Cluster.Generation:
-		return managed.Verdict{}
-	case in.Observed.Presence == managed.Unknown:
+	case in.Observed.Presence == managed.Unknown, in.Observed.UnconfirmedDiff && in.Cluster.Status.State == status.State:
+		if in.Cluster.Status.ObservedGeneration == in.Cluster.Generation {
+			return managed.Verdict{}
+		}
 		return managed.Verdict{Reason: v1alpha1.ReasonUpdating, Message: "reading the cluster"}
-	case in.Observed.UnconfirmedDiff && in.Cluster.Status.State == status.State:
-		return managed.Verdict{}
 	case in.Observed.Presence != managed.Present:
 		return managed.Verdict{Reason: v1alpha1.ReasonPurged, Message: "Databricks purged the idle cluster; it is created again when it is needed"}
 	case in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve:
@@ -206,9 +205,11 @@ func byState(in Input, status *v1alpha1.DatabricksClusterStatus) managed.Verdict
 	}
 }
 
-// isOutOfHours reports whether the schedule has a cluster terminated now.
+// isOutOfHours reports whether the schedule has a cluster terminated now. An object that is
+// being deleted may have lost its schedule, and keeps the status of it.
 func isOutOfHours(in Input, status *v1alpha1.DatabricksClusterStatus) bool {
-	return status.Schedule != nil && status.Schedule.Up != nil && !*status.Schedule.Up && in.Cluster.Spec.Schedule.AtEnd != v1alpha1.AtEndLeave
+	schedule, shown := in.Cluster.Spec.Schedule, status.Schedule
+	return schedule != nil && shown != nil && shown.Up != nil && !*shown.Up && schedule.AtEnd != v1alpha1.AtEndLeave
 }
 
 func endedNormally(reason *v1alpha1.TerminationReason) bool {

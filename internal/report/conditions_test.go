@@ -65,6 +65,8 @@ func TestReady(t *testing.T) {
 		"terminated by a failure during a restart":          {newHistory().created().inState("RUNNING").inState("RESTARTING").inState("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
 		"[case-55] adopted after a failure":                 {newHistory().edited(adopt).observing(plan.Observation{}).inState("TERMINATED", stockout), "False Stalled TerminatedUnexpectedly"},
 		"[case-34] the state ERROR":                         {newHistory().created().inState("ERROR"), "False Stalled TerminatedUnexpectedly"},
+		"[case-34] ERROR, and kept terminated by runPolicy": {newHistory().created().edited(keepTerminated).inState("ERROR"), "False Stalled TerminatedUnexpectedly"},
+		"[case-34] the state ERROR of a new cluster":        {newHistory().created().inState("ERROR", neverRan), "False Stalled TerminatedUnexpectedly"},
 		"[case-34] an unknown state":                        {newHistory().created().inState("FROZEN"), "False Reconciling UnknownState"},
 		"[case-34] an unknown reason of termination":        {newHistory().created().inState("RUNNING").inState("TERMINATED", ended("NEW", "NEW")), "False Stalled TerminatedUnexpectedly"},
 		"[case-56] observed":                                {newHistory().edited(observe).inState("RUNNING"), "True Observed"},
@@ -88,6 +90,24 @@ func TestReady(t *testing.T) {
 			g := NewWithT(t)
 			g.Expect(row.history.readiness()).To(Equal(row.ready))
 			g.Expect(conformance.BrokenRules(row.history.cluster)).To(BeEmpty())
+		})
+	}
+}
+
+func TestATerminationIsReportedInTheWordsOfDatabricks(t *testing.T) {
+	silent := func(c *compute.ClusterDetails) { c.StateMessage = "" }
+	for name, row := range map[string]struct {
+		history *history
+		message string
+	}{
+		"[case-32] the launch failed":        {newHistory().created().inState("TERMINATED", neverRan, badScript), "INIT_SCRIPT_FAILURE (CLIENT_ERROR): why"},
+		"terminated by a failure":            {newHistory().created().inState("RUNNING").inState("TERMINATED", stockout), "CLOUD_PROVIDER_RESOURCE_STOCKOUT (CLOUD_FAILURE): why"},
+		"without a message":                  {newHistory().created().inState("RUNNING").inState("TERMINATED", stockout, silent), "CLOUD_PROVIDER_RESOURCE_STOCKOUT (CLOUD_FAILURE)"},
+		"[case-34] the state ERROR":          {newHistory().created().inState("ERROR"), "why"},
+		"[case-34] ERROR, without a message": {newHistory().created().inState("ERROR", silent), "the cluster is ERROR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(row.history.condition(v1alpha1.ConditionStalled).Message).To(Equal(row.message))
 		})
 	}
 }
@@ -164,6 +184,57 @@ func TestSynced(t *testing.T) {
 			g.Expect(synced.Status).To(Equal(row.status))
 			g.Expect(synced.Reason).To(Equal(row.reason))
 			g.Expect(conformance.BrokenRules(row.history.cluster)).To(BeEmpty())
+		})
+	}
+}
+
+func TestSyncedOfAnObjectThatIsBeingDeleted(t *testing.T) {
+	deleting := func(h *history) *history {
+		h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
+		h.cluster.Generation++
+		return h
+	}
+	running := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
+	differs := []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 3.0, Size: true}}
+	for name, row := range map[string]struct {
+		history  *history
+		observed plan.Observation
+		reason   string
+	}{
+		"[case-40] it differs":          {newHistory().created().inState("RUNNING"), plan.Observation{Presence: managed.Present, Details: running, Differences: differs}, v1alpha1.ReasonDriftDetected},
+		"[case-40] it is not read":      {newHistory().created().inState("RUNNING"), plan.Observation{}, v1alpha1.ReasonInSync},
+		"[case-40] it is gone":          {newHistory().created().inState("RUNNING"), plan.Observation{Presence: managed.Missing}, v1alpha1.ReasonInSync},
+		"[case-45] it was never read":   {newHistory().created(), plan.Observation{}, v1alpha1.ReasonNotCompared},
+		"[case-45] it was not reported": {newHistory(), plan.Observation{}, v1alpha1.ReasonNotCompared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := deleting(row.history).observing(row.observed)
+			g.Expect(h.condition(v1alpha1.ConditionSynced).Reason).To(Equal(row.reason))
+			g.Expect(conformance.BrokenRules(h.cluster)).To(BeEmpty())
+		})
+	}
+}
+
+func TestAnEditIsNotReadyBeforeItIsCompared(t *testing.T) {
+	for name, row := range map[string]struct {
+		history *history
+		edit    func(*v1alpha1.DatabricksClusterSpec)
+	}{
+		"managed":            {newHistory().created().inState("RUNNING"), resume},
+		"[case-56] observed": {newHistory().edited(observe).inState("RUNNING").inState("RUNNING"), observe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := row.history
+			ready := h.readiness()
+			observed := h.input.Observed
+			observed.Compared, observed.UnconfirmedDiff = false, true
+			g.Expect(h.report(Input{Observed: observed}).readiness()).To(Equal(ready), "without an edit the conditions stay")
+			h.edited(row.edit).report(Input{Observed: observed})
+			g.Expect(h.readiness()).To(Equal("False Reconciling Updating"))
+			g.Expect(h.condition(v1alpha1.ConditionSynced).Reason).To(Equal(v1alpha1.ReasonNotCompared))
+			g.Expect(conformance.BrokenRules(h.cluster)).To(BeEmpty())
 		})
 	}
 }

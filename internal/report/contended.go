@@ -21,8 +21,7 @@ func recordCorrections(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if in.Cluster.Status.ObservedGeneration != in.Cluster.Generation {
 		before = nil // an edit resets the counts
 	}
-	ran := in.Outcome.Ran && in.Outcome.Failure == nil
-	status.Corrections = in.Plan.Corrections(before, ran, in.Now, in.Limits)
+	status.Corrections = in.Plan.Corrections(before, succeeded(in.Outcome), in.Now, in.Limits)
 }
 
 // contendedMessage returns the message with the contended subjects. It does not change
@@ -64,12 +63,11 @@ func fieldOf(subject string) string {
 	return subject
 }
 
-// subjectFields has the fields that declare the subjects that are not a field.
+// subjectFields has the fields that declare the subjects that have no name of a field.
 var subjectFields = map[string]string{
 	plan.SubjectPower:       "runPolicy",
 	plan.SubjectPin:         "pinned",
 	plan.SubjectPermissions: "accessControlList",
-	plan.SubjectLibraries:   "libraries",
 	plan.SubjectExistence:   "the existence of the cluster",
 }
 

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/drift"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -57,6 +59,43 @@ func TestCorrectionsAreCountedUntilTheObjectIsEdited(t *testing.T) {
 	h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.NumWorkers = new(int32(3)) })
 	h.observing(plan.Observation{Presence: managed.Present, Details: h.input.Observed.Details})
 	g.Expect(h.cluster.Status.Corrections).To(BeEmpty(), "[case-90]")
+}
+
+func TestACorrectionIsCountedWhenItsStepSucceeded(t *testing.T) {
+	for name, row := range map[string]struct {
+		outcome   Outcome
+		corrected bool
+	}{
+		"[case-90] it waits":  {Outcome{}, false},
+		"[case-90] it failed": {Outcome{Ran: true, Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "later"}}, false},
+		"[case-90] it ran":    {Outcome{Ran: true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := contendedHistory(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
+			h.report(Input{
+				Observed: h.input.Observed, Plan: plan.Plan{Step: plan.Resize{ClusterID: clusterID}, Corrects: []string{"/numWorkers"}}, Outcome: row.outcome,
+			})
+			g.Expect(h.cluster.Status.Corrections).To(HaveLen(1))
+			g.Expect(h.cluster.Status.Corrections[0].CorrectedTime != nil).To(Equal(row.corrected))
+		})
+	}
+}
+
+func TestReversalsAreCountedFromTheLatestCounts(t *testing.T) {
+	for name, row := range map[string]struct {
+		latest []v1alpha1.Correction
+		count  int32
+	}{
+		"[case-90] those of the status":        {nil, 2},
+		"[case-90] newer ones than the status": {[]v1alpha1.Correction{{Subject: "/numWorkers", Count: 4, FirstTime: new(metav1.NewTime(noon)), LastTime: new(metav1.NewTime(noon))}}, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := contendedHistory(drift.Difference{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 7.0, Size: true})
+			h.report(Input{Observed: h.input.Observed, Plan: plan.Plan{Reversed: []string{"/numWorkers"}}, Corrections: row.latest})
+			NewWithT(t).Expect(h.cluster.Status.Corrections).To(ConsistOf(And(HaveField("Subject", "/numWorkers"), HaveField("Count", BeEquivalentTo(row.count)))))
+		})
+	}
 }
 
 func TestAWaitingStepReportsItsReason(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -100,7 +101,7 @@ func events(in Input, before, after v1alpha1.DatabricksClusterStatus) []managed.
 // unsuccessfulRequest returns the event of a request that was refused or that failed.
 func unsuccessfulRequest(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	request := after.Request
-	if request == nil || request.Finished == "" || before.Request != nil && before.Request.Finished == request.Finished {
+	if request == nil || before.Request != nil && before.Request.Finished == request.Finished {
 		return "", ""
 	}
 	note = databricks.PlainText(request.Value + ": " + request.Message)
@@ -116,7 +117,7 @@ func unsuccessfulRequest(before, after v1alpha1.DatabricksClusterStatus) (reason
 
 // stepEvent returns the event of a step that succeeded; "": none.
 func stepEvent(in Input) (reason, note string) {
-	if !in.Outcome.Ran || in.Outcome.Failure != nil || in.Plan.Step == nil {
+	if !succeeded(in.Outcome) {
 		return "", ""
 	}
 	return stepEvents[in.Plan.Kind()](in)
@@ -169,9 +170,9 @@ func stored(in Input) (reason, note string) {
 		return managed.EventCreated, "found cluster " + step.ClusterID + ", created by an earlier create call"
 	case plan.FoundByName:
 		return managed.EventAdopted, "adopted cluster " + step.ClusterID + ", which was created for an earlier object of this name"
-	case plan.CreatedByProcess:
+	default:
+		return "", "" // the create has its event
 	}
-	return "", ""
 }
 
 func resized(in Input) (reason, note string) {
@@ -201,7 +202,7 @@ func finalizerRemoved(in Input) (reason, note string) {
 	switch {
 	case step.ClusterID == "":
 		return "", ""
-	case in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged:
+	case in.isGone():
 		return managed.EventDeleted, "deleted cluster " + step.ClusterID
 	default:
 		return managed.EventRetained, "left cluster " + step.ClusterID + " in the workspace"
@@ -211,10 +212,10 @@ func finalizerRemoved(in Input) (reason, note string) {
 // driftCorrectedOr returns DriftCorrected for a change that corrects drift, and the given
 // event for any other.
 func driftCorrectedOr(in Input, event string) string {
-	if in.Cluster.Status.AppliedDigest != "" && !plan.UserChanged(in.Cluster, in.Observed) {
-		return managed.EventDriftCorrected
+	if plan.UserChanged(in.Cluster, in.Observed) {
+		return event
 	}
-	return event
+	return managed.EventDriftCorrected
 }
 
 // stateEvent returns the event of a change of the state of the cluster.
@@ -237,32 +238,38 @@ var syncedWarnings = []string{v1alpha1.ReasonDriftDetected, v1alpha1.ReasonServe
 // warning returns the event of a condition that became a problem: Stalled, or Synced for one
 // of syncedWarnings.
 func warning(kind string, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
-	was, is := meta.FindStatusCondition(before.Conditions, kind), meta.FindStatusCondition(after.Conditions, kind)
-	bad := is != nil && (kind == v1alpha1.ConditionStalled || slices.Contains(syncedWarnings, is.Reason))
-	if !bad || (was != nil && was.Reason == is.Reason) {
+	was, is := conditionOf(before, kind), conditionOf(after, kind)
+	bad := is.Type == v1alpha1.ConditionStalled || slices.Contains(syncedWarnings, is.Reason)
+	if !bad || was.Reason == is.Reason {
 		return "", ""
 	}
 	return is.Reason, is.Message
 }
 
 func throttled(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
-	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReconciling)
-	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReconciling)
-	if is == nil || is.Reason != v1alpha1.ReasonRateLimited || (was != nil && was.Reason == is.Reason) {
+	was, is := conditionOf(before, v1alpha1.ConditionReconciling), conditionOf(after, v1alpha1.ConditionReconciling)
+	if is.Reason != v1alpha1.ReasonRateLimited || was.Reason == is.Reason {
 		return "", ""
 	}
 	return is.Reason, is.Message
 }
 
 func deferred(before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
-	was := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady)
-	is := meta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReady)
-	if is == nil || is.Reason != v1alpha1.ReasonChangesDeferred || (was != nil && was.Reason == is.Reason) {
+	was, is := conditionOf(before, v1alpha1.ConditionReady), conditionOf(after, v1alpha1.ConditionReady)
+	if is.Reason != v1alpha1.ReasonChangesDeferred || was.Reason == is.Reason {
 		return "", ""
 	}
 	return EventRestartDeferred, is.Message
 }
 
 func isTrue(status v1alpha1.DatabricksClusterStatus, kind string) bool {
-	return meta.IsStatusConditionTrue(status.Conditions, kind)
+	return conditionOf(status, kind).Status == metav1.ConditionTrue
+}
+
+// conditionOf returns a condition of a status; zero: it is absent.
+func conditionOf(status v1alpha1.DatabricksClusterStatus, kind string) metav1.Condition {
+	if found := meta.FindStatusCondition(status.Conditions, kind); found != nil {
+		return *found
+	}
+	return metav1.Condition{}
 }

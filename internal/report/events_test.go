@@ -24,8 +24,14 @@ func TestTransitionsHaveEvents(t *testing.T) {
 		history *history
 		events  []string
 	}{
-		"[case-01] created":             {newHistory().created(), []string{managed.EventCreated}},
-		"[case-55] adopted":             {newHistory().edited(adopt).report(Input{Plan: plan.Plan{Step: plan.StoreClusterID{ClusterID: clusterID, Source: plan.AdoptedBySpec}}, Outcome: Outcome{Ran: true}}), []string{managed.EventAdopted}},
+		"[case-01] created":                               {newHistory().created(), []string{managed.EventCreated}},
+		"[case-55] adopted":                               {newHistory().edited(adopt).report(Input{Plan: plan.Plan{Step: plan.StoreClusterID{ClusterID: clusterID, Source: plan.AdoptedBySpec}}, Outcome: Outcome{Ran: true}}), []string{managed.EventAdopted}},
+		"[case-27] it is ended by inactivity":             {newHistory().created().inState("RUNNING").inState("TERMINATING", idle), []string{}},
+		"[case-27] ended by inactivity, TERMINATING seen": {newHistory().created().inState("RUNNING").inState("TERMINATING", idle).inState("TERMINATED", idle), []string{EventAutoTerminated}},
+		"[case-27] it has ended by inactivity":            {newHistory().created().inState("RUNNING").inState("TERMINATED", idle).inState("TERMINATED", idle), []string{}},
+		"[case-40] deleted, and purged":                   {deleted(newHistory().created().inState("RUNNING"), plan.Observation{Presence: managed.Purged}), []string{managed.EventDeleted}},
+		"[case-08] throttled while it is created":         {newHistory().report(Input{Observed: plan.Observation{Host: host}, Plan: throttled}).report(Input{Observed: plan.Observation{Host: host}, Plan: throttled, Outcome: tooMany}), []string{v1alpha1.ReasonRateLimited}},
+		"[case-46] a new object whose pin is refused":     {newHistory().report(Input{Observed: plan.Observation{Host: host}, Plan: plan.Plan{Verdict: throttled.Verdict, Note: "no pin"}}), []string{EventPinRefused}},
 		"up":                            {newHistory().created().inState("PENDING").inState("RUNNING"), []string{EventStarted}},
 		"resized, and up all the time":  {newHistory().created().inState("RUNNING").inState("RESIZING").inState("RUNNING"), []string{}},
 		"[case-27] ended by inactivity": {newHistory().created().inState("RUNNING").inState("TERMINATED", idle), []string{EventAutoTerminated}},

@@ -31,8 +31,7 @@ func recordLibraries(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	if _, oversized := specsize.Excess(in.Cluster); oversized {
 		return // the libraries that it declares are not in the cache
 	}
-	gone := in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
-	if !plan.ManagesLibraries(in.Cluster) || gone {
+	if !plan.ManagesLibraries(in.Cluster) || in.isGone() {
 		status.Libraries = nil
 		return
 	}

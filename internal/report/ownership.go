@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,18 +19,17 @@ const maxDrift = 20
 // recordOwnership stores the fields that the object has set. A removed field stays in the
 // status until a read confirms the removal.
 func recordOwnership(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if in.Observed.Desired == nil || in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
+	if in.Cluster.Spec.ManagementPolicy == v1alpha1.ManagementPolicyObserve {
 		return
 	}
 	recordNormalized(in, status)
 	recordSecrets(in, status)
 	owned := drift.Owned(in.Observed.Desired)
-	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
 	// A change that a start must follow is being applied until the start is sent.
 	starts := in.Plan.Kind() == plan.StepStart && status.AppliedDigest == plan.Applying && !succeeded(in.Outcome)
 	switch {
-	case inPlace && starts:
-	case inPlace:
+	case starts:
+	case in.isInPlace():
 		if !in.Observed.SpecKnown {
 			// Only the spec of a GET shows that a removed field is cleared.
 			owned = union(status.OwnedFields, owned)
@@ -53,7 +51,7 @@ func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
 		return
 	}
 	status.NormalizedFields = plan.NormalizedFields(in.Cluster, in.Observed)
-	complete := in.Observed.SpecKnown || len(in.Observed.Differences) == 0
+	complete := in.Observed.SpecKnown || in.isInPlace()
 	if complete && status.Creation != nil && status.Creation.Token == "" {
 		status.Creation.Digest = ""
 	}
@@ -62,38 +60,31 @@ func recordNormalized(in Input, status *v1alpha1.DatabricksClusterStatus) {
 // recordSecrets stores the digest of the write-only values in effect. Before new values are
 // sent it stores that neither the old nor the new ones are known to be in effect.
 func recordSecrets(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	inPlace := in.Observed.Compared && len(in.Observed.Differences) == 0
-	sent := in.Plan.Kind() == plan.StepUpdate && in.Outcome.Ran && in.Outcome.Failure == nil
+	sent := in.Plan.Kind() == plan.StepUpdate && succeeded(in.Outcome)
 	switch {
-	case inPlace, sent:
+	case in.isInPlace(), sent:
 		status.SecretsDigest = in.Observed.SecretsDigest
 	case in.Plan.Kind() == plan.StepPersistOwnership && in.Observed.SecretsRotated:
 		status.SecretsDigest = plan.Applying
 	}
 }
 
+// isInPlace reports whether the cluster was compared, and nothing differs that an update
+// would change.
+func (in Input) isInPlace() bool { return in.Observed.Compared && len(in.Observed.Differences) == 0 }
+
 // succeeded reports whether the step was carried out without a failure.
 func succeeded(outcome Outcome) bool { return outcome.Ran && outcome.Failure == nil }
 
 // union returns the distinct strings of two lists, sorted.
 func union(a, b []string) []string {
-	all := map[string]bool{}
-	for _, item := range append(append([]string{}, a...), b...) {
-		all[item] = true
-	}
-	out := make([]string, 0, len(all))
-	for item := range all {
-		out = append(out, item)
-	}
-	sort.Strings(out)
-	return out
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
 // recordRequest stores the state of the request annotation.
 func recordRequest(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	if request := in.Plan.RequestAfter(); request != nil && in.Outcome.Ran && in.Outcome.Failure == nil {
+	if request := in.Plan.RequestAfter(); request != nil && succeeded(in.Outcome) {
 		status.Request = request.DeepCopy()
-		status.Request.Finished = ""
 		if isFinished(request.Phase) {
 			status.Request.Finished = request.Value
 		}
@@ -112,7 +103,7 @@ func recordDifferences(in Input, status *v1alpha1.DatabricksClusterStatus, verdi
 	}
 	if verdict.Reason != v1alpha1.ReasonChangesDeferred {
 		// A resize or a transition in between does not reset the time.
-		if in.Observed.Compared && len(in.Observed.Differences) == 0 {
+		if in.isInPlace() {
 			status.PendingChanges, status.PendingSince = nil, nil
 		}
 		return

@@ -34,6 +34,56 @@ func TestAChangeIsBeingAppliedUntilTheStartThatFollowsItIsSent(t *testing.T) {
 	}
 }
 
+func TestAChangeIsInEffectOnceNothingDiffers(t *testing.T) {
+	for name, row := range map[string]struct {
+		before string
+		step   plan.Step
+	}{
+		"[case-33] no start follows the change":    {plan.Applying, nil},
+		"[case-33] the start follows no change":    {"v1:0123456789abcdef", plan.Start{ClusterID: clusterID}},
+		"[case-33] another step follows and waits": {plan.Applying, plan.Pin{ClusterID: clusterID}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory().created().inState("TERMINATED")
+			h.cluster.Status.AppliedDigest = row.before
+			h.report(Input{Observed: h.input.Observed, Plan: plan.Plan{Step: row.step}})
+			NewWithT(t).Expect(h.cluster.Status.AppliedDigest).To(Equal(drift.Digest(desired)))
+		})
+	}
+}
+
+func TestNothingIsOwnedBeforeAComparison(t *testing.T) {
+	g := NewWithT(t)
+	h := newHistory().created().comparedByGet(nil, []drift.Difference{{Path: "/single_user_name", Field: "single_user_name", Desired: "A", Actual: "a"}})
+	before := h.cluster.Status.DeepCopy()
+	h.report(Input{Observed: plan.Observation{Host: host, Desired: drift.Tree{"spark_version": "17.3.x"}, SecretsDigest: "v1:cccc"}})
+	g.Expect(h.cluster.Status.OwnedFields).To(Equal([]string{"/numWorkers"}))
+	g.Expect(h.cluster.Status.AppliedDigest).To(Equal(before.AppliedDigest))
+	g.Expect(h.cluster.Status.SecretsDigest).To(Equal("v1:aaaa"))
+	g.Expect(h.cluster.Status.NormalizedFields).To(HaveLen(1))
+}
+
+func TestAnObservingObjectOwnsNothing(t *testing.T) {
+	g := NewWithT(t)
+	h := newHistory().edited(observe).comparedByGet(nil, nil)
+	g.Expect(h.cluster.Status.OwnedFields).To(BeEmpty(), "[case-56]")
+	g.Expect(h.cluster.Status.AppliedDigest).To(BeEmpty(), "[case-56]")
+}
+
+func TestNewFieldsAreOwnedBeforeTheyAreSent(t *testing.T) {
+	g := NewWithT(t)
+	h := newHistory().created().comparedByGet(nil, nil)
+	h.cluster.Status.OwnedFields = []string{"/sparkConf/a", "/numWorkers"}
+	observed := h.input.Observed
+	observed.Desired = drift.Tree{"num_workers": 2.0, "spark_version": "17.3.x", "custom_tags": map[string]any{"b": "1", "a": "2"}}
+	observed.SecretsDigest = "v1:bbbb"
+	observed.Differences = []drift.Difference{{Path: "/spark_version", Field: "spark_version", Desired: "17.3.x", Actual: "16.4.x"}}
+	h.report(Input{Observed: observed, Plan: plan.Plan{Step: plan.PersistOwnership{}}, Outcome: Outcome{Ran: true}})
+	g.Expect(h.cluster.Status.OwnedFields).To(Equal([]string{"/customTags/a", "/customTags/b", "/numWorkers", "/sparkConf/a", "/sparkVersion"}))
+	g.Expect(h.cluster.Status.AppliedDigest).To(Equal(plan.Applying))
+	g.Expect(h.cluster.Status.SecretsDigest).To(Equal("v1:aaaa"), "[case-77] no secret was rotated")
+}
+
 // comparedByGet reports a running cluster that was compared by GET.
 func (h *history) comparedByGet(differences, normalized []drift.Difference) *history {
 	details := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
@@ -89,6 +139,35 @@ func TestTheDigestOfTheCreateIsKeptUntilTheFirstComparison(t *testing.T) {
 		h.comparedByGet(nil, nil)
 		g.Expect(h.cluster.Status.Creation).To(Equal(&v1alpha1.CreationIntent{Incarnation: 1}))
 	})
+}
+
+func TestTheDigestOfTheCreateIsDroppedByACompleteComparison(t *testing.T) {
+	differs := []drift.Difference{{Path: "/spark_version", Field: "spark_version", Desired: "17.3.x", Actual: "16.4.x"}}
+	for name, row := range map[string]struct {
+		specKnown   bool
+		differences []drift.Difference
+		creation    v1alpha1.CreationIntent
+		want        string
+	}{
+		"[case-66] a GET without a difference":   {true, nil, v1alpha1.CreationIntent{Digest: "v1:x"}, ""},
+		"[case-66] a GET with a difference":      {true, differs, v1alpha1.CreationIntent{Digest: "v1:x"}, ""},
+		"[case-66] a list without a difference":  {false, nil, v1alpha1.CreationIntent{Digest: "v1:x"}, ""},
+		"[case-66] a list with a difference":     {false, differs, v1alpha1.CreationIntent{Digest: "v1:x"}, "v1:x"},
+		"[case-66] the result is not known, yet": {true, nil, v1alpha1.CreationIntent{Token: "t", Digest: "v1:x"}, "v1:x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory()
+			if row.creation.Token == "" {
+				h.created()
+			}
+			h.cluster.Status.Creation = &row.creation
+			h.report(Input{Observed: plan.Observation{
+				Host: host, Presence: managed.Present, Details: &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning},
+				Desired: desired, Compared: true, SpecKnown: row.specKnown, Differences: row.differences,
+			}})
+			NewWithT(t).Expect(h.cluster.Status.Creation.Digest).To(Equal(row.want))
+		})
+	}
 }
 
 func TestARemovedFieldIsDroppedOnlyIfTheSpecIsKnown(t *testing.T) {

@@ -3,8 +3,6 @@ package report
 import (
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
@@ -15,9 +13,8 @@ const EventPinRefused = "PinRefused"
 
 // recordPin stores whether the cluster is pinned, if the object declares it.
 func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
-	gone := in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
 	switch {
-	case !plan.ManagesPin(in.Cluster) || gone:
+	case !plan.ManagesPin(in.Cluster) || in.isGone():
 		status.Pinned = nil
 	case in.Observed.Pinned != nil:
 		status.Pinned = new(*in.Observed.Pinned)
@@ -26,7 +23,7 @@ func recordPin(in Input, status *v1alpha1.DatabricksClusterStatus) {
 
 // withNote appends the note of the plan to the message of a verdict.
 func withNote(in Input, status *v1alpha1.DatabricksClusterStatus, verdict managed.Verdict) managed.Verdict {
-	if in.Plan.Note == "" || verdict.Reason == "" {
+	if in.Plan.Note == "" {
 		return verdict
 	}
 	if verdict.Message == "" {
@@ -39,8 +36,7 @@ func withNote(in Input, status *v1alpha1.DatabricksClusterStatus, verdict manage
 // pinRefused returns the event of a refused pin when the conditions first contain it.
 func pinRefused(in Input, before, after v1alpha1.DatabricksClusterStatus) (reason, note string) {
 	isShown := func(status v1alpha1.DatabricksClusterStatus) bool {
-		ready := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
-		return ready != nil && strings.Contains(ready.Message, in.Plan.Note)
+		return strings.Contains(conditionOf(status, v1alpha1.ConditionReady).Message, in.Plan.Note)
 	}
 	if in.Plan.Note == "" || isShown(before) || !isShown(after) {
 		return "", ""

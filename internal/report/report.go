@@ -22,6 +22,11 @@ type Input struct {
 	Now time.Time
 }
 
+// isGone reports whether the cluster is known not to exist.
+func (in Input) isGone() bool {
+	return in.Observed.Presence == managed.Missing || in.Observed.Presence == managed.Purged
+}
+
 // Outcome is the result of the step of the plan.
 type Outcome struct {
 	// Ran reports whether the step was carried out, successfully or not. It is false if

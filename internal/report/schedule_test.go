@@ -6,8 +6,10 @@ import (
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
+	"github.com/databricks-operator/databricks-operator/internal/databricks"
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 )
@@ -60,6 +62,24 @@ func TestTheStatusOfASchedule(t *testing.T) {
 		h := newHistory().edited(scheduled("08:00", "11:00", v1alpha1.AtEndLeave)).created().readAt(noon, compute.StateTerminated)
 		g.Expect(h.readiness()).To(Equal("True TerminatedNormally"))
 	})
+	t.Run("the state ERROR", func(t *testing.T) {
+		t.Parallel()
+		g := NewWithT(t)
+		h := newHistory().edited(scheduled("08:00", "11:00", "")).created().readAt(noon, compute.StateError)
+		g.Expect(h.readiness()).To(Equal("False Stalled TerminatedUnexpectedly"))
+	})
+	t.Run("the schedule is removed from an object that is being deleted", func(t *testing.T) {
+		t.Parallel()
+		g := NewWithT(t)
+		h := newHistory().edited(scheduled("08:00", "11:00", "")).created().readAt(noon, compute.StateTerminated)
+		h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
+		for _, shown := range []*v1alpha1.ScheduleStatus{h.cluster.Status.Schedule, {}} {
+			h.cluster.Status.Schedule = shown
+			h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.RunPolicy, s.Schedule = "", nil })
+			h.report(Input{Observed: h.input.Observed, Plan: plan.Plan{Step: plan.RemoveFinalizer{ClusterID: clusterID}}, Outcome: Outcome{Ran: true}})
+			g.Expect(h.readiness()).To(Equal("True TerminatedNormally"))
+		}
+	})
 	t.Run("the schedule is removed", func(t *testing.T) {
 		t.Parallel()
 		g := NewWithT(t)
@@ -95,5 +115,30 @@ func TestAFinishedRequest(t *testing.T) {
 		g.Expect(warned).To(Equal([]string{event}))
 		h.inState(compute.StateRunning)
 		g.Expect(h.allEvents()).To(BeEmpty(), "it is one event")
+	}
+}
+
+func TestEveryRefusedRequestIsAnEvent(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	h := newHistory().created().inState(compute.StateRunning)
+	for _, value := range []string{"restart@1", "restart@2"} {
+		request := v1alpha1.RequestStatus{Value: value, Phase: v1alpha1.RequestRefused, Message: "m"}
+		h.report(Input{Observed: h.input.Observed, Plan: plan.Plan{Step: plan.AcknowledgeRequest{Request: request}}, Outcome: Outcome{Ran: true}})
+		g.Expect(h.allEvents()).To(ConsistOf(And(HaveField("Reason", managed.EventRequestRefused), HaveField("Note", value+": m"))))
+	}
+}
+
+func TestARequestIsStoredOnceItsStepSucceeded(t *testing.T) {
+	t.Parallel()
+	later := &managed.Failure{Class: databricks.ClassTransient, Message: "later"}
+	for name, row := range map[string]struct {
+		outcome Outcome
+		stored  bool
+	}{"it waits": {Outcome{}, false}, "it failed": {Outcome{Ran: true, Failure: later}, false}, "it succeeded": {Outcome{Ran: true}, true}} {
+		h := newHistory().created().inState(compute.StateRunning)
+		request := &v1alpha1.RequestStatus{Value: "restart@1", Phase: v1alpha1.RequestInProgress}
+		h.report(Input{Observed: h.input.Observed, Plan: plan.Plan{Step: plan.Restart{ClusterID: clusterID}, Request: request}, Outcome: row.outcome})
+		NewWithT(t).Expect(h.cluster.Status.Request != nil).To(Equal(row.stored), name)
 	}
 }

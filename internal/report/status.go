@@ -90,12 +90,11 @@ func finishCreation(in Input, status *v1alpha1.DatabricksClusterStatus) {
 func copyObserved(in Input, status *v1alpha1.DatabricksClusterStatus) {
 	status.Selector = v1alpha1.SelectorFor(in.Cluster.Name)
 	status.Effective = effective(in, status)
-	switch in.Observed.Presence {
-	case managed.Present:
+	switch {
+	case in.Observed.Presence == managed.Present:
 		copyDetails(in.Observed.Details, status)
-	case managed.Missing, managed.Purged:
+	case in.isGone():
 		clearObserved(status)
-	case managed.Unknown:
 	}
 }
 
@@ -206,8 +205,9 @@ func count(n int) *int32 {
 	return new(int32(max(0, min(n, math.MaxInt32))))
 }
 
-// latestTime is the last time that Kubernetes can encode, in milliseconds since 1970.
-var latestTime = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC).UnixMilli()
+// latestTime is the last time that Kubernetes can encode, 9999-12-31T23:59:59Z, in
+// milliseconds since 1970.
+const latestTime = 253_402_300_799_000
 
 // timeOf returns a time of the Clusters API, which has milliseconds since 1970; nil: it is 0
 // or cannot be encoded.

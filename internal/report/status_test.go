@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
 	. "github.com/onsi/gomega"
@@ -46,19 +47,105 @@ func TestTheStatusShowsTheObservedCluster(t *testing.T) {
 }
 
 func TestUnderAutoscaleThereIsNoTarget(t *testing.T) {
-	h := newHistory().created().inState("RUNNING", func(c *compute.ClusterDetails) { c.Autoscale = &compute.AutoScale{MinWorkers: 1, MaxWorkers: 4} })
+	h := newHistory().created().inState("RUNNING")
+	h.inState("RUNNING", func(c *compute.ClusterDetails) { c.Autoscale = &compute.AutoScale{MinWorkers: 1, MaxWorkers: 4} })
 	NewWithT(t).Expect(h.cluster.Status.TargetWorkers).To(BeNil(), "[case-14]")
 }
 
 func TestTheStateIsKeptWithoutAReadAndClearedIfMissing(t *testing.T) {
 	g := NewWithT(t)
-	h := newHistory().created().inState("RUNNING", func(c *compute.ClusterDetails) { c.SparkVersion = "16.4.x" })
+	h := newHistory().created().inState("RUNNING", badScript, func(c *compute.ClusterDetails) {
+		c.SparkVersion = "16.4.x"
+		c.StartTime, c.LastRestartedTime, c.TerminatedTime = noon.UnixMilli(), noon.UnixMilli(), noon.UnixMilli()
+	})
 	h.observing(plan.Observation{})
 	g.Expect(h.cluster.Status.State).To(Equal("RUNNING"))
+	g.Expect(h.cluster.Status.TargetWorkers).To(HaveValue(BeEquivalentTo(2)))
 	h.observing(plan.Observation{Presence: managed.Missing})
-	g.Expect(h.cluster.Status.State).To(BeEmpty(), "[case-37]")
-	g.Expect(*h.cluster.Status.NumWorkers).To(BeZero())
-	g.Expect(h.cluster.Status.Effective.SparkVersion).To(Equal("16.4.x"), "the last values")
+	status := h.cluster.Status
+	g.Expect(status.State).To(BeEmpty(), "[case-37]")
+	g.Expect(status.StateMessage).To(BeEmpty())
+	g.Expect(status.TerminationReason).To(BeNil())
+	g.Expect(*status.NumWorkers).To(BeZero())
+	g.Expect(status.TargetWorkers).To(BeNil())
+	g.Expect([]*metav1.Time{status.StartTime, status.LastRestartedTime, status.TerminatedTime}).To(HaveEach(BeNil()))
+	g.Expect(status.Effective.SparkVersion).To(Equal("16.4.x"), "the last values")
+}
+
+func TestAStoredClusterIsShown(t *testing.T) {
+	for name, row := range map[string]struct {
+		source  plan.ClusterSource
+		adopted bool
+	}{
+		"[case-01] created":                {plan.CreatedByProcess, false},
+		"[case-02] found by its owner tag": {plan.FoundByTag, false},
+		"[case-55] named by the spec":      {plan.AdoptedBySpec, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := newHistory().report(Input{
+				Observed: plan.Observation{Host: host, WorkspaceID: "7"}, Plan: plan.Plan{Step: plan.StoreClusterID{ClusterID: clusterID, Source: row.source}}, Outcome: Outcome{Ran: true},
+			})
+			status := h.cluster.Status
+			g.Expect(status.ClusterID).To(Equal(clusterID))
+			g.Expect(status.Adopted).To(Equal(row.adopted))
+			g.Expect(status.Host).To(Equal(host))
+			g.Expect(status.WorkspaceID).To(Equal("7"))
+			g.Expect(status.URL).To(Equal("https://adb-1.azuredatabricks.net/compute/clusters/0318-151752-abed99"))
+			h.cluster.Status.ClusterID = ""
+			h.report(Input{Observed: plan.Observation{Host: host}})
+			g.Expect(h.cluster.Status.URL).To(BeEmpty(), "another cluster is created")
+		})
+	}
+}
+
+func TestTheChoicesOfNamesAndSelectorsAreShown(t *testing.T) {
+	byName := func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyName = "small" }
+	former := &v1alpha1.ResolvedStatus{PolicyID: "p1"}
+	latest := &v1alpha1.ResolvedStatus{PolicyID: "p2"}
+	for name, row := range map[string]struct {
+		edit     func(*v1alpha1.DatabricksClusterSpec)
+		observed *v1alpha1.ResolvedStatus
+		deleting bool
+		want     *v1alpha1.ResolvedStatus
+	}{
+		"a choice":                                  {byName, latest, false, latest},
+		"no choice is possible":                     {byName, nil, false, former},
+		"there is no name any more":                 {resume, nil, false, nil},
+		"there is no name any more, and deleted":    {resume, nil, true, former},
+		"no choice is possible while it is deleted": {byName, nil, true, former},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHistory().created().edited(row.edit)
+			h.cluster.Status.Resolved = former.DeepCopy()
+			if row.deleting {
+				h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
+			}
+			h.report(Input{Observed: plan.Observation{Host: host, Resolved: row.observed}})
+			NewWithT(t).Expect(h.cluster.Status.Resolved).To(Equal(row.want))
+		})
+	}
+}
+
+func TestTheTimesOfAStatusAreThoseThatKubernetesKnows(t *testing.T) {
+	for _, row := range []struct {
+		milliseconds int64
+		want         string
+	}{
+		{-1, ""},
+		{0, ""},
+		{1, "1970-01-01T00:00:00Z"},
+		{1773835201999, "2026-03-18T12:00:01Z"},
+		{253402300799000, "9999-12-31T23:59:59Z"},
+		{253402300799001, ""},
+	} {
+		h := newHistory().created().inState("TERMINATED", func(c *compute.ClusterDetails) { c.TerminatedTime = row.milliseconds })
+		shown := ""
+		if at := h.cluster.Status.TerminatedTime; at != nil {
+			shown = at.Format(time.RFC3339Nano)
+		}
+		NewWithT(t).Expect(shown).To(Equal(row.want))
+	}
 }
 
 func TestAFinishedCreationIsCleared(t *testing.T) {
@@ -114,6 +201,7 @@ func TestServerTextIsCleanedAndBounded(t *testing.T) {
 	g.Expect(invalidTexts(status)).To(BeEmpty())
 	g.Expect(len(encoded(status))).To(BeNumerically("<", 100<<10))
 	g.Expect(status.TerminationReason.Parameters).To(HaveLen(maxParameters))
+	g.Expect(status.TargetWorkers).To(HaveValue(BeEquivalentTo(2147483647)))
 	g.Expect(status.StartTime).To(BeNil())
 	g.Expect(status.LastRestartedTime).To(BeNil())
 	g.Expect(status.TerminatedTime).To(BeNil())

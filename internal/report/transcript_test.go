@@ -207,7 +207,9 @@ func stepOf(t *testing.T, r *round, args []string) plan.Step {
 		r.in.Outcome.Created = clusterID
 		return plan.Create{}
 	case plan.StepStoreClusterID:
-		source := map[string]plan.ClusterSource{"created": plan.CreatedByProcess, "found": plan.FoundByTag, "adopted": plan.AdoptedBySpec}[args[1]]
+		source := map[string]plan.ClusterSource{
+			"created": plan.CreatedByProcess, "found": plan.FoundByTag, "adopted": plan.AdoptedBySpec, "named": plan.FoundByName,
+		}[args[1]]
 		return plan.StoreClusterID{ClusterID: clusterID, Source: source}
 	case plan.StepResize:
 		return plan.Resize{ClusterID: clusterID, Differences: r.in.Observed.Differences}

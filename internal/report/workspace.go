@@ -134,9 +134,9 @@ func withUsage(status v1alpha1.DatabricksWorkspaceStatus, measured Usage, now ti
 			status.RequestLimitPerMinute = new(twoDigits(limit))
 		}
 		if limit := status.RequestLimitPerMinute; limit != nil && *limit > 0 {
-			used := math.Min(100*measured.Used*60/float64(*limit), 100)
+			used := 100 * measured.Used * 60 / float64(*limit)
 			if !isNear(status.RequestLimitUsedPercent, used, usedTolerance) {
-				status.RequestLimitUsedPercent = new(int32(math.Round(used/usedStep) * usedStep))
+				status.RequestLimitUsedPercent = new(int32(math.Min(math.Round(used/usedStep)*usedStep, 100)))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -91,6 +92,37 @@ func TestUsageIsRoundedAndKeptWithinTheTolerance(t *testing.T) {
 	g.Expect(show(sampled(0, 5))).To(Equal(last), "a restart does not clear it")
 	g.Expect(show(Usage{})).To(Equal(last))
 	g.Expect(show(sampled(0.001, 0)).RequestLimitPerMinute).To(HaveValue(BeEquivalentTo(1)))
+	g.Expect(show(sampled(0.001, 0.01)).RequestLimitUsedPercent).To(HaveValue(BeEquivalentTo(60)))
+}
+
+func TestTheShownUsage(t *testing.T) {
+	shows := func(limit, used int32) v1alpha1.DatabricksWorkspaceStatus {
+		return v1alpha1.DatabricksWorkspaceStatus{RequestLimitPerMinute: new(limit), RequestLimitUsedPercent: new(used)}
+	}
+	for name, row := range map[string]struct {
+		before        v1alpha1.DatabricksWorkspaceStatus
+		learned, used float64
+		limit, share  int32
+	}{
+		"two digits of a large limit":        {v1alpha1.DatabricksWorkspaceStatus{}, 20.75, 0, 1200, 0},
+		"two digits of a small limit":        {v1alpha1.DatabricksWorkspaceStatus{}, 0.62, 0, 37, 0},
+		"the share in tens":                  {v1alpha1.DatabricksWorkspaceStatus{}, 10, 7.49, 600, 70},
+		"the share in tens, rounded up":      {v1alpha1.DatabricksWorkspaceStatus{}, 10, 7.51, 600, 80},
+		"more than the limit":                {v1alpha1.DatabricksWorkspaceStatus{}, 10, 12, 600, 100},
+		"a limit that differs by a fifth":    {shows(600, 0), 500.0 / 60, 0, 600, 0},
+		"a limit that differs by more":       {shows(600, 0), 499.0 / 60, 0, 500, 0},
+		"a share that differs by 15 percent": {shows(600, 50), 10, 6.5, 600, 50},
+		"a share that differs by more":       {shows(600, 50), 10, 6.55, 600, 70},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			status := withUsage(row.before, Usage{Sampled: true, Learned: row.learned, Used: row.used}, halfPast)
+			g.Expect(status.RequestLimitPerMinute).To(HaveValue(Equal(row.limit)))
+			g.Expect(status.RequestLimitUsedPercent).To(HaveValue(Equal(row.share)))
+		})
+	}
+	none := v1alpha1.DatabricksWorkspaceStatus{RequestLimitPerMinute: new(int32(0))}
+	NewWithT(t).Expect(withUsage(none, Usage{Sampled: true, Used: 1}, halfPast)).To(Equal(none), "a share of nothing")
 }
 
 func equal(a, b v1alpha1.DatabricksWorkspaceStatus) bool {
@@ -120,7 +152,18 @@ func TestTheCacheAgeChangesInSteps(t *testing.T) {
 	}
 	g.Expect(steps).To(HaveLen(6), "two days are six writes")
 
+	for age, shown := range map[time.Duration]int32{
+		10*time.Minute - time.Second: 0, 10 * time.Minute: 10, 30*time.Minute - time.Second: 10, 30 * time.Minute: 30, time.Hour - time.Second: 30, time.Hour: 60,
+		6*time.Hour - time.Second: 60, 6 * time.Hour: 360, 24*time.Hour - time.Second: 360, 24 * time.Hour: 1440, 1000 * time.Hour: 1440,
+	} {
+		status := withUsage(v1alpha1.DatabricksWorkspaceStatus{}, Usage{Watched: true, ReadAt: halfPast.Add(-age)}, halfPast)
+		g.Expect(status.MirrorAgeMinutes).To(HaveValue(Equal(shown)), age.String())
+	}
+
 	old := v1alpha1.DatabricksWorkspaceStatus{MirrorAgeMinutes: new(int32(10))}
+	g.Expect(withUsage(old, Usage{}, halfPast)).To(Equal(old), "nothing is measured yet")
+	g.Expect(withUsage(old, Usage{ReadAt: halfPast}, halfPast)).To(Equal(old), "nothing to read, perhaps")
+	g.Expect(withUsage(old, Usage{Sampled: true, Watched: true}, halfPast)).To(Equal(old), "sampled, and not read since the restart")
 	g.Expect(withUsage(old, Usage{Watched: true}, halfPast)).To(Equal(old), "not read since the restart")
 	g.Expect(withUsage(old, Usage{Sampled: true}, halfPast).MirrorAgeMinutes).To(BeNil(), "nothing to read")
 }
@@ -134,6 +177,22 @@ func TestAChangedWorkspaceClearsTheUsage(t *testing.T) {
 	g.Expect(status.Principal).To(BeEmpty())
 	g.Expect(status.RequestLimitPerMinute).To(BeNil())
 	g.Expect(status.Clusters).To(HaveValue(BeEquivalentTo(4)))
+}
+
+func TestTheStatusOfAWorkspaceShowsItsFacts(t *testing.T) {
+	g := NewWithT(t)
+	status := statusOf(v1alpha1.DatabricksWorkspaceStatus{ObservedGeneration: 3}, WorkspaceFacts{
+		Principal: "me@example.com", WorkspaceID: "7", Clusters: math.MaxInt,
+		Usage: Usage{Sampled: true, Learned: 10, Used: 5, Watched: true, ReadAt: halfPast.Add(-time.Hour)},
+	})
+	g.Expect(status.Principal).To(Equal("me@example.com"))
+	g.Expect(status.WorkspaceID).To(Equal("7"))
+	g.Expect(status.Clusters).To(HaveValue(BeEquivalentTo(2147483647)))
+	g.Expect(status.RequestLimitPerMinute).To(HaveValue(BeEquivalentTo(600)))
+	g.Expect(status.RequestLimitUsedPercent).To(HaveValue(BeEquivalentTo(50)))
+	g.Expect(status.MirrorAgeMinutes).To(HaveValue(BeEquivalentTo(60)))
+	blocked := statusOf(status, WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsNotReady", Message: "m"}})
+	g.Expect(blocked.Principal).To(Equal("me@example.com"), "the last answer")
 }
 
 func TestTheUsageOfAWorkspaceIsNotWorthAWriteOfItsOwn(t *testing.T) {
