@@ -53,6 +53,7 @@ func TestResolveReferences(t *testing.T) {
 		"it is Ready without an id":                   {&Referent{}, nil, waiting(`spec.policyRef waits for DatabricksClusterPolicy "small", which has no id yet`)},
 		"the ids of the workspaces are not known":     {&Referent{ID: "p2", Host: here}, nil, HaveField("Spec.PolicyID", "p2")},
 		"it is in another workspace":                  {&Referent{ID: "p2", Host: "https://there.example.com"}, keptPolicy, HaveField("Problem.Message", `spec.policyRef: DatabricksClusterPolicy "small" is in the workspace https://there.example.com, and this object in https://here.example.com (1): refer to one of the same workspace, or correct spec.connection of one of them`)},
+		"the id of its workspace is not known":        {&Referent{ID: "p2", WorkspaceID: "1"}, nil, HaveField("Spec.PolicyID", "p2")},
 		"it is in another workspace of the same host": {&Referent{ID: "p2", Host: here, WorkspaceID: "2"}, nil, HaveField("Problem.Kind", OtherWorkspace)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,14 +83,36 @@ func TestReferencesOfPools(t *testing.T) {
 	g.Expect(result.Resolved).To(HaveField("For", Equal(map[string]string{"policyRef": "small", "instancePoolRef": "workers", "driverInstancePoolRef": "drivers"})))
 }
 
+func TestAReferenceOfAnUnknownWorkspaceIsFollowed(t *testing.T) {
+	result := Resolve(Input{Spec: specWith(policyRef("small")), Referents: map[Reference]Referent{smallPolicy: {ID: "p", Host: here, WorkspaceID: "1"}}})
+	NewWithT(t).Expect(result).To(And(HaveField("Problem", BeNil()), HaveField("Spec.PolicyID", "p")))
+}
+
 // TestTheProblemOfTheUserIsReported: what only a user can change takes precedence over an
-// object that is awaited.
+// object that is awaited, and of several the first is reported.
 func TestTheProblemOfTheUserIsReported(t *testing.T) {
-	g := NewWithT(t)
-	waiting := Resolve(Input{Spec: specWith(policyRef("small"), cores(1)), Lists: lists})
-	g.Expect(waiting.Problem).To(HaveField("Kind", NotReady))
-	g.Expect(waiting.Problem.Kind.IsByLists()).To(BeFalse(), "newer lists do not help")
-	stalled := Resolve(Input{Spec: specWith(policyRef("small"), cores(9)), Lists: lists})
-	g.Expect(stalled.Problem).To(HaveField("Kind", NoMatch))
-	g.Expect(stalled.Problem.Kind.IsByLists()).To(BeTrue())
+	elsewhere := map[Reference]Referent{smallPolicy: {ID: "p", Host: "https://there.example.com"}}
+	for name, row := range map[string]struct {
+		in      Input
+		want    ProblemKind
+		message string
+		// isByLists reports whether newer lists may help.
+		isByLists bool
+	}{
+		"an object is awaited":                        {Input{Spec: specWith(policyRef("small"), cores(1))}, NotReady, "spec.policyRef waits", false},
+		"two objects are awaited":                     {Input{Spec: specWith(policyRef("small"), poolRefs("workers", "drivers"))}, NotReady, "spec.policyRef waits", false},
+		"an object is awaited, and nothing matches":   {Input{Spec: specWith(policyRef("small"), cores(9))}, NoMatch, "spec.nodeTypeSelector", true},
+		"an object is elsewhere, and one is awaited":  {Input{Spec: specWith(policyRef("small"), poolRefs("workers", "drivers")), Host: here, Referents: elsewhere}, OtherWorkspace, "spec.policyRef", false},
+		"a name is unknown, and nothing matches":      {Input{Spec: specWith(policy("smal"), cores(9))}, NotFound, "spec.policyName", true},
+		"a name is unknown, and an object is awaited": {Input{Spec: specWith(policy("smal"), poolRefs("workers", "drivers"))}, NotFound, "spec.policyName", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			row.in.Lists = lists
+			problem := Resolve(row.in).Problem
+			g.Expect(problem).To(HaveField("Kind", row.want))
+			g.Expect(problem.Message).To(HavePrefix(row.message))
+			g.Expect(problem.Kind.IsByLists()).To(Equal(row.isByLists))
+		})
+	}
 }

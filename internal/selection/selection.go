@@ -266,17 +266,17 @@ func byName(in Input, c choice, kept string) (string, *Problem) {
 	switch {
 	case len(ids) == 1:
 		return ids[0], nil
-	case slices.Contains(ids, kept):
-		return kept, nil
-	case len(ids) > 1:
-		return "", &Problem{Kind: NotFound, Message: fmt.Sprintf(
-			"spec.%s %q is the name of %d %s (%s): set spec.%s to one of them instead, or rename the others",
-			c.field, asked, len(ids), c.list, list(ids), c.idField)}
-	default:
+	case len(ids) == 0:
 		names := slices.Compact(slices.Sorted(maps.Values(known)))
 		return "", &Problem{Kind: NotFound, Message: fmt.Sprintf(
 			"spec.%s %q is not the name of any of the %s that the credential can see: %screate it, permit the credential to use it, or correct the name",
 			c.field, asked, c.list, nearest(asked, names))}
+	case slices.Contains(ids, kept):
+		return kept, nil
+	default:
+		return "", &Problem{Kind: NotFound, Message: fmt.Sprintf(
+			"spec.%s %q is the name of %d %s (%s): set spec.%s to one of them instead, or rename the others",
+			c.field, asked, len(ids), c.list, list(ids), c.idField)}
 	}
 }
 

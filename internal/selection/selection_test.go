@@ -1,6 +1,7 @@
 package selection
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -78,7 +79,8 @@ func TestResolve(t *testing.T) {
 		"a node type":          {Input{Spec: specWith(cores(3))}, HaveField("Spec.NodeTypeID", "four")},
 		"the driver's, too":    {Input{Spec: specWith(cores(1), driverCores(3))}, And(HaveField("Spec.NodeTypeID", "two"), HaveField("Spec.DriverNodeTypeID", "four"))},
 		"a runtime":            {Input{Spec: specWith(lts(""))}, HaveField("Spec.SparkVersion", "17.3.x-scala2.13")},
-		"nothing to resolve":   {Input{Spec: specWith()}, HaveField("Resolved", BeNil())},
+		"nothing to resolve":   {Input{Spec: specWith(func(s *v1alpha1.DatabricksClusterSpec) { s.PolicyID = "p9" })}, And(HaveField("Resolved", BeNil()), HaveField("Spec.PolicyID", "p9"))},
+		"a pool":               {Input{Spec: specWith(pool("pool"))}, HaveField("Spec.InstancePoolID", "i1")},
 		"names differ in case": {Input{Spec: specWith(policy("Small"))}, HaveField("Problem.Kind", NotFound)},
 		"two pools of one name": {Input{Spec: specWith(pool("twin"))}, HaveField("Problem.Message",
 			`spec.instancePoolName "twin" is the name of 2 instance pools (i2, i3): set spec.instancePoolID to one of them instead, or rename the others`)},
@@ -94,6 +96,9 @@ func TestResolve(t *testing.T) {
 		"a newer runtime never":                                   {Input{Spec: specWith(lts(v1alpha1.RuntimeUpdateNever)), Kept: keptRuntime, Power: Down}, HaveField("Spec.SparkVersion", "16.4.x-scala2.12")},
 		"the lists are unknown, and the choice is kept":           {Input{Spec: specWith(lts("")), Kept: keptRuntime, Lists: Lists{Policies: map[string]string{}}}, And(HaveField("Unknown", BeEmpty()), HaveField("Spec.SparkVersion", "16.4.x-scala2.12"))},
 		"the lists are unknown":                                   {Input{Spec: specWith(policy("small"), lts("")), Lists: Lists{Versions: lists.Versions}}, And(HaveField("Unknown", Policies), HaveField("Field", "policyName"), HaveField("Problem", BeNil()))},
+		"two lists are unknown":                                   {Input{Spec: specWith(policy("small"), cores(1)), Lists: Lists{Versions: lists.Versions}}, And(HaveField("Unknown", Policies), HaveField("Field", "policyName"))},
+		"the list of pools is unknown":                            {Input{Spec: specWith(pool("pool")), Lists: Lists{Policies: lists.Policies, Versions: lists.Versions, NodeTypes: lists.NodeTypes}}, And(HaveField("Unknown", InstancePools), HaveField("Field", "instancePoolName"))},
+		"the list of node types is unknown":                       {Input{Spec: specWith(cores(1)), Lists: Lists{Policies: lists.Policies, InstancePools: lists.InstancePools, Versions: lists.Versions}}, And(HaveField("Unknown", NodeTypes), HaveField("Field", "nodeTypeSelector"))},
 		"a known list that is empty":                              {Input{Spec: specWith(policy("small")), Lists: Lists{Policies: map[string]string{}}}, HaveField("Problem.Kind", NotFound)},
 		"the support of the chosen runtime has ended, by itself":  {Input{Spec: specWith(lts("")), Kept: keptRuntime, Lists: Lists{Versions: []compute.SparkVersion{}}, Power: Down}, HaveField("Spec.SparkVersion", "16.4.x-scala2.12")},
 		"no node type matches, and which do with one demand less": {Input{Spec: specWith(cores(9))}, HaveField("Problem.Message", `spec.nodeTypeSelector {"minCores":9} matches none of the node types of the workspace: the nearest are two; relax it, or set spec.nodeTypeID`)},
@@ -112,6 +117,27 @@ func TestResolve(t *testing.T) {
 			g.Expect(row.in.Spec).To(Equal(before), "the specification itself stays as it is")
 		})
 	}
+}
+
+func TestANameOfSeveralPools(t *testing.T) {
+	pools := func(count int) map[string]string {
+		named := map[string]string{"i9": "other"}
+		for i := range count {
+			named[fmt.Sprintf("i%d", i+1)] = "twin"
+		}
+		return named
+	}
+	for count, ids := range map[int]string{2: "i1, i2", 5: "i1, i2, i3, i4, i5", 6: "i1, i2, i3, i4, i5, …", 8: "i1, i2, i3, i4, i5, …"} {
+		problem := Resolve(Input{Spec: specWith(pool("twin")), Lists: Lists{InstancePools: pools(count)}}).Problem
+		NewWithT(t).Expect(problem).To(Equal(&Problem{Kind: NotFound, Message: fmt.Sprintf(
+			`spec.instancePoolName "twin" is the name of %d instance pools (%s): set spec.instancePoolID to one of them instead, or rename the others`, count, ids)}))
+	}
+}
+
+func TestAnUnknownNameOfWhichNoneIsSimilar(t *testing.T) {
+	problem := Resolve(Input{Spec: specWith(policy("etl")), Lists: Lists{Policies: map[string]string{}}}).Problem
+	NewWithT(t).Expect(problem).To(HaveField("Message",
+		`spec.policyName "etl" is not the name of any of the cluster policies that the credential can see: create it, permit the credential to use it, or correct the name`))
 }
 
 // TestChoicesAreStable: what was resolved once is resolved to the same again.

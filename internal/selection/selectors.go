@@ -110,13 +110,13 @@ func newestOf(keys []string) []string {
 }
 
 // nearestSizes returns the node types that match if one demand at a time is left out, in
-// the order of the demands.
+// the order of the demands. They differ, because each lacks another demand.
 func nearestSizes(request compute.NodeTypeRequest, offered []compute.NodeType) []string {
 	var near []string
 	for _, relax := range relaxations {
 		relaxed := request
 		relax(&relaxed)
-		if id := sparkversion.Smallest(relaxed, offered); id != "" && !slices.Contains(near, id) {
+		if id := sparkversion.Smallest(relaxed, offered); id != "" {
 			near = append(near, id)
 		}
 	}
