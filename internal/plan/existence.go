@@ -136,11 +136,7 @@ func whenAdopting(in Input) (Plan, bool) {
 	}
 	switch in.Observed.Presence {
 	case managed.Present:
-		bound := Plan{Step: StoreClusterID{ClusterID: named, Source: AdoptedBySpec}}
-		if !in.Observed.Compared && in.Observed.Desired != nil {
-			bound.Verdict = notYetCompared()
-		}
-		return bound, true
+		return Plan{Step: StoreClusterID{ClusterID: named, Source: AdoptedBySpec}}, true
 	case managed.Missing, managed.Purged:
 		return Plan{Verdict: managed.Verdict{
 			Reason:  v1alpha1.ReasonAdoptionTargetNotFound,

@@ -64,9 +64,31 @@ func Make(in Input) Plan {
 	if in.isDeleting() {
 		return in.firstMatch(deletionRules)
 	}
-	next := in.withVerdictAfterRequest(in.firstMatch(liveRules))
+	next := in.withVerdictOfNextPlan(in.firstMatch(liveRules))
 	next = in.withContention(in.withReadFailureRequeue(next))
 	return in.withScheduleRequeue(in.withoutWritesIfSuspended(next))
+}
+
+// withVerdictOfNextPlan gives a plan that only stores a request or an adopted cluster in the
+// status the verdict of the plan that follows: such a step says nothing about the cluster,
+// and the object may have been edited together with it.
+func (in Input) withVerdictOfNextPlan(next Plan) Plan {
+	switch step := next.Step.(type) {
+	case AcknowledgeRequest:
+		in.Cluster = in.Cluster.DeepCopy()
+		in.Cluster.Status.Request = &step.Request
+	case StoreClusterID:
+		if next.Verdict.Reason != "" {
+			return next
+		}
+		in.Cluster = in.Cluster.DeepCopy()
+		in.Cluster.Status.ClusterID, in.Cluster.Status.Adopted = step.ClusterID, true
+	default:
+		return next
+	}
+	after := Make(in)
+	next.Verdict, next.Note, next.Enforcement, next.LibrariesWait = after.Verdict, after.Note, after.Enforcement, after.LibrariesWait
+	return next
 }
 
 // withReadFailureRequeue adds the time at which failing reads of the cluster affect Ready.

@@ -71,21 +71,6 @@ func acknowledgeWith(request v1alpha1.RequestStatus) Plan {
 	return Plan{Step: AcknowledgeRequest{request}}
 }
 
-// withVerdictAfterRequest gives a plan that stores the state of a request the verdict of the
-// plan that follows: the request itself says nothing about the cluster, and the object may
-// have been edited together with it.
-func (in Input) withVerdictAfterRequest(next Plan) Plan {
-	acknowledged, ok := next.Step.(AcknowledgeRequest)
-	if !ok {
-		return next
-	}
-	in.Cluster = in.Cluster.DeepCopy()
-	in.Cluster.Status.Request = &acknowledged.Request
-	after := Make(in)
-	next.Verdict, next.Note, next.Enforcement, next.LibrariesWait = after.Verdict, after.Note, after.Enforcement, after.LibrariesWait
-	return next
-}
-
 // refusalReason returns why a request is refused; "": it is accepted.
 func (in Input) refusalReason(verb string) string {
 	contradiction, state := in.contradiction(verb), in.Observed.Details.State

@@ -100,3 +100,31 @@ func TestAFailedStepThatBlocksNoOtherDoesNotAffectReady(t *testing.T) {
 	})
 	NewWithT(t).Expect(h.readiness()).To(Equal("True Running"), "[case-46]")
 }
+
+func TestAnAdoptionReportsWhatFollows(t *testing.T) {
+	running := &compute.ClusterDetails{ClusterId: clusterID, State: compute.StateRunning, SparkContextId: 7}
+	differs := []drift.Difference{{Path: "/num_workers", Field: "num_workers", Desired: 2.0, Actual: 3.0, Size: true}}
+	for name, row := range map[string]struct {
+		edit     func(*v1alpha1.DatabricksClusterSpec)
+		observed plan.Observation
+		ready    string
+	}{
+		"[case-55] it is as declared":                {adopt, plan.Observation{Compared: true}, "True Running"},
+		"[case-55] it differs":                       {adopt, plan.Observation{Compared: true, Differences: differs}, "False Reconciling Resizing"},
+		"[case-55] it is not compared yet":           {adopt, plan.Observation{UnconfirmedDiff: true}, "False Reconciling Updating"},
+		"[case-56] it is observed, and differs":      {observe, plan.Observation{Compared: true, Differences: differs}, "True Observed"},
+		"[case-56] it is observed, not compared yet": {observe, plan.Observation{UnconfirmedDiff: true}, "False Reconciling Updating"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			observed := row.observed
+			observed.Host, observed.Principal, observed.Desired, observed.Presence, observed.Details = host, "me@example.com", desired, managed.Present, running
+			h := newHistory().edited(row.edit)
+			next := plan.Make(plan.Input{Cluster: h.cluster, Observed: observed, Limits: limits, Now: h.now})
+			g.Expect(next.Kind()).To(Equal(plan.StepStoreClusterID))
+			h.report(Input{Observed: observed, Plan: next, Outcome: Outcome{Ran: true}})
+			g.Expect(h.readiness()).To(Equal(row.ready))
+			g.Expect(conformance.BrokenRules(h.cluster)).To(BeEmpty())
+		})
+	}
+}
