@@ -38,7 +38,7 @@ func pinRefused(in Input, before, after v1alpha1.DatabricksClusterStatus) (reaso
 	isShown := func(status v1alpha1.DatabricksClusterStatus) bool {
 		return strings.Contains(conditionOf(status, v1alpha1.ConditionReady).Message, in.Plan.Note)
 	}
-	if in.Plan.Note == "" || isShown(before) || !isShown(after) {
+	if isShown(before) || !isShown(after) {
 		return "", ""
 	}
 	return EventPinRefused, in.Plan.Note

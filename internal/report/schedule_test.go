@@ -68,16 +68,25 @@ func TestTheStatusOfASchedule(t *testing.T) {
 		h := newHistory().edited(scheduled("08:00", "11:00", "")).created().readAt(noon, compute.StateError)
 		g.Expect(h.readiness()).To(Equal("False Stalled TerminatedUnexpectedly"))
 	})
-	t.Run("the schedule is removed from an object that is being deleted", func(t *testing.T) {
+	t.Run("the object is being deleted", func(t *testing.T) {
 		t.Parallel()
-		g := NewWithT(t)
-		h := newHistory().edited(scheduled("08:00", "11:00", "")).created().readAt(noon, compute.StateTerminated)
-		h.cluster.DeletionTimestamp = new(metav1.NewTime(noon))
-		for _, shown := range []*v1alpha1.ScheduleStatus{h.cluster.Status.Schedule, {}} {
-			h.cluster.Status.Schedule = shown
-			h.edited(func(s *v1alpha1.DatabricksClusterSpec) { s.RunPolicy, s.Schedule = "", nil })
+		removed := func(s *v1alpha1.DatabricksClusterSpec) { s.RunPolicy, s.Schedule = "", nil }
+		shown := newHistory().edited(scheduled("08:00", "11:00", "")).created().readAt(noon, compute.StateTerminated).cluster.Status.Schedule
+		for name, row := range map[string]struct {
+			edit  func(*v1alpha1.DatabricksClusterSpec)
+			shown *v1alpha1.ScheduleStatus
+			ready string
+		}{
+			"its status stays":             {resume, shown, "True TerminatedBySchedule"},
+			"it was never shown":           {resume, nil, "True TerminatedNormally"},
+			"it has no hours":              {resume, &v1alpha1.ScheduleStatus{}, "True TerminatedNormally"},
+			"the schedule is removed, too": {removed, shown, "True TerminatedNormally"},
+		} {
+			h := newHistory().edited(scheduled("08:00", "11:00", "")).created().readAt(noon, compute.StateTerminated)
+			h.cluster.DeletionTimestamp, h.cluster.Status.Schedule = new(metav1.NewTime(noon)), row.shown
+			h.edited(row.edit)
 			h.report(Input{Observed: h.input.Observed, Plan: plan.Plan{Step: plan.RemoveFinalizer{ClusterID: clusterID}}, Outcome: Outcome{Ran: true}})
-			g.Expect(h.readiness()).To(Equal("True TerminatedNormally"))
+			NewWithT(t).Expect(h.readiness()).To(Equal(row.ready), name)
 		}
 	})
 	t.Run("the schedule is removed", func(t *testing.T) {

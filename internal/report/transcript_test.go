@@ -18,6 +18,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/plan"
 	"github.com/databricks-operator/databricks-operator/internal/specsize"
+	"github.com/databricks-operator/databricks-operator/test/conformance"
 )
 
 // The transcripts in testdata are one file per topic. Each case is a comment, the lines of
@@ -84,6 +85,9 @@ func reportOf(t *testing.T, lines []string) string {
 		}
 	}
 	r.end()
+	if broken := conformance.BrokenRules(r.h.cluster); len(broken) > 0 {
+		t.Errorf("the status breaks rules: %v", broken)
+	}
 	return shown(r.h)
 }
 
