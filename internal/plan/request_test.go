@@ -122,3 +122,24 @@ func TestARestartIsNextOnceItWasAccepted(t *testing.T) {
 		})
 	}
 }
+
+func TestARefusedRequestLeavesTheVerdictAsItIs(t *testing.T) {
+	g := NewWithT(t)
+	in := situation(owning, is(compute.StateRunning))
+	removed := compute.Library{Pypi: &compute.PythonPyPiLibrary{Package: "a==1"}}
+	in.Cluster.Status.AppliedDigest = "v1:0"
+	in.Cluster.Spec.Libraries = []v1alpha1.Library{}
+	in.Cluster.Spec.UpdateStrategy = &v1alpha1.UpdateStrategy{Type: v1alpha1.UpdateStrategyOnTermination}
+	in.Cluster.Status.Libraries = []v1alpha1.LibraryStatus{{Library: v1alpha1.Library{PyPI: &v1alpha1.PyPILibrary{Package: "a==1"}}, Status: "UNINSTALL_ON_RESTART"}}
+	in.Observed.Libraries = Libraries{Seen: true, Statuses: []compute.LibraryFullStatus{{Library: &removed, Status: compute.LibraryInstallStatusUninstallOnRestart}}}
+	before := Make(in)
+	g.Expect(before.LibrariesWait).To(BeTrue())
+	g.Expect(before.Verdict.Message).To(Equal("/libraries: applied when the cluster is down or restarted"))
+
+	in.Cluster.Annotations = map[string]string{v1alpha1.AnnotationRequest: "jump@1"}
+	after := Make(in)
+	g.Expect(after.Step).To(HaveField("Request.Phase", v1alpha1.RequestRefused))
+	g.Expect(after.Verdict).To(Equal(before.Verdict))
+	g.Expect(after.LibrariesWait).To(BeTrue())
+	g.Expect(in.Cluster.Status.Request).To(BeNil(), "a plan does not change its input")
+}
