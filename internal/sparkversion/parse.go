@@ -74,9 +74,6 @@ func Parse(key string) (Version, error) {
 // number returns the value of up to four digits, or 0 for an empty string. The grammar
 // has checked the digits.
 func number(digits string) int {
-	n, err := strconv.Atoi(digits)
-	if err != nil {
-		return 0
-	}
+	n, _ := strconv.Atoi(digits)
 	return n
 }

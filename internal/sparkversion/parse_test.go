@@ -103,6 +103,18 @@ func TestParseFailsForOtherKeys(t *testing.T) {
 	}
 }
 
+func TestTheMessageOfAKeyThatIsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"dlt:16.4":    `"dlt:16.4" is a special image, not a runtime key`,
+		"custom-mine": `"custom-mine" is a special image, not a runtime key`,
+		"16.4":        `"16.4" is not a runtime key: one looks like 16.4.x-scala2.12 or 16.4.x-cpu-ml-scala2.12`,
+	} {
+		_, err := Parse(key)
+		NewWithT(t).Expect(err).To(MatchError(want))
+	}
+}
+
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{

@@ -29,6 +29,7 @@ var workspace = Facts{
 		{NodeTypeId: "i3.2xlarge", PhotonDriverCapable: true, PhotonWorkerCapable: true},
 		{NodeTypeId: "m4.xlarge"},
 		{NodeTypeId: "worker.large", PhotonWorkerCapable: true},
+		{NodeTypeId: "driver.large", PhotonDriverCapable: true},
 		{NodeTypeId: "g4dn.xlarge", NumGpus: 1},
 		{NodeTypeId: "m6gd.large", IsGraviton: true, PhotonDriverCapable: true, PhotonWorkerCapable: true},
 		{NodeTypeId: "c3.xlarge", IsDeprecated: true, PhotonDriverCapable: true, PhotonWorkerCapable: true},
@@ -49,6 +50,7 @@ func TestProblems(t *testing.T) {
 		"nothing set":                        {want: Desired{}},
 		"no problem":                         {want: Desired{SparkVersion: "16.4.x-scala2.12", NodeTypeID: "i3.xlarge", DriverNodeTypeID: "i3.2xlarge", RuntimeEngine: photon}},
 		"a GPU runtime on GPUs":              {want: Desired{SparkVersion: "16.4.x-gpu-ml-scala2.12", NodeTypeID: "g4dn.xlarge"}},
+		"machine learning for CPUs on CPUs":  {want: Desired{SparkVersion: "16.4.x-cpu-ml-scala2.12", NodeTypeID: "i3.xlarge"}},
 		"a standard runtime on GPUs":         {want: Desired{SparkVersion: "16.4.x-scala2.12", NodeTypeID: "g4dn.xlarge"}},
 		"an Arm runtime on Arm":              {want: Desired{SparkVersion: "10.4.x-aarch64-photon-scala2.12", NodeTypeID: "m6gd.large"}},
 		"any runtime on Arm":                 {want: Desired{SparkVersion: "16.4.x-scala2.12", NodeTypeID: "m6gd.large"}},
@@ -142,6 +144,13 @@ func TestProblems(t *testing.T) {
 			want:     Desired{SparkVersion: "9.1.x-photon-scala2.12", NodeTypeID: "m4.xlarge"},
 			messages: []string{`spec.nodeTypeID "m4.xlarge" cannot run Photon, which spec.sparkVersion "9.1.x-photon-scala2.12" names: choose a node type that can, or the runtime "9.1.x-scala2.12"`},
 		},
+		"Photon for drivers only": {
+			want: Desired{RuntimeEngine: photon, NodeTypeID: "i3.xlarge", DriverNodeTypeID: "driver.large"},
+		},
+		"Photon for drivers only, with workers of the same type": {
+			want:     Desired{RuntimeEngine: photon, NodeTypeID: "driver.large", DriverNodeTypeID: "i3.xlarge"},
+			messages: []string{`spec.nodeTypeID "driver.large" cannot run Photon, which spec.runtimeEngine "PHOTON" asks for: choose a node type that can, or the engine "STANDARD"`},
+		},
 		"Photon for workers only": {
 			want: Desired{RuntimeEngine: photon, NodeTypeID: "worker.large", DriverNodeTypeID: "i3.xlarge"},
 		},
@@ -187,6 +196,16 @@ func TestARuntimeIsSuggestedInTheFormThatTheWorkspaceLists(t *testing.T) {
 	}
 	NewWithT(t).Expect(messages(Problems(Desired{SparkVersion: "5.5.x-esr-gpu-ml-scala2.11", NodeTypeID: "i3.xlarge"}, facts))).
 		To(ConsistOf(HaveSuffix(`choose a node type with GPUs, or the runtime "5.5.x-cpu-esr-ml-scala2.11"`)))
+}
+
+func TestARuntimeWithoutGPUsIsSuggestedWithoutACPUVariant(t *testing.T) {
+	t.Parallel()
+	facts := Facts{
+		SparkVersions: []compute.SparkVersion{{Key: "5.0.x-gpu-scala2.11"}, {Key: "5.0.x-scala2.11"}},
+		NodeTypes:     []compute.NodeType{{NodeTypeId: "i3.xlarge"}},
+	}
+	NewWithT(t).Expect(messages(Problems(Desired{SparkVersion: "5.0.x-gpu-scala2.11", NodeTypeID: "i3.xlarge"}, facts))).
+		To(ConsistOf(HaveSuffix(`choose a node type with GPUs, or the runtime "5.0.x-scala2.11"`)))
 }
 
 func TestUnknown(t *testing.T) {

@@ -64,11 +64,11 @@ func releaseOf(key string) []uint64 {
 	if !hasFeature {
 		feature = "0"
 	}
-	first, err := strconv.ParseUint(major, 10, 31)
+	first, err := strconv.ParseUint(major, 10, 64)
 	if err != nil {
 		return nil
 	}
-	second, err := strconv.ParseUint(feature, 10, 31)
+	second, err := strconv.ParseUint(feature, 10, 64)
 	if err != nil {
 		return nil
 	}

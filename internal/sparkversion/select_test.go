@@ -21,6 +21,7 @@ var listed = []compute.SparkVersion{
 	{Key: "16.4.x-scala2.12", Name: "16.4 LTS (includes Apache Spark 3.5.2, Scala 2.12)"},
 	{Key: "16.4.x-gpu-ml-scala2.12", Name: "16.4 LTS ML (includes Apache Spark 3.5.2, GPU, Scala 2.12)"},
 	{Key: "15.4.x-scala2.12", Name: "15.4 LTS (includes Apache Spark 3.5.0, Scala 2.12)"},
+	{Key: "6.4.x-esr-scala2.11", Name: "6.4 Extended Support (includes Apache Spark 2.4.5, Scala 2.11)"},
 	{Key: "9.1.x-photon-scala2.12", Name: "9.1 LTS Photon (includes Apache Spark 3.1.2, Scala 2.12)"},
 	{Key: "7.3.x-hls-scala2.12", Name: "7.3 LTS Genomics (includes Apache Spark 3.0.1, Scala 2.12)"},
 	{Key: "11.3.x-aarch64-scala2.12", Name: "11.3 LTS aarch64 (includes Apache Spark 3.3.0, Scala 2.12)"},
@@ -33,13 +34,14 @@ func TestNewest(t *testing.T) {
 		request compute.SparkVersionRequest
 		want    string
 	}{
-		"18.2.x is newer than 18.x":              {compute.SparkVersionRequest{}, "18.2.x-scala2.13"},
-		"long-term support":                      {compute.SparkVersionRequest{LongTermSupport: true}, "18.x-scala2.13"},
-		"a beta release only if it is asked for": {compute.SparkVersionRequest{Beta: true}, "19.x-scala2.13"},
-		"machine learning":                       {compute.SparkVersionRequest{ML: true}, "17.3.x-cpu-ml-scala2.13"},
-		"GPUs need ml, too":                      {compute.SparkVersionRequest{GPU: true, ML: true}, "16.4.x-gpu-ml-scala2.12"},
-		"GPUs alone":                             {compute.SparkVersionRequest{GPU: true}, ""},
-		"Scala":                                  {compute.SparkVersionRequest{Scala: "2.12"}, "16.4.x-scala2.12"},
+		"18.2.x is newer than 18.x":                   {compute.SparkVersionRequest{}, "18.2.x-scala2.13"},
+		"long-term support":                           {compute.SparkVersionRequest{LongTermSupport: true}, "18.x-scala2.13"},
+		"extended support is long-term":               {compute.SparkVersionRequest{LongTermSupport: true, Scala: "2.11"}, "6.4.x-esr-scala2.11"},
+		"a beta release only if it is asked for":      {compute.SparkVersionRequest{Beta: true}, "19.x-scala2.13"},
+		"machine learning":                            {compute.SparkVersionRequest{ML: true}, "17.3.x-cpu-ml-scala2.13"},
+		"GPUs need ml, too":                           {compute.SparkVersionRequest{GPU: true, ML: true}, "16.4.x-gpu-ml-scala2.12"},
+		"GPUs alone":                                  {compute.SparkVersionRequest{GPU: true}, ""},
+		"Scala":                                       {compute.SparkVersionRequest{Scala: "2.12"}, "16.4.x-scala2.12"},
 		"Spark by its beginning, and the older Scala": {compute.SparkVersionRequest{SparkVersion: "3.5"}, "16.4.x-scala2.12"},
 		"Photon":   {compute.SparkVersionRequest{Photon: true}, "9.1.x-photon-scala2.12"},
 		"genomics": {compute.SparkVersionRequest{Genomics: true}, "7.3.x-hls-scala2.12"},
@@ -55,7 +57,32 @@ func TestNewest(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(Newest(compute.SparkVersionRequest{}, nil)).To(BeEmpty())
-	NewWithT(t).Expect(NewestKey([]string{"custom:a", "1.x-scala2.12"})).To(Equal("1.x-scala2.12"))
+	light := compute.SparkVersion{Key: "apache-spark-2.4.x-scala2.11", Name: "Light 2.4 (includes Apache Spark 2.4, Scala 2.11)"}
+	NewWithT(t).Expect(Newest(compute.SparkVersionRequest{}, []compute.SparkVersion{light})).To(BeEmpty(), "a light runtime runs no cluster")
+	unnamed := compute.SparkVersion{Key: "16.4.x-scala2.12"}
+	NewWithT(t).Expect(Newest(compute.SparkVersionRequest{}, []compute.SparkVersion{unnamed})).To(Equal("16.4.x-scala2.12"), "no Spark is asked for")
+}
+
+func TestTheNewestKey(t *testing.T) {
+	for name, row := range map[string]struct{ older, newest string }{
+		"no release":                {"custom:a", "1.x-scala2.12"},
+		"a release alone":           {"16.4", "1.x-scala2.12"},
+		"a word and a number":       {"a.9.x-scala2.12", "0.x-scala2.12"},
+		"a number and a word":       {"0.b.x-scala2.12", "0.x-scala2.12"},
+		"a number with a letter":    {"1a.x-scala2.12", "1.x-scala2.12"},
+		"a feature with a letter":   {"1.1a.x-scala2.12", "1.0.x-scala2.12"},
+		"a lower major":             {"9.9.x-scala2.12", "10.1.x-scala2.12"},
+		"a lower feature":           {"16.3.x-scala2.12", "16.4.x-scala2.12"},
+		"a feature with one digit":  {"16.4.x-scala2.12", "16.10.x-scala2.12"},
+		"a newer Scala":             {"16.4.x-scala2.13", "16.4.x-scala2.12"},
+		"no feature, which is zero": {"18.x-scala2.12", "18.1.x-scala2.12"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(NewestKey([]string{row.older, row.newest})).To(Equal(row.newest))
+			g.Expect(NewestKey([]string{row.newest, row.older})).To(Equal(row.newest))
+		})
+	}
 }
 
 // TestNewestAgreesWithTheSDK: the SDK chooses the same runtime of the same list. Its order
@@ -139,6 +166,11 @@ func TestSmallest(t *testing.T) {
 			}
 		})
 	}
+	thin, single, disk := node("thin", 4, 2), node("single", 1, 8), node("disk", 4, 16, withDisks(0, 0, 1, 150))
+	NewWithT(t).Expect(Smallest(compute.NodeTypeRequest{GBPerCore: 1}, []compute.NodeType{thin})).To(BeEmpty(), "half a GB per core")
+	NewWithT(t).Expect(Smallest(compute.NodeTypeRequest{GBPerCore: 8}, []compute.NodeType{thin, single})).To(Equal("single"))
+	NewWithT(t).Expect(Smallest(compute.NodeTypeRequest{LocalDiskMinSize: 150}, []compute.NodeType{disk})).To(Equal("disk"))
+	NewWithT(t).Expect(Smallest(compute.NodeTypeRequest{LocalDiskMinSize: 151}, []compute.NodeType{disk})).To(BeEmpty())
 	NewWithT(t).Expect(Smallest(compute.NodeTypeRequest{}, []compute.NodeType{nodes[5], nodes[9]})).To(Equal("photon"), "a deprecated node type comes last")
 }
 

@@ -117,14 +117,8 @@ func (v Version) GPU() bool { return v.Hardware == HardwareGPU }
 // Older reports whether v was certainly released before other. It is false if the order
 // is unknown: 18.x may be any 18, and Light has other release numbers.
 func (v Version) Older(other Version) bool {
-	switch {
-	case v.Light != other.Light:
-		return false
-	case v.Major != other.Major:
-		return v.Major < other.Major
-	default:
-		return v.HasFeature && other.HasFeature && v.Feature < other.Feature
-	}
+	return v.Light == other.Light &&
+		(v.Major < other.Major || v.Major == other.Major && v.HasFeature && v.Feature < other.Feature)
 }
 
 // photonInKeysEnded is the first release of which the keys do not contain Photon and the
