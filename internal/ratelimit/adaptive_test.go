@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	. "github.com/onsi/gomega"
 )
 
 func create(flow string) Request {
@@ -132,4 +134,213 @@ func TestABucketTakesTokensBackUpToItsBurst(t *testing.T) {
 	if got := b.tokens(epoch.Add(time.Hour)); got != 2 {
 		t.Errorf("an hour later there are %v", got)
 	}
+}
+
+// measured returns a rate with the default options and a limit of ten requests per second,
+// so that its target is eight.
+func measured(rate float64) adaptiveRate {
+	a := newAdaptiveRate(Options{}.withDefaults())
+	a.rate, a.learned, a.throttledRate, a.advancedAt = rate, 10, 16, epoch
+	return a
+}
+
+// unmeasured returns a rate after a 429 at 16 requests per second.
+func unmeasured(rate float64) adaptiveRate {
+	a := measured(rate)
+	a.learned = 0
+	return a
+}
+
+// unthrottled returns a rate before the first 429.
+func unthrottled(rate float64) adaptiveRate {
+	a := unmeasured(rate)
+	a.throttledRate, a.doubledAt = 0, epoch
+	return a
+}
+
+// probing returns a rate that probes, with some requests in each of the last three seconds.
+func probing(rate float64, perSecond int) adaptiveRate {
+	a := measured(rate)
+	a.probing = true
+	for second := range 3 {
+		for range perSecond {
+			a.served(epoch.Add(time.Duration(second-2) * time.Second))
+		}
+	}
+	return a
+}
+
+func TestHowTheRateRisesWhileItIsUsedUp(t *testing.T) {
+	const second = time.Second
+	for name, row := range map[string]struct {
+		rate  adaptiveRate
+		after time.Duration
+		want  float64
+	}{
+		"before the first 429, within three seconds":        {unthrottled(4), 3*second - 1, 4},
+		"before the first 429, after three seconds":         {unthrottled(4), 3 * second, 8},
+		"before the first 429, up to the maximum":           {unthrottled(20), 3 * second, 30},
+		"after a 429, below its rate":                       {unmeasured(8), second, 9},
+		"after a 429, in half a second":                     {unmeasured(8), second / 2, 8.5},
+		"after a 429, and a pause":                          {unmeasured(8), 5 * second, 9},
+		"after a 429, at its rate":                          {unmeasured(16), second, 18},
+		"after a 429, up to the maximum":                    {unmeasured(29), second, 30},
+		"below the target":                                  {measured(2), 750 * time.Millisecond, 3},
+		"just below the target":                             {measured(7.5), second, 8},
+		"at the target":                                     {measured(8), second, 8},
+		"above the target":                                  {measured(9), second, 8},
+		"while it is probed, with fewer requests than that": {probing(10, 8), second, 10},
+		"while it is probed, with as many":                  {probing(10, 9), second, 10.4},
+		"while it is probed, up to the maximum":             {probing(30, 30), second, 30},
+	} {
+		t.Run("[P5] "+name, func(t *testing.T) {
+			a := row.rate
+			a.advance(epoch.Add(row.after), true)
+			NewWithT(t).Expect(a.rate).To(BeNumerically("~", row.want, 1e-9))
+		})
+	}
+}
+
+func TestARateThatIsNotUsedUpIsNotRaised(t *testing.T) {
+	for name, row := range map[string]struct {
+		rate adaptiveRate
+		want float64
+	}{
+		"before the first 429": {unthrottled(4), 4}, "after a 429": {unmeasured(8), 8}, "below the target": {measured(2), 2},
+		"while it is probed": {probing(10, 9), 8},
+	} {
+		t.Run("[P5] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			a := row.rate
+			a.advance(epoch.Add(2*time.Second), false)
+			g.Expect(a.rate).To(BeEquivalentTo(row.want))
+			g.Expect(a.probing).To(BeFalse())
+			a.advance(epoch.Add(2*time.Second), true)
+			g.Expect(a.rate).To(BeNumerically("~", row.want, 1e-9), "no time was used up")
+		})
+	}
+	g := NewWithT(t)
+	a := unthrottled(4)
+	a.advance(epoch.Add(2*time.Second), false)
+	a.advance(epoch.Add(4*time.Second), true)
+	g.Expect(a.rate).To(BeEquivalentTo(4), "used up for two seconds")
+	a.advance(epoch.Add(5*time.Second), true)
+	g.Expect(a.rate).To(BeEquivalentTo(8))
+}
+
+func TestWhenAHigherRateIsProbed(t *testing.T) {
+	g := NewWithT(t)
+	a := measured(8)
+	a.advance(epoch, true)
+	a.advance(epoch.Add(15*time.Second-1), true)
+	g.Expect(a.probing).To(BeFalse())
+	a.advance(epoch.Add(15*time.Second), true)
+	g.Expect(a.probing).To(BeTrue())
+
+	a = measured(8)
+	a.advance(epoch, true)
+	a.advance(epoch.Add(10*time.Second), false)
+	a.advance(epoch.Add(20*time.Second), true)
+	g.Expect(a.probing).To(BeFalse(), "the rate was not used up meanwhile")
+
+	a = measured(30)
+	a.learned = 100
+	a.advance(epoch, true)
+	a.advance(epoch.Add(time.Hour), true)
+	g.Expect(a.probing).To(BeFalse(), "there is no higher rate")
+}
+
+func TestWhatA429Teaches(t *testing.T) {
+	const second = time.Second
+	type wanted struct {
+		learned, rate float64
+		probeAfter    time.Duration
+	}
+	const first, later = 15 * second, 30 * second
+	for name, row := range map[string]struct {
+		rate     adaptiveRate
+		since    time.Duration // since the last 429; zero: there was none
+		accepted int
+		want     wanted
+	}{
+		"the first one":                                {unthrottled(16), 0, 100, wanted{0, 8, first}},
+		"thirty requests in three seconds":             {unmeasured(16), 3 * second, 30, wanted{10, 8, first}},
+		"a limit near the rate":                        {unmeasured(8), 3 * second, 30, wanted{10, 4, first}},
+		"a limit far below the rate":                   {unmeasured(16), 4 * second, 4, wanted{1, 0.8, first}},
+		"a limit below the least rate":                 {unmeasured(16), 20 * second, 4, wanted{0.2, 0.5, first}},
+		"after two seconds":                            {unmeasured(16), 2 * second, 20, wanted{10, 8, first}},
+		"sooner than that":                             {unmeasured(20), 2*second - 1, 20, wanted{0, 10, first}},
+		"after twenty seconds":                         {unmeasured(16), 20 * second, 200, wanted{10, 8, first}},
+		"later than that":                              {unmeasured(20), 20*second + 1, 200, wanted{0, 10, first}},
+		"fewer than four requests":                     {unmeasured(20), 3 * second, 3, wanted{0, 10, first}},
+		"a probe that ended above the limit":           {probing(30, 20), 30 * second, 0, wanted{17, 13.6, first}},
+		"a probe that ended at the limit":              {probing(12, 12), 30 * second, 0, wanted{10, 6, later}},
+		"a measured limit has precedence over a probe": {probing(12, 12), 10 * second, 100, wanted{10, 6, first}},
+	} {
+		t.Run("[P5] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			a, now := row.rate, epoch.Add(second)
+			a.accepted = row.accepted
+			if row.since > 0 {
+				a.cutAt = now.Add(-row.since)
+			}
+			g.Expect(a.throttled(now.Add(-1), now)).To(BeTrue())
+			g.Expect(a.learned).To(BeEquivalentTo(row.want.learned))
+			g.Expect(a.rate).To(BeNumerically("~", row.want.rate, 1e-9))
+			g.Expect(a.probeAfter).To(Equal(row.want.probeAfter))
+			g.Expect(a.throttledRate).To(BeEquivalentTo(row.rate.rate))
+			g.Expect(a.probing).To(BeFalse())
+			for range 30 {
+				a.served(now.Add(second))
+			}
+			g.Expect(a.measure(now.Add(3*second))).To(BeEquivalentTo(10), "only requests after the 429 count")
+		})
+	}
+}
+
+func TestProbesThatFailAreRepeatedAfterTwiceTheTimeUpToHalfAnHour(t *testing.T) {
+	g := NewWithT(t)
+	a := probing(12, 12)
+	for i, minutes := range []float64{0.5, 1, 2, 4, 8, 16, 30, 30} {
+		a.probing, a.cutAt = true, time.Time{}
+		a.throttled(epoch, epoch.Add(time.Second))
+		g.Expect(a.probeAfter.Minutes()).To(BeEquivalentTo(minutes), "probe %d", i+1)
+	}
+	a = probing(30, 20)
+	a.probeAfter = 30 * time.Minute
+	a.throttled(epoch, epoch.Add(time.Second))
+	g.Expect(a.probeAfter).To(Equal(15*time.Second), "after one that succeeded")
+}
+
+func TestWhich429sBelongToABurst(t *testing.T) {
+	for name, row := range map[string]struct {
+		began, now time.Duration // after the last one
+		isNew      bool
+	}{
+		"of a request that began before":              {-time.Second, time.Minute, false},
+		"of a request that began at that time":        {0, time.Minute, false},
+		"of a request that began later":               {1, time.Minute, true},
+		"within a second":                             {1, time.Second - 1, false},
+		"after a second":                              {1, time.Second, true},
+		"of a request that began before, in a second": {-1, time.Second, false},
+	} {
+		t.Run("[P5] "+name, func(t *testing.T) {
+			a := measured(8)
+			a.cutAt = epoch
+			NewWithT(t).Expect(a.throttled(epoch.Add(row.began), epoch.Add(row.now))).To(Equal(row.isNew))
+		})
+	}
+}
+
+func TestATokenThatWasTakenIsReturned(t *testing.T) {
+	g := NewWithT(t)
+	b := newBucket(1, 2)
+	b.take(epoch)
+	b.refund(epoch)
+	g.Expect(b.tokens(epoch)).To(BeEquivalentTo(2))
+	b.take(epoch)
+	b.refund(epoch.Add(time.Second / 2))
+	g.Expect(b.tokens(epoch.Add(time.Second/2))).To(BeEquivalentTo(1.5), "more than one is there, and two fit")
+	b.setRate(epoch.Add(time.Second/2), 0.5)
+	g.Expect(b.tokens(epoch.Add(3 * time.Second / 2))).To(BeEquivalentTo(2))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	. "github.com/onsi/gomega"
 )
 
 // host is a Limiter whose rate holds no request, with a fake clock.
@@ -199,6 +201,81 @@ func TestWhatOpensABreaker(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAFailureCountsForFiveMinutes(t *testing.T) {
+	for name, row := range map[string]struct {
+		pause          time.Duration
+		endpoint, host Reason
+	}{
+		"a pause of five minutes": {5*time.Minute - 2*time.Second, ReasonEndpointUnavailable, ReasonHostUnavailable},
+		"a longer pause":          {5*time.Minute + 1, "", ""},
+	} {
+		t.Run("[R17] an endpoint, "+name, func(t *testing.T) {
+			h := newHost(t)
+			h.send(get("x"), Failed)
+			h.now = h.now.Add(row.pause)
+			h.send(get("y"), Failed)
+			h.send(get("y"), Failed)
+			NewWithT(t).Expect(h.Health("clusters/get").Reason).To(Equal(row.endpoint))
+		})
+		t.Run("[R17] the host, "+name, func(t *testing.T) {
+			h := newHost(t)
+			h.send(get("x"), Failed)
+			h.now = h.now.Add(row.pause)
+			h.send(edit("a", "y"), Failed)
+			h.send(edit("a", "z"), Failed)
+			NewWithT(t).Expect(h.Health("clusters/create").Reason).To(Equal(row.host))
+		})
+	}
+}
+
+func TestAnIsolatedResourceCountsAgainAfterAnHour(t *testing.T) {
+	for pause, want := range map[time.Duration]Reason{time.Hour - time.Second: "", time.Hour: ReasonEndpointUnavailable} {
+		t.Run("[R17] "+pause.String(), func(t *testing.T) {
+			h := newHost(t)
+			h.send(get("failing"), Failed) // a second passes
+			for h.now.Before(epoch.Add(pause)) {
+				h.send(get("well"), Served)
+			}
+			h.now = epoch.Add(pause + 1)
+			for _, id := range []string{"failing", "other", "failing"} {
+				h.failed(get(id), Failed, h.now)
+			}
+			NewWithT(t).Expect(h.Health("clusters/get").Reason).To(Equal(want))
+		})
+	}
+}
+
+func TestAnEndpointIsKnownForAnHourAndDuringItsRetryAfter(t *testing.T) {
+	g := NewWithT(t)
+	d := newDomains()
+	d.recordSent(get("x"), epoch)
+	d.answered(get("x"), epoch)
+	d.recordSent(list, epoch)
+	d.endpoint("clusters/list").pausedUntil = epoch.Add(2 * time.Hour)
+	d.prune(epoch.Add(time.Hour))
+	g.Expect(d.endpoint("clusters/get").working).To(HaveKey("resource/x"))
+	g.Expect(d.endpoints).To(HaveLen(2))
+	d.recordSent(get("y"), epoch.Add(time.Hour))
+	d.prune(epoch.Add(time.Hour + 1))
+	g.Expect(d.endpoint("clusters/get").working).To(BeEmpty())
+	d.prune(epoch.Add(2*time.Hour - 1))
+	g.Expect(d.endpoints).To(HaveLen(2))
+	d.prune(epoch.Add(2*time.Hour + 1))
+	g.Expect(d.endpoints).To(BeEmpty())
+}
+
+func TestARequestThatWasNeverSentProbesNoHostBeforeItsTime(t *testing.T) {
+	g := NewWithT(t)
+	h := newHost(t)
+	h.send(list, Served)
+	h.trip()
+	h.domains.host.probeAt = h.now.Add(20 * time.Second)
+	h.now = h.now.Add(10 * time.Second)
+	h.expect(get("never seen"), ReasonHostUnavailable)
+	g.Expect(h.Health("").Since).To(Equal(epoch.Add(3 * time.Second)))
+	h.expect(list, "")
 }
 
 func TestOneHundredRefusedCreatesOpenNothing(t *testing.T) {

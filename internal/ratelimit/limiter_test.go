@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr/funcr"
+	. "github.com/onsi/gomega"
 )
 
 func TestRetryAfterIsObeyedUpToItsCap(t *testing.T) {
@@ -206,4 +209,230 @@ func TestStateCountsByPriorityAndReason(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// drained returns a Limiter of one request per second without a token, from the epoch on.
+func drained(t *testing.T) *Limiter {
+	t.Helper()
+	l := New("host", Options{Start: 1, Max: 1})
+	for range 5 {
+		permit, wait := l.Acquire(request(PriorityTerminate, "drain"), epoch)
+		if wait != nil {
+			t.Fatal(wait)
+		}
+		permit.Release(epoch, Outcome{Kind: Served})
+	}
+	return l
+}
+
+func TestHowManyTokensAPriorityLeavesToThoseAbove(t *testing.T) {
+	for priority, tokens := range map[Priority]float64{
+		PriorityTerminate: 1, PriorityChange: 1.5, PriorityConfirm: 2, PriorityFastList: 2.5, PrioritySlowList: 3, PriorityDeep: 3.5,
+	} {
+		t.Run("[P6] "+priority.String(), func(t *testing.T) {
+			g := NewWithT(t)
+			needed := time.Duration(tokens * float64(time.Second))
+			_, wait := drained(t).Acquire(request(priority, "a"), epoch.Add(needed-10*time.Millisecond))
+			g.Expect(wait).To(HaveField("Reason", ReasonRateLimited))
+			g.Expect(wait.At).To(BeTemporally("~", epoch.Add(needed), time.Microsecond))
+			_, wait = drained(t).Acquire(request(priority, "a"), epoch.Add(needed))
+			g.Expect(wait).NotTo(HaveOccurred())
+		})
+	}
+}
+
+func TestThePrioritiesHaveNames(t *testing.T) {
+	for priority, name := range map[Priority]string{
+		PriorityTerminate: "terminate", PriorityChange: "change", PriorityConfirm: "confirm",
+		PriorityFastList: "fast-list", PrioritySlowList: "slow-list", PriorityDeep: "deep",
+	} {
+		NewWithT(t).Expect(priority.String()).To(Equal(name))
+	}
+}
+
+// wait makes a priority wait since some time before the epoch.
+func (l *Limiter) wait(p Priority, since time.Duration) {
+	l.queues[p].waitingSince, l.queues[p].expectedAt = epoch.Add(-since), epoch
+}
+
+func TestWhichPriorityGoesFirst(t *testing.T) {
+	const second = time.Second
+	for name, row := range map[string]struct {
+		waiting map[Priority]time.Duration
+		last    grant
+		first   Priority
+	}{
+		"none waits":                             {nil, grant{}, priorities},
+		"a terminate":                            {map[Priority]time.Duration{PriorityTerminate: 0}, grant{priority: PriorityTerminate}, PriorityTerminate},
+		"a change, not for a second":             {map[Priority]time.Duration{PriorityChange: second - 1}, grant{}, priorities},
+		"a change, for a second":                 {map[Priority]time.Duration{PriorityChange: second}, grant{}, PriorityChange},
+		"a confirmation, not for a second":       {map[Priority]time.Duration{PriorityConfirm: second - 1}, grant{}, priorities},
+		"a confirmation, for a second":           {map[Priority]time.Duration{PriorityConfirm: second}, grant{}, PriorityConfirm},
+		"a fast list, not for two seconds":       {map[Priority]time.Duration{PriorityFastList: 2*second - 1}, grant{}, priorities},
+		"a fast list, for two seconds":           {map[Priority]time.Duration{PriorityFastList: 2 * second}, grant{}, PriorityFastList},
+		"a slow list, not for four seconds":      {map[Priority]time.Duration{PrioritySlowList: 4*second - 1}, grant{}, priorities},
+		"a slow list, for four seconds":          {map[Priority]time.Duration{PrioritySlowList: 4 * second}, grant{}, PrioritySlowList},
+		"a deep read, not for half a minute":     {map[Priority]time.Duration{PriorityDeep: 30*second - 1}, grant{}, priorities},
+		"a deep read, for half a minute":         {map[Priority]time.Duration{PriorityDeep: 30 * second}, grant{}, PriorityDeep},
+		"the one that is late for longest":       {map[Priority]time.Duration{PriorityChange: 2 * second, PriorityFastList: 4 * second, PrioritySlowList: 5 * second}, grant{}, PriorityFastList},
+		"a terminate and a starved change":       {map[Priority]time.Duration{PriorityTerminate: second, PriorityChange: 5 * second}, grant{}, PriorityChange},
+		"these, after a change":                  {map[Priority]time.Duration{PriorityTerminate: second, PriorityChange: 5 * second}, grant{priority: PriorityChange}, PriorityTerminate},
+		"a starved read and a change":            {map[Priority]time.Duration{PriorityChange: 0, PriorityConfirm: 5 * second}, grant{priority: PriorityChange}, PriorityConfirm},
+		"these, after a starved read":            {map[Priority]time.Duration{PriorityChange: 0, PriorityConfirm: 5 * second}, grant{priority: PriorityConfirm, aged: true}, priorities},
+		"a starved read alone, after another":    {map[Priority]time.Duration{PriorityConfirm: 5 * second}, grant{priority: PriorityConfirm, aged: true}, PriorityConfirm},
+		"a starved change, after a starved read": {map[Priority]time.Duration{PriorityChange: 5 * second}, grant{priority: PriorityConfirm, aged: true}, PriorityChange},
+	} {
+		t.Run("[P6] "+name, func(t *testing.T) {
+			l := New("host", Options{})
+			for p, since := range row.waiting {
+				l.wait(p, since)
+			}
+			l.last = row.last
+			NewWithT(t).Expect(l.firstPriority(epoch)).To(Equal(row.first))
+		})
+	}
+}
+
+func TestAPriorityIsWaitingUntilASecondAfterItsRetry(t *testing.T) {
+	g := NewWithT(t)
+	l := New("host", Options{})
+	g.Expect(l.usedUp(epoch)).To(BeFalse())
+	l.wait(PriorityChange, time.Minute)
+	g.Expect(l.isWaiting(PriorityChange, epoch.Add(time.Second))).To(BeTrue())
+	g.Expect(l.usedUp(epoch.Add(time.Second))).To(BeTrue())
+	g.Expect(l.usedUp(epoch.Add(time.Second + 1))).To(BeFalse())
+	g.Expect(l.isWaiting(PriorityChange, epoch.Add(time.Second+1))).To(BeFalse())
+	l.queues[PriorityDeep].next = epoch.Add(time.Minute)
+	g.Expect(l.usedUp(epoch.Add(time.Minute-1))).To(BeTrue(), "a slot is assigned")
+	g.Expect(l.usedUp(epoch.Add(time.Minute))).To(BeFalse())
+}
+
+func TestWhatIsLeftToThePriorityThatGoesFirst(t *testing.T) {
+	g := NewWithT(t)
+	l := New("host", Options{Start: 10})
+	g.Expect(l.floor(PriorityConfirm, priorities)).To(BeEquivalentTo(2))
+	g.Expect(l.floor(PriorityConfirm, PriorityConfirm)).To(BeEquivalentTo(1))
+	g.Expect(l.floor(PriorityConfirm, PriorityTerminate)).To(BeEquivalentTo(3))
+	g.Expect(l.floor(PriorityDeep, PriorityDeep-1)).To(BeEquivalentTo(4.5))
+	g.Expect(New("host", Options{Burst: 2}).floor(PriorityDeep, priorities)).To(BeEquivalentTo(2), "as many as there can be")
+	for _, first := range []Priority{PriorityTerminate, priorities} {
+		g.Expect(l.gap(PriorityConfirm, first)).To(BeZero(), "it was never throttled")
+	}
+	l.rate.throttledRate = 20
+	g.Expect(l.gap(PriorityConfirm, priorities)).To(Equal(90 * time.Millisecond))
+	g.Expect(l.gap(PriorityConfirm, PriorityConfirm)).To(Equal(90 * time.Millisecond))
+	g.Expect(l.gap(PriorityConfirm, PriorityTerminate)).To(Equal(180 * time.Millisecond))
+}
+
+// waits returns for how long requests are held that are made at a time.
+func waits(l *Limiter, now time.Time, requests ...Request) (all []time.Duration) {
+	for _, r := range requests {
+		_, wait := l.Acquire(r, now)
+		if wait == nil {
+			all = append(all, 0)
+			continue
+		}
+		all = append(all, wait.At.Sub(now).Round(time.Microsecond))
+	}
+	return all
+}
+
+func TestWhenRequestsThatTheRateHoldsAreRetried(t *testing.T) {
+	const second = time.Second
+	a, b := request(PriorityTerminate, "a"), request(PriorityTerminate, "b")
+	for name, row := range map[string]struct {
+		perSecond float64
+		requests  []Request
+		want      []time.Duration
+	}{
+		"one flow, one token and then half a token apart": {1, []Request{a, a, a, a}, []time.Duration{second, second, 3 * second / 2, 2 * second}},
+		"two flows": {1, []Request{a, b, b}, []time.Duration{second, second, second}},
+		"a read of all namespaces, not later than it starves": {0.1, []Request{request(PriorityConfirm, "")}, []time.Duration{second}},
+		"a read that is sent before":                          {2, []Request{request(PriorityFastList, "")}, []time.Duration{second / 2}},
+		"a read of one namespace":                             {0.1, []Request{request(PriorityConfirm, "a")}, []time.Duration{10 * second}},
+		"a write of no namespace":                             {0.1, []Request{request(PriorityChange, "")}, []time.Duration{10 * second}},
+	} {
+		t.Run("[P6] "+name, func(t *testing.T) {
+			l := New("host", Options{Start: row.perSecond, Max: row.perSecond, Burst: 1})
+			permit, _ := l.Acquire(request(PriorityTerminate, "drain"), epoch)
+			permit.Release(epoch, Outcome{Kind: Served})
+			NewWithT(t).Expect(waits(l, epoch, row.requests...)).To(Equal(row.want))
+		})
+	}
+	t.Run("a millisecond at least", func(t *testing.T) {
+		l := drained(t)
+		NewWithT(t).Expect(waits(l, epoch.Add(second-time.Microsecond), a)).To(Equal([]time.Duration{time.Millisecond}))
+	})
+}
+
+func TestWhenRequestsToADomainThatDoesNotAnswerAreRetried(t *testing.T) {
+	t.Run("[R17] others wait for the probe", func(t *testing.T) {
+		g := NewWithT(t)
+		h := newHost(t)
+		h.trip()
+		_, wait := h.Acquire(get("x"), h.now)
+		g.Expect(wait.At).To(Equal(h.Health("").ProbeAt.Add(time.Millisecond)))
+		g.Expect(wait.Domain).To(Equal("host"))
+	})
+	t.Run("[case-73] terminates pass every three seconds", func(t *testing.T) {
+		g := NewWithT(t)
+		h := newHost(t)
+		h.trip()
+		h.domains.host.probeAt = h.now.Add(20 * time.Second)
+		g.Expect(waits(h.Limiter, h.now, terminate("a", "x"), terminate("a", "y"), terminate("a", "z"))).
+			To(Equal([]time.Duration{0, 3 * time.Second, 3 * time.Second}))
+		g.Expect(waits(h.Limiter, h.now.Add(3*time.Second-1), terminate("a", "y"))).NotTo(Equal([]time.Duration{0}))
+		g.Expect(waits(h.Limiter, h.now.Add(3*time.Second), terminate("a", "y"))).To(Equal([]time.Duration{0}))
+	})
+	t.Run("[R17] a flow whose requests fail waits for its budget", func(t *testing.T) {
+		g := NewWithT(t)
+		h := newHost(t)
+		h.send(create("b"), Served)
+		for range 10 {
+			h.failed(create("a"), Failed, h.now)
+		}
+		g.Expect(waits(h.Limiter, h.now, create("a"), create("a"), create("a"))).
+			To(Equal([]time.Duration{2001 * time.Millisecond, 3001 * time.Millisecond, 4001 * time.Millisecond}))
+		g.Expect(waits(h.Limiter, h.now, terminate("a", "x"))).To(Equal([]time.Duration{0}))
+	})
+}
+
+func TestUnusedStateIsRemovedEveryTenSeconds(t *testing.T) {
+	g := NewWithT(t)
+	h := newHost(t)
+	h.send(get("x"), Failed)
+	h.expect(list, "")
+	h.now = epoch.Add(10*time.Second - 1)
+	h.expect(list, "")
+	g.Expect(h.budgets).To(HaveLen(1))
+	h.now = epoch.Add(10 * time.Second)
+	h.expect(list, "")
+	g.Expect(h.budgets).To(BeEmpty())
+}
+
+func TestTheLogNamesTheChangesOfBreakersAndOfTheRate(t *testing.T) {
+	for verbosity, want := range [][]string{
+		{
+			`"level"=0 "msg"="circuit breaker opened" "host"="host" "endpoint"="clusters/get" "hostUnavailable"=true`,
+			`"level"=0 "msg"="circuit breaker closed" "host"="host" "endpoint"="clusters/list"`,
+		},
+		{
+			`"level"=0 "msg"="circuit breaker opened" "host"="host" "endpoint"="clusters/get" "hostUnavailable"=true`,
+			`"level"=0 "msg"="circuit breaker closed" "host"="host" "endpoint"="clusters/list"`,
+			`"level"=1 "msg"="throttled" "host"="host" "priority"="fast-list" "rate"=500 "learned"=0`,
+		},
+	} {
+		var lines []string
+		logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{Verbosity: verbosity})
+		h := newHost(t)
+		h.Limiter = New("host", Options{Start: 1000, Max: 1000, Burst: 1000, Logger: logger})
+		h.send(get("x"), Failed)
+		h.send(edit("a", "y"), Failed)
+		h.send(get("z"), Failed)
+		h.now = h.now.Add(time.Minute)
+		h.send(list, Served)
+		h.send(list, Served)
+		h.send(list, Throttled)
+		NewWithT(t).Expect(lines).To(Equal(want))
+	}
 }

@@ -1,0 +1,96 @@
+package ratelimit
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+func TestWhichRequestProbesAnOpenBreakerAndWhen(t *testing.T) {
+	const second = time.Second
+	for name, row := range map[string]struct {
+		probeAt     time.Duration // after the last probe
+		isHeldOther bool
+		request     suitability
+		at, until   time.Duration
+	}{
+		"a request that failed, before the probe":                    {10 * second, false, unproven, 10*second - 1, 10 * second},
+		"a request that failed, at the probe":                        {10 * second, false, unproven, 10 * second, 0},
+		"a request that failed, while a better one is expected":      {10 * second, true, unproven, 10 * second, 12 * second},
+		"a request that failed, after the better one did not come":   {10 * second, true, unproven, 12 * second, 0},
+		"a new request, at once":                                     {10 * second, false, untried, second, 2 * second},
+		"a new request, after two seconds":                           {10 * second, false, untried, 2 * second, 0},
+		"a new request, while a better one is expected":              {10 * second, true, untried, 2 * second, 0},
+		"a request that works, at once":                              {10 * second, false, knownToWork, second, 2 * second},
+		"a request that works, after two seconds":                    {10 * second, false, knownToWork, 2 * second, 0},
+		"a request that works, if the probe is due sooner than that": {second + second/2, false, knownToWork, second, second + second/2},
+	} {
+		t.Run("[case-98] "+name, func(t *testing.T) {
+			b := breaker{openSince: epoch, probedAt: epoch, probeAt: epoch.Add(row.probeAt), suitableHeld: row.isHeldOther}
+			want := time.Time{}
+			if row.until > 0 {
+				want = epoch.Add(row.until)
+			}
+			NewWithT(t).Expect(b.hold(row.request, epoch.Add(row.at))).To(Equal(want))
+		})
+	}
+}
+
+func TestAHeldRequestThatWorksIsExpectedAsTheNextProbe(t *testing.T) {
+	for name, row := range map[string]struct {
+		held  suitability
+		until time.Duration
+	}{
+		"works": {knownToWork, 12 * time.Second}, "new": {untried, 0}, "failed": {unproven, 0},
+	} {
+		t.Run("[case-98] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := breaker{openSince: epoch, probedAt: epoch, probeAt: epoch.Add(10 * time.Second), interval: 10 * time.Second}
+			g.Expect(b.hold(row.held, epoch.Add(time.Second))).NotTo(BeZero())
+			want := time.Time{}
+			if row.until > 0 {
+				want = epoch.Add(row.until)
+			}
+			g.Expect(b.hold(unproven, epoch.Add(10*time.Second))).To(Equal(want))
+			b.probed(epoch.Add(12 * time.Second))
+			g.Expect(b.hold(unproven, b.probeAt)).To(BeZero(), "the probe was sent")
+		})
+	}
+}
+
+func TestTheTimeBetweenProbesGrowsToHalfAMinute(t *testing.T) {
+	g := NewWithT(t)
+	b := breaker{}
+	g.Expect(b.isOpen()).To(BeFalse())
+	g.Expect(b.hold(unproven, epoch)).To(BeZero())
+	g.Expect(b.reset()).To(BeFalse(), "it was closed")
+	b.trip(epoch)
+	g.Expect(b.isOpen()).To(BeTrue())
+	now := epoch
+	for i, seconds := range []float64{2, 2.6, 3.38, 4.394, 5.7122, 7.42586, 9.653618, 12.5497, 16.3146, 21.2090, 27.5717, 30, 30} {
+		if i > 0 {
+			b.probed(now)
+		}
+		span := time.Duration(seconds * float64(time.Second))
+		g.Expect(b.probeAt.Sub(now)).To(BeNumerically("~", span, span/4+time.Millisecond), "probe %d", i)
+		g.Expect(b.probedAt).To(Equal(now))
+		now = b.probeAt
+	}
+	g.Expect(b.openSince).To(Equal(epoch))
+	g.Expect(b.reset()).To(BeTrue())
+	g.Expect(b.isOpen()).To(BeFalse())
+}
+
+func TestProbesDifferByUpToAQuarter(t *testing.T) {
+	g := NewWithT(t)
+	least, most := time.Hour, time.Duration(0)
+	for range 1000 {
+		span := jittered(8 * time.Second)
+		least, most = min(least, span), max(most, span)
+	}
+	g.Expect(least).To(BeNumerically("~", 6*time.Second, 200*time.Millisecond))
+	g.Expect(least).To(BeNumerically(">=", 6*time.Second))
+	g.Expect(most).To(BeNumerically("~", 10*time.Second, 200*time.Millisecond))
+	g.Expect(most).To(BeNumerically("<", 10*time.Second))
+}
