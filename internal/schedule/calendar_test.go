@@ -51,6 +51,8 @@ func TestTheStateOfACalendar(t *testing.T) {
 	for day := 10; day <= 21; day++ {
 		holidays.ExceptDates = append(holidays.ExceptDates, fmt.Sprintf("2026-12-%02d", day))
 	}
+	wholeDay := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "08:00", "Mon")}}
+	skipped := v1alpha1.Schedule{TimeZone: "Europe/Berlin", Up: []v1alpha1.WeeklySpan{hours("02:00", "02:30", "Sun")}}
 	oneDate, farDate := always, always
 	oneDate.ExceptDates, farDate.ExceptDates = []string{"2027-12-25"}, []string{"2028-03-01"}
 	joined := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "12:00", "Mon"), hours("12:00", "16:00", "Mon"), hours("10:00", "11:00", "Mon")}}
@@ -78,6 +80,8 @@ func TestTheStateOfACalendar(t *testing.T) {
 		"always, but in 459 days":   {farDate, "2026-11-28T01:00Z", "", "", true},
 		"first of twelve dates":     {holidays, "2026-12-10T01:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
 		"last of twelve dates":      {holidays, "2026-12-21T23:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
+		"from eight to eight":       {wholeDay, "2026-12-01T07:59Z", "2026-11-30T08:00Z", "2026-12-01T08:00Z", true},
+		"hours that are skipped":    {skipped, "2026-03-29T10:00+02:00", "2026-03-22T02:30+01:00", "2026-04-05T02:00+02:00", false},
 		"touching and overlapping":  {joined, "2026-11-30T10:30Z", "2026-11-30T08:00Z", "2026-11-30T16:00Z", true},
 		"clocks forward, before":    {office, "2026-03-27T20:00+01:00", "2026-03-27T19:00+01:00", "2026-03-30T07:30+02:00", false},
 		"clocks back, before":       {office, "2026-10-23T20:00+02:00", "2026-10-23T19:00+02:00", "2026-10-26T07:30+01:00", false},
