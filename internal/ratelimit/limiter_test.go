@@ -379,11 +379,35 @@ func TestWhenRequestsToADomainThatDoesNotAnswerAreRetried(t *testing.T) {
 		h := newHost(t)
 		h.trip()
 		h.domains.host.probeAt = h.now.Add(20 * time.Second)
-		g.Expect(waits(h.Limiter, h.now, terminate("a", "x"), terminate("a", "y"), terminate("a", "z"))).
-			To(Equal([]time.Duration{0, 3 * time.Second, 3 * time.Second}))
+		g.Expect(waits(h.Limiter, h.now, terminate("a", "x"), terminate("a", "y"), terminate("a", "z"), terminate("a", "w"))).
+			To(Equal([]time.Duration{0, 3 * time.Second, 3 * time.Second, 6 * time.Second}))
 		g.Expect(waits(h.Limiter, h.now.Add(3*time.Second-1), terminate("a", "y"))).NotTo(Equal([]time.Duration{0}))
 		g.Expect(waits(h.Limiter, h.now.Add(3*time.Second), terminate("a", "y"))).To(Equal([]time.Duration{0}))
 	})
+	for name, open := range map[string]func(*host) *breaker{
+		"host": func(h *host) *breaker { return &h.domains.host },
+		"endpoint": func(h *host) *breaker {
+			for _, id := range []string{"x", "y", "z"} {
+				h.send(terminate("a", id), Failed)
+			}
+			return &h.domains.endpoint("clusters/delete").breaker
+		},
+	} {
+		t.Run("[case-73] terminates of several flows take turns, at an open breaker of the "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			h := newHost(t)
+			b := open(h)
+			b.trip(h.now)
+			b.probeAt = h.now.Add(20 * time.Second)
+			g.Expect(waits(h.Limiter, h.now, terminate("a", "x"), terminate("a", "y"), terminate("b", "z"), terminate("a", "y"))).
+				To(Equal([]time.Duration{0, 3 * time.Second, 3 * time.Second, 6 * time.Second}))
+			g.Expect(waits(h.Limiter, h.now.Add(4*time.Second), terminate("a", "y"))).To(Equal([]time.Duration{5 * time.Second}), "the other has the turn")
+			g.Expect(waits(h.Limiter, h.now.Add(4*time.Second+1), terminate("a", "y"))).To(Equal([]time.Duration{0}), "it did not come")
+			g.Expect(b.probeAt).To(Equal(h.now.Add(20*time.Second)), "they are no probes")
+			g.Expect(waits(h.Limiter, h.now.Add(20*time.Second), terminate("a", "y"))).To(Equal([]time.Duration{0}))
+			g.Expect(b.probeAt).To(BeTemporally(">", h.now.Add(20*time.Second)), "this is one")
+		})
+	}
 	t.Run("[R17] a flow whose requests fail waits for its budget", func(t *testing.T) {
 		g := NewWithT(t)
 		h := newHost(t)
@@ -435,4 +459,57 @@ func TestTheLogNamesTheChangesOfBreakersAndOfTheRate(t *testing.T) {
 		h.send(list, Throttled)
 		NewWithT(t).Expect(lines).To(Equal(want))
 	}
+}
+
+func TestATokenIsLeftToTheFlowThatHasTheTurn(t *testing.T) {
+	t.Run("[S17]", func(t *testing.T) {
+		g := NewWithT(t)
+		l := drained(t)
+		g.Expect(waits(l, epoch, request(PriorityTerminate, "b"))).To(Equal([]time.Duration{time.Second}))
+		now := epoch.Add(1100 * time.Millisecond)
+		g.Expect(waits(l, now, request(PriorityTerminate, "a"))).To(Equal([]time.Duration{time.Second}))
+		g.Expect(waits(l, now, request(PriorityTerminate, "b"))).To(Equal([]time.Duration{0}))
+	})
+}
+
+func TestTheLastGrantTellsWhetherAReadHadStarved(t *testing.T) {
+	for name, row := range map[string]struct {
+		priority Priority
+		waited   time.Duration
+		isAged   bool
+	}{
+		"a starved read":   {PriorityConfirm, time.Second, true},
+		"another read":     {PriorityConfirm, time.Second / 2, false},
+		"a starved change": {PriorityChange, time.Minute, false},
+	} {
+		t.Run("[P6] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			l := New("host", Options{})
+			l.wait(row.priority, row.waited)
+			g.Expect(waits(l, epoch, request(row.priority, "a"))).To(Equal([]time.Duration{0}))
+			g.Expect(l.last).To(Equal(grant{priority: row.priority, at: epoch, aged: row.isAged}))
+		})
+	}
+}
+
+func TestTheRateIsUsedUpWhileRequestsHaveRetrySlots(t *testing.T) {
+	t.Run("[P5] of the rate", func(t *testing.T) {
+		g := NewWithT(t)
+		l := drained(t)
+		g.Expect(waits(l, epoch, create("a"), create("a"), create("a"))).To(HaveLen(3))
+		g.Expect(l.usedUp(epoch.Add(2 * time.Second))).To(BeTrue())
+	})
+	t.Run("[P5] after a Retry-After", func(t *testing.T) {
+		g := NewWithT(t)
+		h := newHost(t)
+		permit, _ := h.Acquire(create("a"), h.now)
+		permit.Release(h.now, Outcome{Kind: Throttled, RetryAfter: time.Minute})
+		g.Expect(waits(h.Limiter, h.now, create("a"))).To(Equal([]time.Duration{time.Minute}))
+		g.Expect(h.usedUp(epoch.Add(time.Minute))).To(BeTrue())
+	})
+	t.Run("[P5] not of a breaker", func(t *testing.T) {
+		h := newHost(t)
+		h.trip()
+		NewWithT(t).Expect(h.usedUp(h.now)).To(BeFalse())
+	})
 }
