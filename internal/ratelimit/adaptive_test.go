@@ -213,7 +213,7 @@ func TestARateThatIsNotUsedUpIsNotRaised(t *testing.T) {
 			g := NewWithT(t)
 			a := row.rate
 			a.advance(epoch.Add(2*time.Second), false)
-			g.Expect(a.rate).To(BeEquivalentTo(row.want))
+			g.Expect(a.rate).To(BeNumerically("==", row.want))
 			g.Expect(a.probing).To(BeFalse())
 			a.advance(epoch.Add(2*time.Second), true)
 			g.Expect(a.rate).To(BeNumerically("~", row.want, 1e-9), "no time was used up")
@@ -223,9 +223,9 @@ func TestARateThatIsNotUsedUpIsNotRaised(t *testing.T) {
 	a := unthrottled(4)
 	a.advance(epoch.Add(2*time.Second), false)
 	a.advance(epoch.Add(4*time.Second), true)
-	g.Expect(a.rate).To(BeEquivalentTo(4), "used up for two seconds")
+	g.Expect(a.rate).To(BeNumerically("==", 4), "used up for two seconds")
 	a.advance(epoch.Add(5*time.Second), true)
-	g.Expect(a.rate).To(BeEquivalentTo(8))
+	g.Expect(a.rate).To(BeNumerically("==", 8))
 }
 
 func TestWhenAHigherRateIsProbed(t *testing.T) {
@@ -285,15 +285,15 @@ func TestWhatA429Teaches(t *testing.T) {
 				a.cutAt = now.Add(-row.since)
 			}
 			g.Expect(a.throttled(now.Add(-1), now)).To(BeTrue())
-			g.Expect(a.learned).To(BeEquivalentTo(row.want.learned))
+			g.Expect(a.learned).To(BeNumerically("==", row.want.learned))
 			g.Expect(a.rate).To(BeNumerically("~", row.want.rate, 1e-9))
 			g.Expect(a.probeAfter).To(Equal(row.want.probeAfter))
-			g.Expect(a.throttledRate).To(BeEquivalentTo(row.rate.rate))
+			g.Expect(a.throttledRate).To(BeNumerically("==", row.rate.rate))
 			g.Expect(a.probing).To(BeFalse())
 			for range 30 {
 				a.served(now.Add(second))
 			}
-			g.Expect(a.measure(now.Add(3*second))).To(BeEquivalentTo(10), "only requests after the 429 count")
+			g.Expect(a.measure(now.Add(3*second))).To(BeNumerically("==", 10), "only requests after the 429 count")
 		})
 	}
 }
@@ -304,7 +304,7 @@ func TestProbesThatFailAreRepeatedAfterTwiceTheTimeUpToHalfAnHour(t *testing.T) 
 	for i, minutes := range []float64{0.5, 1, 2, 4, 8, 16, 30, 30} {
 		a.probing, a.cutAt = true, time.Time{}
 		a.throttled(epoch, epoch.Add(time.Second))
-		g.Expect(a.probeAfter.Minutes()).To(BeEquivalentTo(minutes), "probe %d", i+1)
+		g.Expect(a.probeAfter.Minutes()).To(BeNumerically("==", minutes), "probe %d", i+1)
 	}
 	a = probing(30, 20)
 	a.probeAfter = 30 * time.Minute
@@ -337,10 +337,10 @@ func TestATokenThatWasTakenIsReturned(t *testing.T) {
 	b := newBucket(1, 2)
 	b.take(epoch)
 	b.refund(epoch)
-	g.Expect(b.tokens(epoch)).To(BeEquivalentTo(2))
+	g.Expect(b.tokens(epoch)).To(BeNumerically("==", 2))
 	b.take(epoch)
 	b.refund(epoch.Add(time.Second / 2))
-	g.Expect(b.tokens(epoch.Add(time.Second/2))).To(BeEquivalentTo(1.5), "more than one is there, and two fit")
+	g.Expect(b.tokens(epoch.Add(time.Second/2))).To(BeNumerically("==", 1.5), "more than one is there, and two fit")
 	b.setRate(epoch.Add(time.Second/2), 0.5)
-	g.Expect(b.tokens(epoch.Add(3 * time.Second / 2))).To(BeEquivalentTo(2))
+	g.Expect(b.tokens(epoch.Add(3 * time.Second / 2))).To(BeNumerically("==", 2))
 }

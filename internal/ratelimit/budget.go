@@ -42,7 +42,7 @@ func (b budgets) wait(key budgetKey, now time.Time) time.Duration {
 func (b budgets) succeeded(key budgetKey, now time.Time) {
 	if found := b[key]; found != nil {
 		found.earn(now)
-		found.left = math.Min(found.left+budgetPerCall, fullBudget)
+		found.left += budgetPerCall // earn limits it
 	}
 }
 
@@ -64,6 +64,7 @@ func (b budgets) prune(now time.Time) {
 	}
 }
 
+// earn restores what the time since the last call restores, up to the full budget.
 func (b *budget) earn(now time.Time) {
 	b.left = math.Min(b.left+budgetPerSecond*now.Sub(b.earnedAt).Seconds(), fullBudget)
 	b.earnedAt = now

@@ -43,7 +43,7 @@ func TestARetryBudgetIsUsedByFailuresAndRestoredByTime(t *testing.T) {
 				}
 			}
 			g := NewWithT(t)
-			g.Expect(all.wait(key, epoch.Add(row.at))).To(BeNumerically("~", row.wait, time.Microsecond))
+			g.Expect(all.wait(key, epoch.Add(row.at))).To(BeNumerically("~", row.wait, time.Nanosecond))
 			g.Expect(all.wait(budgetKey{flow: "b", endpoint: "clusters/create"}, epoch.Add(row.at))).To(BeZero(), "another flow")
 		})
 	}

@@ -122,6 +122,16 @@ func TestDoReturnsThePermit(t *testing.T) {
 			t.Error("it does not count as failed")
 		}
 	})
+	t.Run("after panics, which say nothing about the connection", func(t *testing.T) {
+		l := New("host", Options{})
+		for range 5 {
+			func() {
+				defer func() { _ = recover() }()
+				_ = l.Do(get("x"), now, func() Outcome { panic("call") })
+			}()
+		}
+		NewWithT(t).Expect(l.Health("clusters/get")).To(BeZero())
+	})
 	t.Run("after an answer", func(t *testing.T) {
 		l := New("host", Options{})
 		if wait := l.Do(create("a"), now, func() Outcome { return Outcome{Kind: Answered} }); wait != nil {
@@ -310,11 +320,11 @@ func TestAPriorityIsWaitingUntilASecondAfterItsRetry(t *testing.T) {
 func TestWhatIsLeftToThePriorityThatGoesFirst(t *testing.T) {
 	g := NewWithT(t)
 	l := New("host", Options{Start: 10})
-	g.Expect(l.floor(PriorityConfirm, priorities)).To(BeEquivalentTo(2))
-	g.Expect(l.floor(PriorityConfirm, PriorityConfirm)).To(BeEquivalentTo(1))
-	g.Expect(l.floor(PriorityConfirm, PriorityTerminate)).To(BeEquivalentTo(3))
-	g.Expect(l.floor(PriorityDeep, PriorityDeep-1)).To(BeEquivalentTo(4.5))
-	g.Expect(New("host", Options{Burst: 2}).floor(PriorityDeep, priorities)).To(BeEquivalentTo(2), "as many as there can be")
+	g.Expect(l.floor(PriorityConfirm, priorities)).To(BeNumerically("==", 2))
+	g.Expect(l.floor(PriorityConfirm, PriorityConfirm)).To(BeNumerically("==", 1))
+	g.Expect(l.floor(PriorityConfirm, PriorityTerminate)).To(BeNumerically("==", 3))
+	g.Expect(l.floor(PriorityDeep, PriorityDeep-1)).To(BeNumerically("==", 4.5))
+	g.Expect(New("host", Options{Burst: 2}).floor(PriorityDeep, priorities)).To(BeNumerically("==", 2), "as many as there can be")
 	for _, first := range []Priority{PriorityTerminate, priorities} {
 		g.Expect(l.gap(PriorityConfirm, first)).To(BeZero(), "it was never throttled")
 	}
@@ -332,7 +342,7 @@ func waits(l *Limiter, now time.Time, requests ...Request) (all []time.Duration)
 			all = append(all, 0)
 			continue
 		}
-		all = append(all, wait.At.Sub(now).Round(time.Microsecond))
+		all = append(all, wait.At.Sub(now))
 	}
 	return all
 }
@@ -402,6 +412,7 @@ func TestWhenRequestsToADomainThatDoesNotAnswerAreRetried(t *testing.T) {
 			g.Expect(waits(h.Limiter, h.now, terminate("a", "x"), terminate("a", "y"), terminate("b", "z"), terminate("a", "y"))).
 				To(Equal([]time.Duration{0, 3 * time.Second, 3 * time.Second, 6 * time.Second}))
 			g.Expect(waits(h.Limiter, h.now.Add(4*time.Second), terminate("a", "y"))).To(Equal([]time.Duration{5 * time.Second}), "the other has the turn")
+			g.Expect(waits(h.Limiter, h.now.Add(4*time.Second), terminate("c", "x"))).To(Equal([]time.Duration{6001 * time.Millisecond}), "two have it")
 			g.Expect(waits(h.Limiter, h.now.Add(4*time.Second+1), terminate("a", "y"))).To(Equal([]time.Duration{0}), "it did not come")
 			g.Expect(b.probeAt).To(Equal(h.now.Add(20*time.Second)), "they are no probes")
 			g.Expect(waits(h.Limiter, h.now.Add(20*time.Second), terminate("a", "y"))).To(Equal([]time.Duration{0}))

@@ -17,9 +17,9 @@ func TestAMeterCountsTheThreeWholeSecondsBeforeNow(t *testing.T) {
 			m.add(second(i))
 		}
 	}
-	g.Expect(m.perSecond(second(3))).To(BeEquivalentTo(6))
-	g.Expect(m.perSecond(second(4))).To(BeEquivalentTo(105))
-	g.Expect(m.perSecond(second(6))).To(BeEquivalentTo(100))
+	g.Expect(m.perSecond(second(3))).To(BeNumerically("==", 6))
+	g.Expect(m.perSecond(second(4))).To(BeNumerically("==", 105))
+	g.Expect(m.perSecond(second(6))).To(BeNumerically("==", 100))
 	g.Expect(m.perSecond(second(7))).To(BeZero())
 	g.Expect(m.perSecond(second(8))).To(BeZero())
 	m.add(second(8))

@@ -47,5 +47,5 @@ func TestTheStateOfAThrottledPriority(t *testing.T) {
 	state := h.State(h.now)
 	g.Expect(state.Priorities["change"]).To(Equal(PriorityState{Granted: 1, Refused: 1, Throttled: 1, Waiting: 1, PausedUntil: epoch.Add(time.Minute)}))
 	g.Expect(state.Waits).To(Equal(map[Reason]int64{ReasonRetryAfter: 1}))
-	g.Expect(state.Rate).To(BeEquivalentTo(500))
+	g.Expect(state.Rate).To(BeNumerically("==", 500))
 }

@@ -39,7 +39,7 @@ func TestAnEndpointIsPausedForLongerWithEach429(t *testing.T) {
 		limit.othersServed = true
 		now = now.Add(time.Minute)
 		if limit.throttled(now) {
-			g.Expect(limit.pause().Seconds()).To(BeEquivalentTo(want), "429 number %d", i+1)
+			g.Expect(limit.pause().Seconds()).To(BeNumerically("==", want), "429 number %d", i+1)
 		} else {
 			g.Expect(want).To(BeZero())
 		}

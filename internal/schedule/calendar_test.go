@@ -53,6 +53,7 @@ func TestTheStateOfACalendar(t *testing.T) {
 	}
 	wholeDay := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "08:00", "Mon")}}
 	skipped := v1alpha1.Schedule{TimeZone: "Europe/Berlin", Up: []v1alpha1.WeeklySpan{hours("02:00", "02:30", "Sun")}}
+	evening := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("20:00", "24:00")}}
 	oneDate, farDate := always, always
 	oneDate.ExceptDates, farDate.ExceptDates = []string{"2027-12-25"}, []string{"2028-03-01"}
 	joined := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "12:00", "Mon"), hours("12:00", "16:00", "Mon"), hours("10:00", "11:00", "Mon")}}
@@ -80,6 +81,8 @@ func TestTheStateOfACalendar(t *testing.T) {
 		"always, but in 459 days":   {farDate, "2026-11-28T01:00Z", "", "", true},
 		"first of twelve dates":     {holidays, "2026-12-10T01:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
 		"last of twelve dates":      {holidays, "2026-12-21T23:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
+		"until midnight":            {evening, "2026-11-28T00:00Z", "2026-11-28T00:00Z", "2026-11-28T20:00Z", false},
+		"before midnight":           {evening, "2026-11-28T23:59Z", "2026-11-28T20:00Z", "2026-11-29T00:00Z", true},
 		"from eight to eight":       {wholeDay, "2026-12-01T07:59Z", "2026-11-30T08:00Z", "2026-12-01T08:00Z", true},
 		"hours that are skipped":    {skipped, "2026-03-29T10:00+02:00", "2026-03-22T02:30+01:00", "2026-04-05T02:00+02:00", false},
 		"touching and overlapping":  {joined, "2026-11-30T10:30Z", "2026-11-30T08:00Z", "2026-11-30T16:00Z", true},
