@@ -70,7 +70,6 @@ func applyPoolRules(tree Tree) {
 	}
 	for _, f := range fields {
 		switch f.pool {
-		case sentWithPool:
 		case reducedWithPool:
 			members, _ := tree[f.Name].(map[string]any)
 			delete(tree, f.Name)
@@ -79,6 +78,7 @@ func applyPoolRules(tree Tree) {
 			}
 		case refusedWithPool:
 			delete(tree, f.Name)
+		default: // the field is sent
 		}
 	}
 }

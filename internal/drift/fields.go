@@ -8,15 +8,14 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/diff"
 )
 
-// poolRule is what happens to a field that is declared together with an instance pool.
+// poolRule is what happens to a field that is declared together with an instance pool. The
+// zero value sends the field.
 type poolRule int
 
 const (
-	// sentWithPool sends the field.
-	sentWithPool poolRule = iota
 	// refusedWithPool does not send the field, and clears it when a pool is added,
 	// because the API refuses both.
-	refusedWithPool
+	refusedWithPool poolRule = iota + 1
 	// reducedWithPool sends only the member in the column poolMember, if there is one.
 	reducedWithPool
 )

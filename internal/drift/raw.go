@@ -148,7 +148,9 @@ func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []a
 	for i, item := range value {
 		out[i] = item
 		for j, raw := range items {
-			if used[j] || !diff.Includes(item, decodeAny(raw)) {
+			var have any
+			_ = json.Unmarshal(raw, &have) // a number that is too large is none of the declared members
+			if used[j] || !diff.Includes(item, have) {
 				continue
 			}
 			used[j], out[i] = true, withUnknown(item, raw, of)
@@ -156,13 +158,4 @@ func itemsWithUnknown(value []any, items []json.RawMessage, of reflect.Type) []a
 		}
 	}
 	return out
-}
-
-// decodeAny returns the value of a part of a document that was decoded before.
-func decodeAny(raw json.RawMessage) any {
-	var value any
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	_ = decoder.Decode(&value)
-	return value
 }

@@ -72,12 +72,13 @@ func TestWhatTheServerMayHaveMadeOfAValue(t *testing.T) {
 		desired, requested any
 		want               bool
 	}{
-		"requested":                   {1.0, 1.0, true},
-		"something else":              {1.0, 2.0, false},
-		"not requested":               {1.0, nil, false},
-		"an omitted zero":             {0.0, nil, true},
-		"a zero, and something else":  {0.0, 2.0, false},
-		"nothing, and something else": {nil, 2.0, false},
+		"requested":                         {1.0, 1.0, true},
+		"something else":                    {1.0, 2.0, false},
+		"not requested":                     {1.0, nil, false},
+		"an omitted zero":                   {0.0, nil, true},
+		"a zero, and something else":        {0.0, 2.0, false},
+		"nothing, and something else":       {nil, 2.0, false},
+		"a removal of what no response has": {nil, nil, false},
 	} {
 		difference := Difference{Field: "num_workers", Desired: row.desired, Requested: row.requested}
 		NewWithT(t).Expect(difference.RequestedAsDesired()).To(Equal(row.want), name)
