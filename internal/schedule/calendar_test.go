@@ -53,6 +53,10 @@ func TestTheStateOfACalendar(t *testing.T) {
 	}
 	wholeDay := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "08:00", "Mon")}}
 	skipped := v1alpha1.Schedule{TimeZone: "Europe/Berlin", Up: []v1alpha1.WeeklySpan{hours("02:00", "02:30", "Sun")}}
+	saturdays := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("08:00", "10:00", "Sat")}}
+	for week := range 62 {
+		saturdays.ExceptDates = append(saturdays.ExceptDates, time.Date(2026, 11, 28+7*week, 0, 0, 0, 0, time.UTC).Format(time.DateOnly))
+	}
 	evening := v1alpha1.Schedule{Up: []v1alpha1.WeeklySpan{hours("20:00", "24:00")}}
 	oneDate, farDate := always, always
 	oneDate.ExceptDates, farDate.ExceptDates = []string{"2027-12-25"}, []string{"2028-03-01"}
@@ -81,6 +85,7 @@ func TestTheStateOfACalendar(t *testing.T) {
 		"always, but in 459 days":   {farDate, "2026-11-28T01:00Z", "", "", true},
 		"first of twelve dates":     {holidays, "2026-12-10T01:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
 		"last of twelve dates":      {holidays, "2026-12-21T23:00Z", "2026-12-10T00:00Z", "2026-12-22T00:00Z", false},
+		"closed for over a year":    {saturdays, "2026-11-27T12:00Z", "2026-11-21T10:00Z", "", false},
 		"until midnight":            {evening, "2026-11-28T00:00Z", "2026-11-28T00:00Z", "2026-11-28T20:00Z", false},
 		"before midnight":           {evening, "2026-11-28T23:59Z", "2026-11-28T20:00Z", "2026-11-29T00:00Z", true},
 		"from eight to eight":       {wholeDay, "2026-12-01T07:59Z", "2026-11-30T08:00Z", "2026-12-01T08:00Z", true},
@@ -119,6 +124,8 @@ func TestTimesThatAClockChangeSkipsOrRepeats(t *testing.T) {
 		"half an hour is repeated":    {"Australia/Lord_Howe", "2026-04-05T01:45", "2026-04-04T14:45Z"},
 		"a day is skipped, Samoa":     {"Pacific/Apia", "2011-12-30T12:00", "2011-12-30T10:00Z"},
 		"skipped by the last change":  {"Asia/Pyongyang", "2018-05-04T23:45", "2018-05-04T15:00Z"},
+		"before the last change":      {"Asia/Pyongyang", "2018-05-04T23:20", "2018-05-04T14:50Z"},
+		"after the last change":       {"America/Guyana", "1992-03-29T01:30", "1992-03-29T05:30Z"},
 		"no changes":                  {"Asia/Kolkata", "2026-03-29T02:30", "2026-03-28T21:00Z"},
 		"UTC":                         {"", "2026-03-29T02:30", "2026-03-29T02:30Z"},
 	} {
