@@ -84,3 +84,14 @@ func TestNullIsDecodedAsAbsent(t *testing.T) {
 	g.Expect(cluster.Executors).To(BeNil())
 	g.Expect(cluster.CustomTags).To(Equal(map[string]string{"a": ""}))
 }
+
+func TestABodyThatIsNoObjectIsRefusedWithTheReason(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"": "it is empty", "1": "it is not a JSON object", "{": "it is not a JSON object", "[]": "it is not a JSON object",
+		"{}1": "it has data after its end", "{}{}": "it has data after its end", "null": "it is null",
+	} {
+		var cluster compute.ClusterDetails
+		NewWithT(t).Expect(decode([]byte(body), &cluster)).To(MatchError(HavePrefix(want)), body)
+	}
+}

@@ -319,3 +319,16 @@ func googleDocument(changes map[string]string) string {
 func googleSecret(changes map[string]string) map[string]string {
 	return map[string]string{"host": googleHost, "google_credentials": googleDocument(changes)}
 }
+
+func TestAResponseOfGoogleWithoutAnIDTokenIsRefusedWithTheReason(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"": "it is empty", "<html>": "it is not a JSON object", "{}": "it has no usable id_token", `{"id_token":"a b"}`: "it has no usable id_token",
+	} {
+		token, lifetime, err := parseIDToken([]byte(body))
+		g := NewWithT(t)
+		g.Expect(err).To(MatchError(HavePrefix(want)), body)
+		g.Expect(token).To(BeEmpty())
+		g.Expect(lifetime).To(BeZero())
+	}
+}

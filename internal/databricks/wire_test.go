@@ -392,6 +392,20 @@ func transportTo(t *testing.T, server *workspace, trusted *authority) *Transport
 	return transport
 }
 
+func TestTheLimitsOfConnections(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	transport, ok := NewTransport(AllowList{}, nil, nil).roundTripper.(*http.Transport)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(transport.TLSHandshakeTimeout).To(Equal(10 * time.Second))
+	g.Expect(transport.ResponseHeaderTimeout).To(Equal(30 * time.Second))
+	g.Expect(transport.IdleConnTimeout).To(Equal(30 * time.Second))
+	g.Expect(transport.MaxIdleConns).To(Equal(100))
+	g.Expect(transport.MaxIdleConnsPerHost).To(Equal(8))
+	g.Expect(transport.MaxResponseHeaderBytes).To(Equal(int64(65536)))
+	g.Expect(transport.TLSClientConfig.MinVersion).To(Equal(uint16(tls.VersionTLS12)))
+}
+
 func TestLoadRoots(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
