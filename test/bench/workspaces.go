@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/test/bench/figures"
 	"github.com/databricks-operator/databricks-operator/test/programs"
 )
@@ -43,11 +44,8 @@ func measureWorkspaces(ctx context.Context, binaries programs.Binaries, p *proce
 			return err
 		}
 	}
-	err = forEach(ctx, silent*perWorkspace, func(ctx context.Context, i int) error {
-		return p.api.Create(ctx, p.objectIn(p.workspaces[healthy+i%silent], fmt.Sprintf("silent-%06d", i)))
-	})
-	if err != nil {
-		return fmt.Errorf("create the objects of silent workspaces: %w", err)
+	if err := p.applySilent(ctx, healthy, silent); err != nil {
+		return err
 	}
 	beside, one, err := p.arrivalsOf(ctx, (healthy+silent)*perWorkspace)
 	if err != nil {
@@ -64,6 +62,27 @@ func measureWorkspaces(ctx context.Context, binaries programs.Binaries, p *proce
 	)
 	p.progress("%d silent workspaces more", silent)
 	return p.keep()
+}
+
+// applySilent creates the objects of the workspaces that do not answer, and lets
+// an operator report this of each: the target is about a restart with them, not
+// about their arrival.
+func (p *processes) applySilent(ctx context.Context, healthy, silent int) error {
+	one, err := p.start(ctx)
+	if err != nil {
+		return err
+	}
+	all := make([]*v1alpha1.DatabricksCluster, silent*perWorkspace)
+	for i := range all {
+		all[i] = p.objectIn(p.workspaces[healthy+i%silent], fmt.Sprintf("silent-%06d", i))
+	}
+	isReported := func(object *v1alpha1.DatabricksCluster) bool {
+		return object.Status.ObservedGeneration == object.Generation
+	}
+	if _, err := p.apply(ctx, all, isReported); err != nil {
+		return err
+	}
+	return one.Stop()
 }
 
 // arrivalsOf starts an operator and creates objects in the first workspaces from
