@@ -30,6 +30,8 @@ type objectKey struct{ kind, namespace, name string }
 
 func (o Object) key() objectKey { return objectKey{o.Kind, o.Namespace, o.Name} }
 
+func (k objectKey) object(uid string) Object { return Object{k.kind, k.namespace, k.name, uid} }
+
 // Presence is the known existence of a cluster.
 type Presence int
 

@@ -24,9 +24,8 @@ type Registry struct {
 	limiters    map[limiterKey]*ratelimit.Limiter
 	credentials map[credentialKey]*credential
 	caches      map[cacheKey]*cache
-	// objects are the connected objects, and current is the one of each key.
-	objects map[Object]connection
-	current map[objectKey]Object
+	// objects are the connected objects.
+	objects map[objectKey]connection
 }
 
 // limiterKey identifies the rate limiter that all credentials of a workspace share.
@@ -36,9 +35,12 @@ type limiterKey struct{ host, workspaceID string }
 // launcher runs a function until the Registry ends or stop is called.
 type launcher func(run func(ctx context.Context)) (stop func())
 
-// connection has the credentials of an object. The established one stays in use until
-// the pending one is identified.
-type connection struct{ established, pending *credential }
+// connection has the credentials of the object with a UID. The established one stays in
+// use until the pending one is identified.
+type connection struct {
+	uid                  string
+	established, pending *credential
+}
 
 // NewRegistry returns a Registry without workspaces.
 func NewRegistry(options Options) *Registry {
@@ -47,8 +49,7 @@ func NewRegistry(options Options) *Registry {
 		limiters:    map[limiterKey]*ratelimit.Limiter{},
 		credentials: map[credentialKey]*credential{},
 		caches:      map[cacheKey]*cache{},
-		objects:     map[Object]connection{},
-		current:     map[objectKey]Object{},
+		objects:     map[objectKey]connection{},
 	}
 }
 
@@ -111,8 +112,8 @@ func (r *Registry) NeedLeaderElection() bool { return true }
 func (r *Registry) Connect(object Object, config databricks.Config, domain string) (*Workspace, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if former, exists := r.current[object.key()]; exists && former != object {
-		r.release(former)
+	if former, exists := r.objects[object.key()]; exists && former.uid != object.UID {
+		r.release(object.key())
 	}
 	c, err := r.credential(object, config, domain)
 	if err != nil {
@@ -140,11 +141,10 @@ func (r *Registry) credential(object Object, config databricks.Config, domain st
 		r.credentials[key] = c
 	}
 	c.objects[object] = struct{}{}
-	r.current[object.key()] = object
-	had := r.objects[object]
+	had := r.objects[object.key()]
 	if had.established != c && had.pending != c {
 		r.detach(object, had.pending, nil)
-		r.objects[object] = connection{established: had.established, pending: c}
+		r.objects[object.key()] = connection{uid: object.UID, established: had.established, pending: c}
 	}
 	return c, nil
 }
@@ -197,10 +197,10 @@ func (r *Registry) limiter(key limiterKey) *ratelimit.Limiter {
 
 // establish makes an identified credential the established one of an object.
 func (r *Registry) establish(object Object, c *credential, principal databricks.Principal, authority string) *Workspace {
-	had := r.objects[object]
+	had := r.objects[object.key()]
 	if had.established == c {
 		r.detach(object, had.pending, nil)
-		r.objects[object] = connection{established: c}
+		r.objects[object.key()] = connection{uid: object.UID, established: c}
 		return &Workspace{cache: c.cache, credential: c, object: object}
 	}
 	workspaceID := cmp.Or(principal.WorkspaceID, c.key.workspaceID)
@@ -209,7 +209,7 @@ func (r *Registry) establish(object Object, c *credential, principal databricks.
 	c.limiter = c.cache.limiter
 	c.mu.Unlock()
 	c.cache.addSubscriber(object, c)
-	r.objects[object] = connection{established: c}
+	r.objects[object.key()] = connection{uid: object.UID, established: c}
 	r.detach(object, had.established, c.cache)
 	return &Workspace{cache: c.cache, credential: c, object: object}
 }
@@ -230,11 +230,11 @@ func (r *Registry) cacheOf(key cacheKey, principal databricks.Principal) *cache 
 // failed ends the use of the established credential if the pending one failed
 // permanently, because a user replaced it on purpose.
 func (r *Registry) failed(object Object, c *credential, err error) {
-	had := r.objects[object]
+	had := r.objects[object.key()]
 	if _, waits := err.(*WaitError); waits || isTransient(err) || had.pending != c { //nolint:errorlint // never wrapped
 		return
 	}
-	r.objects[object] = connection{pending: c}
+	r.objects[object.key()] = connection{uid: object.UID, pending: c}
 	r.detach(object, had.established, nil)
 }
 
@@ -244,17 +244,17 @@ func (r *Registry) failed(object Object, c *credential, err error) {
 func (r *Registry) Release(object Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	connected, exists := r.current[object.key()]
-	if exists && (object.UID == "" || object == connected) {
-		r.release(connected)
+	connected, exists := r.objects[object.key()]
+	if exists && (object.UID == "" || object.UID == connected.uid) {
+		r.release(object.key())
 	}
 }
 
 // release disconnects a connected object. The caller holds the Registry's lock.
-func (r *Registry) release(object Object) {
-	had := r.objects[object]
-	delete(r.objects, object)
-	delete(r.current, object.key())
+func (r *Registry) release(key objectKey) {
+	had := r.objects[key]
+	delete(r.objects, key)
+	object := key.object(had.uid)
 	r.detach(object, had.established, nil)
 	r.detach(object, had.pending, nil)
 }

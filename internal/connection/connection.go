@@ -34,6 +34,8 @@ type userKey struct{ kind, namespace, name string }
 
 func (u User) key() userKey { return userKey{u.Kind, u.Namespace, u.Name} }
 
+func (k userKey) user(uid string) User { return User{k.kind, k.namespace, k.name, uid} }
+
 // Request is the request of an object for a credential.
 type Request struct {
 	User User

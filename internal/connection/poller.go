@@ -30,8 +30,8 @@ type poller[K comparable, V any] struct {
 
 	// mu guards entries, their fields, and users. It is not held during a read.
 	mu      sync.Mutex
-	entries map[K]*entry[V]
-	users   map[userKey]use[K]
+	entries map[K]*entry[K, V]
+	users   map[userKey]use[K, V]
 }
 
 type pollerOptions[K comparable, V any] struct {
@@ -47,15 +47,17 @@ type pollerOptions[K comparable, V any] struct {
 	enqueue   func(User)
 }
 
-// use is an object's use of a key.
-type use[K comparable] struct {
-	user  User
-	key   K
+// use is the use of a key by the object with a UID. There is one for each object, so it
+// has no copies of the names.
+type use[K comparable, V any] struct {
+	uid   string
+	of    *entry[K, V]
 	since time.Time
 }
 
 // entry is the state of a key.
-type entry[V any] struct {
+type entry[K comparable, V any] struct {
+	key   K
 	users map[userKey]struct{}
 	// reading reports that a read is in progress.
 	reading bool
@@ -76,8 +78,9 @@ type entry[V any] struct {
 	early bool
 }
 
-func newEntry[V any]() *entry[V] {
-	return &entry[V]{
+func newEntry[K comparable, V any](key K) *entry[K, V] {
+	return &entry[K, V]{
+		key:        key,
 		users:      map[userKey]struct{}{},
 		rejectedBy: map[userKey]struct{}{},
 	}
@@ -85,7 +88,7 @@ func newEntry[V any]() *entry[V] {
 
 // verdict returns the workspace's verdict on the value: rejected if it was rejected
 // for any user.
-func (e *entry[V]) verdict() verdict {
+func (e *entry[K, V]) verdict() verdict {
 	if len(e.rejectedBy) > 0 {
 		return rejected
 	}
@@ -109,8 +112,8 @@ func newPoller[K comparable, V any](options pollerOptions[K, V]) *poller[K, V] {
 	return &poller[K, V]{
 		pollerOptions: options,
 		wake:          make(chan struct{}, 1),
-		entries:       map[K]*entry[V]{},
-		users:         map[userKey]use[K]{},
+		entries:       map[K]*entry[K, V]{},
+		users:         map[userKey]use[K, V]{},
 	}
 }
 
@@ -147,26 +150,26 @@ const (
 )
 
 // attach records the use of a key. The caller holds mu.
-func (p *poller[K, V]) attach(user User, key K) (*entry[V], attachment) {
+func (p *poller[K, V]) attach(user User, key K) (*entry[K, V], attachment) {
 	if before, found := p.users[user.key()]; found {
-		if before.key == key && before.user == user {
-			return p.entries[key], continued
+		if before.of.key == key && before.uid == user.UID {
+			return before.of, continued
 		}
 		p.detach(user.key())
 	}
 	current := p.entries[key]
 	if current == nil {
-		current = newEntry[V]()
+		current = newEntry[K, V](key)
 		p.entries[key] = current
 	}
 	current.users[user.key()] = struct{}{}
-	p.users[user.key()] = use[K]{user: user, key: key, since: time.Now()}
+	p.users[user.key()] = use[K, V]{uid: user.UID, of: current, since: time.Now()}
 	return current, begun
 }
 
 // shouldRead reports whether the caller of get reads the key now. The caller holds
 // mu.
-func (p *poller[K, V]) shouldRead(key K, current *entry[V], attached attachment) bool {
+func (p *poller[K, V]) shouldRead(key K, current *entry[K, V], attached attachment) bool {
 	switch {
 	case current.reading:
 		return false
@@ -185,7 +188,7 @@ func (p *poller[K, V]) shouldRead(key K, current *entry[V], attached attachment)
 
 // unusable reports whether a key is read more often than one that works. The caller
 // holds mu.
-func (p *poller[K, V]) unusable(key K, current *entry[V]) bool {
+func (p *poller[K, V]) unusable(key K, current *entry[K, V]) bool {
 	if current.failures > 0 {
 		return true
 	}
@@ -195,7 +198,7 @@ func (p *poller[K, V]) unusable(key K, current *entry[V]) bool {
 
 // load reads a key whose entry is marked as reading, and enqueues the affected users
 // except one.
-func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], except userKey) {
+func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[K, V], except userKey) {
 	startedAt := time.Now()
 	limited, cancel := context.WithTimeout(ctx, readTimeout)
 	value, err := p.read(limited, key)
@@ -206,7 +209,7 @@ func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], excep
 	if p.take(current, startedAt, value, err) {
 		for name := range current.users {
 			if name != except {
-				affected = append(affected, p.users[name].user)
+				affected = append(affected, name.user(p.users[name].uid))
 			}
 		}
 	}
@@ -220,7 +223,7 @@ func (p *poller[K, V]) load(ctx context.Context, key K, current *entry[V], excep
 // take records the outcome of a read and reports whether it changed the answers of
 // the users. The first read does, because all others are waiting for it. The caller
 // holds mu.
-func (p *poller[K, V]) take(current *entry[V], startedAt time.Time, value V, err error) (changed bool) {
+func (p *poller[K, V]) take(current *entry[K, V], startedAt time.Time, value V, err error) (changed bool) {
 	noValue, before := current.since.IsZero(), current.err
 	current.reading, current.early, current.readAt, current.err = false, false, startedAt, err
 	if err != nil {
@@ -263,11 +266,11 @@ func (p *poller[K, V]) expire(key K) {
 func (p *poller[K, V]) mark(user User, next verdict) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	used := p.users[user.key()]
-	if used.user != user {
+	used, found := p.users[user.key()]
+	if !found || used.uid != user.UID {
 		return
 	}
-	current := p.entries[used.key]
+	current := used.of
 	before := current.verdict()
 	switch next {
 	case rejected:
@@ -289,7 +292,7 @@ func (p *poller[K, V]) mark(user User, next verdict) {
 func (p *poller[K, V]) release(user User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if used, found := p.users[user.key()]; found && (user.UID == "" || used.user == user) {
+	if used, found := p.users[user.key()]; found && (user.UID == "" || used.uid == user.UID) {
 		p.detach(user.key())
 	}
 }
@@ -297,13 +300,12 @@ func (p *poller[K, V]) release(user User) {
 // detach ends the use of a key, and removes the key with its last user. The caller
 // holds mu.
 func (p *poller[K, V]) detach(name userKey) {
-	key := p.users[name].key
+	current := p.users[name].of
 	delete(p.users, name)
-	current := p.entries[key]
 	delete(current.users, name)
 	delete(current.rejectedBy, name)
 	if len(current.users) == 0 {
-		delete(p.entries, key)
+		delete(p.entries, current.key)
 	}
 }
 
@@ -349,7 +351,7 @@ func (p *poller[K, V]) due(now time.Time) (keys []K, wait time.Duration) {
 }
 
 // nextRead returns when a key is read again, if it is. The caller holds mu.
-func (p *poller[K, V]) nextRead(key K, current *entry[V]) (at time.Time, scheduled bool) {
+func (p *poller[K, V]) nextRead(key K, current *entry[K, V]) (at time.Time, scheduled bool) {
 	interval := p.interval(key, current.value, current.verdict())
 	if current.failures > 0 {
 		interval = p.backoff(current.failures)
