@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -121,6 +122,9 @@ func newRigIn(t *testing.T, control *controlplane.ControlPlane, kubeconfig strin
 	r.Expect(err).NotTo(HaveOccurred())
 	r.sim, err = simulator.Start(context.Background(), simulator.Options{
 		Workspaces: []simulator.Workspace{workspace}, Behaviour: simulator.Behaviour{AnyPrincipalExists: true},
+		// The objects of earlier tests stay in the control plane, and ids have the second
+		// in which they were created: the rest must differ.
+		Seed: rand.Uint64(),
 		Timings: &simulator.Timings{
 			Launch: 150 * time.Millisecond, PoolLaunch: 100 * time.Millisecond, Restart: 150 * time.Millisecond,
 			Resize: 100 * time.Millisecond, Terminate: 100 * time.Millisecond, Retention: 30 * 24 * time.Hour,
