@@ -193,8 +193,8 @@ func (in Input) withCompliance(next Plan) Plan {
 			Message: fmt.Sprintf("policyCompliance Enforce would change values of the spec: %s; correct them, or the policy", violationsOf(contradictions)),
 		})
 	}
-	if until := in.enforcementRequeue(); in.enforces() && !until.IsZero() {
-		next.RequeueAt = soonest(next.RequeueAt, until)
+	if in.enforces() {
+		next.RequeueAt = soonest(next.RequeueAt, in.enforcementRequeue())
 	}
 	return next
 }
