@@ -42,6 +42,9 @@ type rig struct {
 	hosts      hosts
 	workspaces []workspace
 	operators  []*operator
+	// memoryLimit is that of the operator's container in MiB; 0: none. As in an
+	// installation, Go collects garbage more often near it.
+	memoryLimit int
 }
 
 // operator is one operator process.
@@ -123,7 +126,11 @@ func (r *rig) start(ctx context.Context, others ...string) (*operator, error) {
 		return nil, err
 	}
 	log := r.file(fmt.Sprintf("operator-%d.log", len(r.operators)))
-	started, err := programs.StartOperator(ctx, r.binaries.Manager, log, append(others,
+	var environment []string
+	if r.memoryLimit > 0 {
+		environment = []string{fmt.Sprintf("GOMEMLIMIT=%d000000", r.memoryLimit)}
+	}
+	started, err := programs.StartOperatorWith(ctx, environment, r.binaries.Manager, log, append(others,
 		"--kubeconfig="+r.file("kubeconfig"),
 		"--allowed-hosts="+strings.Join(r.urls(), ","),
 		"--databricks-ca-file="+r.simulator.CAFile,

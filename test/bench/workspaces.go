@@ -14,6 +14,9 @@ import (
 // perWorkspace is the number of objects of each workspace of P15.
 const perWorkspace = 10
 
+// workspacesMemory is the memory limit of P15 in MiB, which is its target.
+const workspacesMemory = 400
+
 // measureWorkspaces measures P15 with a control plane of its own: an operator
 // that finds the objects of many workspaces, and creates beside those of the
 // silent ones.
@@ -23,6 +26,7 @@ func measureWorkspaces(ctx context.Context, binaries programs.Binaries, p *proce
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
+	p.memoryLimit = workspacesMemory
 	models, err := p.applyModels(ctx, healthy)
 	if err != nil {
 		return err

@@ -18,7 +18,13 @@ type Operator struct {
 // StartOperator starts the operator with flags of `manager --help` and waits
 // until it is ready. Its probes are on a free port.
 func StartOperator(ctx context.Context, binary, logFile string, flags ...string) (*Operator, error) {
-	process, err := Start(binary, logFile, append(flags, "--health-probe-bind-address=127.0.0.1:0")...)
+	return StartOperatorWith(ctx, nil, binary, logFile, flags...)
+}
+
+// StartOperatorWith is StartOperator with additional environment variables, as
+// NAME=value.
+func StartOperatorWith(ctx context.Context, environment []string, binary, logFile string, flags ...string) (*Operator, error) {
+	process, err := StartWith(environment, binary, logFile, append(flags, "--health-probe-bind-address=127.0.0.1:0")...)
 	if err != nil {
 		return nil, err
 	}
