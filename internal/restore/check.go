@@ -115,8 +115,8 @@ func (c *Check) lookAtStore(ctx context.Context) error {
 }
 
 // lookAtNewestObject compares the newest object of the informer with the one of the store.
-// One that is missing was deleted, which the informer may not know yet; at the next look it
-// does, unless it follows a store that is no more.
+// One that is missing was deleted, which the informer may not know yet. It does at the next
+// look, unless its watch follows the store from before a restore.
 func (c *Check) lookAtNewestObject(ctx context.Context) error {
 	known, missing := c.newestSeen(), c.missing
 	c.missing = object{}

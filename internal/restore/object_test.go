@@ -20,9 +20,9 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/restore"
 )
 
-// busy is a store whose version rises so fast that it tells nothing of a restore. It has
-// one version of the object "b", one after another; an empty one is an object that it does
-// not have, and "away" a read that fails.
+// busy is a store whose version rises so fast that it does not show a restore. It has one
+// version of the object "b" after another: an empty one is an object that is missing, and
+// "away" a read that fails.
 type busy struct {
 	client.Reader
 	objects []string
