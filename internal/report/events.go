@@ -142,6 +142,7 @@ var stepEvents = map[plan.StepKind]func(in Input) (reason, note string){
 	plan.StepUninstallLibraries: noEvent,
 	plan.StepAcknowledgeRequest: noEvent,
 	// These are visible in the object and have no event.
+	plan.StepNone:             noEvent,
 	plan.StepAddFinalizer:     noEvent,
 	plan.StepReadSpec:         noEvent,
 	plan.StepPersistOwnership: noEvent,

@@ -162,7 +162,7 @@ func situations() []situation {
 		{"[case-36] suspended after Ready", running().edited(suspend).observedAs("RUNNING"), "Current"},
 		{"[case-36] suspended before it had a cluster", newlyApplied().edited(suspend).afterReconcile(plan.Observation{}, report.Outcome{}), "InProgress"},
 
-		{"[case-40] deleting", running().deleted().afterReconcile(plan.Observation{}, report.Outcome{Ran: true}), "Terminating"},
+		{"[case-40] deleting", running().deleted().observedAs("TERMINATING"), "Terminating"},
 		{"[case-44] deletion is blocked", running().deleted().afterReconcile(plan.Observation{}, failing(databricks.ClassForbidden)), "Terminating"},
 		{"[case-40] deletion was requested", running().deleted(), "Terminating"},
 	}
