@@ -10,6 +10,8 @@ type interval struct{ begin, end time.Time }
 
 const (
 	day = 24 * time.Hour
+	// near is how far most edges are.
+	near = 2 * day
 	// week is the time within which a calendar without closed dates repeats, with a day on
 	// each side for time zones and spans that pass midnight.
 	week = 9 * day
@@ -19,9 +21,16 @@ const (
 
 // At returns the state of the calendar at an instant.
 func (c Calendar) At(now time.Time) State {
-	state := c.within(now, week)
-	if len(c.closed) > 0 && (state.Since.IsZero() || state.Until.IsZero()) {
-		state = c.within(now, horizon)
+	reaches := []time.Duration{near, week}
+	if len(c.closed) > 0 {
+		reaches = append(reaches, horizon)
+	}
+	var state State
+	for _, reach := range reaches {
+		state = c.within(now, reach)
+		if !state.Since.IsZero() && !state.Until.IsZero() {
+			break
+		}
 	}
 	return state
 }
