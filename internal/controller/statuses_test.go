@@ -68,6 +68,9 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 				r.t.Errorf("%s: the operator wrote %s, which it does not own", cluster.Name, field)
 			}
 		}
+		if ctx.Err() == nil {
+			r.t.Error("the watch of the statuses ended before the test")
+		}
 	})
 	r.t.Cleanup(func() {
 		cancel()
