@@ -45,6 +45,10 @@ COVERED   := ./internal/plan ./internal/report ./internal/drift ./internal/diff 
 GENERATED := 'api/**/zz_generated.*.go' config/crd/bases config/rbac/role.yaml config/namespaced/watched/role.yaml config/admission/preview.yaml \
 	dist/install.yaml $(CHART)/Chart.yaml $(CHART)/files examples/argocd/argocd-cm.yaml docs/api.md docs/flags.md docs/kubectl-dbc.md
 
+# The tests of the controllers that `make test` runs with the race detector: many objects,
+# several credentials and several operators.
+FLEETS := Fleet|Shared|Shards|Failover|Orphans|AnUnchangedFleet|OneClusterFails
+
 # TestBlastRadius measures latencies; `make reliability` runs it alone.
 GO_TEST  := go test -shuffle=on -parallel=6 -timeout=40m -skip '^TestBlastRadius$$'
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
@@ -82,9 +86,11 @@ test: controlplane $(BIN)/kustomize $(BIN)/helm ## Run the tests against a real 
 ifneq ($(PKG)$(RUN),./...)
 	$(GO_TEST) $(RACE) $(if $(RUN),-run '$(RUN)') $(PKG)
 else
-	$(GO_TEST) $(RACE) $$(go list ./... | grep -v /test/)
-	# These start programs, or are in full size only without the race detector.
-	$(GO_TEST) ./test/...
+	$(GO_TEST) $(RACE) $$(go list ./... | grep -v -e /test/ -e '/internal/controller$$')
+	# These start programs, or are in full size only without the race detector. With it run
+	# the fleets of the controllers and a part of the histories; make race runs all of both.
+	$(GO_TEST) ./internal/controller ./test/...
+	$(if $(RACE),$(GO_TEST) -race -run '$(FLEETS)' ./internal/controller)
 	$(if $(RACE),$(GO_TEST) -race -run '^TestHistories$$' ./test/histories)
 	@for module in $(TESTED); do \
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
@@ -92,6 +98,11 @@ else
 	done
 	@$(MAKE) coverage
 endif
+
+.PHONY: race
+race: controlplane ## Run all tests of the controllers and the histories with the race detector
+##. a quarter of an hour on two cores; make test runs a part of them with it
+	$(GO_TEST) -race -count=1 ./internal/controller ./test/histories
 
 .PHONY: coverage
 coverage: ## Check how much of the packages that decide their own tests cover; `make test` calls it
@@ -121,7 +132,7 @@ explore: ## Explore the interleavings of a creation and a deletion deeper than m
 	EXPLORE=deep go test -count=1 -timeout=60m -v ./test/explore/... | grep -vE '^=== RUN'
 
 .PHONY: histories
-histories: ## Run random histories of the whole operator in virtual time; make test runs 25,000
+histories: ## Run random histories of the whole operator in virtual time; make test runs 100,000
 ##. STEPS=1000000 and SEED=7 select others; a history that fails is printed as short as possible
 	go test -count=1 -timeout=24h -v -run '^TestHistories$$' ./test/histories -args $(if $(STEPS),-steps=$(STEPS)) $(if $(SEED),-seed=$(SEED)) | grep -vE '^=== RUN'
 

@@ -23,7 +23,7 @@ import (
 
 // promptTimeout is the longest duration of a call that nothing delays: some fast lists and
 // the responses of a busy machine. It is far shorter than any breaker's interval.
-const promptTimeout = 10 * time.Second
+const promptTimeout = 20 * time.Second
 
 // twelve creates twelve objects at once, in three namespaces with the same token, and waits
 // until they are in sync. The first one is the test's own.

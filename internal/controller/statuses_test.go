@@ -7,10 +7,12 @@ import (
 
 	. "github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
+	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -41,13 +43,20 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 	watcher, err := client.NewWithWatch(kubernetes.Config, client.Options{Scheme: kubernetes.Scheme})
 	r.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
-	stream, err := watcher.Watch(ctx, &v1alpha1.DatabricksClusterList{}, client.InNamespace(namespace))
+	var none v1alpha1.DatabricksClusterList
+	r.Expect(watcher.List(ctx, &none, client.InNamespace(namespace))).To(Succeed())
+	r.Expect(none.Items).To(BeEmpty())
+	stream, err := watchtools.NewRetryWatcherWithContext(ctx, none.ResourceVersion, clusterWatch{watcher, namespace})
 	r.Expect(err).NotTo(HaveOccurred())
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		for event := range stream.ResultChan() {
 			cluster, ok := event.Object.(*v1alpha1.DatabricksCluster)
-			if !ok || event.Type == watch.Deleted {
+			if !ok {
+				r.t.Errorf("the watch of the statuses misses versions: %v", apierrors.FromObject(event.Object))
+				return
+			}
+			if event.Type == watch.Deleted {
 				continue
 			}
 			kept.mu.Lock()
@@ -77,6 +86,17 @@ func watchStatuses(r *rig, kept *record, namespace string) {
 		stream.Stop()
 		reading.Wait()
 	})
+}
+
+// clusterWatch watches the clusters of a namespace. An API server ends a watch whose client
+// reads too slowly, and the record has every version nevertheless.
+type clusterWatch struct {
+	client.WithWatch
+	namespace string
+}
+
+func (w clusterWatch) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	return w.Watch(ctx, &v1alpha1.DatabricksClusterList{}, &client.ListOptions{Namespace: w.namespace, Raw: &options})
 }
 
 // isReadyUncompared reports whether an object is Ready before it was compared with its

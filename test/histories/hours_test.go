@@ -84,7 +84,8 @@ type power struct {
 	// happen since the opposite.
 	endedAt, startedAt time.Time
 	// failed reports that the cloud ended it: a start follows when its specification is
-	// changed, whatever the schedule does at the beginning of the hours.
+	// changed, whatever the schedule does at the beginning of the hours, and outside of hours
+	// that end without an effect.
 	failed bool
 }
 
@@ -164,9 +165,9 @@ func (c *checks) powerArrives(endpoint, name string, object document, cluster si
 	isActed := last.edge == current.since.Format(time.RFC3339) && now.Sub(last.knownAt) > longestWithoutAnAnswer
 	atStart, atEnd := text(object, "spec", "schedule", "atStart"), text(object, "spec", "schedule", "atEnd")
 	switch starts, ends := endpoint == "clusters/start" && cluster.State == simulator.Terminated, endpoint == "clusters/delete" && (cluster.State == simulator.Running || cluster.State == simulator.Pending); {
-	case starts && !current.open:
+	case starts && !current.open && !(atEnd == "Leave" && of.failed):
 		violated("start of %s outside of its hours")
-	case starts && atStart == "Leave" && !of.failed:
+	case starts && current.open && atStart == "Leave" && !of.failed:
 		violated("start of %s, whose schedule starts nothing")
 	case starts && isActed && of.endedAt.After(last.knownAt):
 		violated("second start of %s for one edge of its schedule")

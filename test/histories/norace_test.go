@@ -2,7 +2,7 @@
 
 package histories
 
-const defaultSteps = 25_000
+const defaultSteps = 100_000
 
 // stride is the distance of the calls at which TestACrashAtEveryCall kills the operator.
 const stride = 1
