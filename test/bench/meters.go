@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +42,11 @@ func parseSamples(text io.Reader) samples {
 
 // sum returns the sum of the samples of a metric whose labels contain all the
 // strings.
-func (s samples) sum(metric string, labels ...string) (total float64) {
+func (s samples) sum(metric string, labels ...string) float64 { return s.of(metric, labels...).total() }
+
+// of returns the samples of a metric whose labels contain all the strings.
+func (s samples) of(metric string, labels ...string) samples {
+	found := samples{}
 next:
 	for name, value := range s {
 		if name != metric && !strings.HasPrefix(name, metric+"{") {
@@ -51,6 +57,13 @@ next:
 				continue next
 			}
 		}
+		found[name] = value
+	}
+	return found
+}
+
+func (s samples) total() (total float64) {
+	for _, value := range s {
 		total += value
 	}
 	return total
@@ -147,12 +160,31 @@ func (o *operator) residentMemory() (float64, error) {
 
 // kubernetesWrites counts writes to the API server about objects of this
 // operator, by the operator and by the load generator.
-type kubernetesWrites struct{ objects, events float64 }
+type kubernetesWrites struct {
+	objects, events float64
+	// requests are the counters of the API server, by name and labels.
+	requests samples
+}
 
 func (w kubernetesWrites) all() float64 { return w.objects + w.events }
 
 func (w kubernetesWrites) since(before kubernetesWrites) kubernetesWrites {
-	return kubernetesWrites{w.objects - before.objects, w.events - before.events}
+	added := samples{}
+	for labels, count := range w.requests {
+		if more := count - before.requests[labels]; more != 0 {
+			added[labels] = more
+		}
+	}
+	return kubernetesWrites{w.objects - before.objects, w.events - before.events, added}
+}
+
+// String lists the counters.
+func (w kubernetesWrites) String() string {
+	lines := make([]string, 0, len(w.requests))
+	for _, labels := range slices.Sorted(maps.Keys(w.requests)) {
+		lines = append(lines, fmt.Sprintf("%s %.0f", labels, w.requests[labels]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (r *rig) kubernetesWrites(ctx context.Context) (kubernetesWrites, error) {
@@ -164,12 +196,16 @@ func (r *rig) kubernetesWrites(ctx context.Context) (kubernetesWrites, error) {
 	if err != nil {
 		return kubernetesWrites{}, fmt.Errorf("read the API server's metrics: %w", err)
 	}
-	now, written := parseSamples(bytes.NewReader(content)), kubernetesWrites{}
+	now, written := parseSamples(bytes.NewReader(content)), kubernetesWrites{requests: samples{}}
 	for _, verb := range []string{"POST", "PUT", "PATCH", "APPLY", "DELETE"} {
 		verb = `verb="` + verb + `"`
-		written.objects += now.sum("apiserver_request_total", verb, `group="compute.databricks-operator.io"`)
+		objects := now.of("apiserver_request_total", verb, `group="compute.databricks-operator.io"`)
 		// Leader election writes events of the core group.
-		written.events += now.sum("apiserver_request_total", verb, `group="events.k8s.io"`)
+		events := now.of("apiserver_request_total", verb, `group="events.k8s.io"`)
+		written.objects += objects.total()
+		written.events += events.total()
+		maps.Copy(written.requests, objects)
+		maps.Copy(written.requests, events)
 	}
 	return written, nil
 }

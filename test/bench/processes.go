@@ -338,6 +338,9 @@ func (p *processes) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if added := now.since(written); added.all() > 0 {
+		p.progress("writes to the API server after the restart:\n%s", added)
+	}
 	residentMemory, err := one.residentMemory()
 	if err != nil {
 		return err
