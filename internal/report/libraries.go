@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
@@ -93,7 +94,8 @@ func (s setter) librariesReady() {
 		s.set(kind, metav1.ConditionUnknown, v1alpha1.ReasonInvalidSpec, message)
 		return
 	}
-	if s.in.Observed.Presence == managed.Unknown && meta.FindStatusCondition(s.status.Conditions, kind) != nil {
+	last := meta.FindStatusCondition(s.status.Conditions, kind)
+	if s.in.Observed.Presence == managed.Unknown && last != nil && !s.declaresUnseenLibrary() {
 		s.Keep()
 		return
 	}
@@ -110,6 +112,12 @@ func (s setter) librariesReady() {
 	default:
 		s.set(kind, metav1.ConditionTrue, v1alpha1.ReasonLibrariesInstalled, "every declared library is installed")
 	}
+}
+
+// declaresUnseenLibrary reports whether a library was declared since the libraries of the
+// cluster were read.
+func (s setter) declaresUnseenLibrary() bool {
+	return slices.ContainsFunc(s.status.Libraries, func(shown v1alpha1.LibraryStatus) bool { return shown.Status == "" })
 }
 
 // librariesInstalled returns the event of the transition to all libraries installed.
