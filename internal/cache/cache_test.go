@@ -699,6 +699,40 @@ func TestARequestEndsTheBackoffAfterARefusal(t *testing.T) {
 	})
 }
 
+// TestARequestThatBecameUnsatisfiedNotifiesAgain: a write or a GET without a spec makes the
+// spec unknown. The object that waited for it is notified when it is known again, although
+// nothing else changed.
+func TestARequestThatBecameUnsatisfiedNotifiesAgain(t *testing.T) {
+	at := func(second int64) time.Time { return time.Unix(second, 0) }
+	read := func(second int64) *entry {
+		return &entry{
+			requests: []readRequest{{requestKey: requestKey{object("c1"), getOnly}, after: at(5), notified: true}},
+			spec:     []byte("{}"), specAt: at(second), newest: Observation{Presence: Present, StartedAt: at(second)},
+		}
+	}
+	for name, unsatisfy := range map[string]func(*entry){
+		"a write, and then a list": func(e *entry) { e.validAfter = at(20) },
+		"a GET without a spec":     func(e *entry) { e.acceptSpec(nil, at(30)) },
+	} {
+		t.Run("[case-61] "+name, func(t *testing.T) {
+			c, e := &cache{changed: map[Object]struct{}{}}, read(10)
+			unsatisfy(e)
+			c.accept(e, Observation{Presence: Present, StartedAt: at(30)})
+			if len(c.changed) != 0 {
+				t.Error("the object was notified of a read that does not satisfy its request")
+			}
+			e.acceptSpec([]byte("{}"), at(40))
+			for _, want := range []int{1, 0} {
+				clear(c.changed)
+				c.accept(e, Observation{Presence: Present, StartedAt: at(40)})
+				if len(c.changed) != want {
+					t.Errorf("%d notifications of the GET, not %d", len(c.changed), want)
+				}
+			}
+		})
+	}
+}
+
 func TestASpecFromBeforeAWriteSatisfiesNoRequest(t *testing.T) {
 	at := func(second int64) time.Time { return time.Unix(second, 0) }
 	e := &entry{spec: []byte("{}"), specAt: at(10), validAfter: at(20), newest: Observation{Presence: Present, StartedAt: at(30)}}

@@ -28,8 +28,8 @@ type readRequest struct {
 	requestKey
 	after   time.Time
 	purpose Purpose
-	// notified: the object was notified that the request is satisfied. The request is
-	// kept so that the same Interest in the next reconcile is no new request.
+	// notified: the object was notified that the request is satisfied, and it still is. The
+	// request is kept so that the same Interest in the next reconcile is no new request.
 	notified bool
 }
 
@@ -189,13 +189,16 @@ func (c *cache) prune(e *entry) {
 	}
 }
 
-// satisfy notifies the objects whose requests the entry now satisfies.
+// satisfy notifies the objects whose requests the entry now satisfies. A request that a
+// write or a GET without a spec left unsatisfied is notified of the next read, too.
 func (c *cache) satisfy(e *entry) {
 	for i := range e.requests {
-		if r := &e.requests[i]; !r.notified && e.satisfies(r.source, r.after) {
-			r.notified = true
+		r := &e.requests[i]
+		satisfied := e.satisfies(r.source, r.after)
+		if satisfied && !r.notified {
 			c.changed[r.object] = struct{}{}
 		}
+		r.notified = satisfied
 	}
 }
 

@@ -42,6 +42,16 @@ type link struct {
 	frozenUntil, downUntil time.Time
 	// writeFaults apply to the next writes to the API server, one to each.
 	writeFaults []writeFault
+	// refusal is the answer to every write of an object; nil: the API server carries it out.
+	refusal error
+	// attempts are the writes that the API server refused or did not get.
+	attempts []attempt
+}
+
+// attempt is a write that failed.
+type attempt struct {
+	path string
+	at   time.Time
 }
 
 // moment is a moment of a call.
@@ -130,7 +140,7 @@ func (l *link) change(change func(*link)) {
 // heal ends all faults.
 func (l *link) heal() {
 	l.change(func(l *link) {
-		l.killIn, l.frozenUntil, l.downUntil, l.writeFaults = 0, time.Time{}, time.Time{}, nil
+		l.killIn, l.frozenUntil, l.downUntil, l.writeFaults, l.refusal = 0, time.Time{}, time.Time{}, nil, nil
 	})
 }
 
@@ -156,6 +166,17 @@ func (l *link) unreachable() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return time.Now().Before(l.downUntil)
+}
+
+// refused notes an attempt to write that fails, and returns the answer to it; nil: the API
+// server gives none.
+func (l *link) refused(path string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refusal != nil || time.Now().Before(l.downUntil) {
+		l.attempts = append(l.attempts, attempt{path, time.Now()})
+	}
+	return l.refusal
 }
 
 // nextWriteFault returns the fault of a write to the API server.
@@ -193,7 +214,9 @@ func (t kubeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	fault, faulty := writeFault(0), false
-	if where, _ := parsePath(r.URL.Path); r.Method != http.MethodGet && where.resource == clusters {
+	where, _ := parsePath(r.URL.Path)
+	isWrite := r.Method != http.MethodGet && where.resource == clusters
+	if isWrite {
 		fault, faulty = t.link.nextWriteFault()
 	}
 	trip := kubeLatency
@@ -202,6 +225,11 @@ func (t kubeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err := pause(r.Context(), trip); err != nil {
 		return nil, err
+	}
+	if isWrite {
+		if refusal := t.link.refused(r.URL.Path); refusal != nil {
+			return answer(r, 0, nil, refusal), nil
+		}
 	}
 	if t.link.unreachable() {
 		return nil, errUnreachable

@@ -165,7 +165,7 @@ func (c *checks) powerArrives(endpoint, name string, object document, cluster si
 	isActed := last.edge == current.since.Format(time.RFC3339) && now.Sub(last.knownAt) > longestWithoutAnAnswer
 	atStart, atEnd := text(object, "spec", "schedule", "atStart"), text(object, "spec", "schedule", "atEnd")
 	switch starts, ends := endpoint == "clusters/start" && cluster.State == simulator.Terminated, endpoint == "clusters/delete" && (cluster.State == simulator.Running || cluster.State == simulator.Pending); {
-	case starts && !current.open && !(atEnd == "Leave" && of.failed):
+	case starts && !current.open && (atEnd != "Leave" || !of.failed):
 		violated("start of %s outside of its hours")
 	case starts && current.open && atStart == "Leave" && !of.failed:
 		violated("start of %s, whose schedule starts nothing")

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/databricks/databricks-sdk-go/service/compute"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -217,7 +216,7 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 		return refusalOutcome(err)
 	}
 	change()
-	err := a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	err := a.judged(ctx, before, a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 	a.kube.Done(cluster, kubewrite.Finalizer, err)
 	if err != nil {
 		before.DeepCopyInto(cluster)
@@ -225,6 +224,11 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	}
 	a.attempts.RecordVersion(cluster)
 	return outcome{Outcome: report.Outcome{Ran: true}}
+}
+
+// judged returns the error of a write of the version of an object that was read.
+func (a *actor) judged(ctx context.Context, read *v1alpha1.DatabricksCluster, err error) error {
+	return kubewrite.Judged(ctx, a.uncached, read, &v1alpha1.DatabricksCluster{}, err)
 }
 
 // refusalOutcome returns the outcome of a write to the API server that failed or was held. It
@@ -398,14 +402,6 @@ func (a *actor) create(ctx context.Context, cluster *v1alpha1.DatabricksCluster,
 	return done
 }
 
-// isNewest reports whether the API server has no newer version of an object than the one
-// that was read, so that a conflict has another cause.
-func (a *actor) isNewest(ctx context.Context, cluster *v1alpha1.DatabricksCluster, read string) bool {
-	var now v1alpha1.DatabricksCluster
-	err := a.uncached.Get(ctx, client.ObjectKeyFromObject(cluster), &now)
-	return err == nil && now.UID == cluster.UID && now.ResourceVersion == read
-}
-
 // errTooLate ends a create whose process was delayed between its intent and its call.
 // Another process may already search for the cluster of this intent.
 var errTooLate = fmt.Errorf("%w: the deadline of the creation has passed", cache.ErrNotSent)
@@ -416,8 +412,8 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 	if err := a.kube.Admit(cluster, kubewrite.Intent); err != nil {
 		return err
 	}
-	read := cluster.ResourceVersion
-	base := client.MergeFromWithOptions(cluster.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	read := cluster.DeepCopy()
+	base := client.MergeFromWithOptions(read, client.MergeFromWithOptimisticLock{})
 	notAfter := metav1.NewTime(intent.NotAfter)
 	cluster.Status.ClusterID = ""
 	cluster.Status.Host = observed.Host
@@ -437,12 +433,9 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 		Attempt:     intent.Attempt,
 		NotAfter:    &notAfter,
 	}
-	err := a.client.Status().Patch(ctx, cluster, base)
-	switch {
-	case err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token):
+	err := a.judged(ctx, read, a.client.Status().Patch(ctx, cluster, base))
+	if err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token) {
 		err = kubewrite.ErrDropped
-	case apierrors.IsConflict(err) && a.isNewest(ctx, cluster, read):
-		err = kubewrite.Refused(err)
 	}
 	a.kube.Done(cluster, kubewrite.Intent, err)
 	if err != nil {

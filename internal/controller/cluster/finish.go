@@ -149,7 +149,7 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 			return err
 		}
 	}
-	err := r.client.Status().Patch(ctx, cluster, patch)
+	err := r.actor.judged(ctx, before, r.client.Status().Patch(ctx, cluster, patch))
 	if err != nil && storesID && r.isSuperseded(ctx, before, err) {
 		r.kube.Done(cluster, kubewrite.Object, nil)
 		r.reportNotStored(ctx, before, status.ClusterID)
@@ -189,16 +189,9 @@ func withoutProgress(status v1alpha1.DatabricksClusterStatus) *v1alpha1.Databric
 	return bare
 }
 
-// maxStalePause is the longest retry interval of a stale object. The event of its newest
-// version enqueues it earlier.
-const maxStalePause = 10 * time.Second
-
-// stalePause returns the retry interval of a stale object. It doubles, because a watch
-// may hang.
+// stalePause returns the retry interval of a stale object.
 func (r *Reconciler) stalePause(cluster *v1alpha1.DatabricksCluster) time.Duration {
-	const doublings = 10
-	times := min(r.attempts.CountStale(cluster), doublings)
-	return min(r.options.ConflictPause<<times, maxStalePause)
+	return queue.StalePause(r.options.ConflictPause, r.attempts.CountStale(cluster))
 }
 
 // retry returns when an object is reconciled again after a failure of the Kubernetes

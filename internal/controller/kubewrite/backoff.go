@@ -230,16 +230,6 @@ func (k *Writes) backoff(failures int) time.Duration {
 	return backoff
 }
 
-// Refused marks a conflict without a newer version of the object as a refusal.
-func Refused(err error) error { return &RefusedError{err} }
-
-// RefusedError is a conflict without a newer version of the object, which means that
-// admission refused the write.
-type RefusedError struct{ error }
-
-// Unwrap returns the API server's answer.
-func (e *RefusedError) Unwrap() error { return e.error }
-
 // IsRefusal reports whether the API server refused the content of a write.
 func IsRefusal(err error) bool {
 	if _, ok := errors.AsType[*RefusedError](err); ok || errors.Is(err, ErrDropped) {

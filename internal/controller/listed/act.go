@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -136,13 +135,18 @@ func (a *actor) patch(ctx context.Context, object managed.Object, change func(cl
 		return outcome{}
 	}
 	change(after, a.kind.Finalizer)
-	err := a.client.Patch(ctx, after, client.MergeFromWithOptions(object.Resource, client.MergeFromWithOptimisticLock{}))
+	err := a.judged(ctx, object.Resource, a.client.Patch(ctx, after, client.MergeFromWithOptions(object.Resource, client.MergeFromWithOptimisticLock{})))
 	a.kube.Done(object, kubewrite.Finalizer, err)
 	if err != nil {
 		return refusalOutcome(fmt.Errorf("patch finalizers: %w", err))
 	}
 	a.attempts.RecordVersion(after)
 	return outcome{Outcome: managed.Outcome{Ran: true}}
+}
+
+// judged returns the error of a write of the version of an object that was read.
+func (a *actor) judged(ctx context.Context, read client.Object, err error) error {
+	return kubewrite.Judged(ctx, a.uncached, read, a.kind.New(), err)
 }
 
 // refusalOutcome returns the outcome of a write to the API server that failed or was held. It
@@ -241,14 +245,11 @@ func (a *actor) declare(ctx context.Context, in managed.Input, step managed.Crea
 		Digest: in.Kind.Fields.Digest(in.Desired), Token: step.Intent.Token,
 		Incarnation: step.Intent.Incarnation, Attempt: step.Intent.Attempt, NotAfter: &notAfter,
 	}
-	err := a.client.Status().Patch(ctx, object.Resource, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	err := a.judged(ctx, before, a.client.Status().Patch(ctx, object.Resource, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 	// The answer of the API server replaced the object.
 	stored := a.kind.View(object.Resource).Status.Creation
-	switch {
-	case err == nil && (stored == nil || stored.Token != step.Intent.Token):
+	if err == nil && (stored == nil || stored.Token != step.Intent.Token) {
 		err = kubewrite.ErrDropped
-	case apierrors.IsConflict(err) && a.isNewest(ctx, before):
-		err = kubewrite.Refused(err)
 	}
 	a.kube.Done(object, kubewrite.Intent, err)
 	if err != nil {
@@ -257,14 +258,6 @@ func (a *actor) declare(ctx context.Context, in managed.Input, step managed.Crea
 	a.attempts.RecordVersion(object)
 	a.attempts.Update(object, func(known *managed.Attempts) { *known = known.Seen(a.kind.View(object.Resource), time.Now()) })
 	return nil
-}
-
-// isNewest reports whether the API server has no newer version of an object than the one
-// that was read, so that a conflict has another cause.
-func (a *actor) isNewest(ctx context.Context, read managed.Resource) bool {
-	now := a.kind.New()
-	err := a.uncached.Get(ctx, client.ObjectKeyFromObject(read), now)
-	return err == nil && now.GetUID() == read.GetUID() && now.GetResourceVersion() == read.GetResourceVersion()
 }
 
 // errChanged ends a write that was decided for another version of the object than the API

@@ -149,7 +149,7 @@ func (r *Reconciler) write(ctx context.Context, before managed.Object, changed m
 			return err
 		}
 	}
-	err := r.client.Status().Patch(ctx, changed, patch)
+	err := r.actor.judged(ctx, before.Resource, r.client.Status().Patch(ctx, changed, patch))
 	if err != nil && id != "" && r.isSuperseded(ctx, before, err) {
 		r.kube.Done(before, kubewrite.Object, nil)
 		r.reportNotStored(ctx, before, id)
@@ -191,15 +191,9 @@ func (r *Reconciler) reportNotStored(ctx context.Context, object managed.Object,
 			"delete it in the workspace unless another object has it", r.kind.Noun, id, object.GetUID())
 }
 
-// maxStalePause is the longest retry interval of a stale object. The event of its newest
-// version enqueues it earlier.
-const maxStalePause = 10 * time.Second
-
-// stalePause returns the retry interval of a stale object. It doubles, because a watch may
-// hang.
+// stalePause returns the retry interval of a stale object.
 func (r *Reconciler) stalePause(object managed.Resource) time.Duration {
-	const doublings = 10
-	return min(r.options.ConflictPause<<min(r.attempts.CountStale(object), doublings), maxStalePause)
+	return queue.StalePause(r.options.ConflictPause, r.attempts.CountStale(object))
 }
 
 // retry returns when an object is reconciled again after a failure of the Kubernetes API:

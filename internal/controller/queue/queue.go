@@ -38,3 +38,14 @@ const Now = time.Nanosecond
 // After returns the RequeueAfter of an object that is reconciled again at a time. It is
 // never 0, which would mean never.
 func After(at time.Time) time.Duration { return max(time.Until(at), Now) }
+
+// maxStalePause is the longest retry interval of a stale object.
+const maxStalePause = 10 * time.Second
+
+// StalePause returns the retry interval of an object whose newest version was not in the
+// cache a number of times in a row. It begins with first and doubles, because a watch may
+// hang. The event of the newest version enqueues the object earlier.
+func StalePause(first time.Duration, times int) time.Duration {
+	const doublings = 10
+	return min(first<<min(times, doublings), maxStalePause)
+}

@@ -29,10 +29,12 @@ type Reconciler struct {
 	usage     *usageSampler
 	options   Options
 
-	// mu guards usageWrittenAt.
+	// mu guards the rest.
 	mu sync.Mutex
 	// usageWrittenAt is when the status of a workspace was last written.
 	usageWrittenAt map[types.NamespacedName]time.Time
+	// conflicts counts the conflicts in a row of each workspace.
+	conflicts map[types.NamespacedName]int
 }
 
 // Reconcile connects to a workspace with its own credential and writes its status.
@@ -58,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	switch {
 	case apierrors.IsConflict(err):
 		// The newer version may differ in its status alone, which enqueues nothing.
-		return ctrl.Result{RequeueAfter: r.options.ConflictPause}, nil
+		return ctrl.Result{RequeueAfter: queue.StalePause(r.options.ConflictPause, r.countConflict(request.NamespacedName))}, nil
 	case err != nil:
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -127,7 +129,16 @@ func (r *Reconciler) write(
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.usageWrittenAt[key] = time.Now()
+	delete(r.conflicts, key)
 	return 0, nil
+}
+
+// countConflict counts a conflict and returns the number of earlier ones in a row.
+func (r *Reconciler) countConflict(key types.NamespacedName) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conflicts[key]++
+	return r.conflicts[key] - 1
 }
 
 func (r *Reconciler) sinceUsageWritten(key types.NamespacedName) time.Duration {
@@ -143,6 +154,7 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.usageWrittenAt, key)
+	delete(r.conflicts, key)
 }
 
 // shorter returns the shorter one of two durations, of which 0 means none.

@@ -26,7 +26,7 @@ type Options struct {
 	// UsageInterval is the interval of the usage samples, and the shortest time between
 	// two writes that only change the usage.
 	UsageInterval time.Duration
-	// ConflictPause is the retry interval after a conflict.
+	// ConflictPause is the first retry interval after a conflict; it doubles.
 	ConflictPause time.Duration
 }
 
@@ -40,6 +40,7 @@ func Setup(mgr ctrl.Manager, connect *connector.Connector, feed *queue.Feed, opt
 	reconciler := &Reconciler{
 		client: mgr.GetClient(), connector: connect, usage: usage, options: options,
 		usageWrittenAt: map[types.NamespacedName]time.Time{},
+		conflicts:      map[types.NamespacedName]int{},
 	}
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("databricksworkspace").

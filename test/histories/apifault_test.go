@@ -1,0 +1,115 @@
+package histories
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/databricks-operator/databricks-operator/internal/simulator"
+)
+
+// apiServerFaults are faults of the API server that last.
+var apiServerFaults = map[string]func(*link){
+	"answers every write with 403": refuses(apierrors.NewForbidden(clusterResource, "object", errors.New("injected"))),
+	"answers every write with 409": refuses(apierrors.NewConflict(clusterResource, "object", errors.New("injected"))),
+	"answers every write with 429": refuses(apierrors.NewTooManyRequestsError("injected")),
+	"answers every write with 500": refuses(apierrors.NewInternalError(errors.New("injected"))),
+	"answers every write with 503": refuses(apierrors.NewServiceUnavailable("injected")),
+	"is away":                      func(l *link) { l.downUntil = time.Now().Add(apiServerFaultLasts) },
+}
+
+func refuses(answer error) func(*link) { return func(l *link) { l.refusal = answer } }
+
+// apiServerFaultLasts is how long the API server fails.
+const apiServerFaultLasts = 5 * time.Minute
+
+// maxRetries is the number of repeated attempts to write that a hundred objects may make in a
+// minute while the API server fails.
+const maxRetries = 10
+
+// TestAnAPIServerThatFails: while the API server fails for minutes, a fleet that is edited,
+// deleted and changed elsewhere attempts few writes. Afterwards every object is settled, with
+// at most one call of each kind to the workspace for each change.
+func TestAnAPIServerThatFails(t *testing.T) {
+	for name, fault := range apiServerFaults {
+		t.Run("[R12] [R18] a hundred objects, and an API server that "+name+" for five minutes", func(t *testing.T) {
+			runIn(t, quickTimings, func(w *world) {
+				const size = 100
+				objects := w.fleetOn(size, `{"customTags":{"team":"data"}}`)
+				pass(20 * time.Minute)
+				w.expectAll(t, size, simulator.Running)
+				w.each(func(l *link) { l.change(fault) })
+				w.changeAll(objects)
+				began := time.Now()
+				pass(apiServerFaultLasts)
+				for minute, count := range w.retriesSince(began) {
+					if count > maxRetries {
+						t.Errorf("%d writes were tried again in minute %d", count, minute+1)
+					}
+				}
+				w.heal()
+				pass(20 * time.Minute)
+				for call, count := range w.callsWithEffect() {
+					if count > 1 {
+						t.Errorf("%d calls of %s", count, call)
+					}
+				}
+				w.settle()
+				if broken := w.checks.broken(); broken != "" {
+					t.Error(broken)
+				}
+			})
+		})
+	}
+}
+
+// changeAll edits, deletes and creates objects, and changes clusters elsewhere.
+func (w *world) changeAll(objects []key) {
+	w.workspace.ClearRequests()
+	for i, at := range objects {
+		switch i % 5 {
+		case 0:
+			w.edit(at, `{"numWorkers":3}`)
+		case 1:
+			w.edit(at, `{"customTags":{"team":"web"}}`)
+		case 2:
+			_, _ = w.server.remove(at)
+			w.checks.edited(at)
+		case 3:
+			w.elsewhere(at, func(id string) error { return w.workspace.TagElsewhere(id, "team", "elsewhere") })
+		default:
+			w.create(keyOf(fmt.Sprintf("c/new-%d", i)), `{}`)
+		}
+	}
+}
+
+// retriesSince returns how many failing writes were tried again in each minute since a time.
+func (w *world) retriesSince(began time.Time) []int {
+	counts, tried := make([]int, int(apiServerFaultLasts/time.Minute)+1), map[string]bool{}
+	w.each(func(l *link) {
+		l.change(func(l *link) {
+			for _, failed := range l.attempts {
+				if tried[failed.path] {
+					counts[int(failed.at.Sub(began)/time.Minute)]++
+				}
+				tried[failed.path] = true
+			}
+		})
+	})
+	return counts
+}
+
+// callsWithEffect counts the calls that changed a cluster, by endpoint and cluster.
+func (w *world) callsWithEffect() map[string]int {
+	counts := map[string]int{}
+	for _, entry := range w.workspace.Requests() {
+		if entry.Effect && entry.Method != http.MethodGet && entry.ClusterID != "" {
+			counts[entry.Endpoint+" "+entry.ClusterID]++
+		}
+	}
+	return counts
+}
