@@ -216,7 +216,7 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 		return refusalOutcome(err)
 	}
 	change()
-	err := a.judged(ctx, before, a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
+	err := a.classified(ctx, before, a.client.Patch(ctx, cluster, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 	a.kube.Done(cluster, kubewrite.Finalizer, err)
 	if err != nil {
 		before.DeepCopyInto(cluster)
@@ -226,9 +226,9 @@ func (a *actor) patch(ctx context.Context, cluster *v1alpha1.DatabricksCluster, 
 	return outcome{Outcome: report.Outcome{Ran: true}}
 }
 
-// judged returns the error of a write of the version of an object that was read.
-func (a *actor) judged(ctx context.Context, read *v1alpha1.DatabricksCluster, err error) error {
-	return kubewrite.Judged(ctx, a.uncached, read, &v1alpha1.DatabricksCluster{}, err)
+// classified returns the error of a write of the version of an object that was read.
+func (a *actor) classified(ctx context.Context, read *v1alpha1.DatabricksCluster, err error) error {
+	return kubewrite.Classified(ctx, a.uncached, read, &v1alpha1.DatabricksCluster{}, err)
 }
 
 // refusalOutcome returns the outcome of a write to the API server that failed or was held. It
@@ -433,7 +433,7 @@ func (a *actor) declare(ctx context.Context, cluster *v1alpha1.DatabricksCluster
 		Attempt:     intent.Attempt,
 		NotAfter:    &notAfter,
 	}
-	err := a.judged(ctx, read, a.client.Status().Patch(ctx, cluster, base))
+	err := a.classified(ctx, read, a.client.Status().Patch(ctx, cluster, base))
 	if err == nil && (cluster.Status.Creation == nil || cluster.Status.Creation.Token != intent.Token) {
 		err = kubewrite.ErrDropped
 	}

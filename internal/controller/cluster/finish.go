@@ -149,7 +149,7 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 			return err
 		}
 	}
-	err := r.actor.judged(ctx, before, r.client.Status().Patch(ctx, cluster, patch))
+	err := r.actor.classified(ctx, before, r.client.Status().Patch(ctx, cluster, patch))
 	if err != nil && storesID && r.isSuperseded(ctx, before, err) {
 		r.kube.Done(cluster, kubewrite.Object, nil)
 		r.reportNotStored(ctx, before, status.ClusterID)

@@ -14,11 +14,11 @@ type RefusedError struct{ error }
 // Unwrap returns the API server's answer.
 func (e *RefusedError) Unwrap() error { return e.error }
 
-// Judged returns the error of a write of the version of an object that was read. A conflict
+// Classified returns the error of a write of the version of an object that was read. A conflict
 // although the API server has no newer version is a *RefusedError: another read would not
 // help, so it backs off as a refusal does. newest is an empty object, which receives the
 // newest version after a conflict. uncached reads from the API server.
-func Judged(ctx context.Context, uncached client.Reader, read, newest client.Object, err error) error {
+func Classified(ctx context.Context, uncached client.Reader, read, newest client.Object, err error) error {
 	if !apierrors.IsConflict(err) {
 		return err
 	}

@@ -47,7 +47,7 @@ func TestAConflictWithoutANewerVersionIsARefusal(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run("[case-91] [R12] "+name, func(t *testing.T) {
-			got := Judged(t.Context(), &c.store, read, &corev1.ConfigMap{}, c.err)
+			got := Classified(t.Context(), &c.store, read, &corev1.ConfigMap{}, c.err)
 			if !errors.Is(got, c.err) || IsRefusal(got) != c.isRefusal || c.store.reads != c.reads {
 				t.Errorf("%v, a refusal: %v, after %d reads", got, IsRefusal(got), c.store.reads)
 			}

@@ -135,7 +135,7 @@ func (a *actor) patch(ctx context.Context, object managed.Object, change func(cl
 		return outcome{}
 	}
 	change(after, a.kind.Finalizer)
-	err := a.judged(ctx, object.Resource, a.client.Patch(ctx, after, client.MergeFromWithOptions(object.Resource, client.MergeFromWithOptimisticLock{})))
+	err := a.classified(ctx, object.Resource, a.client.Patch(ctx, after, client.MergeFromWithOptions(object.Resource, client.MergeFromWithOptimisticLock{})))
 	a.kube.Done(object, kubewrite.Finalizer, err)
 	if err != nil {
 		return refusalOutcome(fmt.Errorf("patch finalizers: %w", err))
@@ -144,9 +144,9 @@ func (a *actor) patch(ctx context.Context, object managed.Object, change func(cl
 	return outcome{Outcome: managed.Outcome{Ran: true}}
 }
 
-// judged returns the error of a write of the version of an object that was read.
-func (a *actor) judged(ctx context.Context, read client.Object, err error) error {
-	return kubewrite.Judged(ctx, a.uncached, read, a.kind.New(), err)
+// classified returns the error of a write of the version of an object that was read.
+func (a *actor) classified(ctx context.Context, read client.Object, err error) error {
+	return kubewrite.Classified(ctx, a.uncached, read, a.kind.New(), err)
 }
 
 // refusalOutcome returns the outcome of a write to the API server that failed or was held. It
@@ -245,7 +245,7 @@ func (a *actor) declare(ctx context.Context, in managed.Input, step managed.Crea
 		Digest: in.Kind.Fields.Digest(in.Desired), Token: step.Intent.Token,
 		Incarnation: step.Intent.Incarnation, Attempt: step.Intent.Attempt, NotAfter: &notAfter,
 	}
-	err := a.judged(ctx, before, a.client.Status().Patch(ctx, object.Resource, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
+	err := a.classified(ctx, before, a.client.Status().Patch(ctx, object.Resource, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 	// The answer of the API server replaced the object.
 	stored := a.kind.View(object.Resource).Status.Creation
 	if err == nil && (stored == nil || stored.Token != step.Intent.Token) {

@@ -149,7 +149,7 @@ func (r *Reconciler) write(ctx context.Context, before managed.Object, changed m
 			return err
 		}
 	}
-	err := r.actor.judged(ctx, before.Resource, r.client.Status().Patch(ctx, changed, patch))
+	err := r.actor.classified(ctx, before.Resource, r.client.Status().Patch(ctx, changed, patch))
 	if err != nil && id != "" && r.isSuperseded(ctx, before, err) {
 		r.kube.Done(before, kubewrite.Object, nil)
 		r.reportNotStored(ctx, before, id)
