@@ -89,7 +89,8 @@ else
 	$(GO_TEST) $(RACE) $$(go list ./... | grep -v -e /test/ -e '/internal/controller$$')
 	# These start programs, or are in full size only without the race detector. With it run
 	# the fleets of the controllers and a part of the histories; make race runs all of both.
-	$(GO_TEST) ./internal/controller ./test/...
+	# The longest come first, so that they run beside each other.
+	$(GO_TEST) ./test/histories ./internal/controller ./test/...
 	$(if $(RACE),$(GO_TEST) -race -run '$(FLEETS)' ./internal/controller)
 	$(if $(RACE),$(GO_TEST) -race -run '^TestHistories$$' ./test/histories)
 	@for module in $(TESTED); do \

@@ -37,6 +37,7 @@ const maxRetries = 10
 func TestAnAPIServerThatFails(t *testing.T) {
 	for name, fault := range apiServerFaults {
 		t.Run("[R12] [R18] a hundred objects, and an API server that "+name+" for five minutes", func(t *testing.T) {
+			t.Parallel()
 			runIn(t, quickTimings, func(w *world) {
 				const size = 100
 				objects := w.fleetOn(size, `{"customTags":{"team":"data"}}`)
