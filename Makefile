@@ -102,7 +102,7 @@ endif
 
 .PHONY: race
 race: controlplane ## Run all tests of the controllers and the histories with the race detector
-##. a quarter of an hour on two cores; make test runs a part of them with it
+##. make test runs a part of them with it
 	$(GO_TEST) -race -count=1 ./internal/controller ./test/histories
 
 .PHONY: coverage

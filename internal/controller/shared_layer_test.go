@@ -22,7 +22,7 @@ import (
 )
 
 // promptTimeout is the longest duration of a call that nothing delays: some fast lists and
-// the responses of a busy machine. It is far shorter than any breaker's interval.
+// the responses of a busy machine.
 const promptTimeout = 20 * time.Second
 
 // twelve creates twelve objects at once, in three namespaces with the same token, and waits

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestAnAPIServerThatFails(t *testing.T) {
 		t.Run("[R12] [R18] a hundred objects, and an API server that "+name+" for five minutes", func(t *testing.T) {
 			t.Parallel()
 			runIn(t, quickTimings, func(w *world) {
-				const size = 100
+				const size = failingFleet
 				objects := w.fleetOn(size, `{"customTags":{"team":"data"}}`)
 				pass(20 * time.Minute)
 				w.expectAll(t, size, simulator.Running)
@@ -47,14 +48,22 @@ func TestAnAPIServerThatFails(t *testing.T) {
 				w.changeAll(objects)
 				began := time.Now()
 				pass(apiServerFaultLasts)
-				for minute, count := range w.retriesSince(began) {
+				retries := w.retriesSince(began)
+				if slices.Max(retries) == 0 {
+					t.Error("nothing was tried again, so the API server did not fail")
+				}
+				for minute, count := range retries {
 					if count > maxRetries {
 						t.Errorf("%d writes were tried again in minute %d", count, minute+1)
 					}
 				}
 				w.heal()
 				pass(20 * time.Minute)
-				for call, count := range w.callsWithEffect() {
+				calls := w.callsWithEffect()
+				if len(calls) < size/2 {
+					t.Errorf("%d calls after the changes of %d objects", len(calls), size)
+				}
+				for call, count := range calls {
 					if count > 1 {
 						t.Errorf("%d calls of %s", count, call)
 					}

@@ -9,3 +9,6 @@ const stride = 1
 
 // fleetOnOneEdge is the number of objects of TestHundredsOfObjectsOnOneEdge.
 const fleetOnOneEdge = 300
+
+// failingFleet is the number of objects of TestAnAPIServerThatFails.
+const failingFleet = 100

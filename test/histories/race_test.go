@@ -10,3 +10,6 @@ const stride = 7
 
 // fleetOnOneEdge is the number of objects of TestHundredsOfObjectsOnOneEdge.
 const fleetOnOneEdge = 40
+
+// failingFleet is the number of objects of TestAnAPIServerThatFails.
+const failingFleet = 20

@@ -64,6 +64,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	case err != nil:
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	r.endConflicts(request.NamespacedName)
 	if blocked := facts.Blocked; blocked != nil && !blocked.RequeueAt.IsZero() {
 		requeueAfter = shorter(requeueAfter, queue.After(blocked.RequeueAt))
 	}
@@ -129,7 +130,6 @@ func (r *Reconciler) write(
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.usageWrittenAt[key] = time.Now()
-	delete(r.conflicts, key)
 	return 0, nil
 }
 
@@ -139,6 +139,13 @@ func (r *Reconciler) countConflict(key types.NamespacedName) int {
 	defer r.mu.Unlock()
 	r.conflicts[key]++
 	return r.conflicts[key] - 1
+}
+
+// endConflicts begins to count anew.
+func (r *Reconciler) endConflicts(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conflicts, key)
 }
 
 func (r *Reconciler) sinceUsageWritten(key types.NamespacedName) time.Duration {
@@ -151,10 +158,10 @@ func (r *Reconciler) sinceUsageWritten(key types.NamespacedName) time.Duration {
 func (r *Reconciler) forget(key types.NamespacedName) {
 	r.connector.Release(connector.IdentityOfName(v1alpha1.WorkspaceKind, key))
 	r.usage.forget(key)
+	r.endConflicts(key)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.usageWrittenAt, key)
-	delete(r.conflicts, key)
 }
 
 // shorter returns the shorter one of two durations, of which 0 means none.
