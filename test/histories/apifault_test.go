@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -28,8 +27,8 @@ func refuses(answer error) func(*link) { return func(l *link) { l.refusal = answ
 // apiServerFaultLasts is how long the API server fails.
 const apiServerFaultLasts = 5 * time.Minute
 
-// maxRetries is the number of repeated attempts to write that a hundred objects may make in a
-// minute while the API server fails.
+// maxRetries is the number of repeated attempts to write that the objects of a kind may make
+// in a minute while the API server fails.
 const maxRetries = 10
 
 // TestAnAPIServerThatFails: while the API server fails for minutes, a fleet that is edited,
@@ -42,19 +41,23 @@ func TestAnAPIServerThatFails(t *testing.T) {
 			runIn(t, quickTimings, func(w *world) {
 				const size = failingFleet
 				objects := w.fleetOn(size, `{"customTags":{"team":"data"}}`)
+				items := w.itemsOf(size / 10)
 				pass(20 * time.Minute)
 				w.expectAll(t, size, simulator.Running)
 				w.each(func(l *link) { l.change(fault) })
 				w.changeAll(objects)
+				w.changeItems(items)
 				began := time.Now()
 				pass(apiServerFaultLasts)
-				retries := w.retriesSince(began)
-				if slices.Max(retries) == 0 {
-					t.Error("nothing was tried again, so the API server did not fail")
-				}
-				for minute, count := range retries {
-					if count > maxRetries {
-						t.Errorf("%d writes were tried again in minute %d", count, minute+1)
+				attempts, retries := w.attemptsSince(began)
+				for _, resource := range []string{clusters, policies, pools} {
+					if attempts[resource] == 0 {
+						t.Errorf("no write of %s failed", resource)
+					}
+					for minute, count := range retries[resource] {
+						if count > maxRetries {
+							t.Errorf("%d writes of %s were tried again in minute %d", count, resource, minute+1)
+						}
 					}
 				}
 				w.heal()
@@ -97,20 +100,50 @@ func (w *world) changeAll(objects []key) {
 	}
 }
 
-// retriesSince returns how many failing writes were tried again in each minute since a time.
-func (w *world) retriesSince(began time.Time) []int {
-	counts, tried := make([]int, int(apiServerFaultLasts/time.Minute)+1), map[string]bool{}
+// itemsOf creates policies and instance pools in three namespaces.
+func (w *world) itemsOf(count int) (items []key) {
+	for k := range listedKinds {
+		for i := range count {
+			at := key{resource: listedKinds[k].resource, namespace: []string{"a", "b", "c"}[i%3], name: fmt.Sprintf("item-%d", i)}
+			w.createListed(&listedKinds[k], at, fmt.Sprintf(`{%q:"item-%d"}`, listedKinds[k].nameField, i))
+			items = append(items, at)
+		}
+	}
+	return items
+}
+
+// changeItems edits and deletes policies and instance pools.
+func (w *world) changeItems(items []key) {
+	for i, at := range items {
+		if i%2 == 0 {
+			w.edit(at, `{"driftPolicy":"Warn"}`)
+			continue
+		}
+		_, _ = w.server.remove(at)
+		w.checks.edited(at)
+	}
+}
+
+// attemptsSince returns how many writes failed since a time, by resource, and how many of them
+// were tried again in each minute.
+func (w *world) attemptsSince(began time.Time) (attempts map[string]int, retries map[string][]int) {
+	attempts, retries = map[string]int{}, map[string][]int{}
+	tried := map[string]bool{}
+	for _, resource := range []string{clusters, policies, pools} {
+		retries[resource] = make([]int, int(apiServerFaultLasts/time.Minute)+1)
+	}
 	w.each(func(l *link) {
 		l.change(func(l *link) {
 			for _, failed := range l.attempts {
+				attempts[failed.resource]++
 				if tried[failed.path] {
-					counts[int(failed.at.Sub(began)/time.Minute)]++
+					retries[failed.resource][int(failed.at.Sub(began)/time.Minute)]++
 				}
 				tried[failed.path] = true
 			}
 		})
 	})
-	return counts
+	return attempts, retries
 }
 
 // callsWithEffect counts the calls that changed a cluster, by endpoint and cluster.

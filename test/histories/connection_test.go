@@ -50,8 +50,8 @@ type link struct {
 
 // attempt is a write that failed.
 type attempt struct {
-	path string
-	at   time.Time
+	resource, path string
+	at             time.Time
 }
 
 // moment is a moment of a call.
@@ -170,11 +170,11 @@ func (l *link) unreachable() bool {
 
 // refused notes an attempt to write that fails, and returns the answer to it; nil: the API
 // server gives none.
-func (l *link) refused(path string) error {
+func (l *link) refused(resource, path string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.refusal != nil || time.Now().Before(l.downUntil) {
-		l.attempts = append(l.attempts, attempt{path, time.Now()})
+		l.attempts = append(l.attempts, attempt{resource, path, time.Now()})
 	}
 	return l.refusal
 }
@@ -215,8 +215,8 @@ func (t kubeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	fault, faulty := writeFault(0), false
 	where, _ := parsePath(r.URL.Path)
-	isWrite := r.Method != http.MethodGet && where.resource == clusters
-	if isWrite {
+	isWrite := r.Method != http.MethodGet && where.namespace != ""
+	if isWrite && where.resource == clusters {
 		fault, faulty = t.link.nextWriteFault()
 	}
 	trip := kubeLatency
@@ -227,7 +227,7 @@ func (t kubeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if isWrite {
-		if refusal := t.link.refused(r.URL.Path); refusal != nil {
+		if refusal := t.link.refused(where.resource, r.URL.Path); refusal != nil {
 			return answer(r, 0, nil, refusal), nil
 		}
 	}
