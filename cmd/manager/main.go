@@ -25,6 +25,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "manager: %v\nmanager: see manager --help\n", err)
 		os.Exit(2)
 	}
+	limitGarbage()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&options.logging)))
 	if err := run(ctrl.SetupSignalHandler(), options); err != nil {
 		ctrl.Log.Error(err, "stopped")

@@ -47,6 +47,17 @@ func Name(n int) (string, error) {
 func Value(name string) int { return names[name] }
 `
 
+// refusedCode has a constant without a type, which would be an int as an argument.
+const refusedCode = `package example
+
+import "time"
+
+func Ago(pause time.Duration) time.Duration {
+	ago := -limit * pause
+	return ago
+}
+`
+
 const exampleTest = `package example
 
 import (
@@ -112,6 +123,16 @@ func TestEveryMutantIsSelectedAlone(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "example", "example.go"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(text)).To(Equal(exampleCode))
+}
+
+func TestAMutantThatTheCompilerRefusesIsLeftOut(t *testing.T) {
+	g := NewWithT(t)
+	root := newModule(t)
+	g.Expect(os.WriteFile(filepath.Join(root, "example", "refused.go"), []byte(refusedCode), 0o600)).To(Succeed())
+	result, err := newDriver(t, root).run(context.Background(), target{directory: "example"}, &equivalents{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.count(notCompiled)).To(Equal(1))
+	g.Expect(len(result.mutants)).To(BeNumerically(">", 20))
 }
 
 func TestCriticalMutants(t *testing.T) {

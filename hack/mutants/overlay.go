@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,9 +18,13 @@ type overlay struct {
 
 func newOverlay(directory string) *overlay { return &overlay{directory, map[string]string{}} }
 
-// set replaces a file, or adds one that does not exist.
+// set replaces a file, or adds one that does not exist. The copy has the name of the
+// file, because the messages of the compiler name the copy.
 func (o *overlay) set(path string, text []byte) error {
-	copied := filepath.Join(o.directory, fmt.Sprintf("%d-%s", len(o.replace), filepath.Base(path)))
+	copied := filepath.Join(o.directory, strconv.Itoa(len(o.replace)), filepath.Base(path))
+	if err := os.MkdirAll(filepath.Dir(copied), 0o700); err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
 	if err := os.WriteFile(copied, text, 0o600); err != nil {
 		return fmt.Errorf("write a file of the overlay: %w", err)
 	}

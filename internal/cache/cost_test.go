@@ -116,6 +116,27 @@ func TestFiveClustersAmongThousandsCostFiveGets(t *testing.T) {
 	})
 }
 
+func TestTheFirstListOfAnyLengthIsRead(t *testing.T) {
+	for name, clusters := range map[string]struct{ watched, foreign int }{
+		"all have objects":     {30_000, 0},
+		"a half has objects":   {15_000, 15_000},
+		"a fourth has objects": {7_500, 22_500},
+	} {
+		withRegistry(t, "[P14] "+name, func(t *testing.T, f *fixture) {
+			ids := f.remote.fill("c", clusters.watched)
+			f.remote.fill("foreign", clusters.foreign)
+			f.watch(ids...)
+			for f.presence(ids[len(ids)-1]) == Unknown {
+				f.pass(time.Second)
+			}
+			f.pass(10 * time.Second)
+			if pages, gets := f.remote.count("list", time.Time{}), f.remote.count("get", time.Time{}); pages != 300 || gets > 0 {
+				t.Errorf("%d pages and %d GETs for a list of 300 pages", pages, gets)
+			}
+		})
+	}
+}
+
 func TestAHundredCreatesCostThreeCallsEach(t *testing.T) {
 	withRegistry(t, "[P2]", func(t *testing.T, f *fixture) {
 		f.watch(f.remote.fill("old", 10)...)

@@ -66,6 +66,9 @@ const (
 	// slowPageInterval is the interval between the pages of a slow list, which takes
 	// half a minute for ten thousand clusters.
 	slowPageInterval = 250 * time.Millisecond
+	// minPages is the number of pages that a list of unknown length may have for any
+	// number of clusters.
+	minPages = 8
 	// pagesKnownFor is how long the number of pages of a workspace is valid.
 	pagesKnownFor = 24 * time.Hour
 )
@@ -147,23 +150,27 @@ func (c *cache) addPage(l *listing, page databricks.ListPage, now time.Time) err
 	return err
 }
 
-// listCostsMoreThanGets reports whether a list of unknown length has more pages than
-// there are needed clusters that it has not returned yet.
+// listCostsMoreThanGets reports whether a list of unknown length has had so many pages
+// that GETs of the needed clusters are fewer. A page that returned needed clusters has
+// saved their GETs; clusters that were not returned yet may be on one of the next pages.
 func (c *cache) listCostsMoreThanGets(l *listing, now time.Time) bool {
-	if c.lists.knownPages(now) > 0 || l.pages <= 8 || c.isSearching(l.startedAt) {
+	if c.lists.knownPages(now) > 0 || c.isSearching(l.startedAt) {
 		return false
 	}
-	unseen := 0
+	permitted := minPages
 	for id, e := range c.entries {
-		if _, seen := l.clusters[id]; seen || !e.isNeeded() {
+		if l.pages <= permitted {
+			return false // most of many entries are not counted
+		}
+		if !e.isNeeded() {
 			continue
 		}
-		// Most of many entries are not counted.
-		if unseen++; l.pages <= 8+2*unseen {
-			return false
+		permitted++
+		if _, seen := l.clusters[id]; !seen {
+			permitted++
 		}
 	}
-	return true
+	return l.pages > permitted
 }
 
 // handlePageError retries a failed page, restarts the list with smaller pages, or

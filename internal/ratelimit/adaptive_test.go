@@ -228,6 +228,50 @@ func TestARateThatIsNotUsedUpIsNotRaised(t *testing.T) {
 	g.Expect(a.rate).To(BeNumerically("==", 8))
 }
 
+// A list requests one page after another, so at most one of its requests is held at a
+// time, and none while a page is on its way.
+func TestOneCallerThatIsFasterThanTheRateUsesItUp(t *testing.T) {
+	for name, row := range map[string]struct {
+		latency time.Duration
+		within  time.Duration
+	}{
+		"with pages of 20 ms":  {20 * time.Millisecond, 18 * time.Second},
+		"with pages of 50 ms":  {50 * time.Millisecond, 25 * time.Second},
+		"with pages of 200 ms": {200 * time.Millisecond, 65 * time.Second},
+	} {
+		t.Run("[P14] "+name, func(t *testing.T) {
+			s := newSimulation(Options{})
+			s.latency = row.latency
+			left := 300
+			var next func(time.Duration)
+			next = func(time.Duration) {
+				if left--; left >= 0 {
+					s.untilServed(Request{Priority: PrioritySlowList, Endpoint: "clusters/list"}, next)
+				}
+			}
+			next(0)
+			s.run(never)
+			if took := s.now.Sub(epoch); took > row.within {
+				t.Errorf("300 pages took %v, at %.1f a second at last", took, s.rate.rate)
+			}
+		})
+	}
+	t.Run("[P5] one that is slower does not", func(t *testing.T) {
+		s := newSimulation(Options{})
+		s.latency = 300 * time.Millisecond
+		left := 300
+		var next func(time.Duration)
+		next = func(time.Duration) {
+			if left--; left >= 0 {
+				s.untilServed(Request{Priority: PrioritySlowList, Endpoint: "clusters/list"}, next)
+			}
+		}
+		next(0)
+		s.run(never)
+		NewWithT(t).Expect(s.rate.rate).To(BeNumerically("==", 4))
+	})
+}
+
 func TestWhenAHigherRateIsProbed(t *testing.T) {
 	g := NewWithT(t)
 	a := measured(8)

@@ -21,6 +21,8 @@ type Limiter struct {
 	domains domains
 	budgets budgets
 	waits   map[Reason]int64
+	// heldUntil is the latest retry time of a request that the rate held.
+	heldUntil time.Time
 	// last is the last granted request.
 	last     grant
 	prunedAt time.Time
@@ -158,6 +160,7 @@ func (l *Limiter) refuse(r Request, f *flow, h hold, now time.Time) *Wait {
 			at = aged
 		}
 		q.expectedAt = at
+		l.heldUntil = later(l.heldUntil, at)
 	}
 	q.refused++
 	l.waits[h.reason]++
@@ -367,8 +370,13 @@ func (l *Limiter) adjust(now time.Time) {
 	}
 }
 
-// usedUp reports whether requests wait for the rate.
+// usedUp reports whether requests wait for the rate, or would: a caller that sends one
+// request after another is not waiting while one is in flight, and uses up the rate if
+// the next one comes before there is another token.
 func (l *Limiter) usedUp(now time.Time) bool {
+	if !now.After(l.heldUntil.Add(l.token())) {
+		return true
+	}
 	for p := range l.queues {
 		q := &l.queues[p]
 		if q.next.After(now) || !q.waitingSince.IsZero() && !now.After(q.expectedAt.Add(slotGrace)) {
