@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -166,6 +167,31 @@ func TestAHundredCreatesCostThreeCallsEach(t *testing.T) {
 		t.Logf("%d calls for 100 creates", calls)
 		if calls > 300 {
 			t.Errorf("%d calls for 100 creates", calls)
+		}
+	})
+}
+
+func TestAListWhosePagesWaitForWritesDoesNotDelayTheNext(t *testing.T) {
+	withRegistry(t, "[P9]", func(t *testing.T, f *fixture) {
+		ids := f.remote.fill("c", 1000)
+		for _, id := range ids {
+			f.remote.put(id, compute.StatePending)
+		}
+		workspace := f.watch(ids...)
+		f.pass(time.Minute)
+		began := time.Now()
+		var writers sync.WaitGroup
+		for i := range 8 {
+			writers.Go(func() {
+				for time.Since(began) < 2*time.Minute {
+					f.mustWrite(workspace, ratelimit.PriorityChange, "", create(fmt.Sprint("new-", i)))
+				}
+			})
+		}
+		writers.Wait()
+		// Behind writes a page waits two seconds, so a list of ten takes twenty.
+		if pages := f.remote.count("list", began); pages < 50 {
+			t.Errorf("%d pages in two minutes, as if a list that waits had kept the workspace busy", pages)
 		}
 	})
 }

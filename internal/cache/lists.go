@@ -48,6 +48,8 @@ type listing struct {
 	tokens     map[string]struct{}
 	clusters   map[string]*compute.ClusterDetails
 	backoff    backoff
+	// answering is how long the workspace took to answer the pages so far.
+	answering time.Duration
 	// notBefore delays the next page of a list of low priority.
 	notBefore time.Time
 	// fetching: a page is in flight.
@@ -205,7 +207,9 @@ func (c *cache) replaceList(l *listing, now time.Time) {
 	c.lists.startedAt, c.lists.completedAt, c.lists.clusters = l.startedAt, now, l.clusters
 	c.lists.pages, c.lists.pagesAt, c.lists.underway, c.planAt = l.pages, now, nil, now
 	c.lists.backoff.succeeded()
-	c.lists.next = l.startedAt.Add(max(c.options.Fast, 2*now.Sub(l.startedAt)))
+	// At most half of the time the workspace answers lists. Pages that waited for the rate
+	// limiter have not kept it busy.
+	c.lists.next = l.startedAt.Add(max(c.options.Fast, 2*l.answering))
 	c.lists.nextSlow = c.slowAfter(l.startedAt)
 	for id, e := range c.entries {
 		e.readAt = later(e.readAt, l.startedAt)

@@ -165,7 +165,10 @@ func (c *cache) nextPage(now time.Time) (*read, time.Time) {
 			page, err = api.List(ctx, query)
 			return err
 		},
-		handle: func(_, now time.Time, err error) { c.handlePage(l, page, now, err) },
+		handle: func(startedAt, now time.Time, err error) {
+			l.answering += now.Sub(startedAt)
+			c.handlePage(l, page, now, err)
+		},
 	}, time.Time{}
 }
 
