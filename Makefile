@@ -91,8 +91,7 @@ else
 	# the fleets of the controllers and a part of the histories; make race runs all of both.
 	# The longest come first, so that they run beside each other.
 	$(GO_TEST) ./test/histories ./internal/controller ./test/...
-	$(if $(RACE),$(GO_TEST) -race -run '$(FLEETS)' ./internal/controller)
-	$(if $(RACE),$(GO_TEST) -race -run '^TestHistories$$' ./test/histories)
+	$(if $(RACE),$(GO_TEST) -race -run '$(FLEETS)|^TestHistories$$' ./internal/controller ./test/histories)
 	@for module in $(TESTED); do \
 		[[ -n $$(find $$module -name '*_test.go' -print -quit) ]] || continue; \
 		echo "go test $$module"; (cd $$module && go test -shuffle=on -timeout=20m ./...); \
