@@ -152,7 +152,7 @@ fuzz: ## Fuzz every decoder and parser, and the comparison of specs, a minute ea
 	done
 
 .PHONY: bench
-bench: controlplane ## Measure every performance target and print the results (three quarters of an hour)
+bench: controlplane ## Measure every performance target and print the results (an hour)
 ##. SHORT=1 takes four minutes, with 1,000 objects instead of 10,000; DOC=1 writes docs/performance.md; ROWS=P14,P15 measures these only
 	@go run ./test/bench $(if $(SHORT),--short) $(if $(DOC),--doc) $(if $(ROWS),--rows $(ROWS))
 

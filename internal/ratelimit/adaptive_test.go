@@ -240,36 +240,40 @@ func TestOneCallerThatIsFasterThanTheRateUsesItUp(t *testing.T) {
 		"with pages of 200 ms": {200 * time.Millisecond, 65 * time.Second},
 	} {
 		t.Run("[P14] "+name, func(t *testing.T) {
-			s := newSimulation(Options{})
-			s.latency = row.latency
-			left := 300
-			var next func(time.Duration)
-			next = func(time.Duration) {
-				if left--; left >= 0 {
-					s.untilServed(Request{Priority: PrioritySlowList, Endpoint: "clusters/list"}, next)
-				}
-			}
-			next(0)
-			s.run(never)
+			s := listed(row.latency, 300)
 			if took := s.now.Sub(epoch); took > row.within {
 				t.Errorf("300 pages took %v, at %.1f a second at last", took, s.rate.rate)
 			}
 		})
 	}
 	t.Run("[P5] one that is slower does not", func(t *testing.T) {
-		s := newSimulation(Options{})
-		s.latency = 300 * time.Millisecond
-		left := 300
-		var next func(time.Duration)
-		next = func(time.Duration) {
-			if left--; left >= 0 {
-				s.untilServed(Request{Priority: PrioritySlowList, Endpoint: "clusters/list"}, next)
-			}
-		}
-		next(0)
-		s.run(never)
-		NewWithT(t).Expect(s.rate.rate).To(BeNumerically("==", 4))
+		NewWithT(t).Expect(listed(300*time.Millisecond, 300).rate.rate).To(BeNumerically("==", 4))
 	})
+}
+
+// listed runs a list of pages that each take latency.
+func listed(latency time.Duration, pages int) *simulation {
+	s := newSimulation(Options{})
+	s.latency = latency
+	var next func(time.Duration)
+	next = func(time.Duration) {
+		if pages--; pages >= 0 {
+			s.untilServed(Request{Priority: PrioritySlowList, Endpoint: "clusters/list"}, next)
+		}
+	}
+	next(0)
+	s.run(never)
+	return s
+}
+
+func TestTheRateIsUsedUpUntilATokenAfterAHeldRequest(t *testing.T) {
+	g := NewWithT(t)
+	l := drained(t) // of one token a second
+	_, wait := l.Acquire(create("a"), epoch)
+	permit, _ := l.Acquire(create("a"), wait.At)
+	permit.Release(wait.At, Outcome{Kind: Served})
+	g.Expect(l.usedUp(wait.At.Add(time.Second))).To(BeTrue())
+	g.Expect(l.usedUp(wait.At.Add(time.Second + 1))).To(BeFalse())
 }
 
 func TestWhenAHigherRateIsProbed(t *testing.T) {

@@ -72,6 +72,7 @@ func TestSeriesAppearAndDisappearWithTheirSubject(t *testing.T) {
 
 	g.Eventually(series).Should(ContainElement("databricks_operator_open_creations 0"))
 	g.Expect(series()).NotTo(ContainElement(ContainSubstring(service.URL)))
+	g.Expect(series()).To(ContainElement("go_gc_gogc_percent 50"), "[P8]")
 
 	policy := &v1alpha1.DatabricksClusterPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "rules"}}
 	policy.Spec.Definition = map[string]v1alpha1.PolicyRule{"num_workers": {RawExtension: runtime.RawExtension{Raw: []byte(`{"type": "unlimited"}`)}}}
