@@ -137,6 +137,34 @@ func TestTheFirstListOfAnyLengthIsRead(t *testing.T) {
 	}
 }
 
+func TestAListThatMustBeCompleteIsReadToItsEnd(t *testing.T) {
+	withRegistry(t, "of unknown length, for a search", func(t *testing.T, f *fixture) {
+		f.remote.fill("foreign", 3000)
+		f.connect(object("o"))
+		search := Interest{Search: Query{Tag: "none", After: time.Now()}}
+		for f.subscribe(object("o"), search).Search.CompleteLists == 0 {
+			f.pass(time.Second)
+		}
+		if pages := f.remote.count("list", time.Time{}); pages != 30 {
+			t.Errorf("%d pages for the first list of 30", pages)
+		}
+	})
+	withRegistry(t, "of known length, for the report of orphans", func(t *testing.T, f *fixture) {
+		f.remote.fill("foreign", 3000)
+		workspace := f.watch(f.remote.fill("c", 5)...)
+		f.pass(time.Minute)
+		asked := time.Now()
+		for {
+			if _, isComplete := workspace.Tagged("none", asked); isComplete {
+				break
+			}
+			if f.pass(time.Second); time.Since(asked) > time.Hour {
+				t.Fatal("no list was complete within an hour")
+			}
+		}
+	})
+}
+
 func TestAHundredCreatesCostThreeCallsEach(t *testing.T) {
 	withRegistry(t, "[P2]", func(t *testing.T, f *fixture) {
 		f.watch(f.remote.fill("old", 10)...)

@@ -50,7 +50,7 @@ func (c *cache) plan(now time.Time) {
 	} else {
 		c.planBy(at)
 	}
-	if c.lists.completeListAfter.After(c.lists.startedAt) {
+	if after := c.lists.completeListAfter; !after.IsZero() && !c.lists.startedAt.After(after) {
 		c.requestList(ratelimit.PrioritySlowList, now)
 	}
 	c.choose(listable, now)
