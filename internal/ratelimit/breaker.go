@@ -12,12 +12,14 @@ type breaker struct {
 	openSince time.Time
 	// probeAt is when the next probe may be sent.
 	probeAt time.Time
-	// probedAt is when the last probe was sent, or the breaker opened.
-	probedAt time.Time
+	// suitableAt is when the next probe by a suitable request may be sent, if that is
+	// sooner. Only suitable probes delay it, so those of failing members do not hold the
+	// first request of another one.
+	suitableAt time.Time
 	// interval is the time between probes, without jitter.
 	interval time.Duration
-	// suitableHeld is set when a knownToWork request was held since the last probe. Such
-	// a request is expected to be retried and preferred as the next probe.
+	// suitableHeld is set when a suitable request was held since the last probe. Such a
+	// request is expected to be retried and preferred as the next probe.
 	suitableHeld bool
 }
 
@@ -25,19 +27,18 @@ type breaker struct {
 type suitability int
 
 const (
-	// unproven requests have failed.
+	// unproven requests say little about the domain: they failed before, or, for a host,
+	// never succeeded.
 	unproven suitability = iota
-	// untried requests have neither failed nor succeeded.
-	untried
-	// knownToWork requests have succeeded and have not failed since.
-	knownToWork
+	// suitable requests have not failed.
+	suitable
 )
 
 const (
 	minProbeInterval = 2 * time.Second
 	maxProbeInterval = 30 * time.Second
 	probeGrowth      = 1.3
-	// probeGrace is how long a probe is reserved for a knownToWork request.
+	// probeGrace is how long a probe is reserved for a suitable request.
 	probeGrace = 2 * time.Second
 )
 
@@ -45,7 +46,7 @@ func (b *breaker) isOpen() bool { return !b.openSince.IsZero() }
 
 // trip opens the breaker.
 func (b *breaker) trip(now time.Time) {
-	*b = breaker{openSince: now, probedAt: now, interval: minProbeInterval}
+	*b = breaker{openSince: now, suitableAt: now.Add(minProbeInterval), interval: minProbeInterval}
 	b.probeAt = now.Add(jittered(b.interval))
 }
 
@@ -64,15 +65,15 @@ func (b *breaker) hold(s suitability, now time.Time) time.Time {
 	}
 	at := b.probeAt
 	switch {
-	case s == unproven && b.suitableHeld:
+	case s == suitable:
+		at = sooner(at, b.suitableAt)
+	case b.suitableHeld:
 		at = at.Add(probeGrace)
-	case s != unproven: // only probes that failed lengthen the interval
-		at = sooner(at, b.probedAt.Add(minProbeInterval))
 	}
 	if !now.Before(at) {
 		return time.Time{}
 	}
-	if s == knownToWork {
+	if s == suitable {
 		b.suitableHeld = true
 	}
 	return at
@@ -80,9 +81,19 @@ func (b *breaker) hold(s suitability, now time.Time) time.Time {
 
 // probed records that a probe was sent. The next one may follow after the interval,
 // even if this one is not answered by then.
-func (b *breaker) probed(now time.Time) {
+func (b *breaker) probed(s suitability, now time.Time) {
 	b.interval = min(time.Duration(probeGrowth*float64(b.interval)), maxProbeInterval)
-	b.probeAt, b.probedAt, b.suitableHeld = now.Add(jittered(b.interval)), now, false
+	b.probeAt, b.suitableHeld = now.Add(jittered(b.interval)), false
+	if s == suitable {
+		b.suitableAt = now.Add(minProbeInterval)
+	}
+}
+
+// cancelProbe records that a probe was not sent after all: another one may be sent now.
+func (b *breaker) cancelProbe(now time.Time) {
+	if b.isOpen() {
+		b.probeAt = now
+	}
 }
 
 func sooner(a, b time.Time) time.Time {

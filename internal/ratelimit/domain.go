@@ -105,15 +105,10 @@ func (d *domains) hold(r Request, now time.Time) (until time.Time, reason Reason
 
 // suitability returns how well the request serves as a probe of its endpoint.
 func (e *endpoint) suitability(r Request) suitability {
-	_, worked := e.working[r.member()]
-	switch {
-	case e.failing[r.member()] != nil:
+	if e.failing[r.member()] != nil {
 		return unproven
-	case worked:
-		return knownToWork
-	default:
-		return untried
 	}
+	return suitable
 }
 
 // hostSuitability returns how well the request serves as a probe of the host.
@@ -121,10 +116,11 @@ func (d *domains) hostSuitability(r Request) suitability {
 	if d.run.endpoints[r.Endpoint] && d.run.members[hostMember(r)] {
 		return unproven
 	}
-	if d.endpoint(r.Endpoint).suitability(r) == knownToWork {
-		return knownToWork
+	e := d.endpoint(r.Endpoint)
+	if _, worked := e.working[r.member()]; !worked {
+		return unproven
 	}
-	return unproven
+	return e.suitability(r)
 }
 
 // breakerUse is the effect of a sent request on the breakers.
@@ -139,7 +135,10 @@ type breakerUse struct {
 func (d *domains) recordSent(r Request, now time.Time) (s breakerUse) {
 	e := d.endpoint(r.Endpoint)
 	e.usedAt = now
-	for _, b := range []*breaker{&d.host, &e.breaker} {
+	for _, b := range []struct {
+		*breaker
+		suitability
+	}{{&d.host, d.hostSuitability(r)}, {&e.breaker, e.suitability(r)}} {
 		if !b.isOpen() {
 			continue
 		}
@@ -147,8 +146,8 @@ func (d *domains) recordSent(r Request, now time.Time) (s breakerUse) {
 			s.pass, d.passAt = true, now.Add(passInterval)
 		}
 		if r.Priority != PriorityTerminate || !now.Before(b.probeAt) {
-			b.probed(now)
-			s.probes = append(s.probes, b)
+			b.probed(b.suitability, now)
+			s.probes = append(s.probes, b.breaker)
 		}
 	}
 	return s
@@ -160,9 +159,7 @@ func (d *domains) cancelSent(s breakerUse, now time.Time) {
 		d.passAt = now
 	}
 	for _, b := range s.probes {
-		if b.isOpen() {
-			b.probeAt = now
-		}
+		b.cancelProbe(now)
 	}
 }
 

@@ -1,6 +1,9 @@
 package ratelimit
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 )
@@ -62,5 +65,46 @@ func TestAClusterThatDidNotFailIsTheNextProbe(t *testing.T) {
 	permit.Release(now, Outcome{Kind: Served})
 	if l.Health("clusters/get").Reason != "" {
 		t.Error("an answer left the breaker open")
+	}
+}
+
+// A neighbour's first request is held once, for as long as the first probe, however late
+// it is retried and whatever the failing clusters send in the meantime.
+func TestFailingClustersDoNotDelayTheProbeOfANeighbour(t *testing.T) {
+	const lateness = 300 * time.Millisecond
+	for _, neighbour := range []string{"new", "known to work"} {
+		for edited := time.Duration(0); edited < 10*time.Second; edited += 10 * time.Millisecond {
+			l, epoch := New("w", Options{}), time.Unix(1000, 0)
+			get := func(id string, at time.Time) (*Permit, *Wait) {
+				return l.Acquire(Request{Priority: PriorityConfirm, Flow: id, Endpoint: "clusters/get", Resource: id}, at)
+			}
+			if neighbour == "known to work" {
+				permit, _ := get("healthy", epoch.Add(-time.Minute))
+				permit.Release(epoch.Add(-time.Minute), Outcome{Kind: Served})
+			}
+			next := map[string]time.Time{"a": epoch, "b": epoch, "c": epoch, "healthy": epoch.Add(edited)}
+			for {
+				id := slices.MinFunc(slices.Collect(maps.Keys(next)), func(a, b string) int {
+					return cmp.Or(next[a].Compare(next[b]), cmp.Compare(a, b))
+				})
+				now := next[id]
+				permit, wait := get(id, now)
+				switch {
+				case wait != nil && id == "healthy":
+					next[id] = wait.At.Add(lateness)
+				case wait != nil:
+					next[id] = wait.At
+				case id != "healthy":
+					permit.Release(now, Outcome{Kind: Failed})
+					next[id] = now.Add(time.Millisecond)
+				}
+				if id == "healthy" && wait == nil {
+					if took := now.Sub(epoch.Add(edited)); took > minProbeInterval+2*lateness {
+						t.Errorf("a neighbour that is %s and comes %s after the first failure waits %s", neighbour, edited, took)
+					}
+					break
+				}
+			}
+		}
 	}
 }
