@@ -8,10 +8,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // target is a package whose mutants are run.
@@ -25,6 +29,15 @@ type target struct {
 	always []string
 	// run limits the tests of the package.
 	run string
+}
+
+// atOnce returns how many mutants of the package run at the same time. Tests with a
+// control plane run alone, because they measure time.
+func (t target) atOnce() int {
+	if cmp.Or(t.tests, t.directory) == "internal/controller" {
+		return 1
+	}
+	return runtime.NumCPU()
 }
 
 // targets are the packages of a full run. Those that decide and that create are run in
@@ -158,23 +171,42 @@ func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, 
 	if err != nil {
 		return score{}, err
 	}
-	for i, one := range open {
+	var toExecute []*mutant
+	for _, one := range open {
 		switch {
 		case !slices.Contains(compiled, one):
 			result.results[one.id] = notCompiled
 		case !reached[one.id]:
 			result.results[one.id] = notReached
 		default:
-			result.results[one.id], _ = tests.execute(ctx, selected(one.id))
-		}
-		if err := ctx.Err(); err != nil {
-			return score{}, fmt.Errorf("interrupted: %w", err)
-		}
-		if (i+1)%50 == 0 {
-			d.progress("%s: %d of %d, %d survive", of.directory, i+1, len(open), result.count(survived, notReached))
+			toExecute = append(toExecute, one)
 		}
 	}
-	return result, nil
+	return result, d.execute(ctx, of, tests, toExecute, result)
+}
+
+// execute runs the tests once for each mutant and adds the results.
+func (d *driver) execute(ctx context.Context, of target, tests binary, mutants []*mutant, result score) error {
+	var mu sync.Mutex // guards result and done
+	done := 0
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(of.atOnce())
+	for _, one := range mutants {
+		group.Go(func() error {
+			outcome, _ := tests.execute(ctx, selected(one.id))
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("interrupted: %w", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			result.results[one.id] = outcome
+			if done++; done%50 == 0 {
+				d.progress("%s: %d of %d, %d survive", of.directory, done, len(mutants), result.count(survived, notReached))
+			}
+			return nil
+		})
+	}
+	return group.Wait() //nolint:wrapcheck // they are wrapped above
 }
 
 // sample returns the mutants of a run in the order of the source.

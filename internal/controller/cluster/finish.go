@@ -46,10 +46,6 @@ func (r *Reconciler) finish(
 			result.RequeueAfter = r.options.Coalesce
 		}
 		return result, nil
-	case r.isContested(cluster, reported.Status):
-		// Another operator reports something else, again and again.
-		r.attempts.keepUnstored(cluster, reported.Status.Corrections)
-		return ctrl.Result{RequeueAfter: queue.After(r.attempts.MayWriteAt(cluster, r.options.Coalesce))}, nil
 	default:
 		if err := r.write(ctx, cluster, reported.Status); err != nil {
 			r.attempts.keepUnstored(cluster, reported.Status.Corrections)
@@ -136,6 +132,9 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	if equality.Semantic.DeepEqual(cluster.Status, status) {
 		return nil
 	}
+	if until := r.contestedUntil(cluster, status); !until.IsZero() {
+		return &kubewrite.HeldError{Until: until}
+	}
 	if err := r.kube.Admit(cluster, kubewrite.Object); err != nil {
 		return err
 	}
@@ -164,11 +163,13 @@ func (r *Reconciler) write(ctx context.Context, cluster *v1alpha1.DatabricksClus
 	return nil
 }
 
-// isContested reports whether a status was written so often that its next write waits. A
-// write that stores the id of a cluster, or what is not written, never waits.
-func (r *Reconciler) isContested(cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) bool {
-	return !r.attempts.MayWriteAt(cluster, r.options.Coalesce).IsZero() && status.ClusterID == cluster.Status.ClusterID &&
-		!equality.Semantic.DeepEqual(cluster.Status, status)
+// contestedUntil returns until when a status waits that another operator overwrites again
+// and again; zero if it may be written. A write that stores the id of a cluster never waits.
+func (r *Reconciler) contestedUntil(cluster *v1alpha1.DatabricksCluster, status v1alpha1.DatabricksClusterStatus) time.Time {
+	if status.ClusterID != cluster.Status.ClusterID {
+		return time.Time{}
+	}
+	return r.attempts.MayWriteAt(cluster, r.options.Coalesce)
 }
 
 // onlyProgress reports whether two statuses differ only in progress, such as the message

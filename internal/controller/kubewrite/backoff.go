@@ -27,8 +27,8 @@ const (
 // ErrDropped means that the API server accepted an intent and did not store it.
 var ErrDropped = errors.New("the API server accepted the intent to create and did not keep it")
 
-// HeldError means that a write to the API server was not attempted, because recent
-// ones failed.
+// HeldError means that a write to the API server was not attempted, because recent ones
+// failed, or because another operator overwrites the same status again and again.
 type HeldError struct {
 	// Until is when it may be attempted.
 	Until time.Time
@@ -39,7 +39,7 @@ type HeldError struct {
 
 // Error returns why the write was not attempted.
 func (*HeldError) Error() string {
-	return "writes to the API server have failed; waiting before another one"
+	return "waiting before another write to the API server"
 }
 
 // Writes is the backoff of failing writes to the API server. The scope of the

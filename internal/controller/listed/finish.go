@@ -49,8 +49,8 @@ func (r *Reconciler) finish(ctx context.Context, in managed.Input, observed obse
 		// The next step writes the status.
 		return result, nil
 	}
-	if wait := r.mayWriteIn(in.Object, after); wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
+	if r.isOnlyProgress(in.Object, after) && r.attempts.WroteWithin(in.Object, r.options.Coalesce) {
+		return ctrl.Result{RequeueAfter: r.options.Coalesce}, nil
 	}
 	if err := r.write(ctx, in.Object, after); err != nil {
 		return r.retry(ctx, in.Object, err), nil
@@ -76,22 +76,20 @@ func (r *Reconciler) show(after managed.Resource, observed managed.Observation) 
 	r.kind.Show(after, remote)
 }
 
-// mayWriteIn returns how long the write of a status waits; 0: it may be written. Changes
-// that no condition reports, such as counts, are collected into one write, and a status
-// that another operator overwrites again and again is written rarely. A write that stores
-// an id never waits.
-func (r *Reconciler) mayWriteIn(before managed.Object, changed managed.Resource) time.Duration {
+// isOnlyProgress reports whether a status changed and no condition reports it, such as
+// counts. Such changes are collected into one write.
+func (r *Reconciler) isOnlyProgress(before managed.Object, changed managed.Resource) bool {
 	after := r.kind.View(changed)
-	if equality.Semantic.DeepEqual(before.Resource, changed) || *before.ID != *after.ID {
-		return 0
+	return !equality.Semantic.DeepEqual(before.Resource, changed) && *before.ID == *after.ID && equality.Semantic.DeepEqual(before.Status, after.Status)
+}
+
+// contestedUntil returns until when a status waits that another operator overwrites again
+// and again; zero if it may be written. A write that stores an id never waits.
+func (r *Reconciler) contestedUntil(before managed.Object, changed managed.Resource) time.Time {
+	if *before.ID != *r.kind.View(changed).ID {
+		return time.Time{}
 	}
-	if until := r.attempts.MayWriteAt(before, r.options.Coalesce); !until.IsZero() {
-		return queue.After(until)
-	}
-	if r.attempts.WroteWithin(before, r.options.Coalesce) && equality.Semantic.DeepEqual(before.Status, after.Status) {
-		return r.options.Coalesce
-	}
-	return 0
+	return r.attempts.MayWriteAt(before, r.options.Coalesce)
 }
 
 // record stores a step that wrote to Databricks, and logs it.
@@ -134,6 +132,9 @@ var errSuperseded = errors.New("the object expects another creation")
 func (r *Reconciler) write(ctx context.Context, before managed.Object, changed managed.Resource) error {
 	if equality.Semantic.DeepEqual(before.Resource, changed) {
 		return nil
+	}
+	if until := r.contestedUntil(before, changed); !until.IsZero() {
+		return &kubewrite.HeldError{Until: until}
 	}
 	if err := r.kube.Admit(before, kubewrite.Object); err != nil {
 		return err
