@@ -71,7 +71,7 @@ func TestAnAPIServerThatFails(t *testing.T) {
 						t.Errorf("%d calls of %s", count, call)
 					}
 				}
-				w.settle()
+				w.settle(quiet)
 				if broken := w.checks.broken(); broken != "" {
 					t.Error(broken)
 				}

@@ -16,6 +16,7 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -199,16 +200,26 @@ func (s *apiServer) accept(r *http.Request) *http.Response {
 	return answer(r, http.StatusCreated, sent, nil)
 }
 
+// list answers a GET of a collection. A limit shortens the list; nothing asks for the rest
+// of a list of metadata, and no other list has as many objects.
 func (s *apiServer) list(r *http.Request, where key) *http.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	keys, more := s.keys(where), ""
+	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && 0 < limit && limit < len(keys) {
+		keys, more = keys[:limit], `,"continue":"`+keys[limit].namespace+"/"+keys[limit].name+`"`
+	}
+	version, kind, represent := v1alpha1.GroupVersion.String(), kinds[where.resource]+"List", s.json
+	if isOfMetadata(r) {
+		version, kind, represent = metav1.SchemeGroupVersion.String(), "PartialObjectMetadataList", s.metadataOf
+	}
 	var items [][]byte
-	for _, at := range s.keys(where) {
-		items = append(items, s.json(at))
+	for _, at := range keys {
+		items = append(items, represent(at))
 	}
 	return response(r, http.StatusOK, io.NopCloser(strings.NewReader(fmt.Sprintf(
-		`{"apiVersion":%q,"kind":%q,"metadata":{"resourceVersion":"%d"},"items":[%s]}`,
-		v1alpha1.GroupVersion, kinds[where.resource]+"List", s.version, bytes.Join(items, []byte(","))))))
+		`{"apiVersion":%q,"kind":%q,"metadata":{"resourceVersion":"%d"%s},"items":[%s]}`,
+		version, kind, s.version, more, bytes.Join(items, []byte(","))))))
 }
 
 // read answers a GET.
@@ -218,7 +229,24 @@ func (s *apiServer) read(r *http.Request, where key) *http.Response {
 	if _, ok := s.objects[where]; !ok {
 		return answer(r, 0, nil, notFound(where))
 	}
-	return response(r, http.StatusOK, io.NopCloser(bytes.NewReader(s.json(where))))
+	represent := s.json
+	if isOfMetadata(r) {
+		represent = s.metadataOf
+	}
+	return response(r, http.StatusOK, io.NopCloser(bytes.NewReader(represent(where))))
+}
+
+// isOfMetadata reports whether a request asks for the metadata of objects alone.
+func isOfMetadata(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata")
+}
+
+// metadataOf returns the metadata of an object as JSON.
+func (s *apiServer) metadataOf(at key) json.RawMessage {
+	return document{
+		"apiVersion": metav1.SchemeGroupVersion.String(), "kind": "PartialObjectMetadata",
+		"metadata": s.objects[at].metadata(),
+	}.json()
 }
 
 func notFound(where key) error {

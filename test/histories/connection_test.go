@@ -30,8 +30,9 @@ type link struct {
 	// mu guards all fields.
 	mu   sync.Mutex
 	dead bool
-	// calls counts all calls but watches.
-	calls int
+	// calls counts all calls but watches, and lastWrite is the number of the last one that
+	// writes.
+	calls, lastWrite int
 	// killIn is the number of calls until the process is killed, and killMoment when of
 	// that call it is; 0: it is not.
 	killIn     int
@@ -97,13 +98,16 @@ func (l *link) killAt(calls int, when moment) {
 
 // begin counts a call, and returns whether the process is killed once it took effect. It
 // fails if the process is dead, or is killed by this call.
-func (l *link) begin() (killAfter bool, err error) {
+func (l *link) begin(method string) (killAfter bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dead {
 		return false, errDead
 	}
 	l.calls++
+	if method != http.MethodGet {
+		l.lastWrite = l.calls
+	}
 	if l.killIn > 0 {
 		l.killIn--
 		if l.killIn == 0 {
@@ -209,7 +213,7 @@ func (t kubeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		// way that keeps virtual time from going on. Nothing reads events.
 		return t.server.serve(r), nil
 	}
-	killAfter, err := t.link.begin()
+	killAfter, err := t.link.begin(r.Method)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +270,7 @@ type workspaceTransport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t workspaceTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	killAfter, err := t.link.begin()
+	killAfter, err := t.link.begin(r.Method)
 	if err != nil {
 		return nil, err
 	}

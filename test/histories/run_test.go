@@ -34,8 +34,11 @@ func runWith(t *testing.T, timings simulator.Timings, steps []Step) (found outco
 	t.Helper()
 	watchdog := time.AfterFunc(longest, func() { panic("this history does not end:\n" + Transcript(steps)) })
 	defer watchdog.Stop()
+	if len(steps) == 0 || steps[len(steps)-1].Verb != "quiet" {
+		steps = append(slices.Clip(steps), Step{Verb: "quiet"})
+	}
 	runIn(t, timings, func(w *world) {
-		for _, step := range slices.Concat(steps, []Step{{Verb: "quiet"}}) {
+		for _, step := range steps {
 			pass(step.Pause)
 			w.do(step)
 			found.steps++
@@ -70,9 +73,9 @@ const (
 )
 
 // settle heals the world, waits, and checks that every object is settled and stays so.
-func (w *world) settle() {
+func (w *world) settle(after time.Duration) {
 	w.heal()
-	pass(quiet)
+	pass(after)
 	w.settled()
 	w.listedSettled()
 	w.listedOwners()

@@ -124,10 +124,14 @@ var clusterVerbs = []verb{
 	{"kill-before", 5, theWorld, []string{"1", "2", "3", "5", "8"}, func(w *world, _ key, calls string) { w.killAt(calls, beforeEffect) }},
 	{"kill-after", 5, theWorld, []string{"1", "2", "3", "5", "8"}, func(w *world, _ key, calls string) { w.killAt(calls, afterEffect) }},
 	// Random draws a quiet time at regular intervals.
-	{"quiet", 0, theWorld, nil, func(w *world, _ key, _ string) {
+	{"quiet", 0, theWorld, nil, func(w *world, _ key, length string) {
+		if length != "" {
+			w.settle(duration(length))
+			return
+		}
 		w.heal()
 		w.awaitHours()
-		w.settle()
+		w.settle(quiet)
 	}},
 	{"second-leader", 2, theWorld, []string{"20s", "20s", "20s", "5m0s"}, func(w *world, _ key, overlap string) { w.second(duration(overlap)) }},
 }
