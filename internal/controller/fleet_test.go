@@ -11,7 +11,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 )
 
-func TestAnUnchangedFleet(t *testing.T) {
+func TestTwoHundredUnchangedObjects(t *testing.T) {
 	t.Parallel()
 	t.Run("[case-09] [case-60] [P7] two hundred unchanged objects cost pages, and write nothing over twenty passes", func(t *testing.T) {
 		const objects, passes = 200, 20

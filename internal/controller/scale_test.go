@@ -274,7 +274,7 @@ func (f *traffic) observed(config *rest.Config) *rest.Config {
 	return copied
 }
 
-func TestARestartOfAFleet(t *testing.T) {
+func TestARestartWithTwoHundredObjects(t *testing.T) {
 	t.Parallel()
 	t.Run("[P3] [P7] [S2] unchanged objects cost a new process pages, one Me and no write", func(t *testing.T) {
 		const objects, pages = 200, 2
