@@ -192,6 +192,61 @@ func TestACancelledPermitHasNoEffect(t *testing.T) {
 	})
 }
 
+func TestACancelledPermitKeepsWhatHappenedSince(t *testing.T) {
+	t.Run("another request waits", func(t *testing.T) {
+		l, now := New("host", Options{Start: 1, Max: 1, Burst: 2}), epoch
+		for range 3 { // the third one waits
+			_, _ = l.Acquire(create("a"), now)
+		}
+		now = now.Add(1100 * time.Millisecond)
+		permit, wait := l.Acquire(create("a"), now)
+		if wait != nil {
+			t.Fatal(wait)
+		}
+		now = now.Add(100 * time.Millisecond)
+		if _, wait = l.Acquire(create("b"), now); wait == nil {
+			t.Fatal("there is a token for another request")
+		}
+		permit.Cancel(now)
+		if since := l.queues[PriorityChange].waitingSince; !since.Equal(now) {
+			t.Errorf("requests wait since %s, and not since %s", since, now)
+		}
+	})
+	t.Run("the request did not wait", func(t *testing.T) {
+		l := New("host", Options{})
+		permit, _ := l.Acquire(create("a"), epoch)
+		permit.Cancel(epoch)
+		if since := l.queues[PriorityChange].waitingSince; !since.IsZero() {
+			t.Errorf("requests wait since %s", since)
+		}
+	})
+	t.Run("the request waited", func(t *testing.T) {
+		l, now := New("host", Options{Start: 1, Max: 1, Burst: 2}), epoch
+		for range 3 {
+			_, _ = l.Acquire(create("a"), now)
+		}
+		now = now.Add(1100 * time.Millisecond)
+		permit, _ := l.Acquire(create("a"), now)
+		permit.Cancel(now)
+		if since := l.queues[PriorityChange].waitingSince; !since.Equal(epoch) {
+			t.Errorf("requests wait since %s, and not since %s", since, epoch)
+		}
+	})
+	t.Run("another request was sent", func(t *testing.T) {
+		l := New("host", Options{})
+		first, _ := l.Acquire(create("a"), epoch)
+		second, _ := l.Acquire(create("b"), epoch.Add(time.Second))
+		first.Cancel(epoch.Add(time.Second))
+		if !l.last.at.Equal(epoch.Add(time.Second)) {
+			t.Errorf("the last request was sent at %s", l.last.at)
+		}
+		second.Cancel(epoch.Add(time.Second))
+		if !l.last.at.Equal(epoch) {
+			t.Errorf("after the second was cancelled, the last request was sent at %s", l.last.at)
+		}
+	})
+}
+
 func TestThePermitIsReturnedOnce(t *testing.T) {
 	l := New("host", Options{})
 	permit, _ := l.Acquire(create("a"), epoch)
