@@ -13,8 +13,8 @@ type breaker struct {
 	// probeAt is when the next probe may be sent.
 	probeAt time.Time
 	// suitableAt is when the next probe by a suitable request may be sent, if that is
-	// sooner. Only suitable probes delay it, so those of failing members do not hold the
-	// first request of another one.
+	// sooner. Only suitable probes delay it, so failing members do not hold the first
+	// request of another one.
 	suitableAt time.Time
 	// interval is the time between probes, without jitter.
 	interval time.Duration
@@ -46,7 +46,7 @@ func (b *breaker) isOpen() bool { return !b.openSince.IsZero() }
 
 // trip opens the breaker.
 func (b *breaker) trip(now time.Time) {
-	*b = breaker{openSince: now, suitableAt: now.Add(minProbeInterval), interval: minProbeInterval}
+	*b = breaker{openSince: now, interval: minProbeInterval}
 	b.probeAt = now.Add(jittered(b.interval))
 }
 

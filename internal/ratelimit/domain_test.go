@@ -294,7 +294,17 @@ func (h *host) trip() {
 	h.send(get("x"), Failed)
 	h.send(edit("a", "y"), Failed)
 	h.send(get("z"), Failed)
-	h.expect(list, ReasonHostUnavailable)
+	if reason := h.Health("").Reason; reason != ReasonHostUnavailable {
+		h.t.Fatalf("the breaker of the host is not open: %q", reason)
+	}
+}
+
+// sendUnanswered sends a request that is not answered in the test.
+func (h *host) sendUnanswered(r Request) {
+	h.t.Helper()
+	if _, wait := h.Acquire(r, h.now); wait != nil {
+		h.t.Fatalf("%v of %q is held: %v", r.Endpoint, r.Resource, wait)
+	}
 }
 
 func TestAProbeIsARequestKnownToWork(t *testing.T) {
@@ -303,6 +313,8 @@ func TestAProbeIsARequestKnownToWork(t *testing.T) {
 		h.send(list, Served)
 		h.send(get("x"), Served)
 		h.trip()
+		h.sendUnanswered(list)
+		h.expect(list, ReasonHostUnavailable)
 		h.now = h.Health("").ProbeAt
 		h.expect(get("x"), ReasonHostUnavailable) // it opened the breaker, and a list is expected
 		h.expect(get("never seen"), ReasonHostUnavailable)
@@ -322,6 +334,8 @@ func TestAProbeIsARequestKnownToWork(t *testing.T) {
 		h := newHost(t)
 		h.send(list, Served)
 		h.trip()
+		h.sendUnanswered(list)
+		h.expect(list, ReasonHostUnavailable)
 		h.now = h.Health("").ProbeAt.Add(probeGrace)
 		h.expect(get("x"), "")
 	})
@@ -331,6 +345,7 @@ func TestAProbeIsARequestKnownToWork(t *testing.T) {
 		for _, id := range []string{"x", "y", "x"} {
 			h.send(get(id), Failed)
 		}
+		h.sendUnanswered(get("well"))
 		h.expect(get("well"), ReasonEndpointUnavailable)
 		h.now = h.Health("clusters/get").ProbeAt
 		h.expect(get("x"), ReasonEndpointUnavailable)

@@ -263,6 +263,7 @@ func TestStateCountsByPriorityAndReason(t *testing.T) {
 	t.Run("[case-73]", func(t *testing.T) {
 		h := newHost(t)
 		h.trip()
+		h.expect(list, ReasonHostUnavailable)
 		state := h.State(h.now)
 		if !state.HostUnavailable || state.Name != "host" || state.Waits[ReasonHostUnavailable] != 1 {
 			t.Errorf("%+v", state)
