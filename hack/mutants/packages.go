@@ -136,7 +136,8 @@ func (s score) killedOf() (noticed, all int) {
 	return noticed, noticed + s.count(survived, notReached)
 }
 
-// run runs the mutants of one package.
+// run runs the mutants of one package, without a control plane some at a time and with the
+// tests alone that reach them.
 func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, error) {
 	pkg, err := load(d.root, of.directory)
 	if err != nil {
@@ -185,15 +186,30 @@ func (d *driver) run(ctx context.Context, of target, same *equivalents) (score, 
 	return result, d.execute(ctx, of, tests, toExecute, result)
 }
 
-// execute runs the tests once for each mutant and adds the results.
+// execute runs the tests that reach a mutant, once for each mutant, and adds the results.
 func (d *driver) execute(ctx context.Context, of target, tests binary, mutants []*mutant, result score) error {
+	var reaching map[int][]string
+	if of.atOnce() > 1 {
+		directory := filepath.Join(d.directory, nameOf(of.directory)+".tests")
+		if err := os.MkdirAll(directory, 0o700); err != nil {
+			return fmt.Errorf("make a directory: %w", err)
+		}
+		var err error
+		if reaching, err = tests.reachingTests(ctx, directory, of.atOnce()); err != nil {
+			return err
+		}
+	}
 	var mu sync.Mutex // guards result and done
 	done := 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(of.atOnce())
 	for _, one := range mutants {
 		group.Go(func() error {
-			outcome, _ := tests.execute(ctx, selected(one.id))
+			chosen := tests
+			if names := reaching[one.id]; len(names) > 0 {
+				chosen.run = "^(" + strings.Join(names, "|") + ")$"
+			}
+			outcome, _ := chosen.execute(ctx, selected(one.id))
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("interrupted: %w", err)
 			}

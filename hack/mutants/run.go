@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // result is what the tests made of a mutant.
@@ -147,9 +151,14 @@ func (b binary) baseline(ctx context.Context, shortest time.Duration, reachedFil
 		return b, nil, fmt.Errorf("the tests of %s fail without a mutant (%s)", b.directory, outcome)
 	}
 	b.timeout = max(shortest, times*took)
-	raw, err := os.ReadFile(reachedFile)
+	reached, err := readReached(reachedFile)
+	return b, reached, err
+}
+
+func readReached(path string) (map[int]bool, error) {
+	raw, err := os.ReadFile(filepath.Clean(path))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return b, nil, fmt.Errorf("read the reached mutants: %w", err)
+		return nil, fmt.Errorf("read the reached mutants: %w", err)
 	}
 	reached := map[int]bool{}
 	for line := range bytes.Lines(raw) {
@@ -157,7 +166,54 @@ func (b binary) baseline(ctx context.Context, shortest time.Duration, reachedFil
 			reached[id] = true
 		}
 	}
-	return b, reached, nil
+	return reached, nil
+}
+
+// reachingTests runs every test alone, some at once, and returns the names of those that
+// reach each mutant. A mutant that no test reaches alone is not in it.
+func (b binary) reachingTests(ctx context.Context, directory string, atOnce int) (map[int][]string, error) {
+	names, err := b.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex // guards all
+	all := map[int][]string{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, name := range names {
+		group.Go(func() error {
+			one, file := b, filepath.Join(directory, name)
+			one.run = "^" + name + "$"
+			if outcome, _ := one.execute(ctx, "MUTANTS_REACHED="+file); outcome != survived {
+				return fmt.Errorf("%s of %s fails alone without a mutant (%s)", name, b.directory, outcome)
+			}
+			reached, err := readReached(file)
+			mu.Lock()
+			defer mu.Unlock()
+			for id := range reached {
+				all[id] = append(all[id], name)
+			}
+			return err
+		})
+	}
+	return all, group.Wait() //nolint:wrapcheck // they are wrapped above
+}
+
+// names returns the names of the tests of a binary that it runs.
+func (b binary) names(ctx context.Context) ([]string, error) {
+	list := exec.CommandContext(ctx, b.path, "-test.list", cmp.Or(b.run, "."))
+	list.Dir = b.directory
+	output, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the tests of %s: %w", b.directory, err)
+	}
+	var names []string
+	for name := range strings.Lines(string(output)) {
+		if name = strings.TrimSpace(name); name != "" && !strings.HasPrefix(name, "Benchmark") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 func selected(id int) string { return "MUTANT=" + strconv.Itoa(id) }
