@@ -112,22 +112,22 @@ const callSlack = 2
 const noise = time.Second
 
 // TestBlastRadius injects every fault in one namespace, beside twelve healthy objects of
-// three others, and compares its effect on these with a run without the fault. The runs are
-// sequential, because they are measured. make test skips them, and make reliability runs
+// three others, and compares its effect on these with a run without the fault, which is the
+// first one. make test skips them, because they are measured, and make reliability runs
 // them. With RELIABILITY_DOC the table is written into that page.
 func TestBlastRadius(t *testing.T) {
-	effects := map[string]effect{}
+	effects := make([]effect, len(blasts))
 	t.Run("[R17]", func(t *testing.T) {
-		for _, b := range blasts {
+		for i, b := range blasts {
 			t.Run(cmp.Or(b.row, "R0")+" "+b.fault, func(t *testing.T) {
-				effects[b.fault] = b.measure(t)
+				effects[i] = b.measure(t)
 			})
 		}
 	})
-	without := effects["none"]
-	for _, b := range blasts {
-		measured, known := effects[b.fault]
-		if !known {
+	without := effects[0]
+	for i, b := range blasts {
+		measured := effects[i]
+		if measured.latency == nil {
 			t.Errorf("%s: there is no measurement", b.fault)
 			continue
 		}
@@ -152,7 +152,7 @@ func TestBlastRadius(t *testing.T) {
 // measure measures one fault.
 func (b blast) measure(t *testing.T) effect {
 	t.Helper()
-	r := newSerialRig(t, withStranger(simulator.Options{}))
+	r := newRig(t, withStranger(simulator.Options{}))
 	r.ownNamespaceSuffers, r.kubernetesFails = true, b.row == "R12"
 	r.settleFleet(0, group{simulator.DefaultToken, 4}, group{simulator.DefaultToken, 4}, group{strangerToken, 4})
 	r.Expect(r.workspace.AddToken("", simulator.DefaultUser, tenantToken)).To(Succeed())
@@ -256,11 +256,11 @@ func (r *rig) latencies(namespace string, edited *v1alpha1.DatabricksCluster) ma
 }
 
 // blastTable returns the table of all faults, in Markdown.
-func blastTable(effects map[string]effect) string {
+func blastTable(effects []effect) string {
 	var out strings.Builder
 	out.WriteString("| # | fault in one namespace | calls for neighbours | changed conditions of neighbours | create, ms | resize, ms | delete, ms |\n|---|---|---|---|---|---|---|\n")
-	for _, b := range blasts {
-		measured := effects[b.fault]
+	for i, b := range blasts {
+		measured := effects[i]
 		fmt.Fprintf(&out, "| %s | %s | %d | %d | %d | %d | %d |\n", b.row, b.fault, measured.calls, measured.newConditions,
 			measured.latency["create"].Milliseconds(), measured.latency["resize"].Milliseconds(), measured.latency["delete"].Milliseconds())
 	}

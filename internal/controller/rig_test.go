@@ -112,12 +112,6 @@ type rig struct {
 func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 	t.Helper()
 	t.Parallel()
-	return newSerialRig(t, simulated...)
-}
-
-// newSerialRig returns a rig for a test that measures time and does not run in parallel.
-func newSerialRig(t *testing.T, simulated ...simulator.Options) *rig {
-	t.Helper()
 	r := &rig{
 		Gomega:   NewWithT(t),
 		t:        t,
