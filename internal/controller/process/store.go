@@ -33,9 +33,10 @@ type entry[S any] struct {
 	// stale counts the consecutive reconciles of a stale object.
 	stale int
 	// wroteAt is when the status was last written, and writes counts the writes since
-	// writesSince.
+	// writesSince, of which at most maxWrites are made in a window.
 	wroteAt     time.Time
 	writes      int
+	maxWrites   int
 	writesSince time.Time
 }
 
@@ -148,13 +149,22 @@ func (s *Store[S]) ResetStale(object client.Object) {
 
 // MaxWrites is the number of writes of one status in a window after which the next one
 // waits for its end. Only another operator that reports something else needs as many.
-const MaxWrites = 15
+// While that goes on, ContestedMaxWrites is the number in each further window.
+const (
+	MaxWrites          = 15
+	ContestedMaxWrites = 5
+)
 
 // Wrote records that the object's status was written now.
 func (s *Store[S]) Wrote(object client.Object, window time.Duration) {
 	s.update(object, func(known *entry[S]) {
 		now := time.Now()
-		if now.Sub(known.writesSince) >= window {
+		if age := now.Sub(known.writesSince); age >= window {
+			wasUsedUp := known.writes > 0 && known.writes >= known.maxWrites
+			known.maxWrites = MaxWrites
+			if wasUsedUp && age < 2*window {
+				known.maxWrites = ContestedMaxWrites
+			}
 			known.writes, known.writesSince = 0, now
 		}
 		known.wroteAt = now
@@ -165,7 +175,7 @@ func (s *Store[S]) Wrote(object client.Object, window time.Duration) {
 // MayWriteAt returns when the status may be written again; zero: now.
 func (s *Store[S]) MayWriteAt(object client.Object, window time.Duration) time.Time {
 	known := s.read(object)
-	if end := known.writesSince.Add(window); known.writes >= MaxWrites && time.Now().Before(end) {
+	if end := known.writesSince.Add(window); known.writes > 0 && known.writes >= known.maxWrites && time.Now().Before(end) {
 		return end
 	}
 	return time.Time{}

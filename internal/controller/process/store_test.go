@@ -41,7 +41,26 @@ func TestAStatusThatIsWrittenAgainAndAgainWaits(t *testing.T) {
 		g.Expect(time.Until(store.MayWriteAt(object, window))).To(Equal(window-MaxWrites*time.Second), "[R10]")
 		<-time.After(window - MaxWrites*time.Second)
 		g.Expect(store.MayWriteAt(object, window)).To(BeZero())
+
+		for range 3 { // it goes on
+			g.Expect(writesUntilHeld(store, object, window)).To(Equal(ContestedMaxWrites), "[R10]")
+			<-time.After(time.Until(store.MayWriteAt(object, window)) + time.Second)
+		}
+		store.Wrote(object, window)
+		<-time.After(window)
+		g.Expect(writesUntilHeld(store, object, window)).To(Equal(MaxWrites), "a window with one write ended it")
+		<-time.After(2 * window)
+		g.Expect(writesUntilHeld(store, object, window)).To(Equal(MaxWrites), "a window without a write ended it")
 	})
+}
+
+// writesUntilHeld writes a status until the next write waits, and returns how often.
+func writesUntilHeld(store *Store[string], object client.Object, window time.Duration) (writes int) {
+	for store.MayWriteAt(object, window).IsZero() {
+		store.Wrote(object, window)
+		writes++
+	}
+	return writes
 }
 
 func TestAnOlderVersionThanTheWrittenOne(t *testing.T) {
