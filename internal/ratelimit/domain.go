@@ -113,9 +113,6 @@ func (e *endpoint) suitability(r Request) suitability {
 
 // hostSuitability returns how well the request serves as a probe of the host.
 func (d *domains) hostSuitability(r Request) suitability {
-	if d.run.endpoints[r.Endpoint] && d.run.members[hostMember(r)] {
-		return unproven
-	}
 	e := d.endpoint(r.Endpoint)
 	if _, worked := e.working[r.member()]; !worked {
 		return unproven

@@ -192,6 +192,28 @@ func TestACancelledPermitHasNoEffect(t *testing.T) {
 	})
 }
 
+func TestACallThatPanicsHasFailed(t *testing.T) {
+	g := NewWithT(t)
+	h := newHost(t)
+	g.Expect(func() {
+		_ = h.Do(get("x"), func() time.Time { return h.now }, func() Outcome { panic("a mistake") })
+	}).To(PanicWith("a mistake"))
+	g.Expect(h.domains.endpoint("clusters/get").failing).To(HaveKey("resource/x"))
+	g.Expect(h.domains.run.unreachable).To(BeZero(), "nothing is known of the connection")
+}
+
+func TestACancelledTerminatePassesNoBreaker(t *testing.T) {
+	h := newHost(t)
+	h.trip()
+	permit, wait := h.Acquire(terminate("a", "v"), h.now)
+	if wait != nil {
+		t.Fatal(wait)
+	}
+	h.expect(terminate("b", "w"), ReasonHostUnavailable)
+	permit.Cancel(h.now)
+	h.expect(terminate("b", "w"), "")
+}
+
 func TestACancelledPermitKeepsWhatHappenedSince(t *testing.T) {
 	t.Run("another request waits", func(t *testing.T) {
 		l, now := New("host", Options{Start: 1, Max: 1, Burst: 2}), epoch
