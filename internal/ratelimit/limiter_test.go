@@ -216,17 +216,9 @@ func TestACancelledTerminatePassesNoBreaker(t *testing.T) {
 
 func TestACancelledPermitKeepsWhatHappenedSince(t *testing.T) {
 	t.Run("another request waits", func(t *testing.T) {
-		l, now := New("host", Options{Start: 1, Max: 1, Burst: 2}), epoch
-		for range 3 { // the third one waits
-			_, _ = l.Acquire(create("a"), now)
-		}
-		now = now.Add(1100 * time.Millisecond)
-		permit, wait := l.Acquire(create("a"), now)
-		if wait != nil {
-			t.Fatal(wait)
-		}
-		now = now.Add(100 * time.Millisecond)
-		if _, wait = l.Acquire(create("b"), now); wait == nil {
+		l, permit := permitAfterWaiting(t)
+		now := permit.at.Add(100 * time.Millisecond)
+		if _, wait := l.Acquire(create("b"), now); wait == nil {
 			t.Fatal("there is a token for another request")
 		}
 		permit.Cancel(now)
@@ -243,13 +235,8 @@ func TestACancelledPermitKeepsWhatHappenedSince(t *testing.T) {
 		}
 	})
 	t.Run("the request waited", func(t *testing.T) {
-		l, now := New("host", Options{Start: 1, Max: 1, Burst: 2}), epoch
-		for range 3 {
-			_, _ = l.Acquire(create("a"), now)
-		}
-		now = now.Add(1100 * time.Millisecond)
-		permit, _ := l.Acquire(create("a"), now)
-		permit.Cancel(now)
+		l, permit := permitAfterWaiting(t)
+		permit.Cancel(permit.at)
 		if since := l.queues[PriorityChange].waitingSince; !since.Equal(epoch) {
 			t.Errorf("requests wait since %s, and not since %s", since, epoch)
 		}
@@ -267,6 +254,20 @@ func TestACancelledPermitKeepsWhatHappenedSince(t *testing.T) {
 			t.Errorf("after the second was cancelled, the last request was sent at %s", l.last.at)
 		}
 	})
+}
+
+// permitAfterWaiting returns a limiter and the permit of a request that waited since epoch.
+func permitAfterWaiting(t *testing.T) (*Limiter, *Permit) {
+	t.Helper()
+	l := New("host", Options{Start: 1, Max: 1, Burst: 2})
+	for range 3 { // the third one waits
+		_, _ = l.Acquire(create("a"), epoch)
+	}
+	permit, wait := l.Acquire(create("a"), epoch.Add(1100*time.Millisecond))
+	if wait != nil {
+		t.Fatal(wait)
+	}
+	return l, permit
 }
 
 func TestThePermitIsReturnedOnce(t *testing.T) {

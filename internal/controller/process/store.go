@@ -160,12 +160,11 @@ func (s *Store[S]) Wrote(object client.Object, window time.Duration) {
 	s.update(object, func(known *entry[S]) {
 		now := time.Now()
 		if age := now.Sub(known.writesSince); age >= window {
-			wasUsedUp := known.writes > 0 && known.writes >= known.maxWrites
-			known.maxWrites = MaxWrites
-			if wasUsedUp && age < 2*window {
-				known.maxWrites = ContestedMaxWrites
+			next := MaxWrites
+			if known.isUsedUp() && age < 2*window {
+				next = ContestedMaxWrites
 			}
-			known.writes, known.writesSince = 0, now
+			known.maxWrites, known.writes, known.writesSince = next, 0, now
 		}
 		known.wroteAt = now
 		known.writes++
@@ -175,11 +174,14 @@ func (s *Store[S]) Wrote(object client.Object, window time.Duration) {
 // MayWriteAt returns when the status may be written again; zero: now.
 func (s *Store[S]) MayWriteAt(object client.Object, window time.Duration) time.Time {
 	known := s.read(object)
-	if end := known.writesSince.Add(window); known.writes > 0 && known.writes >= known.maxWrites && time.Now().Before(end) {
+	if end := known.writesSince.Add(window); known.isUsedUp() && time.Now().Before(end) {
 		return end
 	}
 	return time.Time{}
 }
+
+// isUsedUp reports whether the writes of the window are used up.
+func (e *entry[S]) isUsedUp() bool { return e.writes > 0 && e.writes >= e.maxWrites }
 
 // WroteWithin reports whether the status was written less than a duration ago.
 func (s *Store[S]) WroteWithin(object client.Object, duration time.Duration) bool {
