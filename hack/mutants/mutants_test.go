@@ -82,6 +82,9 @@ func TestAll(t *testing.T) {
 	if two, _ := Name(2); two != "" {
 		t.Error(two)
 	}
+}
+
+func TestValue(t *testing.T) {
 	if Value("a") != 1 {
 		t.Error("a")
 	}
@@ -123,6 +126,26 @@ func TestEveryMutantIsSelectedAlone(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "example", "example.go"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(text)).To(Equal(exampleCode))
+}
+
+func TestAMutantIsRunWithTheTestsThatReachIt(t *testing.T) {
+	g := NewWithT(t)
+	root := newModule(t)
+	d, of := newDriver(t, root), target{directory: "example"}
+	pkg, err := load(root, of.directory)
+	g.Expect(err).NotTo(HaveOccurred())
+	found := find(root, pkg, 0)
+	tests, _, err := d.compile(context.Background(), of, pkg, found)
+	g.Expect(err).NotTo(HaveOccurred())
+	tests.timeout = time.Minute
+	reaching, err := tests.reachingTests(context.Background(), t.TempDir(), 2)
+	g.Expect(err).NotTo(HaveOccurred())
+	wanted := map[string][]string{"Small": {"TestAll"}, "Value": {"TestValue"}, "(package)": {"TestAll", "TestValue"}}
+	for _, one := range found {
+		if names, ok := wanted[one.function]; ok {
+			g.Expect(reaching[one.id]).To(ConsistOf(names), "%s: %s", one.function, one.change)
+		}
+	}
 }
 
 func TestAMutantThatTheCompilerRefusesIsLeftOut(t *testing.T) {
