@@ -157,7 +157,6 @@ func (b blast) measure(t *testing.T) effect {
 	r.settleFleet(0, group{simulator.DefaultToken, 4}, group{simulator.DefaultToken, 4}, group{strangerToken, 4})
 	r.Expect(r.workspace.AddToken("", simulator.DefaultUser, tenantToken)).To(Succeed())
 	r.putSecret(defaultSecret, r.workspace.URL, tenantToken)
-	r.withLongTimeouts()
 	r.intercept.SubResourcePatch = func(ctx context.Context, inner client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 		if r.refusing.Load() && object.GetNamespace() == r.namespace {
 			return apierrors.NewServiceUnavailable("no status of this namespace is written")

@@ -46,7 +46,7 @@ func TestCreateOnce(t *testing.T) {
 		"a 500":                  {Status: http.StatusInternalServerError, ErrorCode: "INTERNAL_ERROR"},
 		"a truncated answer":     {Truncate: true},
 		"a page of a proxy":      {HTML: true},
-		"an answer that is late": {Delay: 2 * time.Second},
+		"an answer that is late": {Delay: lateAnswer},
 	}
 	for what, fault := range lostAnswers {
 		eachSize(t, "[case-02] [R2] the response of the create is lost by "+what, func(t *testing.T, size size) {

@@ -16,7 +16,6 @@ func TestTwoHundredUnchangedObjects(t *testing.T) {
 	t.Run("[case-09] [case-60] [P7] two hundred unchanged objects cost pages, and write nothing over twenty passes", func(t *testing.T) {
 		const objects, passes = 200, 20
 		r := newRig(t)
-		r.withLongTimeouts()
 		r.cacheOptions.Slow = 100 * time.Millisecond
 		r.start()
 		for i := range objects {

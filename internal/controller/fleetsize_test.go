@@ -101,9 +101,8 @@ func (r *rig) settleFleet(own int, others ...group) {
 		r.putSecretIn(namespace, defaultSecret, r.workspace.URL, other.token)
 		watchStatuses(r, r.record, namespace)
 	}
-	timings, limits, cacheOptions := r.timings, r.options.Limits, r.cacheOptions
+	timings, limits := r.timings, r.options.Limits
 	r.takes(func(t *simulator.Timings) { t.Launch = 0 })
-	r.withLongTimeouts()
 	r.options.Limits.CreateWindow = 20 * time.Second
 	r.start()
 	settled := &fleet{conditions: map[client.ObjectKey][]string{}, clusters: map[string]simulator.Record{}, tokens: map[string]string{}}
@@ -127,7 +126,7 @@ func (r *rig) settleFleet(own int, others ...group) {
 	}
 	r.stop()
 	r.takes(func(t *simulator.Timings) { *t = timings })
-	r.options.Limits, r.cacheOptions = limits, cacheOptions
+	r.options.Limits = limits
 	r.workspace.ClearRequests()
 	r.workspace.hideClusters(settled.clusters)
 	r.fleet = settled

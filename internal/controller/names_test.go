@@ -39,7 +39,6 @@ func TestNamesInPlaceOfIDs(t *testing.T) {
 	t.Run("[R18] one set of manifests settles in two workspaces with other ids, and a restart changes nothing", func(t *testing.T) {
 		r := newRig(t, simulator.Options{Workspaces: []simulator.Workspace{stage("dev", simulator.DefaultToken), stage("prod", tenantToken)}})
 		r.takes(func(t *simulator.Timings) { t.Launch = 0 })
-		r.withLongTimeouts()
 		namespaces := map[string]string{r.namespace: "dev", r.newNamespace(): "prod", r.newNamespace(): "dev"}
 		var all []*v1alpha1.DatabricksCluster
 		for namespace, stage := range namespaces {

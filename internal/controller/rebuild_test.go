@@ -30,7 +30,6 @@ func TestRebuild(t *testing.T) {
 	t.Run("[case-81] [R18] a control plane that is built anew from Git adopts fifty clusters without a write", func(t *testing.T) {
 		const objects = 50
 		r := newRig(t)
-		r.withLongTimeouts()
 		r.takes(func(t *simulator.Timings) { t.Launch = 0 })
 		namespaces := []string{r.namespace, r.newNamespace(), r.newNamespace()}
 		r.tenants = namespaces[1:]

@@ -26,7 +26,6 @@ type refRig struct {
 func newRefRig(t *testing.T, simulated ...simulator.Options) *refRig {
 	t.Helper()
 	r := newRig(t, simulated...)
-	r.withLongTimeouts()
 	if len(simulated) == 0 {
 		r.Expect(r.workspace.AddToken("", simulator.DefaultUser, otherToken)).To(Succeed())
 	}

@@ -107,6 +107,9 @@ type rig struct {
 	fleet *fleet
 }
 
+// requestDeadline is the timeout of calls to the workspace. A busy machine does not reach it.
+const requestDeadline = 10 * time.Second
+
 // newRig returns a rig with short intervals and without an operator, for a test that runs
 // in parallel. simulated are the options of a particular workspace.
 func newRig(t *testing.T, simulated ...simulator.Options) *rig {
@@ -122,7 +125,7 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 			OwnerTag:   true,
 			Limits: plan.Limits{
 				CreateWindow:    2 * time.Second,
-				RequestDeadline: 3 * time.Second,
+				RequestDeadline: requestDeadline,
 				VisibilityGrace: 300 * time.Millisecond,
 			},
 			Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Minute},
@@ -131,11 +134,12 @@ func newRig(t *testing.T, simulated ...simulator.Options) *rig {
 			// The objects of a test are all in its namespace.
 			SeesAllNamespaces: true,
 			ConnectPause:      200 * time.Millisecond,
-			ConnectDeadline:   2 * time.Second,
+			// A busy machine does not reach it, also after a restart.
+			ConnectDeadline: time.Minute,
 		},
 		cacheOptions: cache.Options{
 			Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,
-			RequestDeadline: 3 * time.Second, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
+			RequestDeadline: requestDeadline, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
 			Limits: cache.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
 		},
 		timings: simulator.Timings{

@@ -132,7 +132,6 @@ const maxBefore = 10
 func TestAwaitedObjectsAreReconciledFirst(t *testing.T) {
 	const objects = 120
 	settle := func(r *rig) {
-		r.withLongTimeouts()
 		r.start()
 		for i := range objects {
 			r.create(r.small(fmt.Sprintf("old-%03d", i)))
@@ -191,15 +190,13 @@ func TestAwaitedObjectsAreReconciledFirst(t *testing.T) {
 	})
 }
 
-// withLongTimeouts sets timeouts of calls to the workspace that a busy machine does not reach.
-func (r *rig) withLongTimeouts() {
-	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = 10*time.Second, 10*time.Second
+// withShortTimeouts sets timeouts of calls to the workspace that an answer after lateAnswer
+// exceeds.
+func (r *rig) withShortTimeouts() {
+	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = lateAnswer/2, lateAnswer/2
 }
 
-// withShortTimeouts sets timeouts of calls to the workspace that a late answer exceeds.
-func (r *rig) withShortTimeouts() {
-	r.cacheOptions.RequestDeadline, r.options.Limits.RequestDeadline = time.Second, time.Second
-}
+const lateAnswer = 5 * time.Second
 
 // ready returns the names of the objects that are Ready with a running cluster.
 func (r *rig) ready() []string {
@@ -279,7 +276,6 @@ func TestARestartWithTwoHundredObjects(t *testing.T) {
 	t.Run("[P3] [P7] [S2] unchanged objects cost a new process pages, one Me and no write", func(t *testing.T) {
 		const objects, pages = 200, 2
 		r := newRig(t)
-		r.withLongTimeouts()
 		r.cacheOptions.Slow = time.Minute
 		// With a shorter debounce, the first objects of a slow machine are read by GET.
 		r.cacheOptions.Settle = 500 * time.Millisecond

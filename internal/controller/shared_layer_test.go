@@ -97,7 +97,7 @@ func (s conditionBaseline) changes() []string {
 	for key, now := range s.now {
 		for _, text := range s.record.conditionTexts[key][s.from[key]:] {
 			if text != now {
-				changed = append(changed, key.String()+": "+text)
+				changed = append(changed, key.String()+": "+text+", before: "+now)
 			}
 		}
 	}
@@ -385,7 +385,7 @@ func TestOneEndpointFails(t *testing.T) {
 		"a bare 500":      {Status: http.StatusInternalServerError},
 		"403":             {Status: http.StatusForbidden, ErrorCode: "PERMISSION_DENIED", Message: "no rights here"},
 		"a login page":    {HTML: true},
-		"a late answer":   {Delay: 3 * time.Second},
+		"a late answer":   {Delay: lateAnswer},
 	}
 	endpoints := map[string]specChange{
 		"permissions/*": grants(toGroup("engineers", "CAN_RESTART")),
@@ -399,7 +399,6 @@ func TestOneEndpointFails(t *testing.T) {
 			}
 			t.Run("[R18] [case-68] "+endpoint+" answers "+what+": creates, deletes and lists of other objects continue", func(t *testing.T) {
 				r := inFleet.rig(t)
-				r.withLongTimeouts()
 				if fault.Delay > 0 {
 					r.withShortTimeouts()
 				}
@@ -768,7 +767,6 @@ func TestContentionInAFleet(t *testing.T) {
 	for _, f := range reversals {
 		t.Run("[R18] [case-90] [R13] "+f.name+" is reverted for the fourth time: Contended, and no further correction at once", func(t *testing.T) {
 			r := inFleet.rig(t)
-			r.withLongTimeouts()
 			r.cacheOptions.Deep = 300 * time.Millisecond
 			cluster := r.running(correcting, f.want)
 			id := cluster.Status.ClusterID
@@ -791,7 +789,6 @@ func TestContentionInAFleet(t *testing.T) {
 
 	t.Run("[case-90] [R13] a second actor undoes an owned field right after it was corrected: never ImmutableField", func(t *testing.T) {
 		r := newRig(t)
-		r.withLongTimeouts()
 		cluster := r.running(correcting, sparkConf("spark.speculation", "true"))
 		id, key := cluster.Status.ClusterID, reversals[0]
 		for range 3 {

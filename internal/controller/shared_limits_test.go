@@ -88,7 +88,6 @@ func TestManyCreatesOfOneNamespace(t *testing.T) {
 	t.Run("[R18] [case-72] [S17] a hundred creates of one namespace under a low limit: a create, an edit and a delete of another one wait at most two tokens", func(t *testing.T) {
 		r := inFleet.rig(t)
 		const rate, creates = 5, 100
-		r.withLongTimeouts()
 		r.options.Limits.CreateWindow = time.Minute
 		r.cacheOptions.Limits.Start, r.cacheOptions.Limits.Max, r.cacheOptions.Limits.Burst = rate, rate, 1
 		r.cacheOptions.Slow = time.Minute
@@ -124,7 +123,6 @@ func TestAHeldObjectReportsItsReason(t *testing.T) {
 	for _, h := range held {
 		t.Run("[R18] [case-73] "+h.name+" is reported by every object with a pending step, and a delete is sent", func(t *testing.T) {
 			r := inFleet.rig(t)
-			r.withLongTimeouts()
 			r.start()
 			running := r.create(r.small("running"))
 			id := r.becomes(running, "Ready=Running").Status.ClusterID

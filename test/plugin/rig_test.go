@@ -171,7 +171,7 @@ func (r *rig) start() {
 	changes := &controller.EventSource{}
 	registry := cache.NewRegistry(cache.Options{
 		Fast: 50 * time.Millisecond, Slow: 400 * time.Millisecond, Settle: 5 * time.Millisecond,
-		RequestDeadline: 3 * time.Second, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
+		RequestDeadline: 10 * time.Second, Grace: 300 * time.Millisecond, Lag: 100 * time.Millisecond,
 		Limits:   cache.Limits{Start: 500, Max: 1000, Burst: 100, ProbeRefused: 300 * time.Millisecond},
 		OnChange: changes.Changed,
 		Dial: func(credential databricks.Config) (cache.Client, error) {
@@ -180,9 +180,9 @@ func (r *rig) start() {
 	})
 	r.Expect(controller.Setup(mgr, registry, changes, controller.Options{
 		OperatorID: r.operatorID, OwnerTag: true, Scope: scope,
-		Limits:      plan.Limits{CreateWindow: 2 * time.Second, RequestDeadline: 3 * time.Second, VisibilityGrace: 300 * time.Millisecond},
+		Limits:      plan.Limits{CreateWindow: 2 * time.Second, RequestDeadline: 10 * time.Second, VisibilityGrace: 300 * time.Millisecond},
 		Credentials: connection.Intervals{Refresh: 300 * time.Millisecond, Retry: 100 * time.Millisecond, MinReread: 50 * time.Millisecond, MissingGrace: time.Minute},
-		Coalesce:    50 * time.Millisecond, ConnectPause: 200 * time.Millisecond, ConnectDeadline: 2 * time.Second,
+		Coalesce:    50 * time.Millisecond, ConnectPause: 200 * time.Millisecond, ConnectDeadline: time.Minute,
 	})).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
