@@ -277,3 +277,18 @@ type WaitError struct {
 
 // Error returns the message without the time, which differs with every attempt.
 func (e *WaitError) Error() string { return e.Message }
+
+// UnidentifiedError is the last failure of the first call with a credential, which is
+// retried.
+type UnidentifiedError struct {
+	// Since is when the credential was first used.
+	Since time.Time
+	// Err is the failure.
+	Err error
+}
+
+// Error returns the message of the failure.
+func (e *UnidentifiedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the failure.
+func (e *UnidentifiedError) Unwrap() error { return e.Err }

@@ -34,7 +34,7 @@ type credential struct {
 	limiter *ratelimit.Limiter
 	// identifying: Me is in flight or scheduled. running: identify runs.
 	identifying, running bool
-	// since is when the credential was first used, for WaitError.Since; waiting is why
+	// since is when the credential was first used, for the errors of identity; waiting is why
 	// Me has not returned yet.
 	since   time.Time
 	waiting string
@@ -197,7 +197,7 @@ func (c *credential) identity(now time.Time) (databricks.Principal, error) {
 	case c.principal.ID != "" && c.acceptance != rejected:
 		return c.principal, nil
 	case c.failure != nil:
-		return databricks.Principal{}, c.failure
+		return databricks.Principal{}, &UnidentifiedError{Since: c.since, Err: c.failure}
 	default:
 		return databricks.Principal{}, &WaitError{At: now.Add(minRetryInterval), Reason: ReasonNotIdentified, Message: c.waiting, Since: c.since}
 	}

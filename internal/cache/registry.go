@@ -106,9 +106,8 @@ func (r *Registry) NeedLeaderElection() bool { return true }
 //
 // Connect never waits for a call. It calls Me for a new credential in the background
 // and returns a *WaitError until Me returns; then all objects of the credential are
-// notified. If Me fails, Connect returns a *databricks.Error and Me is retried with
-// backoff. Connect also returns a *databricks.Error if the workspace has rejected a
-// credential that worked before.
+// notified. If Me fails, Connect returns an *UnidentifiedError and Me is retried with
+// backoff. It also does if the workspace has rejected a credential that worked before.
 func (r *Registry) Connect(object Object, config databricks.Config, domain string) (*Workspace, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

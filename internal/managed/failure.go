@@ -2,6 +2,7 @@ package managed
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,12 @@ func FailureOf(err error) *Failure {
 	}
 	return &Failure{Class: databricks.ClassTransient, Message: err.Error()}
 }
+
+// permanentReadFailures are the failures of reads that need a change by the user.
+var permanentReadFailures = []databricks.Class{databricks.ClassUnauthenticated, databricks.ClassForbidden, databricks.ClassHost}
+
+// MayPass reports whether a failure of reads needs no change by the user.
+func (f *Failure) MayPass() bool { return !slices.Contains(permanentReadFailures, f.Class) }
 
 // Verdict returns the verdict for a failure.
 func (f *Failure) Verdict() Verdict {

@@ -181,7 +181,10 @@ func (o Object) isPending() bool {
 func (o Object) isEvaluated() bool { return o.Status.ObservedGeneration == o.GetGeneration() }
 
 // wasReady reports whether this generation was ready when it was last evaluated.
-func (o Object) wasReady() bool {
-	ready := meta.FindStatusCondition(o.Status.Conditions, v1alpha1.ConditionReady)
-	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == o.GetGeneration()
+func (o Object) wasReady() bool { return WasReady(o.Status.Conditions, o.GetGeneration()) }
+
+// WasReady reports whether a generation of an object was ready when it was last evaluated.
+func WasReady(conditions []metav1.Condition, generation int64) bool {
+	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == generation
 }

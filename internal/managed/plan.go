@@ -3,7 +3,6 @@ package managed
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/databricks"
@@ -119,11 +118,20 @@ func whenUnreachable(in Input) (Plan, bool) {
 	if blocked == nil {
 		return Plan{}, false
 	}
+	if next, kept := in.keepReady(blocked); kept {
+		return next, true
+	}
 	message := blocked.Text()
 	if in.Object.IsDeleting() {
 		message = blocked.Message
 	}
 	return Plan{Verdict: Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, RequeueAt: blocked.RequeueAt}, true
+}
+
+// keepReady returns the plan for what was Ready before an outage that does not affect it yet.
+func (in Input) keepReady(blocked *Blocked) (Plan, bool) {
+	requeueAt, kept := blocked.KeepsReady(in.Now)
+	return Plan{RequeueAt: requeueAt}, kept && in.Object.wasReady() && !in.Object.IsDeleting()
 }
 
 // whenHostChanged: the credentials name another workspace than the one that has the remote
@@ -255,13 +263,6 @@ func (in Input) withVerdictAfterRequest(next Plan) Plan {
 	return next
 }
 
-// readFailureGrace is how long the reads of a workspace may fail before a remote object
-// that was as declared at the last read is no longer Ready.
-const readFailureGrace = 15 * time.Minute
-
-// permanentReadFailures are the failures that need a change by the user.
-var permanentReadFailures = []databricks.Class{databricks.ClassUnauthenticated, databricks.ClassForbidden, databricks.ClassHost}
-
 // whenNotObserved: the status names a remote object that has not been read since it was
 // required. The conditions stay as they are, except for a new generation.
 func whenNotObserved(in Input) (Plan, bool) {
@@ -278,14 +279,14 @@ func whenNotObserved(in Input) (Plan, bool) {
 }
 
 // whenReadsFail: the reads of the workspace fail. A transient failure does not affect Ready
-// for readFailureGrace; a rejected credential affects it immediately.
+// for ReadFailureGrace; a rejected credential affects it immediately.
 func whenReadsFail(in Input) (Plan, bool) {
 	failure := in.Observed.ReadFailure
 	if failure == nil {
 		return Plan{}, false
 	}
-	tooLong := in.Observed.ReadFailingSince.Add(readFailureGrace)
-	if slices.Contains(permanentReadFailures, failure.Class) || !in.Object.isEvaluated() || !in.Now.Before(tooLong) {
+	tooLong := in.Observed.ReadFailingSince.Add(ReadFailureGrace)
+	if !failure.MayPass() || !in.Object.isEvaluated() || !in.Now.Before(tooLong) {
 		return Plan{Verdict: failure.Verdict()}, true
 	}
 	return Plan{RequeueAt: tooLong}, true

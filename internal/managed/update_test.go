@@ -307,6 +307,43 @@ func TestUnreachable(t *testing.T) {
 	g.Expect((&managed.Blocked{Message: "m"}).Text()).To(Equal("m"))
 }
 
+func TestAnOutageSinceTheStart(t *testing.T) {
+	away := func(lasting time.Duration, requeueAt time.Time) change {
+		return func(in *managed.Input) {
+			in.Observed.Blocked = &managed.Blocked{
+				Reason: v1alpha1.ReasonRetryingAfterError, Message: "503", RequeueAt: requeueAt,
+				Outage: &managed.Outage{Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "503"}, Since: noon.Add(-lasting)},
+			}
+		}
+	}
+	notReady := func(in *managed.Input) { in.Object.Status.Conditions = nil }
+	soon := noon.Add(time.Minute)
+	for name, row := range map[string]struct {
+		changes   []change
+		reason    string
+		requeueAt time.Time
+	}{
+		"[case-133] what was Ready":                   {[]change{ready, away(time.Minute, soon)}, "", soon},
+		"[case-133] until the grace ends":             {[]change{ready, away(14*time.Minute+30*time.Second, soon)}, "", noon.Add(30 * time.Second)},
+		"[case-133] without another retry":            {[]change{ready, away(14*time.Minute, time.Time{})}, "", soon},
+		"[case-133] for a quarter of an hour":         {[]change{ready, away(15*time.Minute, soon)}, v1alpha1.ReasonRetryingAfterError, soon},
+		"[case-133] what was not Ready":               {[]change{notReady, away(time.Minute, soon)}, v1alpha1.ReasonRetryingAfterError, soon},
+		"[case-133] what was Ready before it changed": {[]change{ready, away(time.Minute, soon), func(in *managed.Input) { in.Object.SetGeneration(2) }}, v1alpha1.ReasonRetryingAfterError, soon},
+		"[case-120] an object that is being deleted":  {[]change{ready, deleting, away(time.Minute, soon)}, v1alpha1.ReasonRetryingAfterError, soon},
+		"[case-120] a Secret that is missing is no outage": {[]change{ready, func(in *managed.Input) {
+			in.Observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", RequeueAt: soon}
+		}}, v1alpha1.ReasonCredentialsNotReady, soon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			next := managed.Make(situation(row.changes...))
+			g.Expect(next.Verdict.Reason).To(Equal(row.reason))
+			g.Expect(next.RequeueAt).To(Equal(row.requeueAt))
+			g.Expect(next.Step).To(BeNil())
+		})
+	}
+}
+
 func TestReadsOfTheWorkspaceThatFail(t *testing.T) {
 	fails := func(class databricks.Class, since time.Duration) change {
 		return func(in *managed.Input) {

@@ -35,6 +35,37 @@ type Blocked struct {
 	ByLists bool
 	// RequeueAt is when to check again without an event; zero: never.
 	RequeueAt time.Time
+	// Outage is the failure of the workspace that is the cause, if it may pass; else nil.
+	Outage *Outage
+}
+
+// ReadFailureGrace is how long the reads of a workspace may fail before what was Ready at
+// the last read is no longer Ready. It applies to all kinds.
+const ReadFailureGrace = 15 * time.Minute
+
+// Outage is a failure of the first call with a credential, as after a restart of the
+// operator, that may pass without a change by the user.
+type Outage struct {
+	Failure *Failure
+	// Since is when the first call was made.
+	Since time.Time
+}
+
+// KeepsReady returns when to evaluate an object again that was Ready before an outage, and
+// whether it still is. Without an outage it is not, and the time is RequeueAt.
+func (b *Blocked) KeepsReady(now time.Time) (requeueAt time.Time, kept bool) {
+	if b.Outage == nil {
+		return b.RequeueAt, false
+	}
+	tooLong := b.Outage.Since.Add(ReadFailureGrace)
+	switch {
+	case !now.Before(tooLong):
+		return b.RequeueAt, false
+	case b.RequeueAt.IsZero() || tooLong.Before(b.RequeueAt):
+		return tooLong, true
+	default:
+		return b.RequeueAt, true
+	}
 }
 
 // Text returns the message with the remedy.

@@ -15,15 +15,14 @@ import (
 	"github.com/databricks-operator/databricks-operator/internal/owner"
 )
 
-// readFailureGrace is how long the reads of a workspace may fail before a cluster that was
-// healthy at the last read is no longer Ready.
-const readFailureGrace = 15 * time.Minute
-
 // whenUnreachable: the workspace cannot be called.
 func whenUnreachable(in Input) (Plan, bool) {
 	blocked := in.Observed.Blocked
 	if blocked == nil {
 		return Plan{}, false
+	}
+	if next, kept := in.keepReady(blocked); kept {
+		return next, true
 	}
 	message := blocked.Text()
 	if in.isDeleting() {
@@ -35,6 +34,13 @@ func whenUnreachable(in Input) (Plan, bool) {
 	}
 	next.Verdict, next.RequeueAt = managed.Verdict{Reason: blocked.Reason, Message: message, Stalled: blocked.Stalled}, blocked.RequeueAt
 	return next, true
+}
+
+// keepReady returns the plan for a cluster that was Ready before an outage that does not
+// affect it yet.
+func (in Input) keepReady(blocked *managed.Blocked) (Plan, bool) {
+	requeueAt, kept := blocked.KeepsReady(in.Now)
+	return Plan{RequeueAt: requeueAt}, kept && HistoryOf(in.Cluster).WasReady && !in.isDeleting()
 }
 
 // whenHostChanged: the credentials name another workspace than the one that has the
@@ -237,20 +243,17 @@ func (in Input) isAdopted() bool {
 	return in.Cluster.Spec.ClusterID != "" || in.Cluster.Status.Adopted
 }
 
-// permanentReadFailures are the failures that need a change by the user.
-var permanentReadFailures = []databricks.Class{databricks.ClassUnauthenticated, databricks.ClassForbidden, databricks.ClassHost}
-
 // whenReadsFail: the reads of the workspace fail. A transient failure does not affect Ready
-// for readFailureGrace; a rejected credential affects it immediately.
+// for ReadFailureGrace; a rejected credential affects it immediately.
 func whenReadsFail(in Input) (Plan, bool) {
 	failure := in.Observed.ReadFailure
 	if failure == nil {
 		return Plan{}, false
 	}
-	tooLong := in.Observed.ReadFailingSince.Add(readFailureGrace)
+	tooLong := in.Observed.ReadFailingSince.Add(managed.ReadFailureGrace)
 	evaluated := in.Cluster.Status.ObservedGeneration == in.Cluster.Generation
 	listed := in.Observed.ReadFailureOfCluster && in.Observed.Presence == managed.Present
-	refused := slices.Contains(permanentReadFailures, failure.Class) && !listed
+	refused := !failure.MayPass() && !listed
 	if refused || !evaluated || !in.Now.Before(tooLong) {
 		return Plan{Verdict: failure.Verdict()}, true
 	}

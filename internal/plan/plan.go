@@ -96,7 +96,7 @@ func (in Input) withReadFailureRequeue(next Plan) Plan {
 	if !in.Observed.ReadFailureOfCluster {
 		return next
 	}
-	if tooLong := in.Observed.ReadFailingSince.Add(readFailureGrace); in.Now.Before(tooLong) {
+	if tooLong := in.Observed.ReadFailingSince.Add(managed.ReadFailureGrace); in.Now.Before(tooLong) {
 		next.RequeueAt = soonest(next.RequeueAt, tooLong)
 	}
 	return next

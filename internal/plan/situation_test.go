@@ -152,6 +152,16 @@ func unreachable(in *Input) {
 	in.Observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "no Secret", RequeueAt: noon.Add(time.Minute)}
 }
 
+// outage is a workspace that has not answered the first call for some time.
+func outage(lasting time.Duration) func(in *Input) {
+	return func(in *Input) {
+		in.Observed.Blocked = &managed.Blocked{
+			Reason: v1alpha1.ReasonRetryingAfterError, Message: "503", RequeueAt: noon.Add(time.Minute),
+			Outage: &managed.Outage{Failure: &managed.Failure{Class: databricks.ClassTransient, Message: "503"}, Since: noon.Add(-lasting)},
+		}
+	}
+}
+
 func otherHost(in *Input) { in.Observed.Host = "https://adb-2.azuredatabricks.net" }
 
 // decide returns the plan after the GET that an update is based on.

@@ -290,6 +290,7 @@ var factsWithArguments = map[string]func(t *testing.T, in *Input, args []string)
 		in.Cluster.Status.Conditions = append(in.Cluster.Status.Conditions, condition)
 	},
 	"contended":    func(_ *testing.T, in *Input, args []string) { contended(args[0], span(args[1]))(in) },
+	"outage":       func(_ *testing.T, in *Input, args []string) { outage(span(args[0]))(in) },
 	"block-remedy": func(_ *testing.T, in *Input, args []string) { in.Observed.Blocked.Remedy = strings.Join(args, " ") },
 	"library": func(_ *testing.T, in *Input, args []string) {
 		in.Observed.Libraries.Seen = true

@@ -42,10 +42,6 @@ type Usage struct {
 	ReadAt  time.Time
 }
 
-// ReadsFailTooLong is how long reads may fail before a workspace is not Ready.
-// The objects that use it have the same limit.
-const ReadsFailTooLong = 15 * time.Minute
-
 // OfWorkspace returns the status of a DatabricksWorkspace.
 func OfWorkspace(in WorkspaceFacts) v1alpha1.DatabricksWorkspaceStatus {
 	before := in.Workspace.Status
@@ -93,16 +89,24 @@ func setWorkspaceConditions(in WorkspaceFacts, status *v1alpha1.DatabricksWorksp
 func (in WorkspaceFacts) verdict() managed.Verdict {
 	connected := managed.Verdict{Reason: v1alpha1.ReasonConnected, Message: "the workspace accepts the credential"}
 	switch {
+	case in.Blocked != nil && in.keepsConnected():
+		return connected
 	case in.Blocked != nil:
 		return managed.Verdict{Reason: in.Blocked.Reason, Message: in.Blocked.Text(), Stalled: in.Blocked.Stalled}
 	case in.Failure == nil:
 		return connected
 	}
 	verdict := in.Failure.Verdict()
-	if !verdict.Stalled && in.Now.Before(in.FailingSince.Add(ReadsFailTooLong)) {
+	if !verdict.Stalled && in.Now.Before(in.FailingSince.Add(managed.ReadFailureGrace)) {
 		return connected
 	}
 	return verdict
+}
+
+// keepsConnected reports whether a workspace that was Ready before an outage still is.
+func (in WorkspaceFacts) keepsConnected() bool {
+	_, kept := in.Blocked.KeepsReady(in.Now)
+	return kept && managed.WasReady(in.Workspace.Status.Conditions, in.Workspace.Generation)
 }
 
 // WithoutUsage returns a status without its usage, whose changes need no immediate write.

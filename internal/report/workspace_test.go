@@ -34,7 +34,7 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 		"not there yet":  {WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsNotReady", Message: "m"}}, "", "CredentialsNotReady", ""},
 		"never":          {WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsInvalid", Message: "m", Stalled: true}}, "", "", "CredentialsInvalid"},
 		"fails a moment": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-time.Minute)}, "Connected", "", ""},
-		"fails for long": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-ReadsFailTooLong)}, "", "RetryingAfterError", ""},
+		"fails for long": {WorkspaceFacts{Failure: transient, FailingSince: halfPast.Add(-managed.ReadFailureGrace)}, "", "RetryingAfterError", ""},
 		"refuses":        {WorkspaceFacts{Failure: &managed.Failure{Class: databricks.ClassUnauthenticated, Message: "401"}, FailingSince: halfPast}, "", "", "AuthenticationFailed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +60,35 @@ func TestConditionsOfAWorkspace(t *testing.T) {
 				g.Expect(status.Cloud).To(Equal("Azure"))
 				g.Expect(statusOf(status, tc.facts)).To(Equal(status), "the same facts give the same status")
 			}
+		})
+	}
+}
+
+func TestAWorkspaceThatIsAwaySinceTheStart(t *testing.T) {
+	away := func(lasting time.Duration) WorkspaceFacts {
+		failure := &managed.Failure{Class: databricks.ClassTransient, Message: "503"}
+		return WorkspaceFacts{Blocked: &managed.Blocked{
+			Reason: "RetryingAfterError", Message: "503", Outage: &managed.Outage{Failure: failure, Since: halfPast.Add(-lasting)},
+		}}
+	}
+	connected := statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Principal: "p", WorkspaceID: "1"})
+	waiting := statusOf(v1alpha1.DatabricksWorkspaceStatus{}, WorkspaceFacts{Blocked: &managed.Blocked{Reason: "X", Message: "m"}})
+	for name, row := range map[string]struct {
+		before v1alpha1.DatabricksWorkspaceStatus
+		facts  WorkspaceFacts
+		want   string
+	}{
+		"one that was Ready":         {connected, away(14 * time.Minute), "Connected"},
+		"after a quarter of an hour": {connected, away(managed.ReadFailureGrace), "RetryingAfterError"},
+		"one that was not Ready":     {waiting, away(time.Minute), "RetryingAfterError"},
+		"one that was never called":  {v1alpha1.DatabricksWorkspaceStatus{}, away(time.Minute), "RetryingAfterError"},
+		"a Secret that is missing":   {connected, WorkspaceFacts{Blocked: &managed.Blocked{Reason: "CredentialsNotReady", Message: "m"}}, "CredentialsNotReady"},
+	} {
+		t.Run("[case-67] "+name, func(t *testing.T) {
+			g := NewWithT(t)
+			status := statusOf(row.before, row.facts)
+			g.Expect(meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady).Reason).To(Equal(row.want))
+			g.Expect(status.Principal).To(Equal(row.before.Principal))
 		})
 	}
 }

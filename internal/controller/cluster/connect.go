@@ -43,6 +43,9 @@ func (r *Reconciler) connect(ctx context.Context, cluster *v1alpha1.DatabricksCl
 // connected sets the connection of the observation.
 func (o *observation) connected(found connector.Connection) {
 	o.workspace, o.Blocked, o.unansweredUntil = found.Workspace, found.Blocked, found.UnansweredUntil
+	if o.Blocked != nil && o.Blocked.Outage != nil {
+		o.ReadFailure, o.ReadFailingSince = o.Blocked.Outage.Failure, o.Blocked.Outage.Since
+	}
 }
 
 // isElsewhere reports whether the credential belongs to another workspace behind the

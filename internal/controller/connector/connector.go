@@ -53,7 +53,9 @@ func (c *Connector) Connect(object Identity, credential connection.Credential, c
 	failure := managed.FailureOf(err)
 	c.Resolver.MarkRejected(object.User, failure.Class)
 	if waits {
-		return Connection{Blocked: c.stillWaiting(conditions, wait)}
+		blocked := c.stillWaiting(conditions, wait)
+		blocked.Outage = &managed.Outage{Failure: failure, Since: wait.Since}
+		return Connection{Blocked: blocked}
 	}
 	verdict := failure.Verdict()
 	return Connection{Blocked: &managed.Blocked{
@@ -61,7 +63,18 @@ func (c *Connector) Connect(object Identity, credential connection.Credential, c
 		Message:   verdict.Message,
 		Stalled:   verdict.Stalled,
 		RequeueAt: time.Now().Add(max(c.RetryInterval, failure.RetryAfter)),
+		Outage:    outageOf(err, failure),
 	}}
+}
+
+// outageOf returns the outage that a failed connection means; nil if the user has to change
+// something.
+func outageOf(err error, failure *managed.Failure) *managed.Outage {
+	unidentified, isUnidentified := errors.AsType[*cache.UnidentifiedError](err)
+	if !isUnidentified || !failure.MayPass() {
+		return nil
+	}
+	return &managed.Outage{Failure: failure, Since: unidentified.Since}
 }
 
 // Disconnect ends the object's use of the workspace that an earlier credential reached,

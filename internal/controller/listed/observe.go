@@ -99,6 +99,9 @@ func (r *Reconciler) connect(ctx context.Context, object managed.Object, observe
 // connected sets the connection of the observation.
 func (o *observation) connected(found connector.Connection) {
 	o.workspace, o.Blocked, o.unansweredUntil = found.Workspace, found.Blocked, found.UnansweredUntil
+	if o.Blocked != nil && o.Blocked.Outage != nil {
+		o.ReadFailure, o.ReadFailingSince = o.Blocked.Outage.Failure, o.Blocked.Outage.Since
+	}
 }
 
 func (r *Reconciler) identityOf(object managed.Resource) connector.Identity {

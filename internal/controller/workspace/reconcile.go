@@ -15,6 +15,7 @@ import (
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
 	"github.com/databricks-operator/databricks-operator/internal/controller/connector"
 	"github.com/databricks-operator/databricks-operator/internal/controller/queue"
+	"github.com/databricks-operator/databricks-operator/internal/managed"
 	"github.com/databricks-operator/databricks-operator/internal/report"
 )
 
@@ -65,11 +66,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	r.endConflicts(request.NamespacedName)
-	if blocked := facts.Blocked; blocked != nil && !blocked.RequeueAt.IsZero() {
-		requeueAfter = shorter(requeueAfter, queue.After(blocked.RequeueAt))
+	if facts.Blocked != nil {
+		if at, _ := facts.Blocked.KeepsReady(facts.Now); !at.IsZero() {
+			requeueAfter = shorter(requeueAfter, queue.After(at))
+		}
 	}
 	if facts.Failure != nil {
-		requeueAfter = shorter(requeueAfter, max(time.Until(facts.FailingSince.Add(report.ReadsFailTooLong)), 0))
+		requeueAfter = shorter(requeueAfter, max(time.Until(facts.FailingSince.Add(managed.ReadFailureGrace)), 0))
 	}
 	return ctrl.Result{RequeueAfter: requeueAfter}, nil
 }
