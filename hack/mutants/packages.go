@@ -31,10 +31,13 @@ type target struct {
 	run string
 }
 
+// controllers is the package whose tests need a control plane.
+const controllers = "internal/controller"
+
 // atOnce returns how many mutants of the package run at the same time. Tests with a
 // control plane run alone, because they measure time.
 func (t target) atOnce() int {
-	if cmp.Or(t.tests, t.directory) == "internal/controller" {
+	if cmp.Or(t.tests, t.directory) == controllers {
 		return 1
 	}
 	return runtime.NumCPU()
@@ -74,23 +77,23 @@ var targets = []target{
 	{directory: "internal/kubectl/target", sample: 30},
 	{directory: "internal/kubectl/workspace", sample: 30},
 	{
-		directory: "internal/controller/cluster", tests: "internal/controller", sample: 10, run: controllerTests,
+		directory: "internal/controller/cluster", tests: controllers, sample: 10, run: controllerTests,
 		always: []string{"create", "declare", "isSuperseded"},
 	},
 	{
-		directory: "internal/controller/kubewrite", tests: "internal/controller", sample: 5, run: controllerTests,
+		directory: "internal/controller/kubewrite", tests: controllers, sample: 5, run: controllerTests,
 		always: []string{"IDPatch"},
 	},
 	{
-		directory: "internal/controller/listed", tests: "internal/controller", sample: 10, run: listedTests,
+		directory: "internal/controller/listed", tests: controllers, sample: 10, run: listedTests,
 		always: []string{"create", "declare", "isSameIntent"},
 	},
 	{directory: "internal/controller/process", sample: 10},
-	{directory: "internal/controller", sample: 5, run: controllerTests},
-	{directory: "internal/controller/connector", tests: "internal/controller", sample: 5, run: controllerTests},
-	{directory: "internal/controller/queue", tests: "internal/controller", sample: 5, run: controllerTests},
-	{directory: "internal/controller/secretvalue", tests: "internal/controller", sample: 5, run: "^TestPoolFields$"},
-	{directory: "internal/controller/workspace", tests: "internal/controller", sample: 5, run: "^(TestTheStatusOfAWorkspace|TestRulesOfASharedWorkspace)$"},
+	{directory: controllers, sample: 5, run: controllerTests},
+	{directory: "internal/controller/connector", tests: controllers, sample: 5, run: controllerTests},
+	{directory: "internal/controller/queue", tests: controllers, sample: 5, run: controllerTests},
+	{directory: "internal/controller/secretvalue", tests: controllers, sample: 5, run: "^TestPoolFields$"},
+	{directory: "internal/controller/workspace", tests: controllers, sample: 5, run: "^(TestTheStatusOfAWorkspace|TestRulesOfASharedWorkspace)$"},
 }
 
 // withoutMutants are the packages that no mutant is made of: the simulator is no part of

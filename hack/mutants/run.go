@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,8 +42,8 @@ type binary struct {
 	path, directory string
 	// run is the -run pattern; empty runs all tests.
 	run string
-	// flags are further flags of the tests.
-	flags []string
+	// flags are further flags of the tests, and environment further variables.
+	flags, environment []string
 	// timeout is the time of one run.
 	timeout time.Duration
 }
@@ -60,9 +61,15 @@ func build(ctx context.Context, root, directory, overlayFile, into string) (bina
 	if err != nil {
 		return binary{}, fmt.Errorf("read a test binary: %w", err)
 	}
+	if directory == controllers {
+		// These tests wait more than they compute, and a failed one waits until the timeout.
+		// Most scenarios run with their objects alone and once more in a fleet.
+		tests.flags = append(tests.flags, "-test.parallel=12", "-test.skip=/in_a_fleet")
+		tests.environment = append(tests.environment, "GOMEGA_DEFAULT_EVENTUALLY_TIMEOUT=30s")
+	}
 	if bytes.Contains(program, []byte("rapid.nofailfile")) {
 		// A failed property is neither simplified nor written to testdata.
-		tests.flags = []string{"-rapid.nofailfile", "-rapid.shrinktime=0", "-rapid.seed=1"}
+		tests.flags = append(tests.flags, "-rapid.nofailfile", "-rapid.shrinktime=0", "-rapid.seed=1")
 	}
 	return tests, nil
 }
@@ -100,7 +107,7 @@ func (b binary) execute(ctx context.Context, variables ...string) (result, time.
 	}
 	tests := exec.CommandContext(ctx, "/bin/sh", arguments...)
 	tests.Dir = b.directory
-	tests.Env = append(os.Environ(), variables...)
+	tests.Env = slices.Concat(os.Environ(), b.environment, variables)
 	tests.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	tests.Cancel = func() error { return syscall.Kill(-tests.Process.Pid, syscall.SIGKILL) }
 	tests.WaitDelay = time.Second

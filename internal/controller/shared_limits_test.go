@@ -175,7 +175,7 @@ func TestExternalChangesOfPinsAndLibraries(t *testing.T) {
 		r := withLibraries(t, inFleet)
 		cluster := r.running(libraries(pypi("a==1")))
 		r.becomes(cluster, "LibrariesReady=LibrariesInstalled")
-		r.workspace.ClearRequests()
+		r.takes(func(t *simulator.Timings) { t.LibraryInstall = time.Hour })
 		r.elsewhere("uninstall", cluster.Status.ClusterID, `{"pypi": {"package": "a==1"}}`)
 		r.Eventually(func() string { return statuses(r.get(cluster))["a==1"] }).ShouldNot(Equal("INSTALLED"))
 	})
