@@ -83,6 +83,9 @@ func (c *critical) offset(root string) (int, error) {
 // run runs critical mutants: those in a function together in one build per package of
 // tests, each other in a build of its own.
 func (d *driver) runCritical(ctx context.Context, entries []*critical) error {
+	if err := d.passWithoutMistakes(ctx, entries); err != nil {
+		return err
+	}
 	over := newOverlay(filepath.Join(d.directory, "critical"))
 	if err := os.MkdirAll(over.directory, 0o700); err != nil {
 		return fmt.Errorf("make a directory: %w", err)
@@ -114,15 +117,52 @@ func (d *driver) runCritical(ctx context.Context, entries []*critical) error {
 	return nil
 }
 
+// passWithoutMistakes returns an error if the tests of an entry fail without its mistake:
+// such tests notice nothing.
+func (d *driver) passWithoutMistakes(ctx context.Context, entries []*critical) error {
+	unchanged := newOverlay(filepath.Join(d.directory, "unchanged"))
+	if err := os.MkdirAll(unchanged.directory, 0o700); err != nil {
+		return fmt.Errorf("make a directory: %w", err)
+	}
+	overlayFile, err := unchanged.file()
+	if err != nil {
+		return err
+	}
+	byPackage := groupByPackage(entries)
+	for _, directory := range slices.Sorted(maps.Keys(byPackage)) {
+		tests, err := build(ctx, d.root, directory, overlayFile, filepath.Join(unchanged.directory, filepath.Base(directory)+".test"))
+		if err != nil {
+			return err
+		}
+		runs := map[string]bool{}
+		for _, entry := range byPackage[directory] {
+			runs[entry.Run] = true
+		}
+		for _, run := range slices.Sorted(maps.Keys(runs)) {
+			tests.run = run
+			if _, _, err := tests.baseline(ctx, d.timeout, filepath.Join(unchanged.directory, "reached")); err != nil {
+				return err
+			}
+		}
+		d.progress("critical mutants: the tests of %s pass without them", directory)
+	}
+	return nil
+}
+
+func groupByPackage(entries []*critical) map[string][]*critical {
+	byPackage := map[string][]*critical{}
+	for _, entry := range entries {
+		byPackage[entry.Package] = append(byPackage[entry.Package], entry)
+	}
+	return byPackage
+}
+
 func (d *driver) runTogether(ctx context.Context, over *overlay, entries []*critical) error {
 	overlayFile, err := over.file()
 	if err != nil {
 		return err
 	}
-	byPackage := map[string][]*critical{}
-	for _, entry := range entries {
-		byPackage[entry.Package] = append(byPackage[entry.Package], entry)
-	}
+	byPackage := groupByPackage(entries)
 	for _, directory := range slices.Sorted(maps.Keys(byPackage)) {
 		some := byPackage[directory]
 		tests, err := build(ctx, d.root, directory, overlayFile, filepath.Join(over.directory, filepath.Base(directory)+".test"))

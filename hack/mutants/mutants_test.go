@@ -91,6 +91,26 @@ func TestValue(t *testing.T) {
 }
 `
 
+const brokenTest = `package example
+
+import "testing"
+
+func TestBroken(t *testing.T) { t.Error("always") }
+`
+
+const greedyTest = `package example
+
+import "testing"
+
+var kept [][]byte
+
+func TestGreedy(t *testing.T) {
+	for range 1 << 10 {
+		kept = append(kept, make([]byte, 1<<28))
+	}
+}
+`
+
 // newModule writes a module with one package and returns its directory.
 func newModule(t *testing.T) string {
 	t.Helper()
@@ -158,6 +178,14 @@ func TestAMutantThatTheCompilerRefusesIsLeftOut(t *testing.T) {
 	g.Expect(len(result.mutants)).To(BeNumerically(">", 20))
 }
 
+func TestTestsThatAllocateWithoutEndAreStopped(t *testing.T) {
+	g := NewWithT(t)
+	root := newModule(t)
+	g.Expect(os.WriteFile(filepath.Join(root, "example", "greedy_test.go"), []byte(greedyTest), 0o600)).To(Succeed())
+	_, err := newDriver(t, root).run(context.Background(), target{directory: "example"}, &equivalents{})
+	g.Expect(err).To(MatchError(ContainSubstring("fail without a mutant (killed)")))
+}
+
 func TestCriticalMutants(t *testing.T) {
 	g := NewWithT(t)
 	root := newModule(t)
@@ -168,6 +196,10 @@ func TestCriticalMutants(t *testing.T) {
 	g.Expect(inFunction.outcome).To(Equal(killed))
 	g.Expect(unnoticed.outcome).To(Equal(survived))
 	g.Expect(outside.outcome).To(Equal(killed))
+
+	g.Expect(os.WriteFile(filepath.Join(root, "example", "broken_test.go"), []byte(brokenTest), 0o600)).To(Succeed())
+	g.Expect(newDriver(t, root).runCritical(context.Background(), []*critical{inFunction})).To(MatchError(ContainSubstring("fail without a mutant")),
+		"tests that fail anyway notice nothing")
 
 	stale := &critical{ID: "d", File: "example/example.go", From: "return"}
 	_, err := stale.offset(root)

@@ -34,8 +34,10 @@ const (
 	equivalent  result = "equivalent"
 )
 
-// memoryLimit is the address space of a test in KiB: a mutant may allocate without end.
-const memoryLimit = 8 << 20
+// memoryLimit is the memory of a test and of each of its programs in KiB: a mutant may
+// allocate without end. It is no limit of the address space, of which etcd reserves ten
+// gigabytes.
+const memoryLimit = 4 << 20
 
 // binary is a compiled test binary.
 type binary struct {
@@ -99,7 +101,7 @@ func (e *compileError) lines() map[string]bool {
 func (b binary) execute(ctx context.Context, variables ...string) (result, time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	limited := fmt.Sprintf(`ulimit -v %d; exec "$@"`, memoryLimit)
+	limited := fmt.Sprintf(`ulimit -d %d; exec "$@"`, memoryLimit)
 	arguments := []string{"-c", limited, "sh", b.path, "-test.v", "-test.failfast", "-test.timeout=0"}
 	arguments = append(arguments, b.flags...)
 	if b.run != "" {
