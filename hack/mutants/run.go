@@ -65,8 +65,7 @@ func build(ctx context.Context, root, directory, overlayFile, into string) (bina
 	}
 	if directory == controllers {
 		// These tests wait more than they compute, and a failed one waits until the timeout.
-		// Most scenarios run with their objects alone and once more in a fleet.
-		tests.flags = append(tests.flags, "-test.parallel=12", "-test.skip=/in_a_fleet")
+		tests.flags = append(tests.flags, "-test.parallel=12")
 		tests.environment = append(tests.environment, "GOMEGA_DEFAULT_EVENTUALLY_TIMEOUT=30s")
 	}
 	if bytes.Contains(program, []byte("rapid.nofailfile")) {

@@ -307,6 +307,27 @@ func TestUnreachable(t *testing.T) {
 	g.Expect((&managed.Blocked{Message: "m"}).Text()).To(Equal("m"))
 }
 
+// reported is a situation in which nothing is written, with the reason that is reported and
+// the time of the next evaluation.
+type reported struct {
+	changes   []change
+	reason    string
+	requeueAt time.Time
+}
+
+func areReported(t *testing.T, rows map[string]reported) {
+	t.Helper()
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			next := managed.Make(situation(row.changes...))
+			g.Expect(next.Verdict.Reason).To(Equal(row.reason))
+			g.Expect(next.RequeueAt).To(Equal(row.requeueAt))
+			g.Expect(next.Step).To(BeNil())
+		})
+	}
+}
+
 func TestAnOutageSinceTheStart(t *testing.T) {
 	away := func(lasting time.Duration, requeueAt time.Time) change {
 		return func(in *managed.Input) {
@@ -318,11 +339,7 @@ func TestAnOutageSinceTheStart(t *testing.T) {
 	}
 	notReady := func(in *managed.Input) { in.Object.Status.Conditions = nil }
 	soon := noon.Add(time.Minute)
-	for name, row := range map[string]struct {
-		changes   []change
-		reason    string
-		requeueAt time.Time
-	}{
+	areReported(t, map[string]reported{
 		"[case-133] what was Ready":                   {[]change{ready, away(time.Minute, soon)}, "", soon},
 		"[case-133] until the grace ends":             {[]change{ready, away(14*time.Minute+30*time.Second, soon)}, "", noon.Add(30 * time.Second)},
 		"[case-133] without another retry":            {[]change{ready, away(14*time.Minute, time.Time{})}, "", soon},
@@ -333,15 +350,7 @@ func TestAnOutageSinceTheStart(t *testing.T) {
 		"[case-120] a Secret that is missing is no outage": {[]change{ready, func(in *managed.Input) {
 			in.Observed.Blocked = &managed.Blocked{Reason: v1alpha1.ReasonCredentialsNotReady, Message: "m", RequeueAt: soon}
 		}}, v1alpha1.ReasonCredentialsNotReady, soon},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			next := managed.Make(situation(row.changes...))
-			g.Expect(next.Verdict.Reason).To(Equal(row.reason))
-			g.Expect(next.RequeueAt).To(Equal(row.requeueAt))
-			g.Expect(next.Step).To(BeNil())
-		})
-	}
+	})
 }
 
 func TestReadsOfTheWorkspaceThatFail(t *testing.T) {
@@ -351,11 +360,7 @@ func TestReadsOfTheWorkspaceThatFail(t *testing.T) {
 		}
 	}
 	edited := func(in *managed.Input) { in.Object.SetGeneration(2) }
-	for name, row := range map[string]struct {
-		changes   []change
-		reason    string
-		requeueAt time.Time
-	}{
+	areReported(t, map[string]reported{
 		"[case-133] for a short time":                   {[]change{fails(databricks.ClassTransient, 14*time.Minute)}, "", noon.Add(time.Minute)},
 		"[case-133] for a quarter of an hour":           {[]change{fails(databricks.ClassTransient, 15*time.Minute)}, v1alpha1.ReasonRetryingAfterError, time.Time{}},
 		"[case-133] before this generation was applied": {[]change{fails(databricks.ClassTransient, 0), edited}, v1alpha1.ReasonRetryingAfterError, time.Time{}},
@@ -367,15 +372,7 @@ func TestReadsOfTheWorkspaceThatFail(t *testing.T) {
 		"[case-101] not read yet, without a status":     {[]change{unknown}, v1alpha1.ReasonUpdating, time.Time{}},
 		"[case-101] not read yet, and Ready":            {[]change{unknown, ready}, "", time.Time{}},
 		"[case-106] not read yet, and just created":     {[]change{unknown, ready, created(0)}, "", noon.Add(time.Minute)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			next := managed.Make(situation(row.changes...))
-			g.Expect(next.Verdict.Reason).To(Equal(row.reason))
-			g.Expect(next.RequeueAt).To(Equal(row.requeueAt))
-			g.Expect(next.Step).To(BeNil())
-		})
-	}
+	})
 }
 
 func TestSuspension(t *testing.T) {
