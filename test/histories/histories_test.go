@@ -2,6 +2,7 @@ package histories
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
@@ -29,6 +31,10 @@ func TestMain(m *testing.M) {
 // stepsPerHistory is the length of a random history.
 const stepsPerHistory = 400
 
+// longestShortening is how long a history that fails is shortened, in real time. One that
+// fails only in one order of its goroutines does not become shorter.
+const longestShortening = 5 * time.Minute
+
 // TestHistories runs random histories. The first one that fails is shortened and printed;
 // keep it in testdata.
 func TestHistories(t *testing.T) {
@@ -47,10 +53,16 @@ func TestHistories(t *testing.T) {
 					continue
 				}
 				violation := found.violation
-				t.Logf("seed %d fails after %d steps, and is shortened: %s", seed, found.steps, violation)
+				// At once, because the log of a test is lost if its program times out.
+				fmt.Fprintf(os.Stderr, "[R15] seed %d fails after %d steps: %s\nIt is shortened for at most %v.\n", seed, found.steps, violation, longestShortening)
+				t.Fail()
+				deadline := time.Now().Add(longestShortening)
 				history = shorten(history[:min(found.steps, len(history))], func(shorter []Step) bool {
 					// Goroutines are not scheduled in the same order every time.
 					for range 3 {
+						if time.Now().After(deadline) {
+							return false
+						}
 						if again := run(t, shorter).violation; again != "" {
 							violation = again
 							return true
