@@ -340,7 +340,7 @@ func TestRefsToOtherWorkspaces(t *testing.T) {
 	t.Run("[case-140] a reference to an object of another host is reported with both", func(t *testing.T) {
 		r := newRefRig(t)
 		other := r.newWorkspace(simulator.Options{})
-		r.hosts, r.authorities = append(r.hosts, other.URL), append(r.authorities, other.CAPEM)
+		r.hosts = append(r.hosts, other.URL)
 		r.putSecret("elsewhere", other.URL, simulator.DefaultToken)
 		pool, cluster := poolKind.sample(r.namespace, "workers"), r.small("scratch", byPoolRefs, usesSecret("elsewhere"))
 		r.start()

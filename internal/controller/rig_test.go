@@ -81,7 +81,8 @@ type rig struct {
 	kube      *restConfig
 	workspace *watchedWorkspace
 	namespace string
-	// hosts are allowed in addition to the workspace, and authorities are trusted.
+	// hosts are allowed in addition to the workspace. authorities are trusted: those of all
+	// workspaces of the test, so that only the operator's own checks keep it from one.
 	hosts       []string
 	authorities [][]byte
 	// tenants are the other namespaces of the operator.
@@ -89,6 +90,8 @@ type rig struct {
 	timings      simulator.Timings
 	options      controller.Options
 	cacheOptions cache.Options
+	// registry is that of the operator that was started last.
+	registry *cache.Registry
 	// intercept intercepts the operator's calls to the API server.
 	intercept interceptor.Funcs
 	// stop ends the operator as a signal does. kill ends it as SIGKILL does: intercepted
@@ -180,6 +183,7 @@ func (r *rig) newWorkspace(options simulator.Options) *watchedWorkspace {
 	service, err := simulator.Start(context.Background(), options)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.t.Cleanup(func() { r.Expect(service.Close()).To(Succeed()) })
+	r.authorities = append(r.authorities, service.CAPEM)
 	return &watchedWorkspace{Service: service}
 }
 
@@ -235,7 +239,8 @@ func (r *rig) start() {
 	cacheOptions.OnChange = changes.Changed
 	options := r.options
 	options.Scope = r.scope()
-	r.Expect(controller.Setup(mgr, cache.NewRegistry(cacheOptions), changes, options)).To(Succeed())
+	r.registry = cache.NewRegistry(cacheOptions)
+	r.Expect(controller.Setup(mgr, r.registry, changes, options)).To(Succeed())
 	run := r.log.run()
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -286,7 +291,6 @@ const labelCase = "case"
 // dialer returns a function that creates clients which trust only the simulators.
 func (r *rig) dialer() func(databricks.Config) (cache.Client, error) {
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(r.workspace.CAPEM)
 	for _, authority := range r.authorities {
 		roots.AppendCertsFromPEM(authority)
 	}
