@@ -43,19 +43,20 @@ type Check struct {
 
 	// followed is the informer; nil: none.
 	followed cache.Informer
-	// missing is the newest object of the last look, if the store did not have it.
-	missing object
-	// mu guards the fields below: the newest version, and the object of the informer with
-	// the newest version; without a version there is none.
+	// missing is the newest change of the last look, if the store did not have its object.
+	missing change
+	// mu guards the fields below: the newest version, and the change with the newest
+	// version that the informer brought; without a version there is none.
 	mu           sync.Mutex
 	newest       string
-	newestObject object
+	newestChange change
 }
 
-// object is one version of an object.
-type object struct {
+// change is the version that a change of an object, or its deletion, gave the store.
+type change struct {
 	client.ObjectKey
-	version string
+	version   string
+	isDeleted bool
 }
 
 // Start looks until ctx ends or the store went back in time, which is ErrRestored. A look
@@ -81,12 +82,12 @@ func (c *Check) Start(ctx context.Context) error {
 // NeedLeaderElection lets standbys look as well, since their informers are as old.
 func (c *Check) NeedLeaderElection() bool { return false }
 
-// look compares the version of the store, and that of the newest object. The first may be
-// newer again, by what others wrote since the restore.
+// look compares the version of the store, and that of the object that changed last. The
+// first may be newer again, by what others wrote since the restore.
 func (c *Check) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	err := errors.Join(c.lookAtStore(ctx), c.lookAtNewestObject(ctx))
+	err := errors.Join(c.lookAtStore(ctx), c.lookAtNewestChange(ctx))
 	if err != nil && !errors.Is(err, ErrRestored) {
 		log.FromContext(ctx).V(1).Info("the version of the API server's store is not known", "error", err.Error())
 		return nil
@@ -114,18 +115,21 @@ func (c *Check) lookAtStore(ctx context.Context) error {
 	return nil
 }
 
-// lookAtNewestObject compares the newest object of the informer with the one of the store.
-// One that is missing was deleted, which the informer may not know yet. It does at the next
-// look, unless its watch follows the store from before a restore.
-func (c *Check) lookAtNewestObject(ctx context.Context) error {
+// lookAtNewestChange compares the object of the newest change with the one of the store,
+// which a restore sets back, also after its deletion. One that is missing was deleted,
+// which the informer may not know yet. It does at the next look, unless its watch follows
+// the store from before a restore.
+func (c *Check) lookAtNewestChange(ctx context.Context) error {
 	known, missing := c.newestSeen(), c.missing
-	c.missing = object{}
+	c.missing = change{}
 	if known.version == "" {
 		return nil
 	}
 	stored := &metav1.PartialObjectMetadata{}
 	stored.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.ClusterKind))
 	switch err := c.Reader.Get(ctx, known.ObjectKey, stored); {
+	case apierrors.IsNotFound(err) && known.isDeleted:
+		return nil
 	case apierrors.IsNotFound(err) && missing == known:
 		return fmt.Errorf("%w (%s of version %s is missing)", ErrRestored, known.ObjectKey, known.version)
 	case apierrors.IsNotFound(err):
@@ -151,7 +155,7 @@ func (c *Check) follow(ctx context.Context) error {
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 		AddFunc:    c.seeObject,
 		UpdateFunc: func(_, brought any) { c.seeObject(brought) },
-		DeleteFunc: c.forgetObject,
+		DeleteFunc: c.seeDeletion,
 	})
 	if err != nil {
 		return fmt.Errorf("follow the versions of the objects: %w", err)
@@ -160,40 +164,47 @@ func (c *Check) follow(ctx context.Context) error {
 }
 
 func (c *Check) seeObject(brought any) {
-	known, ok := brought.(client.Object)
-	if !ok {
-		return
-	}
-	c.see(known.GetResourceVersion())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	is := object{client.ObjectKeyFromObject(known), known.GetResourceVersion()}
-	if c.newestObject.version == "" && isVersion(is.version) || IsOlder(c.newestObject.version, is.version) || is.ObjectKey == c.newestObject.ObjectKey {
-		c.newestObject = is
+	if known, ok := brought.(client.Object); ok {
+		c.seeChange(change{ObjectKey: client.ObjectKeyFromObject(known), version: known.GetResourceVersion()})
 	}
 }
 
-// forgetObject ends the comparison of an object that was deleted.
-func (c *Check) forgetObject(gone any) {
-	if unseen, ok := gone.(toolscache.DeletedFinalStateUnknown); ok {
+// seeDeletion sees the version of a deletion, which is that of its event. The version of a
+// deletion that the informer has missed is not known, which ends the comparison of its
+// object.
+func (c *Check) seeDeletion(gone any) {
+	unseen, isMissed := gone.(toolscache.DeletedFinalStateUnknown)
+	if isMissed {
 		gone = unseen.Obj
 	}
 	known, ok := gone.(client.Object)
 	if !ok {
 		return
 	}
+	deletion := change{ObjectKey: client.ObjectKeyFromObject(known), version: known.GetResourceVersion(), isDeleted: true}
+	if isMissed {
+		deletion.version = ""
+	}
+	c.seeChange(deletion)
+}
+
+// seeChange keeps the newest change. One of the same object replaces it also if it is
+// older: the watch began again, so the informer has what the store has.
+func (c *Check) seeChange(is change) {
+	c.see(is.version)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.newestObject.ObjectKey == client.ObjectKeyFromObject(known) {
-		c.newestObject = object{}
+	before := c.newestChange
+	if before.version == "" && isVersion(is.version) || IsOlder(before.version, is.version) || is.ObjectKey == before.ObjectKey {
+		c.newestChange = is
 	}
 }
 
-// newestSeen returns the newest object; without a version there is none.
-func (c *Check) newestSeen() object {
+// newestSeen returns the newest change; without a version there is none.
+func (c *Check) newestSeen() change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.newestObject
+	return c.newestChange
 }
 
 // see keeps the newest version.

@@ -63,7 +63,7 @@ func (e events) AddEventHandler(handler toolscache.ResourceEventHandler) (toolsc
 
 // Others may have written so much since a restore that the version of the store is higher
 // than before.
-func TestTheNewestObjectShowsARestore(t *testing.T) {
+func TestTheNewestChangeShowsARestore(t *testing.T) {
 	of := func(name, version string) *v1alpha1.DatabricksCluster {
 		return &v1alpha1.DatabricksCluster{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, ResourceVersion: version}}
 	}
@@ -87,8 +87,21 @@ func TestTheNewestObjectShowsARestore(t *testing.T) {
 		"[case-93] an unanswered look between":          {known, []string{"", "away", ""}, false},
 		"[case-93] a deleted object": {func(handler toolscache.ResourceEventHandler) {
 			known(handler)
-			handler.OnDelete(of("b", "100"))
-		}, nil, false},
+			handler.OnDelete(of("b", "101"))
+		}, []string{"", ""}, false},
+		"[case-93] a deleted object that is there again": {func(handler toolscache.ResourceEventHandler) {
+			known(handler)
+			handler.OnDelete(of("b", "101"))
+		}, []string{"", "100"}, true},
+		"[case-93] an object that was created after a deletion": {func(handler toolscache.ResourceEventHandler) {
+			known(handler)
+			handler.OnDelete(of("b", "101"))
+		}, []string{"102", "102"}, false},
+		"[case-93] a later change of another object": {func(handler toolscache.ResourceEventHandler) {
+			known(handler)
+			handler.OnDelete(of("a", "99"))
+			handler.OnAdd(of("b", "102"), false)
+		}, []string{"102"}, false},
 		"[case-93] an object whose deletion was missed": {func(handler toolscache.ResourceEventHandler) {
 			known(handler)
 			handler.OnDelete(toolscache.DeletedFinalStateUnknown{Obj: of("b", "100")})

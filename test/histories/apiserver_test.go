@@ -55,6 +55,8 @@ type apiServer struct {
 	saved      *backup
 	lost       map[string]bool
 	restoredAt time.Time
+	// raisedAt is when the version was raised last by what others write.
+	raisedAt time.Time
 	// retained are the ids of remote objects of listed kinds that a deleted object left.
 	retained map[string]bool
 }
@@ -91,7 +93,7 @@ const (
 var kinds = map[string]string{clusters: v1alpha1.ClusterKind, policies: v1alpha1.PolicyKind, pools: v1alpha1.PoolKind}
 
 func newAPIServer() *apiServer {
-	return &apiServer{version: 100, objects: map[key]document{}, encoded: map[key]json.RawMessage{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, retained: map[string]bool{}, written: make(chan struct{})}
+	return &apiServer{version: 100, raisedAt: time.Now(), objects: map[key]document{}, encoded: map[key]json.RawMessage{}, unwritten: map[key]bool{}, onWrites: func(key, int) {}, dropped: map[string]document{}, lost: map[string]bool{}, retained: map[string]bool{}, written: make(chan struct{})}
 }
 
 // clusterResource is the resource of the errors about objects.
@@ -205,6 +207,7 @@ func (s *apiServer) accept(r *http.Request) *http.Response {
 func (s *apiServer) list(r *http.Request, where key) *http.Response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.raise()
 	keys, more := s.keys(where), ""
 	if limit, err := strconv.Atoi(r.URL.Query().Get("limit")); err == nil && 0 < limit && limit < len(keys) {
 		keys, more = keys[:limit], `,"continue":"`+keys[limit].namespace+"/"+keys[limit].name+`"`
@@ -397,6 +400,7 @@ func (s *apiServer) remove(where key) (document, error) {
 
 // store writes an object with the next version, and tells the watches.
 func (s *apiServer) store(where key, object document, kind string) {
+	s.raise()
 	s.version++
 	object.metadata()["resourceVersion"] = strconv.FormatInt(s.version, 10)
 	s.objects[where] = object
@@ -407,12 +411,19 @@ func (s *apiServer) store(where key, object document, kind string) {
 
 // drop removes an object. Its last event has a version of its own.
 func (s *apiServer) drop(where key, object document) {
+	s.raise()
 	s.version++
 	object.metadata()["resourceVersion"] = strconv.FormatInt(s.version, 10)
 	delete(s.objects, where)
 	delete(s.encoded, where)
 	s.dropped[text(object, "metadata", "uid")] = object
 	s.publish(where, object.json(), "DELETED")
+}
+
+// raise raises the version by what others wrote since the last time.
+func (s *apiServer) raise() {
+	s.version += int64(time.Since(s.raisedAt).Seconds() * othersWritePerSecond)
+	s.raisedAt = time.Now()
 }
 
 func (s *apiServer) publish(where key, object json.RawMessage, kind string) {
@@ -445,8 +456,11 @@ func (s *apiServer) forget() {
 	s.forgotten, s.changes = s.version, nil
 }
 
-// backup keeps the objects of the history as they are.
+// backup keeps the objects of the history as they are, unless the store was just restored.
 func (s *apiServer) backup() {
+	if s.isJustRestored() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saved = &backup{version: s.version, objects: map[key]document{}}
@@ -461,9 +475,14 @@ func (s *apiServer) ofHistory() []key {
 	return slices.Concat(s.keys(key{resource: clusters}), s.keys(key{resource: policies}), s.keys(key{resource: pools}))
 }
 
-// othersWrite is by how much the writes of others raise the version between a backup and
-// its restore.
-const othersWrite = 10_000
+// Others raise the version of the store by othersWrite between a backup and its restore, so
+// that a backup of a moment ago counts as an old one, and by othersWritePerSecond at any time.
+// A restore takes longer than the operator needs to notice the one before. So the version does
+// not rise above those that a restore took back before the operator looks at it.
+const (
+	othersWrite          = 10_000
+	othersWritePerSecond = 100
+)
 
 // watches is what a restore does to the watches that are open.
 type watches int
@@ -479,8 +498,12 @@ const (
 // raised is by how much a restore raises the version of the store.
 const raised = 1_000_000
 
-// restore sets the store back to the newest backup, if there is one.
+// restore sets the store back to the newest backup, if there is one, unless it was just
+// restored.
 func (s *apiServer) restore(open watches) {
+	if s.isJustRestored() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.saved == nil {
@@ -496,7 +519,7 @@ func (s *apiServer) restore(open watches) {
 	}
 	maps.Copy(s.objects, s.saved.objects)
 	clear(s.encoded)
-	s.restoredAt = time.Now()
+	s.restoredAt, s.raisedAt = time.Now(), time.Now()
 	switch open {
 	case revoked:
 		s.version += raised
