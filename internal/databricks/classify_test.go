@@ -137,6 +137,7 @@ func TestClassify(t *testing.T) {
 		"create: 504":                  {createOne, 504, "", `{"error_code":"DEADLINE_EXCEEDED"}`, ClassAmbiguous},
 		"create: 408":                  {createOne, 408, "", "", ClassAmbiguous},
 		"create: cancelled":            {createOne, 499, "", `{"error_code":"CANCELLED"}`, ClassAmbiguous},
+		"create: cancelled, no code":   {createOne, 499, "", "", ClassAmbiguous},
 		"delete: data loss":            {deleteC1, 500, "", `{"error_code":"DATA_LOSS"}`, ClassAmbiguous},
 		"get: 600":                     {getC1, 600, "", "", ClassTransient},
 	} {
