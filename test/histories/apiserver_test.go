@@ -55,6 +55,8 @@ type apiServer struct {
 	saved      *backup
 	lost       map[string]bool
 	restoredAt time.Time
+	// noticedBy is when the operator has noticed the last restore.
+	noticedBy time.Time
 	// raisedAt is when the version was raised last by what others write.
 	raisedAt time.Time
 	// retained are the ids of remote objects of listed kinds that a deleted object left.
@@ -520,6 +522,7 @@ func (s *apiServer) restore(open watches) {
 	maps.Copy(s.objects, s.saved.objects)
 	clear(s.encoded)
 	s.restoredAt, s.raisedAt = time.Now(), time.Now()
+	s.noticedBy = s.restoredAt.Add(unnoticed)
 	switch open {
 	case revoked:
 		s.version += raised
@@ -541,14 +544,23 @@ func (s *apiServer) isLost(uid string) bool {
 	return s.lost[uid]
 }
 
-// unnoticed is how long after a restore the operator may still follow what it read before.
+// unnoticed is how long after a restore the operator may still follow what it read before,
+// while it reaches the API server.
 const unnoticed = 70 * time.Second
 
 // isJustRestored reports whether the operator may not have noticed a restore yet.
 func (s *apiServer) isJustRestored() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.restoredAt.IsZero() && time.Since(s.restoredAt) < unnoticed
+	return time.Now().Before(s.noticedBy)
+}
+
+// away delays when a restore is noticed by the time for which no process reaches the API
+// server.
+func (s *apiServer) away(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noticedBy = s.noticedBy.Add(d)
 }
 
 func timestamp() string { return time.Now().UTC().Format(time.RFC3339) }

@@ -111,6 +111,7 @@ var clusterVerbs = []verb{
 	}},
 	{"api-server-down", 2, theWorld, []string{"10s", "3m0s"}, func(w *world, _ key, text string) {
 		w.each(func(l *link) { l.change(func(l *link) { l.downUntil = time.Now().Add(duration(text)) }) })
+		w.server.away(duration(text))
 	}},
 	{"compact", 1, theWorld, nil, func(w *world, _ key, _ string) { w.server.forget() }},
 
