@@ -84,8 +84,11 @@ func TestAnAssertionIsIssuedBeforeNow(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	encoded, err := base64.RawURLEncoding.DecodeString(strings.Split(signed, ".")[1])
 	g.Expect(err).NotTo(HaveOccurred())
-	var claims struct{ Iat, Exp int64 }
+	var claims struct {
+		Issued  int64 `json:"iat"`
+		Expires int64 `json:"exp"`
+	}
 	g.Expect(json.Unmarshal(encoded, &claims)).To(Succeed())
-	g.Expect(time.Unix(claims.Iat, 0)).To(BeTemporally("==", now.Add(-googleSkew)))
-	g.Expect(time.Unix(claims.Exp, 0)).To(BeTemporally(">", now))
+	g.Expect(time.Unix(claims.Issued, 0)).To(BeTemporally("==", now.Add(-googleSkew)))
+	g.Expect(time.Unix(claims.Expires, 0)).To(BeTemporally(">", now))
 }
