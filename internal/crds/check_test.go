@@ -1,16 +1,21 @@
 package crds
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/openapi"
 	"sigs.k8s.io/yaml"
 
@@ -72,7 +77,9 @@ type server struct {
 	document map[string]any
 	version  string
 	err      error
-	reads    int
+	// schemaErr is the error of the document alone.
+	schemaErr error
+	reads     int
 }
 
 func (s *server) Paths() (map[string]openapi.GroupVersion, error) {
@@ -85,7 +92,8 @@ func (s *server) Paths() (map[string]openapi.GroupVersion, error) {
 
 func (s *server) Schema(string) ([]byte, error) {
 	s.reads++
-	return json.Marshal(s.document)
+	content, err := json.Marshal(s.document)
+	return content, errors.Join(err, s.schemaErr)
 }
 
 func (s *server) ServerRelativeURL() string { return s.version }
@@ -151,6 +159,11 @@ func TestTheCRDsAreComparedWhenTheyChange(t *testing.T) {
 	g.Expect(check.Complete()).To(BeFalse(), "the last result stays")
 	remote.err, logged = nil, nil
 	remote.document, remote.version = published(t), "2"
+	remote.schemaErr = errors.New("interrupted")
+	check.Compare()
+	g.Expect(check.Complete()).To(BeFalse(), "a document that cannot be read changes nothing")
+	g.Expect(logged).To(ConsistOf(ContainSubstring("interrupted")))
+	remote.schemaErr, logged = nil, nil
 	check.Compare()
 	g.Expect(check.Complete()).To(BeTrue())
 	g.Expect(logged).To(HaveLen(1))
@@ -158,6 +171,52 @@ func TestTheCRDsAreComparedWhenTheyChange(t *testing.T) {
 	remote.document = nil
 	check.Compare()
 	g.Expect(check.Missing()).To(Equal([]string{v1alpha1.GroupVersion.String()}), "no CRD at all")
+}
+
+// A missing field is looked for every second, and others every minute, also by standbys.
+func TestTheCRDsAreComparedAtIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		remote := &server{document: without(published(t), "DatabricksCluster.status.resolved"), version: "1"}
+		check := NewCheck(remote, Kinds(WithoutWorkspaces), funcr.New(func(string, string) {}, funcr.Options{}))
+		g.Expect(check.NeedLeaderElection()).To(BeFalse())
+		check.Compare()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { g.Expect(check.Start(ctx)).To(Succeed()) }()
+		synctest.Wait()
+		after := func(version string, pause time.Duration) int {
+			remote.version = version
+			before := remote.reads
+			<-time.After(pause)
+			synctest.Wait()
+			return remote.reads - before
+		}
+		g.Expect(after("2", MissingInterval-time.Millisecond)).To(BeZero())
+		remote.document = published(t)
+		g.Expect(after("3", time.Millisecond)).To(Equal(1))
+		g.Expect(check.Complete()).To(BeTrue())
+		g.Expect(after("4", Interval-time.Millisecond)).To(BeZero())
+		g.Expect(after("5", time.Millisecond)).To(Equal(1))
+	})
+}
+
+func TestLackingFields(t *testing.T) {
+	g := NewWithT(t)
+	empty := &schema{}
+	g.Expect(lacking(empty, reflect.TypeFor[v1alpha1.LocalSecretReference](), "ref")).To(Equal([]string{"ref.name"}))
+	g.Expect(lacking(&schema{AdditionalProperties: empty}, reflect.TypeFor[map[string]v1alpha1.LocalSecretReference](), "refs")).To(Equal([]string{"refs.name"}), "the values of a map")
+	g.Expect(lacking(&schema{Items: empty}, reflect.TypeFor[[]v1alpha1.LocalSecretReference](), "refs")).To(Equal([]string{"refs.name"}), "the items of a list")
+	g.Expect(lacking(&schema{Items: empty, AdditionalProperties: empty}, reflect.TypeFor[string](), "text")).To(BeEmpty(), "a value without fields")
+	g.Expect(lacking(empty, reflect.TypeFor[metav1.ObjectMeta](), "metadata")).To(BeEmpty(), "a type of Kubernetes")
+}
+
+// A kind of the same name in another group is another kind.
+func TestAKindOfAnotherGroup(t *testing.T) {
+	g := NewWithT(t)
+	var other document
+	g.Expect(json.Unmarshal([]byte(`{"components": {"schemas": {"other": {"x-kubernetes-group-version-kind": [{"group": "other.io", "kind": "DatabricksCluster"}]}}}}`), &other)).To(Succeed())
+	g.Expect(missingIn(other, v1alpha1.ClusterKind, reflect.TypeFor[v1alpha1.DatabricksCluster]())).To(Equal([]string{v1alpha1.ClusterKind}))
 }
 
 func TestAMissingKindIsNamed(t *testing.T) {

@@ -2,7 +2,6 @@ package crds
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/databricks-operator/databricks-operator/api/v1alpha1"
@@ -29,15 +28,13 @@ type document struct {
 // ownTypes is the package of the types whose fields are compared.
 var ownTypes = reflect.TypeFor[v1alpha1.DatabricksCluster]().PkgPath()
 
-// missingIn returns the paths of the fields of a kind that its schema lacks, in order. A
-// kind without a schema lacks itself.
+// missingIn returns the paths of the fields of a kind that its schema lacks. A kind without
+// a schema lacks itself.
 func missingIn(published document, kind string, of reflect.Type) []string {
 	for _, candidate := range published.Components.Schemas {
 		for _, gvk := range candidate.GroupVersionKinds {
 			if gvk.Kind == kind && gvk.Group == v1alpha1.GroupName {
-				missing := lacking(&candidate, of, kind)
-				slices.Sort(missing)
-				return missing
+				return lacking(&candidate, of, kind)
 			}
 		}
 	}
