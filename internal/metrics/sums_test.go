@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -115,15 +116,8 @@ type failing struct {
 }
 
 func (f failing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	switch list.(type) {
-	case *v1alpha1.DatabricksInstancePoolList:
-		if _, is := f.kind.(*v1alpha1.DatabricksInstancePoolList); is {
-			return errors.New("the cache is not started")
-		}
-	case *v1alpha1.DatabricksWorkspaceList:
-		if _, is := f.kind.(*v1alpha1.DatabricksWorkspaceList); is {
-			return errors.New("the cache is not started")
-		}
+	if reflect.TypeOf(list) == reflect.TypeOf(f.kind) {
+		return errors.New("the cache is not started")
 	}
 	return f.inMemory.List(ctx, list, options...)
 }

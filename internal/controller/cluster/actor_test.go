@@ -118,7 +118,7 @@ func (s *stage) elsewhere(t *testing.T, change func(*v1alpha1.DatabricksCluster)
 	changed := s.stored(t)
 	before := changed.DeepCopy()
 	change(changed)
-	s.Expect(client.IgnoreNotFound(s.api.Patch(t.Context(), changed.DeepCopy(), client.MergeFrom(before)))).To(Succeed())
+	s.Expect(s.api.Patch(t.Context(), changed.DeepCopy(), client.MergeFrom(before))).To(Succeed())
 	s.Expect(s.api.Status().Patch(t.Context(), changed, client.MergeFrom(before))).To(Succeed())
 }
 
@@ -145,7 +145,7 @@ func TestACreateNeedsItsIntent(t *testing.T) {
 		s.Expect(s.workspace.RequestsTo("clusters/create")).To(HaveLen(1))
 	})
 
-	t.Run("[R20] [case-08] an intent of another process is not overwritten", func(t *testing.T) {
+	t.Run("[R20] [case-02] an intent of another process is not overwritten", func(t *testing.T) {
 		s := newStage(t)
 		s.declares(small)
 		s.elsewhere(t, func(c *v1alpha1.DatabricksCluster) {
